@@ -1,0 +1,27 @@
+// One project per thing a test needs. `npm test` runs "unit"; `./lab test` runs them all (lab/test.ts).
+//   x.test.ts           nothing but Node: under a minute for all of them
+//   x.sshd.test.ts      a real OpenSSH server on loopback
+//   x.engine.test.ts    a real Pulumi engine (CLI), no VM
+//   x.browser.test.ts   a headless Chromium
+//   x.vm.test.ts        one local VM
+//   tests/x.lab.test.ts a whole lab
+const kinds = ["sshd", "engine", "browser", "vm", "lab"];
+
+const project = (displayName, testMatch, extra = {}) => ({
+  displayName,
+  testMatch,
+  testEnvironment: "node",
+  extensionsToTreatAsEsm: [".ts"],
+  transform: { "\\.ts$": "<rootDir>/tests/support/stripTypes.js" },
+  modulePathIgnorePatterns: ["<rootDir>/.lab", "<rootDir>/results"],
+  ...extra,
+});
+
+export default {
+  projects: [
+    project("unit", ["**/*.test.ts"], {
+      testPathIgnorePatterns: ["/node_modules/", `\\.(${kinds.join("|")})\\.test\\.ts$`],
+    }),
+    ...kinds.map((kind) => project(kind, [`**/*.${kind}.test.ts`])),
+  ],
+};

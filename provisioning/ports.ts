@@ -1,0 +1,74 @@
+/**
+ * Every TCP port that a lab uses, in one table: a clash is found before any resource exists. Redis and Ray both
+ * default to 6379, and Ray picks a random port when that is taken, so all of Ray's ports are pinned here.
+ */
+import type { Role } from "./machine.ts";
+
+export interface Port {
+  /** Inclusive range; one port when both are equal. */
+  readonly first: number;
+  readonly last: number;
+  /** The roles whose nodes listen on it. */
+  readonly roles: readonly Role[];
+  /** Other nodes of the lab connect to it (and not just the node itself). */
+  readonly shared: boolean;
+}
+
+const one = (port: number, roles: readonly Role[], shared = true): Port => ({
+  first: port,
+  last: port,
+  roles,
+  shared,
+});
+const anyNode: readonly Role[] = ["meta", "objects", "client", "ray-head", "ray-worker"];
+const rayNode: readonly Role[] = ["ray-head", "ray-worker"];
+
+export const ports = {
+  ssh: one(22, anyNode),
+  redis: one(6379, ["meta"]),
+  rayGcs: one(6380, ["ray-head"]),
+  rayNodeManager: one(6381, rayNode),
+  rayObjectManager: one(6382, rayNode),
+  rayRuntimeEnvAgent: one(6383, rayNode),
+  rayDashboardAgentGrpc: one(6384, rayNode),
+  rayMetrics: one(6385, rayNode),
+  rayDashboardAgent: one(6386, rayNode),
+  rayDashboard: one(8265, ["ray-head"], false),
+  rayWorkers: { first: 20000, last: 20199, roles: rayNode, shared: true },
+  weedMaster: one(9333, ["objects"], false),
+  weedMasterGrpc: one(19333, ["objects"], false),
+  weedVolume: one(8080, ["objects"], false),
+  weedVolumeGrpc: one(18080, ["objects"], false),
+  weedFiler: one(8888, ["objects"], false),
+  weedFilerGrpc: one(18888, ["objects"], false),
+  s3: one(8333, ["objects"]),
+  s3Grpc: one(18333, ["objects"], false),
+  juicefsMetrics: one(9567, ["client"]),
+  nodeExporter: one(9100, anyNode),
+  redisExporter: one(9121, ["meta"]),
+  extensionMetrics: one(9435, ["client"]),
+  prometheus: one(9090, ["meta"]),
+  grafana: one(3000, ["meta"]),
+} as const satisfies Record<string, Port>;
+
+export type PortName = keyof typeof ports;
+
+/** The port number of a single-port entry. */
+export function port(name: PortName): number {
+  return ports[name].first;
+}
+
+/** One line for each pair of entries that overlap on a node with the given roles; empty when there is none. */
+export function portClashes(table: Readonly<Record<string, Port>>, nodeRoles: readonly Role[]): string[] {
+  const here = Object.entries(table).filter(([, entry]) => entry.roles.some((role) => nodeRoles.includes(role)));
+  return here.flatMap(([a, x], index) =>
+    here
+      .slice(index + 1)
+      .filter(([, y]) => x.first <= y.last && y.first <= x.last)
+      .map(([b, y]) => `${a} (${range(x)}) and ${b} (${range(y)})`),
+  );
+}
+
+function range(entry: Port): string {
+  return entry.first === entry.last ? String(entry.first) : `${entry.first}-${entry.last}`;
+}

@@ -1,0 +1,127 @@
+/**
+ * The only place that runs anything on a machine. It fixes for every step what is easy to get wrong once: the script
+ * goes over standard input, secrets with it and nowhere else; a deadline on the far side; an explicit update; order and
+ * deletion bound to the machine. See docs/remote-steps.md.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { remote } from "@pulumi/command";
+import type { Machine } from "./machine.ts";
+import { program, type Call } from "./shell.ts";
+
+/** A bash script beside the source that uses it, its arguments, and the lines it reads from standard input. */
+export interface ScriptCall {
+  /** File of the script, as `new URL("./x.sh", import.meta.url)`. */
+  readonly file: URL;
+  /** Arguments: seen in the machine's process list, so never secrets. */
+  readonly args?: readonly pulumi.Input<string>[];
+  /** Lines of standard input, one a value: the place for secrets. */
+  readonly stdin?: readonly pulumi.Input<string>[];
+}
+
+export interface RemoteStepArgs {
+  readonly machine: Machine;
+  /** Idempotent: it runs at create, again when anything it depends on changes, and after the machine was restarted. */
+  readonly run: ScriptCall;
+  /** Runs before the step goes away while its machine stays. A machine that goes takes the step with it. */
+  readonly undo?: ScriptCall;
+  /** After this many seconds the script is ended on the machine (TERM, then KILL after 10 s). */
+  readonly timeoutSeconds?: number;
+  /** Values that, when they change, make the step run again. */
+  readonly inputs?: readonly pulumi.Input<string>[];
+}
+
+const defaultTimeoutSeconds = 300;
+
+/** One script on one machine, as root. `stdout` is short: results go to files. */
+export class RemoteStep extends pulumi.ComponentResource {
+  readonly stdout: pulumi.Output<string>;
+
+  constructor(name: string, args: RemoteStepArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:provisioning:RemoteStep", name, {}, opts);
+    const { machine, run, undo } = args;
+    const seconds = args.timeoutSeconds ?? defaultTimeoutSeconds;
+    const shell = (entry: string): string =>
+      `${machine.become}timeout -k 10 ${seconds} bash -s ${entry}`;
+    const calls = pulumi.all([read(run), undo ? read(undo) : undefined]);
+    const text = pulumi
+      .all([calls, machine.boot, pulumi.all([...(args.inputs ?? [])])])
+      .apply(([[doRun, doUndo], boot, inputs]) =>
+        program({ run: doRun, undo: doUndo }, `${name} on ${machine.name}, boot ${boot}, inputs ${digest(inputs)}`),
+      );
+    const secret = [run, undo].some((call) => (call?.stdin ?? []).length > 0);
+    const command = new remote.Command(
+      name,
+      {
+        connection: machine.connection,
+        create: shell("run"),
+        update: shell("run"),
+        delete: undo ? shell("undo") : undefined,
+        stdin: secret ? pulumi.secret(text) : text,
+        triggers: [machine.id],
+        logging: remote.Logging.StderrOnly,
+        addPreviousOutputInEnv: false,
+      },
+      {
+        parent: this,
+        deleteBeforeReplace: true,
+        deletedWith: machine.resource,
+        dependsOn: [machine.resource],
+        // The far side's own deadline comes first; this one is for a machine that no longer answers.
+        customTimeouts: duration(seconds + 30),
+      },
+    );
+    this.stdout = command.stdout;
+    this.registerOutputs({ stdout: this.stdout });
+  }
+}
+
+export interface RemoteFilesArgs {
+  readonly machine: Machine;
+  /** A local file or folder; a folder's contents land in `path`. */
+  readonly source: string;
+  /** Where they land on the machine. */
+  readonly path: string;
+}
+
+/** Files from this checkout on a machine. Its `id` changes with their content: give it to a step's `inputs`. */
+export class RemoteFiles extends pulumi.ComponentResource {
+  /** Hash of what was copied, known after the copy. */
+  readonly hash: pulumi.Output<string>;
+
+  constructor(name: string, args: RemoteFilesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:provisioning:RemoteFiles", name, {}, opts);
+    const folder = args.source.endsWith("/");
+    const source = folder ? new pulumi.asset.FileArchive(args.source) : new pulumi.asset.FileAsset(args.source);
+    const copy = new remote.CopyToRemote(
+      name,
+      {
+        connection: args.machine.connection,
+        source,
+        remotePath: args.path,
+        triggers: [args.machine.id, args.machine.boot],
+      },
+      { parent: this, deletedWith: args.machine.resource, dependsOn: [args.machine.resource] },
+    );
+    this.hash = copy.id;
+    this.registerOutputs({ hash: this.hash });
+  }
+}
+
+function read(call: ScriptCall): pulumi.Output<Call> {
+  const script = readFileSync(call.file, "utf8");
+  return pulumi
+    .all([pulumi.all([...(call.args ?? [])]), pulumi.all([...(call.stdin ?? [])])])
+    .apply(([args, stdin]) => ({ script, args, stdin }));
+}
+
+/** First 12 hex digits of the SHA-256 of some values: enough to tell one state from another. */
+export function digest(values: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, 12);
+}
+
+function duration(seconds: number): pulumi.CustomTimeouts {
+  const text = `${seconds}s`;
+  return { create: text, update: text, delete: text };
+}
