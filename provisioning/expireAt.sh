@@ -1,0 +1,40 @@
+#!/bin/bash
+# disgrafs-expire-at EPOCH: this machine powers itself off at that time (seconds since 1970). Runs again to move the time.
+# The timer holds an absolute time and is persistent: a machine that was down at the time goes off as soon as it is back.
+set -euo pipefail
+epoch=${1:?usage: disgrafs-expire-at EPOCH}
+[[ $epoch =~ ^[0-9]+$ ]] || { echo "disgrafs-expire-at: '$epoch' is not a number of seconds since 1970" >&2; exit 2; }
+now=$(date +%s)
+((epoch > now)) || { echo "disgrafs-expire-at: $epoch is in the past (now is $now): give a later time" >&2; exit 2; }
+
+units=/etc/systemd/system
+cat >"$units/disgrafs-expiry.service" <<'UNIT'
+[Unit]
+Description=Power off: the time of this lab is over
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/systemctl poweroff
+UNIT
+cat >"$units/disgrafs-expiry.timer" <<UNIT
+[Unit]
+Description=End of this lab
+
+[Timer]
+OnCalendar=$(date --utc --date="@$epoch" '+%Y-%m-%d %H:%M:%S') UTC
+AccuracySec=1s
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+UNIT
+# The stamp of an earlier time must not make a later one due at once.
+systemctl stop disgrafs-expiry.timer 2>/dev/null || true
+rm -f /var/lib/systemd/timers/stamp-disgrafs-expiry.timer
+systemctl daemon-reload
+systemctl enable --quiet disgrafs-expiry.timer
+systemctl start disgrafs-expiry.timer
+# The end state, not the commands, is what counts: the next elapse is the time asked for.
+left=$(systemctl show --property=NextElapseUSecRealtime --value disgrafs-expiry.timer)
+[[ $(date --date="$left" +%s) == "$epoch" ]] || { echo "disgrafs-expire-at: the timer says '$left', not $epoch" >&2; exit 1; }
+echo "expires at $epoch"
