@@ -15,7 +15,7 @@ export interface FirstBoot {
    * be read by every process of the machine, so there the machine makes its own key (stacks/aws/hostKey.ts).
    */
   readonly hostKey?: HostKey;
-  /** Static address on a second network card. */
+  /** Static address on a second network card. Needs a reader that runs before systemd-networkd, as the local image's. */
   readonly network?: PrivateNetwork;
   /** Powers off this many seconds after first boot, unless `disgrafs-expire-at` moves the time. */
   readonly expiresInSeconds?: number;
@@ -60,7 +60,6 @@ export function cloudInit(boot: FirstBoot): string {
   const commands = [
     // Expiry first: whatever fails later, the machine does not stay for ever.
     ...expiryCommands(boot.expiresInSeconds),
-    ...(boot.network ? [["networkctl", "reload"]] : []),
     ...(boot.commands ?? []),
   ];
   const document = {

@@ -33,8 +33,13 @@ systemctl stop disgrafs-expiry.timer 2>/dev/null || true
 rm -f /var/lib/systemd/timers/stamp-disgrafs-expiry.timer
 systemctl daemon-reload
 systemctl enable --quiet disgrafs-expiry.timer
+if ! systemctl is-active --quiet sysinit.target; then
+  # Called early in the boot, where waiting for a unit would wait for ourselves.
+  systemctl start --no-block disgrafs-expiry.timer
+  exit 0
+fi
 systemctl start disgrafs-expiry.timer
 # The end state, not the commands, is what counts: the next elapse is the time asked for.
-left=$(systemctl show --property=NextElapseUSecRealtime --value disgrafs-expiry.timer)
-[[ $(date --date="$left" +%s) == "$epoch" ]] || { echo "disgrafs-expire-at: the timer says '$left', not $epoch" >&2; exit 1; }
+next=$(systemctl show --property=NextElapseUSecRealtime --value disgrafs-expiry.timer)
+[[ $(date --date="$next" +%s) == "$epoch" ]] || { echo "disgrafs-expire-at: the timer says '$next', not $epoch" >&2; exit 1; }
 echo "expires at $epoch"
