@@ -1,0 +1,197 @@
+/**
+ * A benchmark run as resources: the runner and the plan are put on the nodes, the run is started and followed, its raw
+ * files are brought back and analysed on this machine. Unchanged settings never run again; see docs/benchmarks.md.
+ */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as pulumi from "@pulumi/pulumi";
+import { local } from "@pulumi/command";
+import { withRole, type Machine } from "../provisioning/machine.ts";
+import { RemoteFiles, RemoteStep } from "../provisioning/remote.ts";
+import { quote } from "../provisioning/shell.ts";
+import type { ArmName } from "./arms.ts";
+import { buildPlan, type Plan } from "./plan.ts";
+import type { SummaryRow } from "./run.ts";
+import { profiles, type Profile } from "./workloads.ts";
+
+export interface BenchmarkArgs {
+  /** All machines of the lab. The first `ray-head` runs the driver; the `client`s run the workloads. */
+  readonly machines: readonly Machine[];
+  readonly profile: Profile;
+  /** Order of the arms and resampling; another seed is another run. */
+  readonly seed: number;
+  /** Where every client mounts the volume. */
+  readonly mountPoint: string;
+  /** The metadata Redis as the clients reach it. */
+  readonly redis: { readonly host: pulumi.Input<string>; readonly port: number };
+  /** Default: every arm of the table. The baseline is always in it. */
+  readonly arms?: readonly ArmName[];
+  /** `instructions` when the VMs run with QEMU's -icount. */
+  readonly clock?: "wall" | "instructions";
+  /** Settings of the lab that a result depends on (topology, kernel, JuiceFS options): no secrets. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** What must be ready before: the steps that check the mounts and that all Ray nodes are alive. */
+  readonly after: readonly pulumi.Resource[];
+}
+
+/** Identity and place of a run. */
+export interface BenchmarkRun {
+  readonly id: string;
+  /** Folder of the results, relative to the checkout. */
+  readonly path: string;
+  readonly settingsHash: string;
+  readonly seed: number;
+}
+
+/** A step that follows the run lasts at most this long, so that a lost connection is noticed and costs little. */
+const followSeconds = 900;
+const installed = "/opt/disgrafs/benchmarks";
+
+/** Runs the benchmark on the cluster, once for each set of settings, and gives its verdicts. */
+export class Benchmark extends pulumi.ComponentResource {
+  /** A row for each workload, figure and arm: ratio to the baseline with its interval, and the verdict. */
+  readonly summary: pulumi.Output<SummaryRow[]>;
+  readonly run: pulumi.Output<BenchmarkRun>;
+
+  constructor(name: string, args: BenchmarkArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:benchmarks:Benchmark", name, {}, opts);
+    const clients = withRole(args.machines, "client");
+    const head = withRole(args.machines, "ray-head")[0];
+    if (!head || clients.length === 0)
+      throw new Error(
+        `a benchmark needs a ray-head and a client: set benchmark to none or add them to the topology`,
+      );
+
+    const plan = planOf(args, clients);
+    const runId = plan.apply((value) => value.runId);
+    const files = [...new Set([head, ...clients])].flatMap((machine) =>
+      ["disgrafs_benchmark", "arms"].map(
+        (folder) =>
+          new RemoteFiles(
+            `${name}-${folder}-${machine.name}`,
+            {
+              machine,
+              source: fileURLToPath(
+                new URL(folder === "arms" ? "./arms/" : `./runner/${folder}/`, import.meta.url),
+              ),
+              path: `${installed}/${folder}`,
+            },
+            { parent: this, dependsOn: [...args.after] },
+          ),
+      ),
+    );
+    const place = new RemoteStep(
+      `${name}-plan`,
+      {
+        machine: head,
+        run: {
+          file: new URL("./nodes/place.sh", import.meta.url),
+          args: [runId, plan.apply((value) => JSON.stringify(value))],
+        },
+        undo: { file: new URL("./nodes/stop.sh", import.meta.url), args: [runId] },
+      },
+      { parent: this, dependsOn: [...files, ...args.after] },
+    );
+    const follow = followRun(name, head, args.profile, runId, this, place);
+    const collected = new local.Command(
+      `${name}-results`,
+      {
+        create: collectCommand,
+        stdin: pulumi.secret(
+          pulumi.jsonStringify({
+            runId,
+            connection: head.connection,
+            become: head.become,
+            stack: pulumi.getStack(),
+          }),
+        ),
+        triggers: [runId],
+        logging: local.Logging.Stderr,
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, dependsOn: [follow] },
+    );
+    this.summary = pulumi.unsecret(collected.stdout).apply((text) => JSON.parse(text) as SummaryRow[]);
+    this.run = plan.apply(({ runId: id, settingsHash, seed }) => ({
+      id,
+      path: `results/${id}`,
+      settingsHash,
+      seed,
+    }));
+    this.registerOutputs({ summary: this.summary, run: this.run });
+  }
+}
+
+const collectCommand = [process.execPath, fileURLToPath(new URL("./collect.ts", import.meta.url))]
+  .map(quote)
+  .join(" ");
+
+/** The steps that start (or resume) the run and wait for its end: one after the other, each for a bounded time. */
+function followRun(
+  name: string,
+  machine: Machine,
+  profile: Profile,
+  runId: pulumi.Output<string>,
+  parent: pulumi.Resource,
+  first: pulumi.Resource,
+): pulumi.Resource {
+  const count = Math.ceil((profiles[profile].limitMinutes * 60) / followSeconds);
+  let previous = first;
+  for (let number = 1; number <= count; number++) {
+    const step = new RemoteStep(
+      `${name}-run-${number}`,
+      {
+        machine,
+        run: {
+          file: new URL("./nodes/follow.sh", import.meta.url),
+          args: [runId, String(followSeconds - 60), number === count ? "last" : "more"],
+        },
+        timeoutSeconds: followSeconds,
+      },
+      { parent, dependsOn: [previous] },
+    );
+    previous = step;
+  }
+  return previous;
+}
+
+function planOf(args: BenchmarkArgs, clients: readonly Machine[]): pulumi.Output<Plan> {
+  const { profile, seed, mountPoint, arms, redis, clock = "wall" } = args;
+  const others = args.machines.filter((machine) => !machine.roles.includes("client"));
+  return pulumi
+    .all([
+      redis.host,
+      pulumi.all(args.machines.map((machine) => machine.id)),
+      pulumi.all(others.map((machine) => machine.privateAddress)),
+    ])
+    .apply(([host, machineIds, cacheDroppers]) =>
+      buildPlan({
+        profile,
+        seed,
+        arms,
+        mountPoint,
+        clock,
+        cacheDroppers,
+        machineIds,
+        clients: clients.map((machine) => machine.name),
+        redis: { host, port: redis.port },
+        settings: { ...args.settings, runner: runnerHash() },
+      }),
+    );
+}
+
+/** Hash of what runs on the nodes: figures taken by another version of it are not mixed with new ones. */
+function runnerHash(): string {
+  const folder = fileURLToPath(new URL("./runner/disgrafs_benchmark/", import.meta.url));
+  const hash = createHash("sha256");
+  for (const file of readdirSync(folder)
+    .filter((entry) => entry.endsWith(".py"))
+    .sort())
+    hash
+      .update(file)
+      .update("\0")
+      .update(readFileSync(join(folder, file)));
+  return hash.digest("hex").slice(0, 12);
+}

@@ -1,0 +1,50 @@
+#!/bin/bash
+# Starts a run, or resumes it, and follows it for a bounded time; its progress goes to standard error.
+# TERM (Ctrl-C of `pulumi up`) ends the run on all nodes; a lost connection does not, and the next `up` follows on.
+# Arguments: run id, seconds to wait, `last` when no later step waits for it.
+set -euo pipefail
+run=$1 seconds=$2 position=$3
+folder=/var/lib/disgrafs/benchmarks/$run
+unit=disgrafs-benchmark@$run.service
+shown=""
+
+stop_run() {
+  systemctl stop "$unit"
+  echo "benchmark $run stopped on all nodes; what it has measured is kept, and the next run goes on from there" >&2
+  exit 130
+}
+trap stop_run TERM INT
+
+show() {
+  local line
+  line=$(cat "$folder/progress" 2>/dev/null || true)
+  if [[ -n $line && $line != "$shown" ]]; then
+    echo "$line" >&2
+    shown=$line
+  fi
+}
+
+if [[ ! -f $folder/finished ]] && ! systemctl --quiet is-active "$unit"; then
+  systemctl reset-failed "$unit" 2>/dev/null || true
+  rm -f "$folder/progress"
+  systemctl start "$unit"
+fi
+deadline=$((SECONDS + seconds))
+until [[ -f $folder/finished ]]; do
+  show
+  if ! systemctl --quiet is-active "$unit" && [[ ! -f $folder/finished ]]; then
+    echo "benchmark $run ended before its time; the last lines of its log:" >&2
+    journalctl --unit "$unit" --output cat --no-pager --lines 15 | cut -c1-300 >&2
+    echo "what it has measured is kept: run up again to go on from there" >&2
+    exit 1
+  fi
+  if ((SECONDS > deadline)); then
+    [[ $position == more ]] && exit 0
+    echo "benchmark $run still runs after its time limit: run up again to wait on, or set benchmark to none to stop it" >&2
+    exit 1
+  fi
+  sleep 1 &
+  wait $! || true
+done
+show
+cat "$folder/finished"

@@ -1,0 +1,300 @@
+/**
+ * The one table of workloads: what each measures, in what unit, whether more is better, and its parameters in each
+ * profile. A workload without an entry for a profile is not part of it. To add one, see docs/benchmarks.md.
+ */
+
+export const profileNames = ["smoke", "course", "paper"] as const;
+export type Profile = (typeof profileNames)[number];
+
+/** Sizes of a profile. Times are seconds of a timed window, not of a whole run. */
+export interface ProfileFacts {
+  readonly title: string;
+  /** Blocks that count; each holds every arm once and the baseline twice. */
+  readonly blocks: number;
+  /** Slots of the warm-up block, which is thrown away: all, or the baseline alone to save time. */
+  readonly warmUp: "all" | "baseline";
+  /** What a whole run takes on real machines (in emulation for smoke), for the first estimate of the time left. */
+  readonly expectedMinutes: number;
+  /** After this the run is given up. */
+  readonly limitMinutes: number;
+}
+
+export const profiles = {
+  smoke: {
+    title:
+      "the whole pipeline in about two minutes, in emulation: shows that it works, not a result to quote",
+    blocks: 3,
+    warmUp: "baseline",
+    expectedMinutes: 2,
+    limitMinutes: 20,
+  },
+  course: {
+    title: "ten minutes on real machines",
+    blocks: 10,
+    warmUp: "all",
+    expectedMinutes: 10,
+    limitMinutes: 120,
+  },
+  paper: {
+    title: "every workload, thirty blocks",
+    blocks: 30,
+    warmUp: "all",
+    expectedMinutes: 180,
+    limitMinutes: 1440,
+  },
+} as const satisfies Record<Profile, ProfileFacts>;
+
+/** Parameters by kind of workload. Sizes are bytes, times seconds. */
+export interface WorkloadKinds {
+  /** fio with one job a client, on a file of its own that was laid out before the run. */
+  readonly fio: {
+    readonly rw: "read" | "write" | "randread" | "randwrite" | "randrw";
+    readonly blockSize: number;
+    readonly fileSize: number;
+    /** O_DIRECT: past the kernel's page cache, so that every request reaches the daemon. */
+    readonly direct: boolean;
+    readonly seconds: number;
+  };
+  /** Create, stat, open, readdir, rename, unlink in a tree of the client's own, each for `phaseSeconds`. */
+  readonly metadata: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
+  /** Walks of a tree: as `find` does (every entry listed and stat'ed) and as `git status` does (every known path). */
+  readonly walk: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
+  /** `juicefs bench`. */
+  readonly "juicefs-bench": {
+    readonly bigFileMiB: number;
+    readonly smallFileKiB: number;
+    readonly smallFiles: number;
+    readonly threads: number;
+    readonly seconds: number;
+  };
+  /** GET and MULTI/EXEC over one connection to the metadata Redis, without a file system. */
+  readonly redis: { readonly phaseSeconds: number };
+  /** Ray tasks on all clients that read one data set through the mount. */
+  readonly "ray-read": {
+    readonly smallFiles: number;
+    readonly smallBytes: number;
+    readonly largeFiles: number;
+    readonly largeBytes: number;
+    readonly tasksPerClient: number;
+    readonly seconds: number;
+  };
+}
+export type WorkloadKind = keyof WorkloadKinds;
+
+/** How figures of several clients become one: rates add up; times are averaged, each weighted by its operations. */
+export type Combine = "sum" | "mean";
+
+export interface MeasureFacts {
+  readonly title: string;
+  readonly unit: "ops/s" | "MB/s" | "files/s" | "us";
+  readonly better: "higher" | "lower";
+  readonly combine: Combine;
+}
+
+export interface WorkloadFacts<K extends WorkloadKind = WorkloadKind> {
+  readonly kind: K;
+  /** One line for the report: what it does and what its figure says. */
+  readonly measures: string;
+  /**
+   * cold: all caches dropped and a new mount right before; warm: the same work done once, untimed, right before;
+   * as-is: neither, because the workload brings its own state or is not on the mount.
+   */
+  readonly caches: "cold" | "warm" | "as-is";
+  readonly place: "mount" | "local-disk" | "network";
+  /** The workload that tells the machine's own noise: it must not differ between arms. */
+  readonly control?: true;
+  readonly figures: Readonly<Record<string, MeasureFacts>>;
+  readonly parameters: Readonly<Partial<Record<Profile, WorkloadKinds[K]>>>;
+}
+
+const rate = (title: string): MeasureFacts => ({ title, unit: "ops/s", better: "higher", combine: "sum" });
+const bandwidth = (title: string): MeasureFacts => ({
+  title,
+  unit: "MB/s",
+  better: "higher",
+  combine: "sum",
+});
+const files = (title: string): MeasureFacts => ({ title, unit: "files/s", better: "higher", combine: "sum" });
+const time = (title: string): MeasureFacts => ({ title, unit: "us", better: "lower", combine: "mean" });
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+type Rw = WorkloadKinds["fio"]["rw"];
+
+/** A fio workload with its parameters in the profiles named. */
+function fio(
+  measures: string,
+  caches: WorkloadFacts["caches"],
+  [rw, blockSize, direct]: readonly [Rw, number, boolean],
+  sizes: Readonly<Partial<Record<Profile, readonly [fileSize: number, seconds: number]>>>,
+): WorkloadFacts<"fio"> {
+  const entries = Object.entries(sizes).map(([profile, [fileSize, seconds]]) => [
+    profile,
+    { rw, blockSize, fileSize, direct, seconds },
+  ]);
+  const large = blockSize > 64 * KiB;
+  const figures: Record<string, MeasureFacts> = {};
+  if (rw !== "write" && rw !== "randwrite") figures["read"] = large ? bandwidth("read") : rate("read");
+  if (rw !== "read" && rw !== "randread") figures["write"] = large ? bandwidth("write") : rate("write");
+  return {
+    kind: "fio",
+    measures,
+    caches,
+    place: "mount",
+    figures,
+    parameters: Object.fromEntries(entries) as WorkloadFacts<"fio">["parameters"],
+  };
+}
+
+const walkFigures = { find: rate("entries as find"), status: rate("paths as git status") };
+const walk: WorkloadFacts<"walk"> = {
+  kind: "walk",
+  measures: "entries/s of a walk through a source tree larger than what the 1 s kernel caches cover",
+  caches: "warm",
+  place: "mount",
+  figures: walkFigures,
+  parameters: {
+    course: { files: 4000, directories: 80, phaseSeconds: 1 },
+    paper: { files: 40000, directories: 800, phaseSeconds: 5 },
+  },
+};
+
+export const workloads = {
+  metadata: {
+    kind: "metadata",
+    measures: "rate of each metadata operation in a tree that only this client uses",
+    caches: "as-is",
+    place: "mount",
+    figures: {
+      create: rate("create"),
+      stat: rate("stat"),
+      open: rate("open"),
+      readdir: rate("readdir"),
+      rename: rate("rename"),
+      unlink: rate("unlink"),
+    },
+    parameters: {
+      smoke: { files: 40, directories: 2, phaseSeconds: 0.3 },
+      course: { files: 1000, directories: 20, phaseSeconds: 0.4 },
+      paper: { files: 10000, directories: 100, phaseSeconds: 3 },
+    },
+  },
+  "walk-warm": walk,
+  "walk-cold": {
+    ...walk,
+    caches: "cold",
+    parameters: { paper: { files: 4000, directories: 80, phaseSeconds: 5 } },
+  },
+  "sequential-read": fio(
+    "MB/s of one stream of 1 MiB reads, from the object store at first",
+    "cold",
+    ["read", MiB, false],
+    { course: [256 * MiB, 1], paper: [4096 * MiB, 20] },
+  ),
+  "sequential-read-direct": fio("the same with O_DIRECT", "cold", ["read", MiB, true], {
+    paper: [4096 * MiB, 20],
+  }),
+  "sequential-write": fio("MB/s of one stream of 1 MiB writes", "as-is", ["write", MiB, false], {
+    course: [256 * MiB, 1],
+    paper: [4096 * MiB, 20],
+  }),
+  "sequential-write-direct": fio("the same with O_DIRECT", "as-is", ["write", MiB, true], {
+    paper: [4096 * MiB, 20],
+  }),
+  "random-read": fio(
+    "4 KiB reads at random places of a file that the caches hold: the cost of a read that stays on the node",
+    "warm",
+    ["randread", 4 * KiB, false],
+    { smoke: [4 * MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+  ),
+  "random-read-direct": fio(
+    "the same with O_DIRECT: past the page cache, so every read asks the daemon",
+    "warm",
+    ["randread", 4 * KiB, true],
+    { course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+  ),
+  "random-write": fio("4 KiB writes at random places", "as-is", ["randwrite", 4 * KiB, false], {
+    paper: [1024 * MiB, 20],
+  }),
+  "random-write-direct": fio("the same with O_DIRECT", "as-is", ["randwrite", 4 * KiB, true], {
+    paper: [1024 * MiB, 20],
+  }),
+  mixed: fio("4 KiB, 70 % reads and 30 % writes", "warm", ["randrw", 4 * KiB, false], {
+    course: [64 * MiB, 1],
+    paper: [1024 * MiB, 20],
+  }),
+  "mixed-direct": fio("the same with O_DIRECT", "warm", ["randrw", 4 * KiB, true], {
+    paper: [1024 * MiB, 20],
+  }),
+  "juicefs-bench": {
+    kind: "juicefs-bench",
+    measures: "JuiceFS's own benchmark, for comparison with figures published elsewhere",
+    caches: "as-is",
+    place: "mount",
+    figures: {
+      writeBig: bandwidth("write big file"),
+      readBig: bandwidth("read big file"),
+      writeSmall: files("write small file"),
+      readSmall: files("read small file"),
+      stat: files("stat file"),
+    },
+    parameters: {
+      paper: { bigFileMiB: 1024, smallFileKiB: 128, smallFiles: 100, threads: 4, seconds: 60 },
+    },
+  },
+  ray: {
+    kind: "ray-read",
+    measures: "a data set of many small and a few large files, read by Ray tasks on all clients at once",
+    caches: "cold",
+    place: "mount",
+    figures: { small: files("small files"), large: bandwidth("large files") },
+    parameters: {
+      course: {
+        smallFiles: 200,
+        smallBytes: 4 * KiB,
+        largeFiles: 2,
+        largeBytes: 16 * MiB,
+        tasksPerClient: 2,
+        seconds: 2,
+      },
+      paper: {
+        smallFiles: 5000,
+        smallBytes: 16 * KiB,
+        largeFiles: 8,
+        largeBytes: 256 * MiB,
+        tasksPerClient: 4,
+        seconds: 60,
+      },
+    },
+  },
+  redis: {
+    kind: "redis",
+    measures: "round trips to the metadata Redis alone: no metadata operation that asks it can be faster",
+    caches: "as-is",
+    place: "network",
+    figures: { get: time("GET"), multi: time("MULTI, GET, EXEC") },
+    parameters: { course: { phaseSeconds: 0.3 }, paper: { phaseSeconds: 2 } },
+  },
+  control: {
+    kind: "metadata",
+    measures: "the metadata workload on the node's own disk: how much this machine differs from itself",
+    caches: "as-is",
+    place: "local-disk",
+    control: true,
+    figures: { create: rate("create"), stat: rate("stat"), unlink: rate("unlink") },
+    parameters: {
+      smoke: { files: 40, directories: 2, phaseSeconds: 0.1 },
+      course: { files: 1000, directories: 20, phaseSeconds: 0.1 },
+      paper: { files: 10000, directories: 100, phaseSeconds: 1 },
+    },
+  },
+} as const satisfies Record<string, WorkloadFacts>;
+
+export type WorkloadName = keyof typeof workloads;
+export const workloadNames = Object.keys(workloads) as WorkloadName[];
+
+/** The workloads of a profile, in the order in which they run. */
+export function workloadsOf(profile: Profile): WorkloadName[] {
+  return workloadNames.filter((name) => profile in workloads[name].parameters);
+}
