@@ -1,0 +1,40 @@
+/** `./lab up`: set-up, then `pulumi up` of a stack, from whatever state an earlier run left. */
+import { Command } from "commander";
+import { Pulumi } from "../pulumi.ts";
+import { setUp } from "../setup/steps.ts";
+
+interface Options {
+  readonly stack: string;
+  readonly config: string[];
+  readonly preview: boolean;
+}
+
+export const up = new Command("up")
+  .description("set this machine up, then make or update the cluster")
+  .option("-s, --stack <name>", "the stack", "local")
+  .option("-c, --config <key=value>", "a setting, kept for this stack; may be repeated", collect, [])
+  .option("--preview", "show what would change, and ask", false)
+  .addHelpText(
+    "after",
+    `
+Runs again at any time: what is there already is left alone, also after an interrupted run.
+
+Examples:
+  ./lab up                                    three local machines: meta, node1, node2
+  ./lab up -c topology=single                 one machine
+  ./lab up --stack second                     another lab beside the first
+  ./lab up --stack aws -c target=aws --preview`,
+  )
+  .action(async (options: Options) => {
+    await setUp("lab", { quiet: true });
+    const pulumi = await Pulumi.forStack(options.stack);
+    await pulumi.select();
+    await pulumi.recover();
+    const settings = options.config.flatMap((setting) => ["--config", setting]);
+    const mode = options.preview ? [] : ["--yes", "--skip-preview"];
+    process.exitCode = await pulumi.run("up", ...mode, ...settings);
+  });
+
+function collect(value: string, earlier: string[]): string[] {
+  return [...earlier, value];
+}

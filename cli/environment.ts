@@ -1,0 +1,147 @@
+/**
+ * The one place that says with which environment `pulumi` runs: for the lab's own commands, and for a shell that has
+ * run `eval "$(./lab env)"`. A user who is logged in elsewhere, or who names a backend, keeps that.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { quote } from "../provisioning/shell.ts";
+import { inLab, nodeFolder } from "./checkout.ts";
+
+/** What the decision depends on. */
+export interface Situation {
+  /** The environment that the lab was started with. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** `.lab` of the checkout, absolute. */
+  readonly lab: string;
+  /** Folder of Node.js 24, absolute. */
+  readonly node: string;
+  /** Backend that the user is logged in to, by Pulumi's own credentials file. */
+  readonly login: string | undefined;
+  /** False when SSH_AUTH_SOCK names a socket that nobody answers. */
+  readonly agentAnswers: boolean;
+}
+
+export interface Environment {
+  /** Where the state is: in this checkout, or wherever the user's own login or settings say. */
+  readonly backend: "checkout" | "user";
+  readonly set: Readonly<Record<string, string>>;
+  readonly unset: readonly string[];
+  /** What a person should know, one line each. */
+  readonly notes: readonly string[];
+}
+
+/** The environment for a situation. Pure: it reads and writes nothing. */
+export function decide(situation: Situation): Environment {
+  const { env, lab, node } = situation;
+  const set: Record<string, string> = {
+    PATH: prepend([join(lab, "bin"), node], env.PATH ?? "/usr/local/bin:/usr/bin:/bin"),
+    PULUMI_SKIP_UPDATE_CHECK: "1",
+  };
+  const unset: string[] = [];
+  const notes: string[] = [];
+
+  const reason = ownBackend(situation);
+  if (reason === undefined) {
+    set.PULUMI_HOME = join(lab, "pulumi-home");
+    set.PULUMI_BACKEND_URL = `file://${join(lab, "state")}`;
+    const file = join(lab, "passphrase");
+    const own = env.PULUMI_CONFIG_PASSPHRASE ?? env.PULUMI_CONFIG_PASSPHRASE_FILE ?? file;
+    if (own === file) set.PULUMI_CONFIG_PASSPHRASE_FILE = file;
+  } else {
+    notes.push(`state: your own backend (${reason}), not this checkout's .lab/state`);
+  }
+  if (env.SSH_AUTH_SOCK && !situation.agentAnswers) {
+    unset.push("SSH_AUTH_SOCK");
+    notes.push("SSH_AUTH_SOCK names a socket that nobody answers: left out");
+  }
+  return { backend: reason === undefined ? "checkout" : "user", set, unset, notes };
+}
+
+/** Why the user's own backend is kept; undefined when there is none and the checkout's is used. */
+function ownBackend({ env, lab, login }: Situation): string | undefined {
+  // Inside a shell that has run `eval "$(./lab env)"` these are the lab's own values.
+  if (env.PULUMI_BACKEND_URL && env.PULUMI_BACKEND_URL !== `file://${join(lab, "state")}`) {
+    return "PULUMI_BACKEND_URL is set";
+  }
+  if (env.PULUMI_ACCESS_TOKEN) return "PULUMI_ACCESS_TOKEN is set";
+  return login ? "you are logged in" : undefined;
+}
+
+/** PATH with some folders first, each folder once. */
+function prepend(first: readonly string[], path: string): string {
+  const rest = path.split(":").filter((folder) => folder !== "" && !first.includes(folder));
+  return [...first, ...rest].join(":");
+}
+
+/** The environment for this process's situation. Makes the state folder and the passphrase when they are used. */
+export async function environment(env: NodeJS.ProcessEnv = process.env): Promise<Environment> {
+  const result = decide({
+    env,
+    lab: inLab(),
+    node: nodeFolder,
+    login: currentLogin(env),
+    agentAnswers: await answers(env.SSH_AUTH_SOCK),
+  });
+  if (result.backend === "checkout") {
+    mkdirSync(inLab("state"), { recursive: true });
+    if (result.set.PULUMI_CONFIG_PASSPHRASE_FILE) makePassphrase(inLab("passphrase"));
+  }
+  return result;
+}
+
+/** A process environment with the decision carried out; for execa with `extendEnv: false`. */
+export function apply(decision: Environment, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  const left = Object.entries(env).filter(([name]) => !decision.unset.includes(name));
+  return { ...Object.fromEntries(left), ...decision.set };
+}
+
+/** Lines for `eval` in bash and zsh. */
+export function shellLines(decision: Environment): string {
+  const lines = [
+    ...Object.entries(decision.set).map(([name, value]) => `export ${name}=${quote(value)}`),
+    ...decision.unset.map((name) => `unset ${name}`),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** The backend that `pulumi login` recorded, read where Pulumi reads it. */
+export function currentLogin(env: NodeJS.ProcessEnv): string | undefined {
+  const home = env.PULUMI_HOME && env.PULUMI_HOME !== inLab("pulumi-home") ? env.PULUMI_HOME : undefined;
+  const file = join(env.PULUMI_CREDENTIALS_PATH ?? home ?? join(homedir(), ".pulumi"), "credentials.json");
+  if (!existsSync(file)) return undefined;
+  const { current } = JSON.parse(readFileSync(file, "utf8")) as { current?: string };
+  return current === "" ? undefined : current;
+}
+
+/** Made once and never replaced: whatever the state holds is encrypted with it. */
+export function makePassphrase(file: string): void {
+  if (existsSync(file)) return;
+  const temporary = `${file}.${process.pid}`;
+  writeFileSync(temporary, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
+  try {
+    // A link fails when the name exists: of two processes that come here at once, one wins and both use its value.
+    linkSync(temporary, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    unlinkSync(temporary);
+  }
+}
+
+/** Whether somebody accepts on a unix socket. */
+async function answers(path: string | undefined): Promise<boolean> {
+  if (!path) return false;
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(2000, () => end(false));
+    socket.once("connect", () => end(true));
+    socket.once("error", () => end(false));
+  });
+}

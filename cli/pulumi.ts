@@ -1,0 +1,174 @@
+/** Runs the Pulumi CLI in this checkout, in the environment that environment.ts decides. */
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { execa } from "execa";
+import { apply, environment, type Environment } from "./environment.ts";
+import { inCheckout, root } from "./checkout.ts";
+import { removeStaleLocks } from "./locks.ts";
+import { Problem } from "./problem.ts";
+
+export class Pulumi {
+  readonly environment: Environment;
+  readonly stack: string;
+  readonly #env: NodeJS.ProcessEnv;
+
+  constructor(environment: Environment, stack: string) {
+    this.environment = environment;
+    this.stack = stack;
+    this.#env = apply(environment);
+  }
+
+  /** For a stack, in the environment of this process. */
+  static async forStack(stack: string): Promise<Pulumi> {
+    const decision = await environment();
+    for (const note of decision.notes) process.stderr.write(`${note}\n`);
+    return new Pulumi(decision, stack);
+  }
+
+  /** Runs a command on the stack with this process's terminal; gives its exit status. */
+  async run(...args: string[]): Promise<number> {
+    const child = execa("pulumi", [...args, "--stack", this.stack], {
+      cwd: root,
+      env: this.#env,
+      extendEnv: false,
+      stdio: "inherit",
+      reject: false,
+      // What ends this process is passed on below, and pulumi is then waited for.
+      cleanup: false,
+    });
+    // Pulumi ends an update orderly at the first interrupt and at once at the second, so it must get exactly one.
+    // A terminal's Ctrl-C reaches its whole foreground group, pulumi included; any other signal reaches only us.
+    let passedOn = false;
+    const pass = (signal: NodeJS.Signals): void => {
+      if (passedOn || (signal === "SIGINT" && inForeground())) return;
+      passedOn = true;
+      child.kill("SIGINT");
+    };
+    const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+    for (const signal of signals) process.on(signal, pass);
+    try {
+      const result = await child;
+      if (result.code === "ENOENT") throw new Problem("there is no Pulumi CLI yet; run ./lab setup");
+      return result.exitCode ?? 1;
+    } finally {
+      for (const signal of signals) process.off(signal, pass);
+    }
+  }
+
+  /** What a command on the stack prints; undefined when it fails. */
+  async read(...args: string[]): Promise<string | undefined> {
+    const result = await this.#quiet([...args, "--stack", this.stack]);
+    return result.exitCode === 0 ? result.stdout : undefined;
+  }
+
+  /** The stack's outputs with secrets in the clear: never print them. Undefined when there is no stack. */
+  async outputs(): Promise<Record<string, unknown> | undefined> {
+    const text = await this.read("stack", "output", "--json", "--show-secrets");
+    return text === undefined ? undefined : (JSON.parse(text) as Record<string, unknown>);
+  }
+
+  async exists(): Promise<boolean> {
+    return (await this.read("stack", "output", "--json")) !== undefined;
+  }
+
+  /** Makes the stack the selected one, and makes it first when there is none. */
+  async select(): Promise<void> {
+    const selected = await this.#quiet(["stack", "select", "--", this.stack]);
+    if (selected.exitCode === 0) return;
+    if (selected.code === "ENOENT") throw new Problem("there is no Pulumi CLI yet; run ./lab setup");
+    if (this.environment.backend === "checkout") this.#forgetOldSalt();
+    const made = await this.#quiet(["stack", "init", "--", this.stack]);
+    if (made.exitCode === 0) return;
+    throw new Problem(
+      `the stack "${this.stack}" cannot be made or selected:\n${made.stderr.trim()}${hint(made.stderr)}`,
+    );
+  }
+
+  /**
+   * Readies the stack after an interrupted command: removes the lock of a CLI that is gone, and forgets creations that
+   * nobody saw end. Every step of the lab may be repeated, so they are simply done again.
+   */
+  async recover(): Promise<void> {
+    const backend = this.#env.PULUMI_BACKEND_URL ?? "";
+    for (const lock of removeStaleLocks(backend, projectName(), this.stack)) {
+      say(`removed the lock of a pulumi that is gone (process ${lock.pid}, ${lock.timestamp})`);
+    }
+    const pending = pendingCreations((await this.read("stack", "export")) ?? "{}");
+    if (pending.length === 0) return;
+    say(`the last run was interrupted while it made ${pending.join(", ")}; that is done again`);
+    const refresh = ["refresh", "--clear-pending-creates", "--yes", "--skip-preview", "--non-interactive"];
+    const result = await this.#quiet([...refresh, "--stack", this.stack]);
+    if (result.exitCode !== 0)
+      throw new Problem(`pulumi refresh failed:\n${result.stdout}\n${result.stderr}`);
+  }
+
+  /**
+   * Pulumi keeps the salt of a stack's secrets in Pulumi.STACK.yaml. When .lab was deleted, that salt belongs to a
+   * passphrase that is gone, and nothing can be read with it: it must go before the stack is made anew.
+   */
+  #forgetOldSalt(): void {
+    const file = inCheckout(`Pulumi.${this.stack}.yaml`);
+    if (!existsSync(file)) return;
+    const text = readFileSync(file, "utf8");
+    if (!/^encryptionsalt:/m.test(text)) return;
+    if (/^\s+secure:/m.test(text)) {
+      throw new Problem(
+        `Pulumi.${this.stack}.yaml holds secrets of a stack whose state is not here; ` +
+          `remove its "secure:" values and its "encryptionsalt:" line, and set the secrets again`,
+      );
+    }
+    say(`Pulumi.${this.stack}.yaml: removed the encryption salt of a stack whose state is gone`);
+    writeFileSync(`${file}.new`, text.replace(/^encryptionsalt:.*\n?/m, ""));
+    renameSync(`${file}.new`, file);
+  }
+
+  #quiet(args: readonly string[]) {
+    return execa("pulumi", args, {
+      cwd: root,
+      env: this.#env,
+      extendEnv: false,
+      stdin: "ignore",
+      reject: false,
+      maxBuffer: 256 * 1024 * 1024,
+    });
+  }
+}
+
+/** The resources that a stack's exported state says were being created, by type and name. */
+export function pendingCreations(exported: string): string[] {
+  interface Exported {
+    readonly deployment?: {
+      readonly pending_operations?: { type: string; resource: { urn: string } }[] | null;
+    };
+  }
+  const operations = (JSON.parse(exported) as Exported).deployment?.pending_operations ?? [];
+  return operations
+    .filter((operation) => operation.type === "creating")
+    .map((operation) => operation.resource.urn.split("::").at(-1) ?? "");
+}
+
+function hint(error: string): string {
+  if (!/passphrase/i.test(error)) return "";
+  return (
+    "\nYour own Pulumi backend keeps secrets with a passphrase: set PULUMI_CONFIG_PASSPHRASE_FILE " +
+    "(or PULUMI_CONFIG_PASSPHRASE) to the one of this stack."
+  );
+}
+
+/** `name:` of Pulumi.yaml. */
+export function projectName(): string {
+  const name = /^name: *(\S+)/m.exec(readFileSync(inCheckout("Pulumi.yaml"), "utf8"))?.[1];
+  if (name === undefined) throw new Problem("Pulumi.yaml has no name");
+  return name;
+}
+
+/** True when this process is in its terminal's foreground group, which is where the terminal sends Ctrl-C. */
+function inForeground(): boolean {
+  // proc(5): 5 is the process group, 8 the terminal's foreground group, counted from the end of the command's name.
+  const stat = readFileSync("/proc/self/stat", "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[2] === fields[5];
+}
+
+export function say(line: string): void {
+  process.stderr.write(`lab: ${line}\n`);
+}

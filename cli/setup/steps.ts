@@ -1,0 +1,25 @@
+/** All of set-up: the steps in order, one process at a time. */
+import { mkdirSync } from "node:fs";
+import { withLock } from "../../stacks/local/lock.ts";
+import { inLab } from "../checkout.ts";
+import { debianStep, type Purpose } from "./debian.ts";
+import { pulumiSteps } from "./pulumi.ts";
+import { devToolsStep } from "./python.ts";
+import { runSteps, type RunOptions, type Step } from "./runner.ts";
+
+/** The steps for a purpose. Node.js is not among them: the launcher has fetched it to get here. */
+export function stepsFor(purpose: Purpose): Step[] {
+  return [debianStep(purpose), ...pulumiSteps(), ...(purpose === "test" ? [devToolsStep()] : [])];
+}
+
+/** Sets this machine and checkout up. Safe to run at any time and twice at once. */
+export async function setUp(purpose: Purpose, options: RunOptions = {}): Promise<void> {
+  const steps = stepsFor(purpose);
+  if (options.dryRun) return runSteps(steps, options);
+  mkdirSync(inLab(), { recursive: true });
+  await withLock(
+    inLab("setup.lock"),
+    (line) => process.stderr.write(`${line}\n`),
+    () => runSteps(steps, options),
+  );
+}
