@@ -1,0 +1,29 @@
+import { awsFailure } from "./advice.ts";
+
+// The shape of terraform-provider-aws's messages: operation, status, request id, then AWS's code and prose.
+const message = (code: string) =>
+  `creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 400, RequestID: 5a3c, api error ${code}: We are sorry.`;
+
+describe("awsFailure", () => {
+  it.each([
+    ["InsufficientInstanceCapacity", "capacity", /another aws\.availabilityZone|aws\.placementGroup: false/],
+    ["VcpuLimitExceeded", "quota", /smaller types in aws\.instanceTypes/],
+    ["VpcLimitExceeded", "quota", /lab sweep --aws/],
+    ["MaxSpotInstanceCountExceeded", "spot", /aws\.spot: false/],
+    ["InvalidAMIID.NotFound", "image", /aws\.image/],
+    ["Unsupported", "unsupported", /not offered in this zone/],
+    ["UnauthorizedOperation", "permission", /docs\/aws\.md/],
+    ["ExpiredToken", "credentials", /log in again/],
+    ["DependencyViolation", "in-use", /shows what of the stack is left/],
+  ])("knows %s", (code, kind, advice) => {
+    const failure = awsFailure(message(code));
+    expect(failure).toMatchObject({ code, kind });
+    expect(failure?.advice).toMatch(advice);
+  });
+
+  it("does not take a longer code or prose for one that it knows", () => {
+    expect(awsFailure(message("UnsupportedOperation"))).toBeUndefined();
+    expect(awsFailure(message("InvalidAMIID.NotFoundAtAll"))).toBeUndefined();
+    expect(awsFailure("the disk is full")).toBeUndefined();
+  });
+});

@@ -1,0 +1,136 @@
+import fc from "fast-check";
+import { z } from "zod";
+import { awsSettings, durationSeconds, sshCidrFault } from "./settings.ts";
+
+const minimal = { region: "eu-central-1", owner: "ada@example.org", sshCidr: "203.0.113.7/32" };
+
+const message = (value: unknown): string => {
+  const result = awsSettings.safeParse(value);
+  return result.success ? "" : z.prettifyError(result.error);
+};
+
+describe("awsSettings", () => {
+  it("fills in what makes sense when only region, owner and sshCidr are given", () => {
+    expect(awsSettings.parse(minimal)).toEqual({
+      ...minimal,
+      access: "ssh",
+      address: "public",
+      instanceTypes: {
+        meta: "m6i.large",
+        client: "m6id.large",
+        "ray-head": "m6i.large",
+        "ray-worker": "m6i.large",
+      },
+      spot: false,
+      placementGroup: true,
+      rootGiB: 30,
+      expiresAfter: "4h",
+      keepData: false,
+    });
+  });
+
+  it("keeps the other defaults when one instance type is given", () => {
+    expect(awsSettings.parse({ ...minimal, instanceTypes: { client: "i4i.xlarge" } }).instanceTypes).toEqual({
+      meta: "m6i.large",
+      client: "i4i.xlarge",
+      "ray-head": "m6i.large",
+      "ray-worker": "m6i.large",
+    });
+  });
+
+  it.each<[string, object, RegExp]>([
+    ["a missing sshCidr", { sshCidr: undefined }, /needed for SSH and has no default[\s\S]*at sshCidr/],
+    ["everybody by IPv4", { sshCidr: "0.0.0.0/0" }, /whole Internet[\s\S]*at sshCidr/],
+    ["everybody by IPv6", { sshCidr: "::/0" }, /IPv6[\s\S]*at sshCidr/],
+    ["half of the Internet", { sshCidr: "0.0.0.0/1" }, /whole Internet/],
+    ["everybody, written as a host", { sshCidr: "203.0.113.7/0" }, /whole Internet/],
+    ["a host inside a range", { sshCidr: "203.0.113.7/24" }, /write 203\.0\.113\.0\/24/],
+    ["an address without prefix", { sshCidr: "203.0.113.7" }, /must be an IPv4 address range/],
+    ["an impossible address", { sshCidr: "203.0.113.256/32" }, /must be an IPv4 address range/],
+    ["sshCidr beside Session Manager", { access: "session-manager" }, /remove one of the two/],
+    ["an unknown key", { sshcidr: "203.0.113.7/32" }, /Unrecognized key: "sshcidr"/],
+    ["a region that is none", { region: "frankfurt" }, /must be an AWS region[\s\S]*at region/],
+    ["a missing owner", { owner: undefined }, /at owner/],
+    ["an owner that no tag should hold", { owner: "<script>" }, /name or address/],
+    ["an account number as a number", { accountId: 123456789012 }, /at accountId/],
+    ["a short account number", { accountId: "1234" }, /12 digits/],
+    ["an arm64 type", { instanceTypes: { client: "m7gd.large" } }, /arm64[\s\S]*at instanceTypes\.client/],
+    [
+      "a type before Nitro",
+      { instanceTypes: { meta: "m4.large" } },
+      /before Nitro[\s\S]*at instanceTypes\.meta/,
+    ],
+    ["a type that is none", { instanceTypes: { meta: "large" } }, /must be an EC2 instance type/],
+    ["a role that has no size", { instanceTypes: { objects: "m6i.large" } }, /Unrecognized key: "objects"/],
+    [
+      "a burstable type in a placement group",
+      { instanceTypes: { meta: "t3.large" } },
+      /burstable[\s\S]*placementGroup: false/,
+    ],
+    ["a network without subnet", { network: { vpcId: "vpc-0123456789abcdef0" } }, /at network\.subnetId/],
+    [
+      "a subnet id of another kind",
+      { network: { vpcId: "vpc-0123456789abcdef0", subnetId: "vpc-0123456789abcdef0" } },
+      /subnet-/,
+    ],
+    ["private addresses in an own network", { address: "private" }, /needs `network`/],
+    ["a zone of another region", { availabilityZone: "us-east-1a" }, /is not in eu-central-1/],
+    ["a region as zone", { availabilityZone: "eu-central-1" }, /zone of the region/],
+    ["an image id that is none", { image: "debian-13" }, /starts with ami-/],
+    ["an expiry without unit", { expiresAfter: "4" }, /90m, 4h or 2d[\s\S]*at expiresAfter/],
+    ["an expiry that is too soon", { expiresAfter: "5m" }, /between 15m and 14d/],
+    ["an expiry that is too late", { expiresAfter: "30d" }, /between 15m and 14d/],
+    ["a root volume that holds no system", { rootGiB: 4 }, /at rootGiB/],
+    ["half a gibibyte", { rootGiB: 30.5 }, /at rootGiB/],
+    ["a cost of nothing", { maxHourlyCost: 0 }, /at maxHourlyCost/],
+    ["a cost in words", { maxHourlyCost: "1 USD" }, /at maxHourlyCost/],
+    ["keepData in words", { keepData: "no" }, /at keepData/],
+    ["spot in words", { spot: "yes" }, /at spot/],
+    ["placementGroup in words", { placementGroup: "yes" }, /at placementGroup/],
+    ["a way in that is none", { access: "telnet" }, /at access/],
+    ["an empty profile", { profile: "" }, /at profile/],
+  ])("refuses %s", (_, change, expected) => {
+    expect(message({ ...minimal, ...change })).toMatch(expected);
+  });
+
+  it("takes burstable types where no placement group is asked for", () => {
+    expect(message({ ...minimal, placementGroup: false, instanceTypes: { meta: "t3.large" } })).toBe("");
+  });
+
+  it("takes an existing network and private addresses", () => {
+    const network = { vpcId: "vpc-0123456789abcdef0", subnetId: "subnet-0123456789abcdef0" };
+    expect(message({ ...minimal, network, address: "private" })).toBe("");
+    expect(message({ ...minimal, network, availabilityZone: "eu-central-1a" })).toMatch(
+      /given by the existing subnet/,
+    );
+  });
+
+  it("needs no sshCidr with Session Manager", () => {
+    expect(message({ region: "eu-central-1", owner: "ada", access: "session-manager" })).toBe("");
+  });
+});
+
+describe("sshCidrFault", () => {
+  it("takes every single host and names the right range for every host in a range", () => {
+    const octet = fc.integer({ min: 0, max: 255 });
+    fc.assert(
+      fc.property(octet, octet, octet, octet, fc.integer({ min: 8, max: 32 }), (a, b, c, d, prefix) => {
+        const host = [a, b, c, d].join(".");
+        expect(sshCidrFault(`${host}/32`)).toBeUndefined();
+        const named = /write (\S+),/.exec(sshCidrFault(`${host}/${prefix}`) ?? "")?.[1];
+        if (named !== undefined) expect(sshCidrFault(named)).toBeUndefined();
+      }),
+    );
+  });
+});
+
+describe("durationSeconds", () => {
+  it("reads minutes, hours and days", () => {
+    expect([durationSeconds("90m"), durationSeconds("4h"), durationSeconds("2d")]).toEqual([
+      5400, 14_400, 172_800,
+    ]);
+  });
+  it("refuses anything else", () => {
+    expect(() => durationSeconds("4 hours")).toThrow('"4 hours" is not a duration');
+  });
+});

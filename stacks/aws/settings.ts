@@ -1,0 +1,194 @@
+/**
+ * The `aws` part of a stack's settings: what a lab on EC2 needs to know beyond the settings that every target has.
+ * Each value that cannot work, cannot be paid for or would be open to the world is refused here, before a resource exists.
+ */
+import { z } from "zod";
+
+/** What decides a machine's size: the first of these that a node has. */
+export const sizingRoles = ["meta", "client", "ray-head", "ray-worker"] as const;
+export type SizingRole = (typeof sizingRoles)[number];
+
+/**
+ * Default instance types. Redis is single-threaded and lives in memory; a client wants instance store (the `d` in m6id)
+ * for JuiceFS's cache, so that the cache is not a network disk; Ray's processes want memory more than cores.
+ */
+export const defaultInstanceTypes: Readonly<Record<SizingRole, string>> = {
+  meta: "m6i.large",
+  client: "m6id.large",
+  "ray-head": "m6i.large",
+  "ray-worker": "m6i.large",
+};
+
+/** Families of the Xen hypervisor: no NVMe names, no console at any time, no UEFI; refused with the reason. */
+const xenFamilies = /^(t1|t2|m[1-4]|c[134]|cc2|cr1|r[34]|i[23]|d2|h1|x1e?|g[23]s?|p[23]|f1|hs1)\./;
+
+const instanceType = z
+  .string()
+  .regex(/^[a-z]+\d+[a-z0-9-]*\.[a-z0-9-]+$/, "must be an EC2 instance type, as m6i.large")
+  .refine((type) => !/^[a-z]+\d+[a-z]*g[a-z]*\./.test(type), {
+    message:
+      "is an arm64 (Graviton) type; the lab's kernels and packages are x86-64: take the same size of m6i, c6i or r6i",
+  })
+  .refine((type) => !xenFamilies.test(type), {
+    message:
+      "is of a family before Nitro, whose disks and console the lab cannot use: take the same size of m6i, c6i or r6i",
+  });
+
+/** Four numbers of an IPv4 CIDR block's address and its prefix length, or undefined when it is none. */
+function parseCidr(text: string): { address: number; prefix: number } | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
+  const numbers = match?.slice(1).map(Number);
+  if (!numbers) return undefined;
+  const [a = 256, b = 256, c = 256, d = 256, prefix = 33] = numbers;
+  if (Math.max(a, b, c, d) > 255 || prefix > 32) return undefined;
+  return { address: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, prefix };
+}
+
+/** What is wrong with an address range for SSH, or undefined when nothing is. */
+export function sshCidrFault(text: string): string | undefined {
+  if (text.includes(":"))
+    return "is IPv6, and the machines have public IPv4 addresses only: give the IPv4 address that you come from, as 203.0.113.7/32";
+  const cidr = parseCidr(text);
+  if (!cidr) return "must be an IPv4 address range, as 203.0.113.7/32";
+  if (cidr.prefix < 8)
+    return "lets in (almost) the whole Internet: give the address that you come from, as 203.0.113.7/32";
+  const mask = cidr.prefix === 0 ? 0 : (~0 << (32 - cidr.prefix)) >>> 0;
+  const base = (cidr.address & mask) >>> 0;
+  if (base !== cidr.address) {
+    const dotted = [24, 16, 8, 0].map((shift) => (base >>> shift) & 255).join(".");
+    return `names a host inside a range: write ${dotted}/${cidr.prefix}, or end it with /32`;
+  }
+  return undefined;
+}
+
+const sshCidr = z.string().superRefine((text, context) => {
+  const fault = sshCidrFault(text);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+});
+
+const secondsPer = { m: 60, h: 3600, d: 86_400 } as const;
+
+/** Seconds of a duration such as 90m, 4h or 2d; throws on anything else. */
+export function durationSeconds(text: string): number {
+  const match = /^(\d{1,5})(m|h|d)$/.exec(text);
+  if (!match?.[1]) throw new Error(`"${text}" is not a duration: write 90m, 4h or 2d`);
+  return Number(match[1]) * secondsPer[match[2] as keyof typeof secondsPer];
+}
+
+const longest = 14 * secondsPer.d;
+const shortest = 15 * secondsPer.m;
+
+const duration = z
+  .string()
+  .regex(/^\d{1,5}(m|h|d)$/, {
+    error: "must be a duration in minutes, hours or days: 90m, 4h or 2d",
+    abort: true,
+  })
+  .refine((text) => {
+    const seconds = durationSeconds(text);
+    return seconds >= shortest && seconds <= longest;
+  }, "must be between 15m and 14d");
+
+const id = (prefix: string) =>
+  z
+    .string()
+    .regex(new RegExp(`^${prefix}-([0-9a-f]{8}|[0-9a-f]{17})$`), `must be an id that starts with ${prefix}-`);
+
+export const awsSettings = z
+  .strictObject({
+    region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be an AWS region, as eu-central-1"),
+    profile: z.string().min(1).optional().describe("profile of ~/.aws to use"),
+    accountId: z
+      .string()
+      .regex(/^\d{12}$/, "must be an account number of 12 digits, in quotes")
+      .optional()
+      .describe("the only account that this stack may be made in"),
+    owner: z
+      .string()
+      .regex(
+        /^[\w.+@-]{2,64}$/,
+        "must be a name or address that people know whom to ask by: letters, digits and . _ + @ -",
+      )
+      .describe("whom to ask about these resources; a tag on all of them"),
+    access: z
+      .enum(["ssh", "session-manager"])
+      .default("ssh")
+      .describe(
+        "ssh: port 22 open to sshCidr; session-manager: no port open, SSH goes through AWS Session Manager",
+      ),
+    sshCidr: sshCidr.optional().describe("who may come in by SSH; no default"),
+    network: z
+      .strictObject({ vpcId: id("vpc"), subnetId: id("subnet") })
+      .optional()
+      .describe("an existing network; without it the lab makes its own"),
+    address: z
+      .enum(["public", "private"])
+      .default("public")
+      .describe(
+        "the address to reach machines by; private needs an existing network that you are connected to",
+      ),
+    availabilityZone: z
+      .string()
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, "must be a zone of the region, as eu-central-1a")
+      .optional()
+      .describe("without it, the first zone that has all instance types"),
+    instanceTypes: z
+      .strictObject(
+        Object.fromEntries(
+          sizingRoles.map((role) => [role, instanceType.default(defaultInstanceTypes[role])]),
+        ) as Record<SizingRole, z.ZodDefault<typeof instanceType>>,
+      )
+      .prefault({}),
+    image: id("ami").optional().describe("this image and no other, instead of the newest for the kernel"),
+    spot: z.boolean().default(false).describe("spot instances: cheaper, may be taken away at any time"),
+    placementGroup: z
+      .boolean()
+      .default(true)
+      .describe("all machines close together (a cluster placement group)"),
+    rootGiB: z.int().min(10).max(1000).default(30).describe("size of each machine's encrypted root volume"),
+    expiresAfter: duration
+      .default("4h")
+      .describe("machines power off and are gone this long after the first up"),
+    maxHourlyCost: z
+      .number()
+      .positive()
+      .max(1000)
+      .optional()
+      .describe("refuse to make a lab that costs more (USD an hour)"),
+    keepData: z.boolean().default(false).describe("destroy leaves the bucket and what is in it"),
+  })
+  .superRefine((value, context) => {
+    const fault = (path: string[], message: string) => {
+      context.addIssue({ code: "custom", path, message });
+    };
+    if (value.access === "ssh" && value.sshCidr === undefined)
+      fault(
+        ["sshCidr"],
+        "is needed for SSH and has no default: give the address that you come from, as 203.0.113.7/32",
+      );
+    if (value.access === "session-manager" && value.sshCidr !== undefined)
+      fault(
+        ["sshCidr"],
+        "is not used with access: session-manager, which opens no port: remove one of the two",
+      );
+    if (value.address === "private" && !value.network)
+      fault(
+        ["address"],
+        "private needs `network`: nobody outside is connected to a network that the lab makes itself",
+      );
+    if (value.network && value.availabilityZone !== undefined)
+      fault(["availabilityZone"], "is given by the existing subnet: remove it");
+    if (value.availabilityZone !== undefined && !value.availabilityZone.startsWith(value.region))
+      fault(["availabilityZone"], `is not in ${value.region}`);
+    for (const role of sizingRoles) {
+      const type = value.instanceTypes[role];
+      if (value.placementGroup && /^t\d/.test(type))
+        fault(
+          ["instanceTypes", role],
+          `${type} is burstable, which placement groups do not take and which runs out of CPU credits in a benchmark: ` +
+            "take m6i.large, or set placementGroup: false",
+        );
+    }
+  });
+
+export type AwsSettings = z.output<typeof awsSettings>;
