@@ -1,0 +1,263 @@
+"""The Ray driver: one agent on each client, every point of the plan on all of them at once."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayError
+
+from . import rayread
+from .agent import Agent, window_seconds
+from .plan import Block, Plan, Workload
+from .programs import GRACE_SECONDS
+from .progress import Progress
+from .store import Store
+
+# A worker process imports Ray before it answers: 10 s in emulation, more on a busy host.
+START_SECONDS = 180.0
+SHARE = 0.001
+
+
+class NodeLostError(Exception):
+    """A client does not answer. The message names it."""
+
+
+class Driver:
+    """Carries out a plan. `folder` holds plan.json and gets everything else."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self.store = Store(folder)
+        self.progress = Progress(plan, self.show)
+        self.agents: dict[str, Any] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
+        self.begin = time.monotonic()
+
+    def show(self, line: str) -> None:
+        """Say how far the run is."""
+        self.store.write("progress", line + "\n")
+        print(line)
+
+    def run(self) -> None:
+        """Everything, from the first agent to the last file; points that are there already are not taken again."""
+        started = now()
+        self.show(f"benchmark {self.plan.run_id}: starting an agent on {', '.join(self.plan.clients)}")
+        lost = None
+        try:
+            self.start_agents()
+            self.store.write("facts.json", json.dumps({"started": started, "clients": self.facts}, indent=1))
+            self.store.discard_other_boots(self.plan.blocks, self.boots())
+            self.show("making the data that the workloads read")
+            self.all("prepare", timeout=GRACE_SECONDS + 600)
+            self.progress.start()
+            for block in self.plan.blocks:
+                self.block(block)
+            self.show("removing the data")
+            self.all("clean_up", timeout=GRACE_SECONDS)
+        except NodeLostError as error:
+            # What was measured stands; the analysis says which verdicts lack blocks, and why.
+            lost = str(error)
+        end = {"ended": now(), "lost": lost, "seconds": round(time.monotonic() - self.begin, 1)}
+        self.store.write("end.json", json.dumps(end))
+        self.store.write("finished", f"{self.plan.run_id} {'ended early: ' + lost if lost else 'done'}\n")
+
+    def start_agents(self) -> None:
+        """One actor on each client; learns the facts of each node."""
+        actor = ray.remote(Agent)
+        for name in self.plan.clients:
+            # Threads of its own for `abort` while a window runs.
+            options = {"num_cpus": 0, "resources": {f"client_{name}": SHARE}, "max_concurrency": 4}
+            self.agents[name] = actor.options(**options).remote(self.plan, name)
+        self.facts = self.all("facts", timeout=START_SECONDS)
+
+    def boots(self) -> dict[str, str]:
+        """Boot of each client."""
+        return {name: facts["bootId"] for name, facts in self.facts.items()}
+
+    def all(self, method: str, *arguments: object, timeout: float) -> dict[str, Any]:
+        """Call a method of every agent at once and wait for all."""
+        return self.gather(
+            {name: getattr(agent, method).remote(*arguments) for name, agent in self.agents.items()}, timeout
+        )
+
+    def gather(self, calls: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Answers by client. NodeLostError when one does not come."""
+        deadline = time.monotonic() + timeout
+        answers = {}
+        for name, call in calls.items():
+            try:
+                answers[name] = ray.get(call, timeout=max(0.1, deadline - time.monotonic()))
+            except GetTimeoutError as error:
+                raise NodeLostError(f"node lost: {name} gave no answer in {timeout:.0f} s") from error
+            except RayActorError as error:
+                raise NodeLostError(f"node lost: {name} ({type(error).__name__})") from error
+        return answers
+
+    def block(self, block: Block) -> None:
+        """Every arm of a block in turn."""
+        for slot in range(len(block.slots)):
+            todo = [workload for workload in self.plan.workloads if not self.store.has(block, slot, workload)]
+            for workload in self.plan.workloads:
+                if workload not in todo:
+                    self.progress.finish_point(measured=False)
+            if todo:
+                self.slot(block, slot, todo)
+
+    def slot(self, block: Block, slot: int, workloads: list[Workload]) -> None:
+        """Every workload in one arm: a new mount first, and again before each cold workload."""
+        arm = block.slots[slot].arm
+        reset: dict[str, Any] | None = None
+        fresh = False
+        for workload in workloads:
+            if time.monotonic() - self.begin > self.plan.limit_seconds:
+                raise NodeLostError(f"time limit of {self.plan.limit_seconds / 60:.0f} minutes reached")
+            self.progress.point(block, slot, workload)
+            if reset is None or (workload.caches == "cold" and not fresh):
+                reset = self.reset(arm)
+                fresh = True
+            record: dict[str, Any] = {
+                "version": 1,
+                "block": block.index,
+                "slot": slot,
+                "label": block.slots[slot].label,
+                "arm": arm,
+                "workload": workload.name,
+                "boots": self.boots(),
+                "started": now(),
+                "reset": reset,
+                "invalid": reset["invalid"],
+                "clients": {},
+            }
+            files: dict[str, bytes] = {}
+            if record["invalid"] is None:
+                files = self.point(block, slot, workload, arm, record)
+                fresh = fresh and workload.place != "mount"
+            else:
+                # A mount that could not be confirmed is tried again before the next workload.
+                reset = None
+            self.store.write_point(block, slot, workload, record, files)
+            self.progress.finish_point(measured=True)
+
+    def reset(self, arm: str) -> dict[str, Any]:
+        """Carry out the cold-cache protocol on every node; all have unmounted before any drops the store's caches."""
+        phases: list[tuple[str, Callable[[], dict[str, Any]]]] = [
+            ("unmount and drop", lambda: self.all("unmount_and_drop", timeout=GRACE_SECONDS)),
+            ("drop on other nodes", self.drop_elsewhere),
+            ("mount", lambda: self.all("mount_arm", arm, timeout=GRACE_SECONDS)),
+        ]
+        record: dict[str, Any] = {"invalid": None, "phases": {}}
+        for name, phase in phases:
+            answers = phase()
+            record["phases"][name] = answers
+            failed = first_invalid(answers)
+            # Even after a failure the volume is mounted again, or nothing after it could run.
+            record["invalid"] = record["invalid"] or (f"cold-cache protocol failed: {failed}" if failed else None)
+        return record
+
+    def drop_elsewhere(self) -> dict[str, Any]:
+        """Let the first client ask the nodes without an agent."""
+        first = self.plan.clients[0]
+        if not self.plan.cache_droppers:
+            return {}
+        return self.gather({first: self.agents[first].drop_elsewhere.remote()}, GRACE_SECONDS)
+
+    def point(self, block: Block, slot: int, workload: Workload, arm: str, record: dict[str, Any]) -> dict[str, bytes]:
+        """One timed window on all clients: fills the record and gives the raw files."""
+        # The same work for every arm of a block, other work in the next block.
+        seed = self.plan.seed * 1000 + block.index
+        readied = self.all("ready", workload, seed, timeout=GRACE_SECONDS + 2 * window_seconds(workload))
+        record["invalid"] = first_invalid(readied)
+        if record["invalid"]:
+            return {}
+        starts = self.start_times()
+        files: dict[str, bytes] = {}
+        if workload.kind == "ray-read":
+            answers, data = self.ray_read(workload, arm, seed, starts)
+            files["ray.json"] = data
+        else:
+            calls = {
+                name: agent.measure.remote(workload, arm, seed, starts[name]) for name, agent in self.agents.items()
+            }
+            answers = self.gather(calls, GRACE_SECONDS * 2 + 10 * window_seconds(workload))
+        record["invalid"] = first_invalid(answers)
+        for name, client in answers.items():
+            for file, content in client.pop("files", {}).items():
+                files[f"{name}.{file}"] = content
+            record["clients"][name] = client
+        return files
+
+    def start_times(self) -> dict[str, float]:
+        """One moment, a little ahead, on each client's own clock: offsets are learnt from the round trip."""
+        offsets: dict[str, float] = {}
+        slowest = 0.0
+        for name, agent in self.agents.items():
+            before = time.time()
+            there = self.gather({name: agent.clock.remote()}, GRACE_SECONDS)[name]
+            after = time.time()
+            offsets[name] = there - (before + after) / 2
+            slowest = max(slowest, after - before)
+        # All clients have the call by then; a client that begins late says by how much.
+        start = time.time() + 0.1 + 3 * slowest
+        return {name: start + offset for name, offset in offsets.items()}
+
+    def ray_read(
+        self, workload: Workload, arm: str, seed: int, starts: dict[str, float]
+    ) -> tuple[dict[str, Any], bytes]:
+        """Let Ray tasks read the data set while the agents observe. Times are the driver's: Ray's own cost is in."""
+        parameters = workload.parameters
+        tasks = [name for name in self.plan.clients for _ in range(parameters["tasksPerClient"])]
+        read = ray.remote(rayread.read_files)
+        folder = Path(self.plan.mount_point) / ".disgrafs-benchmark" / self.plan.run_id / "shared" / "ray-read"
+
+        def submit(shards: list[list[str]]) -> list[dict[str, Any]]:
+            calls = [
+                read.options(num_cpus=0, resources={f"client_{name}": SHARE}, max_retries=0).remote(shard)
+                for name, shard in zip(tasks, shards, strict=True)
+            ]
+            return list(ray.get(calls, timeout=GRACE_SECONDS + 10 * parameters["seconds"]))
+
+        submit([[] for _ in tasks])  # the worker processes are there before the clock runs
+        begun = {name: agent.begin_answer.remote(workload, arm, starts[name]) for name, agent in self.agents.items()}
+        answers = self.gather(begun, GRACE_SECONDS)
+        if first_invalid(answers):
+            return answers, b""
+        result: dict[str, Any] = {}
+        failed: str | None = None
+        try:
+            for kind in ("small", "large"):
+                before = time.perf_counter()
+                done = submit(rayread.shards(folder, kind, len(tasks), parameters, seed))
+                result[kind] = {
+                    "seconds": time.perf_counter() - before,
+                    "files": sum(task["files"] for task in done),
+                    "bytes": sum(task["bytes"] for task in done),
+                    "tasks": done,
+                }
+        except RayError as error:
+            failed = f"a Ray task failed: {str(error).splitlines()[0][:200]}"
+        ended = self.all("end_answer", workload, arm, timeout=GRACE_SECONDS)
+        for name, client in ended.items():
+            answers[name] = {**answers[name], **client, **({"invalid": failed} if failed else {})}
+        return answers, json.dumps(result).encode()
+
+    def abort(self) -> None:
+        """End the workloads on all nodes, within 20 s."""
+        calls = [agent.abort.remote() for agent in self.agents.values()]
+        ray.wait(calls, num_returns=len(calls), timeout=20) if calls else None
+        for agent in self.agents.values():
+            ray.kill(agent)
+        self.agents = {}
+
+
+def first_invalid(answers: dict[str, Any]) -> str | None:
+    """First reason given by a client, with its name."""
+    return next((f"{name}: {entry['invalid']}" for name, entry in answers.items() if entry.get("invalid")), None)
+
+
+def now() -> str:
+    """UTC, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

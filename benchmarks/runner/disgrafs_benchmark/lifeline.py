@@ -1,0 +1,79 @@
+"""Ties the programs of a workload to the agent that starts them: they cannot outlive it, however it ends.
+
+A systemd scope holds a shell that waits for its standard input, a pipe from the agent, to close; then it kills the
+whole cgroup. Programs are put into that cgroup before they start, so that forks and double forks are in it too.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+CGROUP = Path("/sys/fs/cgroup")
+# `cat` ends when the pipe closes; the write kills this shell too, being in the cgroup.
+WATCH = 'cat >/dev/null; echo 1 >"/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/cgroup.kill"'
+
+
+class Lifeline:
+    """A cgroup of this agent's programs, killed when the agent ends or says so."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.watch: subprocess.Popen[bytes] | None = None
+        self.folder: Path | None = None
+
+    def open(self) -> None:
+        """Start the scope. RuntimeError when systemd does not make it within 60 s."""
+        unit = f"disgrafs-benchmark-{self.name}-{os.getpid()}-{time.monotonic_ns()}.scope"
+        command = ["systemd-run", "--scope", "--quiet", "--collect", f"--unit={unit}", "sh", "-c", WATCH]
+        self.watch = subprocess.Popen(command, stdin=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.watch.poll() is None:
+            path = Path(f"/proc/{self.watch.pid}/cgroup").read_text().strip().removeprefix("0::")
+            if path.endswith(unit):
+                self.folder = CGROUP / path.lstrip("/")
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"systemd made no scope {unit}")
+
+    def start(self, command: list[str], **options: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401
+        """Start a program inside the cgroup. `options` are Popen's."""
+        return subprocess.Popen(command, preexec_fn=self._entry(), **options)  # noqa: PLW1509
+
+    def _entry(self) -> Callable[[], None] | None:
+        if self.folder is None:
+            return None
+        procs = str(self.folder / "cgroup.procs")
+
+        def enter() -> None:
+            with open(procs, "w") as file:  # noqa: PTH123
+                file.write("0")
+
+        return enter
+
+    def run(self, command: list[str], timeout: float, output: IO[bytes]) -> int:
+        """Run a program to its end and return its exit status; its output and errors go to `output`.
+
+        TimeoutError after `timeout` seconds, when the program is killed.
+        """
+        process = self.start(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.wait()
+            raise TimeoutError(f"{command[0]} took more than {timeout:.0f} s") from error
+
+    def kill(self) -> None:
+        """Kill everything in the cgroup, the watch included; the next `open` makes a new one."""
+        if self.folder is not None:
+            (self.folder / "cgroup.kill").write_text("1")
+        if self.watch is not None:
+            if self.folder is None:
+                self.watch.send_signal(signal.SIGKILL)
+            self.watch.wait()
+        self.watch = None
+        self.folder = None

@@ -1,0 +1,67 @@
+"""The raw files of a run on the head's disk. A point is a folder that appears whole or not at all."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from .plan import Block, Workload
+
+
+class Store:
+    """Folder of a run: plan.json, facts.json, progress, points/, discarded/, finished."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.points = folder / "points"
+        self.points.mkdir(parents=True, exist_ok=True)
+        for left in self.points.glob("*.new"):
+            shutil.rmtree(left)
+
+    def point_folder(self, block: Block, slot: int, workload: Workload) -> Path:
+        """Folder of a point: sorts in the order of the run."""
+        return self.points / f"{block.index:03}-{slot}-{block.slots[slot].label}-{workload.name}"
+
+    def has(self, block: Block, slot: int, workload: Workload) -> bool:
+        """Whether a point has been recorded."""
+        return (self.point_folder(block, slot, workload) / "point.json").exists()
+
+    def write_point(
+        self, block: Block, slot: int, workload: Workload, record: dict[str, Any], files: dict[str, bytes]
+    ) -> None:
+        """Record a point: `record` becomes point.json, `files` lie beside it."""
+        final = self.point_folder(block, slot, workload)
+        new = final.with_name(final.name + ".new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        for name, data in files.items():
+            (new / name).write_bytes(data)
+        (new / "point.json").write_text(json.dumps(record, indent=1))
+        shutil.rmtree(final, ignore_errors=True)
+        new.rename(final)
+
+    def discard_other_boots(self, blocks: list[Block], boots: dict[str, str]) -> None:
+        """Set aside an unfinished block whose points were taken before a node was started again.
+
+        Arms are compared within a block, in the same boot; whole blocks of an earlier boot are kept.
+        """
+        for block in blocks:
+            folders = sorted(self.points.glob(f"{block.index:03}-*"))
+            records = [json.loads((folder / "point.json").read_text()) for folder in folders]
+            whole = len(folders) == len(block.slots) * self._workloads()
+            if not whole and any(record["boots"] != boots for record in records):
+                aside = self.folder / "discarded"
+                aside.mkdir(exist_ok=True)
+                for folder in folders:
+                    shutil.rmtree(aside / folder.name, ignore_errors=True)
+                    folder.rename(aside / folder.name)
+
+    def _workloads(self) -> int:
+        return len(json.loads((self.folder / "plan.json").read_text())["workloads"])
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the run; a reader sees the old text or the new."""
+        new = self.folder / f"{name}.new"
+        new.write_text(text)
+        os.replace(new, self.folder / name)  # noqa: PTH105
