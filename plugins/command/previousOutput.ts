@@ -1,0 +1,26 @@
+/** The last run's output for the next run's environment, as `addPreviousOutputInEnv` asks. */
+import { plain, type Properties } from "./wire.ts";
+
+/** Linux takes no longer string in an environment (MAX_ARG_STRLEN, less a page for its name). */
+const longest = 128 * 1024 - 4096;
+
+/** PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR, where there is such output and it is not too long. */
+export function previousOutput(
+  inputs: Properties,
+  previous: Properties,
+  warn: (text: string) => void,
+): Record<string, string> {
+  if (inputs["addPreviousOutputInEnv"] !== undefined && plain(inputs["addPreviousOutputInEnv"]) === false)
+    return {};
+  const entries = (["stdout", "stderr"] as const).flatMap((stream) => {
+    const value = plain(previous[stream] ?? "");
+    if (typeof value !== "string" || value === "") return [];
+    const name = `PULUMI_COMMAND_${stream.toUpperCase()}`;
+    if (Buffer.byteLength(value) > longest) {
+      warn(`${name} is not set: the previous ${stream} is longer than a system takes in an environment`);
+      return [];
+    }
+    return [[name, value.replaceAll("\0", "")]];
+  });
+  return Object.fromEntries(entries) as Record<string, string>;
+}

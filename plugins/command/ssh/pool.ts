@@ -1,0 +1,167 @@
+/** The sessions of this process, one a connection: opened at first use, opened again when lost, closed at the end. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { abortReason, ConnectionLost, message } from "../errors.ts";
+import type { Log } from "../operation.ts";
+import { address, connectionId, type Connection } from "./connection.ts";
+import { Attempts, budgetOf, dialTcp, firstBanner, NotReady, type Dial } from "./gate.ts";
+import { handshake, LoginRefused } from "./handshake.ts";
+import { Session } from "./session.ts";
+
+/** Milliseconds that the first handshake may take, and the most that any may. */
+const firstHandshake = 20_000;
+const longestHandshake = 60_000;
+/**
+ * Milliseconds between tries after a refused login: sshd may be up before cloud-init has written the keys. Few, since
+ * OpenSSH 9.8 and later shut out an address for a while after several.
+ */
+const loginRetries = [1000, 2000, 4000, 8000, 15_000];
+/** Milliseconds after which a line tells that a machine is still waited for, and between two such lines. */
+const waitNotice = 10_000;
+/** Times that a command is given to a new session because the old one was found dead before it was started. */
+const mostRestarts = 3;
+
+interface Opening {
+  readonly session: Promise<Session>;
+  /** Operations that wait for it; when all have gone, it is given up. */
+  waiting: number;
+  readonly abort: AbortController;
+}
+
+export class Pool {
+  readonly #sessions = new Map<string, Session>();
+  readonly #opening = new Map<string, Opening>();
+  readonly #warned = new Set<string>();
+
+  /**
+   * Does something on a session with the machine. `use` must reject with ConnectionLost when the session breaks, and
+   * is called again only if nothing was started by then.
+   */
+  async use<T>(
+    connection: Connection,
+    { signal, log, deleting }: { signal: AbortSignal; log: Log; deleting?: boolean },
+    use: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    for (let restarts = 0; ; restarts++) {
+      const session = await this.#session(connection, log, deleting ?? false, signal);
+      try {
+        return await use(session);
+      } catch (error) {
+        const again = error instanceof ConnectionLost && !error.started && restarts < mostRestarts;
+        if (!again || signal.aborted) throw error;
+        session.close();
+        this.#sessions.delete(connectionId(connection));
+      }
+    }
+  }
+
+  close(): void {
+    for (const opening of this.#opening.values()) opening.abort.abort();
+    for (const session of this.#sessions.values()) session.close();
+    this.#sessions.clear();
+  }
+
+  async #session(connection: Connection, log: Log, deleting: boolean, signal: AbortSignal): Promise<Session> {
+    const id = connectionId(connection);
+    const session = this.#sessions.get(id);
+    if (session && !session.closed) return session;
+    if (signal.aborted) throw abortReason(signal);
+    let opening = this.#opening.get(id);
+    if (!opening) {
+      const abort = new AbortController();
+      opening = { session: this.#connect(connection, log, deleting, abort.signal), waiting: 0, abort };
+      this.#opening.set(id, opening);
+      opening.session
+        .then((opened) => this.#sessions.set(id, opened))
+        .catch(() => undefined)
+        .finally(() => this.#opening.delete(id));
+    }
+    return await this.#join(opening, signal);
+  }
+
+  /** Waits for a session that is being opened; the last one to turn away stops the opening. */
+  async #join(opening: Opening, signal: AbortSignal): Promise<Session> {
+    opening.waiting++;
+    let leave: (() => void) | undefined;
+    const left = new Promise<never>((_, reject) => {
+      leave = () => reject(abortReason(signal));
+      signal.addEventListener("abort", leave, { once: true });
+    });
+    try {
+      return await Promise.race([opening.session, left]);
+    } finally {
+      if (leave) signal.removeEventListener("abort", leave);
+      opening.waiting--;
+      if (opening.waiting === 0 && signal.aborted) opening.abort.abort(abortReason(signal));
+    }
+  }
+
+  async #connect(connection: Connection, log: Log, deleting: boolean, signal: AbortSignal): Promise<Session> {
+    this.#warnAboutHostKey(connection, log);
+    const { proxy } = connection;
+    const dial: Dial = proxy
+      ? this.#dialThrough(proxy, connection, log, deleting, signal)
+      : dialTcp(connection);
+    // The proxy has a deadline of its own.
+    if (proxy) await this.#session(proxy, log, deleting, signal);
+    const attempts = new Attempts(address(connection), budgetOf(connection.dialErrorLimit, deleting));
+    const notice = setInterval(() => log.status(attempts.toString()), waitNotice);
+    try {
+      return await login(connection, dial, attempts, signal);
+    } finally {
+      clearInterval(notice);
+    }
+  }
+
+  #dialThrough(proxy: Connection, to: Connection, log: Log, deleting: boolean, signal: AbortSignal): Dial {
+    return async (attempt) => {
+      const session = await this.#session(proxy, log, deleting, signal);
+      const stream = await session.forward(to.host, to.port).catch((error: unknown) => {
+        throw new NotReady(`through the proxy ${address(proxy)}: ${message(error)}`);
+      });
+      if (attempt.aborted) {
+        stream.destroy();
+        throw abortReason(attempt);
+      }
+      return stream;
+    };
+  }
+
+  #warnAboutHostKey(connection: Connection, log: Log): void {
+    const id = connectionId(connection);
+    if (connection.hostKey || this.#warned.has(id)) return;
+    this.#warned.add(id);
+    log.warn(
+      `connection.hostKey is not given for ${address(connection)}: whoever answers there is trusted, and gets the ` +
+        "commands and their standard input. Give the line that `ssh-keyscan` prints for the machine, once checked",
+    );
+  }
+}
+
+/** Logs in as soon as the machine lets us. */
+async function login(
+  connection: Connection,
+  dial: Dial,
+  attempts: Attempts,
+  signal: AbortSignal,
+): Promise<Session> {
+  let milliseconds = firstHandshake;
+  let refusals = 0;
+  for (;;) {
+    const stream = await firstBanner(dial, connection.perDialTimeout, attempts, signal);
+    try {
+      return new Session(await handshake(stream, connection, milliseconds, signal), stream);
+    } catch (error) {
+      if (signal.aborted) throw abortReason(signal);
+      if (error instanceof LoginRefused) {
+        const delay = loginRetries[refusals++];
+        if (delay === undefined) throw error;
+        await sleep(delay, undefined, { signal }).catch(() => {
+          throw abortReason(signal);
+        });
+      } else if (error instanceof NotReady) {
+        attempts.failed(error);
+        milliseconds = Math.min(milliseconds * 1.5, longestHandshake);
+      } else throw error;
+    }
+  }
+}

@@ -1,0 +1,293 @@
+/**
+ * One SSH connection that many operations share: channels on it are bounded below sshd's MaxSessions and queue, and
+ * the processes behind them can be ended.
+ */
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
+import { abortReason, ConnectionLost, message, StepError } from "../errors.ts";
+import { killCommand, listCommand, match, parseChildren, parseLeft } from "./kill.ts";
+
+/** Channels at once. sshd's MaxSessions is 10 unless set; two stay free for ending processes. */
+const mostChannels = 8;
+/** Milliseconds that a server has to open a channel; after that the connection counts as dead. */
+const openTimeout = 30_000;
+/** Milliseconds that ending processes may take. */
+const killTimeout = 20_000;
+/** Times that the far side's processes are looked at before they are given up as unknown. */
+const mostLooks = 20;
+
+/** A channel with its place in the order in which channels were asked for; that of its process is the same. */
+interface Place {
+  readonly order: number;
+}
+
+/** A command that runs on the far side. */
+export interface RemoteProcess {
+  readonly channel: ClientChannel;
+  /** Ends the process and its children. Resolves to what is known to be left of them; rejects when nothing is known. */
+  readonly kill: () => Promise<number[]>;
+}
+
+interface Kill {
+  readonly place: Place;
+  readonly resolve: (left: number[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Session {
+  readonly #client: Client;
+  readonly #stream: Duplex;
+  readonly #queue: (() => void)[] = [];
+  /** Channels whose process has not ended, oldest first. */
+  readonly #live = new Set<Place>();
+  readonly #lost = new AbortController();
+  #limit = mostChannels;
+  #open = 0;
+  #order = 0;
+  #kills: Kill[] = [];
+  #killing = false;
+
+  constructor(client: Client, stream: Duplex) {
+    this.#client = client;
+    this.#stream = stream;
+    client.on("error", () => undefined); // "close" follows.
+    client.on("close", () => {
+      this.#lost.abort();
+      for (const wake of this.#queue.splice(0)) wake();
+    });
+  }
+
+  get closed(): boolean {
+    return this.#lost.signal.aborted;
+  }
+
+  /** Closes the connection, and with it every channel. */
+  close(): void {
+    this.#client.end();
+    this.#client.destroy();
+  }
+
+  /** Starts a command. Waits for a free channel; not for the command. */
+  async exec(
+    command: string,
+    environment: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<RemoteProcess> {
+    const { channel, place } = await this.#queued(signal, () => this.#exec(command, environment));
+    return { channel, kill: () => this.#kill(place) };
+  }
+
+  /** Runs a short command of our own to its end and returns what it prints. */
+  async ask(
+    command: string,
+    stdin: string,
+    environment: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { channel } = await this.#queued(signal, () => this.#exec(command, environment));
+    return await collect(channel, stdin, signal);
+  }
+
+  /** Opens SFTP on a channel of its own; `end()` gives the channel back. */
+  async sftp(signal: AbortSignal): Promise<SFTPWrapper> {
+    return await this.#queued(signal, async () => {
+      const place = this.#place();
+      try {
+        const sftp = await this.#ask<SFTPWrapper>((callback) => this.#client.sftp(callback));
+        sftp.on("close", () => this.#live.delete(place));
+        sftp.on("error", () => undefined);
+        return { channel: sftp, place };
+      } catch (error) {
+        this.#live.delete(place);
+        throw error;
+      }
+    }).then(({ channel }) => channel);
+  }
+
+  /** Opens a TCP connection from the far side. */
+  forward(host: string, port: number): Promise<Duplex> {
+    return this.#ask<ClientChannel>((callback) =>
+      this.#client.forwardOut("127.0.0.1", 0, host, port, callback),
+    );
+  }
+
+  #place(): Place {
+    const place = { order: this.#order++ };
+    this.#live.add(place);
+    return place;
+  }
+
+  async #exec(
+    command: string,
+    env: Record<string, string>,
+  ): Promise<{ channel: ClientChannel; place: Place }> {
+    const place = this.#place();
+    try {
+      const channel = await this.#ask<ClientChannel>((callback) =>
+        this.#client.exec(command, { env }, callback),
+      );
+      channel.on("exit", () => this.#live.delete(place));
+      channel.on("close", () => this.#live.delete(place));
+      return { channel, place };
+    } catch (error) {
+      this.#live.delete(place);
+      throw error;
+    }
+  }
+
+  /** Opens a channel when one is free, and gives it back when it closes. */
+  async #queued<T extends { channel: { on(event: "close", listener: () => void): unknown } }>(
+    signal: AbortSignal,
+    open: () => Promise<T>,
+  ): Promise<T> {
+    for (;;) {
+      await this.#free(signal);
+      this.#open++;
+      try {
+        const opened = await open();
+        opened.channel.on("close", () => this.#release());
+        return opened;
+      } catch (error) {
+        this.#release();
+        // The server allows fewer channels than we thought: wait for one of those that are open.
+        if (!(error instanceof ChannelRefused) || this.#open === 0) throw error;
+        this.#limit = this.#open;
+      }
+    }
+  }
+
+  async #free(signal: AbortSignal): Promise<void> {
+    while (this.#open >= this.#limit && !this.closed && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#queue.push(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+    if (signal.aborted) {
+      this.#queue.shift()?.(); // In case it was our turn.
+      throw abortReason(signal);
+    }
+    if (this.closed)
+      throw new ConnectionLost("the SSH connection was lost before the command was started", false);
+  }
+
+  #release(): void {
+    this.#open--;
+    this.#queue.shift()?.();
+  }
+
+  /** Asks the server for a channel; the connection may break or fall silent meanwhile. */
+  #ask<T>(request: (callback: (error: Error | undefined, channel: T) => void) => void): Promise<T> {
+    const received = this.#received();
+    const lost = (): ConnectionLost => {
+      // The command goes out after the server has confirmed the channel, so with no byte from it nothing was started.
+      const started = received === undefined || this.#received() !== received;
+      return new ConnectionLost("the SSH connection was lost while a command was being started", started);
+    };
+    return new Promise((resolve, reject) => {
+      const closed = (): void => end(() => reject(lost()));
+      const timer = setTimeout(() => this.close(), openTimeout);
+      const end = (outcome: () => void): void => {
+        clearTimeout(timer);
+        this.#lost.signal.removeEventListener("abort", closed);
+        outcome();
+      };
+      if (this.closed) {
+        end(() =>
+          reject(new ConnectionLost("the SSH connection was lost before the command was started", false)),
+        );
+        return;
+      }
+      this.#lost.signal.addEventListener("abort", closed);
+      try {
+        request((error, channel) => {
+          if (!error) end(() => resolve(channel));
+          else if (this.closed) closed();
+          else if (/open failure/i.test(error.message)) end(() => reject(new ChannelRefused(error.message)));
+          else end(() => reject(new StepError(`the SSH server refused to start it: ${error.message}`)));
+        });
+      } catch (error) {
+        end(() => reject(new ConnectionLost(message(error), false)));
+      }
+    });
+  }
+
+  #received(): number | undefined {
+    return this.#stream instanceof Socket ? this.#stream.bytesRead : undefined;
+  }
+
+  #kill(place: Place): Promise<number[]> {
+    return new Promise((resolve, reject) => {
+      this.#kills.push({ place, resolve, reject });
+      if (!this.#killing) void this.#endProcesses();
+    });
+  }
+
+  /** Ends the processes of all channels that are waiting for it, together. */
+  async #endProcesses(): Promise<void> {
+    this.#killing = true;
+    await Promise.resolve(); // Ctrl-C ends many at once.
+    for (let kills = this.#kills.splice(0); kills.length > 0; kills = this.#kills.splice(0)) {
+      try {
+        const left = await this.#endTrees(
+          kills.map((kill) => kill.place),
+          AbortSignal.timeout(killTimeout),
+        );
+        for (const kill of kills) kill.resolve(left);
+      } catch (error) {
+        for (const kill of kills) kill.reject(error as Error);
+      }
+    }
+    this.#killing = false;
+  }
+
+  async #endTrees(places: readonly Place[], signal: AbortSignal): Promise<number[]> {
+    for (let look = 0; look < mostLooks && !signal.aborted; look++) {
+      const looking = await this.#exec(listCommand, {});
+      const earlier = (): Place[] => [...this.#live].filter((place) => place.order < looking.place.order);
+      const found = parseChildren(await collect(looking.channel, "", signal));
+      if (!found) break; // No /proc, no sh.
+      const live = earlier();
+      const wanted = places.map((place) => live.indexOf(place)).filter((at) => at >= 0);
+      if (wanted.length === 0) return []; // All have ended by themselves.
+      const roots = match(found, live.length, wanted);
+      if (roots) {
+        const killer = await this.#exec(killCommand(roots), {});
+        const left = parseLeft(await collect(killer.channel, "", signal));
+        if (left) return left;
+        break;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new StepError("the processes on the machine could not be looked at");
+  }
+}
+
+/** The server does not open one more channel. */
+class ChannelRefused extends StepError {
+  override readonly name = "ChannelRefused";
+  constructor(reason: string) {
+    super(`the SSH server opens no channel (${reason.replace(/^\(SSH\) /, "")})`);
+  }
+}
+
+/** All that a command of our own prints to standard output. */
+function collect(channel: ClientChannel, stdin: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const stop = (): void => {
+      channel.close();
+      reject(abortReason(signal));
+    };
+    channel.on("data", (chunk: Buffer) => chunks.push(chunk));
+    channel.stderr.resume();
+    channel.on("close", () => {
+      signal.removeEventListener("abort", stop);
+      resolve(Buffer.concat(chunks).toString("utf8"));
+    });
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    else channel.end(stdin);
+  });
+}

@@ -1,0 +1,132 @@
+/** A real OpenSSH server on loopback for a test: its own host key, settings, port and user keys, and gone after it. */
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+
+export interface SshServer {
+  readonly port: number;
+  /** Line of the host key, as in known_hosts without the name. */
+  readonly hostKey: string;
+  /** Private key that the server lets in, in OpenSSH's format. */
+  readonly privateKey: string;
+  /** The login user: the one who runs the test. */
+  readonly user: string;
+  /** What `connection` of a command needs. */
+  readonly connection: {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly privateKey: string;
+    readonly hostKey: string;
+  };
+  /** Folder of this server, for a test's files too. */
+  readonly folder: string;
+  /** Everything the server has logged. */
+  readonly log: () => string;
+  /** Connections that were let in so far. */
+  readonly logins: () => number;
+  /** Ends the server; with `sessions`, those that it serves too. */
+  readonly stop: (sessions?: "sessions") => Promise<void>;
+  /** Starts it again on the same port with the same keys. */
+  readonly start: () => Promise<void>;
+}
+
+export interface SshServerOptions {
+  /** More lines for sshd_config; they come first and so win. */
+  readonly settings?: readonly string[];
+  /** Port to listen on; a free one when absent. */
+  readonly port?: number;
+  /** Leave the server stopped. */
+  readonly stopped?: boolean;
+}
+
+/** A port of loopback that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Starts an sshd and waits until it listens. */
+export async function startSshd(options: SshServerOptions = {}): Promise<SshServer> {
+  const folder = mkdtempSync(join(tmpdir(), "sshd-"));
+  const port = options.port ?? (await freePort());
+  const { username: user, uid } = userInfo();
+  // sshd run by root refuses to start without its privilege separation folder.
+  if (uid === 0) mkdirSync("/run/sshd", { recursive: true });
+  const keygen = (name: string): void => {
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", join(folder, name)]);
+  };
+  keygen("host_key");
+  keygen("user_key");
+  const config = join(folder, "sshd_config");
+  const logFile = join(folder, "sshd.log");
+  writeFileSync(
+    config,
+    [
+      ...(options.settings ?? []),
+      `Port ${port}`,
+      "ListenAddress 127.0.0.1",
+      `HostKey ${join(folder, "host_key")}`,
+      `AuthorizedKeysFile ${join(folder, "user_key.pub")}`,
+      `PidFile ${join(folder, "sshd.pid")}`,
+      "StrictModes no",
+      "UsePAM no",
+      "PermitRootLogin yes",
+      "PasswordAuthentication no",
+      "KbdInteractiveAuthentication no",
+      "Subsystem sftp internal-sftp",
+      "LogLevel VERBOSE",
+      "",
+    ].join("\n"),
+  );
+  writeFileSync(logFile, "");
+  let server: ChildProcess | undefined;
+  const log = (): string => readFileSync(logFile, "utf8");
+
+  const start = async (): Promise<void> => {
+    const before = log().length;
+    const child = spawn("/usr/sbin/sshd", ["-D", "-f", config, "-E", logFile], {
+      stdio: "ignore",
+      detached: true,
+    });
+    server = child;
+    const end = Date.now() + 20_000;
+    while (!log().slice(before).includes("Server listening")) {
+      if (Date.now() > end || child.exitCode !== null) throw new Error(`sshd did not start:\n${log()}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const stop = async (sessions?: "sessions"): Promise<void> => {
+    const child = server;
+    server = undefined;
+    if (!child?.pid) return;
+    const ended = child.exitCode !== null ? undefined : new Promise((resolve) => child.once("exit", resolve));
+    // The server leads a process group of its own; what serves a session is in it, what a session runs is not.
+    process.kill(sessions ? -child.pid : child.pid, "SIGKILL");
+    await ended;
+  };
+  if (!options.stopped) await start();
+
+  const hostKey = readFileSync(join(folder, "host_key.pub"), "utf8").trim();
+  const privateKey = readFileSync(join(folder, "user_key"), "utf8");
+  return {
+    port,
+    hostKey,
+    privateKey,
+    user,
+    connection: { host: "127.0.0.1", port, user, privateKey, hostKey },
+    folder,
+    log,
+    logins: () => log().match(/Accepted publickey/g)?.length ?? 0,
+    start,
+    stop: async (sessions) => {
+      await stop(sessions);
+      if (sessions) rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
