@@ -1,8 +1,22 @@
 /** `./lab doctor`: whether this machine can run the lab, and what to do where it cannot. */
 import { Command } from "commander";
-import { distribution, isSupported } from "../setup/debian.ts";
+import { diagnose } from "../diagnosis.ts";
 
-export const doctor = new Command("doctor").description("check this machine").action(() => {
-  const here = distribution();
-  process.stdout.write(`${isSupported(here) ? "ok" : "note"} ${here.title}\n`);
-});
+export const doctor = new Command("doctor")
+  .description("check this machine, and say what to do where something is missing")
+  .addHelpText(
+    "after",
+    `
+It changes nothing. The exit status is 1 when something is bad; a note is only for you to know.
+
+Examples:
+  ./lab doctor`,
+  )
+  .action(async () => {
+    const findings = await diagnose();
+    for (const { subject, verdict, text, advice } of findings) {
+      process.stdout.write(`${verdict.padEnd(5)} ${subject.padEnd(16)} ${text}\n`);
+      if (verdict !== "ok" && advice) process.stdout.write(`${" ".repeat(23)}-> ${advice}\n`);
+    }
+    process.exitCode = findings.some((finding) => finding.verdict === "bad") ? 1 : 0;
+  });

@@ -1,18 +1,88 @@
 /** `./lab test`: set-up, then every test. */
-import { Command } from "commander";
-import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { Command, Option } from "commander";
+import { inLab } from "../checkout.ts";
 import { apply, environment } from "../environment.ts";
-import { root } from "../checkout.ts";
+import { Problem } from "../problem.ts";
 import { setUp } from "../setup/steps.ts";
+import { runSuites } from "../test/run.ts";
+import { suites, type Suite } from "../test/suites.ts";
+
+interface Options {
+  readonly only?: string;
+  readonly kernels: "default" | "all";
+  readonly keep: boolean;
+  readonly list: boolean;
+}
+
+/** A CI run is ended after 90 minutes: stop before, with the closing line printed. */
+const ciMinutes = 80;
 
 export const test = new Command("test")
   .description("set this machine up, then run every test")
-  .action(async () => {
+  .option("--only <suites>", "only these, with commas between them")
+  .addOption(
+    new Option("--kernels <which>", "kernels that vm and lab tests run on")
+      .choices(["default", "all"])
+      .default("default"),
+  )
+  .option("--keep", "leave machines that tests made running, to look at", false)
+  .option("--list", "print the suites, and run nothing", false)
+  .addHelpText(
+    "after",
+    `
+Output of a suite goes to .lab/test/SUITE.log; the end of it is shown when it fails. The last line counts all tests.
+
+Examples:
+  ./lab test
+  ./lab test --only unit,sshd
+  ./lab test --only vm --kernels all`,
+  )
+  .action(async (options: Options) => {
+    const chosen = choose(suites, options.only);
+    if (options.list) {
+      for (const suite of chosen) {
+        process.stdout.write(
+          `${suite.name.padEnd(16)} ${`${suite.minutes} min`.padStart(6)}  ${suite.what}\n`,
+        );
+      }
+      return;
+    }
     await setUp("test", { quiet: true });
-    const result = spawnSync("npm", ["test"], {
-      cwd: root,
-      env: apply(await environment()),
-      stdio: "inherit",
+    const good = await runSuites(chosen, {
+      env: {
+        ...(await testEnvironment()),
+        LAB_TEST_KERNELS: options.kernels,
+        LAB_TEST_KEEP: options.keep ? "1" : "",
+      },
+      totalMinutes: process.env.CI ? ciMinutes : undefined,
     });
-    process.exitCode = result.status ?? 1;
+    process.exitCode = good ? 0 : 1;
   });
+
+/** The suites with some names, in the table's order; all when no names are given. */
+export function choose(all: readonly Suite[], only: string | undefined): readonly Suite[] {
+  if (only === undefined) return all;
+  const names = only.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !all.some((suite) => suite.name === name));
+  if (unknown !== undefined) {
+    throw new Problem(
+      `there is no suite "${unknown}"; the suites: ${all.map((suite) => suite.name).join(", ")}`,
+    );
+  }
+  return all.filter((suite) => names.includes(suite.name));
+}
+
+/** Tests never touch a user's own Pulumi backend: they have a state folder for themselves. */
+async function testEnvironment(): Promise<NodeJS.ProcessEnv> {
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith("PULUMI_"));
+  const state = inLab("test", "state");
+  mkdirSync(state, { recursive: true });
+  const env: NodeJS.ProcessEnv = {
+    ...Object.fromEntries(others),
+    PULUMI_BACKEND_URL: `file://${state}`,
+    PULUMI_HOME: inLab("pulumi-home"),
+    PULUMI_CONFIG_PASSPHRASE: "passphrase of the tests, which keep no secrets",
+  };
+  return apply(await environment(env), env);
+}

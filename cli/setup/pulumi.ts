@@ -142,10 +142,13 @@ async function link(target: string, name: string): Promise<void> {
   await rename(temporary, inLab("bin", name));
 }
 
-/** Seconds within which a server must have begun to answer: a closed network must not hold up set-up. */
-const answerSeconds = 10;
-/** Seconds without a byte after which a download is given up. */
-const stallSeconds = 30;
+/** A closed network must not hold up set-up. */
+const patience = {
+  /** Seconds within which the server must have begun to answer. */
+  answerSeconds: 10,
+  /** Seconds without a byte after which a download is given up. */
+  stallSeconds: 30,
+};
 
 /**
  * Fetches a release and puts the CLI and everything for Node.js into a folder.
@@ -155,6 +158,7 @@ export async function download(
   source: typeof release,
   folder: string,
   progress: (text: string) => void,
+  limits = patience,
 ): Promise<string | undefined> {
   const work = join(folder, ".release");
   await rm(work, { recursive: true, force: true });
@@ -162,7 +166,7 @@ export async function download(
   try {
     const archive = join(work, "release.tar.gz");
     progress(`asking for the official release ${source.version}`);
-    await fetchFile(source.url, archive, progress);
+    await fetchFile(source.url, archive, progress, limits);
     const hash = createHash("sha256");
     await pipeline(createReadStream(archive), hash);
     const actual = hash.digest("hex");
@@ -187,11 +191,16 @@ export async function download(
   }
 }
 
-async function fetchFile(url: string, file: string, progress: (text: string) => void): Promise<void> {
+async function fetchFile(
+  url: string,
+  file: string,
+  progress: (text: string) => void,
+  limits: typeof patience,
+): Promise<void> {
   const stop = new AbortController();
   const giveUp = (seconds: number, what: string): NodeJS.Timeout =>
     setTimeout(() => stop.abort(new Error(`${what} within ${seconds} s`)), seconds * 1000);
-  let timer = giveUp(answerSeconds, "no answer");
+  let timer = giveUp(limits.answerSeconds, "no answer");
   try {
     const response = await fetch(url, { signal: stop.signal });
     if (!response.ok || response.body === null) throw new Error(`HTTP status ${response.status}`);
@@ -200,7 +209,7 @@ async function fetchFile(url: string, file: string, progress: (text: string) => 
     const body = Readable.fromWeb(response.body);
     body.on("data", (chunk: Buffer) => {
       clearTimeout(timer);
-      timer = giveUp(stallSeconds, "nothing more");
+      timer = giveUp(limits.stallSeconds, "nothing more");
       received += chunk.length;
       const share = total > 0 ? ` (${Math.floor((100 * received) / total)} %)` : "";
       progress(`official release: ${Math.floor(received / 1e6)} MB${share}`);

@@ -1,0 +1,187 @@
+/** What `./lab doctor` looks at: a check says how things are and, where that is not right, what to do. */
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
+import { availableParallelism, userInfo } from "node:os";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { execa } from "execa";
+import { inLab, nodeFolder, root } from "./checkout.ts";
+import { distribution, isSupported, missingPackages, packagesFor } from "./setup/debian.ts";
+import { atLeast } from "./setup/go.ts";
+
+/** `bad`: the lab will not work. `note`: it works, but less well or untried. */
+export type Verdict = "ok" | "note" | "bad";
+
+export interface Finding {
+  readonly subject: string;
+  readonly verdict: Verdict;
+  readonly text: string;
+  /** What to do; empty when it is ok. */
+  readonly advice?: string;
+}
+
+/** All checks, in the order in which they matter. */
+export async function diagnose(): Promise<Finding[]> {
+  return [
+    system(distribution(), process.arch),
+    cores(availableParallelism()),
+    memory(readFileSync("/proc/meminfo", "utf8")),
+    disk(freeBytes()),
+    accelerator(),
+    await packages(),
+    await python(),
+    await network(),
+    await userNamespaces(),
+    node(),
+    await pulumi(),
+    await loopback(),
+  ];
+}
+
+export function system(here: { id: string; version: string; title: string }, arch: string): Finding {
+  const subject = "system";
+  if (arch !== "x64") {
+    return { subject, verdict: "bad", text: `${here.title}, ${arch}`, advice: "the lab runs on x86-64 only" };
+  }
+  if (isSupported(here)) return { subject, verdict: "ok", text: here.title };
+  const advice = "untried; what is tried: Debian 12, Debian 13, Ubuntu 24.04";
+  return { subject, verdict: "note", text: here.title, advice };
+}
+
+export function cores(count: number): Finding {
+  const text = `${count} for this process`;
+  if (count >= 2) return { subject: "cores", verdict: "ok", text };
+  return { subject: "cores", verdict: "note", text, advice: "works, slowly; 2 or more are better" };
+}
+
+const gibibyte = 2 ** 30;
+
+/** Takes the text of /proc/meminfo. The default topology's machines and their QEMUs fit in 8 GiB. */
+export function memory(meminfo: string): Finding {
+  const kibibytes = Number(/^MemAvailable: *(\d+) kB/m.exec(meminfo)?.[1] ?? 0);
+  const free = (kibibytes * 1024) / gibibyte;
+  const text = `${free.toFixed(1)} GiB available`;
+  if (free >= 8) return { subject: "memory", verdict: "ok", text };
+  if (free >= 3) {
+    return {
+      subject: "memory",
+      verdict: "note",
+      text,
+      advice: "use ./lab up -c topology=single, or free 8 GiB",
+    };
+  }
+  return { subject: "memory", verdict: "bad", text, advice: "free at least 3 GiB" };
+}
+
+export function disk(freeBytes: number): Finding {
+  const free = freeBytes / gibibyte;
+  const text = `${free.toFixed(0)} GiB free in this checkout`;
+  if (free >= 15) return { subject: "disk", verdict: "ok", text };
+  return {
+    subject: "disk",
+    verdict: free >= 8 ? "note" : "bad",
+    text,
+    advice: "the image and its overlays want 15 GiB",
+  };
+}
+
+function freeBytes(): number {
+  const { bavail, bsize } = statfsSync(root);
+  return bavail * bsize;
+}
+
+function accelerator(): Finding {
+  const subject = "accelerator";
+  const emulated = "machines are emulated (TCG): everything works, timings are good for ratios only";
+  if (!existsSync("/dev/kvm")) return { subject, verdict: "note", text: "no /dev/kvm", advice: emulated };
+  try {
+    accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
+    return { subject, verdict: "ok", text: "/dev/kvm can be opened; up tries whether it boots a machine" };
+  } catch {
+    const advice = `sudo usermod -aG kvm ${userInfo().username}, and log in again; without it, ${emulated}`;
+    return { subject, verdict: "note", text: "/dev/kvm is not for you", advice };
+  }
+}
+
+async function packages(): Promise<Finding> {
+  const subject = "Debian packages";
+  const needed = packagesFor("lab", distribution().id);
+  const missing = await missingPackages(needed);
+  if (missing.length === 0) return { subject, verdict: "ok", text: `${needed.length} installed` };
+  return {
+    subject,
+    verdict: "bad",
+    text: `missing: ${missing.join(" ")}`,
+    advice: "./lab setup installs them",
+  };
+}
+
+async function python(): Promise<Finding> {
+  const subject = "Python";
+  const interpreter = "/usr/bin/python3";
+  if (!existsSync(interpreter)) {
+    return { subject, verdict: "bad", text: `no ${interpreter}`, advice: "./lab setup installs it" };
+  }
+  const ask = ["-c", "import platform; print(platform.python_version())"];
+  const { stdout: version } = await execa(interpreter, ask);
+  const fits = atLeast(version, "3.11") && !atLeast(version, "3.14");
+  if (fits) return { subject, verdict: "ok", text: version };
+  return { subject, verdict: "note", text: version, advice: "the pinned packages are for 3.11 to 3.13" };
+}
+
+/** Debian's QEMU can join a vde switch; Ubuntu's is built without. */
+async function network(): Promise<Finding> {
+  const subject = "QEMU";
+  const { stdout, failed } = await execa("qemu-system-x86_64", ["-netdev", "help"], { reject: false });
+  if (failed) return { subject, verdict: "bad", text: "does not run", advice: "./lab setup installs it" };
+  const kinds = stdout.split("\n").slice(1);
+  if (!kinds.includes("user")) {
+    return {
+      subject,
+      verdict: "bad",
+      text: "has no user networking",
+      advice: "use the distribution's own QEMU",
+    };
+  }
+  return { subject, verdict: "ok", text: `networks: ${kinds.filter((kind) => kind !== "").join(" ")}` };
+}
+
+/** What mmdebstrap needs when we are not root. */
+async function userNamespaces(): Promise<Finding> {
+  const subject = "user namespaces";
+  if (process.getuid?.() === 0) return { subject, verdict: "ok", text: "not needed: you are root" };
+  const { failed } = await execa("mmdebstrap", ["--unshare-helper", "true"], { reject: false });
+  if (!failed) return { subject, verdict: "ok", text: "mmdebstrap can make one" };
+  const name = userInfo().username;
+  const advice = `a line for ${name} in /etc/subuid and in /etc/subgid (sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name})`;
+  return { subject, verdict: "bad", text: "mmdebstrap cannot make one", advice };
+}
+
+function node(): Finding {
+  const verdict = atLeast(process.versions.node, "24") ? "ok" : "bad";
+  return { subject: "Node.js", verdict, text: `${process.versions.node} in ${nodeFolder}`, advice: "npm ci" };
+}
+
+async function pulumi(): Promise<Finding> {
+  const subject = "Pulumi";
+  const { stdout, failed } = await execa(inLab("bin", "pulumi"), ["version"], {
+    env: { PULUMI_SKIP_UPDATE_CHECK: "1" },
+    reject: false,
+  });
+  if (!failed) return { subject, verdict: "ok", text: stdout };
+  return { subject, verdict: "bad", text: "not there yet", advice: "./lab setup gets it" };
+}
+
+/** Local machines are reached through ports of the loopback interface, chosen by the system. */
+async function loopback(): Promise<Finding> {
+  const subject = "loopback";
+  const server = createServer().listen(0, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    return { subject, verdict: "ok", text: "can listen on 127.0.0.1" };
+  } catch (error) {
+    const advice = "bring the loopback interface up: ip link set lo up";
+    return { subject, verdict: "bad", text: (error as Error).message, advice };
+  } finally {
+    server.close();
+  }
+}

@@ -1,0 +1,136 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  apply,
+  currentLogin,
+  decide,
+  environment,
+  makePassphrase,
+  shellLines,
+  type Situation,
+} from "./environment.ts";
+
+const base: Situation = {
+  env: { PATH: "/usr/bin:/bin", HOME: "/home/u" },
+  lab: "/src/lab/.lab",
+  node: "/src/lab/node/bin",
+  login: undefined,
+  agentAnswers: true,
+};
+
+describe("decide", () => {
+  it("keeps the state in the checkout for a user who has no Pulumi backend", () => {
+    const { backend, set, unset } = decide(base);
+    expect(backend).toBe("checkout");
+    expect(unset).toEqual([]);
+    expect(set).toEqual({
+      PATH: "/src/lab/.lab/bin:/src/lab/node/bin:/usr/bin:/bin",
+      PULUMI_SKIP_UPDATE_CHECK: "1",
+      PULUMI_HOME: "/src/lab/.lab/pulumi-home",
+      PULUMI_BACKEND_URL: "file:///src/lab/.lab/state",
+      PULUMI_CONFIG_PASSPHRASE_FILE: "/src/lab/.lab/passphrase",
+    });
+  });
+
+  it.each([
+    ["is logged in", { login: "https://api.example.com" }, {}],
+    ["names a backend", {}, { PULUMI_BACKEND_URL: "s3://bucket" }],
+    ["has an access token", {}, { PULUMI_ACCESS_TOKEN: "pul-1" }],
+  ])("keeps the backend of a user who %s", (_what, situation, env) => {
+    const decision = decide({ ...base, ...situation, env: { ...base.env, ...env } });
+    expect(decision.backend).toBe("user");
+    expect(Object.keys(decision.set).sort()).toEqual(["PATH", "PULUMI_SKIP_UPDATE_CHECK"]);
+    expect(decision.notes).toHaveLength(1);
+    expect(decision.notes.join()).not.toContain("pul-1");
+  });
+
+  it("decides the same inside a shell that has its result already", () => {
+    const first = decide(base);
+    const again = decide({ ...base, env: { ...base.env, ...first.set } });
+    expect(again).toEqual(first);
+  });
+
+  it("keeps the passphrase that a user has set", () => {
+    const own = decide({ ...base, env: { ...base.env, PULUMI_CONFIG_PASSPHRASE: "" } });
+    expect(own.backend).toBe("checkout");
+    expect(own.set).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
+  });
+
+  it("leaves out an SSH agent that nobody answers for, and keeps one that is alive", () => {
+    const env = { ...base.env, SSH_AUTH_SOCK: "/nope" };
+    expect(decide({ ...base, env, agentAnswers: false }).unset).toEqual(["SSH_AUTH_SOCK"]);
+    expect(decide({ ...base, env, agentAnswers: true }).unset).toEqual([]);
+    expect(decide({ ...base, agentAnswers: false }).unset).toEqual([]);
+  });
+});
+
+describe("shellLines", () => {
+  // zsh is not everywhere; sh stands for the quoting rules that all of them share.
+  it.each(["bash", "sh"])("are read back by %s as exactly the values", (shell) => {
+    const odd = `/tmp/a b/'it'"s$HOME\`x\`\\n;#*?~\n!!`;
+    const text = shellLines({
+      backend: "checkout",
+      set: { ODD: odd, PLAIN: "x" },
+      unset: ["GONE"],
+      notes: [],
+    });
+    const script = `eval "$1"; printf '%s|%s|%s' "$ODD" "$PLAIN" "\${GONE-unset}"`;
+    const result = execFileSync(shell, ["-c", script, shell, text], {
+      env: { GONE: "1" },
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    expect(result).toBe(`${odd}|x|unset`);
+  });
+});
+
+describe("apply", () => {
+  it("sets and unsets, and leaves the rest", () => {
+    const decision = { backend: "checkout", set: { A: "2" }, unset: ["B"], notes: [] } as const;
+    expect(apply(decision, { A: "1", B: "1", C: "1" })).toEqual({ A: "2", C: "1" });
+  });
+});
+
+describe("with real files and sockets", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "lab-environment-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("makes a passphrase that only its owner reads, once", () => {
+    const file = join(folder, "passphrase");
+    makePassphrase(file);
+    const first = readFileSync(file, "utf8");
+    makePassphrase(file);
+    expect(readFileSync(file, "utf8")).toBe(first);
+    expect(first).toMatch(/^[\w-]{32}\n$/);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it("finds the login where Pulumi keeps it, and none after a logout", () => {
+    const home = join(folder, "home");
+    mkdirSync(home);
+    const env = { PULUMI_HOME: home };
+    expect(currentLogin(env)).toBeUndefined();
+    writeFileSync(join(home, "credentials.json"), JSON.stringify({ current: "https://api.example.com" }));
+    expect(currentLogin(env)).toBe("https://api.example.com");
+    writeFileSync(join(home, "credentials.json"), JSON.stringify({ current: "" }));
+    expect(currentLogin(env)).toBeUndefined();
+  });
+
+  it("tells a dead agent's socket from a living one", async () => {
+    const own = { ...process.env, PULUMI_BACKEND_URL: `file://${folder}` };
+    const socket = join(folder, "agent");
+    const server = createServer().listen(socket);
+    await once(server, "listening");
+    expect((await environment({ ...own, SSH_AUTH_SOCK: socket })).unset).toEqual([]);
+    server.close();
+    await once(server, "close");
+    expect((await environment({ ...own, SSH_AUTH_SOCK: socket })).unset).toEqual(["SSH_AUTH_SOCK"]);
+  });
+});

@@ -1,0 +1,81 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { isStale, removeStaleLocks, stackLocks, type Lock } from "./locks.ts";
+
+let state: string;
+let locks: string;
+
+beforeEach(() => {
+  // Pulumi's own layout, under a folder whose name needs care in a URL.
+  state = mkdtempSync(join(tmpdir(), "lab locks 100% "));
+  locks = join(state, ".pulumi", "locks", "organization", "project", "local");
+  mkdirSync(locks, { recursive: true });
+});
+afterEach(() => rmSync(state, { recursive: true }));
+
+function lock(name: string, content: Partial<Omit<Lock, "file">>): string {
+  const file = join(locks, `${name}.json`);
+  const timestamp = new Date().toISOString();
+  writeFileSync(file, JSON.stringify({ pid: 1, username: "u", hostname: hostname(), timestamp, ...content }));
+  writeFileSync(`${file}.attrs`, "{}");
+  return file;
+}
+
+/** The number of a process that has just ended. */
+function endedProcess(): number {
+  return spawnSync("true").pid;
+}
+
+describe("isStale", () => {
+  const of = (content: Partial<Lock>): boolean => {
+    lock("x", content);
+    const [found] = stackLocks(`file://${state}`, "project", "local");
+    return isStale(found!);
+  };
+
+  it("is false while the process runs", async () => {
+    const child = spawn("sleep", ["60"]);
+    await new Promise((resolve) => child.once("spawn", resolve));
+    expect(of({ pid: child.pid! })).toBe(false);
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+    expect(of({ pid: child.pid! })).toBe(true);
+  });
+
+  it("is true for a process that has ended", () => {
+    expect(of({ pid: endedProcess() })).toBe(true);
+  });
+
+  it("is true when the number belongs to a younger process, as after a reboot", () => {
+    expect(of({ pid: process.pid, timestamp: "2020-01-01T00:00:00Z" })).toBe(true);
+  });
+
+  it("is false for another machine's, of which nothing can be known here", () => {
+    expect(of({ pid: endedProcess(), hostname: "elsewhere" })).toBe(false);
+  });
+});
+
+describe("removeStaleLocks", () => {
+  it("removes the dead ones of this stack, and no other", () => {
+    const dead = lock("dead", { pid: endedProcess() });
+    const alive = lock("alive", { pid: process.pid });
+    const foreign = lock("foreign", { pid: endedProcess(), hostname: "elsewhere" });
+    const removed = removeStaleLocks(`file://${state}`, "project", "local");
+    expect(removed.map((each) => each.file)).toEqual([dead]);
+    expect([dead, `${dead}.attrs`, alive, foreign].map((file) => existsSync(file))).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+    expect(removeStaleLocks(`file://${state}`, "project", "other")).toEqual([]);
+  });
+
+  it("touches nothing for a backend that is not a folder here", () => {
+    expect(removeStaleLocks("s3://bucket", "project", "local")).toEqual([]);
+    expect(removeStaleLocks("", "project", "local")).toEqual([]);
+  });
+});

@@ -1,0 +1,102 @@
+/** How many tests a runner ran, read from the report that the runner itself writes. */
+import { existsSync, readFileSync } from "node:fs";
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Names of the failed and of the skipped, where the report has them. */
+  readonly failures: readonly string[];
+  readonly skips: readonly string[];
+}
+
+/** Reads the report in a file, given the exit status of the runner. */
+export type Counter = (report: string, exitCode: number) => Counts;
+
+const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };
+
+/** For a program that checks and writes no report: one check, by its exit status. */
+export const oneCheck: Counter = (_report, exitCode) =>
+  exitCode === 0 ? { ...none, passed: 1 } : { ...none, failed: 1 };
+
+interface JestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+/** jest's `--json`. A file that could not be loaded has no tests in it, and counts as one failed. */
+export const jestCounts: Counter = (report, exitCode) => {
+  if (!existsSync(report)) return withExit(none, exitCode);
+  const result = JSON.parse(readFileSync(report, "utf8")) as JestReport;
+  const broken = result.testResults
+    .filter(
+      (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
+    )
+    .map((file) => file.name);
+  const names = (...states: string[]): string[] =>
+    result.testResults
+      .flatMap((file) => file.assertionResults)
+      .filter((test) => states.includes(test.status))
+      .map((test) => test.fullName);
+  return withExit(
+    {
+      passed: result.numPassedTests,
+      failed: result.numFailedTests + broken.length,
+      skipped: result.numPendingTests + result.numTodoTests,
+      failures: [...names("failed"), ...broken],
+      skips: names("pending", "todo", "skipped"),
+    },
+    exitCode,
+  );
+};
+
+/** JUnit XML as pytest writes it: one `testsuite` with its totals as attributes. */
+export const junitCounts: Counter = (report, exitCode) => {
+  if (!existsSync(report)) return withExit(none, exitCode);
+  const text = readFileSync(report, "utf8");
+  const head = /<testsuite [^>]*>/.exec(text)?.[0] ?? "";
+  const total = (name: string): number => Number(new RegExp(` ${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
+  const failed = total("failures") + total("errors");
+  const skipped = total("skipped");
+  const cases = text.split("<testcase ").slice(1);
+  const names = (tag: RegExp): string[] =>
+    cases.filter((each) => tag.test(each)).map((each) => /\bname="([^"]*)"/.exec(each)?.[1] ?? "");
+  return withExit(
+    {
+      passed: total("tests") - failed - skipped,
+      failed,
+      skipped,
+      failures: names(/<(failure|error)\b/),
+      skips: names(/<skipped\b/),
+    },
+    exitCode,
+  );
+};
+
+/** A runner that failed has at least one failure, whatever its report says. */
+function withExit(counts: Counts, exitCode: number): Counts {
+  return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+/** Sums over suites. */
+export function total(all: readonly Counts[]): Counts {
+  return {
+    passed: all.reduce((sum, each) => sum + each.passed, 0),
+    failed: all.reduce((sum, each) => sum + each.failed, 0),
+    skipped: all.reduce((sum, each) => sum + each.skipped, 0),
+    failures: all.flatMap((each) => each.failures),
+    skips: all.flatMap((each) => each.skips),
+  };
+}
+
+/** The plain line that closes a run. */
+export function closingLine(counts: Counts): string {
+  return `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
+}

@@ -1,0 +1,172 @@
+/** Runs test suites one after another, each under its deadline, and says what came of them. */
+import { createWriteStream, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { inCheckout, inLab } from "../checkout.ts";
+import { duration, Ticker, type Output } from "../setup/runner.ts";
+import { closingLine, total, type Counts } from "./counts.ts";
+import type { Suite } from "./suites.ts";
+
+export interface SuiteResult {
+  readonly suite: Suite;
+  readonly counts: Counts;
+  readonly milliseconds: number;
+  /** Why it failed, when it is not for a failed test. */
+  readonly problem?: string;
+  /** Everything it printed. */
+  readonly log: string;
+}
+
+export interface RunOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** Where reports and logs go. */
+  readonly folder?: string;
+  readonly output?: Output;
+  /** Time for all suites: what does not fit has failed. */
+  readonly totalMinutes?: number;
+}
+
+const standardOutput: Output = {
+  moving: process.stdout.isTTY && process.env.TERM !== "dumb",
+  write: (text) => process.stdout.write(text),
+};
+
+/** Runs the suites and prints the table and the closing line. True when every test of every suite passed. */
+export async function runSuites(suites: readonly Suite[], options: RunOptions): Promise<boolean> {
+  const output = options.output ?? standardOutput;
+  const folder = options.folder ?? inLab("test");
+  mkdirSync(folder, { recursive: true });
+  const end = performance.now() + (options.totalMinutes ?? Infinity) * 60_000;
+  const results: SuiteResult[] = [];
+  const interruption = watchForInterrupt();
+  for (const suite of suites) {
+    if (interruption.signal.aborted) break;
+    const result = await runSuite(suite, folder, end, output, options.env, interruption.signal);
+    output.write(`${resultLine(result)}\n`);
+    if (isBad(result)) output.write(failureText(result));
+    results.push(result);
+  }
+  interruption.stop();
+  const sum = total(results.map((result) => result.counts));
+  output.write("\nsuite        passed  failed  skipped      time\n");
+  for (const result of results) output.write(`${resultLine(result)}\n`);
+  for (const name of sum.skips) output.write(`skipped: ${name}\n`);
+  const notRun = suites.slice(results.length).map((suite) => suite.name);
+  if (notRun.length > 0) output.write(`interrupted; not run: ${notRun.join(", ")}\n`);
+  output.write(`${closingLine(sum)}\n`);
+  return notRun.length === 0 && !results.some(isBad);
+}
+
+function isBad(result: SuiteResult): boolean {
+  return result.counts.failed > 0 || result.problem !== undefined;
+}
+
+async function runSuite(
+  suite: Suite,
+  folder: string,
+  end: number,
+  output: Output,
+  env: NodeJS.ProcessEnv,
+  interrupted: AbortSignal,
+): Promise<SuiteResult> {
+  const log = `${folder}/${suite.name}.log`;
+  const report = `${folder}/${suite.name}.report`;
+  rmSync(report, { force: true });
+  const start = performance.now();
+  const left = end - start;
+  const failed = (problem: string): SuiteResult => ({
+    suite,
+    counts: { passed: 0, failed: 1, skipped: 0, failures: [], skips: [] },
+    milliseconds: performance.now() - start,
+    problem,
+    log,
+  });
+  if (left < 30_000) return failed("not run: the time for all suites is used up");
+
+  const [program, ...args] = suite.command.map((word) => word.replace("REPORT", report));
+  const ticker = new Ticker(output, suite.name, suite.what);
+  // A group of its own: what a runner has started ends with it.
+  const child = spawn(program ?? "", args, {
+    cwd: inCheckout(suite.folder ?? ""),
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const file = createWriteStream(log);
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.pipe(file, { end: false });
+    stream.on("data", (chunk: Buffer) => ticker.show(chunk.toString()));
+  }
+  const limit = Math.min(suite.minutes * 60_000, left);
+  let problem: string | undefined;
+  const stop = (why: string, signal: NodeJS.Signals): void => {
+    problem ??= why;
+    endGroup(child.pid, signal);
+  };
+  const timers = [
+    setTimeout(() => stop(`ended after its limit of ${duration(limit)}`, "SIGTERM"), limit),
+    setTimeout(() => endGroup(child.pid, "SIGKILL"), limit + 60_000),
+  ];
+  const onInterrupt = (): void => stop("interrupted", "SIGINT");
+  interrupted.addEventListener("abort", onInterrupt);
+  try {
+    const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+    const counts = suite.counter(report, code ?? 1);
+    const ran = counts.passed + counts.failed;
+    if (signal !== null) problem ??= `ended by ${signal}`;
+    if (ran === 0) problem ??= "it ran no test";
+    return problem !== undefined && counts.failed === 0
+      ? { ...failed(problem), counts: { ...counts, failed: 1 } }
+      : { suite, counts, milliseconds: performance.now() - start, problem, log };
+  } catch (error) {
+    return failed(`it could not be started: ${(error as Error).message}`);
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+    interrupted.removeEventListener("abort", onInterrupt);
+    ticker.end();
+    file.end();
+  }
+}
+
+function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Aborts at the first Ctrl-C or TERM; the suite then ends orderly and the summary is still printed. */
+function watchForInterrupt(): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, abort);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      for (const signal of signals) process.off(signal, abort);
+    },
+  };
+}
+
+function resultLine({ suite, counts, milliseconds, problem }: SuiteResult): string {
+  const cells = [counts.passed, counts.failed, counts.skipped].map(String);
+  return [
+    suite.name.padEnd(12),
+    cells[0]?.padStart(6),
+    cells[1]?.padStart(7),
+    cells[2]?.padStart(8),
+    duration(milliseconds).padStart(9),
+    problem ?? "",
+  ]
+    .join(" ")
+    .trimEnd();
+}
+
+function failureText({ suite, counts, log }: SuiteResult): string {
+  const names = counts.failures.map((name) => `  failed: ${name}\n`).join("");
+  const tail = readFileSync(log, { encoding: "utf8", flag: "a+" }).trimEnd().split("\n").slice(-80);
+  return `${names}--- the end of ${log}\n${tail.join("\n")}\n--- end of ${suite.name}\n`;
+}

@@ -1,0 +1,81 @@
+/** The table of test suites, in the order in which `./lab test` runs them: cheap ones first. */
+import { join } from "node:path";
+import { nodeFolder } from "../checkout.ts";
+import { devVenv } from "../setup/python.ts";
+import { jestCounts, junitCounts, oneCheck, type Counter } from "./counts.ts";
+
+export interface Suite {
+  readonly name: string;
+  /** What it is, for the table of `./lab test --list`. */
+  readonly what: string;
+  /** Program and arguments; REPORT stands for the file that the counter reads afterwards. */
+  readonly command: readonly [string, ...string[]];
+  readonly counter: Counter;
+  /** After this many minutes it is ended and has failed. */
+  readonly minutes: number;
+  /** Folder of the checkout that it runs in; the root when left out. */
+  readonly folder?: string;
+}
+
+const node = join(nodeFolder, "node");
+const python = (...args: string[]): [string, ...string[]] => [join(devVenv, "bin", "python"), ...args];
+
+const jest = (name: string, what: string, minutes: number, workers = "50%"): Suite => ({
+  name,
+  what,
+  command: [
+    node,
+    "--experimental-vm-modules",
+    "--disable-warning=ExperimentalWarning",
+    "node_modules/jest/bin/jest.js",
+    `--selectProjects=${name}`,
+    `--maxWorkers=${workers}`,
+    "--json",
+    "--outputFile=REPORT",
+  ],
+  counter: jestCounts,
+  minutes,
+});
+
+/** Python projects of the repository: folders with a pyproject.toml. */
+const pythonProjects = ["benchmarks/runner"];
+
+function pythonSuites(folder: string): Suite[] {
+  const name = folder.split("/").at(-1) ?? folder;
+  const lint = '"$0" -m ruff check . && "$0" -m ruff format --check . && "$0" -m mypy';
+  return [
+    {
+      name: `${name}-lint`,
+      what: `ruff and mypy of ${folder}`,
+      command: ["bash", "-c", lint, ...python()],
+      counter: oneCheck,
+      minutes: 5,
+      folder,
+    },
+    {
+      name: `${name}-pytest`,
+      what: `pytest of ${folder}`,
+      command: python("-m", "pytest", "-q", "--junitxml=REPORT"),
+      counter: junitCounts,
+      minutes: 10,
+      folder,
+    },
+  ];
+}
+
+export const suites: readonly Suite[] = [
+  {
+    name: "lint",
+    what: "types, eslint, prettier, shellcheck",
+    command: ["npm", "run", "--silent", "lint"],
+    counter: oneCheck,
+    minutes: 10,
+  },
+  jest("unit", "nothing but Node.js", 10),
+  ...pythonProjects.flatMap(pythonSuites),
+  jest("sshd", "the command plugin against a real OpenSSH server on loopback", 15, "1"),
+  jest("engine", "a real Pulumi engine, no machine", 15, "1"),
+  jest("browser", "the report in a headless Chromium", 10, "1"),
+  jest("vm", "one local machine", 40, "1"),
+  jest("lab", "a whole lab: up, used, up again, down, nothing left", 40, "1"),
+];
