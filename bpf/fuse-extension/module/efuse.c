@@ -1,0 +1,792 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * efuse - let a BPF program answer a FUSE request before the daemon is asked
+ *
+ * An ftrace hook on the function that sends every synchronous FUSE request
+ * shows the request to a writable raw tracepoint. If the program there says
+ * HANDLED and its reply is one that the kernel expects, the reply is copied
+ * and the function returns at once; in every other case the request goes on
+ * to the daemon as if nothing had happened. Further hooks show what a program
+ * must know to keep a cache coherent: asynchronous requests, ended requests,
+ * the inodes behind a name, and the daemon's notifications. All of them run
+ * with preemption off: a BPF trampoline (fentry) would not, and then skips a
+ * program that was preempted on the same CPU.
+ *
+ * The module decides nothing about caching and trusts no program: it checks
+ * the opcode, the error and the size of each reply. It does nothing until a
+ * process holds /dev/efuse open and has handed in the layout of this kernel's
+ * FUSE structures; when that file is closed, for whatever reason, the hook is
+ * gone.
+ */
+#include <linux/cred.h>
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/ftrace.h>
+#include <linux/fuse.h>
+#include <linux/kernel.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/objtool.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/trace_recursion.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+
+#define CREATE_TRACE_POINTS
+#include "efuse_trace.h"
+
+#ifndef CONFIG_X86_64
+#error "efuse: x86-64 only; README.md says what another machine would need"
+#endif
+
+/* From 6.16 on, DECLARE_TRACE() adds a suffix to the name. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define trace_efuse_request		trace_efuse_request_tp
+#define trace_efuse_request_enabled	trace_efuse_request_tp_enabled
+#endif
+
+/* fuse_i.h is private to fs/fuse; the agent checks these two against BTF. */
+struct efuse_in_arg {
+	unsigned int size;
+	const void *value;
+};
+
+struct efuse_out_arg {
+	unsigned int size;
+	void *value;
+};
+
+/* What one open file of /dev/efuse has asked for. */
+struct efuse_owner {
+	bool hooked;
+	DECLARE_BITMAP(devs, EFUSE_MAX_DEVS);
+};
+
+static const char * const efuse_functions[] = {
+	[EFUSE_FN_SIMPLE_REQUEST]	= "fuse_simple_request",
+	[EFUSE_FN_SIMPLE_REQUEST_IDMAP]	= "__fuse_simple_request",
+};
+
+static DEFINE_MUTEX(efuse_lock);	/* all below but the per-CPU data */
+static struct efuse_hook hook;
+static unsigned int hook_users;
+static u32 efuse_devs[EFUSE_MAX_DEVS];	/* 0: free; read without the lock */
+
+/* Used with preemption off, and never from an interrupt. */
+static DEFINE_PER_CPU(struct efuse_ctx, efuse_ctxs);
+static DEFINE_PER_CPU(struct efuse_stats, efuse_counters);
+
+/*
+ * Where a handled request continues instead of in the function: its return
+ * address is on top of the stack, the return value in the register.
+ */
+void efuse_return(void);
+asm(".pushsection .text, \"ax\"\n"
+    ".type efuse_return, @function\n"
+    ".globl efuse_return\n"
+    "efuse_return:\n"
+    ANNOTATE_NOENDBR "\n"	/* only ever returned to */
+    ASM_RET
+    ".size efuse_return, .-efuse_return\n"
+    ".popsection\n");
+
+static __always_inline unsigned long efuse_argument(struct ftrace_regs *fregs,
+						    unsigned int n)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	return ftrace_regs_get_argument(fregs, n);
+#else
+	return regs_get_kernel_argument(ftrace_get_regs(fregs), n);
+#endif
+}
+
+static __always_inline void efuse_answer(struct ftrace_regs *fregs, long ret)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	ftrace_regs_set_return_value(fregs, ret);
+	ftrace_regs_set_instruction_pointer(fregs,
+					    (unsigned long)efuse_return);
+#else
+	struct pt_regs *regs = ftrace_get_regs(fregs);
+
+	regs_set_return_value(regs, ret);
+	instruction_pointer_set(regs, (unsigned long)efuse_return);
+#endif
+}
+
+static __always_inline bool efuse_registered(u32 dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < EFUSE_MAX_DEVS; i++)
+		if (READ_ONCE(efuse_devs[i]) == dev)
+			return true;
+	return false;
+}
+
+/*
+ * Only requests that change nothing and that hold no state in the daemon can
+ * be answered without it, whatever a program says.
+ */
+static __always_inline bool efuse_answerable(u32 opcode)
+{
+	switch (opcode) {
+	case FUSE_LOOKUP:
+	case FUSE_GETATTR:
+	case FUSE_STATFS:
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
+	case FUSE_ACCESS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static __always_inline unsigned int efuse_name(char *to,
+					       const struct efuse_in_arg *arg)
+{
+	unsigned int len = arg->size;
+
+	if (!len || !arg->value)
+		return 0;
+	if (len <= EFUSE_NAME) {
+		memcpy(to, arg->value, len);
+		memset(to + len, 0, EFUSE_NAME - len);
+	}
+	return len - 1;
+}
+
+/* Copy the request into the context; false: not one to show. */
+static __always_inline bool efuse_fill(struct efuse_ctx *c, const void *args)
+{
+	const struct efuse_in_arg *in = args + hook.args_in;
+	const struct efuse_out_arg *out = args + hook.args_out;
+	unsigned int in_num = *(const u8 *)(args + hook.args_in_num);
+	unsigned int out_num = *(const u8 *)(args + hook.args_out_num);
+	unsigned int names = 0;
+
+	/* From 6.14 on, the first argument can be an empty one. */
+	if (in_num > 1 && in->size == 0) {
+		in++;
+		in_num--;
+	}
+
+	c->opcode = *(const u32 *)(args + hook.args_opcode);
+	c->nodeid = *(const u64 *)(args + hook.args_nodeid);
+	c->req = (unsigned long)args;
+	c->uid = __kuid_val(current_fsuid());
+	c->gid = __kgid_val(current_fsgid());
+	c->flags = 0;
+	c->in_len = 0;
+	c->out_max = 0;
+	c->name_len = 0;
+	c->name2_len = 0;
+	c->nodeid2 = 0;
+	c->verdict = EFUSE_UPCALL;
+	c->error = 0;
+	c->out_len = 0;
+
+	switch (c->opcode) {
+	case FUSE_LOOKUP:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_SYMLINK:
+	case FUSE_REMOVEXATTR:
+		names = 1;
+		break;
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_CREATE:
+	case FUSE_TMPFILE:
+	case FUSE_LINK:
+	case FUSE_GETXATTR:
+	case FUSE_SETXATTR:
+		names = 1;
+		fallthrough;
+	default:
+		if (!in_num || !in->value)
+			break;
+		c->in_len = in->size;
+		memset(c->in0, 0, sizeof(c->in0));
+		memcpy(c->in0, in->value, min_t(u32, in->size, EFUSE_IN));
+		in++;
+		in_num--;
+		break;
+	}
+
+	switch (c->opcode) {
+	case FUSE_LINK:
+		c->nodeid2 = ((struct fuse_link_in *)c->in0)->oldnodeid;
+		break;
+	case FUSE_RENAME:
+		c->nodeid2 = ((struct fuse_rename_in *)c->in0)->newdir;
+		names = 2;
+		break;
+	case FUSE_RENAME2:
+		c->nodeid2 = ((struct fuse_rename2_in *)c->in0)->newdir;
+		names = 2;
+		break;
+	}
+
+	if (names > in_num)
+		return false;
+	if (names > 0)
+		c->name_len = efuse_name(c->name, in);
+	if (names > 1)
+		c->name2_len = efuse_name(c->name2, in + 1);
+
+	if (out_num) {
+		c->out_max = out->size;
+		if (hook.args_out_argvar) {
+			unsigned int bit = hook.args_out_argvar;
+			const u8 *byte = args + bit / 8;
+
+			if (*byte & (1U << (bit % 8)))
+				c->flags |= EFUSE_F_OUT_VAR;
+		}
+	}
+	return true;
+}
+
+/* Give the reply to the caller; false: not a reply that it can take. */
+static __always_inline bool efuse_reply(struct efuse_ctx *c, const void *args,
+					long *ret)
+{
+	const struct efuse_out_arg *out = args + hook.args_out;
+	unsigned int out_num = *(const u8 *)(args + hook.args_out_num);
+
+	if (!efuse_answerable(c->opcode))
+		return false;
+	if (c->error) {
+		*ret = c->error;
+		return c->error < 0 && c->error > -512;
+	}
+	*ret = 0;
+	if (!out_num)
+		return c->out_len == 0;
+	if (out_num != 1 || !out->value || c->out_len > EFUSE_OUT)
+		return false;
+	/* The program may have changed its copy of the size. */
+	if (c->flags & EFUSE_F_OUT_VAR) {
+		if (c->opcode != FUSE_GETXATTR && c->opcode != FUSE_LISTXATTR)
+			return false;
+		if (c->out_len > out->size)
+			return false;
+		*ret = c->out_len;
+	} else if (c->out_len != out->size) {
+		return false;
+	}
+	memcpy(out->value, c->out, c->out_len);
+	return true;
+}
+
+/* The arguments of the hooked function; NULL: not a mount to show. */
+static __always_inline struct efuse_ctx *efuse_ctx_of(const void *fm)
+{
+	const struct super_block *sb;
+	struct efuse_ctx *c;
+
+	if (!trace_efuse_request_enabled())
+		return NULL;
+	sb = *(struct super_block **)(fm + hook.mount_sb);
+	if (!sb || !efuse_registered(sb->s_dev))
+		return NULL;
+	c = this_cpu_ptr(&efuse_ctxs);
+	c->abi = EFUSE_ABI;
+	c->dev = sb->s_dev;
+	c->conn = *(const unsigned long *)(fm + hook.mount_fc);
+	return c;
+}
+
+static __always_inline bool efuse_connected(const struct efuse_ctx *c)
+{
+	const void *fc = (const void *)(unsigned long)c->conn;
+
+	return READ_ONCE(*(const unsigned int *)(fc + hook.conn_connected));
+}
+
+static void notrace efuse_on_request(unsigned long ip, unsigned long parent_ip,
+				     struct ftrace_ops *ops,
+				     struct ftrace_regs *fregs)
+{
+	unsigned int first = hook.function == EFUSE_FN_SIMPLE_REQUEST ? 0 : 1;
+	struct efuse_ctx *c;
+	const void *args;
+	u32 flags;
+	long ret;
+	int bit;
+
+	bit = ftrace_test_recursion_trylock(ip, parent_ip);
+	if (bit < 0)
+		return;
+	c = efuse_ctx_of((const void *)efuse_argument(fregs, first));
+	if (!c || !efuse_connected(c))
+		goto out;
+	args = (const void *)efuse_argument(fregs, first + 1);
+	c->phase = EFUSE_SUBMIT;
+	if (!efuse_fill(c, args))
+		goto out;
+	flags = c->flags;
+	this_cpu_inc(efuse_counters.calls);
+	trace_efuse_request(c);
+	if (c->verdict != EFUSE_HANDLED)
+		goto out;
+	/* What decides about the reply is not the program's to change. */
+	c->flags = flags;
+	c->opcode = *(const u32 *)(args + hook.args_opcode);
+	if (efuse_reply(c, args, &ret)) {
+		this_cpu_inc(efuse_counters.handled);
+		efuse_answer(fregs, ret);
+	} else {
+		this_cpu_inc(efuse_counters.refused);
+	}
+out:
+	ftrace_test_recursion_unlock(bit);
+}
+
+static void notrace efuse_on_background(unsigned long ip,
+					unsigned long parent_ip,
+					struct ftrace_ops *ops,
+					struct ftrace_regs *fregs)
+{
+	struct efuse_ctx *c;
+	int bit;
+
+	bit = ftrace_test_recursion_trylock(ip, parent_ip);
+	if (bit < 0)
+		return;
+	c = efuse_ctx_of((const void *)efuse_argument(fregs, 0));
+	if (c) {
+		c->phase = EFUSE_BACKGROUND;
+		if (efuse_fill(c, (const void *)efuse_argument(fregs, 1)))
+			trace_efuse_request(c);
+	}
+	ftrace_test_recursion_unlock(bit);
+}
+
+/* The replies: of CREATE and TMPFILE there are two, one after the other. */
+static __always_inline void efuse_fill_reply(struct efuse_ctx *c,
+					     const void *args, int error)
+{
+	const struct efuse_out_arg *out = args + hook.args_out;
+	unsigned int out_num = *(const u8 *)(args + hook.args_out_num);
+	unsigned int i;
+
+	c->error = error;
+	if (error)
+		return;
+	for (i = 0; i < min(out_num, 2U); i++) {
+		if (!out[i].value || out[i].size > EFUSE_OUT - c->out_len)
+			return;
+		memcpy(c->out + c->out_len, out[i].value, out[i].size);
+		c->out_len += out[i].size;
+	}
+}
+
+static void notrace efuse_on_done(unsigned long ip, unsigned long parent_ip,
+				  struct ftrace_ops *ops,
+				  struct ftrace_regs *fregs)
+{
+	const void *req, *args;
+	struct efuse_ctx *c;
+	int bit;
+
+	bit = ftrace_test_recursion_trylock(ip, parent_ip);
+	if (bit < 0)
+		return;
+	req = (const void *)efuse_argument(fregs, 0);
+	args = *(const void **)(req + hook.req_args);
+	c = efuse_ctx_of(*(const void **)(req + hook.req_fm));
+	if (c && args) {
+		c->phase = EFUSE_DONE;
+		if (efuse_fill(c, args)) {
+			efuse_fill_reply(c, args,
+					 *(const int *)(req + hook.req_error));
+			trace_efuse_request(c);
+		}
+	}
+	ftrace_test_recursion_unlock(bit);
+}
+
+static __always_inline u64 efuse_nodeid(const struct dentry *dentry)
+{
+	const void *inode = d_inode(dentry);
+
+	return inode ? *(const u64 *)(inode + hook.inode_nodeid) : 0;
+}
+
+static __always_inline void efuse_show(u16 phase, u32 dev, unsigned long conn,
+				       u64 nodeid, u64 nodeid2)
+{
+	struct efuse_ctx *c = this_cpu_ptr(&efuse_ctxs);
+
+	memset(c, 0, offsetof(struct efuse_ctx, in0));
+	c->abi = EFUSE_ABI;
+	c->phase = phase;
+	c->dev = dev;
+	c->conn = conn;
+	c->nodeid = nodeid;
+	c->nodeid2 = nodeid2;
+	trace_efuse_request(c);
+}
+
+/* fuse_unlink(dir, entry), fuse_rmdir(dir, entry) */
+static void notrace efuse_on_unlink(unsigned long ip, unsigned long parent_ip,
+				    struct ftrace_ops *ops,
+				    struct ftrace_regs *fregs)
+{
+	const struct dentry *entry;
+	u32 dev;
+	int bit;
+
+	bit = ftrace_test_recursion_trylock(ip, parent_ip);
+	if (bit < 0)
+		return;
+	entry = (const struct dentry *)efuse_argument(fregs, 1);
+	dev = entry->d_sb->s_dev;
+	if (trace_efuse_request_enabled() && efuse_registered(dev))
+		efuse_show(EFUSE_NAMED, dev, 0, efuse_nodeid(entry), 0);
+	ftrace_test_recursion_unlock(bit);
+}
+
+/* fuse_rename2(idmap, olddir, oldent, newdir, newent, flags) */
+static void notrace efuse_on_rename(unsigned long ip, unsigned long parent_ip,
+				    struct ftrace_ops *ops,
+				    struct ftrace_regs *fregs)
+{
+	const struct dentry *from, *to;
+	u32 dev;
+	int bit;
+
+	bit = ftrace_test_recursion_trylock(ip, parent_ip);
+	if (bit < 0)
+		return;
+	from = (const struct dentry *)efuse_argument(fregs, 2);
+	to = (const struct dentry *)efuse_argument(fregs, 4);
+	dev = from->d_sb->s_dev;
+	if (trace_efuse_request_enabled() && efuse_registered(dev))
+		efuse_show(EFUSE_NAMED, dev, 0, efuse_nodeid(from),
+			   efuse_nodeid(to));
+	ftrace_test_recursion_unlock(bit);
+}
+
+/* fuse_reverse_inval_inode(fc, nodeid, offset, len) */
+static void notrace efuse_on_inval_inode(unsigned long ip,
+					 unsigned long parent_ip,
+					 struct ftrace_ops *ops,
+					 struct ftrace_regs *fregs)
+{
+	int bit;
+
+	bit = ftrace_test_recursion_trylock(ip, parent_ip);
+	if (bit < 0)
+		return;
+	if (trace_efuse_request_enabled())
+		efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
+			   efuse_argument(fregs, 1), 0);
+	ftrace_test_recursion_unlock(bit);
+}
+
+/* fuse_reverse_inval_entry(fc, parent, child, name, flags) */
+static void notrace efuse_on_inval_entry(unsigned long ip,
+					 unsigned long parent_ip,
+					 struct ftrace_ops *ops,
+					 struct ftrace_regs *fregs)
+{
+	int bit;
+
+	bit = ftrace_test_recursion_trylock(ip, parent_ip);
+	if (bit < 0)
+		return;
+	if (trace_efuse_request_enabled())
+		efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
+			   efuse_argument(fregs, 1), efuse_argument(fregs, 2));
+	ftrace_test_recursion_unlock(bit);
+}
+
+/* Before 6.2, only the flag brings the registers. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define EFUSE_FL_REGS	0
+#else
+#define EFUSE_FL_REGS	FTRACE_OPS_FL_SAVE_REGS
+#endif
+
+/* The first one is the point of it all; a missing phase is told the agent. */
+static struct efuse_probe {
+	const char *function;
+	enum efuse_phase phase;
+	struct ftrace_ops ops;
+	bool active;
+} probes[] = {
+	{ NULL, EFUSE_SUBMIT,
+	  { .func = efuse_on_request,
+	    .flags = EFUSE_FL_REGS | FTRACE_OPS_FL_IPMODIFY } },
+	{ "fuse_simple_background", EFUSE_BACKGROUND,
+	  { .func = efuse_on_background, .flags = EFUSE_FL_REGS } },
+	{ "fuse_request_end", EFUSE_DONE,
+	  { .func = efuse_on_done, .flags = EFUSE_FL_REGS } },
+	{ "fuse_unlink", EFUSE_NAMED,
+	  { .func = efuse_on_unlink, .flags = EFUSE_FL_REGS } },
+	{ "fuse_rmdir", EFUSE_NAMED,
+	  { .func = efuse_on_unlink, .flags = EFUSE_FL_REGS } },
+	{ "fuse_rename2", EFUSE_NAMED,
+	  { .func = efuse_on_rename, .flags = EFUSE_FL_REGS } },
+	{ "fuse_reverse_inval_inode", EFUSE_NOTIFIED,
+	  { .func = efuse_on_inval_inode, .flags = EFUSE_FL_REGS } },
+	{ "fuse_reverse_inval_entry", EFUSE_NOTIFIED,
+	  { .func = efuse_on_inval_entry, .flags = EFUSE_FL_REGS } },
+};
+
+static void efuse_unhook(void)
+{
+	int i;
+
+	/* The request first: nothing is answered without the others. */
+	for (i = 0; i < ARRAY_SIZE(probes); i++) {
+		if (!probes[i].active)
+			continue;
+		/*
+		 * Waits until no task is in the callback or in
+		 * efuse_return(), so the module may go afterwards.
+		 */
+		unregister_ftrace_function(&probes[i].ops);
+		ftrace_set_filter(&probes[i].ops, NULL, 0, 1);
+		probes[i].active = false;
+	}
+}
+
+/* The request last: it is not answered before the others can be seen. */
+static int efuse_hook_all(u32 *phases)
+{
+	int i, err;
+
+	probes[0].function = efuse_functions[hook.function];
+	*phases = GENMASK(EFUSE_NOTIFIED, 0);
+	for (i = ARRAY_SIZE(probes) - 1; i >= 0; i--) {
+		struct efuse_probe *p = &probes[i];
+
+		/* The filter takes names that are not const. */
+		err = ftrace_set_filter(&p->ops, (unsigned char *)p->function,
+					strlen(p->function), 1);
+		if (!err)
+			err = register_ftrace_function(&p->ops);
+		if (!err) {
+			p->active = true;
+			continue;
+		}
+		ftrace_set_filter(&p->ops, NULL, 0, 1);
+		pr_info("efuse: cannot hook %s: %d\n", p->function, err);
+		*phases &= ~BIT(p->phase);
+		if (p->phase <= EFUSE_DONE) {
+			efuse_unhook();
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* An offset past this is not of the structures that we know. */
+#define EFUSE_ARGS_MAX	256
+#define EFUSE_CONN_MAX	4096
+
+static bool efuse_layout_sane(const struct efuse_hook *h)
+{
+	return h->args_nodeid + sizeof(u64) <= EFUSE_ARGS_MAX &&
+	       h->args_opcode + sizeof(u32) <= EFUSE_ARGS_MAX &&
+	       h->args_in_num < EFUSE_ARGS_MAX &&
+	       h->args_out_num < EFUSE_ARGS_MAX &&
+	       h->args_in_num != h->args_out_num &&
+	       h->args_in + 3 * sizeof(struct efuse_in_arg) <= h->args_out &&
+	       h->args_out + sizeof(struct efuse_out_arg) <= EFUSE_ARGS_MAX &&
+	       h->args_out_argvar / 8 < EFUSE_ARGS_MAX &&
+	       IS_ALIGNED(h->args_in, sizeof(void *)) &&
+	       IS_ALIGNED(h->args_out, sizeof(void *)) &&
+	       IS_ALIGNED(h->mount_fc | h->mount_sb, sizeof(void *)) &&
+	       h->mount_fc != h->mount_sb &&
+	       (h->mount_fc | h->mount_sb) < EFUSE_ARGS_MAX &&
+	       IS_ALIGNED(h->conn_connected | h->req_error, sizeof(u32)) &&
+	       IS_ALIGNED(h->req_args | h->req_fm, sizeof(void *)) &&
+	       h->req_args != h->req_fm &&
+	       (h->req_args | h->req_fm | h->req_error) < EFUSE_ARGS_MAX * 2 &&
+	       IS_ALIGNED(h->inode_nodeid, sizeof(u64)) &&
+	       h->inode_nodeid >= sizeof(struct inode) &&
+	       h->inode_nodeid < EFUSE_CONN_MAX &&
+	       h->conn_connected < EFUSE_CONN_MAX;
+}
+
+static int efuse_ioc_hook(struct efuse_owner *owner,
+			  struct efuse_hook __user *arg)
+{
+	struct efuse_hook h;
+	u32 phases;
+	int err;
+
+	if (owner->hooked)
+		return -EALREADY;
+	if (copy_from_user(&h, arg, sizeof(h)))
+		return -EFAULT;
+	if (h.abi != EFUSE_ABI || h.ctx_size != sizeof(struct efuse_ctx))
+		return -EPROTO;
+	if (h.function >= ARRAY_SIZE(efuse_functions) || !efuse_layout_sane(&h))
+		return -EINVAL;
+
+	h.phases = 0;
+	if (hook_users) {
+		phases = hook.phases;
+		h.phases = phases;
+		if (memcmp(&h, &hook, sizeof(h)))
+			return -EBUSY;
+	} else {
+		hook = h;
+		err = efuse_hook_all(&phases);
+		if (err)
+			return err;
+		hook.phases = phases;
+	}
+	hook_users++;
+	owner->hooked = true;
+	return put_user(phases, &arg->phases);
+}
+
+static int efuse_ioc_add(struct efuse_owner *owner, u32 dev)
+{
+	unsigned int i, slot = EFUSE_MAX_DEVS;
+
+	if (!owner->hooked)
+		return -ENOTCONN;
+	if (!dev)
+		return -EINVAL;
+	for (i = 0; i < EFUSE_MAX_DEVS; i++) {
+		if (efuse_devs[i] == dev)
+			return -EEXIST;
+		if (!efuse_devs[i] && slot == EFUSE_MAX_DEVS)
+			slot = i;
+	}
+	if (slot == EFUSE_MAX_DEVS)
+		return -ENOSPC;
+	WRITE_ONCE(efuse_devs[slot], dev);
+	__set_bit(slot, owner->devs);
+	return 0;
+}
+
+static int efuse_ioc_del(struct efuse_owner *owner, u32 dev)
+{
+	unsigned int i;
+
+	for_each_set_bit(i, owner->devs, EFUSE_MAX_DEVS) {
+		if (efuse_devs[i] != dev)
+			continue;
+		WRITE_ONCE(efuse_devs[i], 0);
+		__clear_bit(i, owner->devs);
+		/* No request is answered any more once this returns. */
+		synchronize_rcu();
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int efuse_ioc_stats(struct efuse_stats __user *arg)
+{
+	struct efuse_stats sum = {};
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct efuse_stats *s = per_cpu_ptr(&efuse_counters, cpu);
+
+		sum.calls += READ_ONCE(s->calls);
+		sum.handled += READ_ONCE(s->handled);
+		sum.refused += READ_ONCE(s->refused);
+	}
+	return copy_to_user(arg, &sum, sizeof(sum)) ? -EFAULT : 0;
+}
+
+static long efuse_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct efuse_owner *owner = file->private_data;
+	void __user *argp = (void __user *)arg;
+	u32 dev = 0;
+	int err;
+
+	if (cmd == EFUSE_IOC_ADD || cmd == EFUSE_IOC_DEL)
+		if (get_user(dev, (u32 __user *)argp))
+			return -EFAULT;
+
+	mutex_lock(&efuse_lock);
+	switch (cmd) {
+	case EFUSE_IOC_HOOK:
+		err = efuse_ioc_hook(owner, argp);
+		break;
+	case EFUSE_IOC_ADD:
+		err = efuse_ioc_add(owner, dev);
+		break;
+	case EFUSE_IOC_DEL:
+		err = efuse_ioc_del(owner, dev);
+		break;
+	case EFUSE_IOC_STATS:
+		err = efuse_ioc_stats(argp);
+		break;
+	default:
+		err = -ENOTTY;
+		break;
+	}
+	mutex_unlock(&efuse_lock);
+	return err;
+}
+
+static int efuse_open(struct inode *inode, struct file *file)
+{
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	file->private_data = kzalloc(sizeof(struct efuse_owner), GFP_KERNEL);
+	return file->private_data ? 0 : -ENOMEM;
+}
+
+static int efuse_release(struct inode *inode, struct file *file)
+{
+	struct efuse_owner *owner = file->private_data;
+	unsigned int i;
+
+	mutex_lock(&efuse_lock);
+	for_each_set_bit(i, owner->devs, EFUSE_MAX_DEVS)
+		WRITE_ONCE(efuse_devs[i], 0);
+	if (owner->hooked && !--hook_users)
+		efuse_unhook();
+	mutex_unlock(&efuse_lock);
+	kfree(owner);
+	return 0;
+}
+
+static const struct file_operations efuse_fops = {
+	.owner		= THIS_MODULE,
+	.open		= efuse_open,
+	.release	= efuse_release,
+	.unlocked_ioctl	= efuse_ioctl,
+};
+
+static struct miscdevice efuse_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "efuse",
+	.fops	= &efuse_fops,
+	.mode	= 0600,
+};
+
+static int __init efuse_init(void)
+{
+	return misc_register(&efuse_misc);
+}
+
+static void __exit efuse_exit(void)
+{
+	misc_deregister(&efuse_misc);
+	/* No program is in the tracepoint any more. */
+	tracepoint_synchronize_unregister();
+}
+
+module_init(efuse_init);
+module_exit(efuse_exit);
+
+MODULE_DESCRIPTION("BPF programs that answer FUSE requests");
+MODULE_LICENSE("GPL");
