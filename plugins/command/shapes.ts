@@ -88,7 +88,8 @@ export function textsOf(inputs: Properties, property: string): string[] | undefi
 export function mapOf(inputs: Properties, property: string): Record<string, string> {
   const value = inputs[property];
   const map = value === undefined ? undefined : plain(value);
-  return isObject(map)
-    ? Object.fromEntries(Object.entries(map).map(([key, inner]) => [key, String(inner)]))
-    : {};
+  const texts = Object.entries(isObject(map) ? map : {}).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string",
+  );
+  return Object.fromEntries(texts);
 }

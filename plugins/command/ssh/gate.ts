@@ -104,13 +104,13 @@ export class Attempts {
     this.#budget = budget;
   }
 
-  /** Notes a failed attempt. Throws when it was the last one that the budget allows. */
-  failed(error: unknown): void {
+  /** Notes a failed attempt. Returns what to give up with when it was the last one that the budget allows. */
+  failed(error: unknown): StepError | undefined {
     this.#failures++;
     this.#last = message(error);
     if (this.#failures < this.#budget.attempts || Date.now() - this.#started < this.#budget.milliseconds)
-      return;
-    throw new StepError(
+      return undefined;
+    return new StepError(
       `no SSH session with ${this.#where} in ${this.#seconds()} s and ${this.#failures} attempts; the last one: ` +
         `${this.#last}. Is the machine up, is sshd running, and is the port right? ` +
         "connection.dialErrorLimit sets how long it is tried (-1: until the operation's timeout)",
@@ -150,11 +150,8 @@ export function firstBanner(
     const stop = (): void => finish(() => reject(abortReason(signal)));
     const failed = (error: unknown): void => {
       if (done) return;
-      try {
-        attempts.failed(error);
-      } catch (last) {
-        finish(() => reject(last));
-      }
+      const last = attempts.failed(error);
+      if (last) finish(() => reject(last));
     };
     const startIn = (milliseconds: number): void => {
       clearTimeout(next);

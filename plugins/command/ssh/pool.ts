@@ -159,7 +159,8 @@ async function login(
           throw abortReason(signal);
         });
       } else if (error instanceof NotReady) {
-        attempts.failed(error);
+        const last = attempts.failed(error);
+        if (last) throw last;
         milliseconds = Math.min(milliseconds * 1.5, longestHandshake);
       } else throw error;
     }
