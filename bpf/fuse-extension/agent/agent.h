@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <time.h>
 #include "efuse.h"
 
@@ -89,7 +90,7 @@ bool programs_writer(uint64_t ino);
 /* mount.c: follows the mount. */
 int mount_open(void);			/* fd to poll for POLLPRI */
 void mount_check(void);			/* after a change */
-unsigned int mount_minor(void);
+pid_t mount_daemon(void);		/* 0: not known */
 const char *mount_state(void);
 
 /* tracking.c: follows Redis. */

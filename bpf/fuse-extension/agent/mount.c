@@ -17,6 +17,7 @@
 static int mountinfo = -1;
 static dev_t current;			/* 0: not mounted */
 static char refusal[128];
+static pid_t daemon_pid;		/* JuiceFS writes it in .config */
 
 struct found {
 	dev_t dev;
@@ -133,7 +134,7 @@ static char *read_file(const char *path)
 /* Why answers of this mount must not be shared; NULL: they can be. */
 static const char *refuse(const struct found *f)
 {
-	const char *why = NULL;
+	const char *why = NULL, *pid;
 	char path[2304];
 	char *doc;
 
@@ -156,6 +157,8 @@ static const char *refuse(const struct found *f)
 		why = "open-cache: the daemon's own answers can be old";
 	else if (opt.mode == EFUSE_LEASE && json_set(doc, "ClientCache"))
 		why = "client-cache: the daemon's own answers can be old";
+	pid = json(doc, "Pid");
+	daemon_pid = pid ? atoi(pid) : 0;
 	free(doc);
 	return why;
 }
@@ -277,9 +280,9 @@ void mount_check(void)
 	fflush(stdout);
 }
 
-unsigned int mount_minor(void)
+pid_t mount_daemon(void)
 {
-	return minor(current);
+	return daemon_pid;
 }
 
 const char *mount_state(void)

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What every extension's loader has in common: options, one instance at a
+ * time, pins, readiness for systemd, status, removal, verifier logs.
+ */
+#ifndef DISGRAFS_EXTENSION_H
+#define DISGRAFS_EXTENSION_H
+
+#include <argp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#define PIN_ROOT "/sys/fs/bpf/disgrafs"
+
+enum ext_mode {
+	EXT_RUN,
+	EXT_PREFLIGHT,
+	EXT_STATUS,
+	EXT_REMOVE,
+};
+
+/* Options that every loader takes, parsed by ext_argp. */
+struct ext_options {
+	enum ext_mode mode;
+	bool json;
+	bool verbose;
+	unsigned int interval; /* seconds between reports; 0: only at the end */
+	unsigned int duration; /* seconds to run; 0: until a signal */
+	const char *log; /* file for what libbpf and the verifier say */
+	const char *prometheus; /* file rewritten at each interval, or NULL */
+};
+
+extern struct ext_options ext_options;
+/* Child parser to put into a loader's own struct argp. */
+extern const struct argp ext_argp;
+/* True after SIGINT or SIGTERM and at the end of the duration. */
+bool ext_stopped(void);
+
+/* Prints an error for people to standard error: "NAME: ...". */
+void ext_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Name of the extension: its pins are below PIN_ROOT/NAME. */
+void ext_init(const char *name);
+
+/*
+ * Takes the lock that the one running instance holds until it dies, however
+ * it dies. Returns 0, or -EBUSY with a message.
+ */
+int ext_lock(void);
+
+/* The last lines of the log, indented, to standard error. */
+void ext_show_log(void);
+
+/* Pins loaded programs, and maps except libbpf's own, below the pin folder. */
+int ext_pin(struct bpf_object *obj);
+
+/* Path of a pin, in a static buffer. */
+const char *ext_pin_path(const char *name);
+
+/* Removes the pin folder and what is in it. */
+int ext_unpin(void);
+
+/* Tells systemd (if it started us) that everything is attached. */
+void ext_ready(void);
+
+/*
+ * Writes what is loaded, as JSON: programs with id, tag and run count, and
+ * maps, by the names in the unloaded object. `attached` is the lock's state.
+ */
+int ext_status(struct bpf_object *obj, FILE *out);
+
+/*
+ * Waits up to 5 s until no program and no map of the object is left in the
+ * kernel. Returns how many are, each named in a message.
+ */
+int ext_left(struct bpf_object *obj);
+
+/*
+ * One line of JSON for the preflight's answer: how it works here, or why it
+ * does not and what would be needed. Returns the exit status, 0.
+ */
+int ext_supported(const char *how);
+int ext_unsupported(const char *needed, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* A JSON string with its quotes. */
+void ext_json_string(FILE *out, const char *text);
+
+/* Sleeps one interval, or until a signal or the end of the duration. */
+void ext_sleep(void);
+
+/*
+ * A file written beside its place and renamed when whole. ext_publish
+ * returns 0 or -errno.
+ */
+FILE *ext_publish_start(const char *path);
+int ext_publish(FILE *out, const char *path);
+
+unsigned long long ext_now_ns(void);
+
+#endif

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Latency of FUSE requests, split where the daemon takes them. A request is
+ * known by the address of its struct fuse_args from the file system's call to
+ * the end. Offsets come from the loader, which reads them from BTF, because a
+ * kernel with a modular fuse and no BTF for modules has them nowhere else.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "fuse-latency.h"
+
+const volatile __u32 off_opcode; /* struct fuse_args */
+const volatile __u32 off_in_args;
+const volatile __u32 off_req_args; /* struct fuse_req */
+const volatile __u32 off_req_error;
+const volatile __u32 off_sb; /* struct fuse_mount */
+/* Only this mount, or 0 for all. */
+const volatile __u32 only_dev;
+
+struct in_flight {
+	__u64 begun;
+	__u64 taken; /* 0: still in the queue */
+	struct fl_key key;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FL_MAX_IN_FLIGHT);
+	__type(key, __u64);
+	__type(value, struct in_flight);
+} fl_in_flight SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, FL_MAX_SERIES);
+	__type(key, struct fl_key);
+	__type(value, struct fl_stat);
+} fl_stats SEC(".maps");
+
+/* Requests that could not be followed: a map was full. */
+__u64 lost;
+
+static const struct fl_stat zero;
+
+static __always_inline void begin(__u64 fm, __u64 args)
+{
+	struct in_flight request = {};
+	struct super_block *sb = NULL;
+
+	bpf_probe_read_kernel(&sb, sizeof(sb), (void *)(fm + off_sb));
+	if (sb)
+		request.key.dev = BPF_CORE_READ(sb, s_dev);
+	if (only_dev && request.key.dev != only_dev)
+		return;
+	bpf_probe_read_kernel(&request.key.opcode, sizeof(__u32),
+			      (void *)(args + off_opcode));
+	request.begun = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&fl_in_flight, &args, &request, BPF_ANY))
+		__sync_fetch_and_add(&lost, 1);
+}
+
+static __always_inline void take(__u64 in_args)
+{
+	__u64 args = in_args - off_in_args;
+	struct in_flight *request;
+
+	/* The address of the reply's arguments is no key: not found. */
+	request = bpf_map_lookup_elem(&fl_in_flight, &args);
+	if (request && !request->taken)
+		request->taken = bpf_ktime_get_ns();
+}
+
+/* ceil(log2(value)), at most FL_SLOTS - 1 */
+static __always_inline __u32 slot_of(__u64 value)
+{
+	__u32 slot = 0;
+	__u64 rest = value ? value - 1 : 0;
+
+	if (rest >> 32) {
+		slot += 32;
+		rest >>= 32;
+	}
+	if (rest >> 16) {
+		slot += 16;
+		rest >>= 16;
+	}
+	if (rest >> 8) {
+		slot += 8;
+		rest >>= 8;
+	}
+	if (rest >> 4) {
+		slot += 4;
+		rest >>= 4;
+	}
+	if (rest >> 2) {
+		slot += 2;
+		rest >>= 2;
+	}
+	if (rest >> 1) {
+		slot += 1;
+		rest >>= 1;
+	}
+	slot += rest;
+	return slot < FL_SLOTS ? slot : FL_SLOTS - 1;
+}
+
+/* Atomic: a tracing program can be preempted by another on the same CPU. */
+static __always_inline void add(struct fl_phase *phase, __u64 ns)
+{
+	__u32 slot = slot_of(ns);
+
+	__sync_fetch_and_add(&phase->ns, ns);
+	/* Tells older verifiers the bound that slot_of() keeps. */
+	if (slot < FL_SLOTS)
+		__sync_fetch_and_add(&phase->slots[slot], 1);
+}
+
+static __always_inline void end(__u64 req)
+{
+	struct in_flight *found, request;
+	struct fl_stat *stat;
+	__u64 args = 0, now;
+	__s32 error = 0;
+
+	bpf_probe_read_kernel(&args, sizeof(args), (void *)(req + off_req_args));
+	found = bpf_map_lookup_elem(&fl_in_flight, &args);
+	if (!found)
+		return; /* began before us, or a mount that is not asked for */
+	now = bpf_ktime_get_ns();
+	request = *found;
+	bpf_map_delete_elem(&fl_in_flight, &args);
+
+	stat = bpf_map_lookup_elem(&fl_stats, &request.key);
+	if (!stat) {
+		/* Another CPU may be first: its error is no error. */
+		bpf_map_update_elem(&fl_stats, &request.key, &zero,
+				    BPF_NOEXIST);
+		stat = bpf_map_lookup_elem(&fl_stats, &request.key);
+		if (!stat) {
+			__sync_fetch_and_add(&lost, 1);
+			return;
+		}
+	}
+	bpf_probe_read_kernel(&error, sizeof(error),
+			      (void *)(req + off_req_error));
+	__sync_fetch_and_add(&stat->count, 1);
+	if (error)
+		__sync_fetch_and_add(&stat->errors, 1);
+	if (!request.taken) {
+		__sync_fetch_and_add(&stat->unsent, 1);
+		add(&stat->queue, now - request.begun);
+		return;
+	}
+	add(&stat->queue, request.taken - request.begun);
+	add(&stat->daemon, now - request.taken);
+}
+
+/*
+ * The loader picks by BTF the programs whose arguments fit, names their
+ * targets, and leaves the others out.
+ */
+
+/* A request that its caller waits for: (fm, args) before Linux 6.9 ... */
+SEC("fentry")
+int fl_f_begin0(__u64 *ctx)
+{
+	begin(ctx[0], ctx[1]);
+	return 0;
+}
+
+/* ... and (idmap, fm, args) after. */
+SEC("fentry")
+int fl_f_begin1(__u64 *ctx)
+{
+	begin(ctx[1], ctx[2]);
+	return 0;
+}
+
+/* A request that nobody waits for: (fm, args, gfp). */
+SEC("fentry")
+int fl_f_backgr(__u64 *ctx)
+{
+	begin(ctx[0], ctx[1]);
+	return 0;
+}
+
+/* The daemon reads a request: (cs, numargs, argpages, args, zeroing). */
+SEC("fentry")
+int fl_f_take(__u64 *ctx)
+{
+	take(ctx[3]);
+	return 0;
+}
+
+/* A request has its answer or was given up: (req). */
+SEC("fentry")
+int fl_f_end(__u64 *ctx)
+{
+	end(ctx[0]);
+	return 0;
+}
+
+/* The same five by kprobe. */
+SEC("kprobe")
+int fl_k_begin0(struct pt_regs *ctx)
+{
+	begin(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+	return 0;
+}
+
+SEC("kprobe")
+int fl_k_begin1(struct pt_regs *ctx)
+{
+	begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	return 0;
+}
+
+SEC("kprobe")
+int fl_k_backgr(struct pt_regs *ctx)
+{
+	begin(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+	return 0;
+}
+
+SEC("kprobe")
+int fl_k_take(struct pt_regs *ctx)
+{
+	take(PT_REGS_PARM4(ctx));
+	return 0;
+}
+
+SEC("kprobe")
+int fl_k_end(struct pt_regs *ctx)
+{
+	end(PT_REGS_PARM1(ctx));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,789 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Loader and reporter of fuse-latency: see README.md. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <bpf/btf.h>
+
+#include "extension.h"
+#include "fuse-latency.h"
+#include "skeleton.h"
+
+const char *argp_program_version = "fuse-latency 1";
+static const char documentation[] =
+	"Latency of FUSE requests by mount and opcode, split into the time in the "
+	"queue and the time in the daemon.\v"
+	"Examples:\n"
+	"  fuse-latency -d 10                 one report after 10 s\n"
+	"  fuse-latency -i 5 --mount /jfs     a report of one mount every 5 s\n"
+	"  fuse-latency -i 1 -d 60 --json     60 lines of JSON\n"
+	"  fuse-latency -i 15 --prometheus /var/lib/prometheus/node-exporter/fuse.prom\n"
+	"Counts are since the start. A request counts when it ends.";
+
+enum method { METHOD_AUTO, METHOD_FENTRY, METHOD_KPROBE };
+static const char *const method_names[] = { "auto", "fentry", "kprobe" };
+
+static enum method method;
+static const char *only_mount;
+
+static const struct argp_option own_options[] = {
+	{ "mount", 'm', "PATH", 0, "Only the FUSE mount at PATH", 0 },
+	{ "method", 'M', "METHOD", 0,
+	  "fentry, kprobe or auto: fentry where the kernel has BTF for FUSE", 0 },
+	{},
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	switch (key) {
+	case 'm':
+		only_mount = text;
+		return 0;
+	case 'M':
+		for (method = METHOD_AUTO; method <= METHOD_KPROBE; method++) {
+			if (!strcmp(text, method_names[method]))
+				return 0;
+		}
+		argp_error(state, "no method '%s': auto, fentry or kprobe",
+			   text);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Offsets, in bytes, and names that the programs need. */
+struct layout {
+	int opcode, in_args, req_args, req_error, sb;
+	const char *begin; /* function of a waited-for request */
+	int begin_fm; /* position of its struct fuse_mount argument */
+	bool btf; /* the functions are in BTF, so fentry is possible */
+};
+
+/* Byte offset of a member such as "out.h.error", or -1. */
+static int offset_of(const struct btf *btf, const char *type, const char *path)
+{
+	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+	unsigned int bits = 0;
+
+	while (id > 0) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		size_t length = strcspn(path, ".");
+		int i, next = -1;
+
+		if (!btf_is_composite(t))
+			return -1;
+		for (i = 0; i < btf_vlen(t); i++) {
+			const struct btf_member *m = &btf_members(t)[i];
+			const char *name = btf__name_by_offset(btf, m->name_off);
+
+			if (strncmp(name, path, length) || name[length])
+				continue;
+			bits += btf_member_bit_offset(t, i);
+			next = btf__resolve_type(btf, m->type);
+		}
+		if (next < 0)
+			return -1;
+		if (!path[length])
+			return bits / 8;
+		path += length + 1;
+		id = next;
+	}
+	return -1;
+}
+
+/* Position of a function's argument of type `struct type *`, or -1. */
+static int argument_of(const struct btf *btf, const char *function,
+		       const char *type)
+{
+	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+	const struct btf_type *proto, *t;
+	int i;
+
+	if (id < 0)
+		return -1;
+	proto = btf__type_by_id(btf, btf__type_by_id(btf, id)->type);
+	for (i = 0; i < btf_vlen(proto); i++) {
+		t = btf__type_by_id(btf, btf_params(proto)[i].type);
+		if (!btf_is_ptr(t))
+			continue;
+		t = btf__type_by_id(btf, t->type);
+		if (btf_is_struct(t) &&
+		    !strcmp(btf__name_by_offset(btf, t->name_off), type))
+			return i;
+	}
+	return -1;
+}
+
+/* Layout from BTF; 0, or -1 where BTF does not have FUSE. */
+static int layout_from_btf(struct layout *l)
+{
+	struct btf *base = btf__load_vmlinux_btf(), *module = NULL;
+	const struct btf *btf = base;
+	int err = -1;
+
+	if (!base)
+		return -1;
+	if (btf__find_by_name_kind(base, "fuse_args", BTF_KIND_STRUCT) < 0) {
+		module = btf__load_module_btf("fuse", base);
+		if (!module)
+			goto out;
+		btf = module;
+	}
+	l->opcode = offset_of(btf, "fuse_args", "opcode");
+	l->in_args = offset_of(btf, "fuse_args", "in_args");
+	l->req_args = offset_of(btf, "fuse_req", "args");
+	l->req_error = offset_of(btf, "fuse_req", "out.h.error");
+	l->sb = offset_of(btf, "fuse_mount", "sb");
+	l->begin = "__fuse_simple_request";
+	l->begin_fm = argument_of(btf, l->begin, "fuse_mount");
+	if (l->begin_fm < 0) {
+		l->begin = "fuse_simple_request";
+		l->begin_fm = argument_of(btf, l->begin, "fuse_mount");
+	}
+	/* Each position that a program relies on, checked. */
+	l->btf = l->begin_fm >= 0 && l->begin_fm <= 1 &&
+		 argument_of(btf, l->begin, "fuse_args") == l->begin_fm + 1 &&
+		 !argument_of(btf, "fuse_simple_background", "fuse_mount") &&
+		 argument_of(btf, "fuse_simple_background", "fuse_args") == 1 &&
+		 argument_of(btf, "fuse_copy_args", "fuse_arg") == 3 &&
+		 !argument_of(btf, "fuse_request_end", "fuse_req");
+	if (l->opcode >= 0 && l->in_args >= 0 && l->req_args >= 0 &&
+	    l->req_error >= 0 && l->sb >= 0)
+		err = 0;
+out:
+	btf__free(module);
+	btf__free(base);
+	return err;
+}
+
+static bool is_symbol(const char *name)
+{
+	char line[512], symbol[256];
+	FILE *in = fopen("/proc/kallsyms", "re");
+	bool found = false;
+
+	while (in && !found && fgets(line, sizeof(line), in)) {
+		if (sscanf(line, "%*s %*s %255s", symbol) == 1)
+			found = !strcmp(symbol, name);
+	}
+	if (in)
+		fclose(in);
+	return found;
+}
+
+/* Kernels whose packages leave out the BTF of a modular fuse. */
+static const struct {
+	const char *release; /* start of uname -r */
+	struct layout layout;
+} known[] = {
+	{ "6.1.",
+	  { .opcode = 8, .in_args = 24, .req_args = 32, .req_error = 100,
+	    .sb = 8, .begin = "fuse_simple_request", .begin_fm = 0 } },
+};
+
+static int find_layout(struct layout *l)
+{
+	struct utsname name;
+	size_t i;
+	int fd;
+
+	memset(l, 0, sizeof(*l));
+	/* Opening the device loads a modular fuse. */
+	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	if (!layout_from_btf(l))
+		return 0;
+	uname(&name);
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!strncmp(name.release, known[i].release,
+			     strlen(known[i].release))) {
+			*l = known[i].layout;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* The five places, in the order of attaching: ends before beginnings. */
+struct place {
+	struct bpf_program *fentry, *kprobe;
+	const char *target;
+};
+
+#define PLACES 4
+static void places_of(struct fuse_latency_bpf *skel, const struct layout *l,
+		      struct place places[PLACES])
+{
+	struct place list[PLACES] = {
+		{ skel->progs.fl_f_end, skel->progs.fl_k_end,
+		  "fuse_request_end" },
+		{ skel->progs.fl_f_take, skel->progs.fl_k_take,
+		  "fuse_copy_args" },
+		{ skel->progs.fl_f_backgr, skel->progs.fl_k_backgr,
+		  "fuse_simple_background" },
+		{ l->begin_fm ? skel->progs.fl_f_begin1 :
+				skel->progs.fl_f_begin0,
+		  l->begin_fm ? skel->progs.fl_k_begin1 :
+				skel->progs.fl_k_begin0,
+		  l->begin },
+	};
+
+	memcpy(places, list, sizeof(list));
+}
+
+static struct fuse_latency_bpf *load(const struct layout *l, enum method how,
+				     __u32 dev, int *err)
+{
+	struct fuse_latency_bpf *skel = fuse_latency_bpf__open();
+	struct place places[PLACES];
+	struct bpf_program *prog;
+	int i;
+
+	if (!skel) {
+		*err = -errno;
+		return NULL;
+	}
+	skel->rodata->off_opcode = l->opcode;
+	skel->rodata->off_in_args = l->in_args;
+	skel->rodata->off_req_args = l->req_args;
+	skel->rodata->off_req_error = l->req_error;
+	skel->rodata->off_sb = l->sb;
+	skel->rodata->only_dev = dev;
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, false);
+	places_of(skel, l, places);
+	for (i = 0; i < PLACES; i++) {
+		prog = how == METHOD_FENTRY ? places[i].fentry :
+					      places[i].kprobe;
+		bpf_program__set_autoload(prog, true);
+		if (how == METHOD_FENTRY) {
+			*err = bpf_program__set_attach_target(
+				prog, 0, places[i].target);
+			if (*err)
+				goto fail;
+		}
+	}
+	*err = fuse_latency_bpf__load(skel);
+	if (!*err)
+		return skel;
+fail:
+	fuse_latency_bpf__destroy(skel);
+	return NULL;
+}
+
+/* Loads by the method asked for; with auto, by the best one that loads. */
+static struct fuse_latency_bpf *load_best(const struct layout *l, __u32 dev,
+					  enum method *how, int *err)
+{
+	struct fuse_latency_bpf *skel;
+
+	if (method != METHOD_KPROBE && l->btf) {
+		*how = METHOD_FENTRY;
+		skel = load(l, *how, dev, err);
+		if (skel || method == METHOD_FENTRY)
+			return skel;
+	} else if (method == METHOD_FENTRY) {
+		*err = -ENOENT;
+		return NULL;
+	}
+	*how = METHOD_KPROBE;
+	return load(l, *how, dev, err);
+}
+
+static struct bpf_link *links[PLACES];
+
+static void detach(void)
+{
+	int i;
+
+	/* Beginnings first, so that none is left without its end. */
+	for (i = PLACES - 1; i >= 0; i--) {
+		bpf_link__destroy(links[i]);
+		links[i] = NULL;
+	}
+}
+
+static int attach(struct fuse_latency_bpf *skel, const struct layout *l,
+		  enum method how)
+{
+	struct place places[PLACES];
+	int i, err;
+
+	places_of(skel, l, places);
+	for (i = 0; i < PLACES; i++) {
+		links[i] = how == METHOD_FENTRY ?
+				   bpf_program__attach(places[i].fentry) :
+				   bpf_program__attach_kprobe(
+					   places[i].kprobe, false,
+					   places[i].target);
+		if (!links[i]) {
+			err = -errno;
+			ext_error("cannot attach to %s by %s: %s",
+				  places[i].target, method_names[how],
+				  strerror(-err));
+			detach();
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* What we know of mounts: an unmounted one keeps its last name. */
+static struct mount {
+	__u32 dev;
+	char path[1024];
+} mounts[256];
+static int mount_count;
+
+static void unescape(char *text)
+{
+	char *out = text;
+
+	while (*text) {
+		int code;
+
+		if (*text == '\\' && sscanf(text + 1, "%3o", &code) == 1) {
+			*out++ = code;
+			text += 4;
+		} else {
+			*out++ = *text++;
+		}
+	}
+	*out = '\0';
+}
+
+static void read_mounts(void)
+{
+	char line[4096], path[1024], *type;
+	unsigned int major, minor;
+	FILE *in = fopen("/proc/self/mountinfo", "re");
+	int i;
+
+	while (in && fgets(line, sizeof(line), in)) {
+		type = strstr(line, " - ");
+		if (!type || strncmp(type + 3, "fuse", 4) ||
+		    !strncmp(type + 3, "fusectl", 7))
+			continue;
+		if (sscanf(line, "%*d %*d %u:%u %*s %1023s", &major, &minor,
+			   path) != 3)
+			continue;
+		unescape(path);
+		for (i = 0; i < mount_count; i++) {
+			if (mounts[i].dev == (major << 20 | minor))
+				break;
+		}
+		if (i == 256)
+			continue;
+		if (i == mount_count)
+			mount_count++;
+		mounts[i].dev = major << 20 | minor;
+		strcpy(mounts[i].path, path);
+	}
+	if (in)
+		fclose(in);
+}
+
+static const char *mount_path(__u32 dev)
+{
+	static char number[32];
+	int i;
+
+	for (i = 0; i < mount_count; i++) {
+		if (mounts[i].dev == dev)
+			return mounts[i].path;
+	}
+	snprintf(number, sizeof(number), "%u:%u", dev >> 20, dev & 0xfffff);
+	return number;
+}
+
+static const char *const opcodes[] = {
+	[1] = "LOOKUP", "FORGET", "GETATTR", "SETATTR", "READLINK", "SYMLINK",
+	[8] = "MKNOD", "MKDIR", "UNLINK", "RMDIR", "RENAME", "LINK", "OPEN",
+	"READ", "WRITE", "STATFS", "RELEASE",
+	[20] = "FSYNC", "SETXATTR", "GETXATTR", "LISTXATTR", "REMOVEXATTR",
+	"FLUSH", "INIT", "OPENDIR", "READDIR", "RELEASEDIR", "FSYNCDIR",
+	"GETLK", "SETLK", "SETLKW", "ACCESS", "CREATE", "INTERRUPT", "BMAP",
+	"DESTROY", "IOCTL", "POLL", "NOTIFY_REPLY", "BATCH_FORGET",
+	"FALLOCATE", "READDIRPLUS", "RENAME2", "LSEEK", "COPY_FILE_RANGE",
+	"SETUPMAPPING", "REMOVEMAPPING", "SYNCFS", "TMPFILE", "STATX",
+};
+
+static const char *opcode_name(__u32 opcode)
+{
+	static char number[16];
+
+	if (opcode < sizeof(opcodes) / sizeof(opcodes[0]) && opcodes[opcode])
+		return opcodes[opcode];
+	snprintf(number, sizeof(number), "%u", opcode);
+	return number;
+}
+
+struct series {
+	struct fl_key key;
+	struct fl_stat stat;
+};
+
+static void add_phase(struct fl_phase *to, const struct fl_phase *from)
+{
+	int i;
+
+	to->ns += from->ns;
+	for (i = 0; i < FL_SLOTS; i++)
+		to->slots[i] += from->slots[i];
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct fl_key *x = a, *y = b;
+
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	return x->opcode < y->opcode ? -1 : x->opcode > y->opcode;
+}
+
+/* All series, summed over CPUs, in order; their number, or -errno. */
+static int read_series(struct fuse_latency_bpf *skel, struct series **out)
+{
+	int cpus = libbpf_num_possible_cpus(), fd, n = 0, cpu;
+	struct fl_key key, *previous = NULL;
+	struct series *list;
+	struct fl_stat *values;
+
+	fd = bpf_map__fd(skel->maps.fl_stats);
+	list = calloc(FL_MAX_SERIES, sizeof(*list));
+	values = calloc(cpus > 0 ? cpus : 1, sizeof(*values));
+	if (!list || !values || cpus < 0) {
+		free(list);
+		free(values);
+		return -ENOMEM;
+	}
+	while (n < FL_MAX_SERIES && !bpf_map_get_next_key(fd, previous, &key)) {
+		previous = &key;
+		if (bpf_map_lookup_elem(fd, &key, values))
+			continue;
+		list[n].key = key;
+		for (cpu = 0; cpu < cpus; cpu++) {
+			list[n].stat.count += values[cpu].count;
+			list[n].stat.errors += values[cpu].errors;
+			list[n].stat.unsent += values[cpu].unsent;
+			add_phase(&list[n].stat.queue, &values[cpu].queue);
+			add_phase(&list[n].stat.daemon, &values[cpu].daemon);
+		}
+		n++;
+	}
+	free(values);
+	qsort(list, n, sizeof(*list), by_key);
+	*out = list;
+	return n;
+}
+
+static void text_time(char *out, size_t size, unsigned long long ns)
+{
+	if (ns < 10000)
+		snprintf(out, size, "%llu ns", ns);
+	else if (ns < 10000000)
+		snprintf(out, size, "%.1f us", ns / 1e3);
+	else
+		snprintf(out, size, "%.1f ms", ns / 1e6);
+}
+
+static void report_text(const struct series *list, int n,
+			unsigned long long lost)
+{
+	char queue[32], daemon[32], limit[32];
+	__u32 dev = 0;
+	int i, slot;
+
+	for (i = 0; i < n; i++) {
+		const struct fl_stat *stat = &list[i].stat;
+		unsigned long long sent = stat->count - stat->unsent;
+		int first = FL_SLOTS, last = -1;
+
+		if (list[i].key.dev != dev || !i)
+			printf("\n%s\n", mount_path(list[i].key.dev));
+		dev = list[i].key.dev;
+		text_time(queue, sizeof(queue),
+			  stat->count ? stat->queue.ns / stat->count : 0);
+		text_time(daemon, sizeof(daemon),
+			  sent ? stat->daemon.ns / sent : 0);
+		printf("\n  %-16s %llu requests, %llu errors, %llu not sent; mean %s in the queue, %s in the daemon\n",
+		       opcode_name(list[i].key.opcode),
+		       (unsigned long long)stat->count,
+		       (unsigned long long)stat->errors,
+		       (unsigned long long)stat->unsent, queue, daemon);
+		for (slot = 0; slot < FL_SLOTS; slot++) {
+			if (!stat->queue.slots[slot] &&
+			    !stat->daemon.slots[slot])
+				continue;
+			if (slot < first)
+				first = slot;
+			last = slot;
+		}
+		if (last >= 0)
+			printf("  %16s %12s %12s\n", "up to", "queue",
+			       "daemon");
+		for (slot = first; slot <= last; slot++) {
+			text_time(limit, sizeof(limit), 1ULL << slot);
+			printf("  %16s %12llu %12llu\n", limit,
+			       (unsigned long long)stat->queue.slots[slot],
+			       (unsigned long long)stat->daemon.slots[slot]);
+		}
+	}
+	printf("\nlost: %llu\n", lost);
+}
+
+static void json_phase(const char *name, const struct fl_phase *phase)
+{
+	int i;
+
+	printf(",\"%s\":{\"ns\":%llu,\"log2Ns\":[", name,
+	       (unsigned long long)phase->ns);
+	for (i = 0; i < FL_SLOTS; i++)
+		printf("%s%llu", i ? "," : "",
+		       (unsigned long long)phase->slots[i]);
+	printf("]}");
+}
+
+static void report_json(const struct series *list, int n,
+			unsigned long long lost)
+{
+	int i;
+
+	printf("{\"lost\":%llu,\"series\":[", lost);
+	for (i = 0; i < n; i++) {
+		const struct fl_stat *stat = &list[i].stat;
+
+		printf("%s{\"mount\":", i ? "," : "");
+		ext_json_string(stdout, mount_path(list[i].key.dev));
+		printf(",\"opcode\":");
+		ext_json_string(stdout, opcode_name(list[i].key.opcode));
+		printf(",\"count\":%llu,\"errors\":%llu,\"unsent\":%llu",
+		       (unsigned long long)stat->count,
+		       (unsigned long long)stat->errors,
+		       (unsigned long long)stat->unsent);
+		json_phase("queue", &stat->queue);
+		json_phase("daemon", &stat->daemon);
+		printf("}");
+	}
+	printf("]}\n");
+}
+
+static void label(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n')
+			fputs("\\n", out);
+		else if (*text == '"' || *text == '\\')
+			fprintf(out, "\\%c", *text);
+		else
+			fputc(*text, out);
+	}
+}
+
+static void labels(FILE *out, const struct fl_key *key, const char *phase)
+{
+	fputs("{mount=\"", out);
+	label(out, mount_path(key->dev));
+	fprintf(out, "\",opcode=\"%s\"", opcode_name(key->opcode));
+	if (phase)
+		fprintf(out, ",phase=\"%s\"", phase);
+}
+
+static void prometheus_phase(FILE *out, const struct series *s,
+			     const char *name, const struct fl_phase *phase)
+{
+	static const char metric[] = "disgrafs_fuse_request_seconds";
+	unsigned long long total = 0;
+	int i;
+
+	for (i = 0; i < FL_SLOTS; i++) {
+		total += phase->slots[i];
+		/* A histogram must not change its limits: always all. */
+		fprintf(out, "%s_bucket", metric);
+		labels(out, &s->key, name);
+		if (i < FL_SLOTS - 1)
+			fprintf(out, ",le=\"%.9g\"} %llu\n", (1ULL << i) / 1e9,
+				total);
+		else
+			fprintf(out, ",le=\"+Inf\"} %llu\n", total);
+	}
+	fprintf(out, "%s_sum", metric);
+	labels(out, &s->key, name);
+	fprintf(out, "} %.9f\n%s_count", phase->ns / 1e9, metric);
+	labels(out, &s->key, name);
+	fprintf(out, "} %llu\n", total);
+}
+
+static int report_prometheus(const char *path, const struct series *list,
+			     int n, unsigned long long lost)
+{
+	FILE *out = ext_publish_start(path);
+	int i;
+
+	if (!out)
+		return -errno;
+	fputs("# HELP disgrafs_fuse_request_seconds Time of FUSE requests in the queue and in the daemon.\n"
+	      "# TYPE disgrafs_fuse_request_seconds histogram\n", out);
+	for (i = 0; i < n; i++) {
+		prometheus_phase(out, &list[i], "queue", &list[i].stat.queue);
+		prometheus_phase(out, &list[i], "daemon",
+				 &list[i].stat.daemon);
+	}
+	fputs("# HELP disgrafs_fuse_request_errors_total FUSE requests that ended with an error.\n"
+	      "# TYPE disgrafs_fuse_request_errors_total counter\n", out);
+	for (i = 0; i < n; i++) {
+		fputs("disgrafs_fuse_request_errors_total", out);
+		labels(out, &list[i].key, NULL);
+		fprintf(out, "} %llu\n",
+			(unsigned long long)list[i].stat.errors);
+	}
+	fprintf(out,
+		"# HELP disgrafs_fuse_requests_lost_total FUSE requests that could not be followed.\n"
+		"# TYPE disgrafs_fuse_requests_lost_total counter\n"
+		"disgrafs_fuse_requests_lost_total %llu\n", lost);
+	return ext_publish(out, path);
+}
+
+static int report(struct fuse_latency_bpf *skel)
+{
+	struct series *list = NULL;
+	int n, err = 0;
+
+	n = read_series(skel, &list);
+	if (n < 0) {
+		ext_error("cannot read the counts: %s", strerror(-n));
+		return n;
+	}
+	read_mounts();
+	if (ext_options.prometheus)
+		err = report_prometheus(ext_options.prometheus, list, n,
+					skel->bss->lost);
+	else if (ext_options.json)
+		report_json(list, n, skel->bss->lost);
+	else
+		report_text(list, n, skel->bss->lost);
+	fflush(stdout);
+	free(list);
+	return err;
+}
+
+static int preflight(const struct layout *l, int layout_err)
+{
+	struct fuse_latency_bpf *skel;
+	enum method how;
+	int err = 0;
+
+	if (layout_err)
+		return ext_unsupported(
+			"a kernel with BTF for fuse, or an entry for it in fuse-latency.c",
+			"neither BTF nor the table has the layout of struct fuse_args of this kernel");
+	if (!is_symbol("fuse_copy_args") || !is_symbol(l->begin))
+		return ext_unsupported(
+			"a kernel whose FUSE client has both as functions of their own",
+			"no function fuse_copy_args or %s", l->begin);
+	skel = load_best(l, 0, &how, &err);
+	if (!skel) {
+		ext_show_log();
+		return ext_unsupported(
+			"root, and a kernel that allows fentry or kprobe programs",
+			"the programs do not load: %s", strerror(-err));
+	}
+	err = attach(skel, l, how);
+	detach();
+	fuse_latency_bpf__destroy(skel);
+	if (err)
+		return ext_unsupported("a kernel that allows tracing of FUSE",
+				       "the programs do not attach: %s",
+				       strerror(-err));
+	return ext_supported(method_names[how]);
+}
+
+static int run(const struct layout *l, int layout_err)
+{
+	struct fuse_latency_bpf *skel;
+	enum method how;
+	__u32 dev = 0;
+	int err = 0, i;
+
+	if (layout_err) {
+		ext_error("the layout of FUSE's structures is not known for this kernel; see --preflight");
+		return layout_err;
+	}
+	if (only_mount) {
+		read_mounts();
+		for (i = 0; i < mount_count; i++) {
+			if (!strcmp(mounts[i].path, only_mount))
+				dev = mounts[i].dev;
+		}
+		if (!dev) {
+			ext_error("%s is not a FUSE mount; those are:",
+				  only_mount);
+			for (i = 0; i < mount_count; i++)
+				fprintf(stderr, "  %s\n", mounts[i].path);
+			return -EINVAL;
+		}
+	}
+	skel = load_best(l, dev, &how, &err);
+	if (!skel) {
+		ext_error("the programs do not load: %s", strerror(-err));
+		ext_show_log();
+		return err;
+	}
+	err = ext_pin(skel->obj);
+	if (err)
+		goto out;
+	err = attach(skel, l, how);
+	if (err)
+		goto out;
+	ext_ready();
+	while (!ext_stopped()) {
+		ext_sleep();
+		if (ext_options.interval && !ext_stopped())
+			report(skel);
+	}
+	detach();
+	err = report(skel);
+out:
+	ext_unpin();
+	fuse_latency_bpf__destroy(skel);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	const struct argp_child children[] = { { &ext_argp, 0, NULL, 0 }, {} };
+	const struct argp argp = { own_options, parse, NULL, documentation,
+				   children, NULL, NULL };
+	struct fuse_latency_bpf *skel;
+	struct layout layout;
+	int err, layout_err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	ext_init("fuse-latency");
+	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE) {
+		skel = fuse_latency_bpf__open();
+		if (!skel)
+			return 1;
+		if (ext_options.mode == EXT_STATUS)
+			err = ext_status(skel->obj, stdout);
+		else
+			err = ext_lock() || ext_unpin() || ext_left(skel->obj);
+		fuse_latency_bpf__destroy(skel);
+		return err ? 1 : 0;
+	}
+	if (ext_lock())
+		return 1;
+	layout_err = find_layout(&layout);
+	if (ext_options.mode == EXT_PREFLIGHT)
+		return preflight(&layout, layout_err);
+	return run(&layout, layout_err) ? 1 : 0;
+}
