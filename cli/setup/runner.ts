@@ -130,7 +130,7 @@ export class Ticker {
     const time = duration(performance.now() - this.#start);
     const frame = this.#output.moving ? (frames[this.#frame++ % frames.length] ?? "") : "...";
     const text = `${frame.padEnd(6)} ${this.#name.padEnd(20)} ${time.padStart(8)}  ${this.#text}`;
-    if (!this.#output.moving) this.#output.write(`${text}\n`);
+    if (!this.#output.moving) this.#output.write(`${text.slice(0, 120)}\n`);
     else this.#output.write(`\r\x1b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`);
   }
 }

@@ -1,5 +1,5 @@
 /** Runs test suites one after another, each under its deadline, and says what came of them. */
-import { createWriteStream, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { inCheckout, inLab } from "../checkout.ts";
@@ -81,7 +81,11 @@ async function runSuite(
     problem,
     log,
   });
-  if (left < 30_000) return failed("not run: the time for all suites is used up");
+  const file = openSync(log, "w");
+  if (left < 30_000) {
+    closeSync(file);
+    return failed("not run: the time for all suites is used up");
+  }
 
   const [program, ...args] = suite.command.map((word) => word.replace("REPORT", report));
   const ticker = new Ticker(output, suite.name, suite.what);
@@ -92,10 +96,11 @@ async function runSuite(
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  const file = createWriteStream(log);
   for (const stream of [child.stdout, child.stderr]) {
-    stream.pipe(file, { end: false });
-    stream.on("data", (chunk: Buffer) => ticker.show(chunk.toString()));
+    stream.on("data", (chunk: Buffer) => {
+      writeSync(file, chunk);
+      ticker.show(chunk.toString());
+    });
   }
   const limit = Math.min(suite.minutes * 60_000, left);
   let problem: string | undefined;
@@ -124,7 +129,7 @@ async function runSuite(
     for (const timer of timers) clearTimeout(timer);
     interrupted.removeEventListener("abort", onInterrupt);
     ticker.end();
-    file.end();
+    closeSync(file);
   }
 }
 
@@ -167,6 +172,6 @@ function resultLine({ suite, counts, milliseconds, problem }: SuiteResult): stri
 
 function failureText({ suite, counts, log }: SuiteResult): string {
   const names = counts.failures.map((name) => `  failed: ${name}\n`).join("");
-  const tail = readFileSync(log, { encoding: "utf8", flag: "a+" }).trimEnd().split("\n").slice(-80);
+  const tail = readFileSync(log, "utf8").trimEnd().split("\n").slice(-80);
   return `${names}--- the end of ${log}\n${tail.join("\n")}\n--- end of ${suite.name}\n`;
 }

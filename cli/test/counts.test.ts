@@ -1,0 +1,48 @@
+/** The samples are what jest 30 and pytest 9 wrote for small projects with a test of each kind. */
+import { join } from "node:path";
+import { closingLine, jestCounts, junitCounts, oneCheck, total } from "./counts.ts";
+
+const sample = (name: string): string => join(import.meta.dirname, "samples", name);
+
+describe("jestCounts", () => {
+  it("counts each kind, and a file that could not be loaded as failed", () => {
+    expect(jestCounts(sample("jest.json"), 1)).toEqual({
+      passed: 2,
+      failed: 2,
+      skipped: 2,
+      failures: ["sums carries", "/src/b.test.js"],
+      skips: ["sums overflows", "sums divides"],
+    });
+  });
+
+  it("is one failure when jest wrote no report", () => {
+    expect(jestCounts(sample("no-such-file"), 1)).toMatchObject({ passed: 0, failed: 1 });
+    expect(jestCounts(sample("no-such-file"), 0)).toMatchObject({ passed: 0, failed: 0 });
+  });
+});
+
+describe("junitCounts", () => {
+  it("counts pytest's failures and errors as failed, with their names", () => {
+    expect(junitCounts(sample("pytest.xml"), 1)).toEqual({
+      passed: 3,
+      failed: 2,
+      skipped: 1,
+      failures: ["test_carries", "test_uses_server"],
+      skips: ["test_overflows"],
+    });
+  });
+});
+
+describe("oneCheck", () => {
+  it("is one test, by the exit status", () => {
+    expect(oneCheck("", 0)).toMatchObject({ passed: 1, failed: 0 });
+    expect(oneCheck("", 2)).toMatchObject({ passed: 0, failed: 1 });
+  });
+});
+
+describe("the closing line", () => {
+  it("is the plain one, over all suites", () => {
+    const all = [jestCounts(sample("jest.json"), 1), junitCounts(sample("pytest.xml"), 1), oneCheck("", 0)];
+    expect(closingLine(total(all))).toBe("6 passed, 4 failed, 3 skipped");
+  });
+});
