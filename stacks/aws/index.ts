@@ -1,0 +1,260 @@
+/**
+ * A lab on EC2: settings and nodes in, machines out. All that comes after (services, extensions, benchmarks) is the same
+ * program as for local machines. Order: what it costs, what is settled once, network, storage, machines.
+ */
+import * as aws from "./resources.ts";
+import type { Region } from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { Kernel } from "../../provisioning/kernels.ts";
+import type { Machine, Role } from "../../provisioning/machine.ts";
+import { awsFailure } from "./advice.ts";
+import { checkCost, costEstimate, type CostEstimate } from "./cost.ts";
+import { pinnedImage } from "./image.ts";
+import { Instance } from "./instance.ts";
+import { lifetime, settled } from "./lifetime.ts";
+import { Network } from "./network.ts";
+import { forward, forwardPort } from "./sessionManager.ts";
+import { durationSeconds, sizingRoles, type AwsSettings } from "./settings.ts";
+import { sshKey } from "./sshKey.ts";
+import { Storage } from "./storage.ts";
+import { tagger } from "./tags.ts";
+
+/** A node of the topology, as far as EC2 needs to know. */
+export interface AwsNode {
+  readonly name: string;
+  readonly roles: readonly Role[];
+}
+
+export interface AwsLabSettings {
+  readonly kernel: Kernel;
+  readonly aws: AwsSettings;
+}
+
+/** Where JuiceFS keeps its blocks. The machines' own identity gives access: there are no keys. */
+export interface AwsObjectStore {
+  /** As JuiceFS's `--bucket` takes it, with `--storage s3`. */
+  readonly url: pulumi.Output<string>;
+  readonly bucket: pulumi.Output<string>;
+  /** The volume must have this name: the machines may use keys below it only. */
+  readonly prefix: string;
+}
+
+export interface AwsLab {
+  readonly machines: Machine[];
+  readonly objectStore: AwsObjectStore;
+  /** Folder for JuiceFS's cache: the instance store where the machine has one. */
+  readonly cacheFolder: string;
+  readonly outputs: {
+    readonly created: pulumi.Output<string>;
+    readonly expires: pulumi.Output<string>;
+    readonly run: pulumi.Output<string>;
+    readonly costEstimate: CostEstimate;
+    readonly images: Readonly<Record<string, pulumi.Output<string>>>;
+    readonly zone: pulumi.Output<string>;
+    readonly bucket: pulumi.Output<string>;
+  };
+}
+
+const cacheFolder = "/var/cache/disgrafs";
+const objectPrefix = "disgrafs";
+
+/**
+ * @param volume name of the JuiceFS volume, which is also the only prefix of the bucket that machines may use
+ * @throws Error before any resource exists, when the lab would cost more than `aws.maxHourlyCost`
+ */
+export function awsMachines(
+  settings: AwsLabSettings,
+  nodes: readonly AwsNode[],
+  volume = objectPrefix,
+): AwsLab {
+  const { kernel } = settings;
+  const config = settings.aws;
+  const stack = pulumi.getStack();
+  const machines = awsNodes(nodes);
+  const types = machines.map((node) => instanceTypeOf(node, config.instanceTypes));
+  const publicAddress = config.address === "public";
+  const seconds = durationSeconds(config.expiresAfter);
+
+  const estimate = costEstimate(
+    {
+      region: config.region,
+      instanceTypes: types,
+      rootGiB: config.rootGiB,
+      publicAddresses: publicAddress,
+      spot: config.spot,
+    },
+    seconds,
+  );
+  checkCost(estimate, config.maxHourlyCost);
+
+  const provider = new aws.Provider("aws", {
+    region: config.region as Region,
+    profile: config.profile,
+    allowedAccountIds: config.accountId === undefined ? undefined : [config.accountId],
+  });
+  const opts = { provider };
+  const life = lifetime(seconds, new Date(), {});
+  const tags = tagger({ stack, owner: config.owner, ...life });
+  const image = pinnedImage({ kernel, image: config.image }, opts);
+  const zone = config.network
+    ? aws.getSubnetOutput({ id: config.network.subnetId }, opts).availabilityZone
+    : config.availabilityZone === undefined
+      ? settled("zone", zoneWithAll(types, config.region, opts), {})
+      : pulumi.output(config.availabilityZone);
+
+  const network = new Network(
+    "network",
+    { region: config.region, zone, existing: config.network, sshCidr: config.sshCidr, tags },
+    opts,
+  );
+  const storage = new Storage(
+    "storage",
+    {
+      bucketPrefix: bucketPrefix(stack),
+      objectPrefix: volume,
+      keepData: config.keepData,
+      sessionManager: config.access === "session-manager",
+      tags,
+    },
+    opts,
+  );
+  const key = sshKey("ssh-key");
+  const keyPair = new aws.KeyPair("key", { publicKey: key.publicKey, tags: tags("key") }, opts);
+  const group = config.placementGroup
+    ? new aws.PlacementGroup("group", { strategy: "cluster", tags: tags("group") }, opts)
+    : undefined;
+  const onError = adviceHook();
+
+  const instances = machines.map(
+    (node, index) =>
+      new Instance(
+        node.name,
+        {
+          name: node.name,
+          roles: node.roles,
+          kernel,
+          region: config.region,
+          profile: config.profile,
+          image,
+          instanceType: instanceTypeOf(node, config.instanceTypes),
+          subnetId: network.subnetId,
+          securityGroupId: network.securityGroupId,
+          instanceProfile: storage.instanceProfile,
+          keyName: keyPair.keyName,
+          placementGroup: group?.name,
+          key,
+          rootGiB: config.rootGiB,
+          spot: config.spot,
+          publicAddress,
+          forwardedPort: config.access === "session-manager" ? forwardTo(config, stack, index) : undefined,
+          fuseSeconds: life.fuseSeconds,
+          expires: life.expires,
+          cacheFolder,
+          tags,
+          onError,
+          after: [...network.ready, ...storage.ready],
+        },
+        opts,
+      ),
+  );
+  return {
+    machines: instances.map((instance) => instance.machine),
+    objectStore: {
+      bucket: storage.bucket,
+      prefix: volume,
+      url: pulumi.interpolate`https://${storage.bucket}.s3.${config.region}.amazonaws.com`,
+    },
+    cacheFolder,
+    outputs: {
+      created: life.created,
+      expires: life.expires,
+      run: life.run,
+      costEstimate: estimate,
+      images: { [kernel]: image },
+      zone,
+      bucket: storage.bucket,
+    },
+  };
+}
+
+/** The nodes as EC2 machines: S3 itself is the object store here, so no machine has that role, nor is there for it alone. */
+export function awsNodes<Node extends AwsNode>(nodes: readonly Node[]): Node[] {
+  return nodes
+    .map((node) => ({ ...node, roles: node.roles.filter((role) => role !== "objects") }))
+    .filter((node) => node.roles.length > 0);
+}
+
+/** The type for a node's first role that has a size of its own. */
+export function instanceTypeOf(node: AwsNode, types: AwsSettings["instanceTypes"]): string {
+  const role = sizingRoles.find((each) => node.roles.includes(each));
+  if (!role)
+    throw new Error(`node ${node.name} has no role that decides its size (${node.roles.join(", ")})`);
+  return types[role];
+}
+
+/** Bucket names are at most 63 of a-z, 0-9 and -, of which AWS takes 26 for its unique digits. */
+export function bucketPrefix(stack: string): string {
+  const name = stack
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "");
+  return `disgrafs-${name}`.slice(0, 36).replace(/-+$/, "") + "-";
+}
+
+/** The first zone of the region where all the types can be had. */
+function zoneWithAll(
+  types: readonly string[],
+  region: string,
+  opts: pulumi.InvokeOptions,
+): pulumi.Output<string> {
+  const wanted = [...new Set(types)].sort();
+  return aws
+    .getInstanceTypeOfferingsOutput(
+      { locationType: "availability-zone", filters: [{ name: "instance-type", values: wanted }] },
+      opts,
+    )
+    .apply(({ instanceTypes, locations }) => firstZone(wanted, region, instanceTypes, locations));
+}
+
+/**
+ * @param offered instance type of each offer, beside its zone in `zones`
+ * @throws Error that names what each zone lacks when none has all
+ */
+export function firstZone(
+  wanted: readonly string[],
+  region: string,
+  offered: readonly string[],
+  zones: readonly string[],
+): string {
+  const lacks = (zone: string): string[] =>
+    wanted.filter((type) => !zones.some((each, index) => each === zone && offered[index] === type));
+  const all = [...new Set(zones)].sort();
+  const zone = all.find((each) => lacks(each).length === 0);
+  if (zone === undefined) {
+    const each = all.map((name) => `${name} lacks ${lacks(name).join(", ")}`).join("; ");
+    throw new Error(
+      `no zone of ${region} has all of ${wanted.join(", ")}${each === "" ? "" : ` (${each})`}: ` +
+        "take other types in aws.instanceTypes, or another aws.region",
+    );
+  }
+  return zone;
+}
+
+function forwardTo(config: AwsSettings, stack: string, index: number) {
+  const port = forwardPort(stack, index);
+  return (instanceId: pulumi.Output<string>): pulumi.Output<number> =>
+    pulumi.runtime.isDryRun()
+      ? instanceId.apply(() => port)
+      : instanceId.apply((id) =>
+          forward({ instanceId: id, port, region: config.region, profile: config.profile }),
+        );
+}
+
+/** Says what to do about an error of AWS that has a known cure. The error itself stays as it is. */
+function adviceHook(): pulumi.ErrorHook {
+  return new pulumi.ErrorHook("aws-advice", ({ name, errors }) => {
+    const failure = errors.map(awsFailure).find((found) => found !== undefined);
+    if (failure) void pulumi.log.error(`${name}: ${failure.kind} (${failure.code}). ${failure.advice}`);
+    return false;
+  });
+}
