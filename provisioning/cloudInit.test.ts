@@ -58,10 +58,9 @@ describe("cloudInit", () => {
       ssh_keys: { ed25519_private: privateKey, ed25519_public: publicKey },
       write_files: [
         {
-          path: "/etc/systemd/network/20-private.network",
+          path: "/etc/disgrafs/addresses",
           permissions: "0644",
-          content:
-            "[Match]\nMACAddress=52:54:00:12:34:56\n[Network]\nAddress=192.168.77.11/24\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n",
+          content: "52:54:00:12:34:56 192.168.77.11/24\n",
         },
         {
           path: "/usr/local/sbin/disgrafs-expire-at",

@@ -15,7 +15,7 @@ export interface FirstBoot {
    * be read by every process of the machine, so there the machine makes its own key (stacks/aws/hostKey.ts).
    */
   readonly hostKey?: HostKey;
-  /** Static address on a second network card. Needs a reader that runs before systemd-networkd, as the local image's. */
+  /** Static address on a second network card. Local target only: its image reads it at every boot. */
   readonly network?: PrivateNetwork;
   /** Powers off this many seconds after first boot, unless `disgrafs-expire-at` moves the time. */
   readonly expiresInSeconds?: number;
@@ -89,18 +89,9 @@ function writeFile({ path, content, permissions = "0644" }: BootFile) {
     : { path, permissions, encoding: "b64", content: Buffer.from(content).toString("base64") };
 }
 
+/** `mac address` lines, read at every boot by the local image (stacks/local/image/files/usr/local/lib/disgrafs/boot). */
 function networkFiles(network: PrivateNetwork | undefined): BootFile[] {
-  if (!network) return [];
-  const content = [
-    "[Match]",
-    `MACAddress=${network.mac}`,
-    "[Network]",
-    `Address=${network.address}`,
-    "LinkLocalAddressing=no",
-    "IPv6AcceptRA=no",
-    "",
-  ].join("\n");
-  return [{ path: "/etc/systemd/network/20-private.network", content }];
+  return network ? [{ path: "/etc/disgrafs/addresses", content: `${network.mac} ${network.address}\n` }] : [];
 }
 
 function expiryFiles(seconds: number | undefined): BootFile[] {

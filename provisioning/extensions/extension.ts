@@ -1,0 +1,126 @@
+/** An eBPF extension on a machine: pushed, checked, loaded, proven; detached, unpinned and gone when it is removed. */
+import { fileURLToPath } from "node:url";
+import * as pulumi from "@pulumi/pulumi";
+import { kernels, isLocalKernel, type Kernel } from "../kernels.ts";
+import type { Machine } from "../machine.ts";
+import { RemoteFiles, RemoteStep } from "../remote.ts";
+import { extensions, type Extension, type ExtensionName } from "./table.ts";
+
+/** What a machine says of an extension. */
+export type Verdict = Supported | Unsupported;
+
+export interface Supported {
+  readonly supported: true;
+  /** The way it works here, in the extension's own words: `fentry`, `native on ens3`. */
+  readonly how: string;
+  /** The programs in the kernel, and how often each ran during the probe workload. */
+  readonly programs: readonly { name: string; id: number; tag: string; runs: number }[];
+}
+
+export interface Unsupported {
+  readonly supported: false;
+  readonly reason: string;
+  /** What would have to be different. */
+  readonly needed: string;
+}
+
+export interface ExtensionOnNodeArgs {
+  readonly machine: Machine;
+  readonly extension: ExtensionName;
+  /** Folder of a build: `KERNEL/EXTENSION/` below it (stacks/local/builder.ts). */
+  readonly build: string;
+  /** Instead of the table's options of the loader. */
+  readonly options?: readonly string[];
+  /** Fail where the machine cannot run it, and not just say so. Default: false. */
+  readonly required?: boolean;
+  /** Leave it loaded when it is proven. False where benchmark arms switch it. Default: true. */
+  readonly keepLoaded?: boolean;
+}
+
+/** One extension on one machine. */
+export class ExtensionOnNode extends pulumi.ComponentResource {
+  /** Known when the extension is loaded and proven, or was found not to work here. */
+  readonly verdict: pulumi.Output<Verdict>;
+
+  constructor(name: string, args: ExtensionOnNodeArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:provisioning:ExtensionOnNode", name, {}, opts);
+    const { machine, extension } = args;
+    const facts: Extension = extensions[extension];
+    const options = args.options ?? facts.options;
+    checkOptions(extension, options);
+    const folder = `/opt/disgrafs/extensions/${extension}`;
+    const after = opts?.dependsOn;
+    const child = { parent: this, ...(after === undefined ? {} : { dependsOn: after }) };
+    const files = [
+      new RemoteFiles(
+        `${name}-bin`,
+        {
+          machine,
+          source: `${args.build}/${buildKernel(machine.kernel)}/${extension}/`,
+          path: `${folder}/bin`,
+        },
+        child,
+      ),
+      new RemoteFiles(
+        `${name}-scripts`,
+        { machine, source: fileURLToPath(new URL("./node/", import.meta.url)), path: `${folder}/scripts` },
+        child,
+      ),
+    ];
+    const load = new RemoteStep(
+      name,
+      {
+        machine,
+        run: {
+          file: new URL("./load.sh", import.meta.url),
+          args: [
+            extension,
+            releasePattern(facts.kernels),
+            facts.needs.join(","),
+            (args.required ?? false) ? "yes" : "no",
+            (args.keepLoaded ?? true) ? "yes" : "no",
+            ...options,
+          ],
+        },
+        undo: { file: new URL("./remove.sh", import.meta.url), args: [extension] },
+        inputs: files.map((copy) => copy.hash),
+        timeoutSeconds: 600,
+      },
+      { parent: this, dependsOn: files },
+    );
+    this.verdict = load.stdout.apply((text) => parseVerdict(text));
+    this.registerOutputs({ verdict: this.verdict });
+  }
+}
+
+/** The verdict in the last line of load.sh's output. */
+export function parseVerdict(text: string): Verdict {
+  const line = text.trimEnd().split("\n").at(-1) ?? "";
+  try {
+    const verdict = JSON.parse(line) as Verdict;
+    if (typeof verdict.supported === "boolean") return verdict;
+  } catch {
+    // The message below says what came instead.
+  }
+  throw new Error(`an extension's verdict must be one line of JSON, and this came: ${line.slice(0, 200)}`);
+}
+
+/** Extended regular expression, for bash, that the releases of these kernels match. */
+export function releasePattern(names: readonly Kernel[]): string {
+  return names.map((name) => `(${kernels[name].release.source.replaceAll("\\d", "[0-9]")})`).join("|");
+}
+
+/** The local kernel whose build a machine gets: its own, or the default's, which libbpf fits to the running kernel. */
+export function buildKernel(kernel: Kernel): Kernel {
+  return isLocalKernel(kernel) ? kernel : "debian-13";
+}
+
+/** @throws Error where an option could not reach the loader as it is: systemd splits them at spaces. */
+export function checkOptions(extension: string, options: readonly string[]): void {
+  const broken = options.find((word) => !/^[\w@%+=:,./-]+$/.test(word));
+  if (broken === undefined) return;
+  throw new Error(
+    `extension ${extension}: option ${JSON.stringify(broken)} has a character other than letters, digits and ` +
+      `@%+=:,./_- ; give each word of the loader's command line as an option of its own`,
+  );
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Removes an extension from the machine and fails if anything of it stays: program, map, pin, unit or file. Works after a
+# loader that was killed and after a reboot too.
+# Usage: remove.sh NAME
+set -euo pipefail
+name=$1
+folder=/opt/disgrafs/extensions/$name
+unit=disgrafs-extension@$name.service
+
+systemctl stop "$unit" 2>/dev/null || true
+if [ -x "$folder/bin/$name" ]; then "$folder/bin/$name" --remove; fi
+rm -f "/etc/disgrafs/extensions/$name" "/run/disgrafs-$name.lock" "/run/disgrafs-$name.log" "/var/log/disgrafs-$name.log"
+if [ -z "$(ls -A /etc/disgrafs/extensions 2>/dev/null)" ]; then
+  rm -f /etc/systemd/system/disgrafs-extension@.service
+fi
+systemctl daemon-reload
+systemctl reset-failed "$unit" 2>/dev/null || true
+rm -rf "${folder:?}"
+if [ -e "/sys/fs/bpf/disgrafs/$name" ]; then
+  echo "extension $name: /sys/fs/bpf/disgrafs/$name is still there" >&2
+  exit 1
+fi

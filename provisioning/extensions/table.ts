@@ -1,0 +1,39 @@
+/** The one table of eBPF extensions: what each needs of a machine, before anything is built or loaded. */
+import type { Role } from "../machine.ts";
+import { kernelNames, type Kernel } from "../kernels.ts";
+
+/** What preflight.sh can check on a machine. */
+export type Need = "btf" | "bpffs" | "cgroup2" | "module";
+
+export interface Extension {
+  /** One line for people. */
+  readonly title: string;
+  /** Kernels of the table that it is made for; elsewhere its verdict is "unsupported". */
+  readonly kernels: readonly Kernel[];
+  /** Types of its programs, as bpf(2) names them without `BPF_PROG_TYPE_`. */
+  readonly programTypes: readonly string[];
+  readonly needs: readonly Need[];
+  /** Machines that it is for. */
+  readonly role: Role;
+  /** The loader's options, when the settings give none. Words without spaces. */
+  readonly options: readonly string[];
+}
+
+/** Where Prometheus' node exporter picks up an extension's metrics (Debian's default folder). */
+function metricsFile(name: string): string {
+  return `/var/lib/prometheus/node-exporter/disgrafs-${name}.prom`;
+}
+
+export const extensions = {
+  "fuse-latency": {
+    title: "latency of FUSE requests by mount and opcode, in the queue and in the daemon",
+    kernels: kernelNames,
+    programTypes: ["TRACING", "KPROBE"],
+    needs: ["btf", "bpffs"],
+    role: "client",
+    options: ["--interval", "15", "--prometheus", metricsFile("fuse-latency")],
+  },
+} as const satisfies Record<string, Extension>;
+
+export type ExtensionName = keyof typeof extensions;
+export const extensionNames = Object.keys(extensions) as ExtensionName[];

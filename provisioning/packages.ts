@@ -1,0 +1,36 @@
+/**
+ * What is installed on every node, for both targets: the local image bakes this list, an AWS instance installs it at
+ * first boot. Debian packages are named here; Python packages are pinned with hashes in requirements.txt.
+ */
+import { readFileSync } from "node:fs";
+
+/** Debian release of the nodes' user land, whatever kernel runs below it. */
+export const userland = "trixie";
+
+/** Debian packages, by what they are for. */
+export const debianPackages = {
+  system: ["ca-certificates", "iproute2", "kmod", "openssh-server", "procps", "psmisc", "systemd-sysv", "udev"],
+  files: ["attr", "fuse3", "util-linux-extra"],
+  services: ["redis-server", "redis-tools"],
+  // `less` and friends are for the person who logs in at night.
+  shell: ["bash-completion", "curl", "iputils-ping", "jq", "less", "netcat-openbsd", "nftables"],
+  measure: ["ethtool", "fio", "strace", "sysstat", "tcpdump"],
+  extensions: ["bpftool", "libhiredis1.1.0", "libelf1t64"],
+  python: ["python3", "python3-venv"],
+} as const satisfies Record<string, readonly string[]>;
+
+export const debianPackageNames: readonly string[] = Object.values(debianPackages).flat().sort();
+
+/** Where the Python environment of a node is: one interpreter build and one Ray for all nodes. */
+export const venv = "/opt/disgrafs/venv";
+
+/** File with `name==version --hash=sha256:...` lines. */
+export const requirementsFile = new URL("./requirements.txt", import.meta.url);
+
+/** The pinned version of one Python package; throws when it is not in the list. */
+export function pinnedVersion(name: string, text = readFileSync(requirementsFile, "utf8")): string {
+  const line = text.split("\n").find((row) => row.startsWith(`${name}==`));
+  const version = line?.split(/==|\s/)[1];
+  if (version === undefined) throw new Error(`${name} is not in provisioning/requirements.txt`);
+  return version;
+}

@@ -1,0 +1,161 @@
+/**
+ * The builder: a Debian root with clang, libbpf and, for each kernel of the table, its BTF and its headers. Extensions are
+ * built in it, so a user's machine needs neither a compiler nor kernel headers, and gets the same bytes as everyone else.
+ * Root and builds are cached under the hash of all that goes into them, made aside and renamed when whole.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { kernels, localKernelNames, type LocalKernel } from "../../provisioning/kernels.ts";
+import { bootstrap, removeRoot } from "./debian.ts";
+import { withLock } from "./lock.ts";
+import { cacheFolder, checkout } from "./paths.ts";
+
+/** Compilers and libraries. clang is pinned by its package's name, everything else by the suite's stable releases. */
+const suite = "trixie";
+const packages = [
+  ...["clang-19", "llvm-19", "bpftool", "gcc", "gcc-12", "make", "pahole", "perl"],
+  ...["libbpf-dev", "libc6-dev", "libelf-dev", "libhiredis-dev", "libssl-dev", "libzstd-dev", "zlib1g-dev"],
+  ...["kmod", "lz4", "xz-utils", "zstd"],
+] as const;
+
+const recipe = fileURLToPath(new URL("./builder", import.meta.url));
+const builders = join(cacheFolder, "builder");
+const builds = join(cacheFolder, "extensions");
+
+/** Hash of all that decides what is in the builder's root. */
+export function builderKey(): string {
+  const hash = createHash("sha256");
+  const facts = localKernelNames.map(kernelWord);
+  hash.update(JSON.stringify({ suite, packages, facts }));
+  for (const file of filesBelow(recipe)) hash.update(relative(recipe, file)).update(readFileSync(file));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** Hash of all that decides what a build of `source` gives. */
+export function buildKey(source: string): string {
+  const hash = createHash("sha256").update(builderKey());
+  for (const file of filesBelow(source)) {
+    if (!isSource(file)) continue;
+    hash.update(relative(source, file)).update("\0").update(readFileSync(file)).update("\0");
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The builder's root, made now if it is not in the cache. `say` gets a line a step. */
+export async function ensureBuilder(say: (line: string) => void): Promise<string> {
+  const folder = join(builders, builderKey());
+  const root = join(folder, "root");
+  if (existsSync(root)) return root;
+  await mkdir(builders, { recursive: true });
+  return await withLock(join(builders, "lock"), say, async () => {
+    if (existsSync(root)) return root;
+    // Only the holder of the lock makes one, so what an earlier try left is nobody's.
+    for (const left of readdirSync(builders).filter((name) => name.endsWith(".partial"))) {
+      await removeRoot(join(builders, left, "root"));
+      await rm(join(builders, left), { recursive: true, force: true });
+    }
+    const partial = `${folder}.partial`;
+    await mkdir(partial);
+    await timed(say, "builder: compilers, and BTF and headers of each kernel", () =>
+      bootstrap({
+        suite,
+        root: join(partial, "root"),
+        include: packages,
+        customizeHooks: [[join(recipe, "kernels.sh"), "ROOT", ...localKernelNames.map(kernelWord)]],
+        log: join(partial, "bake.log"),
+      }),
+    );
+    await rename(partial, folder);
+    return root;
+  });
+}
+
+/**
+ * Every extension of bpf/, built for every kernel of the table: `KERNEL/EXTENSION/...` below the folder returned. Nothing
+ * is done where the same sources were built before.
+ */
+export async function buildExtensions(
+  say: (line: string) => void,
+  source = join(checkout, "bpf"),
+): Promise<string> {
+  const folder = join(builds, buildKey(source));
+  if (existsSync(folder)) return folder;
+  const root = await ensureBuilder(say);
+  await mkdir(builds, { recursive: true });
+  return await withLock(join(builds, "lock"), say, async () => {
+    if (existsSync(folder)) return folder;
+    const partial = `${folder}.partial`;
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial);
+    await timed(say, "extensions: make -C bpf", () =>
+      runInBuilder(root, source, partial, ["make", "-C", "/build/source"]),
+    );
+    await rename(partial, folder);
+    return folder;
+  });
+}
+
+/** Runs a command in the builder on a copy of the folder `source` (/build/source); /build/out becomes the folder `out`. */
+export async function runInBuilder(
+  root: string,
+  source: string,
+  out: string,
+  command: readonly string[],
+): Promise<void> {
+  const files = filesBelow(source)
+    .filter(isSource)
+    .map((file) => relative(source, file));
+  const archive = `${out}.source.tar`;
+  const built = `${out}.tar`;
+  const words = ["unshare", "--mount", "--propagation", "private", join(recipe, "run.sh"), root, ...command];
+  try {
+    await execa("tar", ["--no-recursion", "-C", source, "-cf", archive, ...files]);
+    // In a user namespace the root's owners look as they did when the root was made (debian.ts).
+    const [file = "", ...rest] =
+      process.getuid?.() === 0 ? words : ["mmdebstrap", "--unshare-helper", ...words];
+    const result = await execa(file, rest, {
+      stdin: { file: archive },
+      stdout: { file: built },
+      reject: false,
+    });
+    if (result.exitCode !== 0) {
+      throw new Error(`${command.join(" ")} failed in the builder:\n${lastLines(result.stderr)}`);
+    }
+    await execa("tar", ["-C", out, "-xf", built]);
+  } finally {
+    await rm(archive, { force: true });
+    await rm(built, { force: true });
+  }
+}
+
+function kernelWord(name: LocalKernel): string {
+  const { suite, image, headers } = kernels[name];
+  return [name, suite, image, headers].join(":");
+}
+
+/** What make leaves and what only people and tests read has no part in a build. */
+function isSource(file: string): boolean {
+  return !/(\.md|\.test\.ts)$/.test(file) && !file.includes("/build/");
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+function lastLines(text: string): string {
+  return text.trimEnd().split("\n").slice(-20).join("\n");
+}
+
+async function timed(say: (line: string) => void, name: string, work: () => Promise<unknown>): Promise<void> {
+  const start = Date.now();
+  say(`${name} ...`);
+  await work();
+  say(`${name}: ${((Date.now() - start) / 1000).toFixed(0)} s`);
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs a command in the builder's root on a copy of the source: a tar archive on standard input becomes /build/source,
+# and /build/out goes to standard output as another. Its own output goes to standard error.
+# Usage: run.sh ROOT COMMAND...   (as root, in a mount namespace of its own)
+set -euo pipefail
+root=$1
+shift
+work=/build
+rm -rf "${root:?}$work"
+mkdir -p "$root$work/source" "$root$work/out"
+tar -C "$root$work/source" -x
+# A root made without privileges has no device files, and compilers are probed with /dev/null.
+test -e "$root/dev/null" || touch "$root/dev/null"
+mount --bind /dev/null "$root/dev/null"
+env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C SOURCE_DATE_EPOCH=0 HOME=/tmp \
+  chroot "$root" "$@" </dev/null >&2
+tar -C "$root$work/out" -c .
+rm -rf "${root:?}$work"

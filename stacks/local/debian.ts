@@ -1,0 +1,64 @@
+/**
+ * Debian roots made by mmdebstrap, as root where we are root and in a user namespace else. Archive addresses are never
+ * ours to know: mmdebstrap has Debian's, and takes the machine's own apt settings.
+ */
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { execa } from "execa";
+import { quote } from "../../provisioning/shell.ts";
+
+export interface BootstrapArgs {
+  /** Debian suite: trixie. */
+  readonly suite: string;
+  /** Folder to make: must not exist. */
+  readonly root: string;
+  readonly include: readonly string[];
+  /** Commands run when the packages are installed; the word ROOT stands for the root's path. */
+  readonly customizeHooks?: readonly (readonly string[])[];
+  /** File that gets all output; its last lines are in the error. */
+  readonly log: string;
+}
+
+const asRoot = process.getuid?.() === 0;
+
+/** Makes a Debian root. */
+export async function bootstrap(args: BootstrapArgs): Promise<void> {
+  const hooks = (args.customizeHooks ?? []).map(
+    (words) => `--customize-hook=${words.map((word) => (word === "ROOT" ? '"$1"' : quote(word))).join(" ")}`,
+  );
+  const result = await execa(
+    "mmdebstrap",
+    [
+      "--variant=apt",
+      `--mode=${asRoot ? "root" : "unshare"}`,
+      "--format=directory",
+      `--include=${args.include.join(",")}`,
+      // Nothing on a node reads them, and they are a third of the unpacking.
+      "--dpkgopt=path-exclude=/usr/share/man/*",
+      "--dpkgopt=path-exclude=/usr/share/doc/*",
+      "--dpkgopt=path-exclude=/usr/share/locale/*",
+      '--aptopt=Acquire::Languages "none"',
+      '--aptopt=DPkg::Options "--force-unsafe-io"',
+      ...hooks,
+      args.suite,
+      args.root,
+    ],
+    { reject: false, all: true, stdin: "ignore", maxBuffer: 64 * 1024 * 1024, stdout: { file: args.log }, stderr: { file: args.log } },
+  );
+  if (result.exitCode === 0) return;
+  const lines = (await execa("tail", ["-n", "12", args.log])).stdout;
+  throw new Error(`mmdebstrap ended with status ${String(result.exitCode ?? result.signal)}; the end of ${args.log}:\n${lines}`);
+}
+
+/** Runs a command with the same view of a root's owners that made it. */
+export async function asBuilder(command: readonly [string, ...string[]]): Promise<void> {
+  const words = asRoot ? command : (["mmdebstrap", "--unshare-helper", ...command] as const);
+  await execa(words[0], words.slice(1), { stdin: "ignore" });
+}
+
+/** Removes a root, whoever its files belong to. */
+export async function removeRoot(root: string): Promise<void> {
+  if (!existsSync(root)) return;
+  if (asRoot) await rm(root, { recursive: true, force: true });
+  else await asBuilder(["rm", "-rf", root]);
+}

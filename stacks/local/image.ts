@@ -1,0 +1,189 @@
+/**
+ * The disk image of every local machine: Debian, our packages, one kernel, ready to boot without an initrd. It is cached
+ * under the hash of everything that goes into it. It is made in a folder of its own and renamed when whole, so an
+ * interrupted bake leaves nothing that could be taken for an image.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { kernels, type LocalKernel as Kernel } from "../../provisioning/kernels.ts";
+import { debianPackageNames, requirementsFile, userland, venv } from "../../provisioning/packages.ts";
+import { cacheFolder } from "./paths.ts";
+import { withLock } from "./lock.ts";
+import { asBuilder, bootstrap, removeRoot } from "./debian.ts";
+
+export interface Image {
+  /** Root file system, raw ext4, sparse. Machines write to overlays and never to this. */
+  readonly disk: string;
+  /** The kernel that QEMU starts. */
+  readonly kernel: string;
+  /** `uname -r` of that kernel. */
+  readonly release: string;
+  /** Hash of the recipe. */
+  readonly key: string;
+}
+
+/** Virtual size of the file system: sparse, so only what is written takes room. */
+const diskGiB = 20;
+/** What a bake needs at its peak: root, wheels and the image side by side. */
+const needGiB = 5;
+const images = join(cacheFolder, "images");
+const recipe = fileURLToPath(new URL("./image", import.meta.url));
+
+/** Hash of all that decides what is in an image. */
+export function imageKey(kernel: Kernel): string {
+  const hash = createHash("sha256");
+  const { suite, image } = kernels[kernel];
+  hash.update(JSON.stringify({ suite, image, userland, debianPackageNames, venv, diskGiB }));
+  hash.update(readFileSync(requirementsFile));
+  for (const file of filesBelow(recipe)) hash.update(relative(recipe, file)).update(readFileSync(file));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The cached image, or undefined where it has to be baked first. */
+export function cachedImage(kernel: Kernel): Image | undefined {
+  const key = imageKey(kernel);
+  const folder = join(images, `${kernel}-${key}`);
+  if (!existsSync(folder)) return undefined;
+  const release = readFileSync(join(folder, "release"), "utf8").trim();
+  return { disk: join(folder, "disk.raw"), kernel: join(folder, "vmlinuz"), release, key };
+}
+
+/** The image for a kernel, baked now if it is not in the cache. `say` gets a line a step. */
+export async function ensureImage(kernel: Kernel, say: (line: string) => void): Promise<Image> {
+  const ready = cachedImage(kernel);
+  if (ready) return ready;
+  await mkdir(images, { recursive: true });
+  return await withLock(join(images, `${kernel}.lock`), say, async () => {
+    const meanwhile = cachedImage(kernel);
+    if (meanwhile) return meanwhile;
+    await bake(kernel, say);
+    const baked = cachedImage(kernel);
+    if (!baked) throw new Error(`the image for ${kernel} was baked and is not in ${images}`);
+    return baked;
+  });
+}
+
+async function bake(kernel: Kernel, say: (line: string) => void): Promise<void> {
+  // Only the holder of the lock bakes, so what an earlier bake left is nobody's.
+  for (const left of readdirSync(images).filter((name) => name.startsWith(`${kernel}-`) && name.endsWith(".partial"))) {
+    await removeRoot(join(images, left, "root"));
+    await rm(join(images, left), { recursive: true, force: true });
+  }
+  requireFreeSpace(images);
+  const folder = join(images, `${kernel}-${imageKey(kernel)}`);
+  const partial = `${folder}.partial`;
+  const root = join(partial, "root");
+  await mkdir(partial, { recursive: true });
+  const step = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    const start = Date.now();
+    say(`image ${kernel}: ${name} ...`);
+    await work();
+    say(`image ${kernel}: ${name}: ${((Date.now() - start) / 1000).toFixed(0)} s`);
+  };
+  try {
+    const wheels = join(cacheFolder, "wheels");
+    await step("Python packages", () => downloadWheels(wheels));
+    const { suite, image } = kernels[kernel];
+    await step("Debian packages, kernel, settings", () =>
+      bootstrap({
+        suite: userland,
+        root,
+        include: debianPackageNames,
+        customizeHooks: [
+          [join(recipe, "kernel.sh"), "ROOT", suite, image],
+          [
+            join(recipe, "customize.sh"),
+            "ROOT",
+            join(recipe, "files"),
+            wheels,
+            venv,
+            fileURLToPath(requirementsFile),
+          ],
+        ],
+        log: join(partial, "bake.log"),
+      }),
+    );
+    await step("disk", async () => {
+      const release = await takeKernel(root, partial);
+      if (!kernels[kernel].release.test(release)) {
+        throw new Error(`the kernel baked for ${kernel} is ${release}, which is not ${String(kernels[kernel].release)}`);
+      }
+      const disk = join(partial, "disk.raw");
+      await asBuilder(["mke2fs", "-q", "-t", "ext4", "-L", "lab", "-m", "1", "-d", root, disk, `${diskGiB}G`]);
+      await removeRoot(root);
+    });
+    await rename(partial, folder);
+  } catch (error) {
+    await removeRoot(root);
+    await rm(join(partial, "disk.raw"), { force: true });
+    throw new Error(`the image for ${kernel} could not be baked: ${message(error)}`, { cause: error });
+  }
+}
+
+/** The wheels of requirements.txt, checked by hash, in `folder`. */
+async function downloadWheels(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const stamp = join(folder, "requirements.txt");
+  const wanted = readFileSync(requirementsFile, "utf8");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  // For the nodes' Python and not for this machine's, hence the explicit target.
+  const platforms = ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any"];
+  await execa("python3", [
+    ...["-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "--only-binary=:all:", "-d", folder],
+    ...["--python-version", "3.13", ...platforms.flatMap((name) => ["--platform", name])],
+    ...["-r", fileURLToPath(requirementsFile)],
+  ]);
+  await writeFile(stamp, wanted);
+}
+
+/** Copies the root's only kernel to `folder` and notes its release there. */
+async function takeKernel(root: string, folder: string): Promise<string> {
+  const names = await readdir(join(root, "boot"));
+  const name = names.find((entry) => entry.startsWith("vmlinuz-"));
+  if (name === undefined) throw new Error(`no kernel in ${root}/boot`);
+  const release = name.slice("vmlinuz-".length);
+  await copyFile(join(root, "boot", name), join(folder, "vmlinuz"));
+  await copyFile(join(root, "boot", `config-${release}`), join(folder, "config"));
+  await writeFile(join(folder, "release"), `${release}\n`);
+  return release;
+}
+
+function requireFreeSpace(folder: string): void {
+  const { bavail, bsize } = statfsSync(folder);
+  const free = (bavail * bsize) / 2 ** 30;
+  if (free < needGiB) {
+    throw new Error(
+      `baking an image needs ${needGiB} GiB free below ${folder}, and ${free.toFixed(1)} GiB are. ` +
+        `Free ${(needGiB - free).toFixed(1)} GiB, or remove old images with ./lab down --purge`,
+    );
+  }
+}
+
+/** Bytes that the cached images really take. */
+export async function cacheSize(): Promise<number> {
+  if (!existsSync(images)) return 0;
+  const sizes = await Promise.all(filesBelow(images).map(async (file) => (await stat(file)).blocks * 512));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Removes every cached image. */
+export async function purgeImages(): Promise<void> {
+  if (!existsSync(images)) return;
+  for (const name of readdirSync(images)) await removeRoot(join(images, name, "root"));
+  await rm(images, { recursive: true, force: true });
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

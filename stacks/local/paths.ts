@@ -1,0 +1,25 @@
+/** Where the local target keeps things: everything under `.lab/` of the checkout, a folder a stack. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const checkout = fileURLToPath(new URL("../../", import.meta.url));
+const lab = join(checkout, ".lab");
+
+/** Shared by all stacks: images, wheels, the accelerator's verdict. */
+export const cacheFolder = join(lab, "cache");
+
+/** What belongs to one stack and goes away with it: keys, disks, sockets, logs. */
+export function stackFolder(stack: string): string {
+  return join(lab, "stacks", stack);
+}
+
+/** All stacks' folders. */
+export const stacksFolder = join(lab, "stacks");
+
+export function machineFolder(stack: string, machine: string): string {
+  return join(stackFolder(stack), "machines", machine);
+}
+
+export function networkFolder(stack: string): string {
+  return join(stackFolder(stack), "network");
+}
