@@ -10,6 +10,8 @@ import plugins from "@pulumi/pulumi/proto/plugin_pb.js";
 import services from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
+import { copyFile } from "./copyFile.ts";
+import { copyToRemote } from "./copyToRemote.ts";
 import { changes, type Kind } from "./diff.ts";
 import { connectEngineLog, type EngineLog } from "./engineLog.ts";
 import { StepError } from "./errors.ts";
@@ -37,6 +39,8 @@ export class Provider {
     this.#log = connectEngineLog(engine ?? "");
     this.#types = {
       "command:remote:Command": remoteCommand(this.#pool),
+      "command:remote:CopyToRemote": copyToRemote(this.#pool),
+      "command:remote:CopyFile": copyFile(this.#pool),
       "command:local:Command": localCommand,
     };
   }

@@ -102,6 +102,11 @@ export function readAsset(value: Value | undefined): Asset | Archive | undefined
   };
 }
 
+/** The asset or archive with another hash. */
+export function withHash(value: Value, hash: string): Value {
+  return isObject(value) ? { ...value, hash } : value;
+}
+
 /** An asset that is a file of this machine. */
 export function fileAsset(path: string, hash: string): Value {
   return { [signature]: assetSignature, path, hash };

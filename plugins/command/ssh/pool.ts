@@ -14,7 +14,7 @@ const longestHandshake = 60_000;
  * Milliseconds between tries after a refused login: sshd may be up before cloud-init has written the keys. Few, since
  * OpenSSH 9.8 and later shut out an address for a while after several.
  */
-const loginRetries = [1000, 2000, 4000, 8000, 15_000];
+const defaultLoginRetries = [1000, 2000, 4000, 8000, 15_000];
 /** Milliseconds after which a line tells that a machine is still waited for, and between two such lines. */
 const waitNotice = 10_000;
 /** Times that a command is given to a new session because the old one was found dead before it was started. */
@@ -31,6 +31,12 @@ export class Pool {
   readonly #sessions = new Map<string, Session>();
   readonly #opening = new Map<string, Opening>();
   readonly #warned = new Set<string>();
+  readonly #loginRetries: readonly number[];
+
+  /** `loginRetries` are the milliseconds between tries after a refused login. */
+  constructor(loginRetries: readonly number[] = defaultLoginRetries) {
+    this.#loginRetries = loginRetries;
+  }
 
   /**
    * Does something on a session with the machine. `use` must reject with ConnectionLost when the session breaks, and
@@ -106,7 +112,7 @@ export class Pool {
     const attempts = new Attempts(address(connection), budgetOf(connection.dialErrorLimit, deleting));
     const notice = setInterval(() => log.status(attempts.toString()), waitNotice);
     try {
-      return await login(connection, dial, attempts, signal);
+      return await login(connection, dial, attempts, this.#loginRetries, signal);
     } finally {
       clearInterval(notice);
     }

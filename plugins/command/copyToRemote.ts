@@ -1,0 +1,96 @@
+/** command:remote:CopyToRemote: copies a file, a text or a folder to a machine. */
+import { message } from "./errors.ts";
+import { readSource, sourceHash } from "./files/source.ts";
+import { upload } from "./files/upload.ts";
+import type { Operation } from "./operation.ts";
+import { comparableConnection } from "./remoteCommand.ts";
+import type { Fault, ResourceType } from "./resources.ts";
+import { faultsOf, textOf, withSecretConnection, type Shape } from "./shapes.ts";
+import { readConnection } from "./ssh/connection.ts";
+import type { Pool } from "./ssh/pool.ts";
+import {
+  hasUnknown,
+  isSecret,
+  plain,
+  readAsset,
+  secret,
+  withHash,
+  type Archive,
+  type Asset,
+  type Properties,
+} from "./wire.ts";
+
+const inputs: Record<string, Shape> = {
+  connection: "connection",
+  remotePath: "text",
+  source: "source",
+  triggers: "list",
+};
+
+/** Permission bits of a text's new file, and of one that is a secret. */
+const textMode = 0o644;
+const secretTextMode = 0o600;
+
+export function copyToRemote(pool: Pool): ResourceType {
+  const copy = async (given: Properties, operation: Operation): Promise<Properties> => {
+    const source = readAsset(plain(given["source"] ?? null));
+    if (source) {
+      const mode = isSecret(given["source"]) ? secretTextMode : textMode;
+      await copyTo(pool, given, source, mode, operation);
+    }
+    return withSecretConnection(given);
+  };
+  return {
+    check: async (given) => {
+      const faults = faultsOf(given, inputs, ["connection", "remotePath", "source"]);
+      const checked = await checkSource(withSecretConnection(given));
+      return { inputs: checked.inputs, faults: [...faults, ...checked.faults] };
+    },
+    comparable: comparableConnection,
+    replaces: (input) => input === "triggers",
+    unknownOutputs: () => [],
+    create: copy,
+    // Whatever changed, a host or a path: all is compared with what is there, and what differs is sent.
+    update: (given, _previous, operation) => copy(given, operation),
+    delete: () => Promise.resolve(),
+  };
+}
+
+/** Copies a source to the `remotePath` of the inputs. */
+export async function copyTo(
+  pool: Pool,
+  given: Properties,
+  source: Asset | Archive,
+  mode: number,
+  { signal, log }: Operation,
+): Promise<void> {
+  const files = await readSource(source);
+  const connection = readConnection(plain(given["connection"] ?? null));
+  const remotePath = textOf(given, "remotePath") ?? "";
+  const { sent, unchanged } = await pool.use(connection, { signal, log }, (session) =>
+    upload(session, files, remotePath, { mode }, signal),
+  );
+  log.debug(`${sent} files sent, ${unchanged} unchanged`);
+}
+
+/**
+ * Puts our own hash in the place of the engine's, which knows neither permission bits nor what is behind a symbolic
+ * link to a folder: a change of those is a change then, and the schema stays as it is.
+ */
+async function checkSource(given: Properties): Promise<{ inputs: Properties; faults: Fault[] }> {
+  const value = given["source"];
+  if (value === undefined || value === null || hasUnknown(value)) return { inputs: given, faults: [] };
+  const source = readAsset(plain(value));
+  const fault = (reason: string) => ({
+    inputs: given,
+    faults: [{ property: "source", reason: `source: ${reason}` }],
+  });
+  if (!source) return fault("it must be an asset or an archive");
+  try {
+    const hash = await sourceHash(await readSource(source));
+    const hashed = withHash(plain(value), hash);
+    return { inputs: { ...given, source: isSecret(value) ? secret(hashed) : hashed }, faults: [] };
+  } catch (error) {
+    return fault(message(error));
+  }
+}
