@@ -57,7 +57,10 @@ export async function forward(args: ForwardArgs): Promise<number> {
   let last = "";
   while (Date.now() < deadline) {
     // A machine that has just booted is refused (TargetNotConnected) until its agent has registered.
-    const child = spawn("aws", forwardCommand(args), { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn("aws", forwardCommand(args), {
+      env: process.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     children.add(child);
     const state = { missing: false, ended: false };
     const note = (data: Buffer) => {
