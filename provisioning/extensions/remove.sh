@@ -12,6 +12,7 @@ if [ -x "$folder/bin/$name" ]; then "$folder/bin/$name" --remove; fi
 rm -f "/etc/disgrafs/extensions/$name" "/run/disgrafs-$name.lock" "/run/disgrafs-$name.log" "/var/log/disgrafs-$name.log"
 if [ -z "$(ls -A /etc/disgrafs/extensions 2>/dev/null)" ]; then
   rm -f /etc/systemd/system/disgrafs-extension@.service
+  rmdir /etc/disgrafs/extensions 2>/dev/null || true
 fi
 systemctl daemon-reload
 systemctl reset-failed "$unit" 2>/dev/null || true
