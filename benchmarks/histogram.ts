@@ -1,0 +1,44 @@
+/** Histograms of latencies: they can be added up, which percentiles cannot. */
+
+/** Counts by latency in nanoseconds: the lower bound of a bucket, or the value that a program gives for it. */
+export type Histogram = ReadonlyMap<number, number>;
+
+export function merge(histograms: Iterable<Histogram>): Histogram {
+  const sum = new Map<number, number>();
+  for (const histogram of histograms)
+    for (const [value, count] of histogram) sum.set(value, (sum.get(value) ?? 0) + count);
+  return sum;
+}
+
+export function total(histogram: Histogram): number {
+  return [...histogram.values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** Latency in nanoseconds that a share (0 to 1) of all operations does not exceed; undefined for an empty histogram. */
+export function quantile(histogram: Histogram, share: number): number | undefined {
+  const values = [...histogram.keys()].sort((a, b) => a - b);
+  const wanted = total(histogram) * share;
+  let seen = 0;
+  for (const value of values) {
+    seen += histogram.get(value) ?? 0;
+    if (seen >= wanted && seen > 0) return value;
+  }
+  return undefined;
+}
+
+/** Points of the cumulative distribution: [latency in microseconds, percent of operations not slower], ascending. */
+export function distribution(histogram: Histogram): [number, number][] {
+  const all = total(histogram);
+  let seen = 0;
+  return [...histogram]
+    .sort(([a], [b]) => a - b)
+    .map(([value, count]) => {
+      seen += count;
+      return [value / 1000, (100 * seen) / all];
+    });
+}
+
+/** A histogram from JSON: keys are nanoseconds as text. */
+export function fromRecord(record: Readonly<Record<string, number>>): Histogram {
+  return new Map(Object.entries(record).map(([value, count]) => [Number(value), count]));
+}

@@ -1,0 +1,38 @@
+/** fio's JSON (`json` and `json+`), as versions 3.33 to 3.39 write it. */
+import { z } from "zod";
+import { fromRecord } from "../histogram.ts";
+import { onlyObject, shaped, InvalidOutput } from "./json.ts";
+import type { Measurement, Measurements } from "./measurement.ts";
+
+const side = z.object({
+  io_bytes: z.number(),
+  total_ios: z.number(),
+  /** Milliseconds. */
+  runtime: z.number(),
+  clat_ns: z.object({ bins: z.record(z.string().regex(/^\d+$/), z.number()).optional() }),
+});
+const output = z.object({
+  jobs: z.tuple([z.object({ jobname: z.string(), error: z.number(), read: side, write: side })]),
+});
+
+/** Rates of one fio job: of `large` blocks in MB/s, else operations/s. A side that did nothing is absent. */
+export function parseFio(text: string, large: boolean): Measurements {
+  const { jobs } = shaped(output, onlyObject(text, "fio"), "fio");
+  const [job] = jobs;
+  if (job.error !== 0) throw new InvalidOutput(`fio: error ${job.error} in job ${job.jobname}`);
+  const sides = (["read", "write"] as const).filter((name) => job[name].total_ios > 0);
+  if (sides.length === 0) throw new InvalidOutput("fio did no I/O in its time");
+  return Object.fromEntries(sides.map((name) => [name, rate(job[name], large)]));
+}
+
+function rate(facts: z.infer<typeof side>, large: boolean): Measurement {
+  if (facts.runtime <= 0) throw new InvalidOutput("fio: runtime is 0");
+  const { bins } = facts.clat_ns;
+  const seconds = facts.runtime / 1000;
+  return {
+    value: large ? facts.io_bytes / 1e6 / seconds : facts.total_ios / seconds,
+    operations: facts.total_ios,
+    // Percentiles alone, without bins, cannot be added up over clients: absent.
+    ...(bins && Object.keys(bins).length > 0 ? { latencies: fromRecord(bins) } : {}),
+  };
+}
