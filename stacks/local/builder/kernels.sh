@@ -34,7 +34,8 @@ for kernel in "$@"; do
     -o "Dir::Cache::Archives=$archives" install "$image=$version" "$headers=$version"
   # Unpacked, not installed: packages of three suites do not have to agree with each other to be read.
   for deb in "$root$archives"/linux-{headers,kbuild}-*.deb; do
-    chroot "$root" dpkg-deb -x "${deb#"$root"}" /
+    # Not dpkg-deb -x: where a package has ./lib, that puts a folder in place of the link /lib -> usr/lib.
+    chroot "$root" dpkg-deb --fsys-tarfile "${deb#"$root"}" | tar -C "$root" --keep-directory-symlink -x
   done
   boot=$root$archives/image
   # The boot image is linux-image's /boot/vmlinuz-RELEASE; from Linux 7 linux-binary's /usr/lib/modules/RELEASE/vmlinuz.

@@ -8,8 +8,13 @@ archives=/tmp/kernel
 sources=$root/etc/apt/sources.list
 
 cp "$sources" "$sources.baked"
+prefer=()
 case $suite in
-*-backports) sed -n "s/ ${suite%-backports} / $suite /p" "$sources.baked" >>"$sources" ;;
+*-backports)
+  sed -n "s/ ${suite%-backports} / $suite /p" "$sources.baked" >>"$sources"
+  # apt takes nothing that a backport depends on from there by itself.
+  prefer=(-t "$suite")
+  ;;
 *) grep -q " $suite " "$sources" || sed -n -E "s/ [a-z]+(-updates|-security)? / $suite\1 /p" "$sources.baked" >>"$sources" ;;
 esac
 mkdir -p "$root$archives/partial"
@@ -18,10 +23,17 @@ chroot "$root" apt-get -q update
 version=$(chroot "$root" apt-cache madison "$package" |
   awk -F' *[|] *' -v suite="$suite" '$3 ~ " " suite "(-updates|-security)?/" { print $2 }' | sort -V | tail -n 1)
 test -n "$version"
-chroot "$root" apt-get -q -y --no-install-recommends --download-only \
+chroot "$root" apt-get -q -y --no-install-recommends --download-only "${prefer[@]}" \
   -o "Dir::Cache::Archives=$archives" install "$package=$version"
 for deb in "$root$archives"/linux-*.deb; do
-  chroot "$root" dpkg-deb -x "${deb#"$root"}" /
+  # Not dpkg-deb -x: where a package has ./lib, that puts a folder in place of the link /lib -> usr/lib.
+  chroot "$root" dpkg-deb --fsys-tarfile "${deb#"$root"}" | tar -C "$root" --keep-directory-symlink -x
+done
+# From Linux 7 on, the packages have these beside the modules only.
+for modules in "$root"/usr/lib/modules/*; do
+  for file in vmlinuz config; do
+    if [ -e "$modules/$file" ]; then cp "$modules/$file" "$root/boot/$file-${modules##*/}"; fi
+  done
 done
 rm -rf "${root:?}$archives"
 mv "$sources.baked" "$sources"
