@@ -33,6 +33,7 @@ export const ports = {
   rayDashboardAgentGrpc: one(6384, rayNode),
   rayMetrics: one(6385, rayNode),
   rayDashboardAgent: one(6386, rayNode),
+  rayClient: one(10001, ["ray-head"]),
   rayDashboard: one(8265, ["ray-head"], false),
   rayWorkers: { first: 20000, last: 20199, roles: rayNode, shared: true },
   weedMaster: one(9333, ["objects"], false),

@@ -34,6 +34,9 @@ export interface RemoteStepArgs {
 
 const defaultTimeoutSeconds = 300;
 
+/** Functions that every script may call. */
+const prelude = readFileSync(new URL("./prelude.sh", import.meta.url), "utf8");
+
 /** One script on one machine, as root. `stdout` is short: results go to files. */
 export class RemoteStep extends pulumi.ComponentResource {
   readonly stdout: pulumi.Output<string>;
@@ -60,7 +63,7 @@ export class RemoteStep extends pulumi.ComponentResource {
         delete: undo ? shell("undo") : undefined,
         stdin: secret ? pulumi.secret(text) : text,
         triggers: [machine.id],
-        logging: remote.Logging.StderrOnly,
+        logging: remote.Logging.Stderr,
         addPreviousOutputInEnv: false,
       },
       {
@@ -110,7 +113,7 @@ export class RemoteFiles extends pulumi.ComponentResource {
 }
 
 function read(call: ScriptCall): pulumi.Output<Call> {
-  const script = readFileSync(call.file, "utf8");
+  const script = `${prelude}\n${readFileSync(call.file, "utf8")}`;
   return pulumi
     .all([pulumi.all([...(call.args ?? [])]), pulumi.all([...(call.stdin ?? [])])])
     .apply(([args, stdin]) => ({ script, args, stdin }));

@@ -17,7 +17,7 @@ import { forward, forwardPort } from "./sessionManager.ts";
 import { durationSeconds, sizingRoles, type AwsSettings } from "./settings.ts";
 import { sshKey } from "./sshKey.ts";
 import { Storage } from "./storage.ts";
-import { tagger } from "./tags.ts";
+import { bucketNameStart, tagger } from "./tags.ts";
 
 /** A node of the topology, as far as EC2 needs to know. */
 export interface AwsNode {
@@ -198,7 +198,7 @@ export function bucketPrefix(stack: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
     .replaceAll(/^-+|-+$/g, "");
-  return `disgrafs-${name}`.slice(0, 36).replace(/-+$/, "") + "-";
+  return `${bucketNameStart}${name}`.slice(0, 36).replace(/-+$/, "") + "-";
 }
 
 /** The first zone of the region where all the types can be had. */

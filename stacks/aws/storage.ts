@@ -1,7 +1,7 @@
 /** The lab's bucket, and the identity of its machines: they may use one prefix of that bucket and nothing else. */
 import * as aws from "./resources.ts";
 import * as pulumi from "@pulumi/pulumi";
-import type { Tagger } from "./tags.ts";
+import { identityPath, tagKeys, type Tagger } from "./tags.ts";
 
 export interface StorageArgs {
   /** Start of the bucket's name; AWS adds digits that make it unique. */
@@ -29,7 +29,11 @@ export class Storage extends pulumi.ComponentResource {
     const kept = { parent: this, retainOnDelete: args.keepData };
     const bucket = new aws.Bucket(
       `${name}-bucket`,
-      { bucketPrefix: args.bucketPrefix, forceDestroy: !args.keepData, tags: args.tags("bucket") },
+      {
+        bucketPrefix: args.bucketPrefix,
+        forceDestroy: !args.keepData,
+        tags: { ...args.tags("bucket"), ...(args.keepData && { [tagKeys.keep]: "true" }) },
+      },
       kept,
     );
     this.bucket = bucket.bucket;
@@ -68,6 +72,7 @@ export class Storage extends pulumi.ComponentResource {
     const role = new aws.Role(
       `${name}-role`,
       {
+        path: identityPath,
         description: "Machines of a disgrafs lab",
         assumeRolePolicy: JSON.stringify({
           Version: "2012-10-17",
@@ -89,7 +94,7 @@ export class Storage extends pulumi.ComponentResource {
     );
     const profile = new aws.InstanceProfile(
       `${name}-profile`,
-      { role: role.name, tags: args.tags("profile") },
+      { role: role.name, path: identityPath, tags: args.tags("profile") },
       parent,
     );
     this.instanceProfile = profile.name;

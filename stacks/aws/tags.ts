@@ -9,7 +9,14 @@ export const tagKeys = {
   run: "disgrafs:run",
   created: "disgrafs:created",
   expires: "disgrafs:expires",
+  /** On a bucket that outlives its stack by the settings' keepData. */
+  keep: "disgrafs:keep",
 } as const;
+
+/** Path of the roles and instance profiles: IAM finds by path at once, and by tag only one by one. */
+export const identityPath = "/disgrafs/";
+/** All buckets begin so. */
+export const bucketNameStart = "disgrafs-";
 
 /** Value of the project tag. */
 export const projectTag = "disgrafs-lab";

@@ -23,3 +23,13 @@ export function machineFolder(stack: string, machine: string): string {
 export function networkFolder(stack: string): string {
   return join(stackFolder(stack), "network");
 }
+
+/** Private key that logs in to every machine of a stack. */
+export function loginKeyFile(stack: string): string {
+  return join(stackFolder(stack), "login_key");
+}
+
+/** Settings for `ssh -F FILE MACHINE`. */
+export function sshConfigFile(stack: string, machine: string): string {
+  return join(machineFolder(stack, machine), "ssh_config");
+}

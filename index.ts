@@ -1,0 +1,40 @@
+/**
+ * The lab, from settings to results. Read it top to bottom: nothing flows back up.
+ * settings -> machines -> services -> extensions -> benchmark -> outputs
+ */
+import * as pulumi from "@pulumi/pulumi";
+import { Benchmark } from "./benchmarks/benchmark.ts";
+import { port } from "./provisioning/ports.ts";
+import { stackConfig } from "./stacks/config.ts";
+import { lab } from "./stacks/lab.ts";
+import { target } from "./stacks/target.ts";
+import { healthOutput, nodesOutput, readmeOutput } from "./stacks/outputs.ts";
+import { readSettings } from "./stacks/readSettings.ts";
+
+const settings = readSettings(stackConfig());
+
+const place = target(settings);
+const cluster = lab(settings, place.machines, place.store);
+
+const benchmark =
+  settings.benchmark === "none"
+    ? undefined
+    : new Benchmark("benchmark", {
+        machines: cluster.machines,
+        profile: settings.benchmark,
+        seed: settings.seed,
+        mountPoint: settings.juicefs.mountPoint,
+        redis: { host: cluster.redis.host, port: port("redis") },
+        clock: settings.clock,
+        settings: { topology: settings.topology, kernel: settings.kernel, juicefs: settings.juicefs },
+        after: cluster.up,
+      });
+
+export const nodes = nodesOutput(cluster);
+export const mountPoint = cluster.juicefs.mountPoint;
+export const rayAddress = cluster.ray.address;
+export const health = healthOutput(cluster);
+export const readme = readmeOutput(cluster);
+export const targetFacts = pulumi.output(place.outputs);
+export const benchmarkSummary = benchmark?.summary;
+export const benchmarkRun = benchmark?.run;

@@ -1,0 +1,130 @@
+/** A JuiceFS volume, mounted on every client. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Machine } from "../machine.ts";
+import type { ObjectStore } from "../objects/objects.ts";
+import { port } from "../ports.ts";
+import type { Redis } from "../redis/redis.ts";
+import { RemoteStep } from "../remote.ts";
+
+export interface JuicefsOptions {
+  readonly mountPoint: string;
+  readonly cacheDir: string;
+  readonly cacheSizeMiB: number;
+  /** How long the kernel may believe an attribute, in seconds. */
+  readonly attrCacheSeconds: number;
+  readonly entryCacheSeconds: number;
+  readonly dirEntryCacheSeconds: number;
+  readonly writeback: boolean;
+  readonly storage: "s3" | "file";
+}
+
+export interface JuicefsArgs {
+  readonly clients: readonly Machine[];
+  readonly redis: Redis;
+  readonly objects: ObjectStore;
+  readonly volume: string;
+  readonly options: JuicefsOptions;
+}
+
+/** Ready means: every client has read what every client has written. */
+export class Juicefs extends pulumi.ComponentResource {
+  readonly mountPoint: string;
+  /** Version of the client. */
+  readonly version: pulumi.Output<string>;
+  /** Identity of the volume. */
+  readonly uuid: pulumi.Output<string>;
+  /** How many stamps each client has read: the number of clients. */
+  readonly seen: pulumi.Output<number>;
+  /** To depend on: the last step on each client. */
+  readonly ready: readonly RemoteStep[];
+
+  constructor(name: string, args: JuicefsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:provisioning:Juicefs", name, {}, opts);
+    const { clients, redis, objects, volume, options } = args;
+    const [first] = clients;
+    if (!first) throw new Error("a JuiceFS volume needs at least one client");
+    this.mountPoint = options.mountPoint;
+    // The password is in no URL: JuiceFS reads it from a file, and would print the whole URL in an error.
+    const meta = pulumi.interpolate`redis://${redis.host}:${redis.port}/0`;
+    const bucket = options.storage === "s3" ? objects.bucketUrl : "/var/lib/disgrafs/blocks/";
+    const format = new RemoteStep(
+      `${name}-format`,
+      {
+        machine: first,
+        run: {
+          file: new URL("./format.sh", import.meta.url),
+          args: [meta, volume, options.storage, bucket],
+          stdin: [objects.keys?.access ?? "", objects.keys?.secret ?? ""],
+        },
+      },
+      { parent: this, dependsOn: [...redis.checks, ...objects.ready] },
+    );
+    const mounts = clients.map(
+      (machine) =>
+        new RemoteStep(
+          `${name}-mount-${machine.name}`,
+          {
+            machine,
+            run: {
+              file: new URL("./mount.sh", import.meta.url),
+              args: [
+                meta,
+                options.mountPoint,
+                options.cacheDir,
+                pulumi.interpolate`${machine.privateAddress}:${port("juicefsMetrics")}`,
+                cacheOptions(options),
+                mountOptions(options),
+              ],
+            },
+            undo: { file: new URL("./unmount.sh", import.meta.url), args: [options.mountPoint, options.cacheDir] },
+            // Another volume under the same mount point is another mount.
+            inputs: [format.stdout],
+          },
+          { parent: this, dependsOn: [format] },
+        ),
+    );
+    const writes = clients.map(
+      (machine, index) =>
+        new RemoteStep(
+          `${name}-write-${machine.name}`,
+          {
+            machine,
+            run: { file: new URL("./write.sh", import.meta.url), args: [options.mountPoint] },
+            inputs: [format.stdout],
+          },
+          { parent: this, dependsOn: mounts.slice(index, index + 1) },
+        ),
+    );
+    const stamps = writes.map(({ stdout }) => stdout);
+    this.ready = clients.map(
+      (machine) =>
+        new RemoteStep(
+          `${name}-read-${machine.name}`,
+          { machine, run: { file: new URL("./read.sh", import.meta.url), args: [options.mountPoint, ...stamps] } },
+          { parent: this, dependsOn: writes },
+        ),
+    );
+    this.version = mounts[0]?.stdout ?? pulumi.output("");
+    this.uuid = format.stdout;
+    this.seen = pulumi
+      .all(this.ready.map(({ stdout }) => stdout))
+      .apply((counts) => Math.min(...counts.map(Number)));
+    this.registerOutputs({ mountPoint: this.mountPoint, version: this.version, uuid: this.uuid });
+  }
+}
+
+/** The three cache times: what the benchmark's arms change. */
+export function cacheOptions(options: JuicefsOptions): string {
+  const { attrCacheSeconds, entryCacheSeconds, dirEntryCacheSeconds } = options;
+  return [
+    `--attr-cache=${attrCacheSeconds}`,
+    `--entry-cache=${entryCacheSeconds}`,
+    `--dir-entry-cache=${dirEntryCacheSeconds}`,
+  ].join(" ");
+}
+
+/** All other options of a mount that settings decide. */
+export function mountOptions({ cacheSizeMiB, writeback }: JuicefsOptions): string {
+  // A small machine: JuiceFS's default buffer of 300 MiB is a sixth of it.
+  return [`--cache-size=${cacheSizeMiB}`, "--buffer-size=100", "--backup-meta=0", ...(writeback ? ["--writeback"] : [])].join(" ");
+}

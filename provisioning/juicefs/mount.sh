@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Mounts the volume by a systemd unit, and proves that the mount point is JuiceFS.
+# Benchmark arms change the cache times without touching this: they write JUICEFS_CACHE_OPTIONS to
+# /run/disgrafs/juicefs-arm.env and restart the unit.
+# Usage: mount.sh META-URL MOUNT-POINT CACHE-DIR METRICS-ADDRESS CACHE-OPTIONS OPTIONS
+set -euo pipefail
+meta=$1 mount_point=$2 cache_dir=$3 metrics=$4 cache_options=$5 options=$6
+
+restart=no
+put /etc/disgrafs/juicefs.env 0644 <<END && restart=yes
+JUICEFS_CACHE_OPTIONS=$cache_options
+JUICEFS_OPTIONS=$options
+END
+put /etc/systemd/system/juicefs.service 0644 <<END && restart=yes
+[Unit]
+Description=JuiceFS on $mount_point
+After=network.target
+
+[Service]
+Environment=META_PASSWORD_FILE=/etc/disgrafs/redis-password JFS_MOUNT_TIMEOUT=120
+EnvironmentFile=/etc/disgrafs/juicefs.env
+EnvironmentFile=-/run/disgrafs/juicefs-arm.env
+ExecStartPre=-/sbin/modprobe fuse
+ExecStartPre=/usr/bin/mkdir -p $mount_point $cache_dir
+ExecStart=/usr/local/bin/juicefs mount --no-usage-report --no-syslog --cache-dir $cache_dir --metrics $metrics \\
+  \$JUICEFS_CACHE_OPTIONS \$JUICEFS_OPTIONS $meta $mount_point
+# The unit is up when the mount is, and not when the program has started.
+ExecStartPost=/usr/bin/timeout 120 /bin/sh -c 'until [ "\$\$(findmnt -no FSTYPE $mount_point)" = fuse.juicefs ]; do sleep 0.1; done'
+# What was written but not yet uploaded is flushed first; a busy mount is detached after that and not before.
+ExecStop=/bin/sh -c 'mountpoint -q $mount_point || exit 0; timeout 60 juicefs umount --flush $mount_point || umount -l $mount_point'
+KillMode=mixed
+TimeoutStartSec=180
+TimeoutStopSec=90
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+END
+start_unit juicefs.service "$restart"
+kind=$(findmnt -no FSTYPE "$mount_point" || true)
+if [ "$kind" != fuse.juicefs ]; then
+  echo "$mount_point is \"$kind\" and not fuse.juicefs" >&2
+  journalctl -u juicefs.service -n 20 --no-pager -o cat >&2
+  exit 1
+fi
+juicefs version | awk '{ print $3 }'

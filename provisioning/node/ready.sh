@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Proves that the machine runs the kernel that was asked for, and says which Python and Ray it has.
+# Usage: ready.sh RELEASE-PATTERN VENV
+set -euo pipefail
+pattern=$1 venv=$2
+release=$(uname -r)
+if ! [[ $release =~ $pattern ]]; then
+  echo "this machine runs Linux $release, and the settings ask for one that matches $pattern" >&2
+  exit 1
+fi
+mkdir -p /etc/disgrafs
+# Not by importing it: that takes seconds on an emulated machine.
+ray=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
+ray=${ray[0]##*/ray-}
+echo "$release $("$venv/bin/python" -V | cut -d' ' -f2) ${ray%.dist-info}"

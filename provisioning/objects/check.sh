@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# From a client: makes the bucket if it is absent, puts an object, gets it back, removes it; a stranger gets nothing.
+# Usage: check.sh ENDPOINT BUCKET <<<$'ACCESS-KEY\nSECRET-KEY'
+set -euo pipefail
+endpoint=$1 bucket=$2
+IFS= read -r access_key
+IFS= read -r secret_key
+# curl signs the requests; its settings come over standard input, so that the keys are in no argument.
+s3() {
+  printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:us-east-1:s3"\nfail-with-body\nsilent\nshow-error\nmax-time = 30\n' \
+    "$access_key" "$secret_key" | curl -K - "$@"
+}
+reach() { s3 "$endpoint/"; }
+wait_for 60 "an answer of the object store at $endpoint" reach
+s3 --head "$endpoint/$bucket" >/dev/null 2>&1 || s3 -X PUT "$endpoint/$bucket" >/dev/null
+body="written by $(hostname) at $(date +%s%N)"
+object=$endpoint/$bucket/disgrafs-check-$(hostname)
+s3 -X PUT -d "$body" "$object" >/dev/null
+got=$(s3 "$object")
+if [ "$got" != "$body" ]; then
+  echo "the object store gave back something else than was put: ${got:0:200}" >&2
+  exit 1
+fi
+s3 -X DELETE "$object" >/dev/null
+status=$(curl -s -o /dev/null -w '%{http_code}' --max-time 30 "$object")
+if [ "$status" != 403 ]; then
+  echo "the object store answered $status to a request without keys; it must refuse it with 403" >&2
+  exit 1
+fi
+echo ok

@@ -1,0 +1,66 @@
+/** The object store that holds JuiceFS's blocks: SeaweedFS's S3. Clients see an S3 endpoint and nothing else of it. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Machine } from "../machine.ts";
+import { port } from "../ports.ts";
+import { RemoteStep } from "../remote.ts";
+import { secretText } from "../secret.ts";
+
+/** What a client needs of any S3 store. */
+export interface ObjectStore {
+  /** Address of the bucket, as JuiceFS's `--bucket` takes it. */
+  readonly bucketUrl: pulumi.Output<string>;
+  /** Keys; undefined where the machines' own identity gives access. */
+  readonly keys?: { readonly access: pulumi.Output<string>; readonly secret: pulumi.Output<string> };
+  /** To depend on: every client has put and got an object. */
+  readonly ready: readonly pulumi.Resource[];
+}
+
+export interface ObjectsArgs {
+  /** The node with the role `objects`. */
+  readonly machine: Machine;
+  readonly clients: readonly Machine[];
+  readonly bucket: string;
+}
+
+/** SeaweedFS on one node. */
+export class Objects extends pulumi.ComponentResource implements ObjectStore {
+  readonly bucketUrl: pulumi.Output<string>;
+  readonly keys: { readonly access: pulumi.Output<string>; readonly secret: pulumi.Output<string> };
+  readonly version: pulumi.Output<string>;
+  readonly ready: readonly RemoteStep[];
+
+  constructor(name: string, args: ObjectsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:provisioning:Objects", name, {}, opts);
+    const { machine, bucket } = args;
+    this.keys = {
+      access: secretText(`${name}-access-key`, this),
+      secret: secretText(`${name}-secret-key`, this),
+    };
+    const stdin = [this.keys.access, this.keys.secret];
+    const endpoint = pulumi.interpolate`http://${machine.privateAddress}:${port("s3")}`;
+    const ownPorts = (["s3", "weedMaster", "weedVolume", "weedFiler"] as const).map((key) => String(port(key)));
+    const start = new RemoteStep(
+      `${name}-start`,
+      {
+        machine,
+        run: { file: new URL("./start.sh", import.meta.url), args: [machine.privateAddress, ...ownPorts], stdin },
+        undo: { file: new URL("./stop.sh", import.meta.url) },
+      },
+      { parent: this, ...(opts?.dependsOn ? { dependsOn: opts.dependsOn } : {}) },
+    );
+    this.ready = args.clients.map(
+      (client) =>
+        new RemoteStep(
+          `${name}-check-${client.name}`,
+          {
+            machine: client,
+            run: { file: new URL("./check.sh", import.meta.url), args: [endpoint, bucket], stdin },
+          },
+          { parent: this, dependsOn: [start] },
+        ),
+    );
+    this.version = start.stdout;
+    this.bucketUrl = pulumi.interpolate`${endpoint}/${bucket}`;
+    this.registerOutputs({ bucketUrl: this.bucketUrl, version: this.version });
+  }
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SeaweedFS with its S3 gateway, all in one process: the lab's object store. Prints its version.
+# Usage: start.sh ADDRESS S3-PORT MASTER VOLUME FILER <<<$'ACCESS-KEY\nSECRET-KEY'
+set -euo pipefail
+address=$1 s3=$2 master=$3 volume=$4 filer=$5
+IFS= read -r access_key
+IFS= read -r secret_key
+
+id -u weed >/dev/null 2>&1 || useradd --system --home-dir /var/lib/weed --shell /usr/sbin/nologin weed
+install -d -o weed -g weed -m 700 /var/lib/weed
+restart=no
+put /etc/disgrafs/s3.json 0640 root:weed <<END && restart=yes
+{"identities": [{"name": "lab", "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+  "credentials": [{"accessKey": "$access_key", "secretKey": "$secret_key"}]}]}
+END
+put /etc/systemd/system/weed.service 0644 <<END && restart=yes
+[Unit]
+Description=SeaweedFS with S3 (the lab's object store)
+After=network.target
+
+[Service]
+User=weed
+# Only the S3 gateway is for others; everything else listens on the same private address and is not used by name.
+ExecStart=/usr/local/bin/weed -logtostderr=true server -dir=/var/lib/weed -ip=$address -ip.bind=$address \\
+  -master.port=$master -master.volumeSizeLimitMB=1024 -volume.port=$volume -volume.max=20 \\
+  -filer -filer.port=$filer -s3 -s3.port=$s3 -s3.config=/etc/disgrafs/s3.json -s3.iam=false -metricsPort=0
+Restart=on-failure
+RestartSec=1
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+END
+start_unit weed.service "$restart"
+# Any HTTP answer shows that the gateway is up; 403 is what a stranger should get.
+answers() { curl -s -o /dev/null --max-time 5 "http://$address:$s3/"; }
+wait_for 120 "the S3 gateway on $address:$s3" answers
+weed version | awk '{ print $3; exit }'

@@ -1,0 +1,54 @@
+"""Waits until the cluster has all its nodes, runs one task pinned to each, and prints what they answered.
+
+Usage: check.py GCS-ADDRESS NODE-COUNT
+"""
+
+import json
+import socket
+import sys
+import time
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+DEADLINE_SECONDS = 240
+
+
+def alive_nodes(count: int) -> list[dict[str, Any]]:
+    """The nodes that Ray calls alive, once there are ``count``; fails with their states when there never are."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        nodes = ray.nodes()
+        alive = [node for node in nodes if node["Alive"]]
+        if len(alive) == count:
+            return alive
+        if time.monotonic() > deadline:
+            states = {node["NodeManagerAddress"]: node["Alive"] for node in nodes}
+            raise SystemExit(f"{len(alive)} of {count} Ray nodes are alive: {states}")
+        time.sleep(1)
+
+
+@ray.remote(num_cpus=0)
+def host_name() -> str:
+    return socket.gethostname()
+
+
+def main() -> None:
+    address, count = sys.argv[1], int(sys.argv[2])
+    ray.init(address=address, logging_level="ERROR", log_to_driver=False)
+    nodes = alive_nodes(count)
+    start = time.monotonic()
+    names = ray.get(
+        [
+            host_name.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote()
+            for node in nodes
+        ],
+        timeout=DEADLINE_SECONDS,
+    )
+    print(json.dumps({"nodes": sorted(names), "seconds": round(time.monotonic() - start, 1)}))
+
+
+main()

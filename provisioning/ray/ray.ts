@@ -1,0 +1,109 @@
+/** A Ray cluster over nodes with the roles ray-head and ray-worker. */
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { withRole, type Machine } from "../machine.ts";
+import type { NodeReady } from "../node/node.ts";
+import { venv } from "../packages.ts";
+import { port, ports } from "../ports.ts";
+import { RemoteStep } from "../remote.ts";
+
+export interface RayArgs {
+  readonly machines: readonly Machine[];
+  /** Versions of each machine, by name: compared before anything starts. */
+  readonly ready: Readonly<Record<string, NodeReady>>;
+  /** Size of a node's object store. */
+  readonly objectStoreMiB?: number;
+}
+
+interface Check {
+  readonly nodes: string[];
+  readonly seconds: number;
+}
+
+/** Ready means: every node is alive, and a task ran on each. */
+export class Ray extends pulumi.ComponentResource {
+  /** Address of the global control store, as `ray.init(address=...)` takes it. */
+  readonly address: pulumi.Output<string>;
+  /** Host names that answered. */
+  readonly nodes: pulumi.Output<string[]>;
+  /** How long one task on every node took, in seconds. */
+  readonly taskSeconds: pulumi.Output<number>;
+  /** To depend on. */
+  readonly check: RemoteStep;
+
+  constructor(name: string, args: RayArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:provisioning:Ray", name, {}, opts);
+    const { machines, ready } = args;
+    const [head] = withRole(machines, "ray-head");
+    const expected = head && ready[head.name]?.runtime;
+    if (!head || !expected) throw new Error("a Ray cluster needs exactly one ray-head");
+    const workers = withRole(machines, "ray-worker");
+    const start = (machine: Machine, kind: "head" | "worker", after: pulumi.Resource[]): RemoteStep =>
+      new RemoteStep(
+        `${name}-${kind}-${machine.name}`,
+        {
+          machine,
+          run: {
+            file: new URL("./start.sh", import.meta.url),
+            args: [
+              kind,
+              venv,
+              machine.privateAddress,
+              head.privateAddress,
+              String(port("rayGcs")),
+              JSON.stringify(resources(machine)),
+              expected,
+              String(args.objectStoreMiB ?? 100),
+              ...portOptions(kind),
+            ],
+          },
+          undo: { file: new URL("./stop.sh", import.meta.url) },
+          timeoutSeconds: 400,
+        },
+        { parent: this, dependsOn: after },
+      );
+    const after = Object.values(ready).map(({ step }) => step);
+    const headStep = start(head, "head", after);
+    const all = [headStep, ...workers.map((machine) => start(machine, "worker", [headStep]))];
+    this.address = pulumi.interpolate`${head.privateAddress}:${port("rayGcs")}`;
+    this.check = new RemoteStep(
+      `${name}-check`,
+      {
+        machine: head,
+        run: {
+          file: new URL("./check.sh", import.meta.url),
+          args: [venv, head.privateAddress, String(port("rayGcs")), String(all.length)],
+          stdin: readFileSync(new URL("./check.py", import.meta.url), "utf8").trimEnd().split("\n"),
+        },
+        timeoutSeconds: 400,
+      },
+      { parent: this, dependsOn: all },
+    );
+    const result = this.check.stdout.apply((text) => JSON.parse(text) as Check);
+    this.nodes = result.nodes;
+    this.taskSeconds = result.seconds;
+    this.registerOutputs({ address: this.address, nodes: this.nodes });
+  }
+}
+
+/** Ray resources of a node: what tasks that must run on a client are pinned by. */
+export function resources({ name, roles }: Machine): Record<string, number> {
+  return roles.includes("client") ? { [`client_${name}`]: 1 } : {};
+}
+
+/** Every port of a Ray node as options of `ray start`. */
+export function portOptions(kind: "head" | "worker"): string[] {
+  const { first, last } = ports.rayWorkers;
+  const pinned = {
+    "node-manager-port": port("rayNodeManager"),
+    "object-manager-port": port("rayObjectManager"),
+    "runtime-env-agent-port": port("rayRuntimeEnvAgent"),
+    "dashboard-agent-grpc-port": port("rayDashboardAgentGrpc"),
+    "dashboard-agent-listen-port": port("rayDashboardAgent"),
+    "metrics-export-port": port("rayMetrics"),
+    "min-worker-port": first,
+    "max-worker-port": last,
+    ...(kind === "head" ? { "ray-client-server-port": port("rayClient") } : {}),
+  };
+  return Object.entries(pinned).map(([option, value]) => `--${option}=${value}`);
+}

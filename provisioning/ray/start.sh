@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Ray on one node, by a systemd unit, with every port and the node's own address said: its defaults collide with Redis
+# and advertise 127.0.0.1.
+# Usage: start.sh head|worker VENV ADDRESS HEAD-ADDRESS GCS-PORT RESOURCES EXPECTED-RUNTIME MEMORY-MIB PORT-OPTION...
+set -euo pipefail
+kind=$1 venv=$2 address=$3 head=$4 gcs=$5 resources=$6 expected=$7 memory=$8
+shift 8
+
+ray=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
+ray=${ray[0]##*/ray-}
+runtime="$("$venv/bin/python" -V | cut -d' ' -f2) ${ray%.dist-info}"
+if [ "$runtime" != "$expected" ]; then
+  echo "this node has Python and Ray $runtime, and the head has $expected; Ray needs the same on all nodes" >&2
+  exit 1
+fi
+
+where="--address=$head:$gcs"
+[ "$kind" = worker ] || where="--head --port=$gcs --include-dashboard=false"
+restart=no
+put /etc/systemd/system/ray.service 0644 <<END && restart=yes
+[Unit]
+Description=Ray ($kind)
+After=network.target juicefs.service
+
+[Service]
+# An emulated machine is slow, not dead: the defaults would declare it so.
+Environment=RAY_raylet_start_wait_time_s=300 RAY_health_check_initial_delay_ms=60000 RAY_health_check_timeout_ms=60000
+Environment=RAY_health_check_period_ms=10000 RAY_USAGE_STATS_ENABLED=0 RAY_gcs_rpc_server_reconnect_timeout_s=300
+Environment=RAY_prestart_worker_first_driver=0 RAY_enable_worker_prestart=0 RAY_DISABLE_IMPORT_WARNING=1
+ExecStart=$venv/bin/ray start --block $where --node-ip-address=$address --num-cpus=$(nproc) \\
+  --object-store-memory=$((memory * 1024 * 1024)) --resources='$resources' --disable-usage-stats $*
+KillMode=control-group
+TimeoutStopSec=20
+Restart=no
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+END
+start_unit ray.service "$restart"
+# Up is: the head's port answers, or the worker's raylet listens. Whether Ray counts the node is checked later, for all.
+if [ "$kind" = head ]; then target=$address/$gcs; else target=$address/$(sed -n 's/.*--node-manager-port=\([0-9]*\).*/\1/p' <<<"$*"); fi
+listening() { (exec 3<>"/dev/tcp/$target"); }
+alive() { systemctl -q is-active ray.service; }
+for _ in 1 2 3 4 5 6; do
+  alive || { journalctl -u ray.service -n 30 --no-pager -o cat >&2; exit 1; }
+  if wait_for 30 "Ray on $target" listening 2>/dev/null; then
+    echo "$runtime"
+    exit 0
+  fi
+done
+echo "Ray ($kind) does not listen on $target" >&2
+journalctl -u ray.service -n 30 --no-pager -o cat >&2
+exit 1

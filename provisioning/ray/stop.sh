@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Stops Ray on this node; its control group takes every worker with it.
+set -euo pipefail
+systemctl disable --now ray.service
+rm -rf /etc/systemd/system/ray.service /tmp/ray
+systemctl daemon-reload

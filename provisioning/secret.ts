@@ -1,0 +1,13 @@
+/** Passwords and keys, made once by a command on this machine: no provider of their own is needed. */
+import { local } from "@pulumi/command";
+import type * as pulumi from "@pulumi/pulumi";
+
+/** 48 random hexadecimal digits, made once and kept among the stack's secrets. */
+export function secretText(name: string, parent: pulumi.Resource): pulumi.Output<string> {
+  const made = new local.Command(
+    name,
+    { create: "openssl rand -hex 24", update: "true", logging: local.Logging.None, addPreviousOutputInEnv: false },
+    { parent, additionalSecretOutputs: ["stdout"], ignoreChanges: ["create", "update"] },
+  );
+  return made.stdout;
+}

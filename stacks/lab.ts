@@ -1,0 +1,56 @@
+/** Services on machines, the same for every target: this file is the order in which a lab comes up. */
+import * as pulumi from "@pulumi/pulumi";
+import { withRole, type Machine, type Role } from "../provisioning/machine.ts";
+import { Juicefs } from "../provisioning/juicefs/juicefs.ts";
+import { NodeReady } from "../provisioning/node/node.ts";
+import { Objects, type ObjectStore } from "../provisioning/objects/objects.ts";
+import { Ray } from "../provisioning/ray/ray.ts";
+import { Redis } from "../provisioning/redis/redis.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Lab {
+  readonly machines: readonly Machine[];
+  readonly ready: Readonly<Record<string, NodeReady>>;
+  readonly redis: Redis;
+  /** Undefined where the target brings its own object store. */
+  readonly objects: Objects | undefined;
+  readonly juicefs: Juicefs;
+  readonly ray: Ray;
+  /** What must be up before anything is run on the lab. */
+  readonly up: readonly pulumi.Resource[];
+}
+
+/** Name of the JuiceFS volume, and of the bucket in the lab's own store. */
+export const volume = "disgrafs";
+
+/** All services of a lab. `store` is the target's own object store, as S3 on AWS; without it the lab runs one. */
+export function lab(settings: Settings, machines: readonly Machine[], store?: ObjectStore): Lab {
+  const ready = Object.fromEntries(
+    machines.map((machine) => [machine.name, new NodeReady(`${machine.name}-ready`, machine)]),
+  );
+  const dependsOn = Object.values(ready).map(({ step }) => step);
+  const clients = withRole(machines, "client");
+  const redis = new Redis("redis", { machine: only(machines, "meta"), clients }, { dependsOn });
+  const objects = store
+    ? undefined
+    : new Objects("objects", { machine: only(machines, "objects"), clients, bucket: volume }, { dependsOn });
+  const juicefs = new Juicefs("juicefs", {
+    clients,
+    redis,
+    objects: objects ?? store ?? never(),
+    volume,
+    options: settings.juicefs,
+  });
+  const ray = new Ray("ray", { machines, ready });
+  return { machines, ready, redis, objects, juicefs, ray, up: [...juicefs.ready, ray.check] };
+}
+
+function only(machines: readonly Machine[], role: Role): Machine {
+  const [machine] = withRole(machines, role);
+  return machine ?? never();
+}
+
+/** The settings were checked: each of these roles has exactly one node. */
+function never(): never {
+  throw new Error("a lab without a meta or objects node passed the check of the settings; this is a bug");
+}

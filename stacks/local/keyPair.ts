@@ -1,0 +1,29 @@
+/** SSH key pairs, made once and kept in a file that only the user can read. */
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { execa } from "execa";
+
+export interface KeyPair {
+  /** OpenSSH private key. */
+  readonly privateKey: string;
+  /** One line: type, key, comment. */
+  readonly publicKey: string;
+}
+
+/** The key pair in `file` (and `file.pub`), made now if it is not there. */
+export async function ensureKeyPair(file: string): Promise<KeyPair> {
+  if (!existsSync(file)) {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    // The private half is renamed last: a file that is there is a whole pair.
+    const beside = `${file}.${process.pid}`;
+    await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "disgrafs-lab", "-f", beside]);
+    await rename(`${beside}.pub`, `${file}.pub`);
+    await rename(beside, file);
+  }
+  return { privateKey: readFileSync(file, "utf8"), publicKey: readFileSync(`${file}.pub`, "utf8").trim() };
+}
+
+export async function removeKeyPair(file: string): Promise<void> {
+  await Promise.all([file, `${file}.pub`].map((path) => rm(path, { force: true })));
+}

@@ -1,0 +1,59 @@
+/** Processes that outlive the program that started them: found again by pid, and never mistaken for somebody else's. */
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Identity of a process: a pid alone is used again after a reboot or a long uptime. */
+export interface ProcessId {
+  readonly pid: number;
+  /** Start time in clock ticks since boot, from /proc/PID/stat. */
+  readonly startTicks: string;
+  /** Boot of this machine, from /proc/sys/kernel/random/boot_id. */
+  readonly bootId: string;
+}
+
+const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+
+/** The identity of a running process, or undefined when there is none with this pid. */
+export function identify(pid: number): ProcessId | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The second field is the command in parentheses and may hold anything; fields are counted from its end.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state] = fields;
+    const startTicks = fields[19];
+    if (state === "Z" || startTicks === undefined) return undefined;
+    return { pid, startTicks, bootId: bootId() };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether that very process still runs. */
+export function isAlive(id: ProcessId): boolean {
+  const now = identify(id.pid);
+  return now?.startTicks === id.startTicks && now.bootId === id.bootId;
+}
+
+/** Ends a process: TERM, and KILL after `graceMs`. True when it is gone. */
+export async function end(id: ProcessId, graceMs = 3000): Promise<boolean> {
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    if (!isAlive(id)) return true;
+    try {
+      process.kill(id.pid, signal);
+    } catch {
+      return !isAlive(id);
+    }
+    if (await gone(id, graceMs)) return true;
+  }
+  return !isAlive(id);
+}
+
+/** Waits until a process has ended, `ms` at most. */
+export async function gone(id: ProcessId, ms: number): Promise<boolean> {
+  const deadline = Date.now() + ms;
+  while (isAlive(id)) {
+    if (Date.now() > deadline) return false;
+    await sleep(20);
+  }
+  return true;
+}

@@ -1,0 +1,31 @@
+/** The few QEMU Machine Protocol calls that the lab makes, over the machine's unix socket. */
+import { closeSync, openSync } from "node:fs";
+import { connect } from "node:net";
+import { dirname, basename } from "node:path";
+import { createInterface } from "node:readline";
+
+/** Runs QMP commands in order and returns their `return` values. Rejects after `ms` or when QEMU reports an error. */
+export async function qmp(socketPath: string, commands: readonly string[], ms: number): Promise<unknown[]> {
+  // A unix socket's path holds 107 bytes, and a checkout can be deeper than that: reach it through its open folder.
+  const folder = openSync(dirname(socketPath), "r");
+  const socket = connect(`/proc/self/fd/${folder}/${basename(socketPath)}`);
+  const timer = setTimeout(() => socket.destroy(new Error(`QEMU did not answer on ${socketPath} in ${ms} ms`)), ms);
+  try {
+    const results: unknown[] = [];
+    const queue = ["qmp_capabilities", ...commands];
+    for await (const line of createInterface({ input: socket })) {
+      const message = JSON.parse(line) as { QMP?: unknown; return?: unknown; error?: { desc: string } };
+      if (message.error) throw new Error(`QEMU refused a command: ${message.error.desc}`);
+      if (message.QMP === undefined && !("return" in message)) continue; // an event
+      if ("return" in message) results.push(message.return);
+      const next = queue.shift();
+      if (next === undefined) break;
+      socket.write(`${JSON.stringify({ execute: next })}\n`);
+    }
+    return results.slice(1);
+  } finally {
+    clearTimeout(timer);
+    socket.destroy();
+    closeSync(folder);
+  }
+}

@@ -1,0 +1,29 @@
+/** Where the machines come from. Each target gives the same thing; all that follows is one program for both. */
+import type * as pulumi from "@pulumi/pulumi";
+import { isLocalKernel } from "../provisioning/kernels.ts";
+import type { Machine } from "../provisioning/machine.ts";
+import type { ObjectStore } from "../provisioning/objects/objects.ts";
+import { awsMachines } from "./aws/index.ts";
+import { volume } from "./lab.ts";
+import { localMachines } from "./local/index.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Target {
+  readonly machines: readonly Machine[];
+  /** An object store that comes with the target, as S3. */
+  readonly store?: ObjectStore;
+  /** What only this target can say: costs and expiry on AWS, the accelerator here. */
+  readonly outputs: Readonly<Record<string, pulumi.Input<unknown>>>;
+}
+
+export function target(settings: Settings): Target {
+  const { kernel, aws, nodes } = settings;
+  if (settings.target === "aws" && aws) {
+    const made = awsMachines({ kernel, aws }, nodes, volume);
+    const store = { bucketUrl: made.objectStore.url, ready: made.machines.map(({ resource }) => resource) };
+    return { machines: made.machines, store, outputs: made.outputs };
+  }
+  if (!isLocalKernel(kernel)) throw new Error(`kernel ${kernel} cannot run here`);
+  const machines = localMachines({ ...settings, kernel }, nodes);
+  return { machines, outputs: { emulated: machines[0]?.emulated } };
+}

@@ -1,0 +1,52 @@
+/** From the settings' topology to a list of nodes: which machines there are, what each is for, and how big it is. */
+import type { Role } from "../provisioning/machine.ts";
+
+/** A machine to be. */
+export interface Node {
+  /** Host name: a-z, 0-9 and inner hyphens. */
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  readonly diskGiB: number;
+}
+
+/** Room for a node by what it does: Ray's processes want most of it. Measured in docs/performance.md. */
+export const defaultSize = (roles: readonly Role[]): Omit<Node, "name" | "roles"> => {
+  const works = roles.some((role) => role !== "meta" && role !== "objects");
+  const servesToo = works && roles.includes("meta");
+  return { cpus: works ? 2 : 1, memoryMiB: servesToo ? 2560 : works ? 1792 : 1024, diskGiB: 20 };
+};
+
+const node = (name: string, ...roles: Role[]): Node => ({ name, roles, ...defaultSize(roles) });
+
+/** The topologies that have a name. */
+export const topologies = {
+  single: [node("node1", "meta", "objects", "client", "ray-head")],
+  course: [
+    node("meta", "meta", "objects"),
+    node("node1", "client", "ray-head"),
+    node("node2", "client", "ray-worker"),
+  ],
+} as const satisfies Record<string, readonly Node[]>;
+
+/** Problems that no node list may have, one line each; empty when there is none. */
+export function topologyProblems(nodes: readonly Node[]): string[] {
+  const problems: string[] = [];
+  const names = nodes.map(({ name }) => name);
+  for (const name of new Set(names.filter((name, index) => names.indexOf(name) !== index))) {
+    problems.push(`two nodes are called ${name}; give each its own name`);
+  }
+  const count = (role: Role): number => nodes.filter(({ roles }) => roles.includes(role)).length;
+  for (const role of ["meta", "objects", "ray-head"] as const) {
+    if (count(role) !== 1) problems.push(`${count(role)} nodes have the role ${role}; exactly one must`);
+  }
+  if (count("client") === 0) problems.push("no node has the role client; at least one must, or nothing mounts the volume");
+  for (const { name, roles } of nodes) {
+    if (roles.length === 0) problems.push(`${name} has no role; remove it or give it one`);
+    if (roles.includes("ray-head") && roles.includes("ray-worker")) {
+      problems.push(`${name} is ray-head and ray-worker; the head runs tasks too, so leave ray-worker out`);
+    }
+  }
+  return problems;
+}
