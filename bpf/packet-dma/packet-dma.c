@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Loader and reader of packet-dma: see README.md. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/if_link.h>
+
+#include "extension.h"
+#include "packet-dma.h"
+#include "skeleton.h"
+
+const char *argp_program_version = "packet-dma 1";
+static const char documentation[] =
+	"Copies each packet that an interface receives into a ring mapped into this "
+	"process, and writes them as pcap. The packets go on to the stack untouched."
+	"\v"
+	"Examples:\n"
+	"  packet-dma -I ens4 -w in.pcap -d 10     capture for 10 s\n"
+	"  packet-dma -I ens4 -w - | tcpdump -r -  look at them now\n"
+	"  packet-dma -I ens4 -i 1 --json          only count, a line a second\n"
+	"Sent packets do not pass through XDP: capture them on the other side.";
+
+enum mode { MODE_AUTO, MODE_NATIVE, MODE_GENERIC };
+static const char *const mode_names[] = { "auto", "native", "generic" };
+
+static enum mode mode;
+static const char *interface;
+static const char *capture_path;
+static unsigned long snap_length = PD_MAX_BYTES;
+static unsigned long ring_mib = 8;
+static unsigned long limit_mib;
+
+static unsigned long long written; /* bytes of pcap */
+static unsigned long long unwritten; /* packets beyond the limit */
+static FILE *capture;
+static long long real_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+
+static const struct argp_option own_options[] = {
+	{ "interface", 'I', "NAME", 0, "Interface to capture on", 0 },
+	{ "write", 'w', "FILE", 0, "Write packets as pcap (-: output)", 0 },
+	{ "limit", 'L', "MIB", 0, "Write at most MIB; go on counting", 0 },
+	{ "snap-length", 's', "BYTES", 0, "Keep the first BYTES of each", 0 },
+	{ "ring", 'r', "MIB", 0, "Size of the ring, a power of 2 (8)", 0 },
+	{ "mode", 'M', "MODE", 0,
+	  "native (in the driver), generic (in the stack) or auto", 0 },
+	{},
+};
+
+static unsigned long number(const char *text, unsigned long least,
+			    unsigned long most, struct argp_state *state)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || end == text || value < least || value > most)
+		argp_error(state, "'%s' is not a number from %lu to %lu", text,
+			   least, most);
+	return value;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	switch (key) {
+	case 'I':
+		interface = text;
+		return 0;
+	case 'w':
+		capture_path = text;
+		return 0;
+	case 'L':
+		limit_mib = number(text, 1, 1 << 20, state);
+		return 0;
+	case 's':
+		snap_length = number(text, 1, PD_MAX_BYTES, state);
+		return 0;
+	case 'r':
+		ring_mib = number(text, 1, 1024, state);
+		if (ring_mib & (ring_mib - 1))
+			argp_error(state, "%lu is not a power of 2", ring_mib);
+		return 0;
+	case 'M':
+		for (mode = MODE_AUTO; mode <= MODE_GENERIC; mode++) {
+			if (!strcmp(text, mode_names[mode]))
+				return 0;
+		}
+		argp_error(state, "no mode '%s': auto, native or generic",
+			   text);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* File format: pcap with nanoseconds, in this machine's byte order. */
+struct pcap_file {
+	__u32 magic;
+	__u16 major, minor;
+	__u32 zone, accuracy, snap, link;
+};
+
+struct pcap_packet {
+	__u32 seconds, nanoseconds, captured, length;
+};
+
+static int start_capture(void)
+{
+	struct pcap_file head = {
+		.magic = 0xa1b23c4d,
+		.major = 2,
+		.minor = 4,
+		.snap = snap_length,
+		.link = 1, /* Ethernet */
+	};
+	struct timespec real;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	real_offset_ns = real.tv_sec * 1000000000LL + real.tv_nsec -
+			 (long long)ext_now_ns();
+	if (!strcmp(capture_path, "-"))
+		capture = stdout;
+	else
+		capture = fopen(capture_path, "we");
+	if (!capture) {
+		ext_error("%s: %s", capture_path, strerror(errno));
+		return -errno;
+	}
+	setvbuf(capture, NULL, _IOFBF, 1 << 20);
+	fwrite(&head, sizeof(head), 1, capture);
+	written = sizeof(head);
+	return fflush(capture) ? -errno : 0;
+}
+
+static int on_packet(void *context, void *data, size_t size)
+{
+	const struct pd_record *record = data;
+	unsigned long long ns = record->ns + real_offset_ns;
+	struct pcap_packet head = {
+		.seconds = ns / 1000000000ULL,
+		.nanoseconds = ns % 1000000000ULL,
+		.captured = record->captured,
+		.length = record->length,
+	};
+
+	(void)context;
+	if (!capture || size < sizeof(*record) + record->captured)
+		return 0;
+	if (limit_mib && written + sizeof(head) + record->captured >
+				 limit_mib << 20) {
+		unwritten++;
+		return 0;
+	}
+	fwrite(&head, sizeof(head), 1, capture);
+	fwrite(record + 1, record->captured, 1, capture);
+	written += sizeof(head) + record->captured;
+	return ferror(capture) ? -EIO : 0;
+}
+
+static struct packet_dma_bpf *load(int *err)
+{
+	struct packet_dma_bpf *skel = packet_dma_bpf__open();
+
+	if (!skel) {
+		*err = -errno;
+		return NULL;
+	}
+	skel->rodata->snap_length = snap_length;
+	bpf_map__set_max_entries(skel->maps.pd_ring, ring_mib << 20);
+	*err = packet_dma_bpf__load(skel);
+	if (!*err)
+		return skel;
+	packet_dma_bpf__destroy(skel);
+	return NULL;
+}
+
+/*
+ * Attaches in the driver where that works, in the stack else. Gives the link's
+ * descriptor, which detaches when it is closed, or -errno; and the mode.
+ */
+static int attach(struct packet_dma_bpf *skel, int ifindex, enum mode *how)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts);
+	int prog = bpf_program__fd(skel->progs.pd_capture), fd = -EINVAL;
+
+	if (mode != MODE_GENERIC) {
+		*how = MODE_NATIVE;
+		opts.flags = XDP_FLAGS_DRV_MODE;
+		fd = bpf_link_create(prog, ifindex, BPF_XDP, &opts);
+		if (fd >= 0 || mode == MODE_NATIVE || fd == -EBUSY)
+			return fd;
+		ext_error("%s: no native XDP (%s): generic is used", interface,
+			  strerror(-fd));
+	}
+	*how = MODE_GENERIC;
+	opts.flags = XDP_FLAGS_SKB_MODE;
+	return bpf_link_create(prog, ifindex, BPF_XDP, &opts);
+}
+
+static const char *attach_error(int err)
+{
+	if (err == -EBUSY)
+		return "another XDP program is attached; see ip link";
+	if (err == -EOPNOTSUPP)
+		return "the driver cannot, at this MTU and with these offloads";
+	return strerror(-err);
+}
+
+static int read_counts(struct packet_dma_bpf *skel, struct pd_counts *sum)
+{
+	int cpus = libbpf_num_possible_cpus(), cpu, err;
+	struct pd_counts *values;
+	__u32 zero = 0;
+
+	memset(sum, 0, sizeof(*sum));
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(bpf_map__fd(skel->maps.pd_counts), &zero,
+				  values);
+	for (cpu = 0; !err && cpu < cpus; cpu++) {
+		sum->captured += values[cpu].captured;
+		sum->bytes += values[cpu].bytes;
+		sum->dropped += values[cpu].dropped;
+		sum->cut += values[cpu].cut;
+	}
+	free(values);
+	return err;
+}
+
+static void report_prometheus(const char *path, const struct pd_counts *c)
+{
+	FILE *out = ext_publish_start(path);
+
+	if (!out)
+		return;
+	fprintf(out,
+		"# HELP disgrafs_packets_captured_total Received packets copied to the ring.\n"
+		"# TYPE disgrafs_packets_captured_total counter\n"
+		"disgrafs_packets_captured_total{interface=\"%s\"} %llu\n"
+		"# HELP disgrafs_packets_captured_bytes_total Bytes copied to the ring.\n"
+		"# TYPE disgrafs_packets_captured_bytes_total counter\n"
+		"disgrafs_packets_captured_bytes_total{interface=\"%s\"} %llu\n"
+		"# HELP disgrafs_packets_dropped_total Received packets for which the ring had no room.\n"
+		"# TYPE disgrafs_packets_dropped_total counter\n"
+		"disgrafs_packets_dropped_total{interface=\"%s\"} %llu\n",
+		interface, (unsigned long long)c->captured, interface,
+		(unsigned long long)c->bytes, interface,
+		(unsigned long long)c->dropped);
+	ext_publish(out, path);
+}
+
+static void report(struct packet_dma_bpf *skel, enum mode how)
+{
+	/* Standard output may be the capture. */
+	FILE *out = capture == stdout ? stderr : stdout;
+	struct pd_counts counts;
+	int err = read_counts(skel, &counts);
+
+	if (err) {
+		ext_error("cannot read the counts: %s", strerror(-err));
+		return;
+	}
+	if (ext_options.prometheus)
+		report_prometheus(ext_options.prometheus, &counts);
+	else if (ext_options.json)
+		fprintf(out,
+			"{\"interface\":\"%s\",\"mode\":\"%s\",\"captured\":%llu,\"bytes\":%llu,\"dropped\":%llu,\"cut\":%llu,\"unwritten\":%llu}\n",
+			interface, mode_names[how],
+			(unsigned long long)counts.captured,
+			(unsigned long long)counts.bytes,
+			(unsigned long long)counts.dropped,
+			(unsigned long long)counts.cut, unwritten);
+	else
+		fprintf(out,
+			"%s (%s): %llu packets captured, %llu bytes; %llu dropped, %llu cut, %llu not written\n",
+			interface, mode_names[how],
+			(unsigned long long)counts.captured,
+			(unsigned long long)counts.bytes,
+			(unsigned long long)counts.dropped,
+			(unsigned long long)counts.cut, unwritten);
+	fflush(out);
+}
+
+static int preflight(void)
+{
+	struct packet_dma_bpf *skel;
+	int ifindex = if_nametoindex(interface), err = 0, fd;
+	enum mode how;
+	char text[128];
+
+	if (!ifindex)
+		return ext_unsupported("--interface with one of ip link",
+				       "no interface %s", interface);
+	skel = load(&err);
+	if (!skel) {
+		ext_show_log();
+		return ext_unsupported(
+			"a kernel with XDP fragments and ring buffers (5.18 or later)",
+			"the program does not load: %s", strerror(-err));
+	}
+	fd = attach(skel, ifindex, &how);
+	if (fd >= 0)
+		close(fd);
+	packet_dma_bpf__destroy(skel);
+	if (fd < 0)
+		return ext_unsupported("an interface where XDP can be attached",
+				       "%s: %s", interface, attach_error(fd));
+	snprintf(text, sizeof(text), "%s on %s", mode_names[how], interface);
+	return ext_supported(text);
+}
+
+static int run(void)
+{
+	int ifindex = if_nametoindex(interface), err = 0, link = -1;
+	struct ring_buffer *ring = NULL;
+	struct packet_dma_bpf *skel;
+	unsigned long long next = 0;
+	enum mode how = MODE_AUTO;
+
+	if (!ifindex) {
+		ext_error("no interface %s", interface);
+		return -ENODEV;
+	}
+	skel = load(&err);
+	if (!skel) {
+		ext_error("the program does not load: %s", strerror(-err));
+		ext_show_log();
+		return err;
+	}
+	if (capture_path) {
+		err = start_capture();
+		if (err)
+			goto out;
+	}
+	ring = ring_buffer__new(bpf_map__fd(skel->maps.pd_ring), on_packet,
+				NULL, NULL);
+	if (!ring) {
+		err = -errno;
+		ext_error("cannot map the ring: %s", strerror(-err));
+		goto out;
+	}
+	err = ext_pin(skel->obj);
+	if (err)
+		goto out;
+	link = attach(skel, ifindex, &how);
+	if (link < 0) {
+		err = link;
+		ext_error("%s: %s", interface, attach_error(err));
+		goto out;
+	}
+	ext_ready();
+	if (ext_options.interval)
+		next = ext_now_ns() + ext_options.interval * 1000000000ULL;
+	while (!ext_stopped()) {
+		err = ring_buffer__poll(ring, 100);
+		if (err < 0 && err != -EINTR)
+			break;
+		err = 0;
+		if (capture)
+			fflush(capture);
+		if (next && ext_now_ns() >= next) {
+			report(skel, how);
+			next += ext_options.interval * 1000000000ULL;
+		}
+	}
+	close(link);
+	link = -1;
+	/* What came between the last look and the end. */
+	ring_buffer__consume(ring);
+	if (capture && fflush(capture) && !err)
+		err = -errno;
+	if (err)
+		ext_error("%s: %s", capture_path ? capture_path : "ring",
+			  strerror(-err));
+	report(skel, how);
+out:
+	if (link >= 0)
+		close(link);
+	ring_buffer__free(ring);
+	ext_unpin();
+	packet_dma_bpf__destroy(skel);
+	if (capture && capture != stdout)
+		fclose(capture);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	const struct argp_child children[] = { { &ext_argp, 0, NULL, 0 }, {} };
+	const struct argp argp = { own_options, parse, NULL, documentation,
+				   children, NULL, NULL };
+	struct packet_dma_bpf *skel;
+	int err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	ext_init("packet-dma");
+	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE) {
+		skel = packet_dma_bpf__open();
+		if (!skel)
+			return 1;
+		if (ext_options.mode == EXT_STATUS)
+			err = ext_status(skel->obj, stdout);
+		else
+			err = ext_lock() || ext_unpin() || ext_left(skel->obj);
+		packet_dma_bpf__destroy(skel);
+		return err ? 1 : 0;
+	}
+	if (!interface) {
+		ext_error("which interface? Give --interface NAME, one of ip link");
+		return 2;
+	}
+	if (ext_lock())
+		return 1;
+	if (ext_options.mode == EXT_PREFLIGHT)
+		return preflight();
+	return run() ? 1 : 0;
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Loader of redis-sockmap: see README.md. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "extension.h"
+#include "redis-sockmap.h"
+#include "skeleton.h"
+
+const char *argp_program_version = "redis-sockmap 1";
+static const char documentation[] =
+	"Hands messages of Redis connections within this node straight from one end to "
+	"the other, past TCP. Takes in new connections only, of sockets of a cgroup, to "
+	"one port, between equal addresses.\v"
+	"Examples:\n"
+	"  redis-sockmap --cgroup /sys/fs/cgroup/system.slice\n"
+	"  redis-sockmap -c /sys/fs/cgroup/bench -p 6400 -d 60 --json\n"
+	"When it ends, its connections go on over TCP.";
+
+/* Readers get this long to take what waits for them when we end. */
+#define DRAIN_SECONDS 10
+
+static const char *cgroup = "/sys/fs/cgroup";
+static unsigned long port = 6379;
+
+static const struct argp_option own_options[] = {
+	{ "cgroup", 'c', "PATH", 0, "cgroup v2 folder of both ends", 0 },
+	{ "port", 'p', "PORT", 0, "Port that Redis listens on (6379)", 0 },
+	{},
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	char *end;
+
+	switch (key) {
+	case 'c':
+		cgroup = text;
+		return 0;
+	case 'p':
+		port = strtoul(text, &end, 10);
+		if (*end || end == text || !port || port > 65535)
+			argp_error(state, "'%s' is not a port", text);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static struct redis_sockmap_bpf *load(int *err)
+{
+	struct redis_sockmap_bpf *skel = redis_sockmap_bpf__open();
+
+	if (!skel) {
+		*err = -errno;
+		return NULL;
+	}
+	skel->rodata->port = port;
+	*err = redis_sockmap_bpf__load(skel);
+	if (!*err)
+		return skel;
+	redis_sockmap_bpf__destroy(skel);
+	return NULL;
+}
+
+static int set_draining(int control)
+{
+	struct rs_control value = { .draining = 1 };
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(control, &zero, &value, BPF_ANY);
+}
+
+/* Number of sockets in the map with messages to read, or -errno. */
+static int unread(struct redis_sockmap_bpf *skel, int sockets, bool show)
+{
+	union bpf_iter_link_info info = { .map.map_fd = sockets };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
+		    .link_info_len = sizeof(info));
+	struct bpf_link *link;
+	struct rs_queue queue;
+	int fd, n = 0;
+	FILE *in;
+
+	link = bpf_program__attach_iter(skel->progs.rs_queues, &opts);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	in = fd < 0 ? NULL : fdopen(fd, "r");
+	while (in && fread(&queue, sizeof(queue), 1, in) == 1) {
+		if (!queue.unread)
+			continue;
+		n++;
+		if (show)
+			ext_error("port %u, peer's port %u: unread messages",
+				  queue.local_port, queue.remote_port);
+	}
+	if (!in)
+		n = -errno;
+	else
+		fclose(in);
+	bpf_link__destroy(link);
+	return n;
+}
+
+/*
+ * Ends redirection without losing a byte: what is sent from now on goes by
+ * TCP; when the readers have read what waits for them, the sockets are let go.
+ */
+static int let_go(struct redis_sockmap_bpf *skel, int sockets, int control)
+{
+	const struct timespec pause = { .tv_nsec = 50000000 };
+	unsigned long long deadline = ext_now_ns() +
+				      DRAIN_SECONDS * 1000000000ULL;
+	struct rs_key key;
+	int err, n;
+
+	err = set_draining(control);
+	if (err)
+		return err;
+	/* A sender that was past the test before is through by now. */
+	nanosleep(&pause, NULL);
+	for (;;) {
+		n = unread(skel, sockets, false);
+		if (n <= 0 || ext_now_ns() > deadline)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	if (n < 0) {
+		ext_error("cannot look at the sockets: %s", strerror(-n));
+		return n;
+	}
+	if (n > 0) {
+		unread(skel, sockets, true);
+		ext_error("%d connections have unread messages, which would be lost: end them, then run --remove",
+			  n);
+		return -EBUSY;
+	}
+	while (!bpf_map_get_next_key(sockets, NULL, &key)) {
+		err = bpf_map_delete_elem(sockets, &key);
+		if (err && err != -ENOENT)
+			return err;
+	}
+	return 0;
+}
+
+static void report(struct redis_sockmap_bpf *skel)
+{
+	struct rs_counts c = {};
+	__u32 zero = 0;
+	FILE *out = stdout;
+
+	bpf_map_lookup_elem(bpf_map__fd(skel->maps.rs_counts), &zero, &c);
+	if (ext_options.prometheus) {
+		out = ext_publish_start(ext_options.prometheus);
+		if (!out)
+			return;
+		fprintf(out,
+			"# HELP disgrafs_sockmap_messages_total Messages of local Redis connections, by way.\n"
+			"# TYPE disgrafs_sockmap_messages_total counter\n"
+			"disgrafs_sockmap_messages_total{way=\"redirect\"} %llu\n"
+			"disgrafs_sockmap_messages_total{way=\"tcp\"} %llu\n"
+			"# HELP disgrafs_sockmap_redirected_bytes_total Bytes that did not go through TCP.\n"
+			"# TYPE disgrafs_sockmap_redirected_bytes_total counter\n"
+			"disgrafs_sockmap_redirected_bytes_total %llu\n",
+			(unsigned long long)c.redirected,
+			(unsigned long long)c.passed,
+			(unsigned long long)c.bytes);
+		ext_publish(out, ext_options.prometheus);
+		return;
+	}
+	fprintf(out,
+		ext_options.json ?
+			"{\"sockets\":%llu,\"redirected\":%llu,\"bytes\":%llu,\"passed\":%llu,\"late\":%llu,\"tls\":%llu}\n" :
+			"%llu sockets; %llu messages redirected (%llu bytes), %llu left to TCP; directions left to TCP: %llu late, %llu TLS\n",
+		(unsigned long long)c.sockets,
+		(unsigned long long)c.redirected, (unsigned long long)c.bytes,
+		(unsigned long long)c.passed, (unsigned long long)c.late,
+		(unsigned long long)c.tls);
+	fflush(out);
+}
+
+static int open_cgroup(void)
+{
+	int fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Attaches the sender's program, then takes connections in. */
+static int attach(struct redis_sockmap_bpf *skel, struct bpf_link **link)
+{
+	int err, fd;
+
+	err = bpf_prog_attach(bpf_program__fd(skel->progs.rs_send),
+			      bpf_map__fd(skel->maps.rs_sockets),
+			      BPF_SK_MSG_VERDICT, 0);
+	if (err)
+		return err;
+	fd = open_cgroup();
+	if (fd < 0)
+		return fd;
+	*link = bpf_program__attach_cgroup(skel->progs.rs_established, fd);
+	err = *link ? 0 : -errno;
+	close(fd);
+	return err;
+}
+
+static int detach(struct redis_sockmap_bpf *skel, struct bpf_link *link)
+{
+	int sockets = bpf_map__fd(skel->maps.rs_sockets), err;
+
+	bpf_link__destroy(link);
+	err = let_go(skel, sockets, bpf_map__fd(skel->maps.rs_control));
+	if (!err)
+		bpf_prog_detach2(bpf_program__fd(skel->progs.rs_send), sockets,
+				 BPF_SK_MSG_VERDICT);
+	return err;
+}
+
+static int preflight(void)
+{
+	struct redis_sockmap_bpf *skel;
+	struct bpf_link *link = NULL;
+	char text[256];
+	int err = 0, fd = open_cgroup();
+
+	if (fd < 0)
+		return ext_unsupported("--cgroup with a cgroup v2 folder",
+				       "%s: %s", cgroup, strerror(-fd));
+	close(fd);
+	skel = load(&err);
+	if (!skel) {
+		ext_show_log();
+		return ext_unsupported(
+			"a kernel with SOCKHASH, SK_MSG and SOCK_OPS (CONFIG_BPF_STREAM_PARSER)",
+			"the programs do not load: %s", strerror(-err));
+	}
+	/* Nothing is taken in by the trial. */
+	set_draining(bpf_map__fd(skel->maps.rs_control));
+	err = attach(skel, &link);
+	detach(skel, link);
+	redis_sockmap_bpf__destroy(skel);
+	if (err)
+		return ext_unsupported("a cgroup v2 where programs can be attached",
+				       "%s: %s", cgroup, strerror(-err));
+	snprintf(text, sizeof(text), "port %lu, cgroup %s", port, cgroup);
+	return ext_supported(text);
+}
+
+static int run(void)
+{
+	struct redis_sockmap_bpf *skel;
+	struct bpf_link *link = NULL;
+	int err = 0, left;
+
+	skel = load(&err);
+	if (!skel) {
+		ext_error("the programs do not load: %s", strerror(-err));
+		ext_show_log();
+		return err;
+	}
+	err = ext_pin(skel->obj);
+	if (err)
+		goto out;
+	err = attach(skel, &link);
+	if (err) {
+		ext_error("cannot attach to %s: %s", cgroup, strerror(-err));
+	} else {
+		ext_ready();
+		while (!ext_stopped()) {
+			ext_sleep();
+			if (ext_options.interval && !ext_stopped())
+				report(skel);
+		}
+	}
+	left = detach(skel, link);
+	if (!err)
+		err = left;
+	report(skel);
+	/* The pins are what --remove finishes the work with. */
+	if (!left)
+		ext_unpin();
+out:
+	redis_sockmap_bpf__destroy(skel);
+	return err;
+}
+
+/* What a killed instance left: its maps are pinned, and still redirect. */
+static int clean(void)
+{
+	int sockets = bpf_obj_get(ext_pin_path("rs_sockets"));
+	int control = bpf_obj_get(ext_pin_path("rs_control"));
+	int program = bpf_obj_get(ext_pin_path("rs_send")), err = 0;
+	struct redis_sockmap_bpf *skel = NULL;
+	struct bpf_program *prog;
+
+	if (sockets >= 0 && control >= 0) {
+		skel = redis_sockmap_bpf__open();
+		if (!skel)
+			return -errno;
+		bpf_object__for_each_program(prog, skel->obj)
+			bpf_program__set_autoload(prog,
+						  prog == skel->progs.rs_queues);
+		err = redis_sockmap_bpf__load(skel);
+		if (!err)
+			err = let_go(skel, sockets, control);
+		if (!err && program >= 0)
+			bpf_prog_detach2(program, sockets, BPF_SK_MSG_VERDICT);
+		redis_sockmap_bpf__destroy(skel);
+	}
+	if (sockets >= 0)
+		close(sockets);
+	if (control >= 0)
+		close(control);
+	if (program >= 0)
+		close(program);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	const struct argp_child children[] = { { &ext_argp, 0, NULL, 0 }, {} };
+	const struct argp argp = { own_options, parse, NULL, documentation,
+				   children, NULL, NULL };
+	struct redis_sockmap_bpf *skel;
+	int err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	ext_init("redis-sockmap");
+	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE) {
+		skel = redis_sockmap_bpf__open();
+		if (!skel)
+			return 1;
+		if (ext_options.mode == EXT_STATUS)
+			err = ext_status(skel->obj, stdout);
+		else
+			err = ext_lock() || clean() || ext_unpin() ||
+			      ext_left(skel->obj);
+		redis_sockmap_bpf__destroy(skel);
+		return err ? 1 : 0;
+	}
+	if (ext_lock())
+		return 1;
+	if (ext_options.mode == EXT_PREFLIGHT)
+		return preflight();
+	return run() ? 1 : 0;
+}
