@@ -1,6 +1,6 @@
 /** A real OpenSSH server on loopback for a test: its own host key, settings, port and user keys, and gone after it. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -27,8 +27,12 @@ export interface SshServer {
   readonly log: () => string;
   /** Connections that were let in so far. */
   readonly logins: () => number;
-  /** Ends the server; with `sessions`, those that it serves too. */
-  readonly stop: (sessions?: "sessions") => Promise<void>;
+  /** Ends the server. Sessions that it serves go on, as they do when sshd is restarted. */
+  readonly stop: () => Promise<void>;
+  /** Ends the server and its sessions, as a crash of the machine would; what they run goes on. */
+  readonly crash: () => Promise<void>;
+  /** Ends everything and removes the folder. */
+  readonly remove: () => Promise<void>;
   /** Starts it again on the same port with the same keys. */
   readonly start: () => Promise<void>;
 }
@@ -101,14 +105,18 @@ export async function startSshd(options: SshServerOptions = {}): Promise<SshServ
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
-  const stop = async (sessions?: "sessions"): Promise<void> => {
+  const stop = async (): Promise<void> => {
     const child = server;
     server = undefined;
-    if (!child?.pid) return;
-    const ended = child.exitCode !== null ? undefined : new Promise((resolve) => child.once("exit", resolve));
-    // The server leads a process group of its own; what serves a session is in it, what a session runs is not.
-    process.kill(sessions ? -child.pid : child.pid, "SIGKILL");
+    if (!child?.pid || child.exitCode !== null) return;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
     await ended;
+  };
+  const crash = async (): Promise<void> => {
+    const sessions = server?.pid ? below(server.pid) : [];
+    await stop();
+    for (const pid of sessions) end(pid);
   };
   if (!options.stopped) await start();
 
@@ -124,9 +132,39 @@ export async function startSshd(options: SshServerOptions = {}): Promise<SshServ
     log,
     logins: () => log().match(/Accepted publickey/g)?.length ?? 0,
     start,
-    stop: async (sessions) => {
-      await stop(sessions);
-      if (sessions) rmSync(folder, { recursive: true, force: true });
+    stop,
+    crash,
+    remove: async () => {
+      await crash();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The processes of sshd below one, found by their parents. */
+function below(pid: number): number[] {
+  const children = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((other) => {
+      const [, name = "", parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(read(`/proc/${other}/stat`)) ?? [];
+      return Number(parent) === pid && name.startsWith("sshd");
+    });
+  return [...children, ...children.flatMap(below)];
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // The process has just ended.
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
 }

@@ -1,6 +1,6 @@
 /** The sessions of this process, one a connection: opened at first use, opened again when lost, closed at the end. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { abortReason, ConnectionLost, message } from "../errors.ts";
+import { abortReason, Cancelled, ConnectionLost, message } from "../errors.ts";
 import type { Log } from "../operation.ts";
 import { address, connectionId, type Connection } from "./connection.ts";
 import { Attempts, budgetOf, dialTcp, firstBanner, NotReady, type Dial } from "./gate.ts";
@@ -61,7 +61,7 @@ export class Pool {
   }
 
   close(): void {
-    for (const opening of this.#opening.values()) opening.abort.abort();
+    for (const opening of this.#opening.values()) opening.abort.abort(new Cancelled());
     for (const session of this.#sessions.values()) session.close();
     this.#sessions.clear();
   }
@@ -148,6 +148,7 @@ async function login(
   connection: Connection,
   dial: Dial,
   attempts: Attempts,
+  loginRetries: readonly number[],
   signal: AbortSignal,
 ): Promise<Session> {
   let milliseconds = firstHandshake;

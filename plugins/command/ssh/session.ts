@@ -142,26 +142,34 @@ export class Session {
     open: () => Promise<T>,
   ): Promise<T> {
     for (;;) {
-      await this.#free(signal);
-      this.#open++;
+      await this.#takeTurn(signal);
       try {
         const opened = await open();
-        opened.channel.on("close", () => this.#release());
+        opened.channel.on("close", () => {
+          this.#release();
+        });
         return opened;
       } catch (error) {
         this.#release();
-        // The server allows fewer channels than we thought: wait for one of those that are open.
+        // The server allows fewer channels than we thought: keep one free below what it allows, and wait.
         if (!(error instanceof ChannelRefused) || this.#open === 0) throw error;
-        this.#limit = this.#open;
+        this.#limit = Math.max(1, Math.min(this.#limit, this.#open - 1));
       }
     }
   }
 
-  async #free(signal: AbortSignal): Promise<void> {
+  /** Waits until a channel may be opened, and counts it as open. */
+  async #takeTurn(signal: AbortSignal): Promise<void> {
     while (this.#open >= this.#limit && !this.closed && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#queue.push(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
+        signal.addEventListener(
+          "abort",
+          () => {
+            resolve();
+          },
+          { once: true },
+        );
       });
     }
     if (signal.aborted) {
@@ -170,6 +178,7 @@ export class Session {
     }
     if (this.closed)
       throw new ConnectionLost("the SSH connection was lost before the command was started", false);
+    this.#open++;
   }
 
   #release(): void {
