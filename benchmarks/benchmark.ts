@@ -13,7 +13,7 @@ import { RemoteFiles, RemoteStep } from "../provisioning/remote.ts";
 import { quote } from "../provisioning/shell.ts";
 import type { ArmName } from "./arms.ts";
 import { buildPlan, type Plan } from "./plan.ts";
-import type { SummaryRow } from "./run.ts";
+import type { Result } from "./run.ts";
 import { profiles, type Profile } from "./workloads.ts";
 
 export interface BenchmarkArgs {
@@ -52,7 +52,7 @@ const installed = "/opt/disgrafs/benchmarks";
 /** Runs the benchmark on the cluster, once for each set of settings, and gives its verdicts. */
 export class Benchmark extends pulumi.ComponentResource {
   /** A row for each workload, figure and arm: ratio to the baseline with its interval, and the verdict. */
-  readonly summary: pulumi.Output<SummaryRow[]>;
+  readonly summary: pulumi.Output<Result[]>;
   readonly run: pulumi.Output<BenchmarkRun>;
 
   constructor(name: string, args: BenchmarkArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -113,7 +113,7 @@ export class Benchmark extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [follow] },
     );
-    this.summary = pulumi.unsecret(collected.stdout).apply((text) => JSON.parse(text) as SummaryRow[]);
+    this.summary = pulumi.unsecret(collected.stdout).apply((text) => JSON.parse(text) as Result[]);
     this.run = plan.apply(({ runId: id, settingsHash, seed }) => ({
       id,
       path: `results/${id}`,

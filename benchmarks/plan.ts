@@ -22,8 +22,10 @@ export const planVersion = 1;
 export const limits = {
   /** CPU time stolen by the hypervisor, percent of the window's CPU time, on any client. */
   stealPercent: 5,
-  /** A client that began this much later than the agreed start, in seconds of the window or a fifth of it. */
-  lateSeconds: 0.5,
+  /** A client that began late by more than this share of the window did not run together with the others. */
+  lateShare: 0.5,
+  /** Share of blocks that may lack a valid pair of points before the verdict is INVALID. */
+  invalidShare: 0.2,
 } as const;
 
 const seconds = z.number().nonnegative();
@@ -68,7 +70,7 @@ export const planSchema = z.strictObject({
   redis: z.strictObject({ host: z.string(), port: z.int() }),
   /** Addresses of nodes that are no clients and drop their caches when asked (see benchmarks/nodes/). */
   cacheDroppers: z.array(z.string()),
-  limits: z.strictObject({ stealPercent: z.number(), lateSeconds: z.number() }),
+  limits: z.strictObject({ stealPercent: z.number(), lateShare: z.number(), invalidShare: z.number() }),
   expectedSeconds: z.number(),
   limitSeconds: z.number(),
   baseline: z.string(),

@@ -1,7 +1,7 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Starts a run, or resumes it, and follows it for a bounded time; its progress goes to standard error.
 # TERM (Ctrl-C of `pulumi up`) ends the run on all nodes; a lost connection does not, and the next `up` follows on.
-# Arguments: run id, seconds to wait, `last` when no later step waits for it.
+# Usage: follow.sh RUN SECONDS more|last     (last: no later step waits for it)
 set -euo pipefail
 run=$1 seconds=$2 position=$3
 folder=/var/lib/disgrafs/benchmarks/$run
@@ -9,8 +9,9 @@ unit=disgrafs-benchmark@$run.service
 shown=""
 
 stop_run() {
-  systemctl stop "$unit"
-  echo "benchmark $run stopped on all nodes; what it has measured is kept, and the next run goes on from there" >&2
+  # Who sends TERM does not wait for long: systemd ends the run, whatever becomes of this script.
+  systemctl stop --no-block "$unit"
+  echo "benchmark $run is being stopped on all nodes; what it has measured is kept for the next run" >&2
   exit 130
 }
 trap stop_run TERM INT
@@ -33,14 +34,15 @@ deadline=$((SECONDS + seconds))
 until [[ -f $folder/finished ]]; do
   show
   if ! systemctl --quiet is-active "$unit" && [[ ! -f $folder/finished ]]; then
-    echo "benchmark $run ended before its time; the last lines of its log:" >&2
+    echo "benchmark $run ended before its time; the end of its log:" >&2
     journalctl --unit "$unit" --output cat --no-pager --lines 15 | cut -c1-300 >&2
     echo "what it has measured is kept: run up again to go on from there" >&2
     exit 1
   fi
   if ((SECONDS > deadline)); then
     [[ $position == more ]] && exit 0
-    echo "benchmark $run still runs after its time limit: run up again to wait on, or set benchmark to none to stop it" >&2
+    echo "benchmark $run still runs after its time limit: run up again to wait on," \
+      "or set benchmark to none to stop it" >&2
     exit 1
   fi
   sleep 1 &

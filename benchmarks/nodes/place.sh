@@ -1,29 +1,24 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Puts the plan of a run and the unit that carries it out on the Ray head. Another run that is still going is stopped.
-# Arguments: run id, plan (JSON). The last line proves the end state.
+# Usage: place.sh RUN PLAN
 set -euo pipefail
 run=$1 plan=$2
-folder=/var/lib/disgrafs/benchmarks/$run
 
-install -d -m 0755 "$folder"
-if [[ ! -f $folder/plan.json ]] || [[ $(<"$folder/plan.json") != "$plan" ]]; then
-  printf '%s\n' "$plan" >"$folder/plan.json.new"
-  mv "$folder/plan.json.new" "$folder/plan.json"
-fi
-
-cat >/etc/systemd/system/disgrafs-benchmark@.service <<'UNIT'
+put "/var/lib/disgrafs/benchmarks/$run/plan.json" 0644 <<<"$plan" || true
+put /etc/systemd/system/disgrafs-benchmark@.service 0644 <<'UNIT' || true
 [Unit]
 Description=disgrafs-lab benchmark run %i
 
 [Service]
 Type=exec
-Environment=PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 RAY_USAGE_STATS_ENABLED=0
+# HOME: Ray's token, where it uses one, is found there.
+Environment=HOME=/root PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 RAY_USAGE_STATS_ENABLED=0
 # Ray gives the driver's folder to its workers, so that they find the same code.
 WorkingDirectory=/opt/disgrafs/benchmarks
 ExecStart=/opt/disgrafs/venv/bin/python -m disgrafs_benchmark /var/lib/disgrafs/benchmarks/%i
 # The driver ends the workloads on all nodes when it gets TERM; should it be killed, they end with their lifeline.
 KillMode=mixed
-TimeoutStopSec=30
+TimeoutStopSec=40
 UNIT
 systemctl daemon-reload
 

@@ -1,6 +1,7 @@
-#!/bin/bash
-# Ends a run that is still going, on all nodes. What it has measured stays. Argument: run id.
+#!/usr/bin/env bash
+# Ends a run that is still going, on all nodes. What it has measured stays.
+# Usage: stop.sh RUN
 set -euo pipefail
-run=$1
-systemctl stop "disgrafs-benchmark@$run.service" || true
-[[ $(systemctl is-active "disgrafs-benchmark@$run.service") != active ]]
+unit=disgrafs-benchmark@$1.service
+systemctl stop "$unit"
+! systemctl --quiet is-active "$unit"

@@ -128,6 +128,8 @@ class Driver:
                 "workload": workload.name,
                 "boots": self.boots(),
                 "started": now(),
+                # Moment of the timed window, by the head's clock; null when it did not come to one.
+                "windowStart": None,
                 "reset": reset,
                 "invalid": reset["invalid"],
                 "clients": {},
@@ -173,7 +175,7 @@ class Driver:
         record["invalid"] = first_invalid(readied)
         if record["invalid"]:
             return {}
-        starts = self.start_times()
+        starts, record["windowStart"] = self.start_times()
         files: dict[str, bytes] = {}
         if workload.kind == "ray-read":
             answers, data = self.ray_read(workload, arm, seed, starts)
@@ -190,7 +192,7 @@ class Driver:
             record["clients"][name] = client
         return files
 
-    def start_times(self) -> dict[str, float]:
+    def start_times(self) -> tuple[dict[str, float], str]:
         """One moment, a little ahead, on each client's own clock: offsets are learnt from the round trip."""
         offsets: dict[str, float] = {}
         slowest = 0.0
@@ -202,7 +204,8 @@ class Driver:
             slowest = max(slowest, after - before)
         # All clients have the call by then; a client that begins late says by how much.
         start = time.time() + 0.1 + 3 * slowest
-        return {name: start + offset for name, offset in offsets.items()}
+        starts = {name: start + offset for name, offset in offsets.items()}
+        return starts, datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
 
     def ray_read(
         self, workload: Workload, arm: str, seed: int, starts: dict[str, float]

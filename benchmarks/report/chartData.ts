@@ -1,0 +1,189 @@
+/** What the charts of a report draw, as plain JSON: small enough for a page, nothing that the page must compute. */
+import type { Analysis } from "../analyse.ts";
+import { distribution, merge, quantile, type Histogram } from "../histogram.ts";
+import type { RawPoint } from "../raw.ts";
+import type { IostatSample } from "../parsers/iostat.ts";
+
+/** A figure of a workload: per-block ratios to the baseline and latencies, by label of the arm's turn. */
+export interface FigureChart {
+  readonly id: string;
+  readonly title: string;
+  readonly better: "higher" | "lower";
+  readonly blocks: readonly number[];
+  /** Labels in the order of the legend: the baseline's repeat first, then the arms. */
+  readonly labels: readonly string[];
+  /** Arm over baseline in each block; null where either is missing. */
+  readonly ratios: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly intervals: Readonly<Record<string, { centre: number; low: number; high: number }>>;
+  /** Noise floor as a factor; null when unknown. */
+  readonly noise: number | null;
+  /** Unit of the distributions' x axis. */
+  readonly latencyUnit: string;
+  /** Cumulative distributions by label, the baseline included: [latency, percent]. Empty when not told. */
+  readonly latencies: Readonly<Record<string, readonly [number, number][]>>;
+}
+
+/** iostat lines of a client, by seconds since the run began. A gap is a null. */
+export interface IostatChart {
+  readonly client: string;
+  readonly device: string;
+  readonly lines: Readonly<
+    Record<"cpu" | "iowait" | "util" | "read" | "write", readonly [number, number | null][]>
+  >;
+}
+
+export interface ChartData {
+  readonly baseline: string;
+  readonly figures: readonly FigureChart[];
+  readonly iostat: readonly IostatChart[];
+  /** Timed windows, in seconds since the run began. */
+  readonly windows: readonly { from: number; to: number; title: string; invalid: boolean }[];
+}
+
+const mostLatencyPoints = 120;
+const mostSamples = 4000;
+
+export function chartData({ run, raw }: Analysis): ChartData {
+  const counted = raw.points.filter(({ point }) => !point.warmUp);
+  const zero = Date.parse(run.started);
+  const since = (start: string): number => (Date.parse(start) - zero) / 1000;
+  return {
+    baseline: run.baseline,
+    figures: figures(run, raw.plan.workloads, counted),
+    iostat: raw.plan.clients
+      .map((client) => iostatChart(client, raw.points, since))
+      .filter((chart) => chart !== undefined),
+    windows: raw.points.flatMap(({ point }) =>
+      point.start === null
+        ? []
+        : [
+            {
+              from: since(point.start),
+              to: since(point.start) + (point.seconds ?? 0),
+              title: `${point.warmUp ? "warm-up" : `block ${point.block}`}, ${point.label}, ${point.workload}`,
+              invalid: point.invalid !== null,
+            },
+          ],
+    ),
+  };
+}
+
+function figures(
+  run: Analysis["run"],
+  workloads: Analysis["raw"]["plan"]["workloads"],
+  points: readonly RawPoint[],
+): FigureChart[] {
+  const blocks = [...new Set(points.map(({ point }) => point.block))].sort((a, b) => a - b);
+  const arms = run.arms.map(({ name }) => name).filter((name) => name !== run.baseline);
+  const labels = [run.repeat, ...arms];
+  return workloads.flatMap((workload) =>
+    Object.entries(workload.figures).map(([figure, facts]) => {
+      const value = (block: number, label: string): number | undefined =>
+        points.find(
+          ({ point }) => point.block === block && point.label === label && point.workload === workload.name,
+        )?.point.figures[figure];
+      const ratio = (block: number, label: string): number | null => {
+        const [from, to] = [value(block, run.baseline), value(block, label)];
+        return from === undefined || to === undefined ? null : round(to / from);
+      };
+      const histograms = Object.fromEntries(
+        [run.baseline, ...labels].map((label) => [label, latenciesOf(points, workload.name, figure, label)]),
+      );
+      // On an emulated machine times mean nothing but against each other.
+      const middle = run.emulated ? quantile(histograms[run.baseline] ?? new Map(), 0.5) : undefined;
+      const found = run.results.filter(
+        (result) => result.workload === workload.name && result.figure === figure,
+      );
+      return {
+        id: `${workload.name}/${figure}`,
+        title: `${workload.name}: ${facts.title}`,
+        better: facts.better,
+        blocks,
+        labels,
+        ratios: Object.fromEntries(
+          labels.map((label) => [label, blocks.map((block) => ratio(block, label))]),
+        ),
+        intervals: Object.fromEntries(
+          found.flatMap(({ arm, ratio: entry }) => (entry ? [[arm, entry]] : [])),
+        ),
+        noise: found.find(({ noise }) => noise !== null)?.noise ?? null,
+        latencyUnit: run.emulated ? "times the baseline's median" : "microseconds",
+        latencies: Object.fromEntries(
+          Object.entries(histograms).flatMap(([label, histogram]) =>
+            histogram.size > 0 ? [[label, thinned(histogram, middle)]] : [],
+          ),
+        ),
+      };
+    }),
+  );
+}
+
+function latenciesOf(
+  points: readonly RawPoint[],
+  workload: string,
+  figure: string,
+  label: string,
+): Histogram {
+  const own = points.filter(({ point }) => point.workload === workload && point.label === label);
+  return merge(own.flatMap(({ latencies }) => latencies[figure] ?? []));
+}
+
+/** A distribution with few points, in microseconds, or as a multiple of `middle` nanoseconds. */
+function thinned(histogram: Histogram, middle: number | undefined): [number, number][] {
+  const all = distribution(histogram);
+  const every = Math.ceil(all.length / mostLatencyPoints);
+  return all
+    .filter((_, index) => index % every === 0 || index === all.length - 1)
+    .map(([microseconds, percent]) => [
+      round(middle ? (microseconds * 1000) / middle : microseconds),
+      round(percent),
+    ]);
+}
+
+function iostatChart(
+  client: string,
+  points: readonly RawPoint[],
+  since: (start: string) => number,
+): IostatChart | undefined {
+  const timed: { time: number; sample: IostatSample | null }[] = points.flatMap(({ point, iostat }) => {
+    const { start } = point;
+    const samples = iostat[client]?.samples ?? [];
+    if (start === null || samples.length === 0) return [];
+    // A report stands for the second that ends with it; after a window the line breaks.
+    const at = since(start);
+    const own = samples.map((sample, index) => ({ time: at + index + 1, sample }));
+    return [...own, { time: at + samples.length + 1, sample: null }];
+  });
+  const kept = timed.filter((_, index) => index % Math.ceil(timed.length / mostSamples) === 0);
+  const device = busiest(kept.flatMap(({ sample }) => (sample ? [sample] : [])));
+  if (device === undefined) return undefined;
+  const line = (value: (sample: IostatSample) => number | undefined): [number, number | null][] =>
+    kept.map(({ time, sample }) => [round(time), sample ? (value(sample) ?? null) : null]);
+  const of = (sample: IostatSample, key: string): number | undefined => sample.devices[device]?.[key];
+  const megabytes = (kilobytes: number | undefined): number | undefined =>
+    kilobytes === undefined ? undefined : round((kilobytes * 1024) / 1e6);
+  return {
+    client,
+    device,
+    lines: {
+      cpu: line(({ cpu }) => (cpu["idle"] === undefined ? undefined : round(100 - cpu["idle"]))),
+      iowait: line(({ cpu }) => cpu["iowait"]),
+      util: line((sample) => of(sample, "util")),
+      read: line((sample) => megabytes(of(sample, "rkB/s"))),
+      write: line((sample) => megabytes(of(sample, "wkB/s"))),
+    },
+  };
+}
+
+/** The device that was busy for longest. */
+function busiest(samples: readonly IostatSample[]): string | undefined {
+  const busy = new Map<string, number>();
+  for (const { devices } of samples)
+    for (const [name, keys] of Object.entries(devices))
+      busy.set(name, (busy.get(name) ?? 0) + (keys["util"] ?? 0));
+  return [...busy].sort(([, a], [, b]) => b - a)[0]?.[0];
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(5));
+}

@@ -1,0 +1,51 @@
+/** The small drawing in each row of the verdict table: interval and centre of a ratio over the noise band, log scale. */
+import { html, type Html } from "./html.ts";
+import type { Result } from "../run.ts";
+
+const width = 200;
+const height = 26;
+/** Ratios beyond this factor are drawn as an arrow at the edge. */
+const widest = Math.log(16);
+const narrowest = Math.log(1.1);
+
+/** Largest log-ratio that the drawings of a table show, the same for all its rows. */
+export function forestRange(results: readonly Result[]): number {
+  const ends = results.flatMap(({ ratio, noise }) => [
+    ...(ratio ? [Math.abs(Math.log(ratio.low)), Math.abs(Math.log(ratio.high))] : []),
+    ...(noise === null ? [] : [Math.log(noise)]),
+  ]);
+  return Math.min(widest, Math.max(narrowest, ...ends));
+}
+
+export function forest(result: Result, range: number): Html | undefined {
+  const { ratio, noise } = result;
+  if (!ratio || noise === null) return undefined;
+  const clamp = (log: number): number => Math.max(-range, Math.min(range, log));
+  const place = (log: number): string => (width / 2 + (clamp(log) / range) * (width / 2 - 8)).toFixed(1);
+  const [low, centre, high] = [ratio.low, ratio.centre, ratio.high].map(Math.log) as [number, number, number];
+  const floor = Math.log(noise);
+  const middle = height / 2;
+  const arrow = (at: number, direction: 1 | -1): Html =>
+    html`<path d="M${place(at)} ${middle} l${-6 * direction} -4 v8 z" />`;
+  return html`<svg
+    class="forest"
+    viewBox="0 0 ${width} ${height}"
+    width="${width}"
+    height="${height}"
+    aria-hidden="true"
+  >
+    <rect
+      class="band"
+      x="${place(-floor)}"
+      y="3"
+      width="${(Number(place(floor)) - Number(place(-floor))).toFixed(1)}"
+      height="${height - 6}"
+    />
+    <line class="one" x1="${width / 2}" x2="${width / 2}" y1="0" y2="${height}" />
+    <g class="mark">
+      <line x1="${place(low)}" x2="${place(high)}" y1="${middle}" y2="${middle}" />
+      ${low < -range ? arrow(-range, -1) : undefined}${high > range ? arrow(range, 1) : undefined}
+      <circle cx="${place(centre)}" cy="${middle}" r="4" />
+    </g>
+  </svg>`;
+}

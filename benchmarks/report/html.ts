@@ -1,0 +1,47 @@
+/** HTML as text, in which nothing from outside can become markup. */
+
+/** Text that is markup already. */
+export class Html {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export type Part = Html | string | number | null | undefined | readonly Part[];
+
+/** A template whose values are escaped, unless they are Html; lists are joined, null and undefined vanish. */
+export function html(strings: TemplateStringsArray, ...values: readonly Part[]): Html {
+  const text = strings
+    .map((string, index) => string + (index < values.length ? render(values[index]) : ""))
+    .join("");
+  return new Html(text);
+}
+
+function render(part: Part): string {
+  if (part === null || part === undefined) return "";
+  if (part instanceof Html) return part.text;
+  if (typeof part === "string" || typeof part === "number") return escape(String(part));
+  return part.map(render).join("");
+}
+
+export function escape(text: string): string {
+  const entities: Record<string, string> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&#39;",
+  };
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+}
+
+/** Script text for a script element: neither `</script>` nor `<!--` in it can end or hide anything. */
+export function scriptText(text: string): Html {
+  return new Html(text.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--"));
+}
+
+/** JSON for a script element of type application/json. */
+export function jsonText(value: unknown): Html {
+  return new Html(JSON.stringify(value).replaceAll("<", "\\u003c"));
+}

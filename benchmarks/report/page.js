@@ -1,0 +1,323 @@
+// Behaviour of the report in the browser: charts in the colours of the page, the figure menu, and copying tables.
+"use strict";
+
+(() => {
+  const element = (id) => document.getElementById(id);
+
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.addEventListener("click", () => {
+      const rows = [...element(button.dataset.copy).rows].map((row) =>
+        [...row.cells].map((cell) => cell.innerText.replace(/\s+/g, " ").trim()).join("\t"),
+      );
+      copy(rows.join("\n")).then(
+        () => (element("copied").textContent = "Copied: paste it into a spreadsheet."),
+        () =>
+          (element("copied").textContent = "This browser does not allow copying: select the table by hand."),
+      );
+    });
+  }
+
+  // A page opened from disk has no clipboard object in some browsers.
+  async function copy(text) {
+    if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("not allowed");
+  }
+
+  const source = element("data");
+  if (!source) return;
+  const data = JSON.parse(source.textContent);
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  let charts = [];
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const armColour = (index) => colour(`--arm-${Math.min(index, 7)}`);
+  const readable = (value) =>
+    value === null || value === undefined ? "–" : String(Number(Number(value).toPrecision(3)));
+
+  // What all charts share.
+  function base(extra) {
+    const [ink, soft, line] = ["--ink", "--soft", "--line"].map(colour);
+    const axis = {
+      nameTextStyle: { color: soft },
+      axisLabel: { color: soft },
+      axisLine: { lineStyle: { color: line } },
+      splitLine: { lineStyle: { color: line } },
+    };
+    return {
+      animation: !still && false,
+      backgroundColor: "transparent",
+      textStyle: { color: ink, fontFamily: "inherit" },
+      legend: { top: 0, textStyle: { color: ink }, type: "scroll" },
+      grid: { left: 12, right: 24, top: 44, bottom: 36, containLabel: true },
+      tooltip: {
+        trigger: "axis",
+        confine: true,
+        backgroundColor: colour("--panel"),
+        borderColor: line,
+        textStyle: { color: ink },
+      },
+      ...extra(axis),
+    };
+  }
+
+  function draw(id, option, label) {
+    const chart = echarts.init(element(id), null, { renderer: "canvas" });
+    chart.setOption(option);
+    element(id).setAttribute("aria-label", label);
+    charts.push(chart);
+    return chart;
+  }
+
+  function blocksChart(figure) {
+    const series = figure.labels.map((label, index) => {
+      const interval = figure.intervals[label];
+      const tone = armColour(index + 1);
+      return {
+        name: label,
+        type: "line",
+        data: figure.ratios[label],
+        connectNulls: false,
+        symbol: index === 0 ? "emptyCircle" : "circle",
+        symbolSize: 9,
+        lineStyle: { width: 1.5, opacity: 0.55, type: index === 0 ? "dashed" : "solid" },
+        itemStyle: { color: tone },
+        markLine: interval && {
+          silent: true,
+          symbol: "none",
+          label: { formatter: readable(interval.centre), color: tone, position: "insideEndTop" },
+          lineStyle: { color: tone, width: 2 },
+          data: [{ yAxis: interval.centre }],
+        },
+        markArea: interval && {
+          silent: true,
+          itemStyle: { color: tone, opacity: 0.13 },
+          data: [[{ yAxis: interval.low }, { yAxis: interval.high }]],
+        },
+      };
+    });
+    series.push({
+      name: "noise floor",
+      type: "line",
+      data: [],
+      itemStyle: { color: colour("--soft") },
+      markLine: {
+        silent: true,
+        symbol: "none",
+        label: { show: false },
+        lineStyle: { color: colour("--soft"), type: "dotted" },
+        data: figure.noise === null ? [{ yAxis: 1 }] : [{ yAxis: figure.noise }, { yAxis: 1 / figure.noise }],
+      },
+    });
+    const option = base((axis) => ({
+      xAxis: {
+        type: "category",
+        name: "block",
+        nameLocation: "middle",
+        nameGap: 26,
+        data: figure.blocks,
+        ...axis,
+        splitLine: { show: false },
+      },
+      yAxis: {
+        type: "log",
+        logBase: 10,
+        name: `ratio to ${data.baseline}`,
+        scale: true,
+        ...axis,
+        axisLabel: { ...axis.axisLabel, formatter: readable },
+        ...limits(figure),
+      },
+      series,
+    }));
+    option.tooltip.valueFormatter = readable;
+    const parts = figure.labels.map((label) => {
+      const interval = figure.intervals[label];
+      return interval
+        ? `${label} ${readable(interval.centre)}, between ${readable(interval.low)} and ${readable(interval.high)}`
+        : "";
+    });
+    draw(
+      "chart-blocks",
+      option,
+      `${figure.title}, ratio to ${data.baseline} by block. ${parts.filter(Boolean).join("; ")}`,
+    );
+  }
+
+  // Ends of the log axis: all points, intervals (as far as they help) and the noise floor, with some air.
+  function limits(figure) {
+    const values = figure.labels.flatMap((label) => figure.ratios[label]).filter((value) => value !== null);
+    const noise = figure.noise === null ? [] : [Math.min(figure.noise, 100), 1 / Math.min(figure.noise, 100)];
+    const all = [1, ...values, ...noise];
+    return { min: Math.min(...all) / 1.15, max: Math.max(...all) * 1.15 };
+  }
+
+  function latencyChart(figure) {
+    const labels = Object.keys(figure.latencies);
+    const holder = element("chart-latency");
+    holder.closest("figure").hidden = labels.length === 0;
+    if (labels.length === 0) return;
+    const option = base((axis) => ({
+      xAxis: {
+        type: "log",
+        name: figure.latencyUnit,
+        nameLocation: "middle",
+        nameGap: 26,
+        scale: true,
+        ...axis,
+        axisLabel: { ...axis.axisLabel, formatter: readable },
+      },
+      yAxis: { type: "value", name: "%", min: 0, max: 100, ...axis },
+      series: labels.map((label) => ({
+        name: label,
+        type: "line",
+        step: "end",
+        showSymbol: false,
+        data: figure.latencies[label],
+        itemStyle: { color: armColour(label === data.baseline ? 0 : figure.labels.indexOf(label) + 1) },
+        lineStyle: { width: 2, type: label === figure.labels[0] ? "dashed" : "solid" },
+      })),
+    }));
+    option.tooltip.axisPointer = { type: "line" };
+    option.tooltip.formatter = (items) =>
+      items
+        .map(
+          (item) =>
+            `${item.marker} ${item.seriesName}: ${readable(item.value[1])} % within ${readable(item.value[0])}`,
+        )
+        .join("<br>");
+    draw(
+      "chart-latency",
+      option,
+      `${figure.title}: cumulative distribution of latencies in ${figure.latencyUnit}`,
+    );
+  }
+
+  function blockTable(figure) {
+    const table = element("block-table");
+    table.replaceChildren();
+    const head = table.createTHead().insertRow();
+    for (const text of ["Block", ...figure.labels]) {
+      const cell = document.createElement("th");
+      cell.scope = "col";
+      cell.textContent = text;
+      head.append(cell);
+    }
+    const body = table.createTBody();
+    figure.blocks.forEach((block, index) => {
+      const row = body.insertRow();
+      for (const value of [block, ...figure.labels.map((label) => figure.ratios[label][index])]) {
+        row.insertCell().textContent = typeof value === "number" ? String(value) : "–";
+      }
+    });
+  }
+
+  function iostatCharts() {
+    const host = element("iostat-charts");
+    host.replaceChildren();
+    if (data.iostat.length === 0) {
+      host.textContent = "No iostat file of this run could be read.";
+      return;
+    }
+    for (const entry of data.iostat) {
+      const figure = document.createElement("figure");
+      const caption = document.createElement("figcaption");
+      caption.textContent = `${entry.client}: CPU and ${entry.device}`;
+      const chart = document.createElement("div");
+      chart.className = "chart";
+      chart.id = `iostat-${entry.client}`;
+      chart.setAttribute("role", "img");
+      figure.append(caption, chart);
+      host.append(figure);
+      const names = {
+        cpu: "CPU busy %",
+        iowait: "CPU waiting for I/O %",
+        util: `${entry.device} busy %`,
+        read: "read MB/s",
+        write: "written MB/s",
+      };
+      const tones = { cpu: 2, iowait: 5, util: 4, read: 7, write: 3 };
+      const series = Object.keys(names).map((key) => ({
+        name: names[key],
+        type: "line",
+        yAxisIndex: key === "read" || key === "write" ? 1 : 0,
+        data: entry.lines[key],
+        showSymbol: entry.lines[key].length < 200,
+        symbolSize: 4,
+        connectNulls: false,
+        itemStyle: { color: armColour(tones[key]) },
+        lineStyle: { width: 1.5 },
+      }));
+      series[0].markArea = {
+        silent: false,
+        label: { show: false },
+        emphasis: { label: { show: true, color: colour("--ink"), position: "insideTop" } },
+        data: data.windows.map((window) => [
+          {
+            name: window.title,
+            xAxis: window.from,
+            itemStyle: { color: window.invalid ? colour("--invalid-back") : colour("--band"), opacity: 0.55 },
+          },
+          { xAxis: window.to },
+        ]),
+      };
+      const option = base((axis) => ({
+        xAxis: {
+          type: "value",
+          name: "s since the run began",
+          nameLocation: "middle",
+          nameGap: 26,
+          ...axis,
+          splitLine: { show: false },
+        },
+        yAxis: [
+          { type: "value", name: "%", min: 0, max: 100, ...axis },
+          { type: "value", name: "MB/s", min: 0, ...axis, splitLine: { show: false } },
+        ],
+        dataZoom: [
+          { type: "inside" },
+          {
+            type: "slider",
+            height: 18,
+            bottom: 4,
+            borderColor: colour("--line"),
+            textStyle: { color: colour("--soft") },
+          },
+        ],
+        series,
+      }));
+      option.grid.bottom = 62;
+      option.tooltip.valueFormatter = readable;
+      draw(
+        chart.id,
+        option,
+        `iostat of ${entry.client}: CPU busy, waiting for I/O, ${entry.device} busy, read and written MB/s over the run`,
+      );
+    }
+  }
+
+  const menu = element("figure");
+  for (const figure of data.figures) menu.add(new Option(figure.title, figure.id));
+  const hash = decodeURIComponent(location.hash.slice(1));
+  if (data.figures.some((figure) => figure.id === hash)) menu.value = hash;
+
+  function drawAll() {
+    for (const chart of charts) chart.dispose();
+    charts = [];
+    const figure = data.figures.find((entry) => entry.id === menu.value);
+    blocksChart(figure);
+    latencyChart(figure);
+    blockTable(figure);
+    iostatCharts();
+  }
+
+  menu.addEventListener("change", drawAll);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  addEventListener("resize", () => charts.forEach((chart) => chart.resize()));
+  drawAll();
+})();
