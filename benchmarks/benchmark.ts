@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { local } from "@pulumi/command";
 import { withRole, type Machine } from "../provisioning/machine.ts";
+import { port } from "../provisioning/ports.ts";
 import { RemoteFiles, RemoteStep } from "../provisioning/remote.ts";
 import { quote } from "../provisioning/shell.ts";
 import type { ArmName } from "./arms.ts";
@@ -67,7 +68,7 @@ export class Benchmark extends pulumi.ComponentResource {
     const plan = planOf(args, clients);
     const runId = plan.apply((value) => value.runId);
     const files = [...new Set([head, ...clients])].flatMap((machine) =>
-      ["disgrafs_benchmark", "arms"].map(
+      (["disgrafs_benchmark", "arms"] as const).map(
         (folder) =>
           new RemoteFiles(
             `${name}-${folder}-${machine.name}`,
@@ -82,6 +83,21 @@ export class Benchmark extends pulumi.ComponentResource {
           ),
       ),
     );
+    const droppers = args.machines.filter(dropsCaches).map(
+      (machine) =>
+        new RemoteStep(
+          `${name}-caches-${machine.name}`,
+          {
+            machine,
+            run: {
+              file: new URL("./nodes/dropCaches.sh", import.meta.url),
+              args: [machine.privateAddress, String(port("benchmarkCaches"))],
+            },
+            undo: { file: new URL("./nodes/keepCaches.sh", import.meta.url) },
+          },
+          { parent: this, dependsOn: [...args.after] },
+        ),
+    );
     const place = new RemoteStep(
       `${name}-plan`,
       {
@@ -92,7 +108,7 @@ export class Benchmark extends pulumi.ComponentResource {
         },
         undo: { file: new URL("./nodes/stop.sh", import.meta.url), args: [runId] },
       },
-      { parent: this, dependsOn: [...files, ...args.after] },
+      { parent: this, dependsOn: [...files, ...droppers, ...args.after] },
     );
     const follow = followRun(name, head, args.profile, runId, this, place);
     const collected = new local.Command(
@@ -159,7 +175,7 @@ function followRun(
 
 function planOf(args: BenchmarkArgs, clients: readonly Machine[]): pulumi.Output<Plan> {
   const { profile, seed, mountPoint, arms, redis, clock = "wall" } = args;
-  const others = args.machines.filter((machine) => !machine.roles.includes("client"));
+  const others = args.machines.filter(dropsCaches);
   return pulumi
     .all([
       redis.host,
@@ -180,6 +196,11 @@ function planOf(args: BenchmarkArgs, clients: readonly Machine[]): pulumi.Output
         settings: { ...args.settings, runner: runnerHash() },
       }),
     );
+}
+
+/** A node that serves clients but is none: the runner reaches it only through a socket. */
+function dropsCaches({ roles }: Machine): boolean {
+  return !roles.includes("client") && (roles.includes("meta") || roles.includes("objects"));
 }
 
 /** Hash of what runs on the nodes: figures taken by another version of it are not mixed with new ones. */

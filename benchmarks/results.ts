@@ -93,8 +93,9 @@ export function ratioText({ centre, low, high }: { centre: number; low: number; 
   return `${digits(centre)} [${digits(low)}, ${digits(high)}]`;
 }
 
+const three = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+
 /** A number with three significant digits, without an exponent in the range of figures here. */
 export function digits(value: number): string {
-  const rounded = Number(value.toPrecision(3));
-  return Math.abs(rounded) >= 1e-4 && Math.abs(rounded) < 1e15 ? rounded.toString() : value.toExponential(2);
+  return value === 0 || Math.abs(value) >= 1e-4 ? three.format(value) : value.toExponential(2);
 }

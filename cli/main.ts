@@ -1,9 +1,11 @@
 /** The lab's command line. A command is one file in commands/ and one line here. */
 import { Command, CommanderError } from "commander";
 import { Problem } from "./problem.ts";
+import { bench } from "./commands/bench.ts";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { env } from "./commands/env.ts";
+import { report } from "./commands/report.ts";
 import { setup } from "./commands/setup.ts";
 import { ssh } from "./commands/ssh.ts";
 import { status } from "./commands/status.ts";
@@ -25,7 +27,8 @@ Examples:
 Each command has --help.`,
   );
 
-for (const command of [setup, up, down, test, doctor, ssh, status, env]) program.addCommand(command);
+for (const command of [setup, up, down, test, doctor, ssh, status, env, bench, report])
+  program.addCommand(command);
 
 try {
   await program.parseAsync();

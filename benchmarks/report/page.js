@@ -125,13 +125,10 @@
         splitLine: { show: false },
       },
       yAxis: {
-        type: "log",
-        logBase: 10,
         name: `ratio to ${data.baseline}`,
-        scale: true,
         ...axis,
         axisLabel: { ...axis.axisLabel, formatter: readable },
-        ...limits(figure),
+        ...ratioAxis(figure),
       },
       series,
     }));
@@ -149,12 +146,20 @@
     );
   }
 
-  // Ends of the log axis: all points, intervals (as far as they help) and the noise floor, with some air.
-  function limits(figure) {
+  // A log axis, or a linear one where all is close together and decades would leave it without a tick.
+  function ratioAxis(figure) {
     const values = figure.labels.flatMap((label) => figure.ratios[label]).filter((value) => value !== null);
     const noise = figure.noise === null ? [] : [Math.min(figure.noise, 100), 1 / Math.min(figure.noise, 100)];
     const all = [1, ...values, ...noise];
-    return { min: Math.min(...all) / 1.15, max: Math.max(...all) * 1.15 };
+    const [low, high] = [Math.min(...all), Math.max(...all)];
+    if (high / low < 5)
+      return { type: "value", scale: true, min: low - (high - low) * 0.1, max: high + (high - low) * 0.1 };
+    return {
+      type: "log",
+      logBase: 10,
+      min: 10 ** Math.floor(Math.log10(low)),
+      max: 10 ** Math.ceil(Math.log10(high)),
+    };
   }
 
   function latencyChart(figure) {
