@@ -3,7 +3,7 @@ import * as grpc from "@grpc/grpc-js";
 import { Provider } from "./service.ts";
 
 /** Milliseconds for running operations to end when the engine is gone, or asks for the end. */
-const shutDownTimeout = 25_000;
+const shutDownTimeout = 40_000;
 
 // The engine passes its address last; flags for logging and tracing may stand before it.
 const engine = process.argv.slice(2).findLast((argument) => /^[^-].*:\d+$/.test(argument));

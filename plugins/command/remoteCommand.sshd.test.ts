@@ -271,7 +271,8 @@ describe("the end of an operation", () => {
 
   test("a timeout ends the process and all its children on the far side, and no neighbour", async () => {
     const [name, neighbour] = [mark(), mark()];
-    const other = create({ create: `bash -c 'exec -a ${neighbour} sleep 12'; echo done` });
+    const gone = join(sshd.folder, neighbour);
+    const other = create({ create: `bash -c 'while [ ! -e ${gone} ]; do sleep 0.2; done'; echo done` });
     await until("the neighbour runs", () => processesWith(neighbour).length > 0);
     const message = await failure(
       operate((operation) => remoteCommand(pool).create(inputs({ create: family(name) }), operation), {
@@ -281,6 +282,7 @@ describe("the end of an operation", () => {
     expect(message).toBe("not finished after 2 s, the limit that customTimeouts sets for it");
     expect(processesWith(name)).toEqual([]);
     expect(processesWith(neighbour).length).toBeGreaterThan(0);
+    writeFileSync(gone, "");
     expect((await other).value["stdout"]).toBe("done");
   });
 

@@ -13,7 +13,7 @@ const mostChannels = 8;
 /** Milliseconds that a server has to open a channel; after that the connection counts as dead. */
 const openTimeout = 30_000;
 /** Milliseconds that ending processes may take. */
-const killTimeout = 20_000;
+const killTimeout = 30_000;
 /** Times that the far side's processes are looked at before they are given up as unknown. */
 const mostLooks = 20;
 
