@@ -103,7 +103,6 @@ export function portOptions(kind: "head" | "worker"): string[] {
     "metrics-export-port": port("rayMetrics"),
     "min-worker-port": first,
     "max-worker-port": last,
-    ...(kind === "head" ? { "ray-client-server-port": port("rayClient") } : {}),
   };
   return Object.entries(pinned).map(([option, value]) => `--${option}=${value}`);
 }

@@ -23,32 +23,31 @@ Description=Ray ($kind)
 After=network.target juicefs.service
 
 [Service]
-# An emulated machine is slow, not dead: the defaults would declare it so.
-Environment=RAY_raylet_start_wait_time_s=300 RAY_health_check_initial_delay_ms=60000 RAY_health_check_timeout_ms=60000
-Environment=RAY_health_check_period_ms=10000 RAY_USAGE_STATS_ENABLED=0 RAY_gcs_rpc_server_reconnect_timeout_s=300
-Environment=RAY_prestart_worker_first_driver=0 RAY_enable_worker_prestart=0 RAY_DISABLE_IMPORT_WARNING=1
+# An emulated machine is slow, not dead: Ray's own limits would declare it so while its helpers still start.
+Environment=RAY_raylet_start_wait_time_s=150 RAY_agent_register_timeout_ms=150000 RAY_gcs_rpc_server_reconnect_timeout_s=300
+Environment=RAY_health_check_initial_delay_ms=60000 RAY_health_check_timeout_ms=60000 RAY_health_check_period_ms=10000
+Environment=RAY_USAGE_STATS_ENABLED=0 RAY_prestart_worker_first_driver=0 RAY_enable_worker_prestart=0 PYTHONUNBUFFERED=1
+# Neither the log monitor nor the autoscaler's is of use here, and each is a Python process that works all the time.
 ExecStart=$venv/bin/ray start --block $where --node-ip-address=$address --num-cpus=$(nproc) \\
-  --object-store-memory=$((memory * 1024 * 1024)) --resources='$resources' --disable-usage-stats $*
+  --object-store-memory=$((memory * 1024 * 1024)) --resources='$resources' --disable-usage-stats \\
+  --include-log-monitor=false --no-monitor $*
+Restart=on-failure
+RestartSec=1
 KillMode=control-group
 TimeoutStopSec=20
-Restart=no
 LimitNOFILE=65536
 
 [Install]
 WantedBy=multi-user.target
 END
 start_unit ray.service "$restart"
-# Up is: the head's port answers, or the worker's raylet listens. Whether Ray counts the node is checked later, for all.
-if [ "$kind" = head ]; then target=$address/$gcs; else target=$address/$(sed -n 's/.*--node-manager-port=\([0-9]*\).*/\1/p' <<<"$*"); fi
-listening() { (exec 3<>"/dev/tcp/$target"); }
-alive() { systemctl -q is-active ray.service; }
-for _ in 1 2 3 4 5 6; do
-  alive || { journalctl -u ray.service -n 30 --no-pager -o cat >&2; exit 1; }
-  if wait_for 30 "Ray on $target" listening 2>/dev/null; then
-    echo "$runtime"
-    exit 0
-  fi
-done
-echo "Ray ($kind) does not listen on $target" >&2
-journalctl -u ray.service -n 30 --no-pager -o cat >&2
-exit 1
+# Ray says so when the node is part of the cluster; a port that listens is too early a sign.
+started() {
+  journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value ray.service)" |
+    grep -q 'Ray runtime started'
+}
+if ! wait_for 360 "\"Ray runtime started\" of the $kind" started; then
+  journalctl -u ray.service -n 30 --no-pager -o cat >&2
+  exit 1
+fi
+echo "$runtime"

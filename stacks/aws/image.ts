@@ -11,11 +11,11 @@ export interface ImageArgs {
 }
 
 /** Id of the image that all machines with this kernel start from. */
-export function pinnedImage(args: ImageArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+export function pinnedImage(args: ImageArgs, opts: pulumi.InvokeOptions): pulumi.Output<string> {
   if (args.image !== undefined) return pulumi.output(args.image);
   const { find } = kernels[args.kernel].aws;
   const name = `image-${args.kernel}`;
-  const pinned = settled(name, newest(args.kernel, find, opts), opts);
+  const pinned = settled(name, newest(args.kernel, find, opts), {});
   const urn = pulumi.createUrn(name, "pulumi:index:Stash");
   return pulumi.all([pinned, stillThere(pinned, find, opts), urn]).apply(([id, there, stash]) => {
     if (!there) void pulumi.log.warn(goneMessage(id, args.kernel, stash));
@@ -33,10 +33,9 @@ function goneMessage(id: string, kernel: Kernel, stash: string): string {
 function newest(
   kernel: Kernel,
   find: AwsImageFacts["find"],
-  opts: pulumi.CustomResourceOptions,
+  opts: pulumi.InvokeOptions,
 ): pulumi.Output<string> {
-  const invoke = { provider: opts.provider };
-  if ("parameter" in find) return aws.getParameterOutput({ name: find.parameter }, invoke).value;
+  if ("parameter" in find) return aws.getParameterOutput({ name: find.parameter }, opts).value;
   return aws
     .getAmiIdsOutput(
       {
@@ -47,7 +46,7 @@ function newest(
           { name: "state", values: ["available"] },
         ],
       },
-      invoke,
+      opts,
     )
     .ids.apply((ids) => {
       const id = ids[0];
@@ -63,10 +62,10 @@ function newest(
 function stillThere(
   id: pulumi.Output<string>,
   find: AwsImageFacts["find"],
-  opts: pulumi.CustomResourceOptions,
+  opts: pulumi.InvokeOptions,
 ): pulumi.Output<boolean> {
   const owners = ["owner" in find ? find.owner : "amazon"];
   return aws
-    .getAmiIdsOutput({ owners, filters: [{ name: "image-id", values: [id] }] }, { provider: opts.provider })
+    .getAmiIdsOutput({ owners, filters: [{ name: "image-id", values: [id] }] }, opts)
     .ids.apply((ids) => ids.length > 0);
 }

@@ -7,7 +7,6 @@ import type { Region } from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { Kernel } from "../../provisioning/kernels.ts";
 import type { Machine, Role } from "../../provisioning/machine.ts";
-import { awsFailure } from "./advice.ts";
 import { checkCost, costEstimate, type CostEstimate } from "./cost.ts";
 import { pinnedImage } from "./image.ts";
 import { Instance } from "./instance.ts";
@@ -123,7 +122,6 @@ export function awsMachines(
   const group = config.placementGroup
     ? new aws.PlacementGroup("group", { strategy: "cluster", tags: tags("group") }, opts)
     : undefined;
-  const onError = adviceHook();
 
   const instances = machines.map(
     (node, index) =>
@@ -151,7 +149,6 @@ export function awsMachines(
           expires: life.expires,
           cacheFolder,
           tags,
-          onError,
           after: [...network.ready, ...storage.ready],
         },
         opts,
@@ -248,13 +245,4 @@ function forwardTo(config: AwsSettings, stack: string, index: number) {
       : instanceId.apply((id) =>
           forward({ instanceId: id, port, region: config.region, profile: config.profile }),
         );
-}
-
-/** Says what to do about an error of AWS that has a known cure. The error itself stays as it is. */
-function adviceHook(): pulumi.ErrorHook {
-  return new pulumi.ErrorHook("aws-advice", ({ name, errors }) => {
-    const failure = errors.map(awsFailure).find((found) => found !== undefined);
-    if (failure) void pulumi.log.error(`${name}: ${failure.kind} (${failure.code}). ${failure.advice}`);
-    return false;
-  });
 }

@@ -38,8 +38,6 @@ export interface InstanceArgs {
   /** Where a client's cache goes. */
   readonly cacheFolder: string;
   readonly tags: Tagger;
-  /** Told of errors of AWS, to give advice. */
-  readonly onError: pulumi.ErrorHook;
   /** What must be there first: routes, rules, permissions. */
   readonly after: pulumi.Resource[];
 }
@@ -105,7 +103,6 @@ export class Instance extends pulumi.ComponentResource {
         ...parent,
         dependsOn: args.after,
         customTimeouts: { create: "10m", delete: "10m" },
-        hooks: { onError: [args.onError] },
       },
     );
 
