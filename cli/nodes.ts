@@ -1,19 +1,25 @@
-/** The nodes of a stack, as its outputs tell. */
+/** The nodes of a stack, as its outputs tell (stacks/outputs.ts). */
 import { Problem } from "./problem.ts";
-import type { Pulumi } from "./pulumi.ts";
 
 export interface Node {
   readonly name: string;
   readonly roles: readonly string[];
+  /** `uname -r`. */
   readonly kernel: string;
-  /** A command line that logs in. */
+  /** A command line that logs in, from the checkout. */
   readonly ssh: string;
 }
 
-/** The nodes of the last `up`. */
-export async function nodesOf(pulumi: Pulumi): Promise<Node[]> {
-  const nodes = (await pulumi.outputs())?.nodes as Node[] | undefined;
-  if (nodes === undefined)
-    throw new Problem(`stack "${pulumi.stack}" has no nodes; run ./lab up --stack ${pulumi.stack}`);
+/** The nodes of the last `up`, from the stack's outputs. */
+export function nodesOf(stack: string, outputs: Record<string, unknown> | undefined): Node[] {
+  const nodes = outputs?.nodes as Node[] | undefined;
+  if (nodes === undefined) throw new Problem(`stack "${stack}" has no nodes; run ./lab up --stack ${stack}`);
   return nodes;
+}
+
+/** The node with a name. */
+export function nodeNamed(nodes: readonly Node[], name: string): Node {
+  const node = nodes.find((each) => each.name === name);
+  if (node) return node;
+  throw new Problem(`there is no node "${name}"; the nodes: ${nodes.map((each) => each.name).join(", ")}`);
 }

@@ -1,20 +1,28 @@
 /** Runs the Pulumi CLI in this checkout, in the environment that environment.ts decides. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { execa } from "execa";
 import { apply, environment, type Environment } from "./environment.ts";
-import { inCheckout, root } from "./checkout.ts";
-import { removeStaleLocks } from "./locks.ts";
+import { root } from "./checkout.ts";
+import { removeStaleLocks, stackLocks } from "./locks.ts";
 import { Problem } from "./problem.ts";
 
 export class Pulumi {
   readonly environment: Environment;
+  /** As given: may be `organization/name` for a backend that has those. */
   readonly stack: string;
+  /** Its last part: what the program sees, and what the stack's folder is called. */
+  readonly localName: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #project: string;
 
-  constructor(environment: Environment, stack: string) {
+  /** `project` is the folder of Pulumi.yaml. */
+  constructor(environment: Environment, stack: string, project = root) {
     this.environment = environment;
     this.stack = stack;
+    this.localName = localName(stack);
     this.#env = apply(environment);
+    this.#project = project;
   }
 
   /** For a stack, in the environment of this process. */
@@ -27,7 +35,7 @@ export class Pulumi {
   /** Runs a command on the stack with this process's terminal; gives its exit status. */
   async run(...args: string[]): Promise<number> {
     const child = execa("pulumi", [...args, "--stack", this.stack], {
-      cwd: root,
+      cwd: this.#project,
       env: this.#env,
       extendEnv: false,
       stdio: "inherit",
@@ -66,8 +74,13 @@ export class Pulumi {
     return text === undefined ? undefined : (JSON.parse(text) as Record<string, unknown>);
   }
 
+  /** Whether the backend knows the stack. A backend that cannot be asked is an error, not a no. */
   async exists(): Promise<boolean> {
-    return (await this.read("stack", "output", "--json")) !== undefined;
+    const result = await this.#quiet(["stack", "ls", "--json"]);
+    if (result.code === "ENOENT") throw new Problem("there is no Pulumi CLI yet; run ./lab setup");
+    if (result.exitCode !== 0) throw new Problem(`pulumi stack ls failed:\n${result.stderr}`);
+    const stacks = JSON.parse(result.stdout) as { name: string }[];
+    return stacks.some(({ name }) => localName(name) === this.localName);
   }
 
   /** Makes the stack the selected one, and makes it first when there is none. */
@@ -89,8 +102,16 @@ export class Pulumi {
    */
   async recover(): Promise<void> {
     const backend = this.#env.PULUMI_BACKEND_URL ?? "";
-    for (const lock of removeStaleLocks(backend, projectName(), this.stack)) {
+    const project = projectName(this.#project);
+    for (const lock of removeStaleLocks(backend, project, this.localName)) {
       say(`removed the lock of a pulumi that is gone (process ${lock.pid}, ${lock.timestamp})`);
+    }
+    const [held] = stackLocks(backend, project, this.localName);
+    if (held) {
+      throw new Problem(
+        `stack "${this.stack}" is being changed by process ${held.pid} on ${held.hostname} since ${held.timestamp}; ` +
+          `wait for it to end, or end it with Ctrl-C`,
+      );
     }
     const pending = pendingCreations((await this.read("stack", "export")) ?? "{}");
     if (pending.length === 0) return;
@@ -106,7 +127,7 @@ export class Pulumi {
    * passphrase that is gone, and nothing can be read with it: it must go before the stack is made anew.
    */
   #forgetOldSalt(): void {
-    const file = inCheckout(`Pulumi.${this.stack}.yaml`);
+    const file = join(this.#project, `Pulumi.${this.localName}.yaml`);
     if (!existsSync(file)) return;
     const text = readFileSync(file, "utf8");
     if (!/^encryptionsalt:/m.test(text)) return;
@@ -123,7 +144,7 @@ export class Pulumi {
 
   #quiet(args: readonly string[]) {
     return execa("pulumi", args, {
-      cwd: root,
+      cwd: this.#project,
       env: this.#env,
       extendEnv: false,
       stdin: "ignore",
@@ -131,6 +152,15 @@ export class Pulumi {
       maxBuffer: 256 * 1024 * 1024,
     });
   }
+}
+
+/** The last part of a stack's name, by Pulumi's rules. It becomes part of paths, so nothing else is let through. */
+export function localName(stack: string): string {
+  const name = stack.split("/").at(-1) ?? "";
+  if (/^[\w.-]{1,100}$/.test(name) && !/^\.{1,2}$|^-/.test(name)) return name;
+  throw new Problem(
+    `"${stack}" cannot be the name of a stack: it may hold letters, digits, "-", "_" and ".", and not begin with "-"`,
+  );
 }
 
 /** The resources that a stack's exported state says were being created, by type and name. */
@@ -155,8 +185,8 @@ function hint(error: string): string {
 }
 
 /** `name:` of Pulumi.yaml. */
-export function projectName(): string {
-  const name = /^name: *(\S+)/m.exec(readFileSync(inCheckout("Pulumi.yaml"), "utf8"))?.[1];
+function projectName(folder: string): string {
+  const name = /^name: *(\S+)/m.exec(readFileSync(join(folder, "Pulumi.yaml"), "utf8"))?.[1];
   if (name === undefined) throw new Problem("Pulumi.yaml has no name");
   return name;
 }

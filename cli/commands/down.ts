@@ -1,13 +1,12 @@
 /** `./lab down`: `pulumi destroy`, then a look at what is left, whatever became of the first. */
-import { Command } from "commander";
+import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { inLab } from "../checkout.ts";
+import { Command } from "commander";
+import { stopNetwork } from "../../stacks/local/network.ts";
+import { cacheFolder, machineFolder, stackFolder } from "../../stacks/local/paths.ts";
+import { sweep, type Leftover } from "../../stacks/local/sweep.ts";
+import { removeVm } from "../../stacks/local/vm.ts";
 import { Pulumi, say } from "../pulumi.ts";
-
-interface Sweeper {
-  readonly sweep: (stack: string) => Promise<{ kind: string; what: string; pid?: number }[]>;
-}
-const sweeper: string = new URL("../../stacks/local/sweep.ts", import.meta.url).href;
 
 interface Options {
   readonly stack: string;
@@ -21,35 +20,50 @@ export const down = new Command("down")
   .addHelpText(
     "after",
     `
-Ends with the number of things that are left: processes, sockets, disks, mounts. When it is not zero, they are named
-and the exit status is not zero either.
+Ends with the number of things that are left of the stack on this machine: processes, sockets, disks, files, mounts.
+When it is not zero, they are named and the exit status is not zero either.
 
 Examples:
   ./lab down
   ./lab down --stack second
   ./lab down --purge          the next up bakes the image anew`,
   )
-  .action(async (options: Options) => {
-    const pulumi = await Pulumi.forStack(options.stack);
+  .action(async ({ stack, purge }: Options) => {
+    const pulumi = await Pulumi.forStack(stack);
+    const name = pulumi.localName;
     let status = 0;
     if (await pulumi.exists()) {
       await pulumi.recover();
       status = await pulumi.run("destroy", "--yes", "--skip-preview");
       if (status !== 0) say(`pulumi destroy ended with status ${status}; see above`);
-    } else say(`there is no stack "${options.stack}"; looking for leftovers only`);
-
-    const { sweep } = (await import(sweeper)) as Sweeper;
-    const leftovers = await sweep(options.stack);
-    for (const left of leftovers) {
-      process.stdout.write(
-        `left: ${left.kind} ${left.what}${left.pid === undefined ? "" : ` (process ${left.pid})`}\n`,
-      );
+    } else {
+      say(`Pulumi knows no stack "${stack}"; removing what this machine has of it`);
+      await removeUnknown(name);
     }
-    process.stdout.write(`${leftovers.length} left of stack ${options.stack}\n`);
-    if (options.purge && status === 0 && leftovers.length === 0) {
+    const leftovers = await sweep(name);
+    process.stdout.write(report(name, leftovers));
+    if (status === 0 && leftovers.length > 0) status = 1;
+    if (purge && status === 0) {
       if (await pulumi.exists()) status = await pulumi.run("stack", "rm", "--yes");
-      await rm(inLab("cache"), { recursive: true, force: true });
+      await rm(cacheFolder, { recursive: true, force: true });
       say("removed the cache of images");
     }
-    process.exitCode = status === 0 && leftovers.length > 0 ? 1 : status;
+    process.exitCode = status;
   });
+
+/** Stops and removes the machines and the network of a stack whose record is lost, as after `rm -r .lab/state`. */
+async function removeUnknown(stack: string): Promise<void> {
+  const machines = machineFolder(stack, "");
+  const names = existsSync(machines) ? readdirSync(machines, { withFileTypes: true }) : [];
+  for (const entry of names.filter((each) => each.isDirectory())) await removeVm(stack, entry.name);
+  await stopNetwork(stack);
+  await rm(stackFolder(stack), { recursive: true, force: true });
+}
+
+/** One line for each thing that is left, and the count. */
+export function report(stack: string, leftovers: readonly Leftover[]): string {
+  const lines = leftovers.map(
+    ({ kind, what, pid }) => `left: ${kind}${pid === undefined ? "" : ` ${pid}`}: ${what}`,
+  );
+  return [...lines, `${leftovers.length} left of stack ${stack}`].map((text) => `${text}\n`).join("");
+}

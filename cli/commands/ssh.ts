@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { Command } from "commander";
 import { quote } from "../../provisioning/shell.ts";
 import { root } from "../checkout.ts";
-import { nodesOf } from "../nodes.ts";
-import { Problem } from "../problem.ts";
+import { apply } from "../environment.ts";
+import { nodeNamed, nodesOf } from "../nodes.ts";
 import { Pulumi } from "../pulumi.ts";
 
 export const ssh = new Command("ssh")
@@ -20,19 +20,25 @@ The exit status is the command's.
 Examples:
   ./lab ssh node1
   ./lab ssh node1 -- findmnt -t fuse.juicefs
-  ./lab ssh meta -- 'redis-cli --version | cut -d" " -f2'`,
+  ./lab ssh meta -- 'uptime | cut -d, -f1'`,
   )
   .action(async (name: string, words: string[], options: { stack: string }) => {
-    const nodes = await nodesOf(await Pulumi.forStack(options.stack));
-    const node = nodes.find((each) => each.name === name);
-    if (node === undefined) {
-      throw new Problem(
-        `stack "${options.stack}" has no node "${name}"; its nodes: ${nodes.map((n) => n.name).join(", ")}`,
-      );
-    }
-    // As with ssh itself, the node's shell reads the command: one word may hold a whole pipeline.
-    const command = words.length === 1 ? words[0] : words.map(quote).join(" ");
-    const line = command ? `${node.ssh} -- ${quote(command)}` : node.ssh;
-    const result = spawnSync("bash", ["-c", `exec ${line}`], { cwd: root, stdio: "inherit" });
+    const pulumi = await Pulumi.forStack(options.stack);
+    const node = nodeNamed(nodesOf(options.stack, await pulumi.outputs()), name);
+    const result = spawnSync("bash", ["-c", commandLine(node.ssh, words)], {
+      cwd: root,
+      env: apply(pulumi.environment),
+      stdio: "inherit",
+    });
     process.exitCode = result.status ?? 1;
   });
+
+/**
+ * The local command line that logs in, or runs a command on the node. As with ssh itself, the node's shell reads one
+ * word as it is, so that it may hold a pipeline; several words are one command with its arguments.
+ */
+export function commandLine(login: string, words: readonly string[]): string {
+  if (words.length === 0) return `exec ${login}`;
+  const command = words.length === 1 ? (words[0] ?? "") : words.map(quote).join(" ");
+  return `exec ${login} ${quote(command)}`;
+}

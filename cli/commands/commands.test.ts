@@ -1,0 +1,82 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { inCheckout } from "../checkout.ts";
+import { nodeNamed, nodesOf } from "../nodes.ts";
+import { doctor } from "./doctor.ts";
+import { down, report } from "./down.ts";
+import { env } from "./env.ts";
+import { setup } from "./setup.ts";
+import { commandLine, ssh } from "./ssh.ts";
+import { status, table } from "./status.ts";
+import { test } from "./test.ts";
+import { up } from "./up.ts";
+
+describe("./lab", () => {
+  it.each([setup, up, down, test, doctor, ssh, status, env])(
+    "$_name --help is one screen, with examples",
+    (command) => {
+      let text = "";
+      command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 });
+      command.outputHelp();
+      expect(text).toContain("\nExamples:\n");
+      expect(text.split("\n").length).toBeLessThanOrEqual(24);
+    },
+  );
+
+  it("refuses a stack's name that would be a path, before anything is done", () => {
+    const result = spawnSync(inCheckout("lab"), ["down", "--stack", ".."], { encoding: "utf8" });
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/^lab: "\.\." cannot be the name of a stack: .*\n$/);
+  }, 60_000);
+});
+
+describe("ssh", () => {
+  // `sh -c` reads a command as a node's login shell does.
+  const run = (words: string[]): string =>
+    execFileSync("bash", ["-c", commandLine("sh -c", words)], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+
+  it("gives one word to the node's shell as it is", () => {
+    expect(run(["printf '%s\\n' b a | sort"])).toBe("a\nb\n");
+  });
+
+  it("keeps the words of a command with arguments apart", () => {
+    expect(run(["printf", "%s|", "a b", "it's", "$HOME"])).toBe("a b|it's|$HOME|");
+  });
+
+  it("names the nodes when asked for one that does not exist", () => {
+    const nodes = nodesOf("local", { nodes: [{ name: "meta" }, { name: "node1" }] });
+    expect(nodeNamed(nodes, "node1").name).toBe("node1");
+    expect(() => nodeNamed(nodes, "node9")).toThrow('there is no node "node9"; the nodes: meta, node1');
+  });
+
+  it("says what to do when there is no cluster", () => {
+    expect(() => nodesOf("second", {})).toThrow("run ./lab up --stack second");
+    expect(() => nodesOf("second", undefined)).toThrow("run ./lab up --stack second");
+  });
+});
+
+describe("down", () => {
+  it("names what is left and ends with the count", () => {
+    expect(report("local", [])).toBe("0 left of stack local\n");
+    const left = [
+      { kind: "process", what: "qemu-system-x86_64 -name meta", pid: 42 },
+      { kind: "disk", what: "/x/root.qcow2" },
+    ] as const;
+    expect(report("local", left)).toBe(
+      "left: process 42: qemu-system-x86_64 -name meta\nleft: disk: /x/root.qcow2\n2 left of stack local\n",
+    );
+  });
+});
+
+describe("status", () => {
+  it("aligns its columns", () => {
+    expect(
+      table([
+        ["A", "B"],
+        ["long", "x"],
+      ]),
+    ).toBe("A     B\nlong  x\n");
+  });
+});

@@ -1,0 +1,184 @@
+/** A real engine and the repository's own command provider, interrupted as it happens to people. */
+import { spawn, type ChildProcess } from "node:child_process";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { jest } from "@jest/globals";
+import { inCheckout, root } from "./checkout.ts";
+import { apply, type Environment } from "./environment.ts";
+import { stackLocks } from "./locks.ts";
+import { pendingCreations, Pulumi } from "./pulumi.ts";
+
+// An engine takes 2 s to start on an idle machine, and much longer on a busy one.
+jest.setTimeout(400_000);
+
+let project: string;
+let environment: Environment;
+let pulumi: Pulumi;
+const children: ChildProcess[] = [];
+
+beforeEach(() => {
+  // A folder whose name has a space, as people's folders do.
+  project = mkdtempSync(join(tmpdir(), "lab engine "));
+  const state = join(project, "state");
+  mkdirSync(state);
+  writeFileSync(join(project, "passphrase"), "x\n");
+  environment = {
+    backend: "checkout",
+    set: {
+      PULUMI_HOME: join(project, "home"),
+      PULUMI_BACKEND_URL: `file://${state}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: join(project, "passphrase"),
+      PULUMI_SKIP_UPDATE_CHECK: "1",
+    },
+    unset: ["PULUMI_CONFIG_PASSPHRASE"],
+    notes: [],
+  };
+  pulumi = new Pulumi(environment, "local", project);
+  symlinkSync(inCheckout("node_modules"), join(project, "node_modules"));
+  writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module" }));
+  const plugin = JSON.stringify(inCheckout("plugins", "command"));
+  writeFileSync(
+    join(project, "Pulumi.yaml"),
+    `name: interrupted\nruntime: {name: nodejs, options: {typescript: false}}\nmain: index.ts\n` +
+      `plugins: {providers: [{name: command, path: ${plugin}}]}\n`,
+  );
+});
+afterEach(() => {
+  // What a failed test has left must not outlive it.
+  appendFileSync(join(project, "go"), "");
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+  rmSync(project, { recursive: true, force: true });
+});
+
+/** A program with one step that says that it began, waits for a file `go`, and says that it ended. */
+function waitingProgram(): void {
+  const script = `echo began >>log; while [ ! -e go ] && [ -e index.ts ]; do sleep 0.2; done; echo ended >>log`;
+  writeFileSync(
+    join(project, "index.ts"),
+    `import { local } from "@pulumi/command";\n` +
+      `const step = new local.Command("step", { create: ${JSON.stringify(script)}, dir: ${JSON.stringify(project)} });\n` +
+      `export const done = step.stdout;\n`,
+  );
+}
+
+const log = (): string =>
+  existsSync(join(project, "log")) ? readFileSync(join(project, "log"), "utf8") : "";
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const end = Date.now() + 180_000;
+  while (!holds()) {
+    if (Date.now() > end) throw new Error(`not within three minutes: ${what}`);
+    await sleep(100);
+  }
+}
+
+const locks = () => stackLocks(environment.set.PULUMI_BACKEND_URL!, "interrupted", "local");
+
+/** Starts an update, and kills its CLI while the step runs. */
+async function killedUpdate(): Promise<void> {
+  const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--non-interactive", "--stack", "local"], {
+    cwd: project,
+    env: apply(environment),
+    stdio: "ignore",
+  });
+  children.push(child);
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  await until("the step began", () => log().includes("began"));
+  expect(locks()).toHaveLength(1);
+  child.kill("SIGKILL");
+  await gone;
+}
+
+describe("after kill -9 of the CLI in the middle of an update", () => {
+  it("recovers: the lock goes, the step is done again, and the next update changes nothing", async () => {
+    waitingProgram();
+    await pulumi.select();
+    await killedUpdate();
+    expect(locks()).toHaveLength(1);
+    expect(pendingCreations((await pulumi.read("stack", "export"))!)).toEqual(["step"]);
+
+    appendFileSync(join(project, "go"), "");
+    await pulumi.recover();
+    expect(locks()).toEqual([]);
+    expect(pendingCreations((await pulumi.read("stack", "export"))!)).toEqual([]);
+
+    await expect(pulumi.run("up", "--yes", "--skip-preview", "--non-interactive")).resolves.toBe(0);
+    expect(log()).toContain("ended");
+    await pulumi.recover();
+    await expect(
+      pulumi.run("up", "--yes", "--skip-preview", "--non-interactive", "--expect-no-changes"),
+    ).resolves.toBe(0);
+    await expect(pulumi.run("destroy", "--yes", "--skip-preview", "--non-interactive")).resolves.toBe(0);
+  });
+
+  it("leaves the lock of a CLI that still runs, and says who has it", async () => {
+    waitingProgram();
+    await pulumi.select();
+    const first = pulumi.run("up", "--yes", "--skip-preview", "--non-interactive");
+    await until("the step began", () => log().includes("began"));
+    await expect(pulumi.recover()).rejects.toThrow(/"local" is being changed by process \d+ on /);
+    expect(locks()).toHaveLength(1);
+    appendFileSync(join(project, "go"), "");
+    await expect(first).resolves.toBe(0);
+  });
+});
+
+describe("a signal to the lab", () => {
+  it("reaches pulumi once, which ends the update orderly and leaves no lock", async () => {
+    waitingProgram();
+    await pulumi.select();
+    writeFileSync(
+      join(project, "lab.ts"),
+      `import { Pulumi } from ${JSON.stringify(inCheckout("cli", "pulumi.ts"))};\n` +
+        `const pulumi = new Pulumi(${JSON.stringify(environment)}, "local", ${JSON.stringify(project)});\n` +
+        `process.exitCode = await pulumi.run("up", "--yes", "--skip-preview", "--non-interactive");\n`,
+    );
+    const child = spawn(process.execPath, [join(project, "lab.ts")], {
+      cwd: root,
+      stdio: "ignore",
+      detached: true,
+    });
+    children.push(child);
+    const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+    await until("the step began", () => log().includes("began"));
+    child.kill("SIGTERM");
+    expect(await ended).toBeGreaterThan(0);
+    expect(log()).not.toContain("ended");
+    expect(locks()).toEqual([]);
+  });
+});
+
+describe("select", () => {
+  it("makes a stack anew whose state and passphrase were deleted", async () => {
+    waitingProgram();
+    await pulumi.select();
+    expect(readFileSync(join(project, "Pulumi.local.yaml"), "utf8")).toMatch(/^encryptionsalt: /m);
+    rmSync(join(project, "state"), { recursive: true });
+    mkdirSync(join(project, "state"));
+    writeFileSync(join(project, "passphrase"), "another\n");
+    await pulumi.select();
+    await expect(pulumi.exists()).resolves.toBe(true);
+  });
+
+  it("does not throw a setting away that only the lost passphrase can read", async () => {
+    waitingProgram();
+    await pulumi.select();
+    await expect(pulumi.run("config", "set", "--secret", "token", "x", "--non-interactive")).resolves.toBe(0);
+    const before = readFileSync(join(project, "Pulumi.local.yaml"), "utf8");
+    rmSync(join(project, "state"), { recursive: true });
+    mkdirSync(join(project, "state"));
+    await expect(pulumi.select()).rejects.toThrow('remove its "secure:" values');
+    expect(readFileSync(join(project, "Pulumi.local.yaml"), "utf8")).toBe(before);
+  });
+});
