@@ -55,6 +55,7 @@ export class Objects extends pulumi.ComponentResource implements ObjectStore {
           {
             machine: client,
             run: { file: new URL("./check.sh", import.meta.url), args: [endpoint, bucket], stdin },
+            inputs: [machine.boot],
           },
           { parent: this, dependsOn: [start] },
         ),

@@ -50,6 +50,7 @@ export class Ray extends pulumi.ComponentResource {
               venv,
               machine.privateAddress,
               head.privateAddress,
+              head.boot,
               String(port("rayGcs")),
               JSON.stringify(resources(machine)),
               expected,
@@ -75,6 +76,8 @@ export class Ray extends pulumi.ComponentResource {
           args: [venv, head.privateAddress, String(port("rayGcs")), String(all.length)],
           stdin: readFileSync(new URL("./check.py", import.meta.url), "utf8").trimEnd().split("\n"),
         },
+        // A node that was started again has to show that it works.
+        inputs: [head, ...workers].map(({ boot }) => boot),
         timeoutSeconds: 400,
       },
       { parent: this, dependsOn: all },

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Ray on one node, by a systemd unit, with every port and the node's own address said: its defaults collide with Redis
 # and advertise 127.0.0.1.
-# Usage: start.sh head|worker VENV ADDRESS HEAD-ADDRESS GCS-PORT RESOURCES EXPECTED-RUNTIME MEMORY-MIB PORT-OPTION...
+# Usage: start.sh head|worker VENV ADDRESS HEAD-ADDRESS HEAD-BOOT GCS-PORT RESOURCES EXPECTED-RUNTIME MEMORY-MIB PORT-OPTION...
 set -euo pipefail
-kind=$1 venv=$2 address=$3 head=$4 gcs=$5 resources=$6 expected=$7 memory=$8
-shift 8
+kind=$1 venv=$2 address=$3 head=$4 head_boot=$5 gcs=$6 resources=$7 expected=$8 memory=$9
+shift 9
 
 ray=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
 ray=${ray[0]##*/ray-}
@@ -17,6 +17,8 @@ fi
 where="--address=$head:$gcs"
 [ "$kind" = worker ] || where="--head --port=$gcs --include-dashboard=false"
 restart=no
+# A head that was started again is another cluster, which this node has to join anew.
+put /etc/disgrafs/ray-head-boot 0644 <<<"$head_boot" && restart=yes
 put /etc/systemd/system/ray.service 0644 <<END && restart=yes
 [Unit]
 Description=Ray ($kind)

@@ -47,6 +47,7 @@ export class Redis extends pulumi.ComponentResource {
           {
             machine,
             run: { file: new URL("./check.sh", import.meta.url), args: where, stdin: [this.password] },
+            inputs: [args.machine.boot],
           },
           { parent: this, dependsOn: [start] },
         ),

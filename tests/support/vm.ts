@@ -1,0 +1,157 @@
+/**
+ * One local VM for a test, without Pulumi: started with the same code as the lab's machines, reached by ssh, and gone
+ * with everything it had when the test ends.
+ */
+import { rm } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { cloudInit } from "../../provisioning/cloudInit.ts";
+import type { LocalKernel } from "../../provisioning/kernels.ts";
+import { ensureKeyPair } from "../../stacks/local/keyPair.ts";
+import { startNetwork, stopNetwork } from "../../stacks/local/network.ts";
+import { loginKeyFile, machineFolder, sshConfigFile, stackFolder } from "../../stacks/local/paths.ts";
+import { sweep, type Leftover } from "../../stacks/local/sweep.ts";
+import { removeVm, startVm, type VmSpec } from "../../stacks/local/vm.ts";
+
+export interface TestVmOptions {
+  /** Part of the stack's name, for whoever looks at the process list. */
+  readonly name: string;
+  readonly kernel?: LocalKernel;
+  readonly cpus?: number;
+  readonly memoryMiB?: number;
+  /** `instructions`: QEMU's -icount. */
+  readonly clock?: VmSpec["clock"];
+}
+
+export interface Result {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+export interface TestVm {
+  /** Runs a bash script as root, given on standard input; does not throw when it fails. */
+  run(script: string, timeoutSeconds?: number): Promise<Result>;
+  /** Runs a bash script as root; throws with the end of its output when it fails. */
+  check(script: string, timeoutSeconds?: number): Promise<string>;
+  /** Copies a file, or a folder with all below it, to a folder of the machine. */
+  push(localPath: string, remoteFolder: string): Promise<void>;
+  /** Copies a file or folder from the machine. */
+  pull(remotePath: string, localPath: string): Promise<void>;
+  /** Restarts the guest and waits until it answers again. */
+  reboot(): Promise<void>;
+  /** Stops it, removes what it had, and returns what is left: nothing, if all is well. */
+  stop(): Promise<Leftover[]>;
+  readonly stack: string;
+}
+
+let count = 0;
+
+/** Starts a VM and waits until it answers. */
+export async function startTestVm(options: TestVmOptions): Promise<TestVm> {
+  const stack = `test-${options.name}-${process.pid}-${++count}`;
+  const name = "vm";
+  await startNetwork(stack);
+  const [login, hostKey] = await Promise.all([
+    ensureKeyPair(loginKeyFile(stack)),
+    ensureKeyPair(`${machineFolder(stack, name)}-host_key`),
+  ]);
+  const mac = "52:54:00:77:00:0a";
+  const spec: VmSpec = {
+    stack,
+    name,
+    kernel: options.kernel ?? "debian-13",
+    cpus: options.cpus ?? 2,
+    memoryMiB: options.memoryMiB ?? 1024,
+    diskGiB: 20,
+    accelerator: "auto",
+    clock: options.clock ?? "wall",
+    mac,
+    revision: 1,
+    hostKey: hostKey.publicKey,
+    userData: cloudInit({
+      hostname: name,
+      login: { user: "root", authorizedKeys: [login.publicKey] },
+      hostKey,
+      network: { mac, address: "10.77.0.10/24" },
+    }),
+  };
+  const vm = new Vm(stack, name);
+  try {
+    await startVm(spec, (line) => process.stderr.write(`${line}\n`));
+    await vm.answers();
+  } catch (error) {
+    await vm.stop();
+    throw error;
+  }
+  return vm;
+}
+
+class Vm implements TestVm {
+  readonly stack: string;
+  readonly name: string;
+
+  constructor(stack: string, name: string) {
+    this.stack = stack;
+    this.name = name;
+  }
+
+  async run(script: string, timeoutSeconds = 120): Promise<Result> {
+    const result = await execa("ssh", [...this.#options(), this.name, `timeout -k 5 ${timeoutSeconds} bash -s`], {
+      input: `run() {\n${script}\n}\nrun </dev/null\n`,
+      reject: false,
+      timeout: (timeoutSeconds + 30) * 1000,
+    });
+    return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? 255 };
+  }
+
+  async check(script: string, timeoutSeconds?: number): Promise<string> {
+    const { stdout, stderr, exitCode } = await this.run(`set -euo pipefail\n${script}`, timeoutSeconds);
+    if (exitCode === 0) return stdout;
+    const end = (text: string): string => text.slice(-2000);
+    throw new Error(`exit status ${exitCode}\nscript: ${script.slice(0, 500)}\nstdout: ${end(stdout)}\nstderr: ${end(stderr)}`);
+  }
+
+  async push(localPath: string, remoteFolder: string): Promise<void> {
+    await this.check(`mkdir -p '${remoteFolder}'`);
+    await execa("scp", ["-rq", ...this.#options(), localPath, `${this.name}:${remoteFolder}/`]);
+  }
+
+  async pull(remotePath: string, localPath: string): Promise<void> {
+    await execa("scp", ["-rq", ...this.#options(), `${this.name}:${remotePath}`, localPath]);
+  }
+
+  async reboot(): Promise<void> {
+    const before = await this.check("cat /proc/sys/kernel/random/boot_id");
+    await this.run("systemctl reboot");
+    const deadline = Date.now() + 180_000;
+    while (Date.now() < deadline) {
+      const { stdout, exitCode } = await this.run("cat /proc/sys/kernel/random/boot_id", 10);
+      if (exitCode === 0 && stdout !== before) return;
+      await sleep(500);
+    }
+    throw new Error(`the VM of ${this.stack} did not come back from its reboot in 180 s`);
+  }
+
+  async answers(): Promise<void> {
+    const deadline = Date.now() + 180_000;
+    while ((await this.run("true", 10)).exitCode !== 0) {
+      if (Date.now() > deadline) throw new Error(`the VM of ${this.stack} did not answer in 180 s`);
+      await sleep(300);
+    }
+  }
+
+  async stop(): Promise<Leftover[]> {
+    await removeVm(this.stack, this.name);
+    await stopNetwork(this.stack);
+    const keys = [loginKeyFile(this.stack), `${machineFolder(this.stack, this.name)}-host_key`];
+    await Promise.all(keys.flatMap((file) => [file, `${file}.pub`]).map((file) => rm(file, { force: true })));
+    const left = await sweep(this.stack);
+    await rm(stackFolder(this.stack), { recursive: true, force: true });
+    return left;
+  }
+
+  #options(): string[] {
+    return ["-F", sshConfigFile(this.stack, this.name), "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"];
+  }
+}
