@@ -1,0 +1,164 @@
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { analyse } from "./analyse.ts";
+import { summaryCsv, writeResults } from "./results.ts";
+import { runSchema, type Result } from "./run.ts";
+import { inventRun, type Invented, type InventedPoint } from "./testdata/rawRun.ts";
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+function invent(options: Invented = {}): string {
+  const folder = inventRun(options);
+  folders.push(folder);
+  return folder;
+}
+
+function resultOf(options: Invented, workload = "metadata", figure = "stat"): Result {
+  const { run } = analyse(join(invent(options), "raw"));
+  const found = run.results.find((result) => result.workload === workload && result.figure === figure);
+  return found!;
+}
+
+/** Points of one arm's metadata workload, with something changed. */
+const spoil =
+  (label: string, change: (point: InventedPoint) => void, blocks = [1, 2, 3]) =>
+  (point: InventedPoint): InventedPoint => {
+    if (point.label === label && point.workload === "metadata" && blocks.includes(point.block)) change(point);
+    return point;
+  };
+
+describe("analyse", () => {
+  it("should call a fifth of the rate worse, and add up the rates of the clients", () => {
+    const result = resultOf({
+      rate: (figure, label) => (figure === "stat" && label === "nocache" ? 200 : 1000),
+    });
+    expect(result.verdict).toBe("worse");
+    expect(result.ratio!.centre).toBeCloseTo(0.2, 2);
+    expect(result.baseline! / 2000).toBeCloseTo(1, 1);
+    expect(result).toMatchObject({ blocks: 3, planned: 3, unit: "ops/s", arm: "nocache" });
+    expect(result.ratio!.method).toBe("student");
+  });
+
+  it("should call the same rate within noise", () => {
+    expect(resultOf({}).verdict).toBe("within noise");
+  });
+
+  it("should use the bootstrap when there are ten blocks", () => {
+    const { run } = analyse(
+      join(
+        invent({ profile: "course", point: (point) => (point.workload === "metadata" ? point : undefined) }),
+        "raw",
+      ),
+    );
+    expect(run.results.find(({ workload }) => workload === "metadata")!.ratio!.method).toBe("bootstrap");
+    expect(run.results.find(({ workload }) => workload === "redis")!.verdict).toBe(
+      "INVALID(not measured; 10 of 10 blocks)",
+    );
+  });
+
+  it("should give ratios only when a machine is emulated", () => {
+    const result = resultOf({ virtualization: "qemu" });
+    expect(result).toMatchObject({ baseline: null, value: null, verdict: "within noise" });
+    expect(result.ratio).not.toBeNull();
+  });
+
+  it.each<[string, Invented, string]>([
+    [
+      "a failed cache drop",
+      {
+        point: spoil(
+          "nocache",
+          (point) => (point.invalid = "cold-cache protocol failed: node1: drop caches"),
+        ),
+      },
+      "INVALID(cold-cache protocol failed: node1: drop caches; 3 of 3 blocks)",
+    ],
+    [
+      "stolen CPU time",
+      { point: spoil("nocache", stealOn("node2"), [2]) },
+      "INVALID(CPU steal 10.0 % on node2, more than 5 %; 1 of 3 blocks)",
+    ],
+    [
+      "a client that began late",
+      { point: spoil("ttl", (point) => (point.clients["node1"]!["late"] = 1.5), [1]) },
+      "INVALID(node1 began 1.5 s late: the clients did not run together; 1 of 3 blocks)",
+    ],
+    [
+      "a client that is missing",
+      { point: spoil("nocache", (point) => delete point.clients["node2"]) },
+      "INVALID(no answer from node2; 3 of 3 blocks)",
+    ],
+    [
+      "a noise floor that is missing",
+      { point: spoil("ttl-again", (point) => (point.invalid = "node lost: node2")) },
+      "INVALID(no noise floor: node lost: node2; 3 of 3 blocks)",
+    ],
+    [
+      "a run that was lost",
+      { lost: "node lost: node2", point: (point) => (point.block < 2 ? point : undefined) },
+      "INVALID(not measured: node lost: node2; 2 of 3 blocks)",
+    ],
+  ])("should give no number for %s", (_, options, verdict) => {
+    expect(resultOf(options)).toMatchObject({
+      verdict,
+      ratio: null,
+      value: null,
+      baseline: null,
+      noise: null,
+    });
+  });
+
+  it("should refuse output that a parser refuses, and name it", () => {
+    const folder = invent();
+    writeFileSync(join(folder, "raw/points/002-0-ttl-random-read/node1.fio.json"), "");
+    const { run } = analyse(join(folder, "raw"));
+    const found = run.results.find(({ workload }) => workload === "random-read")!;
+    expect(found.verdict).toBe("INVALID(fio wrote nothing; 1 of 3 blocks)");
+  });
+
+  it("should not need iostat for a figure", () => {
+    const folder = invent();
+    writeFileSync(join(folder, "raw/points/002-0-ttl-random-read/node1.iostat.json"), "");
+    const { run } = analyse(join(folder, "raw"));
+    expect(run.results.find(({ workload }) => workload === "random-read")!.verdict).toBe("within noise");
+  });
+
+  it("should say which file another version wrote", () => {
+    const folder = invent();
+    const file = join(folder, "raw/plan.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace('"version":1', '"version":2'));
+    expect(() => analyse(join(folder, "raw"))).toThrow(
+      `${file} was not written by this version of disgrafs-lab`,
+    );
+  });
+});
+
+function stealOn(client: string): (point: InventedPoint) => void {
+  return (point) => {
+    const counters = point.clients[client]!["counters"] as { after: { stealTicks: number } };
+    counters.after.stealTicks = 41; // of 400 ticks, from 1
+  };
+}
+
+describe("writeResults", () => {
+  it("should write a run.json of the schema, the same each time", () => {
+    const folder = invent();
+    const run = writeResults(folder);
+    const text = readFileSync(join(folder, "run.json"), "utf8");
+    expect(runSchema.parse(JSON.parse(text))).toEqual(run);
+    writeResults(folder);
+    expect(readFileSync(join(folder, "run.json"), "utf8")).toBe(text);
+  });
+
+  it("should write the verdict table as CSV, with all digits and a quoted reason", () => {
+    const result = resultOf({ point: spoil("nocache", (point) => (point.invalid = 'it said "no", twice')) });
+    const good = resultOf({});
+    const lines = summaryCsv([result, good]).split("\r\n");
+    expect(lines[0]).toMatch(/^workload,figure,arm,unit,better,baseline,value,ratio,low,high/);
+    expect(lines[1]).toMatch(/,"INVALID\(it said ""no"", twice; 3 of 3 blocks\)"$/);
+    expect(lines[2]!.split(",")[7]).toBe(String(good.ratio!.centre));
+  });
+});

@@ -1,0 +1,106 @@
+import fc from "fast-check";
+import { armNames, baselineArm, repeatLabel } from "./arms.ts";
+import { buildBlocks, buildPlan, planSchema, pointCount, type PlanSettings } from "./plan.ts";
+import { profileNames, profiles, workloadNames, workloads, workloadsOf } from "./workloads.ts";
+
+const settings: PlanSettings = {
+  profile: "smoke",
+  seed: 7,
+  clients: ["node1", "node2"],
+  mountPoint: "/mnt/jfs",
+  redis: { host: "10.77.0.10", port: 6379 },
+  cacheDroppers: ["10.77.0.10"],
+  clock: "wall",
+  settings: { topology: "course" },
+  machineIds: ["a", "b", "c"],
+};
+
+describe("buildBlocks", () => {
+  const anyProfile = fc.constantFrom(...profileNames);
+
+  it("should hold every arm once and the baseline twice in each block that counts, whatever the seed", () => {
+    fc.assert(
+      fc.property(anyProfile, fc.nat(), (profile, seed) => {
+        for (const { slots, warmUp } of buildBlocks(profile, armNames, seed).slice(1)) {
+          expect(warmUp).toBe(false);
+          expect(slots.map(({ label }) => label).sort()).toEqual([...armNames, repeatLabel].sort());
+          expect(slots.filter(({ arm }) => arm === baselineArm)).toHaveLength(2);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("should begin with one warm-up block", () => {
+    expect(buildBlocks("smoke", armNames, 1)[0]).toEqual({
+      index: 0,
+      warmUp: true,
+      slots: [{ label: baselineArm, arm: baselineArm }],
+    });
+    expect(buildBlocks("paper", armNames, 1)[0]!.slots).toHaveLength(armNames.length + 1);
+  });
+
+  it("should give the same order for the same seed, and every order over many seeds", () => {
+    expect(buildBlocks("course", armNames, 3)).toEqual(buildBlocks("course", armNames, 3));
+    const orders = new Set(
+      Array.from({ length: 40 }, (_, seed) =>
+        buildBlocks("course", armNames, seed)[1]!
+          .slots.map(({ label }) => label)
+          .join(),
+      ),
+    );
+    expect(orders.size).toBe(6);
+  });
+});
+
+describe("buildPlan", () => {
+  it("should give the same plan for the same settings, and a plan that its own schema reads back", () => {
+    const plan = buildPlan(settings);
+    expect(buildPlan(settings)).toEqual(plan);
+    expect(planSchema.parse(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
+    expect(plan.runId).toMatch(/^smoke-[0-9a-f]{12}$/);
+    expect(pointCount(plan)).toBe((1 + 3 * 3) * plan.workloads.length);
+  });
+
+  it.each<[string, Partial<PlanSettings>]>([
+    ["the seed", { seed: 8 }],
+    ["the profile", { profile: "course" }],
+    ["a setting of the lab", { settings: { topology: "single" } }],
+    ["a machine that was made anew", { machineIds: ["a", "b", "d"] }],
+    ["the clients", { clients: ["node1"] }],
+  ])("should name another run when %s changes", (_, change) => {
+    expect(buildPlan({ ...settings, ...change }).runId).not.toBe(buildPlan(settings).runId);
+  });
+
+  it("should keep the settings hash of a run that is repeated with another seed", () => {
+    expect(buildPlan({ ...settings, seed: 8 }).settingsHash).toBe(buildPlan(settings).settingsHash);
+  });
+
+  it("should keep the baseline when other arms are chosen", () => {
+    expect(buildPlan({ ...settings, arms: ["nocache"] }).arms.map(({ name }) => name)).toEqual([
+      "ttl",
+      "nocache",
+    ]);
+    expect(buildPlan({ ...settings, arms: ["ttl"] }).arms.map(({ name }) => name)).toEqual(["ttl"]);
+  });
+
+  it("should refuse a variable that would break the environment file", () => {
+    const plan = buildPlan(settings);
+    const spoilt = { ...plan, arms: [{ ...plan.arms[0]!, environment: { A: 'x"\nB=1' } }] };
+    expect(planSchema.safeParse(spoilt).success).toBe(false);
+  });
+});
+
+describe("the workload table", () => {
+  it("should have a control in every profile, and every workload in the paper", () => {
+    for (const profile of profileNames) {
+      expect(workloadsOf(profile).filter((name) => "control" in workloads[name])).toEqual(["control"]);
+    }
+    expect(workloadsOf("paper")).toEqual(workloadNames);
+  });
+
+  it("should have at least ten blocks outside of smoke", () => {
+    expect(profiles.course.blocks).toBeGreaterThanOrEqual(10);
+    expect(profiles.paper.blocks).toBeGreaterThanOrEqual(10);
+  });
+});
