@@ -9,7 +9,16 @@ export const userland = "trixie";
 
 /** Debian packages, by what they are for. */
 export const debianPackages = {
-  system: ["ca-certificates", "iproute2", "kmod", "openssh-server", "procps", "psmisc", "systemd-sysv", "udev"],
+  system: [
+    "ca-certificates",
+    "iproute2",
+    "kmod",
+    "openssh-server",
+    "procps",
+    "psmisc",
+    "systemd-sysv",
+    "udev",
+  ],
   files: ["attr", "fuse3", "util-linux-extra"],
   services: ["redis-server", "redis-tools"],
   // `less` and friends are for the person who logs in at night.

@@ -61,7 +61,9 @@ export function port(name: PortName): number {
 
 /** One line for each pair of entries that overlap on a node with the given roles; empty when there is none. */
 export function portClashes(table: Readonly<Record<string, Port>>, nodeRoles: readonly Role[]): string[] {
-  const here = Object.entries(table).filter(([, entry]) => entry.roles.some((role) => nodeRoles.includes(role)));
+  const here = Object.entries(table).filter(([, entry]) =>
+    entry.roles.some((role) => nodeRoles.includes(role)),
+  );
   return here.flatMap(([a, x], index) =>
     here
       .slice(index + 1)

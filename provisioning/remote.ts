@@ -26,6 +26,8 @@ export interface RemoteStepArgs {
   readonly run: ScriptCall;
   /** Runs before the step goes away while its machine stays. A machine that goes takes the step with it. */
   readonly undo?: ScriptCall;
+  /** Run `undo` also when the machine goes: for what must leave it first. Bounded, so that a dead machine cannot hold it. */
+  readonly undoBeforeMachine?: boolean;
   /** After this many seconds the script is ended on the machine (TERM, then KILL after 10 s). */
   readonly timeoutSeconds?: number;
   /** Values that, when they change, make the step run again. */
@@ -45,13 +47,15 @@ export class RemoteStep extends pulumi.ComponentResource {
     super("disgrafs:provisioning:RemoteStep", name, {}, opts);
     const { machine, run, undo } = args;
     const seconds = args.timeoutSeconds ?? defaultTimeoutSeconds;
-    const shell = (entry: string): string =>
-      `${machine.become}timeout -k 10 ${seconds} bash -s ${entry}`;
+    const shell = (entry: string): string => `${machine.become}timeout -k 10 ${seconds} bash -s ${entry}`;
     const calls = pulumi.all([read(run), undo ? read(undo) : undefined]);
     const text = pulumi
       .all([calls, machine.boot, pulumi.all([...(args.inputs ?? [])])])
       .apply(([[doRun, doUndo], boot, inputs]) =>
-        program({ run: doRun, undo: doUndo }, `${name} on ${machine.name}, boot ${boot}, inputs ${digest(inputs)}`),
+        program(
+          { run: doRun, undo: doUndo },
+          `${name} on ${machine.name}, boot ${boot}, inputs ${digest(inputs)}`,
+        ),
       );
     const secret = [run, undo].some((call) => (call?.stdin ?? []).length > 0);
     const command = new remote.Command(
@@ -69,7 +73,7 @@ export class RemoteStep extends pulumi.ComponentResource {
       {
         parent: this,
         deleteBeforeReplace: true,
-        deletedWith: machine.resource,
+        deletedWith: (args.undoBeforeMachine ?? false) ? undefined : machine.resource,
         dependsOn: [machine.resource],
         // The far side's own deadline comes first; this one is for a machine that no longer answers.
         customTimeouts: duration(seconds + 30),
@@ -96,7 +100,9 @@ export class RemoteFiles extends pulumi.ComponentResource {
   constructor(name: string, args: RemoteFilesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("disgrafs:provisioning:RemoteFiles", name, {}, opts);
     const folder = args.source.endsWith("/");
-    const source = folder ? new pulumi.asset.FileArchive(args.source) : new pulumi.asset.FileAsset(args.source);
+    const source = folder
+      ? new pulumi.asset.FileArchive(args.source)
+      : new pulumi.asset.FileAsset(args.source);
     const copy = new remote.CopyToRemote(
       name,
       {

@@ -6,7 +6,12 @@ import type * as pulumi from "@pulumi/pulumi";
 export function secretText(name: string, parent: pulumi.Resource): pulumi.Output<string> {
   const made = new local.Command(
     name,
-    { create: "openssl rand -hex 24", update: "true", logging: local.Logging.None, addPreviousOutputInEnv: false },
+    {
+      create: "openssl rand -hex 24",
+      update: "true",
+      logging: local.Logging.None,
+      addPreviousOutputInEnv: false,
+    },
     { parent, additionalSecretOutputs: ["stdout"], ignoreChanges: ["create", "update"] },
   );
   return made.stdout;

@@ -35,7 +35,8 @@ export function program(calls: { readonly run: Call; readonly undo?: Call }, not
 function hereDocument(lines: readonly string[]): string {
   if (lines.length === 0) return "</dev/null";
   const broken = lines.find((line) => /[\n\0]/.test(line));
-  if (broken !== undefined) throw new Error("a line for a script's standard input cannot hold a newline or a NUL byte");
+  if (broken !== undefined)
+    throw new Error("a line for a script's standard input cannot hold a newline or a NUL byte");
   let end = "END";
   while (lines.includes(end)) end += "_";
   return `<<'${end}'\n${lines.join("\n")}\n${end}`;

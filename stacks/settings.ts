@@ -2,6 +2,7 @@
  * Everything that a stack can be told, checked before any resource exists. One error names each key that is wrong, its
  * value, what is allowed, and the command that mends it.
  */
+import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { isLocalKernel, kernelNames, localKernelNames, type Kernel } from "../provisioning/kernels.ts";
 import { roles } from "../provisioning/machine.ts";
@@ -12,7 +13,12 @@ import { awsSettings } from "./aws/settings.ts";
 import { defaultSize, topologies, topologyProblems, type Node } from "./topology.ts";
 
 const nodeSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/, "must be a host name: a-z, 0-9 and inner hyphens, 32 at most"),
+  name: z
+    .string()
+    .regex(
+      /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/,
+      "must be a host name: a-z, 0-9 and inner hyphens, 32 at most",
+    ),
   roles: z.array(z.enum(roles)),
   cpus: z.int().min(1).max(64).optional(),
   memoryMiB: z.int().min(512).optional(),
@@ -23,9 +29,15 @@ const seconds = z.number().min(0).max(86_400);
 
 const juicefsSchema = z.strictObject({
   /** Where the clients mount the volume. */
-  mountPoint: z.string().regex(/^(\/[\w.-]+)+$/, "must be an absolute path of plain names").default("/mnt/jfs"),
+  mountPoint: z
+    .string()
+    .regex(/^(\/[\w.-]+)+$/, "must be an absolute path of plain names")
+    .default("/mnt/jfs"),
   /** Folder of the block cache on a client. */
-  cacheDir: z.string().regex(/^(\/[\w.-]+)+$/, "must be an absolute path of plain names").default("/var/cache/juicefs"),
+  cacheDir: z
+    .string()
+    .regex(/^(\/[\w.-]+)+$/, "must be an absolute path of plain names")
+    .default("/var/cache/juicefs"),
   cacheSizeMiB: z.int().min(0).default(1024),
   attrCacheSeconds: seconds.default(1),
   entryCacheSeconds: seconds.default(1),
@@ -48,7 +60,11 @@ export const settingsSchema = z.strictObject({
   clock: z.enum(["wall", "instructions"]).default("wall"),
   juicefs: juicefsSchema.prefault({}),
   benchmark: z.enum(["none", ...profileNames]).default("none"),
-  seed: z.int().min(1).max(2 ** 31 - 1).default(1),
+  seed: z
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .default(1),
   extensions: extensionsSchema.prefault({}),
   aws: awsSettings.optional(),
 });
@@ -71,9 +87,13 @@ export function parseSettings(values: Readonly<Record<string, unknown>>): Settin
   const { nodes: custom, ...rest } = settings;
   const nodes = nodesOf(settings);
   const problems = [
-    ...(custom && settings.topology !== "custom" ? ["nodes is set, and topology is not custom; set topology to custom, or remove nodes"] : []),
+    ...(custom && settings.topology !== "custom"
+      ? ["nodes is set, and topology is not custom; set topology to custom, or remove nodes"]
+      : []),
     ...topologyProblems(nodes),
-    ...nodes.flatMap(({ name, roles: own }) => portClashes(ports, own).map((clash) => `on ${name} the ports clash: ${clash}`)),
+    ...nodes.flatMap(({ name, roles: own }) =>
+      portClashes(ports, own).map((clash) => `on ${name} the ports clash: ${clash}`),
+    ),
     ...storageProblems(settings.juicefs, nodes),
     ...targetProblems(settings),
   ];
@@ -90,7 +110,12 @@ export class SettingsError extends Error {
 
 function nodesOf({ topology, nodes }: z.output<typeof settingsSchema>): Node[] {
   if (topology !== "custom") return [...topologies[topology]];
-  return (nodes ?? []).map(({ name, roles: own, ...size }) => ({ name, roles: own, ...defaultSize(own), ...size }));
+  return (nodes ?? []).map(({ name, roles: own, ...size }) => ({
+    name,
+    roles: own,
+    ...defaultSize(own),
+    ...size,
+  }));
 }
 
 function storageProblems(juicefs: JuicefsSettings, nodes: readonly Node[]): string[] {
@@ -104,7 +129,9 @@ function storageProblems(juicefs: JuicefsSettings, nodes: readonly Node[]): stri
   }
   const host = juicefs.bucket === undefined ? "" : new URL(juicefs.bucket).hostname;
   if (/^(localhost|127\.|\[?::1)/.test(host)) {
-    problems.push(`juicefs.bucket is on ${host} with ${clients} clients: each would ask itself; name an address that all reach`);
+    problems.push(
+      `juicefs.bucket is on ${host} with ${clients} clients: each would ask itself; name an address that all reach`,
+    );
   }
   return problems;
 }
@@ -112,12 +139,15 @@ function storageProblems(juicefs: JuicefsSettings, nodes: readonly Node[]): stri
 function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
   const { target, kernel, aws, clock, topology, accelerator } = settings;
   const problems: string[] = [];
-  if (target === "aws" && !aws) problems.push("target is aws, and aws is not set; docs/aws.md has an example");
+  if (target === "aws" && !aws)
+    problems.push("target is aws, and aws is not set; docs/aws.md has an example");
   if (target === "local" && !isLocalKernel(kernel)) {
     problems.push(`kernel ${kernel} is for AWS only; a local lab has ${localKernelNames.join(", ")}`);
   }
   if (clock === "instructions" && (topology !== "single" || accelerator === "kvm" || target !== "local")) {
-    problems.push("clock is instructions: that needs one emulated machine here; set topology to single and accelerator to tcg, or clock to wall");
+    problems.push(
+      "clock is instructions: that needs one emulated machine here; set topology to single and accelerator to tcg, or clock to wall",
+    );
   }
   return problems;
 }
@@ -128,7 +158,10 @@ function describe(issue: z.core.$ZodIssue, values: Readonly<Record<string, unkno
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((name) => unknownKey(key, name));
   }
-  const value = issue.path.reduce<unknown>((inner, step) => (inner as Record<PropertyKey, unknown> | undefined)?.[step], values);
+  const value = issue.path.reduce<unknown>(
+    (inner, step) => (inner as Record<PropertyKey, unknown> | undefined)?.[step],
+    values,
+  );
   const example = issue.code === "invalid_value" ? String(issue.values[0]) : "VALUE";
   const flag = issue.path.length > 1 ? "--path " : "";
   return [
@@ -151,17 +184,4 @@ function shapeAt(path: string): Record<string, unknown> | undefined {
   if (path === "") return settingsSchema.shape;
   if (path === "juicefs") return juicefsSchema.shape;
   return path.startsWith("nodes") ? nodeSchema.shape : undefined;
-}
-
-/** Levenshtein distance, for short words. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, x] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, y] of [...b].entries()) {
-      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (x === y ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -41,7 +41,8 @@ export function topologyProblems(nodes: readonly Node[]): string[] {
   for (const role of ["meta", "objects", "ray-head"] as const) {
     if (count(role) !== 1) problems.push(`${count(role)} nodes have the role ${role}; exactly one must`);
   }
-  if (count("client") === 0) problems.push("no node has the role client; at least one must, or nothing mounts the volume");
+  if (count("client") === 0)
+    problems.push("no node has the role client; at least one must, or nothing mounts the volume");
   for (const { name, roles } of nodes) {
     if (roles.length === 0) problems.push(`${name} has no role; remove it or give it one`);
     if (roles.includes("ray-head") && roles.includes("ray-worker")) {

@@ -76,7 +76,12 @@ export class Juicefs extends pulumi.ComponentResource {
                 mountOptions(options),
               ],
             },
-            undo: { file: new URL("./unmount.sh", import.meta.url), args: [options.mountPoint, options.cacheDir] },
+            undo: {
+              file: new URL("./unmount.sh", import.meta.url),
+              args: [options.mountPoint, options.cacheDir],
+            },
+            // With write-back, blocks wait on the client; the store that they are for outlives it, unless it is the lab's.
+            undoBeforeMachine: options.writeback && args.objects.keys === undefined,
             // Another volume under the same mount point is another mount.
             inputs: [format.stdout],
           },
@@ -100,7 +105,10 @@ export class Juicefs extends pulumi.ComponentResource {
       (machine) =>
         new RemoteStep(
           `${name}-read-${machine.name}`,
-          { machine, run: { file: new URL("./read.sh", import.meta.url), args: [options.mountPoint, ...stamps] } },
+          {
+            machine,
+            run: { file: new URL("./read.sh", import.meta.url), args: [options.mountPoint, ...stamps] },
+          },
           { parent: this, dependsOn: writes },
         ),
     );
@@ -126,5 +134,10 @@ export function cacheOptions(options: JuicefsOptions): string {
 /** All other options of a mount that settings decide. */
 export function mountOptions({ cacheSizeMiB, writeback }: JuicefsOptions): string {
   // A small machine: JuiceFS's default buffer of 300 MiB is a sixth of it.
-  return [`--cache-size=${cacheSizeMiB}`, "--buffer-size=100", "--backup-meta=0", ...(writeback ? ["--writeback"] : [])].join(" ");
+  return [
+    `--cache-size=${cacheSizeMiB}`,
+    "--buffer-size=100",
+    "--backup-meta=0",
+    ...(writeback ? ["--writeback"] : []),
+  ].join(" ");
 }

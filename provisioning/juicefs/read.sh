@@ -8,7 +8,7 @@ for stamp in "$@"; do
   file=$folder/${stamp%% *}
   same() { [ "$(cat "$file" 2>/dev/null)" = "$stamp" ]; }
   if ! wait_for 30 "the stamp \"$stamp\" in $file" same; then
-    echo "$file holds: $(cat "$file" 2>&1 | head -c 200)" >&2
+    echo "$file holds: $(head -c 200 "$file" 2>&1)" >&2
     exit 1
   fi
 done

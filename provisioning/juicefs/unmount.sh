@@ -9,6 +9,9 @@ if [ "$waiting" -gt 0 ]; then
   echo "$waiting blocks below $cache_dir have not been uploaded; mount again and let them" >&2
   exit 1
 fi
-! mountpoint -q "$mount_point"
+if mountpoint -q "$mount_point"; then
+  echo "$mount_point is still mounted" >&2
+  exit 1
+fi
 rm -rf /etc/systemd/system/juicefs.service /etc/disgrafs/juicefs.env "${cache_dir:?}"
 systemctl daemon-reload

@@ -10,6 +10,6 @@ if ! [[ $release =~ $pattern ]]; then
 fi
 mkdir -p /etc/disgrafs
 # Not by importing it: that takes seconds on an emulated machine.
-ray=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
-ray=${ray[0]##*/ray-}
+found=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
+ray=${found[0]##*/ray-}
 echo "$release $("$venv/bin/python" -V | cut -d' ' -f2) ${ray%.dist-info}"

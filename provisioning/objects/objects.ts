@@ -38,12 +38,18 @@ export class Objects extends pulumi.ComponentResource implements ObjectStore {
     };
     const stdin = [this.keys.access, this.keys.secret];
     const endpoint = pulumi.interpolate`http://${machine.privateAddress}:${port("s3")}`;
-    const ownPorts = (["s3", "weedMaster", "weedVolume", "weedFiler"] as const).map((key) => String(port(key)));
+    const ownPorts = (["s3", "weedMaster", "weedVolume", "weedFiler"] as const).map((key) =>
+      String(port(key)),
+    );
     const start = new RemoteStep(
       `${name}-start`,
       {
         machine,
-        run: { file: new URL("./start.sh", import.meta.url), args: [machine.privateAddress, ...ownPorts], stdin },
+        run: {
+          file: new URL("./start.sh", import.meta.url),
+          args: [machine.privateAddress, ...ownPorts],
+          stdin,
+        },
         undo: { file: new URL("./stop.sh", import.meta.url) },
       },
       { parent: this, ...(opts?.dependsOn ? { dependsOn: opts.dependsOn } : {}) },

@@ -55,7 +55,7 @@ export class Ray extends pulumi.ComponentResource {
               JSON.stringify(resources(machine)),
               expected,
               String(args.objectStoreMiB ?? 100),
-              ...portOptions(kind),
+              ...portOptions(),
             ],
           },
           undo: { file: new URL("./stop.sh", import.meta.url) },
@@ -74,7 +74,9 @@ export class Ray extends pulumi.ComponentResource {
         run: {
           file: new URL("./check.sh", import.meta.url),
           args: [venv, head.privateAddress, String(port("rayGcs")), String(all.length)],
-          stdin: readFileSync(new URL("./check.py", import.meta.url), "utf8").trimEnd().split("\n"),
+          stdin: readFileSync(new URL("./check.py", import.meta.url), "utf8")
+            .trimEnd()
+            .split("\n"),
         },
         // A node that was started again has to show that it works.
         inputs: [head, ...workers].map(({ boot }) => boot),
@@ -95,7 +97,7 @@ export function resources({ name, roles }: Machine): Record<string, number> {
 }
 
 /** Every port of a Ray node as options of `ray start`. */
-export function portOptions(kind: "head" | "worker"): string[] {
+export function portOptions(): string[] {
   const { first, last } = ports.rayWorkers;
   const pinned = {
     "node-manager-port": port("rayNodeManager"),

@@ -6,8 +6,8 @@ set -euo pipefail
 kind=$1 venv=$2 address=$3 head=$4 head_boot=$5 gcs=$6 resources=$7 expected=$8 memory=$9
 shift 9
 
-ray=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
-ray=${ray[0]##*/ray-}
+found=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
+ray=${found[0]##*/ray-}
 runtime="$("$venv/bin/python" -V | cut -d' ' -f2) ${ray%.dist-info}"
 if [ "$runtime" != "$expected" ]; then
   echo "this node has Python and Ray $runtime, and the head has $expected; Ray needs the same on all nodes" >&2

@@ -3,4 +3,7 @@
 set -euo pipefail
 systemctl disable --now redis-server.service
 rm -rf /var/lib/redis/appendonlydir /etc/redis/password.conf /etc/disgrafs/redis-password
-! systemctl -q is-active redis-server.service
+if systemctl -q is-active redis-server.service; then
+  echo "redis-server.service is still active" >&2
+  exit 1
+fi

@@ -49,7 +49,9 @@ function usable(): string | undefined {
     return undefined;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return code === "ENOENT" ? `there is no ${device}` : `${device} cannot be opened (${String(code)}); add yourself to its group`;
+    return code === "ENOENT"
+      ? `there is no ${device}`
+      : `${device} cannot be opened (${String(code)}); add yourself to its group`;
   }
 }
 

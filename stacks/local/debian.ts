@@ -43,11 +43,20 @@ export async function bootstrap(args: BootstrapArgs): Promise<void> {
       args.suite,
       args.root,
     ],
-    { reject: false, all: true, stdin: "ignore", maxBuffer: 64 * 1024 * 1024, stdout: { file: args.log }, stderr: { file: args.log } },
+    {
+      reject: false,
+      all: true,
+      stdin: "ignore",
+      maxBuffer: 64 * 1024 * 1024,
+      stdout: { file: args.log },
+      stderr: { file: args.log },
+    },
   );
   if (result.exitCode === 0) return;
   const lines = (await execa("tail", ["-n", "12", args.log])).stdout;
-  throw new Error(`mmdebstrap ended with status ${String(result.exitCode ?? result.signal)}; the end of ${args.log}:\n${lines}`);
+  throw new Error(
+    `mmdebstrap ended with status ${String(result.exitCode ?? result.signal)}; the end of ${args.log}:\n${lines}`,
+  );
 }
 
 /** Runs a command with the same view of a root's owners that made it. */

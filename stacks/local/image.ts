@@ -69,7 +69,9 @@ export async function ensureImage(kernel: Kernel, say: (line: string) => void): 
 
 async function bake(kernel: Kernel, say: (line: string) => void): Promise<void> {
   // Only the holder of the lock bakes, so what an earlier bake left is nobody's.
-  for (const left of readdirSync(images).filter((name) => name.startsWith(`${kernel}-`) && name.endsWith(".partial"))) {
+  for (const left of readdirSync(images).filter(
+    (name) => name.startsWith(`${kernel}-`) && name.endsWith(".partial"),
+  )) {
     await removeRoot(join(images, left, "root"));
     await rm(join(images, left), { recursive: true, force: true });
   }
@@ -110,10 +112,25 @@ async function bake(kernel: Kernel, say: (line: string) => void): Promise<void> 
     await step("disk", async () => {
       const release = await takeKernel(root, partial);
       if (!kernels[kernel].release.test(release)) {
-        throw new Error(`the kernel baked for ${kernel} is ${release}, which is not ${String(kernels[kernel].release)}`);
+        throw new Error(
+          `the kernel baked for ${kernel} is ${release}, which is not ${String(kernels[kernel].release)}`,
+        );
       }
       const disk = join(partial, "disk.raw");
-      await asBuilder(["mke2fs", "-q", "-t", "ext4", "-L", "lab", "-m", "1", "-d", root, disk, `${diskGiB}G`]);
+      await asBuilder([
+        "mke2fs",
+        "-q",
+        "-t",
+        "ext4",
+        "-L",
+        "lab",
+        "-m",
+        "1",
+        "-d",
+        root,
+        disk,
+        `${diskGiB}G`,
+      ]);
       await removeRoot(root);
     });
     await rename(partial, folder);

@@ -3,7 +3,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 
 /** Runs `work` while holding `flock` on `file`. Waits for another holder, and says so. */
-export async function withLock<T>(file: string, say: (line: string) => void, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  file: string,
+  say: (line: string) => void,
+  work: () => Promise<T>,
+): Promise<T> {
   // flock(1) holds the lock for as long as `cat` waits for the end of our pipe, which also ends if we are killed.
   const holder = spawn("flock", [file, "sh", "-c", "echo held; exec cat"], {
     stdio: ["pipe", "pipe", "ignore"],

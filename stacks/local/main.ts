@@ -15,7 +15,9 @@ const say = (line: string): void => {
 };
 
 const actions: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
-  "network ensure": async ({ stack }: { stack: string }) => ({ revision: (await startNetwork(stack)).revision }),
+  "network ensure": async ({ stack }: { stack: string }) => ({
+    revision: (await startNetwork(stack)).revision,
+  }),
   "network remove": ({ stack }: { stack: string }) => stopNetwork(stack),
   "image ensure": async ({ kernel }: { kernel: LocalKernel }) => {
     const image = await ensureImage(kernel, say);

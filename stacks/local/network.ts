@@ -18,15 +18,19 @@ export const switchSocket = "network/switch";
 
 const stateFile = (stack: string): string => join(networkFolder(stack), "state.json");
 
+function readNetwork(stack: string): NetworkState | undefined {
+  return readState(stateFile(stack)) as NetworkState | undefined;
+}
+
 /** State of the switch, or undefined when it is not running. */
 export function runningNetwork(stack: string): NetworkState | undefined {
-  const state = readState<NetworkState>(stateFile(stack));
+  const state = readNetwork(stack);
   return state && isAlive(state.process) ? state : undefined;
 }
 
 /** The revision that the switch has, or will have when it is started again. */
 export function networkRevision(stack: string): number {
-  const state = readState<NetworkState>(stateFile(stack));
+  const state = readNetwork(stack);
   if (!state) return 1;
   return isAlive(state.process) ? state.revision : state.revision + 1;
 }
@@ -55,7 +59,7 @@ export async function startNetwork(stack: string): Promise<NetworkState> {
 
 /** Stops the switch and removes its folder. */
 export async function stopNetwork(stack: string): Promise<void> {
-  const state = readState<NetworkState>(stateFile(stack));
+  const state = readNetwork(stack);
   if (state && !(await end(state.process))) {
     throw new Error(`vde_switch of stack ${stack} (pid ${state.process.pid}) does not end`);
   }

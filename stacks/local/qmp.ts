@@ -9,7 +9,10 @@ export async function qmp(socketPath: string, commands: readonly string[], ms: n
   // A unix socket's path holds 107 bytes, and a checkout can be deeper than that: reach it through its open folder.
   const folder = openSync(dirname(socketPath), "r");
   const socket = connect(`/proc/self/fd/${folder}/${basename(socketPath)}`);
-  const timer = setTimeout(() => socket.destroy(new Error(`QEMU did not answer on ${socketPath} in ${ms} ms`)), ms);
+  const timer = setTimeout(
+    () => socket.destroy(new Error(`QEMU did not answer on ${socketPath} in ${ms} ms`)),
+    ms,
+  );
   try {
     const results: unknown[] = [];
     const queue = ["qmp_capabilities", ...commands];

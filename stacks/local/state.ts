@@ -2,9 +2,10 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-export function readState<T>(file: string): T | undefined {
+/** What was written last, or undefined; the caller says what it is. */
+export function readState(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as T;
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch {
     return undefined;
   }

@@ -28,7 +28,9 @@ function processesIn(folder: string): Leftover[] {
 function isOurs(pid: number, folder: string): boolean {
   if (!/^(\S*\/)?(qemu-system-\S+|vde_switch) /.test(commandLine(pid))) return false;
   // QEMU goes to / when it becomes a daemon, but its disks, sockets and log stay open.
-  return [`/proc/${pid}/cwd`, ...openFiles(pid)].map(target).some((path) => path === folder || path.startsWith(`${folder}/`));
+  return [`/proc/${pid}/cwd`, ...openFiles(pid)]
+    .map(target)
+    .some((path) => path === folder || path.startsWith(`${folder}/`));
 }
 
 function openFiles(pid: number): string[] {

@@ -57,7 +57,7 @@ export interface VmState {
 const stateFile = (stack: string, name: string): string => join(machineFolder(stack, name), "state.json");
 
 export function vmState(stack: string, name: string): VmState | undefined {
-  return readState<VmState>(stateFile(stack, name));
+  return readState(stateFile(stack, name)) as VmState | undefined;
 }
 
 export function isRunning(state: VmState | undefined): state is VmState {
@@ -100,7 +100,16 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
       const pid = await launch(spec, image, accelerator, port);
       const process = identify(pid);
       if (!process) throw new Error(`QEMU for ${name} ended at once; see ${join(folder, "qemu.log")}`);
-      const state = { process, revision: spec.revision, id, boot: randomUUID(), port, accelerator, network, shape: shapeOf(spec) };
+      const state = {
+        process,
+        revision: spec.revision,
+        id,
+        boot: randomUUID(),
+        port,
+        accelerator,
+        network,
+        shape: shapeOf(spec),
+      };
       writeState(stateFile(stack, name), state);
       await writeSshConfig(spec, port);
       return state;
@@ -168,14 +177,24 @@ export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, p
     ...["-device", `virtio-net-pci,netdev=lab,mac=${spec.mac},romfile=`],
     ...["-device", "virtio-rng-pci"],
     ...["-chardev", `file,id=console,path=${here}/console.log,append=on`, "-serial", "chardev:console"],
-    ...["-qmp", `unix:${here}/qmp.sock,server=on,wait=off`, "-pidfile", `${here}/pid`, "-D", `${here}/qemu.log`],
+    ...[
+      "-qmp",
+      `unix:${here}/qmp.sock,server=on,wait=off`,
+      "-pidfile",
+      `${here}/pid`,
+      "-D",
+      `${here}/qemu.log`,
+    ],
     "-daemonize",
   ];
 }
 
 async function launch(spec: VmSpec, image: Image, accelerator: Accelerator, port: number): Promise<number> {
   const folder = stackFolder(spec.stack);
-  await execa("qemu-system-x86_64", qemuArgs(spec, image, accelerator, port), { cwd: folder, stdin: "ignore" });
+  await execa("qemu-system-x86_64", qemuArgs(spec, image, accelerator, port), {
+    cwd: folder,
+    stdin: "ignore",
+  });
   const { stdout } = await execa("cat", [join(machineFolder(spec.stack, spec.name), "pid")]);
   return Number(stdout);
 }

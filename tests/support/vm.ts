@@ -97,11 +97,15 @@ class Vm implements TestVm {
   }
 
   async run(script: string, timeoutSeconds = 120): Promise<Result> {
-    const result = await execa("ssh", [...this.#options(), this.name, `timeout -k 5 ${timeoutSeconds} bash -s`], {
-      input: `run() {\n${script}\n}\nrun </dev/null\n`,
-      reject: false,
-      timeout: (timeoutSeconds + 30) * 1000,
-    });
+    const result = await execa(
+      "ssh",
+      [...this.#options(), this.name, `timeout -k 5 ${timeoutSeconds} bash -s`],
+      {
+        input: `run() {\n${script}\n}\nrun </dev/null\n`,
+        reject: false,
+        timeout: (timeoutSeconds + 30) * 1000,
+      },
+    );
     return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? 255 };
   }
 
@@ -109,7 +113,9 @@ class Vm implements TestVm {
     const { stdout, stderr, exitCode } = await this.run(`set -euo pipefail\n${script}`, timeoutSeconds);
     if (exitCode === 0) return stdout;
     const end = (text: string): string => text.slice(-2000);
-    throw new Error(`exit status ${exitCode}\nscript: ${script.slice(0, 500)}\nstdout: ${end(stdout)}\nstderr: ${end(stderr)}`);
+    throw new Error(
+      `exit status ${exitCode}\nscript: ${script.slice(0, 500)}\nstdout: ${end(stdout)}\nstderr: ${end(stderr)}`,
+    );
   }
 
   async push(localPath: string, remoteFolder: string): Promise<void> {
