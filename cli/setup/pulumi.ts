@@ -21,9 +21,6 @@ import { inLab } from "../checkout.ts";
 import { atLeast, build, isBuilt, type GoProgram } from "./go.ts";
 import type { Step } from "./runner.ts";
 
-/** Oldest CLI that is taken from PATH. docs/setup.md says what was tried. */
-export const oldestPulumi = "3.150.0";
-
 /**
  * The official release. Its hash is the one that Pulumi itself publishes in its Homebrew tap (github.com/pulumi/
  * homebrew-tap, Formula/pulumi.rb of this version).
@@ -33,6 +30,9 @@ export const release = {
   url: "https://github.com/pulumi/pulumi/releases/download/v3.259.0/pulumi-v3.259.0-linux-x64.tar.gz",
   sha256: "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5",
 };
+
+/** Oldest CLI that is taken from PATH: no older than what the lab itself would fetch. */
+export const oldestPulumi = release.version;
 
 const cli: GoProgram = {
   name: "pulumi",
