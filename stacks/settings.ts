@@ -2,6 +2,7 @@
  * Everything that a stack can be told, checked before any resource exists. One error names each key that is wrong, its
  * value, what is allowed, and the command that mends it.
  */
+import { RunError } from "@pulumi/pulumi/errors.js";
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { isLocalKernel, kernelNames, localKernelNames, type Kernel } from "../provisioning/kernels.ts";
@@ -101,10 +102,10 @@ export function parseSettings(values: Readonly<Record<string, unknown>>): Settin
   return { ...rest, nodes };
 }
 
-export class SettingsError extends Error {
+/** Pulumi prints the message of a RunError alone, without a stack trace. */
+export class SettingsError extends RunError {
   constructor(problems: readonly string[]) {
     super(`the stack's settings cannot work:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
-    this.name = "SettingsError";
   }
 }
 
