@@ -1,7 +1,8 @@
-/** A process on this machine: its own process group, so that all of it can be ended, and nothing of it is waited for twice. */
+/** A process on this machine: its output, its end, and what it leaves running. */
 import { spawn } from "node:child_process";
 import { abortReason, StepError, type Exit } from "./errors.ts";
 import type { Output } from "./output.ts";
+import { endTree } from "./processTree.ts";
 
 export interface LocalProcess {
   /** Program and arguments; the first is looked up on PATH. */
@@ -14,8 +15,6 @@ export interface LocalProcess {
   readonly stdin?: string;
 }
 
-/** Milliseconds from SIGTERM to SIGKILL. */
-const killGrace = 5000;
 /** Milliseconds of silence after which a process that has ended is done, though a child of it holds its output open. */
 export const quietAfterExit = 3000;
 /** Most milliseconds that such a child may go on writing. */
@@ -25,7 +24,7 @@ export const heldOpen =
   "the command has ended, but something that it left running holds its output open; what that prints from now on is " +
   "lost. Start a daemon as a service, or with its input and output redirected (</dev/null >/dev/null 2>&1)";
 
-/** Runs a process to its end. When the signal is aborted its whole process group is ended first. */
+/** Runs a process to its end. When the signal is aborted all that it started is ended first. */
 export function runLocally(
   process_: LocalProcess,
   output: Output,
@@ -69,7 +68,7 @@ export function runLocally(
       quiet = setTimeout(killing ? finish : leave, quietAfterExit);
     };
     const stop = (): void => {
-      if (child.pid !== undefined) killing = killGroup(child.pid);
+      if (child.pid !== undefined) killing = endTree(child.pid);
     };
     const read = (stream: "stdout" | "stderr") => (chunk: Buffer) => {
       output.write(stream, chunk);
@@ -107,23 +106,4 @@ function notStarted(error: NodeJS.ErrnoException, program: string, dir: string |
     return new StepError(`cannot start ${program}${where}: the program or the folder does not exist`);
   }
   return new StepError(`cannot start ${program}${where}: ${error.code ?? error.message}`);
-}
-
-/** Ends a process group: SIGTERM, then SIGKILL for what is left of it. */
-export async function killGroup(group: number): Promise<void> {
-  const send = (signal: NodeJS.Signals | 0): boolean => {
-    try {
-      process.kill(-group, signal);
-      return true;
-    } catch {
-      return false; // Nothing is left of the group.
-    }
-  };
-  const end = Date.now() + killGrace;
-  let alive = send("SIGTERM");
-  while (alive && Date.now() < end) {
-    await new Promise((resolve) => setTimeout(resolve, 25));
-    alive = send(0);
-  }
-  if (alive) send("SIGKILL");
 }
