@@ -1,0 +1,30 @@
+/** How a rule is written: for one type of resource, a function from its inputs to what is wrong with them. */
+import type { ResourceValidation, StackValidation } from "@pulumi/policy";
+
+export type Inputs = Readonly<Record<string, unknown>>;
+
+/** A validation that looks at resources of one type. Each fault is a sentence that goes on from "this resource". */
+export function forType(type: string, faults: (inputs: Inputs) => string[]): ResourceValidation {
+  return (resource, report) => {
+    if (resource.type === type) for (const fault of faults(resource.props)) report(fault);
+  };
+}
+
+/** A validation that wants, for each bucket of the stack, a resource of another type that names it. */
+export function besideEachBucket(type: string, missing: string): StackValidation {
+  return ({ resources }, report) => {
+    const named = new Set(
+      resources.filter((each) => each.type === type).map((each) => each.props.bucket as unknown),
+    );
+    for (const bucket of resources.filter((each) => each.type === "aws:s3/bucket:Bucket"))
+      if (!named.has(bucket.props.bucket)) report(`${bucket.name} ${missing}`, bucket.urn);
+  };
+}
+
+/** A value inside inputs, or undefined. */
+export function at(inputs: unknown, ...path: string[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === "object" && value !== null ? (value as Inputs)[key] : undefined),
+    inputs,
+  );
+}

@@ -1,0 +1,17 @@
+/** Nothing in a bucket of a lab is public, nor can be made so. */
+import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
+import { besideEachBucket, forType } from "../rule.ts";
+
+const type = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock";
+
+export const bucketPrivate: ResourceValidationPolicy & StackValidationPolicy = {
+  name: "bucket-private",
+  description: "Buckets block all public access.",
+  enforcementLevel: "mandatory",
+  validateResource: forType(type, (inputs) =>
+    (["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"] as const)
+      .filter((key) => inputs[key] !== true)
+      .map((key) => `leaves a way for public access: set ${key} to true`),
+  ),
+  validateStack: besideEachBucket(type, "has no BucketPublicAccessBlock: add one with all four set to true"),
+};

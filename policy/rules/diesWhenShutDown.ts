@@ -1,0 +1,19 @@
+/** A machine that powers itself off, as it does when its lab expires, is gone and costs nothing. */
+import type { ResourceValidationPolicy } from "@pulumi/policy";
+import { forType } from "../rule.ts";
+
+export const diesWhenShutDown: ResourceValidationPolicy = {
+  name: "dies-when-shut-down",
+  description: "Machines that shut down are terminated.",
+  enforcementLevel: "mandatory",
+  validateResource: forType("aws:ec2/instance:Instance", (inputs) => [
+    ...(inputs.instanceInitiatedShutdownBehavior === "terminate"
+      ? []
+      : [
+          "stays, and its volume costs money, when it shuts down: set instanceInitiatedShutdownBehavior to terminate",
+        ]),
+    ...(inputs.disableApiTermination === true
+      ? ["cannot be terminated by a sweep: remove disableApiTermination"]
+      : []),
+  ]),
+};

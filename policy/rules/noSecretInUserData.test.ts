@@ -1,0 +1,40 @@
+import { violations } from "../testing.ts";
+import { noSecretInUserData } from "./noSecretInUserData.ts";
+
+const type = "aws:ec2/instance:Instance";
+const passing = { userData: "#cloud-config\n{}" };
+
+describe("no-secret-in-user-data", () => {
+  it("lets a right one pass", async () => {
+    expect(await violations(noSecretInUserData, type, passing)).toEqual([]);
+  });
+
+  it.each<[string, object, string]>([
+    [
+      "a private key",
+      { userData: "-----BEGIN OPENSSH PRIVATE KEY-----" },
+      "has a private key in its user data: give it to the machine after boot, over SSH",
+    ],
+    [
+      "an access key",
+      { userData: "AKIAIOSFODNN7EXAMPLE" },
+      "has an access key in its user data: give it to the machine after boot, over SSH",
+    ],
+    [
+      "a password",
+      { userData: "requirepass: x\nREDIS_PASSWORD=hunter2" },
+      "has a password in its user data: give it to the machine after boot, over SSH",
+    ],
+    [
+      "a private key in base64",
+      { userDataBase64: Buffer.from("BEGIN RSA PRIVATE KEY").toString("base64") },
+      "has a private key in its user data: give it to the machine after boot, over SSH",
+    ],
+  ])("refuses %s", async (_, change, message) => {
+    expect(await violations(noSecretInUserData, type, { ...passing, ...change })).toEqual([message]);
+  });
+
+  it("looks at no other type", async () => {
+    expect(await violations(noSecretInUserData, "aws:sqs/queue:Queue", {})).toEqual([]);
+  });
+});

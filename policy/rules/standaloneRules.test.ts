@@ -1,0 +1,30 @@
+import { violations } from "../testing.ts";
+import { standaloneRules } from "./standaloneRules.ts";
+
+const type = "aws:ec2/securityGroup:SecurityGroup";
+const passing = { description: "nodes", ingress: [], egress: [] };
+
+describe("standalone-rules", () => {
+  it("lets a right one pass", async () => {
+    expect(await violations(standaloneRules, type, passing)).toEqual([]);
+  });
+
+  it.each<[string, object, string]>([
+    [
+      "ingress inside",
+      { ingress: [{ protocol: "tcp", fromPort: 22, toPort: 22, cidrBlocks: ["203.0.113.7/32"] }] },
+      "has ingress rules of its own: make each an aws.vpc.SecurityGroupIngressRule",
+    ],
+    [
+      "egress inside",
+      { egress: [{ protocol: "-1", fromPort: 0, toPort: 0 }] },
+      "has egress rules of its own: make each an aws.vpc.SecurityGroupEgressRule",
+    ],
+  ])("refuses %s", async (_, change, message) => {
+    expect(await violations(standaloneRules, type, { ...passing, ...change })).toEqual([message]);
+  });
+
+  it("looks at no other type", async () => {
+    expect(await violations(standaloneRules, "aws:sqs/queue:Queue", {})).toEqual([]);
+  });
+});

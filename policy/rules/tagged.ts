@@ -1,0 +1,35 @@
+/** Whose is it, since when, until when: everything says so, for people and for `./lab sweep --aws`. */
+import type { ResourceValidationPolicy } from "@pulumi/policy";
+import { tagKeys } from "../../stacks/aws/tags.ts";
+
+/** The types of this program that AWS puts tags on. */
+export const taggable: readonly string[] = [
+  "aws:ec2/instance:Instance",
+  "aws:ec2/internetGateway:InternetGateway",
+  "aws:ec2/keyPair:KeyPair",
+  "aws:ec2/placementGroup:PlacementGroup",
+  "aws:ec2/routeTable:RouteTable",
+  "aws:ec2/securityGroup:SecurityGroup",
+  "aws:ec2/subnet:Subnet",
+  "aws:ec2/vpc:Vpc",
+  "aws:ec2/vpcEndpoint:VpcEndpoint",
+  "aws:iam/instanceProfile:InstanceProfile",
+  "aws:iam/role:Role",
+  "aws:s3/bucket:Bucket",
+  "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+  "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+];
+
+const wanted = [tagKeys.project, tagKeys.stack, tagKeys.owner, tagKeys.run, tagKeys.created, tagKeys.expires];
+
+export const tagged: ResourceValidationPolicy = {
+  name: "tagged",
+  description: "Everything says its project, stack, owner, run, and when it was made and expires.",
+  enforcementLevel: "mandatory",
+  validateResource: ({ type, props }, report) => {
+    if (!taggable.includes(type)) return;
+    const tags = (props.tags ?? {}) as Readonly<Record<string, unknown>>;
+    const missing = wanted.filter((key) => !(key in tags));
+    if (missing.length > 0) report(`lacks the tags ${missing.join(", ")}`);
+  },
+};

@@ -1,0 +1,299 @@
+/** AWS on loopback for one test file: moto's server behind a proxy that injects errors and shows consoles. */
+import * as ec2 from "@aws-sdk/client-ec2";
+import * as iam from "@aws-sdk/client-iam";
+import * as s3 from "@aws-sdk/client-s3";
+import { spawn, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const root = new URL("../..", import.meta.url).pathname;
+const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
+
+/** An error that the next calls of an action get in place of an answer. */
+export interface Fault {
+  readonly action: string;
+  readonly code: string;
+  readonly message: string;
+  readonly status: number;
+  /** How many calls get it; after that the action works again. */
+  times: number;
+}
+
+/** Images that AWS has, as moto's MOTO_AMIS_PATH takes them. */
+const image = (id: string, owner: string, name: string, day: string) => ({
+  ami_id: id,
+  owner_id: owner,
+  name,
+  creation_date: `${day}T00:00:00.000Z`,
+  architecture: "x86_64",
+  state: "available",
+  public: true,
+  virtualization_type: "hvm",
+  hypervisor: "xen",
+  root_device_type: "ebs",
+  root_device_name: "/dev/xvda",
+  sriov: "simple",
+  description: name,
+  image_location: name,
+  image_type: "machine",
+  platform: null,
+});
+const images = [
+  image("ami-00000000000000011", "136693071363", "debian-13-amd64-20260914-2601", "2026-09-14"),
+  image("ami-00000000000000010", "136693071363", "debian-13-amd64-20260316-2418", "2026-03-16"),
+  image("ami-00000000000000020", "136693071363", "debian-12-amd64-20260914-2601", "2026-09-14"),
+];
+
+export class Cloud {
+  readonly faults: Fault[] = [];
+  /** EC2 actions in the order in which they came. */
+  readonly calls: string[] = [];
+  /** Calls of these actions are held until they are released. */
+  readonly held = new Set<string>();
+  #proxy: Server;
+  #moto: ChildProcess;
+  #motoPort: number;
+  #folder: string;
+  /** moto has no placement groups: these are the proxy's own. Name -> tags. */
+  readonly #groups = new Map<string, Map<string, string>>();
+
+  private constructor(proxy: Server, moto: ChildProcess, motoPort: number, folder: string) {
+    this.#proxy = proxy;
+    this.#moto = moto;
+    this.#motoPort = motoPort;
+    this.#folder = folder;
+  }
+
+  static async start(): Promise<Cloud> {
+    const folder = mkdtempSync(join(tmpdir(), "cloud-"));
+    writeFileSync(join(folder, "images.json"), JSON.stringify(images));
+    const port = await freePort();
+    const python = process.env.DISGRAFS_PYTHON ?? join(root, ".lab/venv/bin/python");
+    const moto = spawn(python, ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)], {
+      env: { ...process.env, MOTO_AMIS_PATH: join(folder, "images.json") },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let log = "";
+    moto.stderr.on("data", (data: Buffer) => {
+      log = (log + data.toString()).slice(-4000);
+    });
+    const proxy = createServer();
+    const cloud = new Cloud(proxy, moto, port, folder);
+    proxy.on("request", (incoming: IncomingMessage, answer: ServerResponse) => {
+      cloud.#serve(incoming, answer).catch((error: unknown) => {
+        answer.destroy(error instanceof Error ? error : undefined);
+      });
+    });
+    await new Promise<void>((resolve) => {
+      proxy.listen(0, "127.0.0.1", resolve);
+    });
+    for (const deadline = Date.now() + 60_000; ; await sleep(200)) {
+      if (moto.exitCode !== null || Date.now() > deadline)
+        throw new Error(`moto's server did not start (./lab setup installs it into .lab/venv): ${log}`);
+      if (await answers(port)) return cloud;
+    }
+  }
+
+  /** What makes AWS SDKs come here, with credentials that are none. */
+  get env(): Record<string, string> {
+    return {
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${(this.#proxy.address() as AddressInfo).port}`,
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      AWS_REGION: "us-east-1",
+      AWS_EC2_METADATA_DISABLED: "true",
+      AWS_CONFIG_FILE: "/dev/null",
+      AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+    };
+  }
+
+  /** All that there is in the account, whoever made it, by moto's answers: what a lab leaves behind shows here. */
+  async listing(): Promise<string[]> {
+    const options = { endpoint: this.env.AWS_ENDPOINT_URL, region: this.env.AWS_REGION, credentials };
+    const client = new ec2.EC2Client(options);
+    const identities = new iam.IAMClient(options);
+    const buckets = new s3.S3Client({ ...options, forcePathStyle: true });
+    const instances = (await client.send(new ec2.DescribeInstancesCommand({}))).Reservations ?? [];
+    const found = [
+      instances
+        .flatMap(({ Instances = [] }) => Instances)
+        .filter(({ State }) => State?.Name !== "terminated")
+        .map(({ InstanceId }) => InstanceId),
+      (await client.send(new ec2.DescribeVolumesCommand({}))).Volumes?.map(({ VolumeId }) => VolumeId),
+      (await client.send(new ec2.DescribeVpcsCommand({}))).Vpcs?.map(({ VpcId }) => VpcId),
+      (await client.send(new ec2.DescribeSubnetsCommand({}))).Subnets?.map(({ SubnetId }) => SubnetId),
+      (await client.send(new ec2.DescribeInternetGatewaysCommand({}))).InternetGateways?.map(
+        ({ InternetGatewayId }) => InternetGatewayId,
+      ),
+      (await client.send(new ec2.DescribeRouteTablesCommand({}))).RouteTables?.map(
+        ({ RouteTableId }) => RouteTableId,
+      ),
+      (await client.send(new ec2.DescribeSecurityGroupsCommand({}))).SecurityGroups?.map(
+        ({ GroupId }) => GroupId,
+      ),
+      (await client.send(new ec2.DescribeNetworkInterfacesCommand({}))).NetworkInterfaces?.map(
+        ({ NetworkInterfaceId }) => NetworkInterfaceId,
+      ),
+      (await client.send(new ec2.DescribeVpcEndpointsCommand({}))).VpcEndpoints?.filter(
+        ({ State }) => String(State).toLowerCase() !== "deleted",
+      ).map(({ VpcEndpointId }) => VpcEndpointId),
+      (await client.send(new ec2.DescribeKeyPairsCommand({}))).KeyPairs?.map(({ KeyName }) => KeyName),
+      [...this.#groups.keys()],
+      (await identities.send(new iam.ListRolesCommand({}))).Roles?.map(({ RoleName }) => RoleName),
+      (await identities.send(new iam.ListInstanceProfilesCommand({}))).InstanceProfiles?.map(
+        ({ InstanceProfileName }) => InstanceProfileName,
+      ),
+      (await buckets.send(new s3.ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name),
+    ];
+    return found
+      .flatMap((each) => each ?? [])
+      .map(String)
+      .sort();
+  }
+
+  async stop(): Promise<void> {
+    this.#proxy.closeAllConnections();
+    this.#proxy.close();
+    if (this.#moto.exitCode === null) {
+      this.#moto.kill();
+      await once(this.#moto, "exit");
+    }
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  async #serve(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const form = new URLSearchParams(body.toString("latin1"));
+    const action = form.get("Action") ?? "";
+    if (action !== "") this.calls.push(action);
+    while (this.held.has(action)) await sleep(50);
+    const fault = this.faults.find((each) => each.action === action && each.times > 0);
+    if (fault) {
+      fault.times -= 1;
+      answer.writeHead(fault.status, { "content-type": "text/xml" });
+      answer.end(
+        `<Response><Errors><Error><Code>${fault.code}</Code><Message>${fault.message}</Message></Error></Errors><RequestID>test</RequestID></Response>`,
+      );
+      return;
+    }
+    if (action === "GetConsoleOutput") {
+      const id = form.get("InstanceId") ?? "";
+      const output = Buffer.from(consoleOf(id)).toString("base64");
+      answer.writeHead(200, { "content-type": "text/xml" });
+      answer.end(
+        `<GetConsoleOutputResponse><requestId>test</requestId><instanceId>${id}</instanceId><output>${output}</output></GetConsoleOutputResponse>`,
+      );
+      return;
+    }
+    const placement = placementGroups(this.#groups, action, form);
+    if (placement !== undefined) {
+      answer.writeHead(200, { "content-type": "text/xml" });
+      answer.end(placement);
+      return;
+    }
+    const forwarded = request(
+      {
+        host: "127.0.0.1",
+        port: this.#motoPort,
+        method: incoming.method,
+        path: incoming.url,
+        headers: incoming.headers,
+      },
+      (reply) => {
+        answer.writeHead(reply.statusCode ?? 500, reply.headers);
+        reply.pipe(answer);
+      },
+    );
+    forwarded.on("error", (error) => answer.destroy(error));
+    forwarded.end(body);
+  }
+}
+
+/** The three calls about placement groups, and tags on them; undefined for every other call. */
+function placementGroups(
+  groups: Map<string, Map<string, string>>,
+  action: string,
+  form: URLSearchParams,
+): string | undefined {
+  const values = (prefix: string, suffix = ""): string[] => {
+    const found: string[] = [];
+    for (let index = 1; form.has(`${prefix}.${index}${suffix}`); index += 1)
+      found.push(form.get(`${prefix}.${index}${suffix}`) ?? "");
+    return found;
+  };
+  const tag = (group: string, prefix: string): void => {
+    const keys = values(prefix, ".Key");
+    for (const [index, key] of keys.entries())
+      groups.get(group)?.set(key, values(prefix, ".Value")[index] ?? "");
+  };
+  const name = form.get("GroupName") ?? "";
+  switch (action) {
+    case "CreatePlacementGroup":
+      groups.set(name, new Map());
+      tag(name, "TagSpecification.1.Tag");
+      return "<CreatePlacementGroupResponse><return>true</return></CreatePlacementGroupResponse>";
+    case "DeletePlacementGroup":
+      groups.delete(name);
+      return "<DeletePlacementGroupResponse><return>true</return></DeletePlacementGroupResponse>";
+    case "DescribePlacementGroups": {
+      const wanted = values("GroupName");
+      const sets = [...groups].filter(([group]) => wanted.length === 0 || wanted.includes(group));
+      const items = sets.map(([group, tags]) => {
+        const tagItems = [...tags].map(
+          ([key, value]) => `<item><key>${key}</key><value>${value}</value></item>`,
+        );
+        return `<item><groupName>${group}</groupName><groupId>pg-${group}</groupId><state>available</state><strategy>cluster</strategy><tagSet>${tagItems.join("")}</tagSet></item>`;
+      });
+      return `<DescribePlacementGroupsResponse><placementGroupSet>${items.join("")}</placementGroupSet></DescribePlacementGroupsResponse>`;
+    }
+    case "CreateTags": {
+      const id = form.get("ResourceId.1") ?? "";
+      if (!id.startsWith("pg-")) return undefined;
+      tag(id.slice(3), "Tag");
+      return "<CreateTagsResponse><return>true</return></CreateTagsResponse>";
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A host key that is a machine's own and no key at all: nothing can be logged in to. */
+export function hostKeyFor(id: string): string {
+  return `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${createHash("sha256").update(id).digest("hex").slice(0, 43)}`;
+}
+
+function consoleOf(id: string): string {
+  return [
+    "[    0.000000] Linux version 6.12.57+deb13-cloud-amd64",
+    "-----BEGIN SSH HOST KEY KEYS-----",
+    `${hostKeyFor(id)} root@${id}`,
+    "-----END SSH HOST KEY KEYS-----",
+    "",
+  ].join("\r\n");
+}
+
+async function answers(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/moto-api/`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -1,0 +1,114 @@
+/** A Pulumi project in a folder of its own, with its own state, whose aws and command plugins are the test ones. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa, type ResultPromise } from "execa";
+import type { Cloud } from "./cloud.ts";
+
+const root = new URL("../..", import.meta.url).pathname;
+
+export interface Finished {
+  readonly exitCode: number;
+  /** Standard output and error, as they came. */
+  readonly text: string;
+}
+
+export interface RemoteCall {
+  readonly operation: string;
+  readonly name: string;
+  readonly host: string;
+  readonly stdin: string;
+}
+
+export class LabProject {
+  readonly folder: string;
+  readonly #calls: string;
+  readonly #env: Record<string, string>;
+
+  /** @param plugins of the project: `command` is the test one unless another folder is given */
+  constructor(cloud: Cloud, plugins: { command?: string } = {}) {
+    // Inside the checkout, for Node finds packages by folder; .lab is no part of the repository.
+    mkdirSync(join(root, ".lab/tests"), { recursive: true });
+    this.folder = mkdtempSync(join(root, ".lab/tests/aws-"));
+    this.#calls = join(this.folder, "calls");
+    writeFileSync(this.#calls, "");
+    mkdirSync(join(this.folder, "state"));
+    writeFileSync(
+      join(this.folder, "Pulumi.yaml"),
+      JSON.stringify({
+        name: "disgrafs-lab",
+        runtime: { name: "nodejs", options: { typescript: false } },
+        main: join(root, "tests/aws/program/index.ts"),
+        plugins: {
+          providers: [
+            { name: "aws", path: join(root, "tests/aws/provider") },
+            { name: "command", path: plugins.command ?? join(root, "tests/aws/provider") },
+          ],
+        },
+      }),
+    );
+    this.#env = {
+      ...(process.env as Record<string, string>),
+      ...cloud.env,
+      PULUMI_HOME: join(this.folder, "home"),
+      PULUMI_BACKEND_URL: `file://${join(this.folder, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "test",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      DISGRAFS_REMOTE_CALLS: this.#calls,
+    };
+  }
+
+  /** Writes the stack's settings; makes the stack when there is none. */
+  async configure(stack: string, settings: { aws: object; nodes: object[]; kernel?: string }): Promise<void> {
+    const made = await this.pulumi("stack", "select", "--create", stack);
+    if (made.exitCode !== 0) throw new Error(made.text);
+    const file = join(this.folder, `Pulumi.${stack}.yaml`);
+    let salt: string | undefined;
+    try {
+      salt = /^encryptionsalt: *(.*)$/m.exec(readFileSync(file, "utf8"))?.[1];
+    } catch {
+      // The stack is new.
+    }
+    const config = Object.fromEntries(
+      Object.entries(settings).map(([key, value]) => [`disgrafs-lab:${key}`, value as unknown]),
+    );
+    writeFileSync(file, JSON.stringify({ ...(salt !== undefined && { encryptionsalt: salt }), config }));
+  }
+
+  start(...args: string[]): ResultPromise<{ reject: false; all: true }> {
+    return execa("pulumi", [...args, "--non-interactive"], {
+      cwd: this.folder,
+      env: this.#env,
+      extendEnv: false,
+      reject: false,
+      all: true,
+    });
+  }
+
+  async pulumi(...args: string[]): Promise<Finished> {
+    const { exitCode, all } = await this.start(...args);
+    return { exitCode: exitCode ?? 1, text: all };
+  }
+
+  /** `pulumi up`, which must work. */
+  async up(...args: string[]): Promise<string> {
+    const { exitCode, text } = await this.pulumi("up", "--yes", "--skip-preview", ...args);
+    if (exitCode !== 0) throw new Error(text);
+    return text;
+  }
+
+  async outputs<T>(): Promise<T> {
+    const { text } = await this.pulumi("stack", "output", "--json");
+    return JSON.parse(text) as T;
+  }
+
+  /** The remote steps since the last call of this, in order. */
+  remoteCalls(): RemoteCall[] {
+    const lines = readFileSync(this.#calls, "utf8").split("\n").filter(Boolean);
+    writeFileSync(this.#calls, "");
+    return lines.map((line) => JSON.parse(line) as RemoteCall);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,297 @@
+/** A lab's life on AWS, by the real engine, against moto: up, again, changed, replaced, broken, down. */
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  DescribeInstancesCommand,
+  EC2Client,
+  TerminateInstancesCommand,
+  type Instance,
+} from "@aws-sdk/client-ec2";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { awsFailure } from "../../stacks/aws/advice.ts";
+import { clientsFor, findLeftovers, remove, select } from "../../stacks/aws/sweep.ts";
+import { Cloud, hostKeyFor } from "./cloud.ts";
+import { LabProject } from "./labProject.ts";
+
+const minutes = 60_000;
+const aws = { region: "us-east-1", owner: "ada", sshCidr: "203.0.113.7/32" };
+const nodes = [
+  { name: "meta", roles: ["meta", "objects"] },
+  { name: "node1", roles: ["client", "ray-head"] },
+];
+
+let cloud: Cloud;
+let lab: LabProject;
+let client: EC2Client;
+let empty: string[];
+
+beforeAll(async () => {
+  cloud = await Cloud.start();
+  lab = new LabProject(cloud);
+  client = new EC2Client({ endpoint: cloud.env.AWS_ENDPOINT_URL, region: "us-east-1", credentials });
+  empty = await cloud.listing();
+  // For what this process itself asks AWS.
+  Object.assign(process.env, cloud.env);
+}, 2 * minutes);
+const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
+
+afterAll(async () => {
+  await cloud.stop();
+  lab.remove();
+});
+
+/** The machines that are there, by their names in the lab. */
+async function machines(): Promise<Record<string, Instance>> {
+  const { Reservations = [] } = await client.send(new DescribeInstancesCommand({}));
+  const living = Reservations.flatMap(({ Instances = [] }) => Instances).filter(
+    ({ State }) => State?.Name === "running",
+  );
+  const nameOf = ({ Tags = [] }: Instance) => Tags.find(({ Key }) => Key === "Name")?.Value ?? "?";
+  return Object.fromEntries(living.map((instance) => [nameOf(instance), instance]));
+}
+
+/** How an update ended, as its summary says: "2 created", "1 updated", "46 unchanged". */
+function summary(text: string): string[] {
+  return [...text.matchAll(/^\s+[+\-~]*\s*(\d+ (?:created|updated|deleted|replaced|unchanged))$/gm)].map(
+    (match) => match[1] ?? "",
+  );
+}
+
+describe("a lab on AWS", () => {
+  it(
+    "comes up: machines as the settings say, known by the host keys on their consoles",
+    async () => {
+      await lab.configure("test", { aws, nodes });
+      await lab.up();
+      const found = await machines();
+      expect(Object.keys(found).sort()).toEqual(["test-meta", "test-node1"]);
+      const node1 = found["test-node1"]!;
+      expect(node1).toMatchObject({
+        ImageId: "ami-00000000000000011",
+        InstanceType: "m6id.large",
+        MetadataOptions: { HttpTokens: "required", HttpPutResponseHopLimit: 1 },
+      });
+      expect(Object.fromEntries(node1.Tags!.map(({ Key, Value }) => [Key, Value]))).toMatchObject({
+        "disgrafs:project": "disgrafs-lab",
+        "disgrafs:stack": "test",
+        "disgrafs:owner": "ada",
+      });
+      const steps = lab.remoteCalls().map(({ name }) => name);
+      expect(steps.sort()).toEqual([
+        "meta-expiry",
+        "meta-first-boot",
+        "node1-expiry",
+        "node1-first-boot",
+        "node1-instance-store",
+      ]);
+      // First boot comes before anything else on the same machine.
+      expect(steps.indexOf("node1-first-boot")).toBeLessThan(steps.indexOf("node1-instance-store"));
+      const { outputs } = await lab.outputs<{ outputs: Record<string, unknown> }>();
+      expect(outputs).toMatchObject({ zone: "us-east-1a", images: { "debian-13": "ami-00000000000000011" } });
+      expect(outputs.costEstimate).toMatchObject({ perHour: expect.any(Number) as number });
+    },
+    5 * minutes,
+  );
+
+  it(
+    "keeps the host key of each machine, and no secret in the clear",
+    async () => {
+      const { text } = await lab.pulumi("stack", "export");
+      const { node1 } = { node1: (await machines())["test-node1"]!.InstanceId! };
+      expect(text).not.toContain("PRIVATE KEY");
+      const secrets = (await lab.pulumi("stack", "export", "--show-secrets")).text;
+      expect(secrets).toContain("PRIVATE KEY");
+      expect(secrets).toContain(hostKeyFor(node1));
+    },
+    2 * minutes,
+  );
+
+  it(
+    "changes nothing at a second up, though newer images and other times are there by then",
+    async () => {
+      await lab.up("--expect-no-changes");
+      expect(lab.remoteCalls()).toEqual([]);
+    },
+    3 * minutes,
+  );
+
+  it(
+    "changes nothing after a refresh either",
+    async () => {
+      const { exitCode, text } = await lab.pulumi(
+        "refresh",
+        "--yes",
+        "--skip-preview",
+        "--expect-no-changes",
+      );
+      expect([exitCode, text]).toEqual([0, text]);
+      await lab.up("--expect-no-changes");
+    },
+    3 * minutes,
+  );
+
+  it(
+    "is extended in place: tags and timers move, no machine is replaced",
+    async () => {
+      const before = await machines();
+      await lab.configure("test", { aws: { ...aws, expiresAfter: "9h" }, nodes });
+      await lab.up();
+      const after = await machines();
+      expect(after["test-meta"]?.InstanceId).toBe(before["test-meta"]?.InstanceId);
+      const tags = (instance: Instance | undefined) =>
+        Object.fromEntries((instance?.Tags ?? []).map(({ Key, Value }) => [Key, Value])) as Record<
+          string,
+          string
+        >;
+      const { "disgrafs:created": created, "disgrafs:expires": expires } = tags(after["test-meta"]);
+      expect(Date.parse(expires!) - Date.parse(created!)).toBe(9 * 3_600_000);
+      expect(
+        lab
+          .remoteCalls()
+          .map(({ name, operation }) => `${operation} ${name}`)
+          .sort(),
+      ).toEqual(["update meta-expiry", "update node1-expiry"]);
+    },
+    4 * minutes,
+  );
+
+  it(
+    "replaces a machine whose type changed, and provisions the new one",
+    async () => {
+      const before = await machines();
+      await lab.configure("test", {
+        aws: { ...aws, expiresAfter: "9h", instanceTypes: { client: "m6id.xlarge" } },
+        nodes,
+      });
+      const text = await lab.up();
+      const after = await machines();
+      expect(after["test-node1"]?.InstanceType).toBe("m6id.xlarge");
+      expect(after["test-node1"]?.InstanceId).not.toBe(before["test-node1"]?.InstanceId);
+      expect(after["test-meta"]?.InstanceId).toBe(before["test-meta"]?.InstanceId);
+      expect(Object.keys(after)).toHaveLength(2);
+      expect(summary(text)).toContain("5 replaced");
+      const created = lab.remoteCalls().filter(({ operation }) => operation === "create");
+      expect(created.map(({ name }) => name).sort()).toEqual([
+        "node1-expiry",
+        "node1-first-boot",
+        "node1-instance-store",
+      ]);
+    },
+    4 * minutes,
+  );
+
+  it(
+    "makes a machine again that was terminated behind its back",
+    async () => {
+      const { "test-node1": gone, "test-meta": meta } = await machines();
+      await client.send(new TerminateInstancesCommand({ InstanceIds: [gone!.InstanceId!] }));
+      await lab.up("--refresh");
+      const after = await machines();
+      expect(Object.keys(after).sort()).toEqual(["test-meta", "test-node1"]);
+      expect(after["test-meta"]?.InstanceId).toBe(meta?.InstanceId);
+      expect(lab.remoteCalls().map(({ name }) => name)).toContain("node1-first-boot");
+    },
+    4 * minutes,
+  );
+
+  it(
+    "goes without a trace, with what was put into its bucket",
+    async () => {
+      const { objectStore } = await lab.outputs<{ objectStore: { bucket: string } }>();
+      const bucket = new S3Client({
+        endpoint: cloud.env.AWS_ENDPOINT_URL,
+        region: "us-east-1",
+        forcePathStyle: true,
+        credentials,
+      });
+      await bucket.send(
+        new PutObjectCommand({ Bucket: objectStore.bucket, Key: "disgrafs/chunks/0", Body: "data" }),
+      );
+      const { exitCode, text } = await lab.pulumi("destroy", "--yes", "--skip-preview");
+      expect([exitCode, text]).toEqual([0, text]);
+      expect(await cloud.listing()).toEqual(empty);
+      // Nobody connects to a machine that goes away with what is on it.
+      expect(lab.remoteCalls()).toEqual([]);
+    },
+    4 * minutes,
+  );
+
+  it(
+    "keeps the bucket, and only that, where the settings say so",
+    async () => {
+      await lab.configure("keep", { aws: { ...aws, keepData: true }, nodes: nodes.slice(1) });
+      await lab.up();
+      const { objectStore } = await lab.outputs<{ objectStore: { bucket: string } }>();
+      const { exitCode, text } = await lab.pulumi("destroy", "--yes", "--skip-preview");
+      expect([exitCode, text]).toEqual([0, text]);
+      expect(await cloud.listing()).toEqual([...empty, objectStore.bucket].sort());
+    },
+    5 * minutes,
+  );
+
+  it(
+    "comes up after an up that was killed in the middle of making machines, and leaves nothing when it goes",
+    async () => {
+      const before = await cloud.listing();
+      await lab.configure("killed", { aws, nodes });
+      cloud.calls.length = 0;
+      cloud.held.add("RunInstances");
+      const broken = lab.start("up", "--yes", "--skip-preview");
+      while (!cloud.calls.includes("RunInstances")) {
+        if (broken.exitCode !== null) throw new Error((await broken).all);
+        await sleep(200);
+      }
+      broken.kill("SIGKILL");
+      await broken;
+      cloud.held.delete("RunInstances");
+      // The calls that were held are answered to nobody: AWS has made machines that no state knows.
+      await sleep(3000);
+      await lab.pulumi("cancel", "--yes", "--stack", "killed");
+      const refreshed = await lab.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
+      expect([refreshed.exitCode, refreshed.text]).toEqual([0, refreshed.text]);
+      await lab.up();
+      expect(Object.keys(await machines()).sort()).toEqual(["killed-meta", "killed-node1"]);
+      const { exitCode, text } = await lab.pulumi("destroy", "--yes", "--skip-preview");
+      expect([exitCode, text]).toEqual([0, text]);
+      // Machines that no state knows of may be left, and what they hold; a sweep finds them by their tags.
+      const left = (await cloud.listing()).filter((id) => !before.includes(id));
+      const clients = clientsFor("us-east-1");
+      const found = select(await findLeftovers(clients), { stack: "killed", withData: false });
+      expect(found.length > 0).toBe(left.length > 0);
+      expect(await remove(clients, found, () => undefined)).toEqual([]);
+      expect(await cloud.listing()).toEqual(before);
+    },
+    8 * minutes,
+  );
+});
+
+describe("errors of AWS", () => {
+  it.each([
+    [
+      "InsufficientInstanceCapacity",
+      500,
+      "We currently do not have sufficient m6id.large capacity",
+      "capacity",
+    ],
+    [
+      "VcpuLimitExceeded",
+      400,
+      "You have requested more vCPU capacity than your current vCPU limit of 5",
+      "quota",
+    ],
+  ])(
+    "of kind %s fail the up with AWS's code, and the next up goes on from there",
+    async (code, status, words, kind) => {
+      await lab.configure("fault", { aws, nodes: nodes.slice(1) });
+      cloud.faults.push({ action: "RunInstances", code, message: words, status, times: 3 });
+      const { exitCode, text } = await lab.pulumi("up", "--yes", "--skip-preview");
+      cloud.faults.length = 0;
+      expect(exitCode).not.toBe(0);
+      expect(awsFailure(text)).toMatchObject({ code, kind });
+      await lab.up();
+      expect(Object.keys(await machines())).toEqual(["fault-node1"]);
+      const destroyed = await lab.pulumi("destroy", "--yes", "--skip-preview");
+      expect([destroyed.exitCode, destroyed.text]).toEqual([0, destroyed.text]);
+    },
+    6 * minutes,
+  );
+});

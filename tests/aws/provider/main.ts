@@ -1,0 +1,7 @@
+/** Starts one of the two test providers: `main.ts aws|command ENGINE`. */
+import { main } from "@pulumi/pulumi/provider/server.js";
+import { AwsProvider } from "./awsProvider.ts";
+import { CommandProvider } from "./commandProvider.ts";
+
+const [kind, ...args] = process.argv.slice(2);
+await main(kind === "aws" ? new AwsProvider() : new CommandProvider(), args);
