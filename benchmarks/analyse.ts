@@ -83,7 +83,7 @@ export function results(
         value: null,
         ratio: null,
         noise: null,
-        verdict: `INVALID(${reason})`,
+        verdict: `INVALID(${brief(reason)})`,
       };
     const logs = interval(paired.ratios, seed);
     const floor = noiseFloor(interval(repeat.ratios, seed));
@@ -96,6 +96,14 @@ export function results(
       verdict: difference(logs, floor, facts.better),
     };
   });
+}
+
+const longestReason = 240;
+
+/** A reason in one line of bounded length: some hold the last words of a program. */
+function brief(reason: string): string {
+  const line = reason.replaceAll(/\s+/g, " ").trim();
+  return line.length <= longestReason ? line : `${line.slice(0, longestReason - 60)} ... ${line.slice(-55)}`;
 }
 
 function asRatio({ centre, low, high, method }: Interval): Result["ratio"] {

@@ -1,19 +1,9 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { armNames, baselineArm, repeatLabel } from "./arms.ts";
 import { buildBlocks, buildPlan, planSchema, pointCount, type PlanSettings } from "./plan.ts";
+import { examplePlan, exampleSettings as settings } from "./testdata/examplePlan.ts";
 import { profileNames, profiles, workloadNames, workloads, workloadsOf } from "./workloads.ts";
-
-const settings: PlanSettings = {
-  profile: "smoke",
-  seed: 7,
-  clients: ["node1", "node2"],
-  mountPoint: "/mnt/jfs",
-  redis: { host: "10.77.0.10", port: 6379 },
-  cacheDroppers: ["10.77.0.10"],
-  clock: "wall",
-  settings: { topology: "course" },
-  machineIds: ["a", "b", "c"],
-};
 
 describe("buildBlocks", () => {
   const anyProfile = fc.constantFrom(...profileNames);
@@ -82,6 +72,11 @@ describe("buildPlan", () => {
       "nocache",
     ]);
     expect(buildPlan({ ...settings, arms: ["ttl"] }).arms.map(({ name }) => name)).toEqual(["ttl"]);
+  });
+
+  it("should be what the runner's own tests read; else run: node benchmarks/testdata/makePlan.ts", () => {
+    const file = new URL("./testdata/plan.txt", import.meta.url);
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(examplePlan());
   });
 
   it("should refuse a variable that would break the environment file", () => {

@@ -169,12 +169,8 @@ function row(run: Run, result: Result, previous: Result | undefined, range: numb
       ${result.title}${facts?.control ? html` <small>(control)</small>` : undefined}
     </th>
     <td>${result.arm}</td>
-    <td>${pill(kind, kind === "invalid" ? verdict : kind)}</td>
-    <td class="number">${number("ratio", ratio?.centre)}</td>
-    <td class="number interval">
-      ${number("low", ratio?.low)}${ratio ? " – " : ""}${number("high", ratio?.high)}
-    </td>
-    <td class="wide">${forest(result, range)}</td>
+    <td>${pill(kind, kind)}</td>
+    ${ratio ? ratioCells(result, ratio, range) : html`<td class="reason" colspan="3">${reasonOf(verdict)}</td>`}
     ${
       absolute
         ? html`<td class="number">${number("baseline", result.baseline)}</td>
@@ -182,9 +178,24 @@ function row(run: Run, result: Result, previous: Result | undefined, range: numb
             <td>${result.unit}</td>`
         : undefined
     }
-    <td class="number">${result.noise === null ? undefined : html`±${number("noise", result.noise)}×`}</td>
+    <td class="number">${result.noise === null ? undefined : html`×${number("noise", result.noise)}`}</td>
     <td class="number">${result.blocks}/${result.planned}</td>
   </tr>`;
+}
+
+function ratioCells(
+  result: Result,
+  { centre, low, high }: NonNullable<Result["ratio"]>,
+  range: number,
+): Html {
+  return html`<td class="number">${number("ratio", centre)}</td>
+    <td class="number interval">${number("low", low)} – ${number("high", high)}</td>
+    <td class="wide">${forest(result, range)}</td>`;
+}
+
+/** What stands in the brackets of INVALID(reason). */
+function reasonOf(verdict: string): string {
+  return /^INVALID\((.*)\)$/s.exec(verdict)?.[1] ?? verdict;
 }
 
 /** A number as people read it, with all its digits in the markup. */
@@ -368,7 +379,7 @@ function comparisonCell(result: Result | undefined): Html {
   const { ratio, verdict } = result;
   const kind = kindOf(verdict);
   return html`<td>
-    ${pill(kind, kind === "invalid" ? verdict : kind)}${ratio ? html`<br />${number("ratio", ratio.centre)} <small>${digits(ratio.low)} – ${digits(ratio.high)}</small>` : undefined}
+    ${pill(kind, kind)}${ratio ? undefined : html`<br /><span class="reason">${reasonOf(verdict)}</span>`}${ratio ? html`<br />${number("ratio", ratio.centre)} <small>${digits(ratio.low)} – ${digits(ratio.high)}</small>` : undefined}
   </td>`;
 }
 

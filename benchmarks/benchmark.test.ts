@@ -1,0 +1,133 @@
+/** The exact resources of a benchmark, against Pulumi's mocks. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Machine, Role } from "../provisioning/machine.ts";
+import type { Plan } from "./plan.ts";
+
+interface Registered {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+}
+
+const registered: Registered[] = [];
+
+await pulumi.runtime.setMocks({
+  newResource: ({ type, name, inputs }: Registered) => {
+    registered.push({ type, name, inputs });
+    return { id: `${name}-id`, state: { ...inputs, stdout: "[]" } };
+  },
+  call: ({ inputs }) => inputs as Record<string, unknown>,
+});
+const { Benchmark } = await import("./benchmark.ts");
+const { port } = await import("../provisioning/ports.ts");
+
+class Vm extends pulumi.ComponentResource {}
+
+function machine(name: string, roles: Role[], address: string): Machine {
+  return {
+    name,
+    roles,
+    kernel: "debian-13",
+    resource: new Vm("test:Vm", name),
+    id: pulumi.output(`${name}-disk`),
+    boot: pulumi.output("boot"),
+    connection: pulumi.secret({ host: "127.0.0.1", port: 2201, user: "root", privateKey: "the private key" }),
+    become: "",
+    privateAddress: pulumi.output(address),
+    sshCommand: pulumi.output("ssh"),
+    emulated: pulumi.output(true),
+  };
+}
+
+const machines = [
+  machine("meta", ["meta", "objects"], "10.77.0.10"),
+  machine("node1", ["client", "ray-head"], "10.77.0.11"),
+  machine("node2", ["client", "ray-worker"], "10.77.0.12"),
+];
+const common = { machines, seed: 1, mountPoint: "/mnt/jfs", settings: { topology: "course" }, after: [] };
+
+function value<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => output.apply(resolve));
+}
+
+const ofType = (type: string): string[] =>
+  registered
+    .filter((resource) => resource.type === type)
+    .map(({ name }) => name)
+    .sort();
+const commandNamed = (name: string): Record<string, unknown> =>
+  registered.find((resource) => resource.type.startsWith("command:") && resource.name === name)!.inputs;
+
+describe("Benchmark", () => {
+  const benchmark = new Benchmark("benchmark", {
+    ...common,
+    profile: "smoke",
+    redis: { host: "10.77.0.10", port: port("redis") },
+  });
+
+  beforeAll(async () => {
+    await value(benchmark.summary);
+    await value(benchmark.run);
+  });
+
+  it("should put the runner on the clients, the cache socket on the others, and the rest on the Ray head", () => {
+    expect(ofType("command:remote:CopyToRemote")).toEqual([
+      "benchmark-arms-node1",
+      "benchmark-arms-node2",
+      "benchmark-disgrafs_benchmark-node1",
+      "benchmark-disgrafs_benchmark-node2",
+    ]);
+    expect(ofType("command:remote:Command")).toEqual([
+      "benchmark-caches-meta",
+      "benchmark-plan",
+      "benchmark-run-1",
+      "benchmark-run-2",
+    ]);
+    expect(ofType("command:local:Command")).toEqual(["benchmark-results"]);
+  });
+
+  it("should hand the runner the plan, with every client and the address that drops caches", () => {
+    const script = commandNamed("benchmark-plan")["stdin"] as string;
+    // The only word in single quotes that begins like a plan; a quote in it would be written '\\''.
+    const line = /'(\{"version".*\})'/.exec(script)![1]!;
+    const plan = JSON.parse(line.replaceAll(`'\\''`, "'")) as Plan;
+    expect(plan).toMatchObject({
+      profile: "smoke",
+      seed: 1,
+      clients: ["node1", "node2"],
+      redis: { host: "10.77.0.10", port: 6379 },
+      cacheDroppers: ["10.77.0.10"],
+    });
+  });
+
+  it("should name the run by its settings, and give its folder", async () => {
+    const run = await value(benchmark.run);
+    expect(run).toEqual({
+      id: expect.stringMatching(/^smoke-[0-9a-f]{12}$/) as string,
+      path: `results/${run.id}`,
+      settingsHash: expect.stringMatching(/^[0-9a-f]{12}$/) as string,
+      seed: 1,
+    });
+    expect(commandNamed("benchmark-results")["triggers"]).toEqual([run.id]);
+  });
+
+  it("should keep the way to log in out of the command line of the collector", () => {
+    const { create, stdin, logging } = commandNamed("benchmark-results");
+    expect(create).toMatch(/collect\.ts'?$/);
+    expect(create).not.toContain("private key");
+    expect(JSON.stringify(stdin)).toContain("private key");
+    expect(logging).toBe("stderr");
+  });
+
+  it("should refuse a lab without a Ray head or without clients", () => {
+    expect(
+      () =>
+        new Benchmark("other", {
+          ...common,
+          machines: machines.slice(0, 1),
+          profile: "smoke",
+          redis: { host: "h", port: 1 },
+        }),
+    ).toThrow("a benchmark needs a ray-head and a client");
+  });
+});

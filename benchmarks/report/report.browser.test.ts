@@ -1,0 +1,218 @@
+/** The report in a real headless Chromium, opened from disk. Needs /usr/bin/chromium (Debian's package chromium). */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { analyse } from "../analyse.ts";
+import { digits, write, writeResults } from "../results.ts";
+import { runSchema, type Run } from "../run.ts";
+import { inventRun } from "../testdata/rawRun.ts";
+import { renderReport } from "./report.ts";
+
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const deadline = 120_000;
+
+let browser: Browser;
+let folder: string;
+let run: Run;
+
+beforeAll(async () => {
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags, timeout: deadline });
+  folder = inventRun({
+    rate: (figure, label) => (label === "nocache" && figure === "stat" ? 100 : 1000),
+    point: (point) => {
+      if (point.label === "nocache" && point.workload === "random-read")
+        point.invalid = "node1: </script><b>no</b>";
+      return point;
+    },
+  });
+  writeResults(folder);
+  run = runSchema.parse(JSON.parse(readFileSync(join(folder, "run.json"), "utf8")));
+}, deadline);
+
+afterAll(async () => {
+  await browser.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** The report in a fresh page, with everything that went wrong in it. */
+async function open(
+  file: string,
+  options: BrowserContextOptions = {},
+): Promise<{ page: Page; faults: string[] }> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(deadline / 2);
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") faults.push(message.text());
+  });
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("request", (request) => {
+    if (!request.url().startsWith("file:")) faults.push(`asked the network for ${request.url()}`);
+  });
+  await page.goto(pathToFileURL(join(folder, file)).href);
+  return { page, faults };
+}
+
+/** Full-precision numbers of a row of the verdict table, by field, with what a person sees. */
+async function numbersOf(page: Page, key: string): Promise<Record<string, { value: number; shown: string }>> {
+  const cells = page.locator(`tr[data-result="${key}"] data`);
+  // Text, because this project's types know no browser.
+  const entries: [string, { value: number; shown: string }][] = await cells.evaluateAll(
+    `(all) => all.map((one) => [one.dataset.field, { value: Number(one.value), shown: one.textContent }])`,
+  );
+  return Object.fromEntries(entries);
+}
+
+describe("report.html", () => {
+  it(
+    "should open from disk without an error, a warning or a request, and draw its charts",
+    async () => {
+      const { page, faults } = await open("report.html");
+      await page.waitForSelector("#chart-blocks canvas");
+      expect(await page.locator("canvas").count()).toBe(2 + run.machines.length);
+      expect(await page.locator("h1").textContent()).toBe(run.runId);
+      expect(faults).toEqual([]);
+    },
+    deadline,
+  );
+
+  it(
+    "should show the numbers of run.json in its verdict table, all of them",
+    async () => {
+      const { page } = await open("report.html");
+      expect(await page.locator("#verdict-table tbody tr").count()).toBe(run.results.length);
+      for (const result of run.results) {
+        const found = await numbersOf(page, `${result.workload}/${result.figure}/${result.arm}`);
+        const { ratio, value, baseline, noise } = result;
+        const expected = { ratio: ratio?.centre, low: ratio?.low, high: ratio?.high, value, baseline, noise };
+        const known = Object.entries(expected).filter(
+          (entry): entry is [string, number] => typeof entry[1] === "number",
+        );
+        expect(found).toEqual(
+          Object.fromEntries(
+            known.map(([field, number]) => [field, { value: number, shown: digits(number) }]),
+          ),
+        );
+      }
+    },
+    deadline,
+  );
+
+  it(
+    "should show each verdict in words, and the reason of an invalid one as text",
+    async () => {
+      const { page } = await open("report.html");
+      const words = await page.locator("#verdict-table tbody .pill").allInnerTexts();
+      expect(words.map((text) => text.replace(/^\S+ /, ""))).toEqual(
+        run.results.map(({ verdict }) => (verdict.startsWith("INVALID") ? "invalid" : verdict)),
+      );
+      expect(words).toContain("▼ worse");
+      const reason = await page.locator("td.reason").first().innerText();
+      expect(reason).toBe("node1: </script><b>no</b>; 3 of 3 blocks");
+    },
+    deadline,
+  );
+
+  it(
+    "should draw another figure when it is chosen by keyboard, and list its ratios",
+    async () => {
+      const { page, faults } = await open("report.html");
+      await page.locator("#figure").focus();
+      await page.keyboard.press("ArrowDown");
+      await page.waitForFunction(
+        "document.getElementById('chart-blocks').getAttribute('aria-label').includes('stat')",
+      );
+      await page.locator("details summary").click();
+      expect(await page.locator("#block-table tbody tr").count()).toBe(3);
+      expect(faults).toEqual([]);
+    },
+    deadline,
+  );
+
+  it(
+    "should copy the table with tabs, for a spreadsheet",
+    async () => {
+      const { page } = await open("report.html", { permissions: ["clipboard-read", "clipboard-write"] });
+      await page.getByRole("button", { name: "Copy the table" }).click();
+      await page.waitForFunction("document.getElementById('copied').textContent.startsWith('Copied')");
+    },
+    deadline,
+  );
+
+  it(
+    "should be dark where the system is, with text that can be read on it",
+    async () => {
+      for (const colorScheme of ["light", "dark"] as const) {
+        const { page, faults } = await open("report.html", { colorScheme });
+        const [ink, paper]: [string, string] = await page
+          .locator("body")
+          .evaluate(`(body) => [getComputedStyle(body).color, getComputedStyle(body).backgroundColor]`);
+        const difference = brightness(ink) - brightness(paper);
+        expect(Math.sign(difference)).toBe(colorScheme === "dark" ? 1 : -1);
+        expect(Math.abs(difference)).toBeGreaterThan(0.6);
+        expect(faults).toEqual([]);
+      }
+    },
+    deadline,
+  );
+
+  it(
+    "should fit a phone: nothing but the tables' own frames scrolls sideways",
+    async () => {
+      const { page } = await open("report.html", { viewport: { width: 390, height: 844 }, isMobile: true });
+      await page.waitForSelector("#chart-blocks canvas");
+      const widths = await page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]");
+      expect(widths).toEqual([390, 390]);
+    },
+    deadline,
+  );
+
+  it(
+    "should name every chart, field and table for a screen reader",
+    async () => {
+      const { page } = await open("report.html");
+      await page.waitForSelector("#chart-blocks canvas");
+      const nameless = await page
+        .locator(
+          "[role=img]:not([aria-label]), [role=region]:not([aria-label]):not([aria-labelledby]), th:not([scope])",
+        )
+        .count();
+      expect(nameless).toBe(0);
+      expect(await page.getByLabel("Figure").count()).toBe(1);
+      expect(await page.getByRole("img", { name: /ratio to ttl by block/ }).count()).toBe(1);
+    },
+    deadline,
+  );
+});
+
+describe("the comparison of two runs", () => {
+  it(
+    "should show both runs' ratios and open without an error",
+    async () => {
+      const analysis = analyse(join(folder, "raw"));
+      write(join(folder, "comparison.html"), renderReport([analysis, analysis]));
+      const { page, faults } = await open("comparison.html");
+      expect(await page.locator("#verdict-table thead th").count()).toBe(4);
+      const shown = await page.locator("#verdict-table tbody tr").first().locator("data").allTextContents();
+      expect(shown).toEqual(Array(2).fill(digits(run.results[0]!.ratio!.centre)));
+      expect(faults).toEqual([]);
+    },
+    deadline,
+  );
+});
+
+/** Relative brightness, 0 to 1, of a colour as the browser computes it. */
+function brightness(colour: string): number {
+  const [red, green, blue] = (colour.match(/[\d.]+/g) ?? []).map(Number) as [number, number, number];
+  return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
+}
