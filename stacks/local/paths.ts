@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 export const checkout = fileURLToPath(new URL("../../", import.meta.url));
 const lab = join(checkout, ".lab");
 
-/** Shared by all stacks: images, wheels, the accelerator's verdict. */
-export const cacheFolder = join(lab, "cache");
+/** Shared by all stacks: images, wheels, the accelerator's verdict. Several checkouts can share one by DISGRAFS_CACHE. */
+export const cacheFolder = process.env.DISGRAFS_CACHE ?? join(lab, "cache");
 
 /** What belongs to one stack and goes away with it: keys, disks, sockets, logs. */
 export function stackFolder(stack: string): string {

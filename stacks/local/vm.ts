@@ -81,7 +81,9 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
   const { stack, name } = spec;
   const before = vmState(stack, name);
   if (isRunning(before)) {
-    if (before.revision >= spec.revision && before.shape === shapeOf(spec)) return before;
+    // The accelerator that it has is what "auto" chose, or what was asked for: the same one is no reason to restart.
+    const accelerator = spec.accelerator === "auto" ? before.accelerator : spec.accelerator;
+    if (before.revision >= spec.revision && before.shape === shapeOf(spec, accelerator)) return before;
     await shutDown(stack, name);
   }
   const image = await ensureImage(spec.kernel, say);
@@ -108,7 +110,7 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
         port,
         accelerator,
         network,
-        shape: shapeOf(spec),
+        shape: shapeOf(spec, accelerator),
       };
       writeState(stateFile(stack, name), state);
       await writeSshConfig(spec, port);
@@ -208,7 +210,7 @@ async function shutDown(stack: string, name: string): Promise<void> {
   await stopVm(stack, name);
 }
 
-function shapeOf({ cpus, memoryMiB, accelerator, clock }: VmSpec): string {
+function shapeOf({ cpus, memoryMiB, clock }: VmSpec, accelerator: Accelerator): string {
   return JSON.stringify({ cpus, memoryMiB, accelerator, clock });
 }
 

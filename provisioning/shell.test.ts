@@ -1,0 +1,76 @@
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
+import { program, quote } from "./shell.ts";
+
+const bash = (script: string, ...args: string[]): string =>
+  execFileSync("bash", ["-s", ...args], { input: script, encoding: "utf8" });
+
+describe("quote", () => {
+  it("gives back any value through bash, whatever is in it", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }).filter((text) => !text.includes("\0")), (text) => {
+        // A lone surrogate is no text and cannot be written as UTF-8.
+        fc.pre(text.isWellFormed());
+        expect(bash(`printf %s ${quote(text)}`)).toBe(text);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("leaves plain words as they are", () => {
+    expect(quote("/mnt/jfs")).toBe("/mnt/jfs");
+    expect(quote("")).toBe("''");
+    expect(quote("it's")).toBe(`'it'\\''s'`);
+  });
+
+  it("refuses a NUL byte, which no argument can hold", () => {
+    expect(() => quote("a\0b")).toThrow("NUL");
+  });
+});
+
+describe("program", () => {
+  it("is this text", () => {
+    const text = program(
+      { run: { script: "echo $1\n", args: ["a b"], stdin: ["s3cret"] }, undo: { script: "rm x" } },
+      "step on node1",
+    );
+    expect(text).toBe(
+      [
+        "# step on node1",
+        "set -euo pipefail",
+        "run() {",
+        "echo $1",
+        "}",
+        "undo() {",
+        "rm x",
+        "}",
+        'case "$1" in',
+        "run)",
+        "run 'a b' <<'END'",
+        "s3cret",
+        "END",
+        ";;",
+        "undo)",
+        "undo </dev/null",
+        ";;",
+        "esac",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("gives a script its arguments and its own standard input, not the rest of the program", () => {
+    const script = 'IFS= read -r a; IFS= read -r b; printf "%s|%s|%s|%s" "$1" "$a" "$b" "$(cat)"';
+    const text = program({ run: { script, args: ["x'y z"], stdin: ["one $HOME", "END"] } }, "test");
+    expect(bash(text, "run")).toBe("x'y z|one $HOME|END|");
+  });
+
+  it("stops at the first command that fails, also inside a pipe", () => {
+    const text = program({ run: { script: "false | true\necho reached" } }, "test");
+    expect(() => bash(text, "run")).toThrow();
+  });
+
+  it("refuses a line of standard input that would be two", () => {
+    expect(() => program({ run: { script: "", stdin: ["a\nb"] } }, "test")).toThrow("newline");
+  });
+});

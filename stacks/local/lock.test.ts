@@ -1,0 +1,32 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { withLock } from "./lock.ts";
+
+describe("withLock", () => {
+  const folder = mkdtempSync(join(tmpdir(), "lock-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const quiet = (): void => undefined;
+
+  it("lets one in after the other", async () => {
+    const events: string[] = [];
+    const work = (name: string) =>
+      withLock(join(folder, "a"), quiet, async () => {
+        events.push(`${name} in`);
+        await sleep(50);
+        events.push(`${name} out`);
+      });
+    await Promise.all([work("x"), work("y")]);
+    expect(events.map((event) => event.slice(2))).toEqual(["in", "out", "in", "out"]);
+  });
+
+  it("is free again when its holder was killed", async () => {
+    const file = join(folder, "b");
+    const holder = spawn("flock", [file, "sleep", "60"], { detached: true });
+    await sleep(200);
+    process.kill(-holder.pid!, "SIGKILL");
+    await expect(withLock(file, quiet, () => Promise.resolve("got it"))).resolves.toBe("got it");
+  });
+});
