@@ -1,0 +1,151 @@
+"""One client's window from begin to end, with the programs of this machine or stand-ins for them."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from disgrafs_benchmark import agent as agent_module
+from disgrafs_benchmark import programs, redis, system
+from disgrafs_benchmark.agent import Agent, drop_remote, window_seconds
+from disgrafs_benchmark.lifeline import Lifeline
+from disgrafs_benchmark.mount import ResetError
+from disgrafs_benchmark.plan import Workload, read_plan
+
+Program = Callable[[str, str], Path]
+PARAMETERS = {"rw": "randrw", "blockSize": 4096, "fileSize": 4096, "direct": True, "seconds": 1}
+
+
+@pytest.fixture
+def agent(plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program) -> Iterator[Agent]:
+    """An agent whose local disk is the test's folder; without systemd, its programs are only children."""
+    monkeypatch.setattr(agent_module, "LOCAL_FOLDER", tmp_path / "local")
+    program("iostat", 'echo "$@"; sleep 30 & trap "kill $!; exit" INT; wait')
+    yield Agent(read_plan(plan_file), "node1", lifeline=Lifeline("test"))
+
+
+def workload(plan_file: Path, name: str) -> Workload:
+    return next(entry for entry in read_plan(plan_file).workloads if entry.name == name)
+
+
+def test_a_window_starts_when_agreed_and_leaves_all_that_the_analysis_needs(agent: Agent, plan_file: Path) -> None:
+    control = workload(plan_file, "control")
+    agent_module.tree.make(agent.folder(control) / "tree", control.parameters["files"], 2)
+    start = time.time() + 0.2
+    answer = agent.measure(control, "ttl", seed=1, start_at=start)
+    assert answer.get("invalid") is None
+    assert 0 <= answer["late"] < 5
+    assert time.time() >= start + window_seconds(control) / 2
+    assert set(answer["counters"]) == {"before", "after"}
+    assert answer["counters"]["after"]["cpuTicks"] >= answer["counters"]["before"]["cpuTicks"]
+    assert answer["files"]["iostat.json"] == b"-dxc -o JSON 1 2\n"
+    assert set(json.loads(answer["files"]["loops.json"])) == {"create", "stat", "open", "readdir", "rename", "unlink"}
+
+
+def test_a_workload_on_a_mount_that_is_none_is_invalid(agent: Agent, plan_file: Path) -> None:
+    answer = agent.measure(workload(plan_file, "metadata"), "ttl", seed=1, start_at=0)
+    assert answer["invalid"] == "/mnt/jfs is not mounted, not fuse.juicefs"
+    assert "files" not in answer
+
+
+def test_a_workload_that_is_stopped_is_invalid(agent: Agent, plan_file: Path) -> None:
+    control = workload(plan_file, "control")
+    agent_module.tree.make(agent.folder(control) / "tree", control.parameters["files"], 2)
+    agent.stopped = True
+    assert agent.measure(control, "ttl", seed=1, start_at=0)["invalid"] == "StoppedError"
+
+
+def test_fio_gets_the_parameters_and_its_json_is_kept_as_it_is(tmp_path: Path, program: Program) -> None:
+    program("fio", 'for a; do case $a in --output=*) echo "{ $* }" >"${a#--output=}";; esac; done; echo note')
+    files = programs.fio(Lifeline("test"), tmp_path, tmp_path, PARAMETERS, seed=4, warm=True)
+    written = files["fio.json"].decode()
+    assert files["fio.log"] == b"note\n"
+    for option in ("--rw=randrw", "--rwmixread=70", "--direct=1", "--invalidate=0", "--output-format=json+"):
+        assert f"{option} " in written
+    assert f"--filename={tmp_path}/fio-4096 " in written
+
+
+def test_fio_that_fails_is_not_a_figure(tmp_path: Path, program: Program) -> None:
+    program("fio", "echo no space; exit 1")
+    with pytest.raises(RuntimeError, match="fio: exit status 1: no space"):
+        programs.fio(Lifeline("test"), tmp_path, tmp_path, PARAMETERS, seed=4, warm=False)
+
+
+def test_a_program_that_hangs_is_killed(program: Program, tmp_path: Path) -> None:
+    program("hang", "exec sleep 60")
+    with (tmp_path / "log").open("wb") as log, pytest.raises(TimeoutError, match="hang took more than 0 s"):
+        Lifeline("test").run(["hang"], 0.3, log)
+    assert subprocess.run(["pgrep", "-x", "hang"], check=False, capture_output=True).stdout == b""
+
+
+def test_facts_of_this_machine_are_told() -> None:
+    facts = system.facts()
+    assert facts["cpus"] >= 1
+    assert facts["kernel"]
+    assert facts["bootId"] == system.boot_id()
+
+
+@contextlib.contextmanager
+def server(handle: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Serve one connection on loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                handle(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(5)
+
+
+def answer_redis(connection: socket.socket) -> None:
+    """Answer as Redis does: GET of an absent key, and a transaction with one."""
+    with contextlib.suppress(ConnectionError):
+        while request := connection.recv(4096):
+            multi = b"MULTI" in request
+            connection.sendall(b"+OK\r\n+QUEUED\r\n*1\r\n$3\r\nabc\r\n" if multi else b"$-1\r\n")
+
+
+def test_redis_round_trips_are_timed() -> None:
+    with server(answer_redis) as port:
+        result = redis.floor("127.0.0.1", port, {"phaseSeconds": 0.05})
+    assert result["get"]["operations"] > 0
+    assert result["multi"]["operations"] > 0
+
+
+def test_an_error_of_redis_is_told_without_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("canary\n")
+    monkeypatch.setattr(redis, "PASSWORD_FILE", tmp_path / "password")
+    with (
+        server(lambda connection: (connection.recv(4096), connection.sendall(b"-WRONGPASS no\r\n"))) as port,  # type: ignore[arg-type,return-value]
+        pytest.raises(RuntimeError, match=r"^Redis: WRONGPASS no$"),
+    ):
+        redis.floor("127.0.0.1", port, {"phaseSeconds": 0.05})
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        (b"drop_pagecache 1\ndrop_slab 1\ndrop_pagecache 2\ndrop_slab 2\n", True),
+        (b"drop_pagecache 1\ndrop_slab 1\ndrop_pagecache 1\ndrop_slab 2\n", False),
+        (b"drop_pagecache 1\ndrop_slab 1\n", False),
+        (b"", False),
+    ],
+)
+def test_another_node_must_confirm_its_drop(monkeypatch: pytest.MonkeyPatch, text: bytes, good: bool) -> None:
+    with server(lambda connection: connection.sendall(text)) as port:
+        monkeypatch.setattr(agent_module, "DROP_PORT", port)
+        if good:
+            assert drop_remote("127.0.0.1")["step"] == "drop caches of 127.0.0.1"
+        else:
+            with pytest.raises(ResetError, match="did not confirm"):
+                drop_remote("127.0.0.1")

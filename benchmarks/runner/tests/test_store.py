@@ -1,0 +1,89 @@
+"""What is kept over a crash, and how far the run is."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from disgrafs_benchmark.plan import Plan, read_plan
+from disgrafs_benchmark.progress import Progress
+from disgrafs_benchmark.store import Store
+
+BOOTS = {"node1": "a", "node2": "b"}
+
+
+@pytest.fixture
+def plan(plan_file: Path, tmp_path: Path) -> Plan:
+    """Plan in the folder of a run."""
+    shutil.copy(plan_file, tmp_path / "plan.json")
+    return read_plan(plan_file)
+
+
+def take(store: Store, plan: Plan, block: int, slot: int, workload: int, boots: dict[str, str] = BOOTS) -> None:
+    store.write_point(plan.blocks[block], slot, plan.workloads[workload], {"boots": boots}, {"node1.loops.json": b"{}"})
+
+
+def test_a_point_is_kept_with_its_files(tmp_path: Path, plan: Plan) -> None:
+    take(Store(tmp_path), plan, 1, 0, 0)
+    again = Store(tmp_path)
+    assert again.has(plan.blocks[1], 0, plan.workloads[0])
+    assert not again.has(plan.blocks[1], 0, plan.workloads[1])
+    folder = again.point_folder(plan.blocks[1], 0, plan.workloads[0])
+    assert sorted(file.name for file in folder.iterdir()) == ["node1.loops.json", "point.json"]
+
+
+def test_a_point_that_was_cut_off_is_taken_again(tmp_path: Path, plan: Plan) -> None:
+    store = Store(tmp_path)
+    folder = store.point_folder(plan.blocks[1], 0, plan.workloads[0])
+    half = folder.with_name(folder.name + ".new")
+    half.mkdir()
+    again = Store(tmp_path)
+    assert not again.has(plan.blocks[1], 0, plan.workloads[0])
+    assert not half.exists()
+
+
+def test_an_unfinished_block_of_an_earlier_boot_is_set_aside(tmp_path: Path, plan: Plan) -> None:
+    store = Store(tmp_path)
+    for slot in range(len(plan.blocks[1].slots)):
+        for workload in range(len(plan.workloads)):
+            take(store, plan, 1, slot, workload)
+    take(store, plan, 2, 0, 0)
+    store.discard_other_boots(plan.blocks, {"node1": "a", "node2": "rebooted"})
+    # The whole block is compared within its own boot, and stays.
+    assert store.has(plan.blocks[1], 0, plan.workloads[0])
+    assert not store.has(plan.blocks[2], 0, plan.workloads[0])
+    assert all(entry.name.startswith("002-0-") for entry in (tmp_path / "discarded").iterdir())
+    assert (tmp_path / "discarded").is_dir()
+
+
+def test_an_unfinished_block_of_this_boot_is_kept(tmp_path: Path, plan: Plan) -> None:
+    store = Store(tmp_path)
+    take(store, plan, 2, 0, 0)
+    store.discard_other_boots(plan.blocks, BOOTS)
+    assert store.has(plan.blocks[2], 0, plan.workloads[0])
+
+
+def test_a_file_of_the_run_is_written_in_one_step(tmp_path: Path, plan: Plan) -> None:
+    store = Store(tmp_path)
+    store.write("end.json", json.dumps({"lost": None}))
+    store.write("end.json", json.dumps({"lost": plan.run_id}))
+    assert json.loads((tmp_path / "end.json").read_text())["lost"] == plan.run_id
+    assert not (tmp_path / "end.json.new").exists()
+
+
+def test_progress_tells_the_point_and_the_time_left(plan: Plan) -> None:
+    lines: list[str] = []
+    time = [0.0]
+    progress = Progress(plan, lines.append, lambda: time[0])
+    progress.start()
+    progress.point(plan.blocks[0], 0, plan.workloads[0])
+    assert lines[-1] == f"warm-up, arm ttl, metadata: point 1 of {plan.points}, about 2:00 left"
+    for _ in range(10):
+        progress.finish_point(measured=False)
+    progress.finish_point(measured=True)
+    time[0] = 6.0
+    progress.point(plan.blocks[1], 1, plan.workloads[1])
+    left = (plan.points - 11) * 6
+    assert lines[-1].startswith(f"block 1 of 3, arm {plan.blocks[1].slots[1].label}, random-read: point 12 of")
+    assert lines[-1].endswith(f"about {left // 60}:{left % 60:02} left")
