@@ -4,4 +4,7 @@
 set -euo pipefail
 unit=disgrafs-benchmark@$1.service
 systemctl stop "$unit"
-! systemctl --quiet is-active "$unit"
+if systemctl --quiet is-active "$unit"; then
+  echo "$unit is still active" >&2
+  exit 1
+fi
