@@ -26,7 +26,7 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGTERM, terminate)
     driver = Driver(plan, folder)
     try:
-        ray.init(address="auto", log_to_driver=False, include_dashboard=False)
+        ray.init(address="auto", log_to_driver=False)
         # Ray has put its own handler there.
         signal.signal(signal.SIGTERM, terminate)
         driver.run()
