@@ -37,7 +37,7 @@ export interface RemoteStepArgs {
 const defaultTimeoutSeconds = 300;
 
 /** Functions that every script may call. */
-const prelude = readFileSync(new URL("./prelude.sh", import.meta.url), "utf8");
+export const prelude = readFileSync(new URL("./prelude.sh", import.meta.url), "utf8");
 
 /** One script on one machine, as root. `stdout` is short: results go to files. */
 export class RemoteStep extends pulumi.ComponentResource {

@@ -8,11 +8,14 @@ const bash = (script: string, ...args: string[]): string =>
 describe("quote", () => {
   it("gives back any value through bash, whatever is in it", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }).filter((text) => !text.includes("\0")), (text) => {
-        // A lone surrogate is no text and cannot be written as UTF-8.
-        fc.pre(text.isWellFormed());
-        expect(bash(`printf %s ${quote(text)}`)).toBe(text);
-      }),
+      fc.property(
+        fc.string({ unit: "binary" }).filter((text) => !text.includes("\0")),
+        (text) => {
+          // A lone surrogate is no text and cannot be written as UTF-8.
+          fc.pre(text.isWellFormed());
+          expect(bash(`printf %s ${quote(text)}`)).toBe(text);
+        },
+      ),
       { numRuns: 60 },
     );
   });

@@ -33,19 +33,51 @@ describe("parseSettings", () => {
 
   it.each([
     ["a misspelt key", { topolgy: "single" }, "topolgy is no setting; did you mean topology?"],
-    ["a misspelt inner key", { juicefs: { writebak: true } }, "juicefs.writebak is no setting; did you mean writeback?"],
+    [
+      "a misspelt inner key",
+      { juicefs: { writebak: true } },
+      "juicefs.writebak is no setting; did you mean writeback?",
+    ],
     ["an unknown kernel", { kernel: "debian-11" }, 'kernel is "debian-11": '],
-    ["an unknown role", { topology: "custom", nodes: [{ name: "a", roles: ["boss"] }] }, 'nodes.0.roles.0 is "boss"'],
-    ["a bad node name", { topology: "custom", nodes: [meta, { ...client, name: "C_1" }] }, 'nodes.1.name is "C_1": must be a host name'],
-    ["a relative mount point", { juicefs: { mountPoint: "jfs" } }, 'juicefs.mountPoint is "jfs": must be an absolute path'],
+    [
+      "an unknown role",
+      { topology: "custom", nodes: [{ name: "a", roles: ["boss"] }] },
+      'nodes.0.roles.0 is "boss"',
+    ],
+    [
+      "a bad node name",
+      { topology: "custom", nodes: [meta, { ...client, name: "C_1" }] },
+      'nodes.1.name is "C_1": must be a host name',
+    ],
+    [
+      "a relative mount point",
+      { juicefs: { mountPoint: "jfs" } },
+      'juicefs.mountPoint is "jfs": must be an absolute path',
+    ],
     ["a kernel that only AWS has", { kernel: "ubuntu-24.04" }, "kernel ubuntu-24.04 is for AWS only"],
     ["aws without its settings", { target: "aws" }, "target is aws, and aws is not set"],
-    ["file storage with two clients", { juicefs: { storage: "file" } }, "juicefs.storage is file with 2 clients"],
-    ["a loopback bucket with two clients", { juicefs: { bucket: "http://127.0.0.1:9000/b" } }, "juicefs.bucket is on 127.0.0.1 with 2 clients"],
+    [
+      "file storage with two clients",
+      { juicefs: { storage: "file" } },
+      "juicefs.storage is file with 2 clients",
+    ],
+    [
+      "a loopback bucket with two clients",
+      { juicefs: { bucket: "http://127.0.0.1:9000/b" } },
+      "juicefs.bucket is on 127.0.0.1 with 2 clients",
+    ],
     ["nodes without custom", { nodes: [meta] }, "nodes is set, and topology is not custom"],
     ["nobody for a role", { topology: "custom", nodes: [meta] }, "0 nodes have the role ray-head"],
-    ["two Redis nodes", { topology: "custom", nodes: [meta, { ...meta, name: "m2" }, client] }, "2 nodes have the role meta"],
-    ["two nodes of one name", { topology: "custom", nodes: [meta, { ...client, name: "m" }] }, "two nodes are called m"],
+    [
+      "two Redis nodes",
+      { topology: "custom", nodes: [meta, { ...meta, name: "m2" }, client] },
+      "2 nodes have the role meta",
+    ],
+    [
+      "two nodes of one name",
+      { topology: "custom", nodes: [meta, { ...client, name: "m" }] },
+      "two nodes are called m",
+    ],
     ["an instruction clock on three machines", { clock: "instructions" }, "clock is instructions"],
   ])("refuses %s, and says which", (_, values, line) => {
     expect(faults(values).join("\n")).toContain(line);

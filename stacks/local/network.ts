@@ -2,9 +2,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { end, identify, isAlive, type ProcessId } from "./process.ts";
-import { networkFolder, stackFolder } from "./paths.ts";
+import { networkFolder, stackFolder, switchFolder } from "./paths.ts";
 import { readState, writeState } from "./state.ts";
 
 interface NetworkState {
@@ -12,9 +13,6 @@ interface NetworkState {
   /** Counts the starts: another number means that machines must be plugged in again. */
   readonly revision: number;
 }
-
-/** The switch's socket folder, relative to the stack's folder: QEMU and the switch both run there. */
-export const switchSocket = "network/switch";
 
 const stateFile = (stack: string): string => join(networkFolder(stack), "state.json");
 
@@ -40,21 +38,34 @@ export async function startNetwork(stack: string): Promise<NetworkState> {
   const running = runningNetwork(stack);
   if (running) return running;
   const revision = networkRevision(stack);
-  const folder = networkFolder(stack);
+  const pidFile = join(networkFolder(stack), "pid");
+  const sockets = switchFolder(stack);
   // Sockets of a switch that was killed would keep the new one from starting.
-  await rm(join(folder, "switch"), { recursive: true, force: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const pidFile = join(folder, "pid");
+  await rm(sockets, { recursive: true, force: true });
+  await rm(pidFile, { force: true });
+  await mkdir(networkFolder(stack), { recursive: true, mode: 0o700 });
+  // Not recursive: in a folder for all users, a name that somebody else has taken must be an error.
+  await mkdir(sockets, { mode: 0o700 });
   await execa(
     "vde_switch",
-    ["--daemon", "--sock", switchSocket, "--dirmode", "0700", "--mode", "0600", "--pidfile", "network/pid"],
+    ["--daemon", "--sock", join(sockets, "s"), "--dirmode", "0700", "--mode", "0600", "--pidfile", pidFile],
     { cwd: stackFolder(stack), stdin: "ignore" },
   );
-  const process = identify(Number(readFileSync(pidFile, "utf8")));
+  const process = await started(pidFile);
   if (!process) throw new Error(`the private network's vde_switch of stack ${stack} ended at once`);
   const state = { process, revision };
   writeState(stateFile(stack), state);
   return state;
+}
+
+/** The process that a daemon has written to its pid file; it does so only after its parent has ended. */
+async function started(pidFile: string): Promise<ProcessId | undefined> {
+  for (let tries = 0; tries < 100; tries++) {
+    const text = existsSync(pidFile) ? readFileSync(pidFile, "utf8") : "";
+    if (text.endsWith("\n")) return identify(Number(text));
+    await sleep(20);
+  }
+  return undefined;
 }
 
 /** Stops the switch and removes its folder. */
@@ -63,5 +74,6 @@ export async function stopNetwork(stack: string): Promise<void> {
   if (state && !(await end(state.process))) {
     throw new Error(`vde_switch of stack ${stack} (pid ${state.process.pid}) does not end`);
   }
-  if (existsSync(networkFolder(stack))) await rm(networkFolder(stack), { recursive: true });
+  await rm(switchFolder(stack), { recursive: true, force: true });
+  await rm(networkFolder(stack), { recursive: true, force: true });
 }

@@ -1,4 +1,6 @@
 /** Where the local target keeps things: everything under `.lab/` of the checkout, a folder a stack. */
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -22,6 +24,15 @@ export function machineFolder(stack: string, machine: string): string {
 
 export function networkFolder(stack: string): string {
   return join(stackFolder(stack), "network");
+}
+
+/**
+ * Folder of the private network's sockets. A unix socket's path holds 107 bytes and vde_switch makes it absolute, so a
+ * deep checkout or a long stack name must not be part of it.
+ */
+export function switchFolder(stack: string): string {
+  const hash = createHash("sha256").update(stackFolder(stack)).digest("hex").slice(0, 16);
+  return join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `disgrafs-${hash}`);
 }
 
 /** Private key that logs in to every machine of a stack. */

@@ -1,7 +1,7 @@
 /** What is left of a stack on this machine, found without asking Pulumi: processes first, then files and mounts. */
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { stackFolder } from "./paths.ts";
+import { stackFolder, switchFolder } from "./paths.ts";
 
 export interface Leftover {
   readonly kind: "process" | "socket" | "disk" | "file" | "mount";
@@ -13,7 +13,12 @@ export interface Leftover {
 /** Everything of the stack that still exists. Empty folders are removed and do not count. */
 export function sweep(stack: string): Promise<Leftover[]> {
   const folder = stackFolder(stack);
-  return Promise.resolve([...processesIn(folder), ...mountsIn(folder), ...filesIn(folder)]);
+  return Promise.resolve([
+    ...processesIn(folder),
+    ...mountsIn(folder),
+    ...filesIn(folder),
+    ...filesIn(switchFolder(stack)),
+  ]);
 }
 
 /** Our machines and switches run in their stack's folder; a listening port is one of theirs and goes with them. */

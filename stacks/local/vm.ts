@@ -3,16 +3,16 @@
  * disk, the seed disk, the QMP socket, the console log and state.json, which says how to find the process.
  */
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { execa, ExecaError } from "execa";
+import { execa } from "execa";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
 import { acceleratorArgs, chooseAccelerator, type Accelerator } from "./accelerator.ts";
 import { ensureImage, type Image } from "./image.ts";
-import { networkRevision, switchSocket } from "./network.ts";
-import { loginKeyFile, machineFolder, sshConfigFile, stackFolder } from "./paths.ts";
+import { networkRevision } from "./network.ts";
+import { loginKeyFile, machineFolder, sshConfigFile, stackFolder, switchFolder } from "./paths.ts";
 import { end, gone, identify, isAlive, type ProcessId } from "./process.ts";
 import { qmp } from "./qmp.ts";
 import { readState, writeState } from "./state.ts";
@@ -116,8 +116,7 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
       await writeSshConfig(spec, port);
       return state;
     } catch (error) {
-      const taken = error instanceof ExecaError && String(error.stderr).includes("host forwarding rule");
-      if (!taken || tries >= 5) throw error;
+      if (!(error instanceof PortTaken) || tries >= 5) throw error;
       say(`port ${port} is taken by another program; trying another one for ${name}`);
     }
   }
@@ -175,7 +174,7 @@ export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, p
     ...["-device", "nvme,drive=seed,serial=seed"],
     ...["-netdev", `user,id=user,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
     ...["-device", "virtio-net-pci,netdev=user,mac=52:54:00:00:00:01,romfile="],
-    ...["-netdev", `vde,id=lab,sock=${switchSocket}`],
+    ...["-netdev", `vde,id=lab,sock=${join(switchFolder(spec.stack), "s")}`],
     ...["-device", `virtio-net-pci,netdev=lab,mac=${spec.mac},romfile=`],
     ...["-device", "virtio-rng-pci"],
     ...["-chardev", `file,id=console,path=${here}/console.log,append=on`, "-serial", "chardev:console"],
@@ -191,14 +190,24 @@ export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, p
   ];
 }
 
+class PortTaken extends Error {}
+
 async function launch(spec: VmSpec, image: Image, accelerator: Accelerator, port: number): Promise<number> {
-  const folder = stackFolder(spec.stack);
-  await execa("qemu-system-x86_64", qemuArgs(spec, image, accelerator, port), {
-    cwd: folder,
+  const folder = machineFolder(spec.stack, spec.name);
+  const log = join(folder, "qemu.log");
+  await rm(log, { force: true });
+  const { exitCode, stderr } = await execa("qemu-system-x86_64", qemuArgs(spec, image, accelerator, port), {
+    cwd: stackFolder(spec.stack),
     stdin: "ignore",
+    reject: false,
   });
-  const { stdout } = await execa("cat", [join(machineFolder(spec.stack, spec.name), "pid")]);
-  return Number(stdout);
+  if (exitCode !== 0) {
+    // As a daemon QEMU complains to its log.
+    const reason = `${stderr}\n${existsSync(log) ? readFileSync(log, "utf8") : ""}`.trim();
+    if (reason.includes("host forwarding rule")) throw new PortTaken(reason);
+    throw new Error(`QEMU did not start machine ${spec.name}: ${reason}`);
+  }
+  return Number(readFileSync(join(folder, "pid"), "utf8"));
 }
 
 /** Ends a machine so that its file systems are whole, as its disk is used again; stops it when it does not listen. */

@@ -1,0 +1,124 @@
+/** Local machines on their bad days: killed, port taken, pid files of another boot, asked twice. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startNetwork, stopNetwork, networkRevision } from "./network.ts";
+import { machineFolder, stackFolder } from "./paths.ts";
+import { identify, isAlive } from "./process.ts";
+import { qmp } from "./qmp.ts";
+import { sweep } from "./sweep.ts";
+import { isRunning, removeVm, startVm, vmRevision, vmState, type VmSpec } from "./vm.ts";
+
+// A name with everything that Pulumi allows in one, in a folder whose path is long for a unix socket.
+const stack = `test.VM_odd-name.${"x".repeat(60)}-${process.pid}`;
+const spec = (change: Partial<VmSpec> = {}): VmSpec => ({
+  stack,
+  name: "vm",
+  kernel: "debian-13",
+  cpus: 1,
+  memoryMiB: 512,
+  diskGiB: 20,
+  accelerator: "auto",
+  clock: "wall",
+  mac: "52:54:00:77:00:0a",
+  revision: vmRevision(stack, "vm"),
+  hostKey: "ssh-ed25519 AAAA",
+  userData: "#cloud-config\n{}\n",
+  ...change,
+});
+const said: string[] = [];
+const say = (line: string): void => void said.push(line);
+
+/** The kernel may hold a killed process's port for a moment longer than its pid. */
+async function listenOn(port: number): Promise<Server> {
+  for (;;) {
+    const server = createServer();
+    const listens = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (listens) return server;
+    await sleep(50);
+  }
+}
+
+describe("a local machine", () => {
+  beforeAll(async () => {
+    await startNetwork(stack);
+  });
+  afterAll(async () => {
+    await removeVm(stack, "vm");
+    await stopNetwork(stack);
+    await rm(stackFolder(stack), { recursive: true, force: true });
+  });
+
+  it("is started once, however often it is asked for", async () => {
+    const first = await startVm(spec(), say);
+    expect(isRunning(first)).toBe(true);
+    expect(await startVm(spec(), say)).toEqual(first);
+    expect(vmRevision(stack, "vm")).toBe(1);
+    const socket = join(machineFolder(stack, "vm"), "qmp.sock");
+    expect(await qmp(socket, ["query-status"], 5000)).toMatchObject([{ running: true }]);
+  }, 600_000);
+
+  it("comes back with its disk when it was killed", async () => {
+    const before = vmState(stack, "vm")!;
+    process.kill(before.process.pid, "SIGKILL");
+    while (isAlive(before.process)) await sleep(20);
+    expect(vmRevision(stack, "vm")).toBe(2);
+    const after = await startVm(spec(), say);
+    expect(after).toMatchObject({ id: before.id, revision: 2, port: before.port });
+    expect(after.boot).not.toBe(before.boot);
+  }, 60_000);
+
+  it("takes another port when somebody else has its own", async () => {
+    const before = vmState(stack, "vm")!;
+    process.kill(before.process.pid, "SIGKILL");
+    while (isAlive(before.process)) await sleep(20);
+    const thief = await listenOn(before.port);
+    try {
+      const after = await startVm(spec(), say);
+      expect(after.port).not.toBe(before.port);
+      expect(said).toContain(`port ${before.port} is taken by another program; trying another one for vm`);
+    } finally {
+      thief.close();
+    }
+  }, 60_000);
+
+  it("is not mistaken for the process that has its pid after a reboot", async () => {
+    const file = join(machineFolder(stack, "vm"), "state.json");
+    const before = vmState(stack, "vm")!;
+    process.kill(before.process.pid, "SIGKILL");
+    while (isAlive(before.process)) await sleep(20);
+    const me = identify(process.pid)!;
+    const stale = { ...before, process: { ...me, bootId: "0f0f0f0f-of-another-boot" } };
+    writeFileSync(file, JSON.stringify(stale));
+    expect(isRunning(vmState(stack, "vm"))).toBe(false);
+    const after = await startVm(spec(), say);
+    expect(after.process.pid).not.toBe(process.pid);
+    expect(after.id).toBe(before.id);
+  }, 60_000);
+
+  it("is plugged in again when its network had to be started again", async () => {
+    const before = vmRevision(stack, "vm");
+    const network = JSON.parse(readFileSync(join(stackFolder(stack), "network", "state.json"), "utf8")) as {
+      process: { pid: number };
+    };
+    process.kill(network.process.pid, "SIGKILL");
+    await sleep(200);
+    expect(networkRevision(stack)).toBe(2);
+    expect(vmRevision(stack, "vm")).toBe(before + 1);
+    await startNetwork(stack);
+    const after = await startVm(spec(), say);
+    expect(after.network).toBe(2);
+  }, 120_000);
+
+  it("is found by the sweep as long as it is there, and then no more", async () => {
+    const kinds = (await sweep(stack)).map(({ kind, what }) => `${kind} ${what.split(/[ /]/).at(0) ?? ""}`);
+    expect(kinds.filter((kind) => kind.startsWith("process"))).toHaveLength(2);
+    await removeVm(stack, "vm");
+    await stopNetwork(stack);
+    expect(await sweep(stack)).toEqual([]);
+  }, 60_000);
+});
