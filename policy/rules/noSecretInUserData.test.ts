@@ -2,7 +2,7 @@ import { violations } from "../testing.ts";
 import { noSecretInUserData } from "./noSecretInUserData.ts";
 
 const type = "aws:ec2/instance:Instance";
-const passing = { userData: "#cloud-config\n{}" };
+const passing = { userData: '#cloud-config\n{ "users": [{ "lock_passwd": true }] }' };
 
 describe("no-secret-in-user-data", () => {
   it("lets a right one pass", async () => {

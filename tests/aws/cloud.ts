@@ -93,11 +93,13 @@ export class Cloud {
     await new Promise<void>((resolve) => {
       proxy.listen(0, "127.0.0.1", resolve);
     });
-    for (const deadline = Date.now() + 60_000; ; await sleep(200)) {
+    const deadline = Date.now() + 60_000;
+    while (!(await answers(port))) {
       if (moto.exitCode !== null || Date.now() > deadline)
         throw new Error(`moto's server did not start (./lab setup installs it into .lab/venv): ${log}`);
-      if (await answers(port)) return cloud;
+      await sleep(200);
     }
+    return cloud;
   }
 
   /** What makes AWS SDKs come here, with credentials that are none. */

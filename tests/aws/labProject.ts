@@ -24,8 +24,8 @@ export class LabProject {
   readonly #calls: string;
   readonly #env: Record<string, string>;
 
-  /** @param plugins of the project: `command` is the test one unless another folder is given */
-  constructor(cloud: Cloud, plugins: { command?: string } = {}) {
+  /** @param program file of the program, in the checkout */
+  constructor(cloud: Cloud, program = "tests/aws/program/index.ts") {
     // Inside the checkout, for Node finds packages by folder; .lab is no part of the repository.
     mkdirSync(join(root, ".lab/tests"), { recursive: true });
     this.folder = mkdtempSync(join(root, ".lab/tests/aws-"));
@@ -37,11 +37,11 @@ export class LabProject {
       JSON.stringify({
         name: "disgrafs-lab",
         runtime: { name: "nodejs", options: { typescript: false } },
-        main: join(root, "tests/aws/program/index.ts"),
+        main: join(root, program),
         plugins: {
           providers: [
             { name: "aws", path: join(root, "tests/aws/provider") },
-            { name: "command", path: plugins.command ?? join(root, "tests/aws/provider") },
+            { name: "command", path: join(root, "tests/aws/provider") },
           ],
         },
       }),

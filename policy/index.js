@@ -1,6 +1,7 @@
 /**
  * The policy pack: `pulumi up --policy-pack policy` refuses what a lab on AWS must not have, whoever wrote the program.
- * A rule is a file in rules/, with its test beside it, and a line here.
+ * A rule is a file in rules/, with its test beside it, and a line here. This file is JavaScript because Pulumi would give
+ * a TypeScript one to a compiler of its own, which does not know this repository's settings; Node reads the rules itself.
  */
 import { PolicyPack } from "@pulumi/policy";
 import { bucketEncrypted } from "./rules/bucketEncrypted.ts";

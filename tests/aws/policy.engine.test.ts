@@ -1,0 +1,53 @@
+/** The policy pack, run by the engine: a lab passes, a careless program is stopped before anything is made. */
+import { Cloud } from "./cloud.ts";
+import { LabProject } from "./labProject.ts";
+
+const minutes = 60_000;
+const pack = new URL("../../policy/analyzer", import.meta.url).pathname;
+const settings = {
+  aws: { region: "us-east-1", owner: "ada", sshCidr: "203.0.113.7/32", spot: true },
+  nodes: [{ name: "node1", roles: ["meta", "objects", "client", "ray-head"] }],
+};
+let cloud: Cloud;
+beforeAll(async () => {
+  cloud = await Cloud.start();
+}, 2 * minutes);
+afterAll(async () => {
+  await cloud.stop();
+});
+
+it(
+  "lets a lab on AWS come up",
+  async () => {
+    const lab = new LabProject(cloud);
+    try {
+      await lab.configure("policy", settings);
+      const { exitCode, text } = await lab.pulumi("up", "--yes", "--skip-preview", "--policy-pack", pack);
+      expect([exitCode, text]).toEqual([0, text]);
+      expect(text).toMatch(/✅ disgrafs-aws/);
+      await lab.pulumi("destroy", "--yes", "--skip-preview");
+    } finally {
+      lab.remove();
+    }
+  },
+  6 * minutes,
+);
+
+it(
+  "stops a program that opens SSH to everybody and tags nothing, before anything is made",
+  async () => {
+    const lab = new LabProject(cloud, "tests/aws/program/careless.ts");
+    try {
+      await lab.configure("careless", settings);
+      cloud.calls.length = 0;
+      const { exitCode, text } = await lab.pulumi("up", "--yes", "--policy-pack", pack);
+      expect(exitCode).not.toBe(0);
+      expect(text).toContain("lets in 0.0.0.0/0: name the address that you come from");
+      expect(text).toContain("lacks the tags disgrafs:project, disgrafs:stack");
+      expect(cloud.calls).toEqual([]);
+    } finally {
+      lab.remove();
+    }
+  },
+  4 * minutes,
+);
