@@ -21,6 +21,7 @@
 #define ACCMODE		3	/* O_ACCMODE */
 #define TRUNC		01000	/* O_TRUNC */
 #define TMPFILE		51
+#define STATX		52
 #define COPY_RANGE_64	53
 #define NSEC		1000000000ULL
 #define MAX_VALID	(1ULL << 62)
@@ -197,7 +198,6 @@ static const __u16 ops[EFUSE_OPCODES] = {
 	[FUSE_DESTROY]		= CH_ALL,
 	/* Every open of a text file by Python asks for a terminal. */
 	[FUSE_IOCTL]		= CH_NODE | CH_ALL_DONE,
-	[FUSE_POLL]		= OP_NONE,
 	[FUSE_BATCH_FORGET]	= OP_NONE,
 	[FUSE_FALLOCATE]	= CH_NODE,
 	[FUSE_READDIRPLUS]	= OP_NONE,
@@ -205,6 +205,7 @@ static const __u16 ops[EFUSE_OPCODES] = {
 	[FUSE_LSEEK]		= OP_NONE,
 	[FUSE_COPY_FILE_RANGE]	= CH_NODE | CH_NODE2,
 	[TMPFILE]		= CH_NODE | CH_NEW,
+	[STATX]			= OP_NONE,
 	[COPY_RANGE_64]		= CH_NODE | CH_NODE2,
 };
 
@@ -218,11 +219,6 @@ static __always_inline struct efuse_opstats *opstats(__u32 op)
 }
 
 #define COUNT(st, what) ((st) ? (void)(st)->n[EFUSE_R_##what]++ : (void)0)
-
-static __always_inline __u64 key_dev(__u64 dev)
-{
-	return FAULTY(ANY_DEV) ? 0 : dev;
-}
 
 /* Which changes an opcode makes; unknown: all. */
 static __always_inline __u16 op_flags(__u32 op)
@@ -262,7 +258,7 @@ static __always_inline void raise_word(__u64 *p)
 
 static __always_inline void raise(__u64 dev, __u64 ino)
 {
-	__u32 slot = efuse_slot(key_dev(dev), ino);
+	__u32 slot = efuse_slot(dev, ino);
 
 	if (FAULTY(NO_RAISE))
 		return;
@@ -285,7 +281,7 @@ static __always_inline __u64 toggle_of(__u64 dev, __u64 ino)
 {
 	if (!FAULTY(X_TOGGLE))
 		return 0;
-	return toggles[efuse_slot(key_dev(dev), ino) & (EFUSE_GENS - 1)];
+	return toggles[efuse_slot(dev, ino) & (EFUSE_GENS - 1)];
 }
 
 /*
@@ -294,7 +290,7 @@ static __always_inline __u64 toggle_of(__u64 dev, __u64 ino)
  */
 static __always_inline int unchanged(__u64 dev, __u64 ino, __u64 seen)
 {
-	__u32 slot = efuse_slot(key_dev(dev), ino) & (EFUSE_GENS - 1);
+	__u32 slot = efuse_slot(dev, ino) & (EFUSE_GENS - 1);
 
 	if (FAULTY(X_TOGGLE))
 		return toggles[slot] == seen >> 63;
@@ -304,7 +300,7 @@ static __always_inline int unchanged(__u64 dev, __u64 ino, __u64 seen)
 
 static __always_inline int open_for_write(__u64 dev, __u64 ino)
 {
-	__u32 slot = efuse_slot(key_dev(dev), ino) & (EFUSE_GENS - 1);
+	__u32 slot = efuse_slot(dev, ino) & (EFUSE_GENS - 1);
 
 	if (FAULTY(NO_OPEN_WRITE) || FAULTY(X_WRITE))
 		return 0;
@@ -355,7 +351,7 @@ static __always_inline void name_key(struct efuse_entry_key *key,
 	__u64 *to = (__u64 *)key->name;
 	int i;
 
-	key->dev = key_dev(c->dev);
+	key->dev = c->dev;
 	key->parent = c->nodeid;
 #pragma unroll
 	for (i = 0; i < EFUSE_NAME / 8; i++)
@@ -400,7 +396,7 @@ int efuse_getattr(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct efuse_ctx *c = (void *)ctx->args[0];
 	struct efuse_opstats *st = opstats(FUSE_GETATTR);
-	struct efuse_attr_key key = { key_dev(c->dev), c->nodeid };
+	struct efuse_attr_key key = { c->dev, c->nodeid };
 	__u64 now = bpf_ktime_get_boot_ns();
 	__u64 *out = (__u64 *)c->out;
 	struct efuse_attr_val *v;
@@ -520,7 +516,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 	}
 
 	/* The attributes are those of the inode, never those of the entry. */
-	akey.dev = key_dev(c->dev);
+	akey.dev = c->dev;
 	akey.ino = v->ino;
 	if (open_for_write(c->dev, v->ino)) {
 		COUNT(st, OPEN_WRITE);
@@ -622,7 +618,7 @@ int efuse_statfs(struct bpf_raw_tracepoint_args *ctx)
 	struct efuse_opstats *st = opstats(FUSE_STATFS);
 	__u64 now = bpf_ktime_get_boot_ns();
 	__u64 *out = (__u64 *)c->out;
-	__u64 dev = key_dev(c->dev);
+	__u64 dev = c->dev;
 	struct statfs_val *v;
 	int i;
 
@@ -726,7 +722,7 @@ static __always_inline void changed(struct efuse_ctx *c, __u16 flags,
 static __always_inline void writer_add(struct efuse_ctx *c, __u64 ino, __u64 fh)
 {
 	struct efuse_writer_key key = { c->dev, ino, fh };
-	__u32 slot = efuse_slot(key_dev(c->dev), ino) & (EFUSE_GENS - 1);
+	__u32 slot = efuse_slot(c->dev, ino) & (EFUSE_GENS - 1);
 	long err;
 
 	/*
@@ -749,7 +745,7 @@ static __always_inline int writer_known(struct efuse_ctx *c, __u64 fh)
 static __always_inline void writer_drop(struct efuse_ctx *c, __u64 fh)
 {
 	struct efuse_writer_key key = { c->dev, c->nodeid, fh };
-	__u32 slot = efuse_slot(key_dev(c->dev), c->nodeid) & (EFUSE_GENS - 1);
+	__u32 slot = efuse_slot(c->dev, c->nodeid) & (EFUSE_GENS - 1);
 
 	if (bpf_map_delete_elem(&writers, &key))
 		return;
@@ -816,7 +812,7 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 				      struct flight *f,
 				      struct efuse_opstats *st)
 {
-	struct efuse_attr_key key = { key_dev(c->dev), ino };
+	struct efuse_attr_key key = { c->dev, ino };
 	struct efuse_attr_val v;
 	int i;
 
@@ -933,7 +929,7 @@ static __always_inline void done_statfs(struct efuse_ctx *c,
 					struct efuse_opstats *st)
 {
 	const __u64 *out = (const __u64 *)c->out;
-	__u64 dev = key_dev(c->dev);
+	__u64 dev = c->dev;
 	struct statfs_val v;
 	int i;
 

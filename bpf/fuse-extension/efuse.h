@@ -85,7 +85,6 @@ struct efuse_opstats {
 	X(NO_TARGET, "no-target")	/* UNLINK: parent only */	\
 	X(NO_NOTIFY, "no-notify")	/* daemon's own notifications */\
 	X(NO_INTERNAL, "no-internal")	/* serve internal inodes */	\
-	X(ANY_DEV, "any-dev")		/* cache without the device */	\
 	X(NO_UNKNOWN, "no-unknown")	/* unknown opcodes are ignored */\
 	/* as published of ExtFUSE */					\
 	X(X_LOOKUP_ATTR, "extfuse-lookup-attr")				\

@@ -102,7 +102,7 @@ int tracking_timeout(void);		/* ms until tracking_tick is needed */
 void tracking_tick(void);
 uint64_t tracking_lease(void);
 /* arm D: names and inodes of a directory from its Redis hash */
-typedef void dir_entry_fn(uint64_t ino, const char *name, size_t len);
+typedef void dir_entry_fn(uint64_t ino, bool dir, const char *name, size_t len);
 void tracking_list(uint64_t dir, dir_entry_fn *fn);
 
 /* notify.c */

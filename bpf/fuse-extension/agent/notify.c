@@ -111,7 +111,7 @@ static struct dir *dir_of(uint64_t ino)
 	return d;
 }
 
-static void add_name(uint64_t ino, const char *name, size_t len)
+static void add_name(uint64_t ino, bool dir, const char *name, size_t len)
 {
 	struct name *n;
 
@@ -189,14 +189,14 @@ const struct sink notify_sink = {
 };
 
 /* Directories are known before the kernel can have cached their names. */
-static void walk(uint64_t ino, int depth);
-
 static uint64_t *children;
 static size_t child_count, child_max;
 
-static void add_child(uint64_t ino, const char *name, size_t len)
+static void add_child(uint64_t ino, bool dir, const char *name, size_t len)
 {
-	add_name(ino, name, len);
+	add_name(ino, dir, name, len);
+	if (!dir)
+		return;
 	if (child_count == child_max) {
 		child_max = child_max ? child_max * 2 : 1024;
 		children = realloc(children, child_max * sizeof(*children));
@@ -214,7 +214,6 @@ static void walk(uint64_t ino, int depth)
 	if (!listing || depth > 64)
 		return;
 	tracking_list(ino, add_child);
-	/* A file has no such key: its listing is empty. */
 	for (i = first; i < child_count; i++)
 		walk(children[i], depth + 1);
 	child_count = first;
@@ -262,5 +261,5 @@ void notify_start(void)
 	if (fuse_fd < 0)
 		fatal("cannot get the daemon's /dev/fuse (process %d)", pid);
 	walk(1, 0);
-	say("%u directories and files are known", dir_count);
+	say("%u directories are known", dir_count);
 }

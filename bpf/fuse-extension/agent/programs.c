@@ -47,9 +47,7 @@ static void raise_word(__u64 *word)
 
 static void bpf_inode(uint64_t ino)
 {
-	uint64_t dev = opt.fault & EFUSE_FAULT(ANY_DEV) ? 0 : control()->dev;
-
-	raise_word(&skel->data_gens->gens[efuse_slot(dev, ino)]);
+	raise_word(&skel->data_gens->gens[efuse_slot(control()->dev, ino)]);
 }
 
 static void bpf_all(void)
@@ -264,11 +262,11 @@ void programs_mount(uint64_t dev, int (*writers)(uint64_t))
 
 bool programs_writer(uint64_t ino)
 {
-	uint64_t dev = opt.fault & EFUSE_FAULT(ANY_DEV) ? 0 : registered;
+	__u32 slot = efuse_slot(registered, ino);
 
 	/* Its handle is not known, so it counts as long as the agent runs. */
-	__atomic_add_fetch(&skel->data_writers->writers_of[efuse_slot(dev, ino)],
-			   1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&skel->data_writers->writers_of[slot], 1,
+			   __ATOMIC_SEQ_CST);
 	return true;
 }
 

@@ -25,6 +25,7 @@
 
 #define RETRY		(200 * NSEC_PER_MSEC)
 #define DIAL_TIMEOUT	{ 2, 0 }
+#define TYPE_DIR	2		/* first byte of a directory's values */
 
 static struct address {
 	bool tls;
@@ -244,8 +245,6 @@ static void beat(void)
 	else
 		redisAppendCommand(conn, "PING");
 	tracking_ready(POLLOUT);
-	if (opt.fault & EFUSE_FAULT(EARLY_RENEWAL))
-		renew(beat_sent);
 }
 
 static void connect_now(void)
@@ -386,11 +385,15 @@ int tracking_timeout(void)
 
 	if (at <= now)
 		return 0;
+	if (opt.fault & EFUSE_FAULT(EARLY_RENEWAL))
+		return 5;
 	return (at - now) / NSEC_PER_MSEC + 1;
 }
 
 void tracking_tick(void)
 {
+	if (opt.fault & EFUSE_FAULT(EARLY_RENEWAL))
+		renew(now_ns());
 	if (tracking_timeout())
 		return;
 	if (!conn)
@@ -440,7 +443,8 @@ void tracking_list(uint64_t dir, dir_entry_fn *fn)
 			continue;
 		for (n = 1; n < 9; n++)
 			ino = ino << 8 | (uint8_t)v->str[n];
-		fn(ino, r->element[i]->str, r->element[i]->len);
+		fn(ino, v->str[0] == TYPE_DIR, r->element[i]->str,
+		   r->element[i]->len);
 	}
 	freeReplyObject(r);
 }

@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * efuse-check - is what one client sees ever older than it may be?
+ *
+ * A coordinator hands random operations to workers, each on some client's
+ * mount of the same volume, one at a time. Every change of an object has a
+ * number, and what a reader gets back tells the number. A change is known to
+ * be made when its worker has answered (`acked`); a read that was sent at time
+ * t and missed change n is at least t - acked(n) old. Only the coordinator's
+ * clock is used, so the workers can be on any machine.
+ *
+ * Fails when
+ *   bound	a stat or lookup was older than the bound
+ *   own	a stat or lookup missed a change of its own client
+ *   close	an open() and read() missed a change that was closed before
+ *   torn	size and content of an opened file are of two changes
+ *   impossible	a value that nobody wrote
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_WORKERS	64
+#define MAX_OBJECTS	256
+#define HISTORY		4096		/* changes of an object remembered */
+#define STAMP		64		/* bytes of a stamped file at least */
+
+/* What is changed, how it is read back. */
+enum kind {
+	SIZE,		/* truncate(), stat() */
+	MODE,		/* chmod(), stat() */
+	TIMES,		/* utimensat(), stat() */
+	EXISTS,		/* create and unlink in turns, stat() */
+	FOLDER,		/* mkdir and rmdir in turns, stat() */
+	NAME,		/* rename to the next name, stat() of old or new */
+	REPLACED,	/* rename another file over it, stat() */
+	LINKS,		/* a second name made and unlinked, stat() of the first */
+	DATA,		/* open, write, close; open, fstat, read, close */
+	KINDS,
+};
+
+static const char * const kind_names[KINDS] = {
+	"size", "mode", "times", "exists", "folder", "name", "replaced",
+	"links", "data",
+};
+
+struct order {
+	int32_t kind;
+	int32_t read;
+	int32_t object;
+	int32_t version;	/* to make; NAME: the name to look for */
+};
+
+struct answer {
+	int64_t value;		/* below 0: -errno */
+};
+
+struct object {
+	enum kind kind;
+	int version;			/* last one that was acked */
+	int started;			/* == version + 1: being made */
+	int busy;			/* a worker is making it */
+	uint64_t acked[HISTORY];	/* by version % HISTORY, ns */
+	uint8_t client[HISTORY];	/* who made it */
+};
+
+struct worker {
+	int fd;
+	int client;			/* mount that it works on */
+	int idle;
+	struct order order;
+	uint64_t sent;
+	int low, high;			/* NAME: versions when it was sent */
+};
+
+static struct object objects[MAX_OBJECTS];
+static struct worker workers[MAX_WORKERS];
+static int object_count = 36, worker_count;
+static uint64_t bound = 100000000ULL;
+
+static struct {
+	uint64_t reads, changes, errors;
+	uint64_t bound, own, close, torn, impossible;
+	uint64_t stale[KINDS];		/* reads that missed a change */
+	uint64_t oldest[KINDS];		/* ns */
+	uint64_t longest;		/* operation, ns */
+} result;
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "efuse-check: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+/* ---- worker: carries out one order at a time ---- */
+
+static int make_stamped(const char *path, int version, int flags)
+{
+	char text[STAMP + 1024];
+	int fd, n = STAMP + version % 1024, err = 0;
+
+	memset(text, '.', sizeof(text));
+	snprintf(text, STAMP, "%d", version);
+	fd = open(path, O_WRONLY | O_CREAT | flags, 0644);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, n) != n || ftruncate(fd, n))
+		err = -errno;
+	if (close(fd) && !err)
+		err = -errno;
+	return err;
+}
+
+#define TORN	INT64_C(1) << 40
+
+static int64_t read_stamped(const char *path)
+{
+	char text[STAMP + 1025];
+	struct stat st;
+	ssize_t n;
+	int fd, version;
+
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		goto error;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		goto error;
+	close(fd);
+	if (!n)
+		return st.st_size ? TORN : 0;
+	text[n] = 0;
+	version = atoi(text);
+	if (n != st.st_size || n != STAMP + version % 1024)
+		return (TORN) | version;
+	return version;
+error:
+	n = -errno;
+	close(fd);
+	return n;
+}
+
+static int64_t change(const struct order *o, const char *path)
+{
+	struct timespec times[2] = { { o->version, 0 }, { o->version, 0 } };
+	int v = o->version, err;
+	char from[64], to[64];
+
+	switch (o->kind) {
+	case SIZE:
+		return truncate(path, v) ? -errno : 0;
+	case MODE:
+		return chmod(path, v % 512) ? -errno : 0;
+	case TIMES:
+		return utimensat(AT_FDCWD, path, times, 0) ? -errno : 0;
+	/* An attempt that seemed to fail may have been carried out. */
+	case EXISTS:
+		if (v % 2) {
+			int fd = open(path, O_CREAT | O_WRONLY, 0644);
+
+			return fd < 0 || close(fd) ? -errno : 0;
+		}
+		return unlink(path) && errno != ENOENT ? -errno : 0;
+	case FOLDER:
+		if (v % 2)
+			return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
+		return rmdir(path) && errno != ENOENT ? -errno : 0;
+	case NAME:
+		snprintf(from, sizeof(from), "%s.%d", path, v - 1);
+		snprintf(to, sizeof(to), "%s.%d", path, v);
+		if (!rename(from, to) || (errno == ENOENT && !access(to, F_OK)))
+			return 0;
+		return -errno;
+	case REPLACED:
+		snprintf(from, sizeof(from), "%s.new", path);
+		unlink(from);
+		err = make_stamped(from, v, O_TRUNC);
+		if (err)
+			return err;
+		if (truncate(from, v))
+			return -errno;
+		return rename(from, path) ? -errno : 0;
+	case LINKS:
+		snprintf(to, sizeof(to), "%s.link", path);
+		if (v % 2)
+			return link(path, to) && errno != EEXIST ? -errno : 0;
+		return unlink(to) && errno != ENOENT ? -errno : 0;
+	case DATA:
+		return make_stamped(path, v, v % 3 ? 0 : O_TRUNC);
+	}
+	return -EINVAL;
+}
+
+static int64_t look(const struct order *o, const char *path)
+{
+	char name[64];
+	struct stat st;
+
+	if (o->kind == DATA)
+		return read_stamped(path);
+	if (o->kind == NAME) {
+		snprintf(name, sizeof(name), "%s.%d", path, o->version);
+		path = name;
+	}
+	if (stat(path, &st)) {
+		if (errno == ENOENT && (o->kind == EXISTS ||
+					o->kind == FOLDER || o->kind == NAME))
+			return 0;
+		return -errno;
+	}
+	switch (o->kind) {
+	case SIZE:
+	case REPLACED:
+		return st.st_size;
+	case MODE:
+		return st.st_mode & 0777;
+	case TIMES:
+		return st.st_mtime;
+	case LINKS:
+		return st.st_nlink - 1;
+	default:
+		return 1;
+	}
+}
+
+static void work(const char *dir, int fd)
+{
+	struct answer a;
+	struct order o;
+	char path[32];
+
+	if (chdir(dir))
+		die(dir);
+	while (recv(fd, &o, sizeof(o), MSG_WAITALL) == sizeof(o)) {
+		snprintf(path, sizeof(path), "%s%d",
+			 o.kind < KINDS ? kind_names[o.kind] : "?", o.object);
+		a.value = o.read ? look(&o, path) : change(&o, path);
+		if (send(fd, &a, sizeof(a), 0) != sizeof(a))
+			break;
+	}
+}
+
+/* ---- coordinator ---- */
+
+/*
+ * A reader saw version `seen`. Was `seen + 1` acked before it asked? Then its
+ * answer was that old.
+ */
+static void judge(struct worker *w, struct object *o, int64_t seen)
+{
+	uint64_t acked, age;
+	int next = seen + 1, v;
+
+	result.reads++;
+	if (seen < 0 || seen > o->started) {
+		result.impossible++;
+		fprintf(stderr, "impossible: %s %d: version %lld of %d\n",
+			kind_names[o->kind], w->order.object,
+			(long long)seen, o->started);
+		return;
+	}
+	if (next > o->version || next + HISTORY / 2 < o->version)
+		return;
+	acked = o->acked[next % HISTORY];
+	if (acked >= w->sent)
+		return;
+	age = w->sent - acked;
+	result.stale[o->kind]++;
+	if (age > result.oldest[o->kind])
+		result.oldest[o->kind] = age;
+	if (o->kind == DATA) {
+		result.close++;
+		fprintf(stderr, "close-to-open: data %d: %lld of %d, %.3f ms\n",
+			w->order.object, (long long)seen, o->version,
+			age / 1e6);
+		return;
+	}
+	if (age > bound) {
+		result.bound++;
+		fprintf(stderr, "bound: %s %d: %lld of %d, %.3f ms old\n",
+			kind_names[o->kind], w->order.object,
+			(long long)seen, o->version, age / 1e6);
+	}
+	/* Its own client made one of those that it missed. */
+	for (v = next; v <= o->version; v++) {
+		if (o->acked[v % HISTORY] >= w->sent)
+			break;
+		if (o->client[v % HISTORY] != w->client)
+			continue;
+		result.own++;
+		fprintf(stderr, "own: %s %d: %lld of %d, change %d was its own client's\n",
+			kind_names[o->kind], w->order.object,
+			(long long)seen, o->version, v);
+		break;
+	}
+}
+
+/* The newest version not above `started` that would look like `value`. */
+static int64_t version_of(const struct object *o, int64_t value, int cycle)
+{
+	int v;
+
+	for (v = o->started; v >= 0 && v > o->started - cycle; v--)
+		if (v % cycle == value)
+			return v;
+	return -1;
+}
+
+static void name_seen(struct worker *w, struct object *o, int there)
+{
+	int name = w->order.version;
+
+	/* There: no rename away from it was seen. Not there: the one to it. */
+	if (there)
+		judge(w, o, name);
+	else if (name == w->high && name == w->low)
+		judge(w, o, name - 1);
+	else
+		result.reads++;
+}
+
+static void answered(struct worker *w, int64_t value)
+{
+	struct object *o = &objects[w->order.object];
+	uint64_t now = now_ns();
+
+	if (now - w->sent > result.longest)
+		result.longest = now - w->sent;
+	w->idle = 1;
+	if (value < 0) {
+		result.errors++;
+		if (!w->order.read)
+			o->busy = 0;	/* to be tried again */
+		return;
+	}
+	if (!w->order.read) {
+		result.changes++;
+		o->version = w->order.version;
+		o->acked[o->version % HISTORY] = now;
+		o->client[o->version % HISTORY] = w->client;
+		o->busy = 0;
+		return;
+	}
+	switch (o->kind) {
+	case EXISTS:
+	case FOLDER:
+	case LINKS:
+		judge(w, o, version_of(o, value, 2));
+		break;
+	case MODE:
+		judge(w, o, version_of(o, value, 512));
+		break;
+	case NAME:
+		name_seen(w, o, value);
+		break;
+	case DATA:
+		if (value & (TORN)) {
+			result.reads++;
+			/* Allowed only while someone writes it. */
+			if (o->started == w->low && w->low == w->high) {
+				result.torn++;
+				fprintf(stderr, "torn: data %d\n",
+					w->order.object);
+			}
+			break;
+		}
+		/* Empty: truncated by a writer that is not done yet. */
+		if (!value && (o->started != w->low || w->low != w->high)) {
+			result.reads++;
+			break;
+		}
+		judge(w, o, value);
+		break;
+	default:
+		judge(w, o, value);
+		break;
+	}
+}
+
+static void give(struct worker *w)
+{
+	int n = random() % object_count;
+	struct object *o = &objects[n];
+
+	w->order = (struct order){ o->kind, 1, n, 0 };
+	if (!o->busy && random() % 4 == 0) {
+		w->order.read = 0;
+		if (o->started == o->version)
+			o->started++;
+		w->order.version = o->started;
+		o->busy = 1;
+	} else if (o->kind == NAME) {
+		w->order.version = o->version - random() % 2;
+		if (w->order.version < 0)
+			w->order.version = 0;
+	}
+	w->low = o->version;
+	w->high = o->started;
+	w->idle = 0;
+	w->sent = now_ns();
+	if (send(w->fd, &w->order, sizeof(w->order), MSG_NOSIGNAL) !=
+	    sizeof(w->order))
+		die("a worker is gone");
+}
+
+static int step(int timeout)
+{
+	struct pollfd fds[MAX_WORKERS];
+	struct answer a;
+	int i, n;
+
+	for (i = 0; i < worker_count; i++)
+		fds[i] = (struct pollfd){ workers[i].fd, POLLIN, 0 };
+	n = poll(fds, worker_count, timeout);
+	for (i = 0; i < worker_count; i++) {
+		if (!fds[i].revents)
+			continue;
+		if (recv(workers[i].fd, &a, sizeof(a), MSG_WAITALL) !=
+		    sizeof(a))
+			die("a worker is gone");
+		answered(&workers[i], a.value);
+	}
+	return n;
+}
+
+/* Version 0 of everything, made by the first worker. */
+static void prepare(const char *dir)
+{
+	char path[512];
+	int i;
+
+	for (i = 0; i < object_count; i++) {
+		struct object *o = &objects[i];
+
+		o->kind = i % KINDS;
+		snprintf(path, sizeof(path), "%s/%s%d%s", dir,
+			 kind_names[o->kind], i, o->kind == NAME ? ".0" : "");
+		unlink(path);
+		rmdir(path);
+		if (o->kind == EXISTS || o->kind == FOLDER)
+			continue;
+		if (o->kind == DATA ? make_stamped(path, 0, O_TRUNC) :
+		    close(open(path, O_CREAT | O_TRUNC | O_WRONLY, 0644)))
+			die(path);
+		if (o->kind == MODE && chmod(path, 0))
+			die(path);
+		if (o->kind == TIMES) {
+			struct timespec zero[2] = {};
+
+			if (utimensat(AT_FDCWD, path, zero, 0))
+				die(path);
+		}
+	}
+}
+
+static int report(double seconds)
+{
+	uint64_t oldest = 0, bad;
+	int k;
+
+	bad = result.bound + result.own + result.close + result.torn +
+	      result.impossible;
+	printf("{\"seconds\":%.1f,\"bound_ms\":%.3f,\"workers\":%d,\"reads\":%llu,\"changes\":%llu,\"errors\":%llu,\"longest_ms\":%.1f,",
+	       seconds, bound / 1e6, worker_count,
+	       (unsigned long long)result.reads,
+	       (unsigned long long)result.changes,
+	       (unsigned long long)result.errors, result.longest / 1e6);
+	printf("\"stale\":{");
+	for (k = 0; k < KINDS; k++) {
+		printf("%s\"%s\":{\"reads\":%llu,\"oldest_ms\":%.3f}",
+		       k ? "," : "", kind_names[k],
+		       (unsigned long long)result.stale[k],
+		       result.oldest[k] / 1e6);
+		if (result.oldest[k] > oldest)
+			oldest = result.oldest[k];
+	}
+	printf("},\"oldest_ms\":%.3f,\"violations\":{\"bound\":%llu,\"own\":%llu,\"close\":%llu,\"torn\":%llu,\"impossible\":%llu}}\n",
+	       oldest / 1e6, (unsigned long long)result.bound,
+	       (unsigned long long)result.own,
+	       (unsigned long long)result.close,
+	       (unsigned long long)result.torn,
+	       (unsigned long long)result.impossible);
+	return bad ? 1 : 0;
+}
+
+static void add_worker(int fd, int client)
+{
+	if (worker_count == MAX_WORKERS) {
+		fprintf(stderr, "efuse-check: at most %d workers\n",
+			MAX_WORKERS);
+		exit(2);
+	}
+	workers[worker_count++] = (struct worker){ .fd = fd, .client = client,
+						   .idle = 1 };
+}
+
+static void local(const char *dir, int client)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		die("socketpair");
+	switch (fork()) {
+	case -1:
+		die("fork");
+		break;
+	case 0:
+		close(pair[0]);
+		work(dir, pair[1]);
+		_exit(0);
+	}
+	close(pair[1]);
+	add_worker(pair[0], client);
+}
+
+/* Workers on other machines: each says which client it is. */
+static void accept_workers(const char *port, int count)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(atoi(port)) };
+	int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+	uint32_t client;
+
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(listener, (void *)&a, sizeof(a)) || listen(listener, count))
+		die(port);
+	while (count--) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (fd < 0 || recv(fd, &client, 4, MSG_WAITALL) != 4)
+			die("accept");
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		add_worker(fd, client);
+	}
+}
+
+static int join(const char *dir, char *address, uint32_t client)
+{
+	struct addrinfo *found, hints = { .ai_socktype = SOCK_STREAM };
+	char *colon = strrchr(address, ':');
+	int fd, on = 1;
+
+	if (!colon)
+		die("--join HOST:PORT");
+	*colon = 0;
+	if (getaddrinfo(address, colon + 1, &hints, &found))
+		die(address);
+	fd = socket(found->ai_family, SOCK_STREAM, 0);
+	if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen))
+		die(address);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (send(fd, &client, 4, 0) != 4)
+		die("send");
+	work(dir, fd);
+	return 0;
+}
+
+static const char usage[] =
+"Usage: efuse-check [options] DIR...        one folder of the same volume per\n"
+"                                           client; the first prepares it\n"
+"       efuse-check --join HOST:PORT --client N DIR\n"
+"                                           a worker on another machine\n"
+"  --bound MS      oldest stat that is allowed (default 100)\n"
+"  --seconds N     how long (default 10)\n"
+"  --workers N     for each DIR (default 2)\n"
+"  --objects N     files and folders, 9 to 256 (default 36)\n"
+"  --seed N        of the random operations (default: from the clock)\n"
+"  --accept PORT:N wait for N workers on other machines, whose client is 100\n"
+"                  or more\n"
+"Prints one line of JSON. Exits 1 when something was seen that may not be.\n"
+"Example: efuse-check --bound 50 --seconds 60 /jfs1/check /jfs2/check\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "bound", 1, NULL, 'b' }, { "seconds", 1, NULL, 's' },
+		{ "workers", 1, NULL, 'w' }, { "objects", 1, NULL, 'o' },
+		{ "seed", 1, NULL, 'r' }, { "accept", 1, NULL, 'a' },
+		{ "join", 1, NULL, 'j' }, { "client", 1, NULL, 'c' },
+		{ "help", 0, NULL, 'h' }, {}
+	};
+	char *accepts = NULL, *joins = NULL, *colon;
+	int per_dir = 2, seconds = 10, client = 100, i, n, o;
+	uint64_t start, seed = time(NULL);
+
+	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (o) {
+		case 'b':
+			bound = atof(optarg) * 1e6;
+			break;
+		case 's':
+			seconds = atoi(optarg);
+			break;
+		case 'w':
+			per_dir = atoi(optarg);
+			break;
+		case 'o':
+			object_count = atoi(optarg);
+			break;
+		case 'r':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'a':
+			accepts = optarg;
+			break;
+		case 'j':
+			joins = optarg;
+			break;
+		case 'c':
+			client = atoi(optarg);
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind == argc || object_count < KINDS ||
+	    object_count > MAX_OBJECTS || seconds < 1 || per_dir < 1) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	if (joins)
+		return join(argv[optind], joins, client);
+
+	signal(SIGPIPE, SIG_IGN);
+	prepare(argv[optind]);
+	for (i = optind; i < argc; i++)
+		for (n = 0; n < per_dir; n++)
+			local(argv[i], i - optind);
+	if (accepts) {
+		colon = strchr(accepts, ':');
+		if (!colon)
+			die("--accept PORT:N");
+		*colon = 0;
+		accept_workers(accepts, atoi(colon + 1));
+	}
+
+	srandom(seed);
+	fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
+	/* What was before preparation may be seen for as long as the bound. */
+	usleep(bound / 1000 + 100000);
+	start = now_ns();
+	while (now_ns() - start < seconds * 1000000000ULL) {
+		for (i = 0; i < worker_count; i++)
+			if (workers[i].idle)
+				give(&workers[i]);
+		step(100);
+	}
+	/* A worker that hangs is not waited for. */
+	for (i = 0; i < 100; i++) {
+		for (n = 0, o = 0; n < worker_count; n++)
+			o += !workers[n].idle;
+		if (!o)
+			break;
+		step(100);
+	}
+	for (i = 0; i < worker_count; i++)
+		shutdown(workers[i].fd, SHUT_RDWR);
+	return report((now_ns() - start) / 1e9);
+}
