@@ -325,6 +325,9 @@ describe("the end of an operation", () => {
     );
     expect(message).toMatch(/not finished after 1 s/);
     await silent.close();
+    // The one that comes next begins anew, and does not get the end of the one before.
+    const next = create({ create: "true" }, { ...sshd.connection, port: silent.port, dialErrorLimit: 0 });
+    expect(await failure(next)).toMatch(/connection refused/);
   });
 });
 

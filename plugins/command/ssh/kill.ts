@@ -22,7 +22,7 @@ export interface Children {
 // login shell become this sh, whose parent is then sshd.
 const list =
   "exec 2>/dev/null; for d in /proc/[0-9]*; do IFS= read -r l <$d/stat || continue; set -- ${l##*) }; " +
-  '[ "$2" = "$PPID" ] && [ "$1" != Z ] && echo "${d#/proc/} ${20}"; done; echo "self $$"';
+  '[ "$2" = "$PPID" ] && { [ "$1" = Z ] || echo "${d#/proc/} ${20}"; }; done; echo "self $$"';
 
 /** Command that prints the children of this connection's sshd. */
 export const listCommand = `exec sh -c '${list}'`;

@@ -54,8 +54,7 @@ export class Pool {
       } catch (error) {
         const again = error instanceof ConnectionLost && !error.started && restarts < mostRestarts;
         if (!again || signal.aborted) throw error;
-        session.close();
-        this.#sessions.delete(connectionId(connection));
+        session.close(); // A closed one is replaced at its next use.
       }
     }
   }
@@ -74,18 +73,21 @@ export class Pool {
     let opening = this.#opening.get(id);
     if (!opening) {
       const abort = new AbortController();
-      opening = { session: this.#connect(connection, log, deleting, abort.signal), waiting: 0, abort };
+      const opened = { session: this.#connect(connection, log, deleting, abort.signal), waiting: 0, abort };
+      opening = opened;
       this.#opening.set(id, opening);
       opening.session
-        .then((opened) => this.#sessions.set(id, opened))
+        .then((session) => this.#sessions.set(id, session))
         .catch(() => undefined)
-        .finally(() => this.#opening.delete(id));
+        .finally(() => {
+          this.#forget(id, opened);
+        });
     }
-    return await this.#join(opening, signal);
+    return await this.#join(id, opening, signal);
   }
 
   /** Waits for a session that is being opened; the last one to turn away stops the opening. */
-  async #join(opening: Opening, signal: AbortSignal): Promise<Session> {
+  async #join(id: string, opening: Opening, signal: AbortSignal): Promise<Session> {
     opening.waiting++;
     let leave: (() => void) | undefined;
     const left = new Promise<never>((_, reject) => {
@@ -97,8 +99,15 @@ export class Pool {
     } finally {
       if (leave) signal.removeEventListener("abort", leave);
       opening.waiting--;
-      if (opening.waiting === 0 && signal.aborted) opening.abort.abort(abortReason(signal));
+      if (opening.waiting === 0 && signal.aborted) {
+        this.#forget(id, opening); // Whoever comes now begins anew.
+        opening.abort.abort(abortReason(signal));
+      }
     }
+  }
+
+  #forget(id: string, opening: Opening): void {
+    if (this.#opening.get(id) === opening) this.#opening.delete(id);
   }
 
   async #connect(connection: Connection, log: Log, deleting: boolean, signal: AbortSignal): Promise<Session> {

@@ -1,0 +1,39 @@
+/** pulumi-resource-command, what the engine starts. */
+import { spawnSync, spawn } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const launcher = join(import.meta.dirname, "pulumi-resource-command");
+
+describe("pulumi-resource-command", () => {
+  test("prints a port and nothing else, and ends when the engine's end of standard input closes", async () => {
+    const child = spawn(launcher, ["127.0.0.1:1"], { stdio: ["pipe", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      child.stdin.end();
+    });
+    const status = await new Promise((resolve) => child.on("close", resolve));
+    expect(output).toMatch(/^\d+\n$/);
+    expect(status).toBe(0);
+  });
+
+  test("says what to do when there is no Node 24", () => {
+    const folder = mkdtempSync(join(tmpdir(), "launcher-"));
+    try {
+      mkdirSync(join(folder, "plugins/command"), { recursive: true });
+      const copy = join(folder, "plugins/command/pulumi-resource-command");
+      copyFileSync(launcher, copy);
+      const run = (): string =>
+        spawnSync(copy, [], { env: { PATH: `${folder}:/usr/bin:/bin` } }).stderr.toString();
+      writeFileSync(join(folder, "node"), "#!/bin/sh\necho 20.1.0\n");
+      chmodSync(join(folder, "node"), 0o755);
+      expect(run()).toBe(
+        `pulumi-resource-command: Node 24 or newer is needed and the one on PATH is 20.1.0. Run 'npm ci' in ${folder}, which brings it.\n`,
+      );
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

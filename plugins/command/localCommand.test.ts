@@ -1,0 +1,92 @@
+/** command:local:Command on this machine. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { localCommand } from "./localCommand.ts";
+import { Operations } from "./operation.ts";
+import { failure, operate, properties } from "./testing/operations.ts";
+import { processesWith, until } from "./testing/processes.ts";
+
+const create = (given: object, options?: Parameters<typeof operate>[1]): ReturnType<typeof operate> =>
+  operate((operation) => localCommand.create(properties({ logging: "none", ...given }), operation), options);
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "local-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("local.Command", () => {
+  test("has the whole environment of the engine, its own on top, and a previous output", async () => {
+    const given = properties({
+      update: "echo $HOME:$NAME:$PULUMI_COMMAND_STDOUT",
+      environment: { NAME: "x" },
+      logging: "none",
+    });
+    const { value } = await operate((operation) =>
+      localCommand.update(given, { stdout: "before" }, operation),
+    );
+    expect(value["stdout"]).toBe(`${process.env["HOME"] ?? ""}:x:before`);
+  });
+
+  test("a program or a folder that is not there is told as that", async () => {
+    expect(await failure(create({ create: "true", dir: "/nowhere" }))).toMatch(
+      /in the folder \/nowhere: .* does not exist/,
+    );
+    expect(await failure(create({ create: "x", interpreter: ["/no/such"] }))).toMatch(
+      /cannot start \/no\/such/,
+    );
+  });
+
+  test("a failure brings the status and the last lines, without the command", async () => {
+    const message = await failure(create({ create: "echo why >&2; exit 9 # canary" }));
+    expect(message).toBe("exit status 9; the last lines that it printed:\nwhy");
+  });
+
+  test("a daemon in a session of its own stays when the command is done, and holds nothing", async () => {
+    const mark = `local-daemon-${process.pid}-${Date.now()}`;
+    const daemon = `setsid bash -c 'exec -a ${mark} sleep 60' </dev/null >/dev/null 2>&1 & echo started`;
+    const { value, lines } = (await create({ create: daemon })) as {
+      value: { stdout: string };
+      lines: { warn: string[] };
+    };
+    try {
+      expect(value.stdout).toBe("started");
+      expect(lines.warn).toEqual([]);
+      await until("the daemon runs", () => processesWith(mark).length === 1);
+    } finally {
+      for (const pid of processesWith(mark)) process.kill(pid);
+    }
+  });
+
+  test("a cancel ends the command and its children, deaf ones too, and what would come next is not run", async () => {
+    const mark = `local-cancel-${process.pid}-${Date.now()}`;
+    const after = join(folder, "after");
+    const script = [
+      `bash -c 'exec -a ${mark} sleep 300' &`,
+      `timeout 300 bash -c 'exec -a ${mark} sleep 300' &`,
+      `setsid bash -c 'exec -a ${mark} sleep 300' &`,
+      `wait; touch ${after}`,
+    ].join("\n");
+    const operations = new Operations();
+    const running = failure(create({ create: script, interpreter: ["bash", "-c"] }, { operations }));
+    await until("all children run", () => processesWith(mark).length >= 3);
+    await operations.cancel();
+    expect(await running).toBe("cancelled");
+    expect(processesWith(mark)).toEqual([]);
+    expect(existsSync(after)).toBe(false);
+  });
+
+  test("an unknown input, a wrong type and a wrong word are named with what is allowed", async () => {
+    const { faults } = await localCommand.check(
+      properties({ creat: "x", dir: 7, logging: "all", environment: { A: 1 }, interpreter: "bash" }),
+    );
+    expect(faults.map(({ reason }) => reason)).toEqual([
+      expect.stringMatching(/^there is no input "creat"; the inputs are .*create, delete/),
+      "dir must be a string",
+      "logging must be one of stdout, stderr, stdoutAndStderr, none",
+      "environment must be an object whose values are strings",
+      "interpreter must be a list of strings",
+    ]);
+  });
+});

@@ -1,0 +1,39 @@
+/** Secrets out of text. */
+import { redactor, redactorOf } from "./redact.ts";
+import { secret } from "./wire.ts";
+
+describe("redactor", () => {
+  test("takes out each secret, the longer one first, and nothing else", () => {
+    const { redact, finds } = redactor(["pass", "password1", "a.c"]);
+    expect(redact("password1 pass abc a.c")).toBe("[secret] [secret] abc [secret]");
+    expect(finds("abc")).toBe(false);
+    expect(finds("my password1")).toBe(true);
+  });
+
+  test("takes a secret of many lines out line by line, but no short words of it", () => {
+    const { redact } = redactor(["set -e\nfi\nlong-secret-line\n"]);
+    expect(redact("fi\nsaw long-secret-line")).toBe("fi\nsaw [secret]");
+  });
+
+  test("leaves values of one or two characters, which would make any text unreadable", () => {
+    expect(redactor(["a", "0", ""]).redact("a0a")).toBe("a0a");
+  });
+});
+
+test("of a connection only the credentials are secrets in text, those of the proxy too", () => {
+  const connection = secret({
+    host: "127.0.0.1",
+    user: "root",
+    password: "pw-one",
+    proxy: {
+      host: "gate",
+      user: "me",
+      privateKey: "-----BEGIN-----\nkey-material\n",
+      privateKeyPassword: "pw-two",
+    },
+  });
+  const { redact } = redactorOf({ connection, stdin: secret("pw-three"), create: "echo open" });
+  expect(redact("root@127.0.0.1 gate me pw-one pw-two pw-three key-material open")).toBe(
+    "root@127.0.0.1 gate me [secret] [secret] [secret] [secret] open",
+  );
+});
