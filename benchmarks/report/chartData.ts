@@ -34,6 +34,8 @@ export interface IostatChart {
 
 export interface ChartData {
   readonly baseline: string;
+  /** The figure to show first: one with a difference, if there is any. */
+  readonly first: string;
   readonly figures: readonly FigureChart[];
   readonly iostat: readonly IostatChart[];
   /** Timed windows, in seconds since the run began. */
@@ -47,8 +49,11 @@ export function chartData({ run, raw }: Analysis): ChartData {
   const counted = raw.points.filter(({ point }) => !point.warmUp);
   const zero = Date.parse(run.started);
   const since = (start: string): number => (Date.parse(start) - zero) / 1000;
+  const telling =
+    run.results.find(({ verdict }) => verdict === "better" || verdict === "worse") ?? run.results[0];
   return {
     baseline: run.baseline,
+    first: telling ? `${telling.workload}/${telling.figure}` : "",
     figures: figures(run, raw.plan.workloads, counted),
     iostat: raw.plan.clients
       .map((client) => iostatChart(client, raw.points, since))

@@ -309,7 +309,7 @@
   const menu = element("figure");
   for (const figure of data.figures) menu.add(new Option(figure.title, figure.id));
   const hash = decodeURIComponent(location.hash.slice(1));
-  if (data.figures.some((figure) => figure.id === hash)) menu.value = hash;
+  menu.value = data.figures.some((figure) => figure.id === hash) ? hash : data.first;
 
   function drawAll() {
     for (const chart of charts) chart.dispose();

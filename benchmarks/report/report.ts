@@ -170,7 +170,7 @@ function row(run: Run, result: Result, previous: Result | undefined, range: numb
     </th>
     <td>${result.arm}</td>
     <td>${pill(kind, kind)}</td>
-    ${ratio ? ratioCells(result, ratio, range) : html`<td class="reason" colspan="3">${reasonOf(verdict)}</td>`}
+    ${ratio ? ratioCells(result, ratio, range) : html`<td class="reason" colspan="3">${previous?.verdict === verdict ? "as above" : reasonOf(verdict)}</td>`}
     ${
       absolute
         ? html`<td class="number">${number("baseline", result.baseline)}</td>
