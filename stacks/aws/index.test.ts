@@ -166,7 +166,8 @@ describe("the graph", () => {
       [ingress]: insideRules() + 1,
       "disgrafs:aws:Instance": 3,
       [machine]: 3,
-      "command:local:Command": 4,
+      // The lab's key, a host key for each machine, the files to log in with.
+      "command:local:Command": 5,
       // First boot and expiry on each, the instance store on two clients.
       "disgrafs:provisioning:RemoteStep": 8,
       "command:remote:Command": 8,
@@ -178,7 +179,7 @@ describe("the graph", () => {
     expect(counts()).toMatchObject({
       [machine]: 1,
       "disgrafs:provisioning:RemoteStep": 3,
-      "command:local:Command": 2,
+      "command:local:Command": 3,
     });
   });
 
@@ -277,6 +278,15 @@ describe("a machine", () => {
     const lab = await build(single, { network, address: "private" });
     expect(only(machine).associatePublicIpAddress).toBe(false);
     expect((await value(pulumi.unsecret(lab.machines[0]!.connection))).host).toBe("10.77.0.10");
+  });
+
+  it("is logged in to with a configuration of the stack's own", async () => {
+    const lab = await build(single);
+    expect(await value(lab.machines[0]!.sshCommand)).toBe("ssh -F .lab/aws/test/config node1");
+    const files = made.find(({ name }) => name === "ssh-files")!.inputs;
+    expect(files.environment).toMatchObject({ KNOWN: "node1 ssh-ed25519 AAAAhost\n" });
+    // The key goes by standard input, marked as secret, and nowhere else.
+    expect(JSON.stringify({ ...files, stdin: undefined })).not.toContain("PRIVATE KEY");
   });
 
   it("learns its host key by a command that holds no secret", async () => {

@@ -14,6 +14,7 @@ import { lifetime, settled } from "./lifetime.ts";
 import { Network } from "./network.ts";
 import { forward, forwardPort } from "./sessionManager.ts";
 import { durationSeconds, sizingRoles, type AwsSettings } from "./settings.ts";
+import { sshFiles } from "./sshFiles.ts";
 import { sshKey } from "./sshKey.ts";
 import { Storage } from "./storage.ts";
 import { bucketNameStart, tagger } from "./tags.ts";
@@ -154,6 +155,12 @@ export function awsMachines(
         opts,
       ),
   );
+  sshFiles("ssh-files", stack, {
+    privateKey: key.privateKey,
+    hosts: instances.map((instance) => instance.sshHost),
+    sessionManager:
+      config.access === "session-manager" ? { region: config.region, profile: config.profile } : undefined,
+  });
   return {
     machines: instances.map((instance) => instance.machine),
     objectStore: {

@@ -7,6 +7,7 @@ import { kernels, type Kernel } from "../../provisioning/kernels.ts";
 import type { Machine, Role } from "../../provisioning/machine.ts";
 import { RemoteStep } from "../../provisioning/remote.ts";
 import { quote } from "../../provisioning/shell.ts";
+import { sshCommand, type SshHost } from "./sshFiles.ts";
 import type { SshKey } from "./sshKey.ts";
 import type { Tagger } from "./tags.ts";
 import { installedMarker, userData } from "./userData.ts";
@@ -47,6 +48,8 @@ const firstBootSeconds = 1500;
 
 export class Instance extends pulumi.ComponentResource {
   readonly machine: Machine;
+  /** For the files that people log in with. */
+  readonly sshHost: pulumi.Output<SshHost>;
 
   constructor(name: string, args: InstanceArgs, opts?: pulumi.ComponentResourceOptions) {
     super("disgrafs:aws:Instance", name, {}, opts);
@@ -130,6 +133,12 @@ export class Instance extends pulumi.ComponentResource {
       hostKey: learned.stdout,
       dialErrorLimit: 60,
     });
+    this.sshHost = pulumi.output({
+      name: args.name,
+      user: facts.user,
+      host: args.forwardedPort ? instance.id : reach.host,
+      hostKey: pulumi.unsecret(learned.stdout),
+    });
     const raw: Machine = {
       name: args.name,
       roles: args.roles,
@@ -141,7 +150,7 @@ export class Instance extends pulumi.ComponentResource {
       connection,
       become: "sudo -n ",
       privateAddress: instance.privateIp,
-      sshCommand: pulumi.interpolate`ssh -p ${reach.port} ${facts.user}@${reach.host}`,
+      sshCommand: pulumi.output(sshCommand(pulumi.getStack(), args.name)),
       emulated: pulumi.output(false),
     };
     const ready = new RemoteStep(

@@ -89,11 +89,19 @@ export class LabProject {
     return { exitCode: exitCode ?? 1, text: all };
   }
 
-  /** `pulumi up`, which must work. */
-  async up(...args: string[]): Promise<string> {
-    const { exitCode, text } = await this.pulumi("up", "--yes", "--skip-preview", ...args);
-    if (exitCode !== 0) throw new Error(text);
+  /** A command that must work: what it printed. */
+  async succeed(...args: string[]): Promise<string> {
+    const { exitCode, text } = await this.pulumi(...args);
+    if (exitCode !== 0) throw new Error(`pulumi ${args.join(" ")} ended with status ${exitCode}:\n${text}`);
     return text;
+  }
+
+  async up(...args: string[]): Promise<string> {
+    return await this.succeed("up", "--yes", "--skip-preview", ...args);
+  }
+
+  async destroy(): Promise<string> {
+    return await this.succeed("destroy", "--yes", "--skip-preview");
   }
 
   async outputs<T>(): Promise<T> {

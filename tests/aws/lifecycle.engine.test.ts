@@ -117,13 +117,7 @@ describe("a lab on AWS", () => {
   it(
     "changes nothing after a refresh either",
     async () => {
-      const { exitCode, text } = await lab.pulumi(
-        "refresh",
-        "--yes",
-        "--skip-preview",
-        "--expect-no-changes",
-      );
-      expect([exitCode, text]).toEqual([0, text]);
+      await lab.succeed("refresh", "--yes", "--skip-preview", "--expect-no-changes");
       await lab.up("--expect-no-changes");
     },
     3 * minutes,
@@ -206,8 +200,7 @@ describe("a lab on AWS", () => {
       await bucket.send(
         new PutObjectCommand({ Bucket: objectStore.bucket, Key: "disgrafs/chunks/0", Body: "data" }),
       );
-      const { exitCode, text } = await lab.pulumi("destroy", "--yes", "--skip-preview");
-      expect([exitCode, text]).toEqual([0, text]);
+      await lab.destroy();
       expect(await cloud.listing()).toEqual(empty);
       // Nobody connects to a machine that goes away with what is on it.
       expect(lab.remoteCalls()).toEqual([]);
@@ -221,8 +214,7 @@ describe("a lab on AWS", () => {
       await lab.configure("keep", { aws: { ...aws, keepData: true }, nodes: nodes.slice(1) });
       await lab.up();
       const { objectStore } = await lab.outputs<{ objectStore: { bucket: string } }>();
-      const { exitCode, text } = await lab.pulumi("destroy", "--yes", "--skip-preview");
-      expect([exitCode, text]).toEqual([0, text]);
+      await lab.destroy();
       expect(await cloud.listing()).toEqual([...empty, objectStore.bucket].sort());
     },
     5 * minutes,
@@ -246,12 +238,10 @@ describe("a lab on AWS", () => {
       // The calls that were held are answered to nobody: AWS has made machines that no state knows.
       await sleep(3000);
       await lab.pulumi("cancel", "--yes", "--stack", "killed");
-      const refreshed = await lab.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
-      expect([refreshed.exitCode, refreshed.text]).toEqual([0, refreshed.text]);
+      await lab.succeed("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
       await lab.up();
       expect(Object.keys(await machines()).sort()).toEqual(["killed-meta", "killed-node1"]);
-      const { exitCode, text } = await lab.pulumi("destroy", "--yes", "--skip-preview");
-      expect([exitCode, text]).toEqual([0, text]);
+      await lab.destroy();
       // Machines that no state knows of may be left, and what they hold; a sweep finds them by their tags.
       const left = (await cloud.listing()).filter((id) => !before.includes(id));
       const clients = clientsFor("us-east-1");
@@ -289,8 +279,7 @@ describe("errors of AWS", () => {
       expect(awsFailure(text)).toMatchObject({ code, kind });
       await lab.up();
       expect(Object.keys(await machines())).toEqual(["fault-node1"]);
-      const destroyed = await lab.pulumi("destroy", "--yes", "--skip-preview");
-      expect([destroyed.exitCode, destroyed.text]).toEqual([0, destroyed.text]);
+      await lab.destroy();
     },
     6 * minutes,
   );

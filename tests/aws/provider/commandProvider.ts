@@ -60,6 +60,9 @@ async function run(urn: string, operation: string, marked: Properties): Promise<
   }
   const command = (inputs[operation] ?? inputs.create) as string;
   const environment = inputs.environment as Record<string, string> | undefined;
-  const { stdout } = await execa("/bin/sh", ["-c", command], { env: environment });
+  const { stdout } = await execa("/bin/sh", ["-c", command], {
+    env: environment,
+    input: inputs.stdin as string | undefined,
+  });
   return secret(stdout);
 }
