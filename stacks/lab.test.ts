@@ -1,7 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { MockResourceArgs } from "@pulumi/pulumi/runtime";
 
-const made: MockResourceArgs[] = [];
+const made: pulumi.runtime.MockResourceArgs[] = [];
 
 await pulumi.runtime.setMocks(
   {
@@ -34,7 +33,7 @@ const { localMachines } = await import("./local/index.ts");
 const { parseSettings } = await import("./settings.ts");
 
 /** Makes a lab and gives its commands by name. */
-async function graph(values: Record<string, unknown>): Promise<Map<string, MockResourceArgs>> {
+async function graph(values: Record<string, unknown>): Promise<Map<string, pulumi.runtime.MockResourceArgs>> {
   made.length = 0;
   const settings = parseSettings({ benchmark: "none", ...values });
   if (settings.kernel !== "debian-13") throw new Error("the mock image is debian-13");

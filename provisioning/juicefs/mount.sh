@@ -24,8 +24,8 @@ ExecStartPre=-/sbin/modprobe fuse
 ExecStartPre=/usr/bin/mkdir -p $mount_point $cache_dir
 ExecStart=/usr/local/bin/juicefs mount --no-usage-report --no-syslog --cache-dir $cache_dir --metrics $metrics \\
   \$JUICEFS_CACHE_OPTIONS \$JUICEFS_OPTIONS $meta $mount_point
-# The unit is up when the mount is, and not when the program has started.
-ExecStartPost=/usr/bin/timeout 120 /bin/sh -c 'until [ "\$\$(findmnt -no FSTYPE $mount_point)" = fuse.juicefs ]; do sleep 0.1; done'
+# The unit is up when the mount is, and not when the program has started; it has failed when that program ends.
+ExecStartPost=/usr/bin/timeout 120 /bin/sh -c 'until [ "\$\$(findmnt -no FSTYPE $mount_point)" = fuse.juicefs ]; do kill -0 \$MAINPID || exit 1; sleep 0.1; done'
 # What was written but not yet uploaded is flushed first; a busy mount is detached after that and not before.
 ExecStop=/bin/sh -c 'mountpoint -q $mount_point || exit 0; timeout 60 juicefs umount --flush $mount_point || umount -l $mount_point'
 KillMode=mixed

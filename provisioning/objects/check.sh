@@ -10,8 +10,12 @@ s3() {
   printf 'user = "%s:%s"\naws-sigv4 = "aws:amz:us-east-1:s3"\nfail-with-body\nsilent\nshow-error\nmax-time = 30\n' \
     "$access_key" "$secret_key" | curl -K - "$@"
 }
-reach() { s3 "$endpoint/"; }
-wait_for 60 "an answer of the object store at $endpoint" reach
+answers() { curl -s -o /dev/null --max-time 5 "$endpoint/"; }
+wait_for 60 "an answer of the object store at $endpoint" answers
+if ! answer=$(s3 "$endpoint/" 2>&1); then
+  echo "the object store at $endpoint refuses these keys: ${answer:0:200}" >&2
+  exit 1
+fi
 s3 --head "$endpoint/$bucket" >/dev/null 2>&1 || s3 -X PUT "$endpoint/$bucket" >/dev/null
 body="written by $(hostname) at $(date +%s%N)"
 object=$endpoint/$bucket/disgrafs-check-$(hostname)

@@ -1,0 +1,246 @@
+/**
+ * A whole lab, as a newcomer has it: up (killed half-way, then up again), used, up again with nothing to do, a machine
+ * killed and brought back, a second stack beside it, down, nothing left. Each test goes on from the one before.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { checkout, sshConfigFile, stackFolder } from "../stacks/local/paths.ts";
+import { isRunning, vmState } from "../stacks/local/vm.ts";
+
+const stack = `labtest-${process.pid}`;
+const second = `second.lab_${process.pid}`;
+const minutes = (count: number): number => count * 60_000;
+
+interface Outcome {
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+async function lab(...args: string[]): Promise<Outcome> {
+  const result = await execa(join(checkout, "lab"), args, { all: true, reject: false, stdin: "ignore" });
+  return { exitCode: result.exitCode ?? 255, output: result.all };
+}
+
+/** Like `lab`, and the test has failed with the end of what it printed when the command has. */
+async function succeed(...args: string[]): Promise<string> {
+  const { exitCode, output } = await lab(...args);
+  if (exitCode !== 0)
+    throw new Error(`./lab ${args.join(" ")} ended with ${exitCode}:\n${output.slice(-4000)}`);
+  return output;
+}
+
+async function pulumi(...args: string[]): Promise<string> {
+  const { stdout } = await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi "$@"', "pulumi", ...args], {
+    cwd: checkout,
+    stdin: "ignore",
+  });
+  return stdout;
+}
+
+async function on(node: string, script: string): Promise<string> {
+  const { stdout } = await execa(
+    "ssh",
+    ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", node, "bash -s"],
+    {
+      input: `set -euo pipefail\n${script}\n`,
+    },
+  );
+  return stdout;
+}
+
+/** The lines of "Resources:" that say that something changed. */
+function changes(output: string): string[] {
+  return output
+    .split("\n")
+    .filter((line) => /^ {4}[+~-]+ ?\d+ (created|updated|deleted|replaced)/.test(line));
+}
+
+describe("a lab on this machine", () => {
+  afterAll(async () => {
+    for (const name of [stack, second]) {
+      await lab("down", "--stack", name);
+      await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi stack rm --yes "$0"', name], {
+        cwd: checkout,
+        reject: false,
+      });
+      rmSync(join(checkout, `Pulumi.${name}.yaml`), { force: true });
+    }
+  }, minutes(5));
+
+  it(
+    "comes up, though the first try was killed half-way",
+    async () => {
+      const args = ["up", "--stack", stack, "-c", "benchmark=smoke"];
+      const first = spawn(join(checkout, "lab"), args, { detached: true, stdio: "ignore", cwd: checkout });
+      // Half-way: the machines run, and no service is there yet.
+      const deadline = Date.now() + minutes(10);
+      while (!["meta", "node1", "node2"].every((name) => isRunning(vmState(stack, name)))) {
+        if (Date.now() > deadline) throw new Error("the machines did not start in 10 minutes");
+        await sleep(200);
+      }
+      await sleep(5000);
+      process.kill(-first.pid!, "SIGKILL");
+      const disks = ["meta", "node1", "node2"].map((name) => vmState(stack, name)?.id);
+      await succeed(...args);
+      expect(["meta", "node1", "node2"].map((name) => vmState(stack, name)?.id)).toEqual(disks);
+    },
+    minutes(20),
+  );
+
+  it(
+    "says what it has: nodes, health, benchmark",
+    async () => {
+      const outputs = JSON.parse(await pulumi("stack", "output", "--json", "-s", stack)) as Record<
+        string,
+        unknown
+      >;
+      expect(outputs).toMatchObject({
+        mountPoint: "/mnt/jfs",
+        rayAddress: "10.77.0.11:6380",
+        nodes: [{ name: "meta" }, { name: "node1", roles: ["client", "ray-head"] }, { name: "node2" }],
+      });
+      expect(Object.keys(outputs.health as object).sort()).toEqual(["juicefs", "objects", "ray", "redis"]);
+      expect((outputs.health as { ray: string }).ray).toContain("node1, node2");
+      const summary = outputs.benchmarkSummary as { verdict: string }[];
+      expect(summary.length).toBeGreaterThan(0);
+      const run = outputs.benchmarkRun as { path: string };
+      for (const file of ["run.json", "summary.csv", "report.html"]) {
+        expect(existsSync(join(checkout, run.path, file))).toBe(true);
+      }
+    },
+    minutes(1),
+  );
+
+  it(
+    "shares one file system: written on node1, read on node2",
+    async () => {
+      await on("node1", "echo from node1 >/mnt/jfs/hello");
+      expect(await on("node2", "cat /mnt/jfs/hello")).toBe("from node1");
+      expect(await on("node2", "findmnt -no FSTYPE /mnt/jfs")).toBe("fuse.juicefs");
+    },
+    minutes(2),
+  );
+
+  it(
+    "runs a Ray task on every node, and each reads that file",
+    async () => {
+      const program = [
+        "import ray, socket",
+        "from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as Pin",
+        "ray.init(address='10.77.0.11:6380', logging_level='ERROR', log_to_driver=False)",
+        "@ray.remote(num_cpus=0)",
+        "def read(): return socket.gethostname(), open('/mnt/jfs/hello').read().strip()",
+        "nodes = [n['NodeID'] for n in ray.nodes() if n['Alive']]",
+        "print(sorted(ray.get([read.options(scheduling_strategy=Pin(n, soft=False)).remote() for n in nodes])))",
+      ].join("\n");
+      const printed = await on(
+        "node1",
+        `/opt/disgrafs/venv/bin/python - <<'END' 2>/dev/null\n${program}\nEND`,
+      );
+      expect(printed).toBe("[('node1', 'from node1'), ('node2', 'from node1')]");
+    },
+    minutes(4),
+  );
+
+  it(
+    "has nothing to do when it is asked again, nor after a refresh",
+    async () => {
+      const again = await succeed("up", "--stack", stack);
+      expect(changes(again)).toEqual([]);
+      expect(again).toMatch(/\d+ unchanged/);
+      expect(changes(await pulumi("refresh", "--yes", "--skip-preview", "-s", stack))).toEqual([]);
+      expect(await pulumi("preview", "--expect-no-changes", "-s", stack)).toMatch(/\d+ unchanged/);
+    },
+    minutes(3),
+  );
+
+  it(
+    "starts no service again for a setting that changes nothing",
+    async () => {
+      const since =
+        "systemctl show -p ActiveEnterTimestampMonotonic --value juicefs ray; cat /proc/sys/kernel/random/boot_id";
+      const before = await on("node1", since);
+      const accelerator = vmState(stack, "node1")!.accelerator;
+      await succeed("up", "--stack", stack, "-c", `accelerator=${accelerator}`);
+      expect(await on("node1", since)).toBe(before);
+    },
+    minutes(5),
+  );
+
+  it(
+    "keeps its secrets: none in the state, the logs or an argument",
+    async () => {
+      const password = await on("meta", "cat /etc/disgrafs/redis-password");
+      expect(password).toMatch(/^[0-9a-f]{48}$/);
+      const keys = await on(
+        "meta",
+        "jq -r '.identities[0].credentials[0] | .accessKey, .secretKey' /etc/disgrafs/s3.json",
+      );
+      const state = join(checkout, ".lab", "state");
+      const text = existsSync(state)
+        ? filesBelow(state)
+            .map((file) => readFileSync(file, "utf8"))
+            .join("\n")
+        : "";
+      for (const secret of [password, ...keys.split("\n")]) {
+        expect(text.includes(secret)).toBe(false);
+        for (const node of ["meta", "node1", "node2"]) {
+          const found = await on(
+            node,
+            `{ cat /proc/[0-9]*/cmdline; journalctl -q -o cat; } | tr '\\0' ' ' | grep -c '[${secret[0] ?? ""}]${secret.slice(1)}' || true`,
+          );
+          expect(`${node} ${found}`).toBe(`${node} 0`);
+        }
+      }
+    },
+    minutes(3),
+  );
+
+  it(
+    "brings a killed machine back with its data, and a second stack comes up beside it meanwhile",
+    async () => {
+      const beside = lab("up", "--stack", second, "-c", "topology=single", "-c", "benchmark=none");
+      process.kill(vmState(stack, "node2")!.process.pid, "SIGKILL");
+      await sleep(1000);
+      await succeed("up", "--stack", stack);
+      expect(await on("node2", "cat /mnt/jfs/hello")).toBe("from node1");
+      const { exitCode, output } = await beside;
+      expect(exitCode === 0 ? "" : output.slice(-3000)).toBe("");
+      const status = await succeed("down", "--stack", second);
+      expect(status).toContain(`0 left of stack ${second}`);
+      expect(isRunning(vmState(stack, "node1"))).toBe(true);
+    },
+    minutes(15),
+  );
+
+  it(
+    "goes down within a minute though a machine was killed, and nothing is left",
+    async () => {
+      process.kill(vmState(stack, "node2")!.process.pid, "SIGKILL");
+      const start = Date.now();
+      expect(await succeed("down", "--stack", stack)).toContain(`0 left of stack ${stack}`);
+      expect(Date.now() - start).toBeLessThan(60_000);
+      expect(existsSync(stackFolder(stack))).toBe(false);
+      const processes = readdirSync("/proc")
+        .filter((name) => /^\d+$/.test(name))
+        .map((pid) => {
+          try {
+            return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+          } catch {
+            return "";
+          }
+        });
+      expect(processes.filter((line) => line.includes(stackFolder(stack)))).toEqual([]);
+    },
+    minutes(3),
+  );
+});
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
