@@ -6,7 +6,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { Benchmark } from "./benchmarks/benchmark.ts";
 import { port } from "./provisioning/ports.ts";
 import { stackConfig } from "./stacks/config.ts";
+import { loadExtensions } from "./stacks/extensions.ts";
 import { lab } from "./stacks/lab.ts";
+import { checkout } from "./stacks/local/paths.ts";
 import { target } from "./stacks/target.ts";
 import { healthOutput, nodesOutput, readmeOutput } from "./stacks/outputs.ts";
 import { readSettings } from "./stacks/readSettings.ts";
@@ -15,6 +17,8 @@ const settings = readSettings(stackConfig());
 
 const place = target(settings);
 const cluster = lab(settings, place.machines, place.store);
+
+const extensions = loadExtensions(settings.extensions, cluster, `${checkout}bpf`);
 
 const benchmark =
   settings.benchmark === "none"
@@ -27,7 +31,7 @@ const benchmark =
         redis: { host: cluster.redis.host, port: port("redis") },
         clock: settings.clock,
         settings: { topology: settings.topology, kernel: settings.kernel, juicefs: settings.juicefs },
-        after: cluster.up,
+        after: [...cluster.up, ...extensions.resources],
       });
 
 export const nodes = nodesOutput(cluster);
@@ -35,6 +39,7 @@ export const mountPoint = cluster.juicefs.mountPoint;
 export const rayAddress = cluster.ray.address;
 export const health = healthOutput(cluster);
 export const readme = readmeOutput(cluster);
+export const extensionVerdicts = pulumi.output(extensions.outputs);
 export const targetFacts = pulumi.output(place.outputs);
 export const benchmarkSummary = benchmark?.summary;
 export const benchmarkRun = benchmark?.run;

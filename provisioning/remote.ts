@@ -86,8 +86,8 @@ export class RemoteStep extends pulumi.ComponentResource {
 
 export interface RemoteFilesArgs {
   readonly machine: Machine;
-  /** A local file or folder; a folder's contents land in `path`. */
-  readonly source: string;
+  /** A local file or folder; of a folder whose name ends with a slash, the contents land in `path`. */
+  readonly source: pulumi.Input<string>;
   /** Where they land on the machine. */
   readonly path: string;
 }
@@ -99,10 +99,11 @@ export class RemoteFiles extends pulumi.ComponentResource {
 
   constructor(name: string, args: RemoteFilesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("disgrafs:provisioning:RemoteFiles", name, {}, opts);
-    const folder = args.source.endsWith("/");
-    const source = folder
-      ? new pulumi.asset.FileArchive(args.source)
-      : new pulumi.asset.FileAsset(args.source);
+    const source = pulumi
+      .output(args.source)
+      .apply((path) =>
+        path.endsWith("/") ? new pulumi.asset.FileArchive(path) : new pulumi.asset.FileAsset(path),
+      );
     const copy = new remote.CopyToRemote(
       name,
       {

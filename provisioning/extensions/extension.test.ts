@@ -66,6 +66,13 @@ describe("ExtensionOnNode", () => {
     );
   });
 
+  it("puts the machine's private address where the table's options have its name", async () => {
+    answer = '{"supported":true,"how":"native on ens4","programs":[]}';
+    await verdictOf(new ExtensionOnNode("packets", { machine, extension: "packet-dma", build: "/build" }));
+    const stdin = made.find(({ type }) => type === "command:remote:Command")!.inputs.stdin as string;
+    expect(stdin).toMatch(/^run packet-dma .* --interface 10\.0\.0\.1 --write /m);
+  });
+
   it("passes on that it is required, and that it is not to stay loaded", async () => {
     answer = '{"supported":false,"reason":"kernel 5.4","needed":"a newer one"}';
     const extension = new ExtensionOnNode("latency", {

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { kernels, isLocalKernel, type Kernel } from "../kernels.ts";
 import type { Machine } from "../machine.ts";
 import { RemoteFiles, RemoteStep } from "../remote.ts";
-import { extensions, type Extension, type ExtensionName } from "./table.ts";
+import { extensions, privateAddress, type Extension, type ExtensionName } from "./table.ts";
 
 /** What a machine says of an extension. */
 export type Verdict = Supported | Unsupported;
@@ -28,7 +28,7 @@ export interface ExtensionOnNodeArgs {
   readonly machine: Machine;
   readonly extension: ExtensionName;
   /** Folder of a build: `KERNEL/EXTENSION/` below it (stacks/local/builder.ts). */
-  readonly build: string;
+  readonly build: pulumi.Input<string>;
   /** Instead of the table's options of the loader. */
   readonly options?: readonly string[];
   /** Fail where the machine cannot run it, and not just say so. Default: false. */
@@ -56,7 +56,7 @@ export class ExtensionOnNode extends pulumi.ComponentResource {
         `${name}-bin`,
         {
           machine,
-          source: `${args.build}/${buildKernel(machine.kernel)}/${extension}/`,
+          source: pulumi.interpolate`${args.build}/${buildKernel(machine.kernel)}/${extension}/`,
           path: `${folder}/bin`,
         },
         child,
@@ -79,7 +79,7 @@ export class ExtensionOnNode extends pulumi.ComponentResource {
             facts.needs.join(","),
             (args.required ?? false) ? "yes" : "no",
             (args.keepLoaded ?? true) ? "yes" : "no",
-            ...options,
+            ...options.map((word) => (word === privateAddress ? machine.privateAddress : word)),
           ],
         },
         undo: { file: new URL("./remove.sh", import.meta.url), args: [extension] },

@@ -4,7 +4,9 @@ import { extensionNames, type ExtensionName } from "./table.ts";
 
 const extensionSchema = z.strictObject({
   /** Words of the loader's command line, instead of the table's. */
-  options: z.array(z.string().regex(/^[\w@%+=:,./-]+$/, "must be a word of letters, digits and @%+=:,./_-")).optional(),
+  options: z
+    .array(z.string().regex(/^[\w@%+=:,./-]+$/, "must be a word of letters, digits and @%+=:,./_-"))
+    .optional(),
   /** Fail where a machine cannot run it, and not just say so. */
   required: z.boolean().default(false),
 });

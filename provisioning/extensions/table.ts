@@ -1,5 +1,6 @@
 /** The one table of eBPF extensions: what each needs of a machine, before anything is built or loaded. */
 import type { Role } from "../machine.ts";
+import { port } from "../ports.ts";
 import { kernelNames, type Kernel } from "../kernels.ts";
 
 /** What preflight.sh can check on a machine. */
@@ -15,9 +16,12 @@ export interface Extension {
   readonly needs: readonly Need[];
   /** Machines that it is for. */
   readonly role: Role;
-  /** The loader's options, when the settings give none. Words without spaces. */
+  /** The loader's options, when the settings give none. Words without spaces; `privateAddress` stands for the machine's own. */
   readonly options: readonly string[];
 }
+
+/** An option that stands for the machine's address on the private network. */
+export const privateAddress = "PRIVATE-ADDRESS";
 
 /** Where Prometheus' node exporter picks up an extension's metrics (Debian's default folder). */
 function metricsFile(name: string): string {
@@ -32,6 +36,28 @@ export const extensions = {
     needs: ["btf", "bpffs"],
     role: "client",
     options: ["--interval", "15", "--prometheus", metricsFile("fuse-latency")],
+  },
+  "packet-dma": {
+    title: "every packet that an interface receives, copied into a mapped ring and written as pcap",
+    kernels: kernelNames,
+    programTypes: ["XDP"],
+    needs: ["btf", "bpffs"],
+    role: "client",
+    options: [
+      ...["--interface", privateAddress, "--write", "/var/tmp/packet-dma.pcap", "--limit", "64"],
+      ...["--interval", "15", "--prometheus", metricsFile("packet-dma")],
+    ],
+  },
+  "redis-sockmap": {
+    title: "Redis connections within one node, past TCP from end to end",
+    kernels: kernelNames,
+    programTypes: ["SOCK_OPS", "SK_MSG", "TRACING"],
+    needs: ["btf", "bpffs", "cgroup2"],
+    role: "meta",
+    options: [
+      ...["--cgroup", "/sys/fs/cgroup/system.slice", "--port", String(port("redis"))],
+      ...["--interval", "15", "--prometheus", metricsFile("redis-sockmap")],
+    ],
   },
 } as const satisfies Record<string, Extension>;
 

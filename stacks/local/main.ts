@@ -1,9 +1,10 @@
 /**
- * The program that the local target's resources run: `main.ts network|image|key|vm ensure|remove`. What to do comes as
+ * The program that the local target's resources run: `main.ts network|image|extensions|key|vm ensure|remove`. What to do comes as
  * JSON on standard input, since some of it is secret; the answer is one JSON document on standard output, and progress
  * goes to standard error.
  */
 import { chooseAccelerator } from "./accelerator.ts";
+import { buildExtensions } from "./builder.ts";
 import { ensureImage } from "./image.ts";
 import { ensureKeyPair, removeKeyPair } from "./keyPair.ts";
 import { startNetwork, stopNetwork } from "./network.ts";
@@ -24,6 +25,7 @@ const actions: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
     await chooseAccelerator(image, say);
     return { release: image.release };
   },
+  "extensions ensure": async () => ({ folder: await buildExtensions(say) }),
   "key ensure": ({ file }: { file: string }) => ensureKeyPair(file),
   "key remove": ({ file }: { file: string }) => removeKeyPair(file),
   "vm ensure": async (spec: VmSpec) => {

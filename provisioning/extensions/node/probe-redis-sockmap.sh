@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Makes one new connection to the Redis of this machine from inside the extension's cgroup, and says PING over it. An answer
+# of any kind, also that a password is needed, is traffic.
+set -euo pipefail
+options=/etc/disgrafs/extensions/redis-sockmap
+port=$(sed -n 's/.*--port \([0-9]*\).*/\1/p' "$options")
+group=$(sed -n "s/.*--cgroup \([^ ']*\).*/\1/p" "$options")
+address=$(ss -Hltn "sport = :$port" | awk '{ sub(/:[0-9]+$/, "", $4); print $4; exit }')
+if [ -z "$address" ]; then
+  echo "nothing listens on port $port: start Redis first" >&2
+  exit 1
+fi
+case $address in
+'*' | 0.0.0.0 | '[::]') address=127.0.0.1 ;;
+esac
+# cgroup v2 has processes in its leaves only, so the probe gets a leaf of its own.
+leaf=$group/disgrafs-probe
+mkdir "$leaf"
+trap 'rmdir "$leaf"' EXIT
+bash -c 'echo $$ >"$1/cgroup.procs" && exec timeout 20 redis-cli -h "$2" -p "$3" ping' - "$leaf" "${address//[\[\]]/}" "$port" >/dev/null
