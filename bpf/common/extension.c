@@ -403,15 +403,18 @@ static void show_map(const struct bpf_map_info *info, void *data)
 	list->some = true;
 }
 
-int ext_status(struct bpf_object *obj, FILE *out)
+int ext_status(struct bpf_object *obj, long long work, FILE *out)
 {
 	struct list list = { .out = out };
 
 	fprintf(out, "{\"extension\":");
 	ext_json_string(out, extension);
-	fprintf(out, ",\"running\":%s,\"pinned\":%s,\"programs\":[",
+	fprintf(out, ",\"running\":%s,\"pinned\":%s",
 		locked_by_other() ? "true" : "false",
 		access(ext_pin_path(""), F_OK) ? "false" : "true");
+	if (work >= 0)
+		fprintf(out, ",\"work\":%lld", work);
+	fprintf(out, ",\"programs\":[");
 	each_program(obj, show_program, &list);
 	list.some = false;
 	fprintf(out, "],\"maps\":[");

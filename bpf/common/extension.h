@@ -68,9 +68,10 @@ void ext_ready(void);
 
 /*
  * Writes what is loaded, as JSON: programs with id, tag and run count, and
- * maps, by the names in the unloaded object. `attached` is the lock's state.
+ * maps, by the names in the unloaded object. `work` is how much the extension
+ * has done, in pieces of its own, from its pinned maps; negative: not known.
  */
-int ext_status(struct bpf_object *obj, FILE *out);
+int ext_status(struct bpf_object *obj, long long work, FILE *out);
 
 /*
  * Waits up to 5 s until no program and no map of the object is left in the

@@ -451,14 +451,13 @@ static int by_key(const void *a, const void *b)
 }
 
 /* All series, summed over CPUs, in order; their number, or -errno. */
-static int read_series(struct fuse_latency_bpf *skel, struct series **out)
+static int read_series(int fd, struct series **out)
 {
-	int cpus = libbpf_num_possible_cpus(), fd, n = 0, cpu;
+	int cpus = libbpf_num_possible_cpus(), n = 0, cpu;
 	struct fl_key key, *previous = NULL;
 	struct series *list;
 	struct fl_stat *values;
 
-	fd = bpf_map__fd(skel->maps.fl_stats);
 	list = calloc(FL_MAX_SERIES, sizeof(*list));
 	values = calloc(cpus > 0 ? cpus : 1, sizeof(*values));
 	if (!list || !values || cpus < 0) {
@@ -658,7 +657,7 @@ static int report(struct fuse_latency_bpf *skel)
 	struct series *list = NULL;
 	int n, err = 0;
 
-	n = read_series(skel, &list);
+	n = read_series(bpf_map__fd(skel->maps.fl_stats), &list);
 	if (n < 0) {
 		ext_error("cannot read the counts: %s", strerror(-n));
 		return n;
@@ -674,6 +673,23 @@ static int report(struct fuse_latency_bpf *skel)
 	fflush(stdout);
 	free(list);
 	return err;
+}
+
+/* Requests that ended since the start, by the pinned map; -1: not loaded. */
+static long long work_done(void)
+{
+	int fd = bpf_obj_get(ext_pin_path("fl_stats")), n, i;
+	struct series *list = NULL;
+	long long sum = 0;
+
+	if (fd < 0)
+		return -1;
+	n = read_series(fd, &list);
+	for (i = 0; i < n; i++)
+		sum += list[i].stat.count;
+	free(list);
+	close(fd);
+	return n < 0 ? -1 : sum;
 }
 
 static int preflight(const struct layout *l, int layout_err)
@@ -774,7 +790,7 @@ int main(int argc, char **argv)
 		if (!skel)
 			return 1;
 		if (ext_options.mode == EXT_STATUS)
-			err = ext_status(skel->obj, stdout);
+			err = ext_status(skel->obj, work_done(), stdout);
 		else
 			err = ext_lock() || ext_unpin() || ext_left(skel->obj);
 		fuse_latency_bpf__destroy(skel);

@@ -2,7 +2,9 @@
 /* Loader and reader of packet-dma: see README.md. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +43,8 @@ static FILE *capture;
 static long long real_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 
 static const struct argp_option own_options[] = {
-	{ "interface", 'I', "NAME", 0, "Interface to capture on", 0 },
+	{ "interface", 'I', "NAME", 0,
+	  "Interface to capture on, or an IPv4 address that it has", 0 },
 	{ "write", 'w', "FILE", 0, "Write packets as pcap (-: output)", 0 },
 	{ "limit", 'L', "MIB", 0, "Write at most MIB; go on counting", 0 },
 	{ "snap-length", 's', "BYTES", 0, "Keep the first BYTES of each", 0 },
@@ -61,6 +64,28 @@ static unsigned long number(const char *text, unsigned long least,
 		argp_error(state, "'%s' is not a number from %lu to %lu", text,
 			   least, most);
 	return value;
+}
+
+/* The interface that has an IPv4 address; the text itself if it is none. */
+static const char *interface_of(const char *text)
+{
+	static char name[IF_NAMESIZE];
+	struct ifaddrs *list, *entry;
+	struct in_addr wanted;
+
+	if (inet_pton(AF_INET, text, &wanted) != 1 || getifaddrs(&list))
+		return text;
+	for (entry = list; entry; entry = entry->ifa_next) {
+		const struct sockaddr_in *have = (void *)entry->ifa_addr;
+
+		if (!have || have->sin_family != AF_INET ||
+		    have->sin_addr.s_addr != wanted.s_addr)
+			continue;
+		snprintf(name, sizeof(name), "%s", entry->ifa_name);
+		break;
+	}
+	freeifaddrs(list);
+	return name[0] ? name : text;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -212,7 +237,7 @@ static const char *attach_error(int err)
 	return strerror(-err);
 }
 
-static int read_counts(struct packet_dma_bpf *skel, struct pd_counts *sum)
+static int read_counts(int fd, struct pd_counts *sum)
 {
 	int cpus = libbpf_num_possible_cpus(), cpu, err;
 	struct pd_counts *values;
@@ -224,8 +249,7 @@ static int read_counts(struct packet_dma_bpf *skel, struct pd_counts *sum)
 	values = calloc(cpus, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
-	err = bpf_map_lookup_elem(bpf_map__fd(skel->maps.pd_counts), &zero,
-				  values);
+	err = bpf_map_lookup_elem(fd, &zero, values);
 	for (cpu = 0; !err && cpu < cpus; cpu++) {
 		sum->captured += values[cpu].captured;
 		sum->bytes += values[cpu].bytes;
@@ -234,6 +258,19 @@ static int read_counts(struct packet_dma_bpf *skel, struct pd_counts *sum)
 	}
 	free(values);
 	return err;
+}
+
+/* Packets copied since the start, by the pinned map; -1: not loaded. */
+static long long work_done(void)
+{
+	int fd = bpf_obj_get(ext_pin_path("pd_counts")), err;
+	struct pd_counts counts;
+
+	if (fd < 0)
+		return -1;
+	err = read_counts(fd, &counts);
+	close(fd);
+	return err ? -1 : (long long)counts.captured;
 }
 
 static void report_prometheus(const char *path, const struct pd_counts *c)
@@ -263,7 +300,7 @@ static void report(struct packet_dma_bpf *skel, enum mode how)
 	/* Standard output may be the capture. */
 	FILE *out = capture == stdout ? stderr : stdout;
 	struct pd_counts counts;
-	int err = read_counts(skel, &counts);
+	int err = read_counts(bpf_map__fd(skel->maps.pd_counts), &counts);
 
 	if (err) {
 		ext_error("cannot read the counts: %s", strerror(-err));
@@ -408,7 +445,7 @@ int main(int argc, char **argv)
 		if (!skel)
 			return 1;
 		if (ext_options.mode == EXT_STATUS)
-			err = ext_status(skel->obj, stdout);
+			err = ext_status(skel->obj, work_done(), stdout);
 		else
 			err = ext_lock() || ext_unpin() || ext_left(skel->obj);
 		packet_dma_bpf__destroy(skel);
@@ -418,6 +455,7 @@ int main(int argc, char **argv)
 		ext_error("which interface? Give --interface NAME, one of ip link");
 		return 2;
 	}
+	interface = interface_of(interface);
 	if (ext_lock())
 		return 1;
 	if (ext_options.mode == EXT_PREFLIGHT)

@@ -174,34 +174,34 @@ static __always_inline bool is_tls(struct sk_msg_md *msg)
 SEC("sk_msg")
 int rs_send(struct sk_msg_md *msg)
 {
-	struct bpf_sock *sk = msg->sk, *peer;
+	struct bpf_sock *sk = msg->sk;
 	struct rs_direction *direction;
 	struct rs_counts *sum = counts();
-	struct rs_key key;
+	struct rs_key peer;
 
 	if (!sk || !sum)
 		return SK_PASS;
 	direction = bpf_sk_storage_get(&rs_direction, sk, NULL, 0);
 	if (!direction || direction->way == RS_TCP || draining())
 		goto tcp;
-	key = direction->peer;
-	peer = bpf_map_lookup_elem(&rs_sockets, &key);
-	if (direction->way == RS_UNDECIDED) {
-		if (!peer) {
-			__sync_fetch_and_add(&sum->late, 1);
-		} else if (is_tls(msg)) {
-			__sync_fetch_and_add(&sum->tls, 1);
-			bpf_sk_release(peer);
-			peer = NULL;
-		}
-		direction->way = peer ? RS_REDIRECT : RS_TCP;
+	if (direction->way == RS_UNDECIDED && is_tls(msg)) {
+		__sync_fetch_and_add(&sum->tls, 1);
+		direction->way = RS_TCP;
+		goto tcp;
 	}
-	if (!peer)
-		goto tcp; /* or it is closed: TCP tells the sender */
-	bpf_sk_release(peer);
-	__sync_fetch_and_add(&sum->redirected, 1);
-	__sync_fetch_and_add(&sum->bytes, msg->size);
-	return bpf_msg_redirect_hash(msg, &rs_sockets, &key, BPF_F_INGRESS);
+	peer = direction->peer;
+	if (bpf_msg_redirect_hash(msg, &rs_sockets, &peer, BPF_F_INGRESS) ==
+	    SK_PASS) {
+		direction->way = RS_REDIRECT;
+		__sync_fetch_and_add(&sum->redirected, 1);
+		__sync_fetch_and_add(&sum->bytes, msg->size);
+		return SK_PASS;
+	}
+	/* No such peer: not yet, or it is closed and TCP tells the sender. */
+	if (direction->way == RS_UNDECIDED) {
+		__sync_fetch_and_add(&sum->late, 1);
+		direction->way = RS_TCP;
+	}
 tcp:
 	/*
 	 * Also what follows redirected messages, when draining: the receiver

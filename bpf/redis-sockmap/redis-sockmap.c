@@ -152,6 +152,20 @@ static int let_go(struct redis_sockmap_bpf *skel, int sockets, int control)
 	return 0;
 }
 
+/* Messages redirected since the start, by the pinned map; -1: not loaded. */
+static long long work_done(void)
+{
+	int fd = bpf_obj_get(ext_pin_path("rs_counts")), err;
+	struct rs_counts c = {};
+	__u32 zero = 0;
+
+	if (fd < 0)
+		return -1;
+	err = bpf_map_lookup_elem(fd, &zero, &c);
+	close(fd);
+	return err ? -1 : (long long)c.redirected;
+}
+
 static void report(struct redis_sockmap_bpf *skel)
 {
 	struct rs_counts c = {};
@@ -341,7 +355,7 @@ int main(int argc, char **argv)
 		if (!skel)
 			return 1;
 		if (ext_options.mode == EXT_STATUS)
-			err = ext_status(skel->obj, stdout);
+			err = ext_status(skel->obj, work_done(), stdout);
 		else
 			err = ext_lock() || clean() || ext_unpin() ||
 			      ext_left(skel->obj);

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Sourced by the extensions' tests in a VM: results as TAP lines, for tests/support and for people.
+tap_count=0
+tap_failed=0
+
+# check DESCRIPTION COMMAND...: a test that passes when the command succeeds; what it printed is shown when not. A function
+# runs under `set -e`, so any of its commands fails it (in an `if` that would be off).
+check() {
+  local description=$1 output status begun=$SECONDS
+  shift
+  tap_count=$((tap_count + 1))
+  set +e
+  output=$(
+    set -e
+    "$@" 2>&1
+  )
+  status=$?
+  set -e
+  if [ "$status" -eq 0 ]; then
+    echo "ok $tap_count - $description # $((SECONDS - begun)) s"
+  else
+    echo "not ok $tap_count - $description"
+    echo "# $* ended with status $status:"
+    while IFS= read -r line; do echo "#   $line"; done <<<"$output"
+    tap_failed=1
+  fi
+}
+
+# refuses COMMAND...: succeeds when the command fails.
+refuses() {
+  if "$@"; then
+    echo "succeeded, and should not have: $*" >&2
+    return 1
+  fi
+}
+
+# note TEXT: a figure for the log.
+note() { echo "# $*"; }
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    if [ "$SECONDS" -ge "$end" ]; then
+      echo "gave up waiting for: $*" >&2
+      return 1
+    fi
+    sleep 0.2
+  done
+}
+
+# done_testing: the plan, and the exit status.
+done_testing() {
+  echo "1..$tap_count"
+  exit "$tap_failed"
+}
+
+# nothing_left LOADER: no program, map or pin of it is in the kernel.
+nothing_left() {
+  local status
+  status=$("$1" --status)
+  echo "$status"
+  jq -e '.programs == [] and .maps == [] and (.running | not) and (.pinned | not)' <<<"$status"
+}

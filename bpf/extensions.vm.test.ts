@@ -1,0 +1,169 @@
+/**
+ * The extensions in a VM of each kernel that is asked for: DISGRAFS_KERNELS is "all", a comma-separated list, or absent
+ * for the default one. In one VM: the way from files to a proven extension and back, each extension's own test (vm.sh,
+ * TAP), and what a reboot leaves.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { localKernelNames, type LocalKernel } from "../provisioning/kernels.ts";
+import { parseVerdict, releasePattern, type Verdict } from "../provisioning/extensions/extension.ts";
+import { extensions, type Extension, type ExtensionName } from "../provisioning/extensions/table.ts";
+import { program } from "../provisioning/shell.ts";
+import { buildExtensions } from "../stacks/local/builder.ts";
+import { checkout } from "../stacks/local/paths.ts";
+import { startTestVm, type TestVm } from "../tests/support/vm.ts";
+
+const tested = ["fuse-latency", "packet-dma", "redis-sockmap"] as const satisfies ExtensionName[];
+const minutes = (count: number): number => count * 60_000;
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const script = (name: string): string =>
+  readFileSync(join(checkout, "provisioning/extensions", `${name}.sh`), "utf8");
+
+function kernelsAskedFor(): LocalKernel[] {
+  const asked = process.env.DISGRAFS_KERNELS ?? "debian-13";
+  if (asked === "all") return localKernelNames;
+  return asked.split(",").map((word) => {
+    const name = localKernelNames.find((known) => known === word);
+    if (name) return name;
+    throw new Error(
+      `DISGRAFS_KERNELS: no local kernel ${JSON.stringify(word)}; there are ${localKernelNames.join(", ")}, and "all"`,
+    );
+  });
+}
+
+/** `not ok` lines with what follows them, and whether the plan at the end fits. */
+function failures(tap: string): string[] {
+  const lines = tap.split("\n");
+  const results = lines.filter((line) => /^(not )?ok \d+ /.test(line));
+  const plan = lines.find((line) => /^1\.\.\d+$/.test(line));
+  const failed = tap.split(/^(?=(?:not )?ok \d+ )/m).filter((part) => part.startsWith("not ok"));
+  return plan === `1..${results.length}` && results.length > 0 ? failed : [...failed, `no whole run: ${tap}`];
+}
+
+describe.each(kernelsAskedFor())("on %s", (kernel) => {
+  let vm: TestVm;
+
+  /** Puts an extension's files on the machine, as RemoteFiles does. */
+  const push = async (name: ExtensionName, build: string): Promise<void> => {
+    const folder = `/opt/disgrafs/extensions/${name}`;
+    await vm.check(`rm -rf ${folder}`);
+    await vm.push(join(build, kernel, name), folder);
+    await vm.push(join(checkout, "provisioning/extensions/node"), folder);
+    await vm.check(`mv ${folder}/${name} ${folder}/bin && mv ${folder}/node ${folder}/scripts`);
+  };
+  /** load.sh, called as ExtensionOnNode calls it. */
+  const load = async (
+    name: ExtensionName,
+    options: readonly string[],
+    required = false,
+  ): Promise<Verdict> => {
+    const facts: Extension = extensions[name];
+    const pattern = releasePattern([kernel]);
+    const args = [name, pattern, facts.needs.join(","), required ? "yes" : "no", "yes", ...options];
+    const text = program({ run: { script: script("load"), args } }, "test");
+    return parseVerdict(await vm.check(`set -- run\n${text}`, 400));
+  };
+  const remove = (name: ExtensionName): Promise<string> =>
+    vm.check(`set -- run\n${program({ run: { script: script("remove"), args: [name] } }, "test")}`);
+  const inKernel = async (name: ExtensionName): Promise<number> => {
+    const status = await vm.check(`/opt/disgrafs/extensions/${name}/bin/${name} --status`);
+    return (JSON.parse(status) as { programs: unknown[] }).programs.length;
+  };
+
+  beforeAll(async () => {
+    const build = await buildExtensions(say);
+    vm = await startTestVm({ name: "extensions", kernel });
+    for (const name of tested) await push(name, build);
+    const tests = "/opt/disgrafs/tests";
+    for (const name of tested) await vm.push(join(checkout, "bpf", name, "vm.sh"), `${tests}/${name}`);
+    await vm.push(join(checkout, "bpf/redis-sockmap/vm.py"), `${tests}/redis-sockmap`);
+    await vm.push(join(checkout, "bpf/common/tap.sh"), tests);
+    await vm.push(join(build, "test-tools"), tests);
+    await vm.check(`cd ${tests} && for name in ${tested.join(" ")}; do cp tap.sh test-tools/* $name/; done
+      chmod -R a+x ${tests} /opt/disgrafs/extensions/*/bin /opt/disgrafs/extensions/*/scripts
+      systemctl disable -q --now redis-server || true`);
+  }, minutes(20));
+
+  afterAll(async () => {
+    expect(await vm.stop()).toEqual([]);
+  }, minutes(2));
+
+  it(
+    "loads fuse-latency when a FUSE mount proves it, replaces it, and removes it when its loader is killed",
+    async () => {
+      const name = "fuse-latency";
+      const unit = `disgrafs-extension@${name}`;
+      // Without a mount nothing can be proven, and what is not proven does not stay.
+      expect(await load(name, [])).toEqual({
+        supported: false,
+        reason: "loaded, but not proven: no FUSE mount to probe: mount JuiceFS first",
+        needed: expect.any(String) as string,
+      });
+      expect(await inKernel(name)).toBe(0);
+
+      await vm.check(`mkdir -p /mnt/test
+        systemd-run -q --unit=testfs /opt/disgrafs/tests/test-tools/testfs /mnt/test /run/testfs.json
+        for try in $(seq 50); do mountpoint -q /mnt/test && break; sleep 0.2; done; mountpoint /mnt/test`);
+      const first = await load(name, extensions[name].options, true);
+      if (!first.supported) throw new Error(first.reason);
+      expect(first.programs).toHaveLength(4);
+      expect(first.programs.filter(({ runs }) => runs > 0).length).toBeGreaterThanOrEqual(3);
+      const again = await load(name, extensions[name].options, true);
+      if (!again.supported) throw new Error(again.reason);
+      expect(await inKernel(name)).toBe(4);
+      expect(again.programs.map(({ tag }) => tag)).toEqual(first.programs.map(({ tag }) => tag));
+
+      await vm.check(`kill -9 "$(systemctl show -P MainPID ${unit})"
+        for try in $(seq 100); do [ "$(systemctl is-active ${unit})" = failed ] && break; sleep 0.2; done
+        [ "$(systemctl is-active ${unit})" = failed ] && [ ! -e /sys/fs/bpf/disgrafs ]`);
+      expect(await inKernel(name)).toBe(0);
+    },
+    minutes(8),
+  );
+
+  it(
+    "says which kernel it would need, and fails only when it is required",
+    async () => {
+      const facts = "^5\\.4\\. btf,bpffs";
+      const call = (required: string): string =>
+        `set -- run\n${program({ run: { script: script("load"), args: ["fuse-latency", ...facts.split(" "), required, "yes"] } }, "test")}`;
+      const verdict = parseVerdict(await vm.check(call("no")));
+      expect(verdict).toMatchObject({
+        supported: false,
+        needed: expect.stringContaining("matches ^5") as string,
+      });
+      const failed = await vm.run(call("yes"));
+      expect(failed.exitCode).toBe(1);
+      expect(failed.stderr).toContain("extension fuse-latency is required and cannot run here: kernel ");
+    },
+    minutes(2),
+  );
+
+  it.each(tested)(
+    "%s passes its own test",
+    async (name) => {
+      const { stdout, stderr } = await vm.run(`bash /opt/disgrafs/tests/${name}/vm.sh`, 900);
+      say(stdout.replaceAll(/^/gm, `${kernel} ${name}: `));
+      const failed = failures(stdout);
+      if (failed.length > 0) say(stderr);
+      expect(failed).toEqual([]);
+    },
+    minutes(16),
+  );
+
+  it(
+    "is not loaded after a reboot, and can be removed then",
+    async () => {
+      await vm.check("systemctl start disgrafs-extension@fuse-latency");
+      expect(await inKernel("fuse-latency")).toBe(4);
+      await vm.reboot();
+      expect(await inKernel("fuse-latency")).toBe(0);
+      await vm.check("[ ! -e /sys/fs/bpf/disgrafs ]");
+      for (const name of tested) await remove(name);
+      await vm.check(
+        "[ -z \"$(ls -A /opt/disgrafs/extensions /etc/disgrafs 2>/dev/null | grep -v :)\" ] && [ ! -e '/etc/systemd/system/disgrafs-extension@.service' ]",
+      );
+    },
+    minutes(6),
+  );
+});

@@ -1,0 +1,223 @@
+#!/usr/bin/env bash
+# Test of fuse-latency in a VM, as root: TAP on standard output. Beside it: tap.sh, testfs; the extension is installed.
+# shellcheck disable=SC2016,SC2317,SC2329 # functions are called by name, through check
+set -euo pipefail
+cd "$(dirname "$0")"
+# shellcheck source=bpf/common/tap.sh
+. ./tap.sh
+loader=/opt/disgrafs/extensions/fuse-latency/bin/fuse-latency
+pins=/sys/fs/bpf/disgrafs/fuse-latency
+work=$(mktemp -d)
+mkdir "$work/mount" "$work/other"
+trap 'umount "$work/mount" "$work/other" 2>/dev/null; kill "${running[@]}" 2>/dev/null; rm -rf "$work"' EXIT
+running=()
+
+preflight() {
+  "$loader" --preflight "$@" | tee "$work/preflight"
+  jq -e .supported "$work/preflight"
+}
+
+# run NAME OPTION...: the loader in the background, its JSON in $work/NAME; returns when it is attached.
+run() {
+  local name=$1
+  shift
+  NOTIFY_SOCKET='' "$loader" --json "$@" >"$work/$name" 2>"$work/$name.err" &
+  loader_pid=$!
+  running+=("$loader_pid")
+  wait_for 60 test -e "$pins/fl_stats"
+  wait_for 60 attached
+}
+attached() { jq -e '.programs | length == 4' <<<"$("$loader" --status)" && sleep 1; }
+stop() {
+  kill "$loader_pid"
+  wait "$loader_pid"
+}
+
+# Every call of this becomes requests, for the file system caches nothing. FUSE waits 20 ms in GETATTR.
+workload() {
+  ./testfs "$work/mount" "$work/truth" 3=20000 &
+  running+=($!)
+  wait_for 20 mountpoint -q "$work/mount"
+  local i
+  for i in $(seq 20); do stat "$work/mount/f$i" >/dev/null; done
+  for i in $(seq 5); do cat "$work/mount/f$i" >/dev/null; done
+  for i in $(seq 3); do echo x | dd of="$work/mount/f$i" conv=notrunc status=none 2>/dev/null || true; done
+  for i in $(seq 4); do refuses stat "$work/mount/absent" 2>/dev/null; done
+  stat -f "$work/mount" >/dev/null
+  # Three at once before one daemon: two of them wait in the queue.
+  local callers=()
+  for i in 1 2 3; do
+    stat "$work/mount/f$i" >/dev/null &
+    callers+=($!)
+  done
+  wait "${callers[@]}"
+  umount "$work/mount"
+  wait_for 20 test -s "$work/truth"
+}
+
+# The daemon's counts by opcode, against ours; what has no answer (FORGET, BATCH_FORGET, INTERRUPT) is not followed.
+counts_are_exact() {
+  python3 - "$work/truth" "$work/$1" <<'PYTHON'
+import json, sys
+
+names = {1: "LOOKUP", 3: "GETATTR", 4: "SETATTR", 14: "OPEN", 15: "READ", 16: "WRITE", 17: "STATFS", 18: "RELEASE",
+         22: "GETXATTR", 25: "FLUSH", 26: "INIT", 52: "STATX"}
+truth = {names.get(int(k), k): v for k, v in json.load(open(sys.argv[1])).items() if k not in ("2", "42", "36", "38")}
+report = json.loads(open(sys.argv[2]).readlines()[-1])
+got = {s["opcode"]: s["count"] for s in report["series"] if s["opcode"] != "DESTROY"}
+print("daemon:", truth, "extension:", got)
+assert truth == got and report["lost"] == 0
+for s in report["series"]:
+    assert sum(s["queue"]["log2Ns"]) == s["count"], s
+    assert sum(s["daemon"]["log2Ns"]) == s["count"] - s["unsent"], s
+assert truth["LOOKUP"] >= 30 and truth["GETATTR"] >= 20 and truth["READ"] >= 5
+PYTHON
+}
+
+times_are_where_they_were_spent() {
+  python3 - "$work/$1" <<'PYTHON'
+import json, sys
+
+series = {s["opcode"]: s for s in json.loads(open(sys.argv[1]).readlines()[-1])["series"]}
+# 20 ms lies in the slot above 2^24 ns (16.8 ms). No answer came sooner.
+getattr = series["GETATTR"]["daemon"]["log2Ns"]
+print("GETATTR, daemon:", getattr)
+assert sum(getattr[:25]) == 0
+# The daemon slept in GETATTR only: most others were answered faster.
+lookup = series["LOOKUP"]["daemon"]["log2Ns"]
+print("LOOKUP, daemon:", lookup)
+assert sum(lookup[:25]) > sum(lookup[25:])
+# Two of three callers waited for the one before.
+waited = sum(sum(s["queue"]["log2Ns"][25:]) for s in series.values())
+print("waited over 16.8 ms in the queue:", waited)
+assert waited >= 2
+PYTHON
+}
+
+errors_are_counted() {
+  jq -se '.[-1].series[] | select(.opcode == "LOOKUP") | .errors == 4' "$work/$1"
+}
+
+only_the_mount_asked_for() {
+  ./testfs "$work/other" "$work/other.truth" &
+  running+=($!)
+  ./testfs "$work/mount" "$work/truth" &
+  running+=($!)
+  wait_for 20 mountpoint -q "$work/mount"
+  wait_for 20 mountpoint -q "$work/other"
+  run one --mount "$work/mount"
+  stat -f "$work/mount" "$work/other" >/dev/null
+  stop
+  umount "$work/mount" "$work/other"
+  jq -e --arg mount "$work/mount" '.series | length == 1 and .[0].mount == $mount and .[0].opcode == "STATFS"' "$work/one"
+}
+
+prometheus_text() {
+  ./testfs "$work/mount" "$work/truth" &
+  running+=($!)
+  wait_for 20 mountpoint -q "$work/mount"
+  run text --interval 1 --prometheus "$work/prom"
+  stat -f "$work/mount" >/dev/null
+  wait_for 30 grep -q STATFS "$work/prom"
+  stop
+  umount "$work/mount"
+  python3 - "$work/prom" <<'PYTHON'
+import re, sys
+
+last, ends, totals = {}, {}, {}
+for line in open(sys.argv[1]):
+    if line.startswith("#"):
+        continue
+    match = re.fullmatch(r'(\w+)(\{(?:\w+="(?:[^"\\]|\\.)*",?)*\})? ([0-9.e+-]+)\n', line)
+    assert match, line
+    name, labels, value = match[1], match[2] or "", float(match[3])
+    if name.endswith("_bucket"):
+        series = re.sub(r',le="[^"]*"', "", labels)
+        assert value >= last.get(series, 0), line
+        last[series] = value
+        if 'le="+Inf"' in labels:
+            ends[series] = value
+    elif name.endswith("_count"):
+        totals[labels] = value
+print(ends, totals)
+assert ends == totals and ends and all(ends.values())
+PYTHON
+}
+
+killed() {
+  run killed
+  kill -9 "$loader_pid"
+  wait "$loader_pid" 2>/dev/null || true
+  "$loader" --remove
+  nothing_left "$loader"
+}
+
+second_instance() {
+  run first
+  refuses "$loader" >"$work/second" 2>&1
+  stop
+  grep "another instance is running" "$work/second"
+}
+
+pin_in_the_way() {
+  mkdir -p "$pins"
+  bpftool map create "$pins/fl_stats" type array key 4 value 4 entries 1 name foreign
+  refuses "$loader" -d 1 >"$work/full" 2>&1
+  cat "$work/full"
+  grep "cannot pin $pins/fl_stats: File exists" "$work/full"
+  nothing_left "$loader"
+}
+
+read_only_bpffs() {
+  mount -o remount,ro /sys/fs/bpf
+  refuses "$loader" -d 1 >"$work/full" 2>&1
+  mount -o remount,rw /sys/fs/bpf
+  cat "$work/full"
+  grep "cannot make /sys/fs/bpf/disgrafs: Read-only file system" "$work/full"
+  nothing_left "$loader"
+}
+
+without_btf() {
+  unshare --mount bash -euo pipefail -c 'mount -t tmpfs none /sys/kernel/btf
+    if "$1" -d 1; then exit 1; fi
+    /opt/disgrafs/extensions/fuse-latency/scripts/preflight.sh fuse-latency . btf,bpffs' - "$loader" >"$work/btf" 2>&1
+  cat "$work/btf"
+  jq -e '.supported == false and .reason == "no /sys/kernel/btf/vmlinux"' <<<"$(tail -n 1 "$work/btf")"
+  nothing_left "$loader"
+}
+
+# The loader is killed as it enters its Nth call of bpf(2), for every KILL_STRIDEth N until one run gets to its end.
+killed_at_every_step() {
+  local step ends=0
+  for ((step = 1; step < 500; step += ${KILL_STRIDE:-25})); do
+    strace -f -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=KILL:when=$step" "$loader" -d 1 >/dev/null 2>&1 && break
+    ends=$((ends + 1))
+    "$loader" --remove
+  done
+  echo "killed at $ends steps"
+  [ "$ends" -ge 3 ]
+  nothing_left "$loader"
+}
+
+check "preflight says that it is supported" preflight
+run fast
+workload
+stop
+note "method: $(jq -r .how "$work/preflight")"
+check "counts are exactly the daemon's, for every opcode" counts_are_exact fast
+check "time in the daemon and time in the queue are told apart" times_are_where_they_were_spent fast
+check "errors are counted" errors_are_counted fast
+check "nothing is left after it ended" nothing_left "$loader"
+run probes --method kprobe
+workload
+stop
+check "kprobes count the same" counts_are_exact probes
+check "only the mount that is asked for is counted" only_the_mount_asked_for
+check "Prometheus' text format: buckets cumulate, and end at the count" prometheus_text
+check "a second instance is refused" second_instance
+check "nothing is left after kill -9 and --remove" killed
+check "a pin that is in the way: a clear error and nothing left" pin_in_the_way
+check "a bpffs that takes nothing: a clear error and nothing left" read_only_bpffs
+check "a kernel without BTF: unsupported, and nothing left" without_btf
+check "killed at every step: nothing is left" killed_at_every_step
+done_testing

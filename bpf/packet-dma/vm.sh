@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# Test of packet-dma in a VM, as root: TAP on standard output. Two nodes are two network namespaces and a veth between
+# them, so that both ends of each packet can be seen.
+# shellcheck disable=SC2317,SC2329 # functions are called by name, through check
+set -euo pipefail
+cd "$(dirname "$0")"
+# shellcheck source=bpf/common/tap.sh
+. ./tap.sh
+loader=/opt/disgrafs/extensions/packet-dma/bin/packet-dma
+work=$(mktemp -d)
+running=()
+cleanup() {
+  kill "${running[@]}" 2>/dev/null
+  ip netns del pd-peer
+  rm -rf "$work"
+}
+trap 'cleanup 2>/dev/null || true' EXIT
+
+ip netns add pd-peer
+ip link add pd0 mtu 9000 type veth peer name pd1 mtu 9000 netns pd-peer
+ip addr add 10.9.0.2/24 dev pd0
+ip -n pd-peer addr add 10.9.0.1/24 dev pd1
+ip link set pd0 up
+ip -n pd-peer link set pd1 up
+peer() { ip netns exec pd-peer "$@"; }
+# Packets on the wire are then at most as long as the MTU, and tcpdump sees what the driver saw.
+offloads() {
+  ethtool -K pd0 gro "$1" gso "$1" tso "$1" >/dev/null
+  peer ethtool -K pd1 gro "$1" gso "$1" tso "$1" >/dev/null
+}
+offloads off
+redis-server --port 6400 --bind 10.9.0.2 --protected-mode no --save '' --daemonize no >/dev/null &
+running+=($!)
+ask() { timeout 60 ip netns exec pd-peer redis-cli -h 10.9.0.2 -p 6400 "$@"; }
+wait_for 30 ask ping
+
+# capture NAME OPTION...: the loader in the background; returns when it is attached.
+capture() {
+  local name=$1
+  shift
+  "$loader" --interface pd0 --json "$@" >"$work/$name.json" 2>"$work/$name.err" &
+  loader_pid=$!
+  running+=("$loader_pid")
+  wait_for 60 bash -c 'ip -d link show pd0 | grep -q xdp'
+}
+end_capture() {
+  kill "$loader_pid"
+  wait "$loader_pid"
+}
+
+# Values of 1 byte to 100 kB there and back, and the largest frames that fit.
+traffic() {
+  head -c 100000 /dev/urandom >"$work/value"
+  for size in 1 100 1400 8900 20000 100000; do
+    head -c "$size" "$work/value" | ask -x set "key$size" >/dev/null
+    [ "$(ask strlen "key$size")" = "$size" ]
+  done
+  peer ping -q -c 3 -i 0.2 -s 8972 -M "do" 10.9.0.2 >/dev/null
+}
+
+# both NAME OPTION...: the same traffic seen by tcpdump and by us.
+both() {
+  local name=$1 dump
+  tcpdump -Q in -i pd0 -B 16384 --nano -U -w "$work/$name.tcpdump" 2>"$work/tcpdump.err" &
+  dump=$!
+  wait_for 30 grep -q 'listening on' "$work/tcpdump.err"
+  capture "$@" --write "$work/$name.pcap"
+  traffic
+  sleep 1
+  end_capture
+  sleep 1
+  kill "$dump"
+  wait "$dump" || true
+}
+
+# Bytes and lengths of our packets are a run of tcpdump's, which began earlier and ended later, and are all of the traffic's.
+same_bytes() {
+  python3 - "$work/$1.tcpdump" "$work/$1.pcap" "$work/$1.json" "$2" <<'PYTHON'
+import json, struct, sys
+
+
+def packets(path):
+    data = open(path, "rb").read()
+    assert struct.unpack_from("<I", data)[0] == 0xA1B23C4D and struct.unpack_from("<I", data, 20)[0] == 1
+    at, result = 24, []
+    while at < len(data):
+        seconds, ns, captured, length = struct.unpack_from("<IIII", data, at)
+        result.append((data[at + 16 : at + 16 + captured], length, seconds + ns / 1e9))
+        at += 16 + captured
+    return result
+
+
+truth, ours = packets(sys.argv[1]), packets(sys.argv[2])
+report = json.loads(open(sys.argv[3]).readlines()[-1])
+assert report["captured"] == len(ours) and report["dropped"] == report["cut"] == 0, report
+longest = max(length for _, length, _ in ours)
+print(f"tcpdump {len(truth)}, packet-dma {len(ours)} packets, the longest {longest} bytes, {report['mode']}")
+assert longest >= int(sys.argv[4]), longest
+content = lambda list: [(data, length) for data, length, _ in list]
+first = content(truth).index(content(ours)[0])
+assert content(truth)[first : first + len(ours)] == content(ours), "the bytes differ"
+assert sum(b"key100000" in data for data, _, _ in ours) == 2
+# Clocks: within a second of tcpdump's.
+assert all(abs(a[2] - b[2]) < 1 for a, b in zip(truth[first:], ours))
+PYTHON
+}
+
+mode_is() { jq -se --arg mode "$2" '.[-1].mode == $mode' "$work/$1.json"; }
+
+preflight() {
+  local answer
+  answer=$("$loader" --preflight --interface "$1" "${@:2}")
+  echo "$answer"
+  jq -e .supported <<<"$answer"
+}
+no_such_interface() {
+  "$loader" --preflight --interface nope | tee "$work/answer"
+  jq -e '.supported == false and .reason == "no interface nope"' "$work/answer"
+}
+
+# A stopped reader: the ring fills, packets pass all the same, and every one is counted as captured or dropped.
+slow_reader() {
+  capture slow --ring 1
+  kill -STOP "$loader_pid"
+  for _ in 1 2 3; do head -c 2000000 /dev/urandom | ask -x set big >/dev/null; done
+  [ "$(ask strlen big)" = 2000000 ]
+  kill -CONT "$loader_pid"
+  sleep 1
+  end_capture
+  cat "$work/slow.json"
+  jq -se '.[-1] | .dropped > 0 and .captured > 0 and .bytes <= 3000000' "$work/slow.json"
+}
+
+# One connection through attach, detach, attach, a killed reader: each answer comes, on the same connection.
+connections_survive() {
+  mkfifo "$work/in"
+  peer redis-cli -h 10.9.0.2 -p 6400 <"$work/in" >"$work/answers" &
+  local client=$!
+  exec 9>"$work/in"
+  echo "client id" >&9
+  wait_for 20 test -s "$work/answers"
+  capture one
+  echo "client id" >&9
+  sleep 1
+  end_capture
+  echo "client id" >&9
+  sleep 1
+  capture two
+  echo "client id" >&9
+  kill -9 "$loader_pid"
+  wait "$loader_pid" 2>/dev/null || true
+  echo "client id" >&9
+  exec 9>&-
+  wait "$client"
+  "$loader" --remove
+  cat "$work/answers"
+  [ "$(wc -l <"$work/answers")" -eq 5 ]
+  [ "$(sort -u "$work/answers" | wc -l)" -eq 1 ]
+}
+
+detached() { refuses bash -c 'ip -d link show pd0 | grep xdp'; }
+
+interface_taken() {
+  capture first --mode generic
+  # Another instance of ours is refused by its lock; another program by the kernel.
+  refuses "$loader" --interface pd0 -d 1 2>"$work/second"
+  end_capture
+  grep "another instance is running" "$work/second"
+}
+
+snap_length() {
+  capture snap --write "$work/snap.pcap" --snap-length 60
+  traffic
+  sleep 1
+  end_capture
+  cat "$work/snap.json"
+  jq -se '.[-1] | .cut > 0 and .bytes <= 60 * .captured' "$work/snap.json"
+  tcpdump -nr "$work/snap.pcap" 2>/dev/null | grep -q "10.9.0.1.* > 10.9.0.2.6400"
+}
+
+limit() {
+  capture limit --write "$work/limit.pcap" --limit 1
+  head -c 3000000 /dev/urandom | ask -x set big >/dev/null
+  sleep 1
+  end_capture
+  [ "$(stat -c %s "$work/limit.pcap")" -le 1048576 ]
+  jq -se '.[-1] | .unwritten > 0' "$work/limit.json"
+}
+
+# The seed's program for this, as the verifier sees it.
+seed_is_refused() {
+  ./refused >"$work/refused" 2>&1 || true
+  cat "$work/refused"
+  grep "cannot use helper bpf_probe_write_user" "$work/refused"
+}
+
+killed_at_every_step() {
+  local step ends=0
+  for ((step = 1; step < 500; step += ${KILL_STRIDE:-10})); do
+    strace -f -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=KILL:when=$step" \
+      "$loader" --interface pd0 -d 1 >/dev/null 2>&1 && break
+    ends=$((ends + 1))
+    "$loader" --remove
+  done
+  echo "killed at $ends steps"
+  [ "$ends" -ge 3 ]
+  nothing_left "$loader"
+  detached
+}
+
+check "preflight says that it is supported" preflight pd0
+check "an interface can be named by its address" preflight 10.9.0.2
+check "preflight names an interface that is not there" no_such_interface
+both native --mode native
+check "native: byte for byte what tcpdump sees, jumbo frames too" same_bytes native 9014
+check "native mode is what was asked for" mode_is native native
+both generic --mode generic
+check "generic: byte for byte what tcpdump sees" same_bytes generic 9014
+check "generic mode is what was asked for" mode_is generic generic
+offloads on
+both fragments --mode generic
+check "segments above the MTU, as offloads make them: byte for byte what tcpdump sees" same_bytes fragments 20000
+offloads off
+check "a slow reader loses copies, counted, and no packet" slow_reader
+check "a connection survives attach, detach and a killed reader" connections_survive
+check "an interface that is taken is refused" interface_taken
+check "snap length cuts" snap_length
+check "the limit of the file is kept" limit
+check "the seed's bpf_probe_write_user is refused by the verifier, and its log shown" seed_is_refused
+check "killed at every step: nothing is left" killed_at_every_step
+check "nothing is left" nothing_left "$loader"
+check "nothing is attached" detached
+done_testing

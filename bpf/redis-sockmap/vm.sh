@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# Test of redis-sockmap in a VM, as root: TAP on standard output. What a connection carries is checked by vm.py at both
+# ends, and by a real Redis.
+# shellcheck disable=SC2317,SC2329 # functions are called by name, through check
+set -euo pipefail
+cd "$(dirname "$0")"
+# shellcheck source=bpf/common/tap.sh
+. ./tap.sh
+loader=/opt/disgrafs/extensions/redis-sockmap/bin/redis-sockmap
+pins=/sys/fs/bpf/disgrafs/redis-sockmap
+group=/sys/fs/cgroup/redis-sockmap-test
+port=6400
+work=$(mktemp -d)
+running=()
+cleanup() {
+  kill -9 "${running[@]}" 2>/dev/null
+  sleep 0.5
+  "$loader" --remove
+  rmdir "$group"
+  rm -rf "$work"
+}
+trap 'cleanup 2>/dev/null || true' EXIT
+mkdir -p "$group"
+
+# inside COMMAND...: in the cgroup.
+inside() {
+  (
+    echo "$BASHPID" >"$group/cgroup.procs"
+    "$@"
+  )
+}
+run() {
+  "$loader" --cgroup "$group" --port "$port" --json >"$work/report" 2>"$work/errors" &
+  loader_pid=$!
+  running+=("$loader_pid")
+  wait_for 60 bash -c "bpftool cgroup show '$group' | grep -q rs_established"
+}
+stop() {
+  kill "$loader_pid"
+  wait "$loader_pid"
+}
+# count NAME: one of the extension's counters now.
+count() { bpftool -j map lookup pinned "$pins/rs_counts" key 0 0 0 0 | jq ".formatted.value.$1 // .value.$1"; }
+
+# moved NAME COMMAND...: the command succeeds, and the counter grew.
+moved() {
+  local name=$1 before after
+  before=$(count "$name")
+  shift
+  "$@"
+  after=$(count "$name")
+  echo "$name: $before -> $after"
+  [ "$after" -gt "$before" ]
+}
+still() {
+  local name=$1 before after
+  before=$(count "$name")
+  shift
+  "$@"
+  after=$(count "$name")
+  echo "$name: $before -> $after"
+  [ "$after" -eq "$before" ]
+}
+streams() { timeout 200 python3 vm.py "$@"; }
+
+preflight() {
+  "$loader" --preflight --cgroup "$group" --port "$port" | tee "$work/answer"
+  jq -e .supported "$work/answer"
+}
+no_cgroup() {
+  "$loader" --preflight --cgroup /sys/fs/cgroup/absent | tee "$work/answer"
+  jq -e '.supported == false and (.reason | startswith("/sys/fs/cgroup/absent: "))' "$work/answer"
+}
+# Neither way of a TLS connection: not even what follows the handshake.
+tls() {
+  moved tls inside streams "$port" 127.0.0.1 tls
+  still redirected inside streams "$port" 127.0.0.1 tls
+}
+one_end_outside() {
+  (
+    exec 8< <(inside timeout 60 nc -l 127.0.0.1 "$port")
+    sleep 1
+    before=$(count redirected)
+    echo hello | timeout 20 nc -N 127.0.0.1 "$port"
+    read -r line <&8
+    [ "$line" = hello ]
+    [ "$(count redirected)" -eq "$before" ]
+  )
+}
+
+redis() {
+  inside redis-server --port "$port" --bind 127.0.0.1 --save '' --daemonize no >/dev/null &
+  running+=($!)
+  wait_for 30 redis-cli -p "$port" ping
+}
+# 1 MB values through a pipeline of 200 commands; what comes back has the same hash.
+redis_values() {
+  head -c 750000 /dev/urandom | base64 -w 0 >"$work/value"
+  inside redis-cli -p "$port" -x set big <"$work/value"
+  inside redis-cli -p "$port" --raw get big | head -c -1 | cmp - "$work/value"
+  for i in $(seq 200); do echo "set k$i $i"; done | inside redis-cli -p "$port" --pipe | tee "$work/pipe"
+  grep "errors: 0, replies: 200" "$work/pipe"
+  [ "$(inside redis-cli -p "$port" get k200)" = 200 ]
+}
+
+# A stream goes on through the end of the loader, however it ends.
+survives() {
+  mkfifo "$work/fifo.$1"
+  inside timeout 200 python3 vm.py "$port" 127.0.0.1 stream <"$work/fifo.$1" >"$work/stream" 2>"$work/stream.err" &
+  local stream=$!
+  exec 9>"$work/fifo.$1"
+  wait_for 30 grep -q started "$work/stream"
+  before=$(count redirected)
+  sleep 1
+  [ "$(count redirected)" -gt "$before" ]
+  if [ "$1" = end ]; then
+    stop
+  else
+    kill -9 "$loader_pid"
+    wait "$loader_pid" 2>/dev/null || true
+    sleep 0.5
+    "$loader" --remove
+  fi
+  nothing_left "$loader"
+  sleep 1
+  exec 9>&-
+  wait "$stream" || {
+    cat "$work/stream.err"
+    return 1
+  }
+  cat "$work/stream"
+}
+
+# Bytes that nobody has read would be lost: the end waits, then says so, keeps the data, and --remove finishes later.
+unread_is_kept() {
+  run
+  mkfifo "$work/fifo.unread"
+  inside timeout 200 python3 vm.py "$port" 127.0.0.1 unread <"$work/fifo.unread" >"$work/unread" 2>&1 &
+  local reader=$!
+  exec 9>"$work/fifo.unread"
+  wait_for 30 grep -q started "$work/unread"
+  refuses stop
+  cat "$work/errors"
+  grep "1 connections have unread messages" "$work/errors"
+  exec 9>&-
+  wait "$reader"
+  "$loader" --remove
+  nothing_left "$loader"
+}
+
+killed_at_every_step() {
+  local step ends=0
+  for ((step = 1; step < 500; step += ${KILL_STRIDE:-15})); do
+    strace -f -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=KILL:when=$step" \
+      "$loader" --cgroup "$group" --port "$port" -d 1 >/dev/null 2>&1 && break
+    ends=$((ends + 1))
+    "$loader" --remove
+  done
+  echo "killed at $ends steps"
+  [ "$ends" -ge 3 ]
+  nothing_left "$loader"
+  [ -z "$(bpftool cgroup show "$group")" ]
+}
+
+check "preflight says that it is supported" preflight
+check "preflight names a cgroup that is not there" no_cgroup
+run
+check "pipelining: both ways at once, byte for byte" moved redirected inside streams "$port" 127.0.0.1 pipelining
+check "a value of 32 MiB, byte for byte" moved redirected inside streams "$port" 127.0.0.1 large
+check "half-close: the rest arrives, then the end; the other way still works" moved redirected inside streams "$port" 127.0.0.1 half-close
+check "IPv6 loopback too" moved redirected inside streams "$port" ::1 pipelining
+check "TLS is left to TCP" tls
+check "another port is not touched" still sockets inside streams "$((port + 1))" 127.0.0.1 half-close
+check "another cgroup is not touched" still sockets streams "$port" 127.0.0.1 half-close
+check "a connection with one end in the cgroup is not redirected" one_end_outside
+redis
+check "Redis: large values and pipelines" moved redirected redis_values
+redis-cli -p "$port" shutdown nosave || true
+wait_for 20 refuses redis-cli -p "$port" ping
+check "a stream survives the loader's end, and nothing is left" survives end
+run
+check "a stream survives kill -9 and --remove, and nothing is left" survives kill
+check "unread bytes are not thrown away" unread_is_kept
+check "killed at every step: nothing is left" killed_at_every_step
+done_testing
