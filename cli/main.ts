@@ -5,10 +5,12 @@ import { bench } from "./commands/bench.ts";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { env } from "./commands/env.ts";
+import { extend } from "./commands/extend.ts";
 import { report } from "./commands/report.ts";
 import { setup } from "./commands/setup.ts";
 import { ssh } from "./commands/ssh.ts";
 import { status } from "./commands/status.ts";
+import { sweep } from "./commands/sweep.ts";
 import { test } from "./commands/test.ts";
 import { up } from "./commands/up.ts";
 
@@ -27,7 +29,7 @@ Examples:
 Each command has --help.`,
   );
 
-for (const command of [setup, up, down, test, doctor, ssh, status, env, bench, report])
+for (const command of [setup, up, down, test, doctor, ssh, status, env, bench, report, extend, sweep])
   program.addCommand(command);
 
 try {

@@ -19,7 +19,7 @@ export interface Target {
 export function target(settings: Settings): Target {
   const { kernel, aws, nodes } = settings;
   if (settings.target === "aws" && aws) {
-    const made = awsMachines({ kernel, aws }, nodes, volume);
+    const made = awsMachines({ kernel, aws, cacheFolder: settings.juicefs.cacheDir }, nodes, volume);
     const store = { bucketUrl: made.objectStore.url, ready: made.machines.map(({ resource }) => resource) };
     return { machines: made.machines, store, outputs: made.outputs };
   }

@@ -1,8 +1,19 @@
+import { userData } from "../../stacks/aws/userData.ts";
 import { violations } from "../testing.ts";
 import { noSecretInUserData } from "./noSecretInUserData.ts";
 
 const type = "aws:ec2/instance:Instance";
-const passing = { userData: '#cloud-config\n{ "users": [{ "lock_passwd": true }] }' };
+const passing = {
+  // What the lab really gives to a machine.
+  userData: userData({
+    name: "node1",
+    kernel: "debian-13",
+    region: "eu-central-1",
+    publicKey: "ssh-ed25519 AAAA disgrafs-lab",
+    expiresInSeconds: 14_400,
+    sessionManager: true,
+  }),
+};
 
 describe("no-secret-in-user-data", () => {
   it("lets a right one pass", async () => {

@@ -5,8 +5,8 @@ import { forType } from "../rule.ts";
 const secrets: Readonly<Record<string, RegExp>> = {
   "a private key": /BEGIN [A-Z ]*PRIVATE KEY/,
   "an access key": /\b(AKIA|ASIA)[A-Z0-9]{16}\b/,
-  // cloud-init's lock_passwd is no password, but the lack of one.
-  "a password": /\b(?!lock_passwd)\w*(password|passwd|secret)\w*["']?\s*[:=]\s*["']?[^\s"',}]+/i,
+  // cloud-init's lock_passwd and sudo's NOPASSWD are no passwords, but the lack of one.
+  "a password": /\b(?!lock_passwd|nopasswd)\w*(password|passwd|secret)\w*["']?\s*[:=]\s*["']?[^\s"',}]+/i,
 };
 
 export const noSecretInUserData: ResourceValidationPolicy = {

@@ -91,7 +91,11 @@ async function build(nodes: Nodes, change: object = {}, kernel: LabKernel = "deb
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;
     try {
-      const lab = awsMachines({ kernel, aws: awsSettings.parse({ ...minimal, ...change }) }, nodes);
+      const lab = awsMachines(
+        { kernel, aws: awsSettings.parse({ ...minimal, ...change }), cacheFolder: "/var/cache/juicefs" },
+        nodes,
+        "disgrafs",
+      );
       await value(pulumi.all(lab.machines.map((machine) => machine.connection)));
       await value(pulumi.all([lab.objectStore.url, lab.outputs.expires, lab.outputs.zone]));
       // What nobody waits for (rules, expiry steps) is made in the next turns of the loop.

@@ -28,6 +28,8 @@ export interface AwsNode {
 export interface AwsLabSettings {
   readonly kernel: Kernel;
   readonly aws: AwsSettings;
+  /** Where JuiceFS keeps its cache on a client: on the instance store, where the machine has one. */
+  readonly cacheFolder: string;
 }
 
 /** Where JuiceFS keeps its blocks. The machines' own identity gives access: there are no keys. */
@@ -42,8 +44,6 @@ export interface AwsObjectStore {
 export interface AwsLab {
   readonly machines: Machine[];
   readonly objectStore: AwsObjectStore;
-  /** Folder for JuiceFS's cache: the instance store where the machine has one. */
-  readonly cacheFolder: string;
   readonly outputs: {
     readonly created: pulumi.Output<string>;
     readonly expires: pulumi.Output<string>;
@@ -55,19 +55,12 @@ export interface AwsLab {
   };
 }
 
-const cacheFolder = "/var/cache/disgrafs";
-const objectPrefix = "disgrafs";
-
 /**
  * @param volume name of the JuiceFS volume, which is also the only prefix of the bucket that machines may use
  * @throws Error before any resource exists, when the lab would cost more than `aws.maxHourlyCost`
  */
-export function awsMachines(
-  settings: AwsLabSettings,
-  nodes: readonly AwsNode[],
-  volume = objectPrefix,
-): AwsLab {
-  const { kernel } = settings;
+export function awsMachines(settings: AwsLabSettings, nodes: readonly AwsNode[], volume: string): AwsLab {
+  const { kernel, cacheFolder } = settings;
   const config = settings.aws;
   const stack = pulumi.getStack();
   const machines = awsNodes(nodes);
@@ -168,7 +161,6 @@ export function awsMachines(
       prefix: volume,
       url: pulumi.interpolate`https://${storage.bucket}.s3.${config.region}.amazonaws.com`,
     },
-    cacheFolder,
     outputs: {
       created: life.created,
       expires: life.expires,

@@ -163,7 +163,7 @@ export class Cloud {
     this.#proxy.closeAllConnections();
     this.#proxy.close();
     if (this.#moto.exitCode === null) {
-      this.#moto.kill();
+      this.#moto.kill("SIGKILL");
       await once(this.#moto, "exit");
     }
     rmSync(this.#folder, { recursive: true });

@@ -37,7 +37,7 @@ const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
 afterAll(async () => {
   await cloud.stop();
   lab.remove();
-});
+}, minutes);
 
 /** The machines that are there, by their names in the lab. */
 async function machines(): Promise<Record<string, Instance>> {

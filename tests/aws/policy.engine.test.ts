@@ -14,7 +14,7 @@ beforeAll(async () => {
 }, 2 * minutes);
 afterAll(async () => {
   await cloud.stop();
-});
+}, minutes);
 
 it(
   "lets a lab on AWS come up",

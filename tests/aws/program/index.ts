@@ -7,7 +7,11 @@ import { awsSettings } from "../../../stacks/aws/settings.ts";
 const config = new pulumi.Config("disgrafs-lab");
 const kernel = kernelNames.find((name) => name === config.get("kernel")) ?? ("debian-13" satisfies Kernel);
 const nodes = config.requireObject<AwsNode[]>("nodes");
-const lab = awsMachines({ kernel, aws: awsSettings.parse(config.requireObject("aws")) }, nodes);
+const lab = awsMachines(
+  { kernel, aws: awsSettings.parse(config.requireObject("aws")), cacheFolder: "/var/cache/juicefs" },
+  nodes,
+  "disgrafs",
+);
 
 export const ids = lab.machines.map((machine) => machine.id);
 export const { outputs } = lab;

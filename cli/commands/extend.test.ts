@@ -1,0 +1,31 @@
+import { extension } from "./extend.ts";
+
+const lab = { created: "2026-11-25T18:00:00Z", expires: "2026-11-25T22:00:00Z" };
+const now = new Date("2026-11-25T20:30:30Z");
+
+describe("extension", () => {
+  it("counts from the stack's beginning to the asked time from now, in whole minutes", () => {
+    expect(extension({ ...lab, time: "4h", now })).toEqual({
+      expiresAfter: "391m",
+      expires: "2026-11-26T00:31:00.000Z",
+    });
+  });
+  it("never ends a lab sooner", () => {
+    expect(() => extension({ ...lab, time: "30m", now })).toThrow(/lives until 2026-11-25T22:00:00Z already/);
+  });
+  it("does not wake a lab that is over", () => {
+    expect(() => extension({ ...lab, time: "4h", now: new Date("2026-11-25T22:00:00Z") })).toThrow(
+      /expired at .* are gone/,
+    );
+  });
+  it("keeps a lab below two weeks", () => {
+    expect(() => extension({ ...lab, time: "14d", now })).toThrow(
+      /15 days after this lab began; 14 is the most/,
+    );
+  });
+  it("refuses what is no duration", () => {
+    expect(() => extension({ ...lab, time: "soon", now })).toThrow(
+      /"soon" is not a duration: write 90m, 4h or 2d/,
+    );
+  });
+});

@@ -1,0 +1,61 @@
+/** `./lab extend TIME`: a lab on AWS lives longer. One setting changes, and an `up` brings it to tags and timers. */
+import { Command } from "commander";
+import { durationSeconds } from "../../stacks/aws/settings.ts";
+import { awsFactsOf } from "../awsStack.ts";
+import { Problem } from "../problem.ts";
+import { Pulumi } from "../pulumi.ts";
+
+export const extend = new Command("extend")
+  .description("let a lab on AWS live longer")
+  .argument("<time>", "from now on, as 90m, 4h or 2d")
+  .option("-s, --stack <name>", "the stack", "aws")
+  .addHelpText(
+    "after",
+    `
+Machines of an expired lab are gone; ./lab up --stack aws makes new ones. No machine is replaced by an extension.
+
+Examples:
+  ./lab extend 2h
+  ./lab extend 1d --stack paper`,
+  )
+  .action(async (time: string, options: { stack: string }) => {
+    const pulumi = await Pulumi.forStack(options.stack);
+    const { created, expires } = awsFactsOf(options.stack, await pulumi.outputs());
+    const setting = extension({ created, expires, time, now: new Date() });
+    const set = await pulumi.run("config", "set", "--path", "aws.expiresAfter", setting.expiresAfter);
+    process.exitCode = set === 0 ? await pulumi.run("up", "--yes", "--skip-preview") : set;
+    if (process.exitCode === 0)
+      process.stdout.write(`stack ${options.stack} now expires at ${setting.expires}\n`);
+  });
+
+/** Two weeks, as in stacks/aws/settings.ts: a lab is no server. */
+const longestMinutes = 14 * 24 * 60;
+
+/**
+ * The value of `aws.expiresAfter`, which counts from the stack's beginning, for an end `time` from now.
+ * @throws Problem when the lab is over, the time is no duration, or the new end is not later than the present one
+ */
+export function extension(args: { created: string; expires: string; time: string; now: Date }): {
+  readonly expiresAfter: string;
+  readonly expires: string;
+} {
+  const { created, expires, time, now } = args;
+  if (Date.parse(expires) <= now.getTime())
+    throw new Problem(
+      `this lab expired at ${expires} and its machines are gone; make new ones with ./lab down and ./lab up`,
+    );
+  let seconds: number;
+  try {
+    seconds = durationSeconds(time);
+  } catch (error) {
+    throw new Problem(error instanceof Error ? error.message : String(error), 2);
+  }
+  const begin = Date.parse(created);
+  const minutes = Math.ceil((now.getTime() + seconds * 1000 - begin) / 60_000);
+  const end = new Date(begin + minutes * 60_000);
+  if (end.getTime() <= Date.parse(expires))
+    throw new Problem(`this lab lives until ${expires} already, which is later than ${time} from now`);
+  if (minutes > longestMinutes)
+    throw new Problem(`that would be ${Math.ceil(minutes / 1440)} days after this lab began; 14 is the most`);
+  return { expiresAfter: `${minutes}m`, expires: end.toISOString() };
+}

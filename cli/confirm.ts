@@ -1,0 +1,18 @@
+/** Asks before something that cannot be undone, or that costs money. */
+import { createInterface } from "node:readline/promises";
+import { Problem } from "./problem.ts";
+
+/**
+ * True when the person says yes. Without a terminal nobody can say so.
+ * @throws Problem when there is no terminal and --yes was not given
+ */
+export async function confirm(question: string, yes: boolean): Promise<boolean> {
+  if (yes) return true;
+  if (!process.stdin.isTTY) throw new Problem(`${question} There is no terminal to ask: add --yes`);
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+  } finally {
+    lines.close();
+  }
+}
