@@ -58,6 +58,21 @@ function changes(output: string): string[] {
     .filter((line) => /^ {4}[+~-]+ ?\d+ (created|updated|deleted|replaced)/.test(line));
 }
 
+/** A step of the story. What follows a step that failed would only fail for that reason, and take its time. */
+let broken = false;
+function step(name: string, work: () => Promise<void>, limit: number): void {
+  it(
+    name,
+    async () => {
+      if (broken) throw new Error("not tried: an earlier step failed");
+      broken = true;
+      await work();
+      broken = false;
+    },
+    limit,
+  );
+}
+
 describe("a lab on this machine", () => {
   afterAll(async () => {
     for (const name of [stack, second]) {

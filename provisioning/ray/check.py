@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-DEADLINE_SECONDS = 240
+DEADLINE_SECONDS = 600
 
 
 def alive_nodes(count: int) -> list[dict[str, Any]]:

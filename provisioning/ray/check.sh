@@ -5,7 +5,7 @@ set -euo pipefail
 venv=$1 address=$2 gcs=$3 count=$4
 put /opt/disgrafs/ray_check.py 0644 || true
 log=$(mktemp)
-if ! RAY_DEDUP_LOGS=0 timeout 280 "$venv/bin/python" /opt/disgrafs/ray_check.py "$address:$gcs" "$count" 2>"$log"; then
+if ! RAY_DEDUP_LOGS=0 timeout 800 "$venv/bin/python" /opt/disgrafs/ray_check.py "$address:$gcs" "$count" 2>"$log"; then
   grep -v -e ^$ "$log" | tail -n 8 >&2
   exit 1
 fi

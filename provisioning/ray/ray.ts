@@ -59,7 +59,7 @@ export class Ray extends pulumi.ComponentResource {
             ],
           },
           undo: { file: new URL("./stop.sh", import.meta.url) },
-          timeoutSeconds: 400,
+          timeoutSeconds: 900,
         },
         { parent: this, dependsOn: after },
       );
@@ -80,7 +80,7 @@ export class Ray extends pulumi.ComponentResource {
         },
         // A node that was started again has to show that it works.
         inputs: [head, ...workers].map(({ boot }) => boot),
-        timeoutSeconds: 400,
+        timeoutSeconds: 900,
       },
       { parent: this, dependsOn: all },
     );

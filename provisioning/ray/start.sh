@@ -26,7 +26,7 @@ After=network.target juicefs.service
 
 [Service]
 # An emulated machine is slow, not dead: Ray's own limits would declare it so while its helpers still start.
-Environment=RAY_raylet_start_wait_time_s=150 RAY_agent_register_timeout_ms=150000 RAY_gcs_rpc_server_reconnect_timeout_s=300
+Environment=RAY_raylet_start_wait_time_s=300 RAY_agent_register_timeout_ms=300000 RAY_gcs_rpc_server_reconnect_timeout_s=300
 Environment=RAY_health_check_initial_delay_ms=60000 RAY_health_check_timeout_ms=60000 RAY_health_check_period_ms=10000
 Environment=RAY_USAGE_STATS_ENABLED=0 RAY_prestart_worker_first_driver=0 RAY_enable_worker_prestart=0 PYTHONUNBUFFERED=1
 # Neither the log monitor nor the autoscaler's is of use here, and each is a Python process that works all the time.
@@ -48,7 +48,7 @@ started() {
   journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value ray.service)" |
     grep -q 'Ray runtime started'
 }
-if ! wait_for 360 "\"Ray runtime started\" of the $kind" started; then
+if ! wait_for 800 "\"Ray runtime started\" of the $kind" started; then
   journalctl -u ray.service -n 30 --no-pager -o cat >&2
   exit 1
 fi
