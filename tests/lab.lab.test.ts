@@ -85,7 +85,7 @@ describe("a lab on this machine", () => {
     }
   }, minutes(5));
 
-  it(
+  step(
     "comes up, though the first try was killed half-way",
     async () => {
       const args = ["up", "--stack", stack, "-c", "benchmark=smoke"];
@@ -105,7 +105,7 @@ describe("a lab on this machine", () => {
     minutes(20),
   );
 
-  it(
+  step(
     "says what it has: nodes, health, benchmark",
     async () => {
       const outputs = JSON.parse(await pulumi("stack", "output", "--json", "-s", stack)) as Record<
@@ -129,7 +129,7 @@ describe("a lab on this machine", () => {
     minutes(1),
   );
 
-  it(
+  step(
     "shares one file system: written on node1, read on node2",
     async () => {
       await on("node1", "echo from node1 >/mnt/jfs/hello");
@@ -139,7 +139,7 @@ describe("a lab on this machine", () => {
     minutes(2),
   );
 
-  it(
+  step(
     "runs a Ray task on every node, and each reads that file",
     async () => {
       const program = [
@@ -160,7 +160,7 @@ describe("a lab on this machine", () => {
     minutes(4),
   );
 
-  it(
+  step(
     "has nothing to do when it is asked again, nor after a refresh",
     async () => {
       const again = await succeed("up", "--stack", stack);
@@ -172,7 +172,7 @@ describe("a lab on this machine", () => {
     minutes(3),
   );
 
-  it(
+  step(
     "starts no service again for a setting that changes nothing",
     async () => {
       const since =
@@ -185,7 +185,7 @@ describe("a lab on this machine", () => {
     minutes(5),
   );
 
-  it(
+  step(
     "keeps its secrets: none in the state, the logs or an argument",
     async () => {
       const password = await on("meta", "cat /etc/disgrafs/redis-password");
@@ -214,7 +214,7 @@ describe("a lab on this machine", () => {
     minutes(3),
   );
 
-  it(
+  step(
     "brings a killed machine back with its data, and a second stack comes up beside it meanwhile",
     async () => {
       const beside = lab("up", "--stack", second, "-c", "topology=single", "-c", "benchmark=none");
@@ -231,7 +231,7 @@ describe("a lab on this machine", () => {
     minutes(15),
   );
 
-  it(
+  step(
     "goes down within a minute though a machine was killed, and nothing is left",
     async () => {
       process.kill(vmState(stack, "node2")!.process.pid, "SIGKILL");
