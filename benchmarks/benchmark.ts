@@ -27,7 +27,7 @@ export interface BenchmarkArgs {
   readonly mountPoint: string;
   /** The metadata Redis as the clients reach it. */
   readonly redis: { readonly host: pulumi.Input<string>; readonly port: number };
-  /** Default: every arm of the table. The baseline is always in it. */
+  /** Default: the arms of the table that are not optional. The baseline is always in it. */
   readonly arms?: readonly ArmName[];
   /** `instructions` when the VMs run with QEMU's -icount. */
   readonly clock?: "wall" | "instructions";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { armNames, baselineArm, repeatLabel } from "./arms.ts";
+import { armNames, baselineArm, defaultArms, repeatLabel } from "./arms.ts";
 import { buildBlocks, buildPlan, planSchema, pointCount, type PlanSettings } from "./plan.ts";
 import { examplePlan, exampleSettings as settings } from "./testdata/examplePlan.ts";
 import { profileNames, profiles, workloadNames, workloads, workloadsOf } from "./workloads.ts";
@@ -34,7 +34,7 @@ describe("buildBlocks", () => {
     expect(buildBlocks("course", armNames, 3)).toEqual(buildBlocks("course", armNames, 3));
     const orders = new Set(
       Array.from({ length: 40 }, (_, seed) =>
-        buildBlocks("course", armNames, seed)[1]!
+        buildBlocks("course", defaultArms, seed)[1]!
           .slots.map(({ label }) => label)
           .join(),
       ),
@@ -70,6 +70,10 @@ describe("buildPlan", () => {
     expect(buildPlan({ ...settings, arms: ["nocache"] }).arms.map(({ name }) => name)).toEqual([
       "ttl",
       "nocache",
+    ]);
+    expect(buildPlan({ ...settings, arms: ["packet-dma"] }).arms.map(({ name }) => name)).toEqual([
+      "ttl",
+      "packet-dma",
     ]);
     expect(buildPlan({ ...settings, arms: ["ttl"] }).arms.map(({ name }) => name)).toEqual(["ttl"]);
   });

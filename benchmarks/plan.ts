@@ -3,7 +3,15 @@
  * stands, and the analysis reads the copy that comes back with the raw files.
  */
 import { z } from "zod";
-import { armNames, arms, baselineArm, repeatLabel, type ArmFacts, type ArmName } from "./arms.ts";
+import {
+  armNames,
+  arms,
+  baselineArm,
+  defaultArms,
+  repeatLabel,
+  type ArmFacts,
+  type ArmName,
+} from "./arms.ts";
 import { digest } from "../provisioning/remote.ts";
 import {
   profileNames,
@@ -85,7 +93,7 @@ export type Block = Plan["blocks"][number];
 export interface PlanSettings {
   readonly profile: Profile;
   readonly seed: number;
-  /** Default: all arms of the table. The baseline is always in it. */
+  /** Default: the arms that are not optional. The baseline is always in it. */
   readonly arms?: readonly ArmName[];
   readonly clients: readonly string[];
   readonly mountPoint: string;
@@ -119,7 +127,9 @@ export function buildBlocks(profile: Profile, armsIn: readonly ArmName[], seed: 
 /** The whole plan. Pure: the same settings give the same plan to the letter. */
 export function buildPlan(settings: PlanSettings): Plan {
   const { profile, seed } = settings;
-  const chosen = armNames.filter((arm) => arm === baselineArm || (settings.arms ?? armNames).includes(arm));
+  const chosen = armNames.filter(
+    (arm) => arm === baselineArm || (settings.arms ?? defaultArms).includes(arm),
+  );
   const planned = {
     profile,
     clock: settings.clock,

@@ -41,6 +41,8 @@ class Agent:
             self.lifeline.open()
         self.iostat = programs.Iostat(self.lifeline, self.scratch / "iostat.json")
         self.enabled: Arm | None = None
+        # Arms that the lab itself had enabled: disabled for the run, enabled again at its end.
+        self.found: list[Arm] = []
         self.before: dict[str, Any] = {}
 
     # --- once a run
@@ -54,8 +56,13 @@ class Agent:
         return time.time()
 
     def prepare(self) -> None:
-        """Make the data that the workloads read, unless it is there: the mount must be there."""
+        """Disable what arms enable, and make the data that the workloads read unless it is there. Needs the mount."""
         self.mount.state()
+        for arm in self.plan.arms.values():
+            if arm.script is not None:
+                if arms.is_active(arm, self.plan.mount_point):
+                    self.found.append(arm)
+                arms.switch(arm, "disable", self.plan.mount_point)
         for workload in self.plan.workloads:
             folder = self.folder(workload)
             parameters = workload.parameters
@@ -75,24 +82,28 @@ class Agent:
             kind = f"tree-{workload.parameters['files']}-{workload.parameters['directories']}"
         return root / self.plan.run_id / owner / kind
 
-    def clean_up(self) -> None:
-        """Remove this run's data and go back to the lab's own mount options."""
+    def restore(self) -> None:
+        """Go back to the state in which the lab was before the run."""
         if self.enabled:
             arms.switch(self.enabled, "disable", self.plan.mount_point)
         self.enabled = None
         self.mount.restore()
+        for arm in self.found:
+            arms.switch(arm, "enable", self.plan.mount_point)
+
+    def clean_up(self) -> None:
+        """Remove this run's data and go back to the lab's own state."""
+        self.restore()
         for folder in (Path(self.plan.mount_point) / DATA_FOLDER, LOCAL_FOLDER):
             shutil.rmtree(folder / self.plan.run_id / self.name, ignore_errors=True)
             if self.name == self.plan.clients[0]:
                 shutil.rmtree(folder / self.plan.run_id / "shared", ignore_errors=True)
 
     def abort(self) -> None:
-        """End what runs now, from another thread, and go back to the lab's own mount options."""
+        """End what runs now, from another thread, and go back to the lab's own state."""
         self.stopped = True
         self.lifeline.kill()
-        if self.enabled:
-            arms.switch(self.enabled, "disable", self.plan.mount_point)
-        self.mount.restore()
+        self.restore()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     # --- the cold-cache protocol, in two halves so that all nodes finish one before any begins the next

@@ -38,3 +38,12 @@ def prove(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> Proof:
     if not proof.active:
         raise ResetError(f"arm {arm.name} is not active: {text.strip()[:200]}")
     return proof
+
+
+def is_active(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> bool:
+    """Whether an arm's script says that it is active now; a script that fails means that it is not."""
+    try:
+        prove(arm, mount_point, scripts)
+    except ResetError:
+        return False
+    return True
