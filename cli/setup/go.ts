@@ -1,6 +1,7 @@
 /** Programs built by Go from the modules in tools/, whose go.sum pins every byte of source. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { inCheckout, inLab } from "../checkout.ts";
@@ -45,7 +46,8 @@ export async function build(program: GoProgram, progress: (text: string) => void
     {
       cwd: inCheckout("tools", program.module),
       // The module that says what it needs is in tools/; what a user set for other work does not count here.
-      env: { CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOFLAGS: "", GOWORK: "off" },
+      // Go keeps its cache below HOME, which CI may not have set.
+      env: { HOME: homedir(), CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOFLAGS: "", GOWORK: "off" },
       stdin: "ignore",
       stdout: "ignore",
       reject: false,
