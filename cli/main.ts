@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { Problem } from "./problem.ts";
 import { bench } from "./commands/bench.ts";
+import { classCommand } from "./commands/class.ts";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
 import { env } from "./commands/env.ts";
@@ -29,7 +30,21 @@ Examples:
 Each command has --help.`,
   );
 
-for (const command of [setup, up, down, test, doctor, ssh, status, env, bench, report, extend, sweep])
+for (const command of [
+  setup,
+  up,
+  down,
+  test,
+  doctor,
+  ssh,
+  status,
+  env,
+  bench,
+  report,
+  extend,
+  sweep,
+  classCommand,
+])
   program.addCommand(command);
 
 try {

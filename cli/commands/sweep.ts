@@ -1,6 +1,6 @@
 /** `./lab sweep --aws`: what is left of labs on AWS, found by tags and not by any state, and its removal. */
 import { Command } from "commander";
-import { clientsFor, findLeftovers, remove, select, type Leftover } from "../../stacks/aws/sweep.ts";
+import type { Leftover } from "../../stacks/aws/sweep.ts";
 import { awsSettingsOf, useProfile } from "../awsStack.ts";
 import { confirm } from "../confirm.ts";
 import { Problem } from "../problem.ts";
@@ -38,6 +38,8 @@ Examples:
   .action(async (options: Options) => {
     if (!options.aws) throw new Problem("say where: ./lab sweep --aws (this machine is swept by ./lab down)");
     const region = await regionOf(options);
+    // Loaded when it is needed: the AWS SDK would make every other command slow to start.
+    const { clientsFor, findLeftovers, remove, select } = await import("../../stacks/aws/sweep.ts");
     const clients = clientsFor(region);
     const selection = {
       ...(options.stack === undefined ? { expiredAt: new Date() } : { stack: options.stack }),

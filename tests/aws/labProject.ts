@@ -22,7 +22,8 @@ export interface RemoteCall {
 export class LabProject {
   readonly folder: string;
   readonly #calls: string;
-  readonly #env: Record<string, string>;
+  /** Environment of the CLI, and of whatever else is to see this cloud. */
+  readonly env: Record<string, string>;
 
   /** @param program file of the program, in the checkout */
   constructor(cloud: Cloud, program = "tests/aws/program/index.ts") {
@@ -46,7 +47,7 @@ export class LabProject {
         },
       }),
     );
-    this.#env = {
+    this.env = {
       ...(process.env as Record<string, string>),
       ...cloud.env,
       PULUMI_HOME: join(this.folder, "home"),
@@ -77,7 +78,7 @@ export class LabProject {
   start(...args: string[]): ResultPromise<{ reject: false; all: true }> {
     return execa("pulumi", [...args, "--non-interactive"], {
       cwd: this.folder,
-      env: this.#env,
+      env: this.env,
       extendEnv: false,
       reject: false,
       all: true,

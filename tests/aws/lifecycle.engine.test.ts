@@ -85,9 +85,12 @@ describe("a lab on AWS", () => {
       ]);
       // First boot comes before anything else on the same machine.
       expect(steps.indexOf("node1-first-boot")).toBeLessThan(steps.indexOf("node1-instance-store"));
-      const { outputs } = await lab.outputs<{ outputs: Record<string, unknown> }>();
-      expect(outputs).toMatchObject({ zone: "us-east-1a", images: { "debian-13": "ami-00000000000000011" } });
-      expect(outputs.costEstimate).toMatchObject({ perHour: expect.any(Number) as number });
+      const { targetFacts } = await lab.outputs<{ targetFacts: Record<string, unknown> }>();
+      expect(targetFacts).toMatchObject({
+        zone: "us-east-1a",
+        images: { "debian-13": "ami-00000000000000011" },
+      });
+      expect(targetFacts.costEstimate).toMatchObject({ perHour: expect.any(Number) as number });
     },
     5 * minutes,
   );

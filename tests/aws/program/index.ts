@@ -13,6 +13,9 @@ const lab = awsMachines(
   "disgrafs",
 );
 
+const nodeOutputs = lab.machines.map(({ name, roles, sshCommand }) => ({ name, roles, ssh: sshCommand }));
+
 export const ids = lab.machines.map((machine) => machine.id);
-export const { outputs } = lab;
+export const targetFacts = pulumi.output(lab.outputs);
+export { nodeOutputs as nodes };
 export const objectStore = lab.objectStore;

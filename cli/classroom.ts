@@ -1,0 +1,207 @@
+/** A class: one lab on AWS a student, made, listed and taken down together, at most some at once. */
+import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { LocalWorkspace, type ConfigMap, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { parse } from "csv-parse/sync";
+import { awsFailure } from "../stacks/aws/advice.ts";
+import { sshFolder } from "../stacks/aws/sshFiles.ts";
+import type { AwsFacts } from "./awsStack.ts";
+import { Problem } from "./problem.ts";
+
+export interface Student {
+  /** Names the stack (class-ID) and all that belongs to it. */
+  readonly id: string;
+  readonly name: string;
+  /** Whom to ask; the owner's tag. */
+  readonly contact: string;
+}
+
+/**
+ * Students from a CSV text with a header: `id` (a-z, 0-9, -), and, where there are any, `name` and `email`.
+ * @throws Problem that names the line when one cannot work
+ */
+export function parseStudents(text: string): Student[] {
+  let rows: Record<string, string>[];
+  try {
+    rows = parse(text, { columns: true, trim: true, skip_empty_lines: true, bom: true });
+  } catch (error) {
+    throw new Problem(
+      `the list of students cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      2,
+    );
+  }
+  if (rows.length === 0)
+    throw new Problem("the list of students is empty: it needs a header with `id`, and a line a student", 2);
+  const seen = new Map<string, number>();
+  return rows.map((row, index) => {
+    const line = index + 2;
+    const { id = "", name = id, email = id } = row;
+    if (!/^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$/.test(id))
+      throw new Problem(`line ${line}: id is "${id}"; it must be 1 to 30 of a-z, 0-9 and inner -`, 2);
+    const earlier = seen.get(id);
+    if (earlier !== undefined) throw new Problem(`line ${line}: id "${id}" is on line ${earlier} too`, 2);
+    seen.set(id, line);
+    return { id, name, contact: /^[\w.+@-]{2,64}$/.test(email) ? email : `student-${id}` };
+  });
+}
+
+export const stackOf = (student: Student): string => `class-${student.id}`;
+
+export interface Outcome {
+  readonly student: Student;
+  /** Why it failed, with what to do where that is known; undefined when it worked. */
+  readonly failure: string | undefined;
+}
+
+/** Runs a job for each student, at most `parallel` at once. A failure stops nobody else. `stopped` ends it early. */
+export async function forEachStudent(
+  students: readonly Student[],
+  parallel: number,
+  job: (student: Student) => Promise<void>,
+  stopped: () => boolean = () => false,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const waiting = [...students];
+  const worker = async (): Promise<void> => {
+    for (let student = waiting.shift(); student; student = waiting.shift()) {
+      if (stopped()) {
+        outcomes.push({ student, failure: "not begun: interrupted" });
+        continue;
+      }
+      try {
+        await job(student);
+        outcomes.push({ student, failure: undefined });
+      } catch (error) {
+        outcomes.push({ student, failure: reason(error instanceof Error ? error.message : String(error)) });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(parallel, students.length) }, worker));
+  const order = new Map(students.map((student, index) => [student.id, index]));
+  return outcomes.sort((a, b) => (order.get(a.student.id) ?? 0) - (order.get(b.student.id) ?? 0));
+}
+
+/** One line: AWS's advice where there is some, else the last line that says "error". */
+export function reason(message: string): string {
+  const failure = awsFailure(message);
+  if (failure) return `${failure.code}: ${failure.advice}`;
+  const lines = message.split("\n").map((line) => line.trim());
+  return (
+    lines.filter((line) => /error/i.test(line)).at(-1) ??
+    lines.find((line) => line !== "") ??
+    "no reason given"
+  );
+}
+
+export interface Place {
+  /** Folder of the Pulumi project. */
+  readonly project: string;
+  /** Environment for the Pulumi CLI. */
+  readonly env: Record<string, string>;
+  /** Where sheets, keys and logs of the class go, a folder a student. */
+  readonly folder: string;
+}
+
+const options = ({ project, env }: Place) => ({
+  workDir: project,
+  // The CLI that ./lab setup builds has no version number to check.
+  envVars: { ...env, PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true" },
+});
+
+/** Makes a student's lab, or brings it up to date, then writes the sheet. */
+export async function upFor(place: Place, student: Student, config: ConfigMap): Promise<void> {
+  const stack = await LocalWorkspace.createOrSelectStack(
+    { stackName: stackOf(student), workDir: place.project },
+    options(place),
+  );
+  await stack.setAllConfig(config);
+  await withLog(place, student, async (onOutput) => {
+    // What an earlier run was making when it was ended is made again: every step of a lab may be repeated.
+    await stack.refresh({ onOutput, clearPendingCreates: true });
+    await stack.up({ onOutput });
+  });
+  await writeSheet(place, student, stack);
+}
+
+/** Takes a student's lab down and forgets it. A stack that is not there is fine. */
+export async function downFor(place: Place, student: Student): Promise<void> {
+  const workspace = await LocalWorkspace.create(options(place));
+  if (!(await workspace.listStacks()).some(({ name }) => name === stackOf(student))) return;
+  const stack = await LocalWorkspace.selectStack(
+    { stackName: stackOf(student), workDir: place.project },
+    options(place),
+  );
+  await withLog(place, student, async (onOutput) => {
+    await stack.destroy({ onOutput });
+  });
+  await workspace.removeStack(stackOf(student));
+  rmSync(join(place.folder, student.id), { recursive: true, force: true });
+}
+
+export interface Standing {
+  readonly student: Student;
+  readonly state: "up" | "expired" | "none" | "unfinished";
+  readonly expires: string;
+  readonly usdPerHour: number | "unknown" | "";
+}
+
+/** How a student's lab stands, by its stack's outputs. */
+export async function standingOf(place: Place, student: Student, now: Date): Promise<Standing> {
+  const workspace = await LocalWorkspace.create(options(place));
+  if (!(await workspace.listStacks()).some(({ name }) => name === stackOf(student)))
+    return { student, state: "none", expires: "", usdPerHour: "" };
+  const outputs = await workspace.stackOutputs(stackOf(student));
+  const facts = outputs.targetFacts?.value as AwsFacts | undefined;
+  if (!facts) return { student, state: "unfinished", expires: "", usdPerHour: "" };
+  const state = Date.parse(facts.expires) <= now.getTime() ? "expired" : "up";
+  return { student, state, expires: facts.expires, usdPerHour: facts.costEstimate.perHour };
+}
+
+async function withLog(
+  place: Place,
+  student: Student,
+  run: (onOutput: (text: string) => void) => Promise<void>,
+): Promise<void> {
+  const folder = join(place.folder, student.id);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  await run((text) => {
+    appendFileSync(join(folder, "log"), text);
+  });
+}
+
+/** The student's folder: sheet.md, and key, host keys and configuration for ssh. Give it to the student, and nobody else. */
+async function writeSheet(place: Place, student: Student, stack: Stack): Promise<void> {
+  const outputs = await stack.outputs();
+  const facts = outputs.targetFacts?.value as AwsFacts;
+  const nodes = outputs.nodes?.value as { name: string; roles: string[] }[];
+  const folder = join(place.folder, student.id);
+  const source = sshFolder(stack.name);
+  for (const name of ["key", "known_hosts"]) cpSync(join(source, name), join(folder, name));
+  // ssh reads these paths from where it is started, which is this folder.
+  const config = readFileSync(join(source, "config"), "utf8").replaceAll(`"${source}/`, '"');
+  writeFileSync(join(folder, "config"), config, { mode: 0o600 });
+  writeFileSync(join(folder, "sheet.md"), sheet(student, nodes, facts), { mode: 0o600 });
+}
+
+export function sheet(
+  student: Student,
+  nodes: readonly { name: string; roles: readonly string[] }[],
+  facts: AwsFacts,
+): string {
+  const { perHour, untilExpiry } = facts.costEstimate;
+  const usd = (value: number | "unknown"): string =>
+    value === "unknown" ? "unknown" : `${value.toFixed(2)} USD`;
+  return [
+    `# Lab of ${student.name}`,
+    "",
+    `Your machines go off, with all that is on them, at **${facts.expires}**. Copy what you want to keep before.`,
+    "",
+    "Log in, from the folder of this sheet:",
+    "",
+    ...nodes.map(({ name, roles }) => `    ssh -F config ${name.padEnd(12)} # ${roles.join(", ")}`),
+    "",
+    `It costs about ${usd(perHour)} an hour, ${usd(untilExpiry)} in all (${facts.costEstimate.basis}).`,
+    "The file `key` opens your machines: show it to nobody. If ssh says that it is too open: `chmod 600 key`.",
+    "",
+  ].join("\n");
+}

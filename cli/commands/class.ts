@@ -1,0 +1,29 @@
+/** `./lab class`: a lab on AWS for each student of a list. */
+import { Command } from "commander";
+import type { ClassOptions } from "../classActions.ts";
+
+export const classCommand = new Command("class")
+  .description("a lab on AWS for each student of a list")
+  .requiredOption("--students <file>", "CSV with a header: id, and optionally name and email")
+  .option("--up", "make the labs, or bring them up to date")
+  .option("--down", "take the labs down")
+  .option("--status", "list the labs")
+  .option("--settings <stack>", "the stack whose settings each lab gets", "aws")
+  .option("--parallel <n>", "labs at once", "4")
+  .option("-y, --yes", "do not ask", false)
+  .addHelpText(
+    "after",
+    `
+Shows the cost of all labs first. A failure stops nobody else; run the same command again for those that failed. Each
+student's sheet, key and log are in .lab/class/ID/: give that folder, without the log, to the student.
+
+Examples:
+  ./lab class --students list.csv --up
+  ./lab class --students list.csv --status
+  ./lab class --students list.csv --down`,
+  )
+  .action(async (options: ClassOptions) => {
+    // Loaded when it is needed: Pulumi's Automation API would make every other command slow to start.
+    const { runClass } = await import("../classActions.ts");
+    await runClass(options);
+  });

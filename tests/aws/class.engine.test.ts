@@ -1,0 +1,137 @@
+/** A class of two on moto: one fails for lack of quota, is made at the second try, and both go. And a sweep of orphans. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  downFor,
+  forEachStudent,
+  parseStudents,
+  upFor,
+  type Place,
+  type Student,
+} from "../../cli/classroom.ts";
+import { Cloud } from "./cloud.ts";
+import { LabProject } from "./labProject.ts";
+
+const minutes = 60_000;
+const students = parseStudents("id,name\nada,Ada\nbob,Bob\n");
+const nodes = [{ name: "node1", roles: ["meta", "objects", "client", "ray-head"] }];
+const aws = (owner: string) => ({ region: "us-east-1", owner, sshCidr: "203.0.113.7/32" });
+
+let cloud: Cloud;
+let lab: LabProject;
+let place: Place;
+let empty: string[];
+
+beforeAll(async () => {
+  cloud = await Cloud.start();
+  lab = new LabProject(cloud);
+  empty = await cloud.listing();
+  place = { project: lab.folder, env: lab.env, folder: mkdtempSync(join(tmpdir(), "class-")) };
+}, 2 * minutes);
+afterAll(async () => {
+  await cloud.stop();
+  lab.remove();
+  rmSync(place.folder, { recursive: true });
+}, minutes);
+
+const up = async (student: Student): Promise<void> => {
+  await upFor(place, student, {
+    "disgrafs-lab:aws": { value: JSON.stringify(aws(student.contact)) },
+    "disgrafs-lab:nodes": { value: JSON.stringify(nodes) },
+  });
+};
+
+describe("a class", () => {
+  it(
+    "lists who failed, with what to do, and gives the others a lab",
+    async () => {
+      cloud.faults.push({
+        action: "RunInstances",
+        code: "VcpuLimitExceeded",
+        message: "no more",
+        status: 400,
+        times: 1,
+      });
+      const outcomes = await forEachStudent(students, 1, up);
+      expect(outcomes.map(({ failure }) => failure?.slice(0, 18))).toEqual(["VcpuLimitExceeded:", undefined]);
+    },
+    6 * minutes,
+  );
+
+  it(
+    "makes the missing lab at the next try, and gives each student a sheet and a key of their own",
+    async () => {
+      expect((await forEachStudent(students, 2, up)).map(({ failure }) => failure)).toEqual([
+        undefined,
+        undefined,
+      ]);
+      const read = (id: string, file: string) => readFileSync(join(place.folder, id, file), "utf8");
+      expect(read("ada", "sheet.md")).toMatch(/# Lab of Ada[\s\S]*ssh -F config node1[\s\S]*USD an hour/);
+      expect(read("ada", "key")).not.toBe(read("bob", "key"));
+      expect(statSync(join(place.folder, "ada", "key")).mode & 0o077).toBe(0);
+      // ssh reads the configuration from the sheet's own folder.
+      const parsed = execFileSync("ssh", ["-G", "-F", "config", "node1"], {
+        cwd: join(place.folder, "ada"),
+        encoding: "utf8",
+      });
+      expect(parsed).toMatch(/^identityfile key$/m);
+      expect(parsed).toMatch(/^hostname 127\.77\./m);
+    },
+    6 * minutes,
+  );
+
+  it(
+    "goes without a trace",
+    async () => {
+      const outcomes = await forEachStudent(students, 2, (student) => downFor(place, student));
+      expect(outcomes.map(({ failure }) => failure)).toEqual([undefined, undefined]);
+      expect(existsSync(join(place.folder, "ada"))).toBe(false);
+      expect(await cloud.listing()).toEqual(empty);
+      // Again: nothing to do is no failure.
+      expect(
+        (await forEachStudent(students, 2, (student) => downFor(place, student)))[0]?.failure,
+      ).toBeUndefined();
+    },
+    6 * minutes,
+  );
+});
+
+describe("./lab sweep --aws", () => {
+  const sweep = (...args: string[]) => {
+    try {
+      const stdout = execFileSync(
+        process.execPath,
+        ["cli/main.ts", "sweep", "--aws", "--region", "us-east-1", ...args],
+        {
+          env: { ...lab.env, PULUMI_ACCESS_TOKEN: "" },
+          encoding: "utf8",
+        },
+      );
+      return { status: 0, stdout };
+    } catch (error) {
+      const { status, stdout } = error as { status: number; stdout: string };
+      return { status, stdout };
+    }
+  };
+
+  it(
+    "removes what a stack left whose state is lost, and nothing that is not over",
+    async () => {
+      await lab.configure("lost", { aws: aws("ada"), nodes });
+      await lab.up();
+      rmSync(join(lab.folder, "state"), { recursive: true });
+      expect(sweep()).toEqual({ status: 0, stdout: "0 left in us-east-1\n" });
+      const dry = sweep("--stack", "lost", "--dry-run");
+      expect(dry.status).toBe(1);
+      expect(dry.stdout).toMatch(/^KIND +ID +STACK +OWNER +EXPIRES\ninstance +i-/);
+      expect(sweep("--stack", "lost", "--yes")).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/\n0 left in us-east-1\n$/) as string,
+      });
+      expect(await cloud.listing()).toEqual(empty);
+    },
+    6 * minutes,
+  );
+});
