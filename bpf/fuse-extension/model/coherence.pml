@@ -17,18 +17,18 @@
  * Each rule can be taken away by -D: then a violation must be found.
  */
 #ifndef BOUND
-#define BOUND	2
+#define BOUND	1
 #endif
-#define TICKS	5
-#define CHANGES	2		/* by each side */
+#define TICKS	2
+#define CHANGES	1		/* by each side */
 #define READS	2
-#define BEATS	3
+#define BEATS	1
 
 mtype = { PUSH, PONG };
 
 byte now;			/* clock */
 byte truth;			/* committed version */
-byte committed[2 * CHANGES + 1];	/* when, by version */
+byte committed[2 * CHANGES + 2];	/* when, by version */
 
 byte seq, gen, epoch;		/* as in efuse.h */
 byte lease;			/* served while now < lease */
@@ -41,14 +41,20 @@ byte own;			/* newest version completed on this client */
 bool up = true;			/* the connection, and it tracks */
 bool broken;			/* it breaks once */
 bool pinging;
-byte ping_sent;
 chan wire = [2 * CHANGES + BEATS + 1] of { mtype, byte };
 
+/*
+ * With SPLIT, others get between taking the number and writing it, as they do
+ * in the programs: nobody writes a lower one than is there.
+ */
 inline raise(word, next)
 {
-	atomic { seq++; next = seq; }
-	/* others may raise in between: never write a lower one */
-	atomic { if :: word < next -> word = next :: else fi; next = 0; }
+#ifdef SPLIT
+	d_step { seq++; next = seq; }
+	d_step { word = (word < next -> next : word); next = 0; }
+#else
+	d_step { seq++; word = seq; }
+#endif
 }
 
 inline commit()
@@ -72,21 +78,18 @@ inline check(value, began, need)
 inline read(must, need, began, value, seen, hit)
 {
 	d_step { need = must; began = now; }
-	hit = false;
-	atomic {
-		if
-		:: cached -> value = cache_value; seen = cache_seen; hit = true
-		:: else
-		fi
-	}
+	d_step {
+		hit = cached;
+		value = cache_value;
+		seen = cache_seen;
 #ifndef NO_LEASE
-	hit = hit && now < lease;
+		hit = hit && now < lease;
 #endif
 #ifndef NO_OPEN_WRITE
-	hit = hit && writers == 0;
+		hit = hit && writers == 0;
 #endif
-	hit = hit && gen <= seen;
-	hit = hit && epoch <= seen;
+	}
+	hit = hit && gen <= seen && epoch <= seen;
 	if
 	:: hit
 	:: else ->
@@ -95,7 +98,7 @@ inline read(must, need, began, value, seen, hit)
 #ifdef FILL_RACE
 		seen = seq;
 #endif
-		atomic {
+		d_step {
 			cached = true;
 			cache_value = value;
 			cache_seen = seen;
@@ -125,6 +128,7 @@ active proctype other_client()
 }
 #endif
 
+#ifndef NO_CHANGER
 /* SETATTR and the like: made when the daemon answers. */
 active proctype changer()
 {
@@ -143,6 +147,8 @@ active proctype changer()
 	od
 }
 
+#endif
+
 #ifdef WRITER
 /*
  * A file that is open for writing: the daemon knows a new length that Redis
@@ -160,7 +166,7 @@ active proctype writer()
 }
 #endif
 
-active [2] proctype reader()
+active proctype reader()
 {
 	byte n, need, began, value, seen;
 	bool hit;
@@ -171,6 +177,7 @@ active [2] proctype reader()
 	od
 }
 
+#ifdef OPENER
 /* open(), then fstat() or read() */
 active proctype opener()
 {
@@ -183,14 +190,7 @@ active proctype opener()
 #endif
 	read(opened, need, began, value, seen, hit)
 }
-
-active proctype redis()
-{
-end:	do
-	:: atomic { pinging && up && ping_sent != 255 ->
-		    wire!PONG,ping_sent; ping_sent = 255 }
-	od
-}
+#endif
 
 active proctype network()
 {
@@ -226,23 +226,21 @@ end:	do
 #ifdef RENEW_FROM_REPLY
 		when = now;
 #endif
-		atomic {
-			if
-			:: when + BOUND > lease -> lease = when + BOUND
-			:: else
-			fi;
+		d_step {
+			lease = (when + BOUND > lease -> when + BOUND : lease);
 			when = 0;
+			pinging = false;
 		}
-		pinging = false
+	/*
+	 * Redis answers at once. If it took its time, all the more pushes
+	 * would be in front of the answer.
+	 */
 	:: atomic { up && !pinging && beats < BEATS ->
-		    beats++; pinging = true; ping_sent = now; }
-#ifdef EARLY_RENEWAL
-		atomic { lease = now + BOUND; }
-#endif
+		    beats++; pinging = true; wire!PONG,now; }
 #ifdef RENEW_ALWAYS
 	:: atomic { now < TICKS -> lease = now + BOUND; }
 #endif
-	:: atomic { !up -> up = true; pinging = false; ping_sent = 0; }
+	:: atomic { !up -> up = true; pinging = false; }
 #ifndef NO_EPOCH
 		raise(epoch, next)
 #endif
