@@ -17,13 +17,19 @@ from .programs import GRACE_SECONDS
 from .progress import Progress
 from .store import Store
 
-# A worker process imports Ray before it answers: 10 s in emulation, more on a busy host.
-START_SECONDS = 180.0
+# A worker process imports Ray before it answers: 10 s in emulation, a minute and more on a busy host.
+START_SECONDS = 300.0
 SHARE = 0.001
+# Agents that are started again in a run, when theirs died or did not answer.
+MOST_REPLACEMENTS = 3
 
 
 class NodeLostError(Exception):
-    """A client does not answer. The message names it."""
+    """Clients do not answer. The message names them and says what Ray says."""
+
+    def __init__(self, message: str, clients: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.clients = clients or []
 
 
 class Driver:
@@ -35,6 +41,7 @@ class Driver:
         self.progress = Progress(plan, self.show)
         self.agents: dict[str, Any] = {}
         self.facts: dict[str, dict[str, Any]] = {}
+        self.replacements = 0
         self.begin = time.monotonic()
 
     def show(self, line: str) -> None:
@@ -67,12 +74,29 @@ class Driver:
 
     def start_agents(self) -> None:
         """One actor on each client; learns the facts of each node."""
-        actor = ray.remote(Agent)
         for name in self.plan.clients:
-            # Threads of its own for `abort` while a window runs.
-            options = {"num_cpus": 0, "resources": {f"client_{name}": SHARE}, "max_concurrency": 4}
-            self.agents[name] = actor.options(**options).remote(self.plan, name)
+            self.agents[name] = self.start_agent(name)
         self.facts = self.all("facts", timeout=START_SECONDS)
+
+    def start_agent(self, name: str) -> Any:  # noqa: ANN401
+        """Start an actor that is pinned to a client, with threads of its own for `abort` while a window runs."""
+        options = {"num_cpus": 0, "resources": {f"client_{name}": SHARE}, "max_concurrency": 4}
+        return ray.remote(Agent).options(**options).remote(self.plan, name)
+
+    def replace_agents(self, error: NodeLostError) -> None:
+        """Start new agents for those that are lost. Raises the error again when that cannot be, or not any more."""
+        for name in error.clients:
+            self.replacements += 1
+            if self.replacements > MOST_REPLACEMENTS:
+                raise error
+            self.show(f"{error}: starting another agent on {name}")
+            ray.kill(self.agents[name])
+            self.agents[name] = self.start_agent(name)
+            facts = self.gather({name: self.agents[name].facts.remote()}, START_SECONDS)[name]
+            if facts["bootId"] != self.facts[name]["bootId"]:
+                # Arms are compared in one boot: this block is taken anew by the next start of the run.
+                raise NodeLostError(f"node lost: {name} was started again during the run")
+            self.gather({name: self.agents[name].prepare.remote()}, GRACE_SECONDS + 600)
 
     def boots(self) -> dict[str, str]:
         """Boot of each client."""
@@ -85,16 +109,21 @@ class Driver:
         )
 
     def gather(self, calls: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """Answers by client. NodeLostError when one does not come."""
+        """Answers by client. Waits for all that will answer; NodeLostError when one does not."""
         deadline = time.monotonic() + timeout
-        answers = {}
+        answers: dict[str, Any] = {}
+        lost: dict[str, str] = {}
         for name, call in calls.items():
             try:
                 answers[name] = ray.get(call, timeout=max(0.1, deadline - time.monotonic()))
-            except GetTimeoutError as error:
-                raise NodeLostError(f"node lost: {name} gave no answer in {timeout:.0f} s") from error
+            except GetTimeoutError:
+                lost[name] = f"no answer in {timeout:.0f} s"
             except RayActorError as error:
-                raise NodeLostError(f"node lost: {name} ({type(error).__name__})") from error
+                # Ray's text names causes after many lines of advice: the first two say what it saw.
+                lost[name] = " ".join(str(error).split())[:200]
+        if lost:
+            said = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
+            raise NodeLostError(f"node lost: {said}", list(lost))
         return answers
 
     def block(self, block: Block) -> None:
@@ -116,9 +145,6 @@ class Driver:
             if time.monotonic() - self.begin > self.plan.limit_seconds:
                 raise NodeLostError(f"time limit of {self.plan.limit_seconds / 60:.0f} minutes reached")
             self.progress.point(block, slot, workload)
-            if reset is None or (workload.caches == "cold" and not fresh):
-                reset = self.reset_with_retry(arm)
-                fresh = True
             record: dict[str, Any] = {
                 "version": 1,
                 "block": block.index,
@@ -131,15 +157,24 @@ class Driver:
                 # Moment of the timed window, by the head's clock; null when it did not come to one.
                 "windowStart": None,
                 "reset": reset,
-                "invalid": reset["invalid"],
+                "invalid": None,
                 "clients": {},
             }
             files: dict[str, bytes] = {}
-            if record["invalid"] is None:
-                files = self.point(block, slot, workload, arm, record)
-                fresh = fresh and workload.place != "mount"
-            else:
-                # A mount that could not be confirmed is tried again before the next workload.
+            try:
+                if reset is None or (workload.caches == "cold" and not fresh):
+                    reset = record["reset"] = self.reset_with_retry(arm)
+                    fresh = True
+                record["invalid"] = reset["invalid"]
+                if record["invalid"] is None:
+                    files = self.point(block, slot, workload, arm, record)
+                    fresh = fresh and workload.place != "mount"
+                else:
+                    # A mount that could not be confirmed is tried again before the next workload.
+                    reset = None
+            except NodeLostError as error:
+                record["invalid"] = str(error)
+                self.replace_agents(error)
                 reset = None
             self.store.write_point(block, slot, workload, record, files)
             self.progress.finish_point(measured=True)
