@@ -5,6 +5,9 @@ import { Provider } from "./service.ts";
 /** Milliseconds for running operations to end when the engine is gone, or asks for the end. */
 const shutDownTimeout = 40_000;
 
+// Ours, from the launcher: no business of the commands that run here.
+delete process.env["NODE_COMPILE_CACHE"];
+
 // The engine passes its address last; flags for logging and tracing may stand before it.
 const engine = process.argv.slice(2).findLast((argument) => /^[^-].*:\d+$/.test(argument));
 const provider = new Provider(engine);

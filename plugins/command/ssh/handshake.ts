@@ -1,7 +1,7 @@
 /** From a stream with a banner to a session that has logged in: host key, credentials, deadline. */
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
-import ssh2, { type Client, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
+import type { Client, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
 import { abortReason, message, StepError } from "../errors.ts";
 import { address, hostKeyWords, type Connection } from "./connection.ts";
 import { NotReady } from "./gate.ts";
@@ -16,13 +16,15 @@ const keepaliveInterval = 15_000;
 const keepaliveCount = 4;
 
 /** Logs in on a stream; the stream belongs to the client afterwards, and is closed if this fails. */
-export function handshake(
+export async function handshake(
   stream: Duplex,
   connection: Connection,
   milliseconds: number,
   signal: AbortSignal,
 ): Promise<Client> {
-  return new Promise((resolve, reject) => {
+  // Loaded when it is needed: most starts of this process connect to nothing.
+  const { default: ssh2 } = await import("ssh2");
+  return await new Promise((resolve, reject) => {
     const client = new ssh2.Client();
     let wrongKey: StepError | undefined;
     const end = (outcome: () => void): void => {
@@ -51,6 +53,10 @@ export function handshake(
     });
     client.on("close", closed);
     client.on("ready", () => end(() => resolve(client)));
+    if (signal.aborted) {
+      stop();
+      return;
+    }
     try {
       client.connect({
         ...credentials(connection),
