@@ -1,0 +1,261 @@
+"""What the driver does with a plan, on agents that run in this process: Ray itself is part of the lab's tests."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from disgrafs_benchmark.plan import Workload, read_plan
+
+
+class ActorError(Exception):
+    """Stands for ray.exceptions.RayActorError."""
+
+
+class Method:
+    """A method of an actor: what `remote` gives is the call, made when it is got."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def remote(self, *arguments: object) -> Callable[[], Any]:
+        """Make a call, to be got."""
+        return lambda: self.function(*arguments)
+
+
+class Handle:
+    """An actor."""
+
+    def __init__(self, agent: "FakeAgent") -> None:
+        self.agent = agent
+
+    def __getattr__(self, name: str) -> Method:
+        return Method(getattr(self.agent, name))
+
+
+class Cluster:
+    """What is in the place of Ray, and what the agents are to do wrong."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.dead: set[str] = set()
+        self.started: list[str] = []
+        self.boots = {"node1": "a", "node2": "b"}
+        self.failing: dict[str, int] = {}
+
+    def module(self) -> ModuleType:
+        """A module with the names of Ray that the driver uses."""
+        ray = ModuleType("ray")
+        exceptions = ModuleType("ray.exceptions")
+        for name, kind in {
+            "RayActorError": ActorError,
+            "RayError": ActorError,
+            "GetTimeoutError": TimeoutError,
+        }.items():
+            setattr(exceptions, name, kind)
+        names = {"get": lambda call, timeout=None: call(), "remote": lambda _cls: self, "exceptions": exceptions}
+        names |= {"kill": lambda handle: self.log.append(f"{handle.agent.name} killed")}
+        for name, value in names.items():
+            setattr(ray, name, value)
+        sys.modules["ray.exceptions"] = exceptions
+        return ray
+
+    def options(self, **options: Any) -> "Cluster":  # noqa: ANN401
+        """Options of an actor: each is pinned to its client."""
+        assert options["num_cpus"] == 0
+        return self
+
+    def remote(self, _plan: object, name: str) -> Handle:
+        """Start an actor."""
+        self.started.append(name)
+        self.dead.discard(name)
+        return Handle(FakeAgent(self, name))
+
+
+class FakeAgent:
+    """An agent that writes down what it was asked."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.cluster = cluster
+        self.name = name
+
+    def note(self, text: str) -> None:
+        """Write down, or be dead."""
+        if self.name in self.cluster.dead:
+            raise ActorError("The actor died.\n  Its worker is gone.")
+        self.cluster.log.append(f"{self.name} {text}")
+
+    def facts(self) -> dict[str, Any]:
+        self.note("facts")
+        return {"bootId": self.cluster.boots[self.name]}
+
+    def clock(self) -> float:
+        return 1000.0
+
+    def prepare(self) -> None:
+        self.note("prepare")
+
+    def clean_up(self) -> None:
+        self.note("clean up")
+
+    def unmount_and_drop(self) -> dict[str, Any]:
+        self.note("unmount")
+        if self.cluster.failing.get(self.name, 0) > 0:
+            self.cluster.failing[self.name] -= 1
+            return {"invalid": "drop caches: not counted"}
+        return {"steps": []}
+
+    def drop_elsewhere(self) -> dict[str, Any]:
+        self.note("drop elsewhere")
+        return {"steps": []}
+
+    def mount_arm(self, arm: str) -> dict[str, Any]:
+        self.note(f"mount {arm}")
+        return {"steps": []}
+
+    def ready(self, workload: Workload, _seed: int) -> dict[str, Any]:
+        self.note(f"ready {workload.name}")
+        return {}
+
+    def measure(self, workload: Workload, arm: str, seed: int, _start: float) -> dict[str, Any]:
+        self.note(f"measure {workload.name} {arm} {seed}")
+        return {"late": 0, "seconds": 1, "files": {"loops.json": b"{}"}}
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A driver module on a cluster of this process."""
+    cluster = Cluster()
+    monkeypatch.setitem(sys.modules, "ray", cluster.module())
+    monkeypatch.delitem(sys.modules, "disgrafs_benchmark.driver", raising=False)
+    yield cluster
+    sys.modules.pop("ray.exceptions", None)
+    sys.modules.pop("disgrafs_benchmark.driver", None)
+
+
+def run(folder: Path, plan_file: Path) -> Any:  # noqa: ANN401
+    """Carry out the smoke plan in a folder."""
+    from disgrafs_benchmark.driver import Driver
+
+    if not (folder / "plan.json").exists():
+        shutil.copy(plan_file, folder / "plan.json")
+    driver = Driver(read_plan(plan_file), folder)
+    driver.run()
+    return driver
+
+
+def points(folder: Path) -> dict[str, dict[str, Any]]:
+    """Records of all points by the name of their folder."""
+    return {file.parent.name: json.loads(file.read_text()) for file in sorted((folder / "points").glob("*/point.json"))}
+
+
+def test_every_point_of_the_plan_is_taken_on_every_client(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+    plan = run(tmp_path, plan_file).plan
+    taken = points(tmp_path)
+    assert len(taken) == plan.points
+    assert all(record["invalid"] is None and set(record["clients"]) == {"node1", "node2"} for record in taken.values())
+    assert json.loads((tmp_path / "end.json").read_text())["lost"] is None
+    assert (tmp_path / "finished").exists()
+    assert cluster.log[-2:] == ["node1 clean up", "node2 clean up"]
+
+
+def test_all_clients_are_unmounted_before_the_store_drops_and_any_mounts(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    run(tmp_path, plan_file)
+    begin = cluster.log.index("node1 unmount")
+    assert cluster.log[begin : begin + 5] == [
+        "node1 unmount",
+        "node2 unmount",
+        "node1 drop elsewhere",
+        "node1 mount ttl",
+        "node2 mount ttl",
+    ]
+
+
+def test_an_arms_turn_begins_with_a_new_mount(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+    plan = run(tmp_path, plan_file).plan
+    turns = [slot.arm for block in plan.blocks for slot in block.slots]
+    assert [line.removeprefix("node1 mount ") for line in cluster.log if line.startswith("node1 mount")] == turns
+
+
+def test_all_arms_of_a_block_get_the_same_work_and_the_next_block_other_work(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    run(tmp_path, plan_file)
+    seeds = [line.split()[-1] for line in cluster.log if line.startswith("node1 measure control")]
+    assert seeds == ["7000"] + ["7001"] * 3 + ["7002"] * 3 + ["7003"] * 3
+
+
+def test_points_that_are_there_are_not_taken_again(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+    run(tmp_path, plan_file)
+    shutil.rmtree(next((tmp_path / "points").glob("002-1-*-control")))
+    cluster.log.clear()
+    run(tmp_path, plan_file)
+    assert [line for line in cluster.log if "measure" in line and line.startswith("node1")] == [
+        line for line in cluster.log if line.startswith("node1 measure control")
+    ]
+    assert len([line for line in cluster.log if line.startswith("node1 measure")]) == 1
+
+
+def test_a_protocol_that_fails_once_is_tried_again(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+    cluster.failing = {"node2": 1}
+    run(tmp_path, plan_file)
+    first = next(iter(points(tmp_path).values()))
+    assert first["invalid"] is None
+    assert first["reset"]["firstTry"]["invalid"] == "cold-cache protocol failed: node2: drop caches: not counted"
+
+
+def test_a_protocol_that_fails_twice_makes_the_point_invalid_and_no_other(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    cluster.failing = {"node2": 2}
+    plan = run(tmp_path, plan_file).plan
+    invalid = {name: record["invalid"] for name, record in points(tmp_path).items() if record["invalid"]}
+    assert invalid == {
+        f"000-0-ttl-{plan.workloads[0].name}": "cold-cache protocol failed: node2: drop caches: not counted"
+    }
+    assert not any("node1 measure metadata ttl 7000" in line for line in cluster.log)
+
+
+def test_an_agent_that_dies_is_replaced_and_its_point_invalid(
+    cluster: Cluster, tmp_path: Path, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = FakeAgent.measure
+
+    def dies_once(self: FakeAgent, workload: Workload, arm: str, seed: int, start: float) -> dict[str, Any]:
+        if self.name == "node2" and seed == 7002 and cluster.started.count("node2") == 1:
+            cluster.dead.add("node2")
+        return original(self, workload, arm, seed, start)
+
+    monkeypatch.setattr(FakeAgent, "measure", dies_once)
+    run(tmp_path, plan_file)
+    invalid = [record for record in points(tmp_path).values() if record["invalid"]]
+    assert [record["invalid"] for record in invalid] == ["node lost: node2: The actor died. Its worker is gone."]
+    assert invalid[0]["block"] == 2
+    assert cluster.started == ["node1", "node2", "node2"]
+    assert json.loads((tmp_path / "end.json").read_text())["lost"] is None
+
+
+def test_a_node_that_was_started_again_ends_the_run(
+    cluster: Cluster, tmp_path: Path, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = FakeAgent.ready
+
+    def reboots(self: FakeAgent, workload: Workload, seed: int) -> dict[str, Any]:
+        if self.name == "node2" and seed == 7002 and cluster.started.count("node2") == 1:
+            cluster.boots["node2"] = "c"
+            cluster.dead.add("node2")
+        return original(self, workload, seed)
+
+    monkeypatch.setattr(FakeAgent, "ready", reboots)
+    run(tmp_path, plan_file)
+    assert (
+        json.loads((tmp_path / "end.json").read_text())["lost"] == "node lost: node2 was started again during the run"
+    )
+    assert max(record["block"] for record in points(tmp_path).values()) == 1
