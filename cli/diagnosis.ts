@@ -29,7 +29,7 @@ export async function diagnose(): Promise<Finding[]> {
     accelerator(),
     await packages(),
     await python(),
-    await network(),
+    await qemu(),
     await userNamespaces(),
     node(),
     await pulumi(),
@@ -128,21 +128,21 @@ async function python(): Promise<Finding> {
   return { subject, verdict: "note", text: version, advice: "the pinned packages are for 3.11 to 3.13" };
 }
 
-/** Debian's QEMU can join a vde switch; Ubuntu's is built without. */
-async function network(): Promise<Finding> {
-  const subject = "QEMU";
+/** The machines' private network is a vde switch. Debian's QEMU can be plugged into one; Ubuntu's is built without. */
+async function qemu(): Promise<Finding> {
   const { stdout, failed } = await execa("qemu-system-x86_64", ["-netdev", "help"], { reject: false });
-  if (failed) return { subject, verdict: "bad", text: "does not run", advice: "./lab setup installs it" };
-  const kinds = stdout.split("\n").slice(1);
-  if (!kinds.includes("user")) {
-    return {
-      subject,
-      verdict: "bad",
-      text: "has no user networking",
-      advice: "use the distribution's own QEMU",
-    };
-  }
-  return { subject, verdict: "ok", text: `networks: ${kinds.filter((kind) => kind !== "").join(" ")}` };
+  if (failed)
+    return { subject: "QEMU", verdict: "bad", text: "does not run", advice: "./lab setup installs it" };
+  return qemuNetworks(stdout);
+}
+
+/** Takes what `-netdev help` prints: a heading, then one kind a line. */
+export function qemuNetworks(help: string): Finding {
+  const kinds = help.split("\n").map((line) => line.trim());
+  const missing = ["user", "vde"].filter((kind) => !kinds.includes(kind));
+  if (missing.length === 0) return { subject: "QEMU", verdict: "ok", text: "has the networks user and vde" };
+  const advice = "the local target needs a QEMU that is built with them, as Debian's is";
+  return { subject: "QEMU", verdict: "bad", text: `is built without: ${missing.join(", ")}`, advice };
 }
 
 /** What mmdebstrap needs when we are not root. */

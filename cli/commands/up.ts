@@ -22,6 +22,7 @@ Runs again at any time: what is there already is left alone, also after an inter
 Examples:
   ./lab up                                    three local machines: meta, node1, node2
   ./lab up -c topology=single                 one machine
+  ./lab up -c juicefs.attrCacheSeconds=5      keys are described in Pulumi.yaml
   ./lab up --stack second                     another lab beside the first
   ./lab up --stack aws -c target=aws --preview`,
   )
@@ -31,6 +32,8 @@ Examples:
     await pulumi.select();
     await pulumi.recover();
     const settings = options.config.flatMap((setting) => ["--config", setting]);
+    // So that a dot goes into an object: juicefs.attrCacheSeconds=5.
+    if (settings.length > 0) settings.push("--config-path");
     const mode = options.preview ? [] : ["--yes", "--skip-preview"];
     process.exitCode = await pulumi.run("up", ...mode, ...settings);
   });

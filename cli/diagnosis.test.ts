@@ -1,0 +1,42 @@
+import { cores, disk, memory, qemuNetworks, system } from "./diagnosis.ts";
+
+const gibibyte = 2 ** 30;
+
+describe("doctor", () => {
+  it("knows the systems that are tried, and the only processor", () => {
+    const debian = { id: "debian", version: "13", title: "Debian 13" };
+    expect(system(debian, "x64").verdict).toBe("ok");
+    expect(system({ ...debian, version: "11" }, "x64").verdict).toBe("note");
+    expect(system(debian, "arm64").verdict).toBe("bad");
+  });
+
+  it("says what to do when memory is short", () => {
+    const meminfo = (gib: number): string => `MemTotal: 99 kB\nMemAvailable:   ${gib * 1024 * 1024} kB\n`;
+    expect(memory(meminfo(8))).toEqual({ subject: "memory", verdict: "ok", text: "8.0 GiB available" });
+    expect(memory(meminfo(4))).toMatchObject({
+      verdict: "note",
+      advice: "use ./lab up -c topology=single, or free 8 GiB",
+    });
+    expect(memory(meminfo(1))).toMatchObject({ verdict: "bad", advice: "free at least 3 GiB" });
+  });
+
+  it("says how much disk is wanted", () => {
+    expect(disk(20 * gibibyte).verdict).toBe("ok");
+    expect(disk(10 * gibibyte)).toMatchObject({ verdict: "note", text: "10 GiB free in this checkout" });
+    expect(disk(2 * gibibyte).verdict).toBe("bad");
+  });
+
+  it("takes one core for slow, not for wrong", () => {
+    expect(cores(1).verdict).toBe("note");
+    expect(cores(2).verdict).toBe("ok");
+  });
+
+  it("finds a QEMU that cannot be plugged into the private network", () => {
+    const head = "Available netdev backend types:\n";
+    expect(qemuNetworks(`${head}socket\nstream\nuser\nvde\n`).verdict).toBe("ok");
+    expect(qemuNetworks(`${head}socket\nstream\nuser\nvhost-vdpa\n`)).toMatchObject({
+      verdict: "bad",
+      text: "is built without: vde",
+    });
+  });
+});
