@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { remote } from "@pulumi/command";
+import { readSource, sourceHash } from "../plugins/command/files/source.ts";
 import type { Machine } from "./machine.ts";
 import { program, type Call } from "./shell.ts";
 
@@ -92,7 +93,7 @@ export interface RemoteFilesArgs {
   readonly path: string;
 }
 
-/** Files from this checkout on a machine. Its `id` changes with their content: give it to a step's `inputs`. */
+/** Files from this checkout on a machine. Its `hash` changes with their content: give it to a step's `inputs`. */
 export class RemoteFiles extends pulumi.ComponentResource {
   /** Hash of what was copied, known after the copy. */
   readonly hash: pulumi.Output<string>;
@@ -114,7 +115,9 @@ export class RemoteFiles extends pulumi.ComponentResource {
       },
       { parent: this, deletedWith: args.machine.resource, dependsOn: [args.machine.resource] },
     );
-    this.hash = copy.id;
+    // The resource keeps its id when its files change, so the hash is taken here: the one by which the provider tells.
+    const hash = pulumi.output(args.source).apply(async (path) => sourceHash(await readSource({ kind: "asset", path })));
+    this.hash = pulumi.all([hash, copy.id]).apply(([value]) => value);
     this.registerOutputs({ hash: this.hash });
   }
 }

@@ -17,6 +17,30 @@ fi
 where="--address=$head:$gcs"
 [ "$kind" = worker ] || where="--head --port=$gcs --include-dashboard=false"
 restart=no
+# Ray 2.60's raylet ends itself when its helper processes have not written their port files 15 s after it started, and
+# nothing makes that longer; on an emulated machine two Python programs can need more. What they would write is known:
+# without ray[default] the dashboard's agent has no ports (-1), and the other one's is pinned. So it is written for them.
+put /opt/disgrafs/ray-ports.sh 0755 <<'END' && restart=yes
+#!/usr/bin/env bash
+# Usage: ray-ports.sh RAY-PID
+set -euo pipefail
+option() { tr '\0' '\n' <"/proc/$raylet/cmdline" | sed -n "s/^--$1=//p" | head -n 1; }
+while kill -0 "$1" 2>/dev/null; do
+  for raylet in $(pgrep -x raylet); do
+    session=$(option session_dir) id=$(option node_id) runtime_env=$(option runtime_env_agent_port)
+    [ -d "$session" ] && [ -n "$id" ] || continue
+    for file in dashboard_agent_listen_port=-1 metrics_agent_port=-1 metrics_export_port=-1 \
+      "runtime_env_agent_port=$runtime_env"; do
+      path=$session/${file%%=*}_$id
+      [ -e "$path" ] && continue
+      printf %s "${file#*=}" >"$path.new"
+      mv "$path.new" "$path"
+    done
+    exit 0
+  done
+  sleep 0.2
+done
+END
 # A head that was started again is another cluster, which this node has to join anew.
 put /etc/disgrafs/ray-head-boot 0644 <<<"$head_boot" && restart=yes
 put /etc/systemd/system/ray.service 0644 <<END && restart=yes
@@ -26,13 +50,15 @@ After=network.target juicefs.service
 
 [Service]
 # An emulated machine is slow, not dead: Ray's own limits would declare it so while its helpers still start.
-Environment=RAY_raylet_start_wait_time_s=300 RAY_agent_register_timeout_ms=300000 RAY_gcs_rpc_server_reconnect_timeout_s=300
+Environment=RAY_raylet_start_wait_time_s=120 RAY_agent_register_timeout_ms=300000 RAY_gcs_rpc_server_reconnect_timeout_s=300
 Environment=RAY_health_check_initial_delay_ms=60000 RAY_health_check_timeout_ms=60000 RAY_health_check_period_ms=10000
 Environment=RAY_USAGE_STATS_ENABLED=0 RAY_prestart_worker_first_driver=0 RAY_enable_worker_prestart=0 PYTHONUNBUFFERED=1
 # Neither the log monitor nor the autoscaler's is of use here, and each is a Python process that works all the time.
 ExecStart=$venv/bin/ray start --block $where --node-ip-address=$address --num-cpus=$(nproc) \\
   --object-store-memory=$((memory * 1024 * 1024)) --resources='$resources' --disable-usage-stats \\
   --include-log-monitor=false --no-monitor $*
+ExecStartPost=/opt/disgrafs/ray-ports.sh \$MAINPID
+TimeoutStartSec=300
 Restart=on-failure
 RestartSec=1
 KillMode=control-group
