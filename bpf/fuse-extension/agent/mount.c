@@ -157,6 +157,12 @@ static const char *refuse(const struct found *f)
 		why = "open-cache: the daemon's own answers can be old";
 	else if (opt.mode == EFUSE_LEASE && json_set(doc, "ClientCache"))
 		why = "client-cache: the daemon's own answers can be old";
+	/* The kernel keeps those answers by itself, where nobody can refuse. */
+	if (!why && opt.mode == EFUSE_LEASE && !opt.notify &&
+	    (json_set(doc, "AttrTimeout") || json_set(doc, "EntryTimeout") ||
+	     json_set(doc, "DirEntryTimeout")))
+		say("%s is mounted with cache times: they add to the bound (use --attr-cache=0 --entry-cache=0 --dir-entry-cache=0)",
+		    opt.mount);
 	pid = json(doc, "Pid");
 	daemon_pid = pid ? atoi(pid) : 0;
 	free(doc);

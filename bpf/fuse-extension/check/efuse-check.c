@@ -450,17 +450,23 @@ static int step(int timeout)
 /* Version 0 of everything, made by the first worker. */
 static void prepare(const char *dir)
 {
-	char path[512];
+	char path[544];
 	int i;
 
 	for (i = 0; i < object_count; i++) {
 		struct object *o = &objects[i];
 
 		o->kind = i % KINDS;
-		snprintf(path, sizeof(path), "%s/%s%d%s", dir,
+		snprintf(path, 512, "%s/%s%d%s", dir,
 			 kind_names[o->kind], i, o->kind == NAME ? ".0" : "");
 		unlink(path);
 		rmdir(path);
+		if (o->kind == LINKS) {
+			/* of an earlier run: then link() would do nothing */
+			strcat(path, ".link");
+			unlink(path);
+			path[strlen(path) - strlen(".link")] = 0;
+		}
 		if (o->kind == EXISTS || o->kind == FOLDER)
 			continue;
 		if (o->kind == DATA ? make_stamped(path, 0, O_TRUNC) :

@@ -21,7 +21,11 @@
 #endif
 #define TICKS	2
 #define CHANGES	1		/* by each side */
+#ifdef OPENER
+#define READS	1
+#else
 #define READS	2
+#endif
 #define BEATS	1
 
 mtype = { PUSH, PONG };

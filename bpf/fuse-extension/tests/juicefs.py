@@ -165,10 +165,10 @@ def main():
         for line in subprocess.run(["ss", "-Htnp", "dport", "=", ":6398"], capture_output=True, text=True).stdout.splitlines():
             if "efuse-agent" in line:
                 ports.append(line.split()[3].rsplit(":", 1)[1])
-        rules = "table inet cut { chain in { type filter hook input priority 0;"
+        rules = "table inet cut {\n chain in {\n type filter hook input priority 0;\n"
         for port in ports:
-            rules += f" tcp sport {port} drop; tcp dport {port} drop;"
-        subprocess.run(["nft", "-f", "-"], input=rules + " } }", text=True, check=True)
+            rules += f"tcp sport {port} drop\ntcp dport {port} drop\n"
+        subprocess.run(["nft", "-f", "-"], input=rules + "}\n}\n", text=True, check=True)
         time.sleep(BOUND / 1000 * 2)
         quiet("nft", "delete", "table", "inet", "cut")
         time.sleep(3)
