@@ -56,10 +56,13 @@ done_testing() {
   exit "$tap_failed"
 }
 
-# nothing_left LOADER: no program, map or pin of it is in the kernel.
+# nothing_left LOADER: no program, map or pin of it is in the kernel, which frees them a moment after their last user.
 nothing_left() {
-  local status
-  status=$("$1" --status)
-  echo "$status"
-  jq -e '.programs == [] and .maps == [] and (.running | not) and (.pinned | not)' <<<"$status"
+  wait_for 10 is_nothing_left "$1" || {
+    "$1" --status
+    return 1
+  }
+}
+is_nothing_left() {
+  jq -e '.programs == [] and .maps == [] and (.running | not) and (.pinned | not)' <<<"$("$1" --status)"
 }

@@ -24,6 +24,8 @@ static const char documentation[] =
 
 /* Readers get this long to take what waits for them when we end. */
 #define DRAIN_SECONDS 10
+/* Checks, 50 ms apart, that must find all queues empty. */
+#define QUIET_CHECKS 20
 
 static const char *cgroup = "/sys/fs/cgroup";
 static unsigned long port = 6379;
@@ -121,16 +123,19 @@ static int let_go(struct redis_sockmap_bpf *skel, int sockets, int control)
 	unsigned long long deadline = ext_now_ns() +
 				      DRAIN_SECONDS * 1000000000ULL;
 	struct rs_key key;
-	int err, n;
+	int err, n, quiet = 0;
 
 	err = set_draining(control);
 	if (err)
 		return err;
-	/* A sender that was past the test before is through by now. */
-	nanosleep(&pause, NULL);
+	/*
+	 * A sender may have been told to redirect and not have done it yet,
+	 * which nothing shows: so the queues must stay empty for a while.
+	 */
 	for (;;) {
 		n = unread(skel, sockets, false);
-		if (n <= 0 || ext_now_ns() > deadline)
+		quiet = n ? 0 : quiet + 1;
+		if (n < 0 || quiet > QUIET_CHECKS || ext_now_ns() > deadline)
 			break;
 		nanosleep(&pause, NULL);
 	}

@@ -105,6 +105,7 @@ redis_values() {
 
 # A stream goes on through the end of the loader, however it ends.
 survives() {
+  run
   mkfifo "$work/fifo.$1"
   inside timeout 200 python3 vm.py "$port" 127.0.0.1 stream <"$work/fifo.$1" >"$work/stream" 2>"$work/stream.err" &
   local stream=$!
@@ -177,8 +178,8 @@ redis
 check "Redis: large values and pipelines" moved redirected redis_values
 redis-cli -p "$port" shutdown nosave || true
 wait_for 20 refuses redis-cli -p "$port" ping
+stop
 check "a stream survives the loader's end, and nothing is left" survives end
-run
 check "a stream survives kill -9 and --remove, and nothing is left" survives kill
 check "unread bytes are not thrown away" unread_is_kept
 check "killed at every step: nothing is left" killed_at_every_step
