@@ -116,7 +116,9 @@ export class RemoteFiles extends pulumi.ComponentResource {
       { parent: this, deletedWith: args.machine.resource, dependsOn: [args.machine.resource] },
     );
     // The resource keeps its id when its files change, so the hash is taken here: the one by which the provider tells.
-    const hash = pulumi.output(args.source).apply(async (path) => sourceHash(await readSource({ kind: "asset", path })));
+    const hash = pulumi
+      .output(args.source)
+      .apply(async (path) => sourceHash(await readSource({ kind: "asset", path })));
     this.hash = pulumi.all([hash, copy.id]).apply(([value]) => value);
     this.registerOutputs({ hash: this.hash });
   }
