@@ -29,7 +29,7 @@ beforeAll(async () => {
   lab = new LabProject(cloud);
   empty = await cloud.listing();
   place = { project: lab.folder, env: lab.env, folder: mkdtempSync(join(tmpdir(), "class-")) };
-}, 2 * minutes);
+}, 5 * minutes);
 afterAll(async () => {
   await cloud.stop();
   lab.remove();

@@ -93,7 +93,7 @@ export class Cloud {
     await new Promise<void>((resolve) => {
       proxy.listen(0, "127.0.0.1", resolve);
     });
-    const deadline = Date.now() + 60_000;
+    const deadline = Date.now() + 240_000;
     while (!(await answers(port))) {
       if (moto.exitCode !== null || Date.now() > deadline)
         throw new Error(`moto's server did not start (./lab setup installs it into .lab/venv): ${log}`);

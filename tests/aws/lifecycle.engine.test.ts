@@ -31,7 +31,7 @@ beforeAll(async () => {
   empty = await cloud.listing();
   // For what this process itself asks AWS.
   Object.assign(process.env, cloud.env);
-}, 2 * minutes);
+}, 5 * minutes);
 const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
 
 afterAll(async () => {

@@ -11,7 +11,7 @@ const settings = {
 let cloud: Cloud;
 beforeAll(async () => {
   cloud = await Cloud.start();
-}, 2 * minutes);
+}, 5 * minutes);
 afterAll(async () => {
   await cloud.stop();
 }, minutes);
