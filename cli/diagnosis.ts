@@ -152,7 +152,11 @@ async function userNamespaces(): Promise<Finding> {
   const { failed } = await execa("mmdebstrap", ["--unshare-helper", "true"], { reject: false });
   if (!failed) return { subject, verdict: "ok", text: "mmdebstrap can make one" };
   const name = userInfo().username;
-  const advice = `a line for ${name} in /etc/subuid and in /etc/subgid (sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name})`;
+  const range = "--add-subuids 100000-165535 --add-subgids 100000-165535";
+  const advice = readFileSync("/etc/subuid", "utf8").includes(`${name}:`)
+    ? "the kernel refuses them: sudo sysctl kernel.unprivileged_userns_clone=1, on Ubuntu " +
+      "kernel.apparmor_restrict_unprivileged_userns=0; inside a chroot or container, run as root"
+    : `you have no range of user numbers: sudo usermod ${range} ${name}`;
   return { subject, verdict: "bad", text: "mmdebstrap cannot make one", advice };
 }
 
