@@ -175,7 +175,8 @@ snap_length() {
   end_capture
   cat "$work/snap.json"
   jq -se '.[-1] | .cut > 0 and .bytes <= 60 * .captured' "$work/snap.json"
-  tcpdump -nr "$work/snap.pcap" 2>/dev/null | grep -q "10.9.0.1.* > 10.9.0.2.6400"
+  tcpdump -nr "$work/snap.pcap" >"$work/snap.text" 2>/dev/null
+  grep -q "10.9.0.1.* > 10.9.0.2.6400" "$work/snap.text"
 }
 
 limit() {
