@@ -2,8 +2,8 @@
 /*
  * Latency of FUSE requests, split where the daemon takes them. A request is
  * known by the address of its struct fuse_args from the file system's call to
- * the end. Offsets come from the loader, which reads them from BTF, because a
- * kernel with a modular fuse and no BTF for modules has them nowhere else.
+ * the end. Offsets come from the loader, which reads them from the BTF of the
+ * kernel or of a modular fuse: CO-RE would look for them in the kernel's only.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -202,7 +202,7 @@ int fl_f_end(__u64 *ctx)
 	return 0;
 }
 
-/* The same five by kprobe. */
+/* The same by kprobe. */
 SEC("kprobe")
 int fl_k_begin0(struct pt_regs *ctx)
 {

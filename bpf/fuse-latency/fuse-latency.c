@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 #include <bpf/btf.h>
 
@@ -179,20 +178,8 @@ static bool is_symbol(const char *name)
 	return found;
 }
 
-/* Kernels whose packages leave out the BTF of a modular fuse. */
-static const struct {
-	const char *release; /* start of uname -r */
-	struct layout layout;
-} known[] = {
-	{ "6.1.",
-	  { .opcode = 8, .in_args = 24, .req_args = 32, .req_error = 100,
-	    .sb = 8, .begin = "fuse_simple_request", .begin_fm = 0 } },
-};
-
 static int find_layout(struct layout *l)
 {
-	struct utsname name;
-	size_t i;
 	int fd;
 
 	memset(l, 0, sizeof(*l));
@@ -200,20 +187,10 @@ static int find_layout(struct layout *l)
 	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
-	if (!layout_from_btf(l))
-		return 0;
-	uname(&name);
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (!strncmp(name.release, known[i].release,
-			     strlen(known[i].release))) {
-			*l = known[i].layout;
-			return 0;
-		}
-	}
-	return -1;
+	return layout_from_btf(l);
 }
 
-/* The five places, in the order of attaching: ends before beginnings. */
+/* The places, in the order of attaching: ends before beginnings. */
 struct place {
 	struct bpf_program *fentry, *kprobe;
 	const char *target;
@@ -700,8 +677,8 @@ static int preflight(const struct layout *l, int layout_err)
 
 	if (layout_err)
 		return ext_unsupported(
-			"a kernel with BTF for fuse, or an entry for it in fuse-latency.c",
-			"neither BTF nor the table has the layout of struct fuse_args of this kernel");
+			"a kernel with BTF for fuse (CONFIG_DEBUG_INFO_BTF and, for a modular fuse, CONFIG_DEBUG_INFO_BTF_MODULES)",
+			"this kernel's BTF does not have FUSE's structures");
 	if (!is_symbol("fuse_copy_args") || !is_symbol(l->begin))
 		return ext_unsupported(
 			"a kernel whose FUSE client has both as functions of their own",

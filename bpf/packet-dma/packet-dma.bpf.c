@@ -43,21 +43,26 @@ static __always_inline void count(struct pd_counts *counts, __u32 length,
 			struct pd_record head;                             \
 			__u8 data[size];                                   \
 		} *record = bpf_ringbuf_reserve(&pd_ring, sizeof(*record), 0); \
+		/* From 1 to size, in a way that Linux 6.1's verifier sees. */ \
+		__u32 part = bytes - 1;                                    \
                                                                            \
 		if (!record) {                                             \
 			counts->dropped++;                                 \
 			break;                                             \
 		}                                                          \
-		record->head.ns = bpf_ktime_get_ns();                      \
-		record->head.length = length;                              \
-		record->head.captured = bytes;                             \
-		if (bpf_xdp_load_bytes(ctx, 0, record->data, bytes)) {     \
+		barrier_var(part);                                         \
+		part = (part & 0x1ffff) + 1;                               \
+		if (part > size ||                                         \
+		    bpf_xdp_load_bytes(ctx, 0, record->data, part)) {      \
 			bpf_ringbuf_discard(record, 0);                    \
 			counts->dropped++;                                 \
 			break;                                             \
 		}                                                          \
+		record->head.ns = bpf_ktime_get_ns();                      \
+		record->head.length = length;                              \
+		record->head.captured = part;                              \
 		bpf_ringbuf_submit(record, 0);                             \
-		count(counts, length, bytes);                              \
+		count(counts, length, part);                               \
 	} while (0)
 
 /* Each packet that the interface receives, before the stack sees it. */

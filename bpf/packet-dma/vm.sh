@@ -192,7 +192,8 @@ limit() {
 seed_is_refused() {
   ./refused >"$work/refused" 2>&1 || true
   cat "$work/refused"
-  grep "cannot use helper bpf_probe_write_user" "$work/refused"
+  # The words of Linux 6.1, and of later ones.
+  grep -E "(unknown func|cannot use helper) bpf_probe_write_user" "$work/refused"
 }
 
 killed_at_every_step() {

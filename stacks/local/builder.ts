@@ -88,8 +88,10 @@ export async function buildExtensions(
   await mkdir(builds, { recursive: true });
   return await withLock(join(builds, "lock"), say, async () => {
     if (existsSync(folder)) return folder;
+    for (const left of readdirSync(builds).filter((name) => name.endsWith(".partial"))) {
+      await rm(join(builds, left), { recursive: true, force: true });
+    }
     const partial = `${folder}.partial`;
-    await rm(partial, { recursive: true, force: true });
     await mkdir(partial);
     await timed(say, "extensions: make -C bpf", () =>
       runInBuilder(root, source, partial, ["make", "-C", "/build/source"]),

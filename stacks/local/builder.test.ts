@@ -1,0 +1,45 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildKey, builderKey } from "./builder.ts";
+
+describe("buildKey", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "builder-"));
+    writeFileSync(join(folder, "x.bpf.c"), "int x;\n");
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it("is the same for the same sources, wherever they lie", () => {
+    const copy = mkdtempSync(join(tmpdir(), "builder-"));
+    cpSync(folder, copy, { recursive: true });
+    expect(buildKey(copy)).toBe(buildKey(folder));
+    rmSync(copy, { recursive: true });
+  });
+
+  it("changes with a source's text and with its name", () => {
+    const before = buildKey(folder);
+    writeFileSync(join(folder, "x.bpf.c"), "int y;\n");
+    const after = buildKey(folder);
+    expect(after).not.toBe(before);
+    writeFileSync(join(folder, "y.bpf.c"), "");
+    expect(buildKey(folder)).not.toBe(after);
+  });
+
+  it("does not change with what only people and tests read", () => {
+    const before = buildKey(folder);
+    writeFileSync(join(folder, "README.md"), "words");
+    writeFileSync(join(folder, "x.vm.test.ts"), "");
+    expect(buildKey(folder)).toBe(before);
+  });
+});
+
+describe("builderKey", () => {
+  it("names one builder", () => {
+    expect(builderKey()).toMatch(/^[0-9a-f]{16}$/);
+    expect(builderKey()).toBe(builderKey());
+  });
+});
