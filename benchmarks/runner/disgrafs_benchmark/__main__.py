@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -15,29 +16,50 @@ class TerminatedError(BaseException):
     """The unit was told to stop."""
 
 
-def terminate(_signal: int, _frame: FrameType | None) -> None:
-    """Turn TERM into an exception in the main thread."""
-    raise TerminatedError
+class Terminator:
+    """Turns TERM into an exception in the main thread, and remembers it.
+
+    Raised while Ray's own code runs, the exception can come out as another (SystemError): `asked` tells.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def install(self) -> None:
+        """Handle TERM from now on."""
+        signal.signal(signal.SIGTERM, self.terminate)
+
+    def terminate(self, _signal: int, _frame: FrameType | None) -> None:
+        """Take the first TERM; more of them change nothing."""
+        if not self.asked:
+            self.asked = True
+            raise TerminatedError
 
 
-def main(folder: Path) -> int:
-    """Run the plan; exit status 0 when it ended by itself, 143 when it was told to stop."""
-    plan = read_plan(folder / "plan.json")
-    signal.signal(signal.SIGTERM, terminate)
-    driver = Driver(plan, folder)
+def carry_out(driver: Driver, terminator: Terminator, connect: Callable[[], object]) -> int:
+    """Run a driver; exit status 0 when it ended by itself, 143 when it was told to stop and has stopped."""
+    terminator.install()
     try:
-        ray.init(address="auto", log_to_driver=False)
+        connect()
         # Ray has put its own handler there.
-        signal.signal(signal.SIGTERM, terminate)
+        terminator.install()
         driver.run()
-    except TerminatedError:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except BaseException:
+        if not terminator.asked:
+            raise
         driver.show("told to stop: ending the workloads on all nodes")
         driver.abort()
         return 143
+    return 0
+
+
+def main(folder: Path) -> int:
+    """Carry out the plan in a folder."""
+    driver = Driver(read_plan(folder / "plan.json"), folder)
+    try:
+        return carry_out(driver, Terminator(), lambda: ray.init(address="auto", log_to_driver=False))
     finally:
         ray.shutdown()
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """What the driver does with a plan, on agents that run in this process: Ray itself is part of the lab's tests."""
 
 import json
+import os
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -259,3 +262,56 @@ def test_a_node_that_was_started_again_ends_the_run(
         json.loads((tmp_path / "end.json").read_text())["lost"] == "node lost: node2 was started again during the run"
     )
     assert max(record["block"] for record in points(tmp_path).values()) == 1
+
+
+class Stubborn:
+    """A driver that is told to stop while foreign code runs, which makes another exception of it."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def run(self) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        except BaseException as error:
+            raise SystemError("returned a result with an exception set") from error
+
+    def show(self, line: str) -> None:
+        self.log.append(line)
+
+    def abort(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.log.append("aborted")
+
+
+@pytest.fixture
+def old_handler() -> Iterator[None]:
+    """Put the handler of TERM back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("cluster", "old_handler")
+def test_term_ends_the_workloads_whatever_becomes_of_the_exception_and_however_often_it_comes() -> None:
+    sys.modules.pop("disgrafs_benchmark.__main__", None)
+    from disgrafs_benchmark.__main__ import Terminator, carry_out
+
+    driver: Any = Stubborn()
+    assert carry_out(driver, Terminator(), lambda: None) == 143
+    assert driver.log == ["told to stop: ending the workloads on all nodes", "aborted"]
+
+
+@pytest.mark.usefixtures("cluster", "old_handler")
+def test_an_error_of_the_driver_is_not_taken_for_a_stop() -> None:
+    sys.modules.pop("disgrafs_benchmark.__main__", None)
+    from disgrafs_benchmark.__main__ import Terminator, carry_out
+
+    def refuse() -> None:
+        raise ConnectionError("no Ray here")
+
+    driver: Any = Stubborn()
+    with pytest.raises(ConnectionError):
+        carry_out(driver, Terminator(), refuse)
+    assert driver.log == []
