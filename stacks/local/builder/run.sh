@@ -5,14 +5,14 @@
 set -euo pipefail
 root=$1
 shift
-work=/build
-rm -rf "${root:?}$work"
-mkdir -p "$root$work/source" "$root$work/out"
-tar -C "$root$work/source" -x
+# In memory, seen by this namespace alone, and gone with it: builds do not meet, and none leaves anything.
+mkdir -p "$root/build"
+mount -t tmpfs build "$root/build"
+mkdir "$root/build/source" "$root/build/out"
+tar -C "$root/build/source" -x
 # A root made without privileges has no device files, and compilers are probed with /dev/null.
 test -e "$root/dev/null" || touch "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C SOURCE_DATE_EPOCH=0 HOME=/tmp \
   chroot "$root" "$@" </dev/null >&2
-tar -C "$root$work/out" -c .
-rm -rf "${root:?}$work"
+tar -C "$root/build/out" -c .
