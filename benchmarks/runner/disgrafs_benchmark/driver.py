@@ -51,7 +51,7 @@ class Driver:
 
     def run(self) -> None:
         """Everything, from the first agent to the last file; points that are there already are not taken again."""
-        started = now()
+        started = self.store.first_start() or now()
         self.show(f"benchmark {self.plan.run_id}: starting an agent on {', '.join(self.plan.clients)}")
         lost = None
         try:
@@ -68,7 +68,9 @@ class Driver:
         except NodeLostError as error:
             # What was measured stands; the analysis says which verdicts lack blocks, and why.
             lost = str(error)
-        end = {"ended": now(), "lost": lost, "seconds": round(time.monotonic() - self.begin, 1)}
+        ended = now()
+        seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
+        end = {"ended": ended, "lost": lost, "seconds": round(seconds, 1)}
         self.store.write("end.json", json.dumps(end))
         self.store.write("finished", f"{self.plan.run_id} {'ended early: ' + lost if lost else 'done'}\n")
 

@@ -19,6 +19,11 @@ class Store:
         for left in self.points.glob("*.new"):
             shutil.rmtree(left)
 
+    def first_start(self) -> str | None:
+        """When the run was first started, as an earlier start of it wrote down; None when this is the first."""
+        facts = self.folder / "facts.json"
+        return str(json.loads(facts.read_text())["started"]) if facts.exists() else None
+
     def point_folder(self, block: Block, slot: int, workload: Workload) -> Path:
         """Folder of a point: sorts in the order of the run."""
         return self.points / f"{block.index:03}-{slot}-{block.slots[slot].label}-{workload.name}"

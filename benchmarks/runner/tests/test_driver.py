@@ -199,7 +199,9 @@ def test_points_that_are_there_are_not_taken_again(cluster: Cluster, tmp_path: P
     run(tmp_path, plan_file)
     shutil.rmtree(next((tmp_path / "points").glob("002-1-*-control")))
     cluster.log.clear()
+    started = json.loads((tmp_path / "facts.json").read_text())["started"]
     run(tmp_path, plan_file)
+    assert json.loads((tmp_path / "facts.json").read_text())["started"] == started
     assert [line for line in cluster.log if "measure" in line and line.startswith("node1")] == [
         line for line in cluster.log if line.startswith("node1 measure control")
     ]
