@@ -13,6 +13,8 @@ tar -C "$root/build/source" -x
 # A root made without privileges has no device files, and compilers are probed with /dev/null.
 test -e "$root/dev/null" || touch "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
+# From Linux 7 on, objtool reads its stack's limit there.
+mount --rbind /proc "$root/proc"
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C SOURCE_DATE_EPOCH=0 HOME=/tmp \
   chroot "$root" "$@" </dev/null >&2
 tar -C "$root/build/out" -c .

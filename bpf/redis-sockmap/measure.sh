@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# What the redirection gives or costs, as ratios: redis-benchmark (TCP_NODELAY on both sides in both arms, as Redis and
+# hiredis set it) against a Redis on the same node, with and without the extension, the arms shuffled in each of BLOCKS blocks.
+# As root. Prints per size and arm: median requests/s, the median of each block's ratio to `none`, its least and greatest.
+# Usage: measure.sh LOADER CGROUP2-MOUNT [BLOCKS]
+set -euo pipefail
+loader=$(realpath "$1")
+group=$2/redis-sockmap-measure
+blocks=${3:-10}
+work=$(mktemp -d /dev/shm/redis-sockmap.XXXXXX)
+mkdir -p "$group"
+cleanup() {
+  redis-cli -p 6400 shutdown nosave
+  sleep 0.5
+  rmdir "$group"
+  rm -rf "$work"
+}
+trap 'cleanup >/dev/null 2>&1 || true' EXIT
+inside() {
+  (
+    echo "$BASHPID" >"$group/cgroup.procs"
+    exec "$@"
+  )
+}
+inside redis-server --port 6400 --bind 127.0.0.1 --save '' >/dev/null &
+until redis-cli -p 6400 ping >/dev/null 2>&1; do sleep 0.2; done
+rate() { # SIZE: GETs a second over 8 connections, of values of SIZE bytes
+  inside redis-benchmark -p 6400 -c 8 -n 5000 -d "$1" -t set,get --csv | awk -F'"' '$2 == "GET" { print $4 }'
+}
+for size in 64 4096 65536; do
+  for ((block = 0; block <= blocks; block++)); do
+    for arm in $(printf '%s\n' none again sockmap | shuf); do
+      if [ "$arm" = sockmap ]; then
+        "$loader" --cgroup "$group" --port 6400 --json >>"$work/report" &
+        pid=$!
+        sleep 1
+      fi
+      figure=$(rate "$size")
+      if [ "$arm" = sockmap ]; then
+        kill "$pid"
+        wait "$pid"
+        # The arm was active: messages were redirected.
+        tail -n 1 "$work/report" | grep -qv '"redirected":0'
+      fi
+      [ "$block" -eq 0 ] || echo "$size $block $arm $figure"
+    done
+  done
+done >"$work/figures"
+python3 - "$work/figures" <<'PYTHON'
+import statistics, sys
+
+rows = [line.split() for line in open(sys.argv[1])]
+for size in sorted({row[0] for row in rows}, key=int):
+    base = {row[1]: float(row[3]) for row in rows if row[0] == size and row[2] == "none"}
+    for arm in ["none", "again", "sockmap"]:
+        own = {row[1]: float(row[3]) for row in rows if row[0] == size and row[2] == arm}
+        ratios = sorted(own[block] / base[block] for block in own)
+        print(f"{size:>6} B  {arm:8} {statistics.median(own.values()):9.0f}/s  "
+              f"ratio {statistics.median(ratios):.3f}  ({ratios[0]:.3f} .. {ratios[-1]:.3f})")
+PYTHON
