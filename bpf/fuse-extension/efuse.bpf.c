@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * efuse.bpf.c - a coherent metadata cache for one FUSE mount
+ * A coherent metadata cache for one FUSE mount
  *
  * efuse_dispatch is attached to the module's tracepoint and fires in each of
  * its phases (efuse_abi.h): it follows what changes, fills the cache when a

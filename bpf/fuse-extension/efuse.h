@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * efuse.h - what the BPF programs and the agent share.
+ * What the BPF programs and the agent share.
  *
  * Everything cached carries `seen`: the value of the sequence when the request
  * that brought it was sent. Every change that is noticed takes the next number

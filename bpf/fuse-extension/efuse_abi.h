@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * efuse_abi.h - what the module, the BPF programs and the agent agree on.
+ * What the module, the BPF programs and the agent agree on.
  *
  * struct efuse_ctx is the writable context of the raw tracepoint
  * efuse_request. A program may read and write it at constant offsets only, so
@@ -98,12 +98,14 @@ struct efuse_hook {
 	__u16	args_out_argvar;	/* in bits */
 	__u16	mount_fc;	/* struct fuse_mount */
 	__u16	mount_sb;
-	__u16	conn_connected;	/* struct fuse_conn; an unsigned int */
+	__u16	connected;	/* in fuse_conn or fuse_chan; an unsigned int */
 	__u16	req_args;	/* struct fuse_req */
-	__u16	req_fm;
 	__u16	req_error;	/* out.h.error */
 	__u16	inode_nodeid;	/* struct fuse_inode, which begins with inode */
-	__u16	pad;
+	/* Newer kernels (7.3) have a struct fuse_chan; else these are 0. */
+	__u16	conn_chan;	/* struct fuse_conn */
+	__u16	chan_conn;	/* struct fuse_chan */
+	__u16	req_fm;		/* struct fuse_req: mount, or channel */
 	__u32	phases;		/* returned: bit n: phase n can be seen */
 };
 

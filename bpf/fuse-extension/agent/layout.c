@@ -93,6 +93,13 @@ static __u16 offset_of(const char *name, const char *path, __u32 size)
 	return bits / 8;
 }
 
+static bool has_member(const char *name, const char *what)
+{
+	__u32 bits;
+
+	return member(structure(name), what, &bits);
+}
+
 /* The function's parameters must be `count`, number `n` a struct `type` *. */
 static bool has_parameter(const char *function, int count, int n,
 			  const char *type)
@@ -158,9 +165,16 @@ void layout_read(struct efuse_hook *h)
 	h->args_out_argvar = bits_of("fuse_args", "out_argvar", 0);
 	h->mount_fc = offset_of("fuse_mount", "fc", 8);
 	h->mount_sb = offset_of("fuse_mount", "sb", 8);
-	h->conn_connected = offset_of("fuse_conn", "connected", 4);
+	if (has_member("fuse_conn", "chan")) {
+		h->conn_chan = offset_of("fuse_conn", "chan", 8);
+		h->chan_conn = offset_of("fuse_chan", "conn", 8);
+		h->connected = offset_of("fuse_chan", "connected", 4);
+		h->req_fm = offset_of("fuse_req", "chan", 8);
+	} else {
+		h->connected = offset_of("fuse_conn", "connected", 4);
+		h->req_fm = offset_of("fuse_req", "fm", 8);
+	}
 	h->req_args = offset_of("fuse_req", "args", 8);
-	h->req_fm = offset_of("fuse_req", "fm", 8);
 	h->req_error = offset_of("fuse_req", "out.h.error", 4);
 	h->inode_nodeid = offset_of("fuse_inode", "nodeid", 8);
 

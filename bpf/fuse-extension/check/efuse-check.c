@@ -133,7 +133,7 @@ static int make_stamped(const char *path, int version, int flags)
 	return err;
 }
 
-#define TORN	INT64_C(1) << 40
+#define TORN	(INT64_C(1) << 40)
 
 static int64_t read_stamped(const char *path)
 {
@@ -156,7 +156,7 @@ static int64_t read_stamped(const char *path)
 	text[n] = 0;
 	version = atoi(text);
 	if (n != st.st_size || n != STAMP + version % 1024)
-		return (TORN) | version;
+		return TORN | version;
 	return version;
 error:
 	n = -errno;
@@ -378,7 +378,7 @@ static void answered(struct worker *w, int64_t value)
 		name_seen(w, o, value);
 		break;
 	case DATA:
-		if (value & (TORN)) {
+		if (value & TORN) {
 			result.reads++;
 			/* Allowed only while someone writes it. */
 			if (o->started == w->low && w->low == w->high) {

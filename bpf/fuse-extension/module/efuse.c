@@ -73,6 +73,8 @@ static DEFINE_MUTEX(efuse_lock);	/* all below but the per-CPU data */
 static struct efuse_hook hook;
 static unsigned int hook_users;
 static u32 efuse_devs[EFUSE_MAX_DEVS];	/* 0: free; read without the lock */
+/* The connection of each, once a request was seen; 0: not yet. */
+static unsigned long efuse_conns[EFUSE_MAX_DEVS];
 
 /* Used with preemption off, and never from an interrupt. */
 static DEFINE_PER_CPU(struct efuse_ctx, efuse_ctxs);
@@ -84,13 +86,13 @@ static DEFINE_PER_CPU(struct efuse_stats, efuse_counters);
  */
 void efuse_return(void);
 asm(".pushsection .text, \"ax\"\n"
-    ".type efuse_return, @function\n"
-    ".globl efuse_return\n"
-    "efuse_return:\n"
+	".type efuse_return, @function\n"
+	".globl efuse_return\n"
+	"efuse_return:\n"
     ANNOTATE_NOENDBR "\n"	/* only ever returned to */
     ASM_RET
-    ".size efuse_return, .-efuse_return\n"
-    ".popsection\n");
+	".size efuse_return, .-efuse_return\n"
+	".popsection\n");
 
 static __always_inline unsigned long efuse_argument(struct ftrace_regs *fregs,
 						    unsigned int n)
@@ -116,14 +118,19 @@ static __always_inline void efuse_answer(struct ftrace_regs *fregs, long ret)
 #endif
 }
 
-static __always_inline bool efuse_registered(u32 dev)
+static __always_inline int efuse_slot_of(u32 dev)
 {
-	unsigned int i;
+	int i;
 
 	for (i = 0; i < EFUSE_MAX_DEVS; i++)
 		if (READ_ONCE(efuse_devs[i]) == dev)
-			return true;
-	return false;
+			return i;
+	return -1;
+}
+
+static __always_inline bool efuse_registered(u32 dev)
+{
+	return efuse_slot_of(dev) >= 0;
 }
 
 /*
@@ -288,24 +295,64 @@ static __always_inline struct efuse_ctx *efuse_ctx_of(const void *fm)
 {
 	const struct super_block *sb;
 	struct efuse_ctx *c;
+	int slot;
 
 	if (!trace_efuse_request_enabled())
 		return NULL;
 	sb = *(struct super_block **)(fm + hook.mount_sb);
-	if (!sb || !efuse_registered(sb->s_dev))
+	if (!sb)
+		return NULL;
+	slot = efuse_slot_of(sb->s_dev);
+	if (slot < 0)
 		return NULL;
 	c = this_cpu_ptr(&efuse_ctxs);
 	c->abi = EFUSE_ABI;
 	c->dev = sb->s_dev;
 	c->conn = *(const unsigned long *)(fm + hook.mount_fc);
+	if (READ_ONCE(efuse_conns[slot]) != c->conn)
+		WRITE_ONCE(efuse_conns[slot], c->conn);
 	return c;
+}
+
+/*
+ * The same for a request that has ended. Where it knows its channel only, the
+ * device is the one whose requests were sent over that connection.
+ */
+static __always_inline struct efuse_ctx *efuse_ctx_of_req(const void *req)
+{
+	const void *owner = *(const void **)(req + hook.req_fm);
+	struct efuse_ctx *c;
+	unsigned long conn;
+	u32 dev;
+	int i;
+
+	if (!hook.conn_chan)
+		return efuse_ctx_of(owner);
+	if (!trace_efuse_request_enabled() || !owner)
+		return NULL;
+	conn = *(const unsigned long *)(owner + hook.chan_conn);
+	if (!conn)
+		return NULL;
+	for (i = 0; i < EFUSE_MAX_DEVS; i++) {
+		dev = READ_ONCE(efuse_devs[i]);
+		if (!dev || READ_ONCE(efuse_conns[i]) != conn)
+			continue;
+		c = this_cpu_ptr(&efuse_ctxs);
+		c->abi = EFUSE_ABI;
+		c->dev = dev;
+		c->conn = conn;
+		return c;
+	}
+	return NULL;
 }
 
 static __always_inline bool efuse_connected(const struct efuse_ctx *c)
 {
-	const void *fc = (const void *)(unsigned long)c->conn;
+	const void *at = (const void *)(unsigned long)c->conn;
 
-	return READ_ONCE(*(const unsigned int *)(fc + hook.conn_connected));
+	if (hook.conn_chan)
+		at = *(const void **)(at + hook.conn_chan);
+	return READ_ONCE(*(const unsigned int *)(at + hook.connected));
 }
 
 static void notrace efuse_on_request(unsigned long ip, unsigned long parent_ip,
@@ -399,7 +446,7 @@ static void notrace efuse_on_done(unsigned long ip, unsigned long parent_ip,
 		return;
 	req = (const void *)efuse_argument(fregs, 0);
 	args = *(const void **)(req + hook.req_args);
-	c = efuse_ctx_of(*(const void **)(req + hook.req_fm));
+	c = efuse_ctx_of_req(req);
 	if (c && args) {
 		c->phase = EFUSE_DONE;
 		if (efuse_fill(c, args)) {
@@ -607,14 +654,17 @@ static bool efuse_layout_sane(const struct efuse_hook *h)
 	       IS_ALIGNED(h->mount_fc | h->mount_sb, sizeof(void *)) &&
 	       h->mount_fc != h->mount_sb &&
 	       (h->mount_fc | h->mount_sb) < EFUSE_ARGS_MAX &&
-	       IS_ALIGNED(h->conn_connected | h->req_error, sizeof(u32)) &&
+	       IS_ALIGNED(h->connected | h->req_error, sizeof(u32)) &&
 	       IS_ALIGNED(h->req_args | h->req_fm, sizeof(void *)) &&
 	       h->req_args != h->req_fm &&
 	       (h->req_args | h->req_fm | h->req_error) < EFUSE_ARGS_MAX * 2 &&
 	       IS_ALIGNED(h->inode_nodeid, sizeof(u64)) &&
 	       h->inode_nodeid >= sizeof(struct inode) &&
 	       h->inode_nodeid < EFUSE_CONN_MAX &&
-	       h->conn_connected < EFUSE_CONN_MAX;
+	       IS_ALIGNED(h->conn_chan | h->chan_conn, sizeof(void *)) &&
+	       !h->conn_chan == !h->chan_conn &&
+	       (h->conn_chan | h->chan_conn) < EFUSE_CONN_MAX &&
+	       h->connected < EFUSE_CONN_MAX;
 }
 
 static int efuse_ioc_hook(struct efuse_owner *owner,
@@ -680,6 +730,7 @@ static int efuse_ioc_del(struct efuse_owner *owner, u32 dev)
 		if (efuse_devs[i] != dev)
 			continue;
 		WRITE_ONCE(efuse_devs[i], 0);
+		WRITE_ONCE(efuse_conns[i], 0);
 		__clear_bit(i, owner->devs);
 		/* No request is answered any more once this returns. */
 		synchronize_rcu();
@@ -750,8 +801,10 @@ static int efuse_release(struct inode *inode, struct file *file)
 	unsigned int i;
 
 	mutex_lock(&efuse_lock);
-	for_each_set_bit(i, owner->devs, EFUSE_MAX_DEVS)
+	for_each_set_bit(i, owner->devs, EFUSE_MAX_DEVS) {
 		WRITE_ONCE(efuse_devs[i], 0);
+		WRITE_ONCE(efuse_conns[i], 0);
+	}
 	if (owner->hooked && !--hook_users)
 		efuse_unhook();
 	mutex_unlock(&efuse_lock);

@@ -70,7 +70,7 @@ static void wrong_layouts(const struct efuse_hook *good)
 {
 	static const __u16 bad[] = { 0xffff, 0xfff0, 5000 };
 	size_t first = offsetof(struct efuse_hook, args_nodeid);
-	size_t last = offsetof(struct efuse_hook, inode_nodeid);
+	size_t last = offsetof(struct efuse_hook, req_fm);
 	int tried = 0, accepted = 0, i, fd;
 	struct efuse_hook h;
 	size_t at;

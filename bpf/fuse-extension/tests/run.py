@@ -594,7 +594,7 @@ def long_name(e):
                 f.size = size
             e.redis.push(f"i{f.ino}")
             soon(lambda: same(e.path(name), f))
-    assert e.agent.result("lookup", "name_too_long") >= 6
+    assert e.agent.result("lookup", "name_too_long") >= 3
     e.warm(e.path("n" * 127))
 
 
