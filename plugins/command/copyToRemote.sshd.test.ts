@@ -22,7 +22,7 @@ import { Pool } from "./ssh/pool.ts";
 import { failure, operate, properties } from "./testing/operations.ts";
 import { secret, unknown, type Properties, type Value } from "./wire.ts";
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const signature = "4dabf18193072939515e22adb298388d";
 const asset = (form: object): Value =>

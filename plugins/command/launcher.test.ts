@@ -1,8 +1,12 @@
 /** pulumi-resource-command, what the engine starts. */
+import { jest } from "@jest/globals";
 import { spawnSync, spawn } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+// This machine may be busy.
+jest.setTimeout(60_000);
 
 const launcher = join(import.meta.dirname, "pulumi-resource-command");
 

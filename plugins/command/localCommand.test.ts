@@ -1,4 +1,5 @@
 /** command:local:Command on this machine. */
+import { jest } from "@jest/globals";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,9 @@ import { localCommand } from "./localCommand.ts";
 import { Operations } from "./operation.ts";
 import { failure, operate, properties } from "./testing/operations.ts";
 import { processesWith, until } from "./testing/processes.ts";
+
+// This machine may be busy.
+jest.setTimeout(60_000);
 
 const create = (given: object, options?: Parameters<typeof operate>[1]): ReturnType<typeof operate> =>
   operate((operation) => localCommand.create(properties({ logging: "none", ...given }), operation), options);

@@ -1,7 +1,11 @@
 /** What a process prints, kept and logged. */
+import { jest } from "@jest/globals";
 import fc from "fast-check";
 import { Output, type Logging } from "./output.ts";
 import { redactor } from "./redact.ts";
+
+// This machine may be busy.
+jest.setTimeout(60_000);
 
 function collect(logging: Logging, secrets: string[] = []): { output: Output; log: string[] } {
   const log: string[] = [];

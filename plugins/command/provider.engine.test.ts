@@ -198,7 +198,7 @@ describe("an operation that has to end", () => {
     const mark = newMark();
     await withStack({ program: both(mark) }, async (stack) => {
       const up = stack.start(["up", "--yes", "--skip-preview"]);
-      await until("both commands run", running(mark), 120);
+      await until("both commands run", running(mark), 300);
       up.process.kill("SIGINT");
       const { status } = await up.result;
       expect(status).not.toBe(0);
@@ -210,9 +210,9 @@ describe("an operation that has to end", () => {
     const mark = newMark();
     await withStack({ program: both(mark) }, async (stack) => {
       const up = stack.start(["up", "--yes", "--skip-preview"]);
-      await until("both commands run", running(mark), 120);
+      await until("both commands run", running(mark), 300);
       up.process.kill("SIGKILL");
-      await until("no process is left", () => processesWith(mark).length === 0, 60);
+      await until("no process is left", () => processesWith(mark).length === 0, 120);
       await recover(stack);
       stack.program(program(`new remote.Command("remote", { connection, create: "true" });`));
       expect(count(await stack.up(), "created")).toBeGreaterThanOrEqual(1);
