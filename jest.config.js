@@ -18,6 +18,8 @@ const project = (displayName, testMatch, extra = {}) => ({
 });
 
 export default {
+  // The default of 5 s is for an idle machine; what a test may take is said where it matters.
+  testTimeout: 60_000,
   projects: [
     project("unit", ["**/*.test.ts"], {
       testPathIgnorePatterns: ["/node_modules/", `\\.(${kinds.join("|")})\\.test\\.ts$`],
