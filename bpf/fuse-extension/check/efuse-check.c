@@ -256,7 +256,11 @@ static void work(const char *dir, int fd)
 	if (chdir(dir))
 		die(dir);
 	while (recv(fd, &o, sizeof(o), MSG_WAITALL) == sizeof(o)) {
-		snprintf(path, sizeof(path), "%s%d",
+		/*
+		 * A folder for each: a change of one must not make a client
+		 * ask again for the others.
+		 */
+		snprintf(path, sizeof(path), "%s%d/x",
 			 o.kind < KINDS ? kind_names[o.kind] : "?", o.object);
 		a.value = o.read ? look(&o, path) : change(&o, path);
 		if (send(fd, &a, sizeof(a), 0) != sizeof(a))
@@ -457,8 +461,10 @@ static void prepare(const char *dir)
 		struct object *o = &objects[i];
 
 		o->kind = i % KINDS;
-		snprintf(path, 512, "%s/%s%d%s", dir,
-			 kind_names[o->kind], i, o->kind == NAME ? ".0" : "");
+		snprintf(path, 512, "%s/%s%d", dir, kind_names[o->kind], i);
+		if (mkdir(path, 0755) && errno != EEXIST)
+			die(path);
+		strcat(path, o->kind == NAME ? "/x.0" : "/x");
 		unlink(path);
 		rmdir(path);
 		if (o->kind == LINKS) {
