@@ -192,18 +192,18 @@ static bool locked_by_other(void)
 
 void ext_show_log(void)
 {
-	char lines[12][512];
+	char lines[20][512];
 	unsigned int n = 0, i;
 	FILE *in = fopen(log_path, "re");
 
 	if (!in)
 		return;
-	while (fgets(lines[n % 12], sizeof(lines[0]), in))
+	while (fgets(lines[n % 20], sizeof(lines[0]), in))
 		n++;
 	fclose(in);
 	fprintf(stderr, "%s: the end of %s:\n", extension, log_path);
-	for (i = n > 12 ? n - 12 : 0; i < n; i++)
-		fprintf(stderr, "  %s", lines[i % 12]);
+	for (i = n > 20 ? n - 20 : 0; i < n; i++)
+		fprintf(stderr, "  %s", lines[i % 20]);
 }
 
 const char *ext_pin_path(const char *name)

@@ -192,8 +192,9 @@ limit() {
 seed_is_refused() {
   ./refused >"$work/refused" 2>&1 || true
   cat "$work/refused"
-  # The words of Linux 6.1, and of later ones.
-  grep -E "(unknown func|cannot use helper) bpf_probe_write_user" "$work/refused"
+  grep "the program does not load: Invalid argument" "$work/refused"
+  # In other words from kernel to kernel, but always the helper's name.
+  grep "call bpf_probe_write_user" "$work/refused"
 }
 
 killed_at_every_step() {
