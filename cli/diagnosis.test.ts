@@ -31,12 +31,10 @@ describe("doctor", () => {
     expect(cores(2).verdict).toBe("ok");
   });
 
-  it("finds a QEMU that cannot be plugged into the private network", () => {
+  it("says which private network QEMU can be plugged into", () => {
     const head = "Available netdev backend types:\n";
     expect(qemuNetworks(`${head}socket\nstream\nuser\nvde\n`).verdict).toBe("ok");
-    expect(qemuNetworks(`${head}socket\nstream\nuser\nvhost-vdpa\n`)).toMatchObject({
-      verdict: "bad",
-      text: "is built without: vde",
-    });
+    expect(qemuNetworks(`${head}socket\nstream\nuser\nvhost-vdpa\n`).verdict).toBe("note");
+    expect(qemuNetworks(`${head}stream\n`).verdict).toBe("bad");
   });
 });

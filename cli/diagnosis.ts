@@ -128,7 +128,7 @@ async function python(): Promise<Finding> {
   return { subject, verdict: "note", text: version, advice: "the pinned packages are for 3.11 to 3.13" };
 }
 
-/** The machines' private network is a vde switch. Debian's QEMU can be plugged into one; Ubuntu's is built without. */
+/** The machines' private network is a vde switch, or a multicast group where QEMU is built without vde (Ubuntu's). */
 async function qemu(): Promise<Finding> {
   const { stdout, failed } = await execa("qemu-system-x86_64", ["-netdev", "help"], { reject: false });
   if (failed)
@@ -139,10 +139,19 @@ async function qemu(): Promise<Finding> {
 /** Takes what `-netdev help` prints: a heading, then one kind a line. */
 export function qemuNetworks(help: string): Finding {
   const kinds = help.split("\n").map((line) => line.trim());
-  const missing = ["user", "vde"].filter((kind) => !kinds.includes(kind));
-  if (missing.length === 0) return { subject: "QEMU", verdict: "ok", text: "has the networks user and vde" };
-  const advice = "the local target needs a QEMU that is built with them, as Debian's is";
-  return { subject: "QEMU", verdict: "bad", text: `is built without: ${missing.join(", ")}`, advice };
+  if (!kinds.includes("user") || !kinds.includes("socket")) {
+    const advice =
+      "the local target needs a QEMU with user and socket networks, as Debian's and Ubuntu's have";
+    return { subject: "QEMU", verdict: "bad", text: "is built without user or socket networks", advice };
+  }
+  if (kinds.includes("vde")) return { subject: "QEMU", verdict: "ok", text: "has the networks user and vde" };
+  const text = "is built without vde: machines share a multicast group on loopback";
+  return {
+    subject: "QEMU",
+    verdict: "note",
+    text,
+    advice: "other users of this computer could join that network",
+  };
 }
 
 /** What mmdebstrap needs when we are not root. */

@@ -18,7 +18,7 @@ const image = { disk: "/c/disk.raw", kernel: "/c/vmlinuz", release: "6.12", key:
 
 describe("qemuArgs", () => {
   const words = (accelerator: "tcg" | "kvm", change: Partial<VmSpec> = {}) =>
-    qemuArgs({ ...spec, ...change }, image, accelerator, 40001).join(" ");
+    qemuArgs({ ...spec, ...change }, image, accelerator, 40001, "vde,sock=/s").join(" ");
 
   it("listens on loopback and unix sockets only", () => {
     expect(words("tcg")).toContain("hostfwd=tcp:127.0.0.1:40001-:22");

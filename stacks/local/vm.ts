@@ -11,8 +11,8 @@ import { execa } from "execa";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
 import { acceleratorArgs, chooseAccelerator, type Accelerator } from "./accelerator.ts";
 import { ensureImage, type Image } from "./image.ts";
-import { networkRevision } from "./network.ts";
-import { loginKeyFile, machineFolder, sshConfigFile, stackFolder, switchFolder } from "./paths.ts";
+import { networkRevision, privateNetdev } from "./network.ts";
+import { loginKeyFile, machineFolder, sshConfigFile, stackFolder } from "./paths.ts";
 import { end, gone, identify, isAlive, type ProcessId } from "./process.ts";
 import { qmp } from "./qmp.ts";
 import { readState, writeState } from "./state.ts";
@@ -155,7 +155,13 @@ async function writeSshConfig(spec: VmSpec, port: number): Promise<void> {
 }
 
 /** QEMU's command line. Paths are relative to the stack's folder, in which it starts. */
-export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, port: number): string[] {
+export function qemuArgs(
+  spec: VmSpec,
+  image: Image,
+  accelerator: Accelerator,
+  port: number,
+  privateNet: string,
+): string[] {
   const here = `machines/${spec.name}`;
   const kernelLine = [
     ...["root=/dev/nvme0n1", "rw", "rootflags=noinit_itable", "console=ttyS0", "quiet", "panic=-1"],
@@ -174,7 +180,7 @@ export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, p
     ...["-device", "nvme,drive=seed,serial=seed"],
     ...["-netdev", `user,id=user,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
     ...["-device", "virtio-net-pci,netdev=user,mac=52:54:00:00:00:01,romfile="],
-    ...["-netdev", `vde,id=lab,sock=${join(switchFolder(spec.stack), "s")}`],
+    ...["-netdev", `${privateNet},id=lab`],
     ...["-device", `virtio-net-pci,netdev=lab,mac=${spec.mac},romfile=`],
     ...["-device", "virtio-rng-pci"],
     ...["-chardev", `file,id=console,path=${here}/console.log,append=on`, "-serial", "chardev:console"],
@@ -194,13 +200,18 @@ class PortTaken extends Error {}
 
 async function launch(spec: VmSpec, image: Image, accelerator: Accelerator, port: number): Promise<number> {
   const folder = machineFolder(spec.stack, spec.name);
+  const privateNet = await privateNetdev(spec.stack);
   const log = join(folder, "qemu.log");
   await rm(log, { force: true });
-  const { exitCode, stderr } = await execa("qemu-system-x86_64", qemuArgs(spec, image, accelerator, port), {
-    cwd: stackFolder(spec.stack),
-    stdin: "ignore",
-    reject: false,
-  });
+  const { exitCode, stderr } = await execa(
+    "qemu-system-x86_64",
+    qemuArgs(spec, image, accelerator, port, privateNet),
+    {
+      cwd: stackFolder(spec.stack),
+      stdin: "ignore",
+      reject: false,
+    },
+  );
   if (exitCode !== 0) {
     // As a daemon QEMU complains to its log.
     const reason = `${stderr}\n${existsSync(log) ? readFileSync(log, "utf8") : ""}`.trim();
