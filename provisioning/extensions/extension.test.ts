@@ -1,4 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { kernelNames } from "../kernels.ts";
 import type { Machine } from "../machine.ts";
@@ -40,13 +43,16 @@ const verdictOf = (component: { verdict: pulumi.Output<unknown> }): Promise<unkn
   new Promise((resolve) => void component.verdict.apply(resolve));
 
 describe("ExtensionOnNode", () => {
+  const build = mkdtempSync(join(tmpdir(), "build-"));
+  for (const name of extensionNames) mkdirSync(join(build, "debian-13", name), { recursive: true });
   beforeEach(() => {
     made.length = 0;
   });
+  afterAll(() => rmSync(build, { recursive: true }));
 
   it("copies the build for the machine's kernel and the node scripts, then loads, and removes when it goes", async () => {
     answer = '{"supported":true,"how":"fentry","programs":[{"name":"p","id":1,"tag":"aa","runs":3}]}';
-    const extension = new ExtensionOnNode("latency", { machine, extension: "fuse-latency", build: "/build" });
+    const extension = new ExtensionOnNode("latency", { machine, extension: "fuse-latency", build });
     expect(await verdictOf(extension)).toEqual({
       supported: true,
       how: "fentry",
@@ -68,7 +74,7 @@ describe("ExtensionOnNode", () => {
 
   it("puts the machine's private address where the table's options have its name", async () => {
     answer = '{"supported":true,"how":"native on ens4","programs":[]}';
-    await verdictOf(new ExtensionOnNode("packets", { machine, extension: "packet-dma", build: "/build" }));
+    await verdictOf(new ExtensionOnNode("packets", { machine, extension: "packet-dma", build }));
     const stdin = made.find(({ type }) => type === "command:remote:Command")!.inputs.stdin as string;
     expect(stdin).toMatch(/^run packet-dma .* --interface 10\.0\.0\.1 --write /m);
   });
@@ -78,7 +84,7 @@ describe("ExtensionOnNode", () => {
     const extension = new ExtensionOnNode("latency", {
       machine,
       extension: "fuse-latency",
-      build: "/build",
+      build,
       required: true,
       keepLoaded: false,
       options: ["--json"],
