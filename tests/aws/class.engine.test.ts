@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import {
   downFor,
   forEachStudent,
@@ -99,21 +100,19 @@ describe("a class", () => {
 });
 
 describe("./lab sweep --aws", () => {
-  const sweep = (...args: string[]) => {
-    try {
-      const stdout = execFileSync(
-        process.execPath,
-        ["cli/main.ts", "sweep", "--aws", "--region", "us-east-1", ...args],
-        {
-          env: { ...lab.env, PULUMI_ACCESS_TOKEN: "" },
-          encoding: "utf8",
-        },
-      );
-      return { status: 0, stdout };
-    } catch (error) {
-      const { status, stdout } = error as { status: number; stdout: string };
-      return { status, stdout };
-    }
+  // Not synchronously: the proxy before moto lives in this process and must go on answering.
+  const sweep = async (...args: string[]) => {
+    const { exitCode, stdout } = await execa(
+      process.execPath,
+      ["cli/main.ts", "sweep", "--aws", "--region", "us-east-1", ...args],
+      {
+        env: { ...lab.env, PULUMI_ACCESS_TOKEN: "" },
+        reject: false,
+        stripFinalNewline: false,
+        timeout: 2 * minutes,
+      },
+    );
+    return { status: exitCode, stdout };
   };
 
   it(
@@ -122,11 +121,11 @@ describe("./lab sweep --aws", () => {
       await lab.configure("lost", { aws: aws("ada"), nodes });
       await lab.up();
       rmSync(join(lab.folder, "state"), { recursive: true });
-      expect(sweep()).toEqual({ status: 0, stdout: "0 left in us-east-1\n" });
-      const dry = sweep("--stack", "lost", "--dry-run");
+      expect(await sweep()).toEqual({ status: 0, stdout: "0 left in us-east-1\n" });
+      const dry = await sweep("--stack", "lost", "--dry-run");
       expect(dry.status).toBe(1);
       expect(dry.stdout).toMatch(/^KIND +ID +STACK +OWNER +EXPIRES\ninstance +i-/);
-      expect(sweep("--stack", "lost", "--yes")).toMatchObject({
+      expect(await sweep("--stack", "lost", "--yes")).toMatchObject({
         status: 0,
         stdout: expect.stringMatching(/\n0 left in us-east-1\n$/) as string,
       });
