@@ -598,6 +598,7 @@ static const char usage[] =
 "                                           a worker on another machine\n"
 "  --bound MS      oldest stat that is allowed (default 100)\n"
 "  --seconds N     how long (default 10)\n"
+"  --reads N       go on until so many were judged, at most 20 times as long\n"
 "  --workers N     for each DIR (default 2)\n"
 "  --objects N     files and folders, 9 to 256 (default 36)\n"
 "  --seed N        of the random operations (default: from the clock)\n"
@@ -612,11 +613,12 @@ int main(int argc, char **argv)
 		{ "bound", 1, NULL, 'b' }, { "seconds", 1, NULL, 's' },
 		{ "workers", 1, NULL, 'w' }, { "objects", 1, NULL, 'o' },
 		{ "seed", 1, NULL, 'r' }, { "accept", 1, NULL, 'a' },
-		{ "join", 1, NULL, 'j' }, { "client", 1, NULL, 'c' },
+		{ "reads", 1, NULL, 'n' }, { "join", 1, NULL, 'j' }, { "client", 1, NULL, 'c' },
 		{ "help", 0, NULL, 'h' }, {}
 	};
 	char *accepts = NULL, *joins = NULL, *colon;
 	int per_dir = 2, seconds = 10, client = 100, i, n, o;
+	uint64_t reads = 0, limit;
 	uint64_t start, seed = time(NULL);
 
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -638,6 +640,9 @@ int main(int argc, char **argv)
 			break;
 		case 'a':
 			accepts = optarg;
+			break;
+		case 'n':
+			reads = strtoull(optarg, NULL, 0);
 			break;
 		case 'j':
 			joins = optarg;
@@ -679,7 +684,9 @@ int main(int argc, char **argv)
 	/* What was before preparation may be seen for as long as the bound. */
 	usleep(bound / 1000 + 100000);
 	start = now_ns();
-	while (now_ns() - start < seconds * 1000000000ULL) {
+	limit = seconds * 1000000000ULL;
+	while (now_ns() - start < limit ||
+	       (result.reads < reads && now_ns() - start < 20 * limit)) {
 		for (i = 0; i < worker_count; i++)
 			if (workers[i].idle)
 				give(&workers[i]);
