@@ -147,8 +147,11 @@ async function profiles({ iam: client }: Clients) {
   const found = [];
   for await (const page of iam.paginateListInstanceProfiles({ client }, { PathPrefix: identityPath }))
     for (const { InstanceProfileName } of page.InstanceProfiles ?? []) {
-      const { Tags } = await client.send(new iam.ListInstanceProfileTagsCommand({ InstanceProfileName }));
-      found.push(leftover("instance-profile", InstanceProfileName, Tags));
+      // The list leaves the tags out.
+      const { InstanceProfile } = await client.send(
+        new iam.GetInstanceProfileCommand({ InstanceProfileName }),
+      );
+      found.push(leftover("instance-profile", InstanceProfileName, InstanceProfile?.Tags));
     }
   return found;
 }
