@@ -5,7 +5,8 @@
 //   x.browser.test.ts   a headless Chromium
 //   x.vm.test.ts        one local VM
 //   tests/x.lab.test.ts a whole lab
-const kinds = ["sshd", "engine", "browser", "vm", "lab"];
+//   x.long.test.ts      local VMs for longer than CI has; by name only: ./lab test --only long
+const kinds = ["sshd", "engine", "browser", "vm", "lab", "long"];
 
 const project = (displayName, testMatch, extra = {}) => ({
   displayName,

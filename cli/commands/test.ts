@@ -51,9 +51,9 @@ Examples:
     process.exitCode = good ? 0 : 1;
   });
 
-/** The suites with some names, in the table's order; all when no names are given. */
+/** The suites with some names, in the table's order; when none are given, all but those that run by name only. */
 export function choose(all: readonly Suite[], only: string | undefined): readonly Suite[] {
-  if (only === undefined) return all;
+  if (only === undefined) return all.filter(({ onlyByName }) => onlyByName === undefined);
   const names = only.split(",").map((name) => name.trim());
   const unknown = names.find((name) => !all.some((suite) => suite.name === name));
   if (unknown !== undefined) {

@@ -15,6 +15,8 @@ export interface Suite {
   readonly minutes: number;
   /** Folder of the checkout that it runs in; the root when left out. */
   readonly folder?: string;
+  /** Runs only when `--only` names it. */
+  readonly onlyByName?: true;
 }
 
 const node = join(nodeFolder, "node");
@@ -78,4 +80,5 @@ export const suites: readonly Suite[] = [
   jest("browser", "the report in a headless Chromium", 10, "1"),
   jest("vm", "one local machine", 40, "1"),
   jest("lab", "a whole lab: up, used, up again, down, nothing left", 40, "1"),
+  { ...jest("long", "local machines for longer than CI has; by name only", 120, "1"), onlyByName: true },
 ];
