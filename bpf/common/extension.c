@@ -284,7 +284,7 @@ void ext_ready(void)
 	socklen_t size;
 	int fd;
 
-	if (!path || strlen(path) >= sizeof(to.sun_path))
+	if (!path || !*path || strlen(path) >= sizeof(to.sun_path))
 		return;
 	strcpy(to.sun_path, path);
 	size = offsetof(struct sockaddr_un, sun_path) + strlen(path);

@@ -189,13 +189,13 @@ without_btf() {
 # The loader is killed as it enters its Nth call of bpf(2), for every KILL_STRIDEth N until one run gets to its end.
 killed_at_every_step() {
   local step ends=0
-  for ((step = 1; step < 500; step += ${KILL_STRIDE:-12})); do
+  for ((step = 1; step < 500; step += ${KILL_STRIDE:-20})); do
     strace -f -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=KILL:when=$step" "$loader" -d 1 >/dev/null 2>&1 && break
     ends=$((ends + 1))
     "$loader" --remove
   done
   echo "killed at $ends steps"
-  [ "$ends" -ge 3 ]
+  [ "$ends" -ge 2 ]
   nothing_left "$loader"
 }
 
