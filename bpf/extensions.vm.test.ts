@@ -162,7 +162,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
       await vm.check("[ ! -e /sys/fs/bpf/disgrafs ]");
       for (const name of tested) await remove(name);
       await vm.check(
-        "[ -z \"$(ls -A /opt/disgrafs/extensions /etc/disgrafs 2>/dev/null | grep -v :)\" ] && [ ! -e '/etc/systemd/system/disgrafs-extension@.service' ]",
+        "[ -z \"$(ls -A /opt/disgrafs/extensions /etc/disgrafs/extensions 2>/dev/null | grep -v :)\" ] && [ ! -e '/etc/systemd/system/disgrafs-extension@.service' ]",
       );
     },
     minutes(6),
