@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
+import { filesBelow } from "../stacks/local/files.ts";
 import { checkout, sshConfigFile, stackFolder } from "../stacks/local/paths.ts";
 import { isRunning, vmState } from "../stacks/local/vm.ts";
 
@@ -253,9 +254,3 @@ describe("a lab on this machine", () => {
     minutes(3),
   );
 });
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-}

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { kernels, localKernelNames, type LocalKernel } from "../../provisioning/kernels.ts";
 import { bootstrap, removeRoot } from "./debian.ts";
+import { filesBelow } from "./files.ts";
 import { withLock } from "./lock.ts";
 import { cacheFolder, checkout } from "./paths.ts";
 
@@ -145,13 +146,6 @@ function kernelWord(name: LocalKernel): string {
 /** What make leaves and what only people and tests read has no part in a build. */
 function isSource(file: string): boolean {
   return !/(\.md|\.test\.ts)$/.test(file) && !file.includes("/build/");
-}
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
 }
 
 function lastLines(text: string): string {

@@ -5,13 +5,14 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statfsSync } from "node:fs";
-import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { kernels, type LocalKernel as Kernel } from "../../provisioning/kernels.ts";
 import { debianPackageNames, requirementsFile, userland, venv } from "../../provisioning/packages.ts";
 import { cacheFolder } from "./paths.ts";
+import { filesBelow } from "./files.ts";
 import { withLock } from "./lock.ts";
 import { asBuilder, bootstrap, removeRoot } from "./debian.ts";
 
@@ -178,27 +179,6 @@ function requireFreeSpace(folder: string): void {
         `Free ${(needGiB - free).toFixed(1)} GiB, or remove old images with ./lab down --purge`,
     );
   }
-}
-
-/** Bytes that the cached images really take. */
-export async function cacheSize(): Promise<number> {
-  if (!existsSync(images)) return 0;
-  const sizes = await Promise.all(filesBelow(images).map(async (file) => (await stat(file)).blocks * 512));
-  return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-/** Removes every cached image. */
-export async function purgeImages(): Promise<void> {
-  if (!existsSync(images)) return;
-  for (const name of readdirSync(images)) await removeRoot(join(images, name, "root"));
-  await rm(images, { recursive: true, force: true });
-}
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
 }
 
 function message(error: unknown): string {

@@ -1,0 +1,11 @@
+/** All files of a folder, for hashes that must not depend on the order of the disk. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** Paths of the files below a folder, sorted. */
+export function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
