@@ -68,6 +68,11 @@ describe("services on one machine", () => {
     );
     const check = ["objects/check.sh", [`http://${address}:8333`, "disgrafs"]] as const;
     expect(await vm.check(nodeScript(...check, keys))).toBe("ok");
+    // Clients check at the same time: this one is told that there is no bucket, and then another has made it.
+    const late =
+      'curl() { if [[ "$*" == *--head* && ! -e /run/late ]]; then touch /run/late; return 22; fi; command curl "$@"; }';
+    expect(await vm.check(`${late}; export -f curl\n${nodeScript(...check, keys)}`)).toBe("ok");
+    expect(await vm.check("ls /run/late")).toBe("/run/late");
     const { exitCode, stderr } = await vm.run(nodeScript(...check, ["canary-access", "wrong"]));
     expect(exitCode).toBe(1);
     expect(stderr).toContain("refuses these keys");

@@ -11,6 +11,10 @@ describe("jestCounts", () => {
       failed: 2,
       skipped: 2,
       failures: ["sums carries", "/src/b.test.js"],
+      reasons: {
+        "sums carries":
+          "Error: expect(received).toBe(expected) // Object.is equality\n\nExpected: 11\nReceived: 10",
+      },
       skips: ["sums overflows", "sums divides"],
     });
   });

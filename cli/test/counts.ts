@@ -1,5 +1,6 @@
 /** How many tests a runner ran, read from the report that the runner itself writes. */
 import { existsSync, readFileSync } from "node:fs";
+import { stripVTControlCharacters } from "node:util";
 
 export interface Counts {
   readonly passed: number;
@@ -7,6 +8,8 @@ export interface Counts {
   readonly skipped: number;
   /** Names of the failed and of the skipped, where the report has them. */
   readonly failures: readonly string[];
+  /** Why, for those of `failures` whose runner says so in its report. */
+  readonly reasons?: Readonly<Record<string, string>>;
   readonly skips: readonly string[];
 }
 
@@ -27,7 +30,11 @@ interface JestReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
@@ -45,17 +52,30 @@ export const jestCounts: Counter = (report, exitCode) => {
       .flatMap((file) => file.assertionResults)
       .filter((test) => states.includes(test.status))
       .map((test) => test.fullName);
+  const reasons = result.testResults
+    .flatMap((file) => file.assertionResults)
+    .filter((test) => test.failureMessages?.length)
+    .map((test) => [test.fullName, withoutStack(test.failureMessages!.join("\n"))] as const);
   return withExit(
     {
       passed: result.numPassedTests,
       failed: result.numFailedTests + broken.length,
       skipped: result.numPendingTests + result.numTodoTests,
       failures: [...names("failed"), ...broken],
+      reasons: Object.fromEntries(reasons),
       skips: names("pending", "todo", "skipped"),
     },
     exitCode,
   );
 };
+
+/** Where it was thrown is in the log; here lines are for what went wrong. */
+function withoutStack(message: string): string {
+  return stripVTControlCharacters(message)
+    .split("\n")
+    .filter((line) => !/^ +at /.test(line))
+    .join("\n");
+}
 
 /** JUnit XML as pytest writes it: one `testsuite` with its totals as attributes. */
 export const junitCounts: Counter = (report, exitCode) => {

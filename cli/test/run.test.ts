@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { identify } from "../../stacks/local/process.ts";
 import { choose } from "../commands/test.ts";
-import { junitCounts, oneCheck } from "./counts.ts";
+import { jestCounts, junitCounts, oneCheck } from "./counts.ts";
 import { runSuites } from "./run.ts";
 import { suites, type Suite } from "./suites.ts";
 
@@ -56,6 +56,34 @@ describe("runSuites", () => {
     await expect(run([shell("bad", "echo the reason; exit 3"), shell("good", "true")])).resolves.toBe(false);
     expect(written).toContain("the reason\n");
     expect(lastLine()).toBe("1 passed, 1 failed, 0 skipped");
+  });
+
+  it("shows why, where the runner's report says so, and not the end of its log", async () => {
+    const why = JSON.stringify({
+      numPassedTests: 0,
+      numFailedTests: 1,
+      numPendingTests: 0,
+      numTodoTests: 0,
+      testResults: [
+        {
+          name: "a.test.ts",
+          status: "failed",
+          assertionResults: [
+            {
+              status: "failed",
+              fullName: "adds",
+              failureMessages: ["Error: 1 is not 2\n    at adds (a.ts:1)"],
+            },
+          ],
+        },
+      ],
+    });
+    const jest = shell("jest", `echo the end of the log; printf '%s' '${why}' >REPORT; exit 1`, {
+      counter: jestCounts,
+    });
+    await expect(run([jest])).resolves.toBe(false);
+    expect(written).toContain("--- why adds\nError: 1 is not 2\n--- end of jest");
+    expect(written).not.toContain("the end of the log");
   });
 
   it("fails when a suite ran no test, though its runner was content", async () => {

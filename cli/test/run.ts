@@ -170,8 +170,15 @@ function resultLine({ suite, counts, milliseconds, problem }: SuiteResult): stri
     .trimEnd();
 }
 
+/** The first reasons, since later ones are often their echo; or, where the runner gives none, the end of its log. */
 function failureText({ suite, counts, log }: SuiteResult): string {
   const names = counts.failures.map((name) => `  failed: ${name}\n`).join("");
+  const reasons = counts.failures.flatMap((name) => {
+    const reason = counts.reasons?.[name];
+    return reason ? [`--- why ${name}\n${reason.split("\n").slice(0, 60).join("\n")}\n`] : [];
+  });
+  if (reasons.length > 0)
+    return `${names}${reasons.slice(0, 3).join("")}--- end of ${suite.name}; all of it: ${log}\n`;
   const tail = readFileSync(log, "utf8").trimEnd().split("\n").slice(-80);
   return `${names}--- the end of ${log}\n${tail.join("\n")}\n--- end of ${suite.name}\n`;
 }

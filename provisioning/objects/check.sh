@@ -16,7 +16,12 @@ if ! answer=$(s3 "$endpoint/" 2>&1); then
   echo "the object store at $endpoint refuses these keys: ${answer:0:200}" >&2
   exit 1
 fi
-s3 --head "$endpoint/$bucket" >/dev/null 2>&1 || s3 -X PUT "$endpoint/$bucket" >/dev/null
+there() { s3 --head "$endpoint/$bucket" >/dev/null 2>&1; }
+# Clients check at the same time: the one that comes second is told of a conflict (409), and the bucket is there.
+if ! there && ! answer=$(s3 -X PUT "$endpoint/$bucket" 2>&1) && ! there; then
+  echo "the object store at $endpoint does not make the bucket $bucket: ${answer:0:200}" >&2
+  exit 1
+fi
 body="written by $(hostname) at $(date +%s%N)"
 object=$endpoint/$bucket/disgrafs-check-$(hostname)
 s3 -X PUT -d "$body" "$object" >/dev/null
