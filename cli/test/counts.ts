@@ -54,8 +54,8 @@ export const jestCounts: Counter = (report, exitCode) => {
       .map((test) => test.fullName);
   const reasons = result.testResults
     .flatMap((file) => file.assertionResults)
-    .filter((test) => test.failureMessages?.length)
-    .map((test) => [test.fullName, withoutStack(test.failureMessages!.join("\n"))] as const);
+    .map((test) => [test.fullName, withoutStack((test.failureMessages ?? []).join("\n"))] as const)
+    .filter(([, reason]) => reason !== "");
   return withExit(
     {
       passed: result.numPassedTests,
