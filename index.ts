@@ -3,6 +3,7 @@
  * settings -> machines -> services -> extensions -> benchmark -> outputs
  */
 import * as pulumi from "@pulumi/pulumi";
+import { armExtensions } from "./benchmarks/arms.ts";
 import { Benchmark } from "./benchmarks/benchmark.ts";
 import { port } from "./provisioning/ports.ts";
 import { stackConfig } from "./stacks/config.ts";
@@ -18,7 +19,8 @@ const settings = readSettings(stackConfig());
 const place = target(settings);
 const cluster = lab(settings, place.machines, place.store);
 
-const extensions = loadExtensions(settings.extensions, cluster, `${checkout}bpf`);
+const ofArms = settings.benchmark === "none" ? [] : armExtensions(settings.benchmarkArms);
+const extensions = loadExtensions(settings.extensions, cluster, `${checkout}bpf`, ofArms);
 
 const benchmark =
   settings.benchmark === "none"
@@ -27,10 +29,16 @@ const benchmark =
         machines: cluster.machines,
         profile: settings.benchmark,
         seed: settings.seed,
+        arms: settings.benchmarkArms,
         mountPoint: settings.juicefs.mountPoint,
         redis: { host: cluster.redis.host, port: port("redis") },
         clock: settings.clock,
-        settings: { topology: settings.topology, kernel: settings.kernel, juicefs: settings.juicefs },
+        settings: {
+          topology: settings.topology,
+          kernel: settings.kernel,
+          juicefs: settings.juicefs,
+          extensions: extensions.facts,
+        },
         after: [...cluster.up, ...extensions.resources],
       });
 

@@ -46,6 +46,24 @@ describe("analyse", () => {
     expect(resultOf({}).verdict).toBe("within noise");
   });
 
+  it("should say of an arm what ran in the kernel, and how often in the windows that were measured", () => {
+    const programs = [{ name: "on_packet", tag: "00aa" }];
+    const point = (record: InventedPoint): InventedPoint => {
+      if (record.label === "nocache")
+        for (const client of Object.values(record.clients))
+          client["proof"] = { before: { script: { count: 5 } }, after: { script: { count: 12, programs } } };
+      return record;
+    };
+    const { run } = analyse(join(invent({ point }), "raw"));
+    const points = run.points.filter(({ label }) => label === "nocache");
+    expect(points.length).toBeGreaterThan(0);
+    expect(run.arms.find(({ name }) => name === "nocache")).toMatchObject({
+      programs,
+      count: points.length * 2 * 7,
+    });
+    expect(run.arms.find(({ name }) => name === "ttl")).toMatchObject({ programs: [], count: null });
+  });
+
   it("should use the bootstrap when there are ten blocks", () => {
     const { run } = analyse(
       join(

@@ -34,7 +34,7 @@ export function analyse(folder: string): Analysis {
     machines: [...raw.machines],
     baseline: plan.baseline,
     repeat: plan.repeat,
-    arms: plan.arms.map(({ name, title }) => ({ name, title })),
+    arms: plan.arms.map(({ name, title }) => ({ name, title, ...proofOf(name, raw.points) })),
     workloads: plan.workloads.map(({ name, measures, caches, control, parameters }) => ({
       name,
       measures,
@@ -46,6 +46,19 @@ export function analyse(folder: string): Analysis {
     points,
   };
   return { run: runSchema.parse(run), raw };
+}
+
+/** What proves that an arm was in force: its programs, and how often they ran. */
+function proofOf(arm: string, points: RawRun["points"]): Pick<Run["arms"][number], "programs" | "count"> {
+  const own = points.filter(({ point }) => point.arm === arm);
+  const programs = new Map(
+    own.flatMap((entry) => entry.programs.map((program) => [`${program.name} ${program.tag}`, program])),
+  );
+  const counts = own.map(({ point }) => point.armCount).filter((count) => count !== null);
+  return {
+    programs: [...programs.values()],
+    count: counts.length > 0 ? counts.reduce((sum, count) => sum + count, 0) : null,
+  };
 }
 
 /** One result for each figure and each arm but the baseline. */

@@ -1,8 +1,9 @@
 /**
  * The one table of arms: named changes to the same cluster in the same boot. The first is the baseline. An arm is data
- * (how the volume is mounted) and, for an extension, a script on the node that enables, disables and proves it.
+ * (how the volume is mounted) and, where that is not enough, a script on the node that enables, disables and proves it.
  * To add one, see docs/benchmarks.md.
  */
+import type { ExtensionName } from "../provisioning/extensions/table.ts";
 
 /** JuiceFS's kernel cache times in seconds: attributes, file entries, directory entries. */
 export interface CacheTimes {
@@ -19,26 +20,24 @@ export interface ArmFacts {
   /** More variables for juicefs.service, written to /run/disgrafs/juicefs-arm.env. Never secrets. */
   readonly environment?: Readonly<Record<string, string>>;
   /**
-   * Name of a script `benchmarks/arms/<script>` that is called on every client as `enable`, `disable` and `prove`, with
-   * the mount point as the second argument. `prove` prints one line of JSON, `{"active": true, "count": 1234}`:
-   * `count` must grow during each timed window on the mount, or the point is INVALID.
+   * A script in `benchmarks/arms/` and its first arguments. It is called on every client with `check`, `enable`, `prove`
+   * or `disable` and the mount point after these; docs/benchmarks.md says what each must do.
    */
-  readonly script?: string;
-  /** Not part of a run unless it is asked for: an extension's arm needs the extension on the nodes. */
+  readonly script?: readonly [file: string, ...words: string[]];
+  /** The extension that is put on every client before the run, and left to the script to start. */
+  readonly extension?: ExtensionName;
+  /** Not part of a run unless the setting benchmarkArms names it. */
   readonly optional?: true;
 }
 
 const oneSecond: CacheTimes = { attr: 1, entry: 1, dirEntry: 1 };
 const none: CacheTimes = { attr: 0, entry: 0, dirEntry: 0 };
-const minute: CacheTimes = { attr: 60, entry: 60, dirEntry: 60 };
+const long: CacheTimes = { attr: 300, entry: 300, dirEntry: 300 };
 
-/** An arm that differs from the baseline by one extension, whose script has its name. */
-const extension = (name: string, title: string): ArmFacts => ({
-  title,
-  caches: oneSecond,
-  script: `${name}.sh`,
-  optional: true,
-});
+/** An arm that differs from the baseline by one extension's unit. */
+function unit(extension: ExtensionName, title: string): ArmFacts & { readonly optional: true } {
+  return { title, caches: oneSecond, script: ["unit.sh", extension], extension, optional: true };
+}
 
 export const arms = {
   ttl: {
@@ -47,25 +46,40 @@ export const arms = {
   },
   nocache: { title: "all three cache times 0: every look-up asks the daemon", caches: none },
   "ttl-long": {
-    title: "cache times of 60 s: what others change is seen a minute late",
-    caches: minute,
+    title: "cache times of 300 s: what others change is seen up to five minutes late",
+    caches: long,
     optional: true,
   },
-  "fuse-latency": extension(
+  "client-cache": {
+    title: "defaults, and JuiceFS's own cache of metadata, which Redis tells of changes (client-cache=true)",
+    caches: oneSecond,
+    environment: { JUICEFS_META_QUERY: "?client-cache=true" },
+    script: ["clientCache.sh"],
+    optional: true,
+  },
+  "fuse-latency": unit(
     "fuse-latency",
     "defaults, with every FUSE request timed by eBPF: what watching costs",
   ),
-  "packet-dma": extension("packet-dma", "defaults, with every packet copied to user space by XDP"),
-  "redis-sockmap": extension(
-    "redis-sockmap",
-    "defaults, with Redis connections inside a node spliced by eBPF",
-  ),
+  "packet-dma": unit("packet-dma", "defaults, with every packet copied to user space by XDP"),
+  "redis-sockmap": unit("redis-sockmap", "defaults, with Redis connections inside a node spliced by eBPF"),
 } as const satisfies Record<string, ArmFacts>;
 
 export type ArmName = keyof typeof arms;
 export const armNames = Object.keys(arms) as ArmName[];
+export function isArm(name: string): name is ArmName {
+  return name in arms;
+}
 /** The arms of a run that asks for none by name. */
 export const defaultArms = armNames.filter((name) => !("optional" in arms[name]));
 export const baselineArm: ArmName = "ttl";
+/** The extensions that arms need on the clients. */
+export function armExtensions(names: readonly ArmName[]): ExtensionName[] {
+  return names.flatMap((name) => {
+    const { extension }: ArmFacts = arms[name];
+    return extension === undefined ? [] : [extension];
+  });
+}
+
 /** Label of the baseline's second turn in each block: the pair is the noise floor. */
 export const repeatLabel = `${baselineArm}-again`;

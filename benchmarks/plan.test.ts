@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { armNames, baselineArm, defaultArms, repeatLabel } from "./arms.ts";
+import { armExtensions, armNames, baselineArm, defaultArms, repeatLabel } from "./arms.ts";
 import { buildBlocks, buildPlan, planSchema, pointCount, type PlanSettings } from "./plan.ts";
 import { examplePlan, exampleSettings as settings } from "./testdata/examplePlan.ts";
 import { profileNames, profiles, workloadNames, workloads, workloadsOf } from "./workloads.ts";
@@ -76,6 +76,17 @@ describe("buildPlan", () => {
       "packet-dma",
     ]);
     expect(buildPlan({ ...settings, arms: ["ttl"] }).arms.map(({ name }) => name)).toEqual(["ttl"]);
+  });
+
+  it("should ask for a count from an arm with an extension, and from no other", () => {
+    const plan = buildPlan({ ...settings, arms: armNames });
+    expect(plan.arms.filter(({ counted }) => counted).map(({ name }) => name)).toEqual([
+      "fuse-latency",
+      "packet-dma",
+      "redis-sockmap",
+    ]);
+    expect(plan.arms.find(({ name }) => name === "packet-dma")?.script).toEqual(["unit.sh", "packet-dma"]);
+    expect(armExtensions(["ttl", "client-cache", "packet-dma"])).toEqual(["packet-dma"]);
   });
 
   it("should be what the runner's own tests read; else run: node benchmarks/testdata/makePlan.ts", () => {

@@ -59,7 +59,10 @@ const armSchema = z.strictObject({
   title: z.string(),
   caches: z.strictObject({ attr: seconds, entry: seconds, dirEntry: seconds }),
   environment: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string().regex(/^[^\n"\\]*$/)),
-  script: z.string().nullable(),
+  /** File in benchmarks/arms/ and its first arguments. */
+  script: z.array(z.string()).min(1).nullable(),
+  /** The script's count must grow in each window on the mount: it counts the runs of an extension. */
+  counted: z.boolean(),
 });
 
 /** What the runner is given, and what comes back beside the raw files. */
@@ -127,9 +130,7 @@ export function buildBlocks(profile: Profile, armsIn: readonly ArmName[], seed: 
 /** The whole plan. Pure: the same settings give the same plan to the letter. */
 export function buildPlan(settings: PlanSettings): Plan {
   const { profile, seed } = settings;
-  const chosen = armNames.filter(
-    (arm) => arm === baselineArm || (settings.arms ?? defaultArms).includes(arm),
-  );
+  const chosen = withBaseline(settings.arms ?? defaultArms);
   const planned = {
     profile,
     clock: settings.clock,
@@ -158,14 +159,26 @@ export function buildPlan(settings: PlanSettings): Plan {
   } satisfies Plan);
 }
 
+/** Arms in the table's order, the baseline with them. */
+function withBaseline(names: readonly ArmName[]): ArmName[] {
+  return armNames.filter((arm) => arm === baselineArm || names.includes(arm));
+}
+
 /** The number of points (slots times workloads) of a plan, warm-up included. */
 export function pointCount(plan: Plan): number {
   return plan.blocks.reduce((sum, block) => sum + block.slots.length * plan.workloads.length, 0);
 }
 
 function plannedArm(name: ArmName, facts: ArmFacts): Plan["arms"][number] {
-  const { title, caches, environment = {}, script = null } = facts;
-  return { name, title, caches, environment: { ...environment }, script };
+  const { title, caches, environment = {}, script, extension } = facts;
+  return {
+    name,
+    title,
+    caches,
+    environment: { ...environment },
+    script: script ? [...script] : null,
+    counted: extension !== undefined,
+  };
 }
 
 function plannedWorkload(name: string, facts: WorkloadFacts, profile: Profile): Plan["workloads"][number] {

@@ -10,7 +10,7 @@ import { parseJuicefsBench } from "./parsers/juicefsBench.ts";
 import { parseLoops, parseRay } from "./parsers/loops.ts";
 import type { Measurement, Measurements } from "./parsers/measurement.ts";
 import { planSchema, type Plan } from "./plan.ts";
-import { machineSchema, type Machine, type Point } from "./run.ts";
+import { machineSchema, programSchema, type Machine, type Point, type Program } from "./run.ts";
 
 /** Raw files that are missing or not those of a run: the message says which and what to do. */
 export class UnreadableRun extends Error {}
@@ -21,6 +21,8 @@ export interface RawPoint {
   /** Latencies of all clients by figure, where the program tells them. */
   readonly latencies: Readonly<Record<string, Histogram>>;
   readonly iostat: Readonly<Record<string, Iostat>>;
+  /** BPF programs that the arm's script found in the kernel, of all clients. */
+  readonly programs: readonly Program[];
 }
 
 export interface RawRun {
@@ -37,7 +39,9 @@ const counters = z.object({
   stealTicks: z.number().nullable(),
   pressure: z.record(z.string(), z.number().nullable()),
 });
-const proof = z.object({ script: z.object({ count: z.int() }).optional() });
+const proof = z.object({
+  script: z.object({ count: z.int().nullable(), programs: z.array(programSchema).default([]) }).optional(),
+});
 const clientSchema = z.object({
   late: z.number().optional(),
   seconds: z.number().optional(),
@@ -134,7 +138,8 @@ function readPoint(folder: string, plan: Plan): RawPoint {
     pressurePercent: pressures(clients.map(([, client]) => client)),
     armCount: armCount(clients.map(([, client]) => client)),
   };
-  return { point, latencies, iostat };
+  const programs = clients.flatMap(([, client]) => client.proof?.after.script?.programs ?? []);
+  return { point, latencies, iostat, programs };
 }
 
 /** Why a point cannot count although its programs ran; undefined when it can. */
@@ -243,9 +248,10 @@ function pressures(clients: readonly Client[]): Record<string, number> {
 }
 
 function armCount(clients: readonly Client[]): number | null {
-  const counts = clients.map(({ proof: pair }) =>
-    pair?.before.script && pair.after.script ? pair.after.script.count - pair.before.script.count : undefined,
-  );
+  const counts = clients.map(({ proof: pair }) => {
+    const [before, after] = [pair?.before.script?.count ?? null, pair?.after.script?.count ?? null];
+    return before !== null && after !== null ? after - before : undefined;
+  });
   const known = counts.filter((count) => count !== undefined);
   return known.length > 0 ? known.reduce((sum, count) => sum + count, 0) : null;
 }

@@ -56,6 +56,10 @@ export const machineSchema = z.looseObject({
 });
 export type Machine = z.infer<typeof machineSchema>;
 
+/** A BPF program as the kernel names it: the tag is a hash of its instructions. */
+export const programSchema = z.object({ name: z.string(), tag: z.string() });
+export type Program = z.infer<typeof programSchema>;
+
 /** One timed window: a workload in one arm's turn of one block, on all clients. */
 export const pointSchema = z.strictObject({
   block: z.int(),
@@ -100,7 +104,16 @@ export const runSchema = z.strictObject({
   machines: z.array(machineSchema),
   baseline: z.string(),
   repeat: z.string(),
-  arms: z.array(z.strictObject({ name: z.string(), title: z.string() })),
+  arms: z.array(
+    z.strictObject({
+      name: z.string(),
+      title: z.string(),
+      /** What the arm's script found in the kernel, each program once; empty for an arm without an extension. */
+      programs: z.array(programSchema),
+      /** Runs of the arm's extension, summed over windows and clients; null for an arm without one. */
+      count: z.int().nullable(),
+    }),
+  ),
   workloads: z.array(
     z.strictObject({
       name: z.string(),

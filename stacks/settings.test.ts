@@ -32,6 +32,14 @@ describe("parseSettings", () => {
   });
 
   it.each([
+    [{}, ["ttl", "nocache"]],
+    [{ benchmarkArms: "ttl-long, packet-dma" }, ["ttl-long", "packet-dma"]],
+    [{ benchmarkArms: ["nocache"] }, ["nocache"]],
+  ])("reads the benchmark's arms of %j", (values, arms) => {
+    expect(parseSettings(values).benchmarkArms).toEqual(arms);
+  });
+
+  it.each([
     ["a misspelt key", { topolgy: "single" }, "topolgy is no setting; did you mean topology?"],
     [
       "a misspelt inner key",
@@ -65,6 +73,11 @@ describe("parseSettings", () => {
       "a loopback bucket with two clients",
       { juicefs: { bucket: "http://127.0.0.1:9000/b" } },
       "juicefs.bucket is on 127.0.0.1 with 2 clients",
+    ],
+    [
+      "an arm that is none",
+      { benchmarkArms: "nocache,ttl-lnog" },
+      'benchmarkArms is "nocache,ttl-lnog": no arm is called "ttl-lnog"; arms: ttl, nocache, ttl-long,',
     ],
     ["nodes without custom", { nodes: [meta] }, "nodes is set, and topology is not custom"],
     ["nobody for a role", { topology: "custom", nodes: [meta] }, "0 nodes have the role ray-head"],

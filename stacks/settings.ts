@@ -9,6 +9,7 @@ import { isLocalKernel, kernelNames, localKernelNames, type Kernel } from "../pr
 import { roles } from "../provisioning/machine.ts";
 import { portClashes, ports } from "../provisioning/ports.ts";
 import { extensionsSchema } from "../provisioning/extensions/settings.ts";
+import { armNames, defaultArms, isArm, type ArmName } from "../benchmarks/arms.ts";
 import { profileNames } from "../benchmarks/workloads.ts";
 import { awsSettings } from "./aws/settings.ts";
 import { defaultSize, topologies, topologyProblems, type Node } from "./topology.ts";
@@ -51,6 +52,17 @@ const juicefsSchema = z.strictObject({
   bucket: z.url().optional(),
 });
 
+/** A list of names, or one text with commas between them. */
+const armsSchema = z.union([z.array(z.string()), z.string()]).transform((value, context): ArmName[] => {
+  const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : value;
+  const unknown = names.find((name) => !isArm(name));
+  if (unknown !== undefined) {
+    context.addIssue(`no arm is called "${unknown}"; arms: ${armNames.join(", ")}`);
+    return z.NEVER;
+  }
+  return names.filter(isArm);
+});
+
 export const settingsSchema = z.strictObject({
   target: z.enum(["local", "aws"]).default("local"),
   topology: z.enum(["single", "course", "custom"]).default("course"),
@@ -61,6 +73,8 @@ export const settingsSchema = z.strictObject({
   clock: z.enum(["wall", "instructions"]).default("wall"),
   juicefs: juicefsSchema.prefault({}),
   benchmark: z.enum(["none", ...profileNames]).default("none"),
+  /** Arms of the benchmark; the baseline is always in it. */
+  benchmarkArms: armsSchema.default([...defaultArms]),
   seed: z
     .int()
     .min(1)

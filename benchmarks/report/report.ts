@@ -246,10 +246,19 @@ function about(run: Run): Html {
     <h3>Arms</h3>
     <dl class="facts wide">
       ${run.arms.map(
-        ({ name, title }) =>
+        ({ name, title, programs, count }) =>
           html`<div>
             <dt>${name}</dt>
-            <dd>${title}</dd>
+            <dd>
+              ${title}${
+                count === null
+                  ? undefined
+                  : html`<br /><small
+                        >${count} runs in the timed windows;
+                        ${programs.map((program) => `${program.name} ${program.tag}`).join(", ")}</small
+                      >`
+              }
+            </dd>
           </div>`,
       )}
       <div>

@@ -11,7 +11,8 @@ unit=disgrafs-extension@$name.service
 log=/var/log/disgrafs-$name.log
 
 say() { # VERDICT
-  echo "$1"
+  # Also for the benchmark's arms, which read it where they run.
+  echo "$1" | tee "$folder/verdict.json"
   if [ "$required" = yes ] && [ "$(jq .supported <<<"$1")" != true ]; then
     echo "extension $name is required and cannot run here: $(jq -r '"\(.reason); needed: \(.needed)"' <<<"$1")" >&2
     exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Mounts the volume by a systemd unit, and proves that the mount point is JuiceFS.
-# Benchmark arms change the cache times without touching this: they write JUICEFS_CACHE_OPTIONS to
-# /run/disgrafs/juicefs-arm.env and restart the unit.
+# Benchmark arms change the mount without touching this: they write variables of juicefs.env (cache times, options, a
+# query such as ?client-cache=true) to /run/disgrafs/juicefs-arm.env and restart the unit.
 # Usage: mount.sh META-URL MOUNT-POINT CACHE-DIR METRICS-ADDRESS CACHE-OPTIONS OPTIONS
 set -euo pipefail
 meta=$1 mount_point=$2 cache_dir=$3 metrics=$4 cache_options=$5 options=$6
@@ -10,6 +10,8 @@ restart=no
 put /etc/disgrafs/juicefs.env 0644 <<END && restart=yes
 JUICEFS_CACHE_OPTIONS=$cache_options
 JUICEFS_OPTIONS=$options
+JUICEFS_META=$meta
+JUICEFS_META_QUERY=
 END
 put /etc/systemd/system/juicefs.service 0644 <<END && restart=yes
 [Unit]
@@ -23,7 +25,7 @@ EnvironmentFile=-/run/disgrafs/juicefs-arm.env
 ExecStartPre=-/sbin/modprobe fuse
 ExecStartPre=/usr/bin/mkdir -p $mount_point $cache_dir
 ExecStart=/usr/local/bin/juicefs mount --no-usage-report --no-syslog --cache-dir $cache_dir --metrics $metrics \\
-  \$JUICEFS_CACHE_OPTIONS \$JUICEFS_OPTIONS $meta $mount_point
+  \$JUICEFS_CACHE_OPTIONS \$JUICEFS_OPTIONS \${JUICEFS_META}\${JUICEFS_META_QUERY} $mount_point
 # The unit is up when the mount is, and not when the program has started; it has failed when that program ends.
 ExecStartPost=/usr/bin/timeout 120 /bin/sh -c 'until [ "\$\$(findmnt -no FSTYPE $mount_point)" = fuse.juicefs ]; do kill -0 \$MAINPID || exit 1; sleep 0.1; done'
 # What was written but not yet uploaded is flushed first; a busy mount is detached after that and not before.

@@ -55,14 +55,23 @@ class Agent:
         """This node's clock, for the driver to learn its offset."""
         return time.time()
 
-    def prepare(self) -> None:
-        """Disable what arms enable, and make the data that the workloads read unless it is there. Needs the mount."""
+    def prepare(self) -> dict[str, str]:
+        """Disable what arms enable, and make the data that the workloads read unless it is there. Needs the mount.
+
+        Gives the arms that cannot run on this node, each with the reason.
+        """
         self.mount.state()
+        obstacles: dict[str, str] = {}
         for arm in self.plan.arms.values():
-            if arm.script is not None:
-                if arms.is_active(arm, self.plan.mount_point):
-                    self.found.append(arm)
-                arms.switch(arm, "disable", self.plan.mount_point)
+            if arm.script is None:
+                continue
+            reason = arms.obstacle(arm, self.plan.mount_point)
+            if reason is not None:
+                obstacles[arm.name] = reason
+                continue
+            if arms.is_active(arm, self.plan.mount_point):
+                self.found.append(arm)
+            arms.switch(arm, "disable", self.plan.mount_point)
         for workload in self.plan.workloads:
             folder = self.folder(workload)
             parameters = workload.parameters
@@ -72,6 +81,7 @@ class Agent:
                 programs.fio_layout(self.lifeline, folder, parameters["fileSize"])
             elif workload.kind == "ray-read" and self.name == self.plan.clients[0]:
                 rayread.make_data(self.folder(workload, shared=True), parameters)
+        return obstacles
 
     def folder(self, workload: Workload, shared: bool = False) -> Path:
         """Where a workload keeps its data: workloads with the same shape of data share it."""
@@ -183,7 +193,7 @@ class Agent:
         iostat = self.iostat.stop()
         proof = self.proof(workload, arm_name)
         arm = self.plan.arms[arm_name]
-        if arm.script is not None and workload.place == "mount":
+        if arm.counted and workload.place == "mount":
             moved = proof["script"]["count"] - self.before["proof"]["script"]["count"]
             if moved <= 0:
                 raise ResetError(f"arm {arm.name} was enabled, but its run count did not move")
@@ -209,7 +219,8 @@ class Agent:
         arm = self.plan.arms[arm_name]
         state: dict[str, Any] = {"mount": self.mount.check(arm)}
         if arm.script is not None:
-            state["script"] = {"count": arms.prove(arm, self.plan.mount_point).count}
+            proof = arms.prove(arm, self.plan.mount_point)
+            state["script"] = {"count": proof.count, "programs": proof.programs}
         return state
 
     def work(self, workload: Workload, seed: int) -> dict[str, bytes]:

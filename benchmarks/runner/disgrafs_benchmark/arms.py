@@ -1,28 +1,51 @@
-"""Arms that a script on the node switches: `enable`, `disable`, `prove`."""
+"""Arms that a script on the node switches: `check`, `enable`, `prove`, `disable`."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .mount import ResetError
 from .plan import Arm
-from .system import run
+from .system import ProgramError, run
 
 SCRIPTS = Path("/opt/disgrafs/benchmarks/arms")
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What an arm's script says of itself: whether it is active, and how often it has run since it was enabled."""
+    """What an arm's script says of itself.
+
+    `count` is how often its extension has run since it was enabled, None for an arm without one; `programs` are name
+    and tag of what is in the kernel.
+    """
 
     active: bool
-    count: int
+    count: int | None
+    programs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def call(arm: Arm, action: str, mount_point: str, scripts: Path) -> str:
+    """Run an arm's script. RuntimeError when it fails."""
+    file, *words = arm.script or []
+    return run(["bash", str(scripts / file), *words, action, mount_point], timeout=180)
+
+
+def obstacle(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> str | None:
+    """Why an arm cannot run on this machine, or None when it can."""
+    try:
+        call(arm, "check", mount_point, scripts)
+    except ProgramError as error:
+        return error.said or str(error)
+    except RuntimeError as error:
+        return str(error)
+    return None
 
 
 def switch(arm: Arm, action: str, mount_point: str, scripts: Path = SCRIPTS) -> str:
     """Run an arm's script; ResetError when it fails."""
     try:
-        return run(["bash", str(scripts / str(arm.script)), action, mount_point], timeout=180)
+        return call(arm, action, mount_point, scripts)
     except RuntimeError as error:
         raise ResetError(f"arm {arm.name}, {action}: {error}") from error
 
@@ -32,7 +55,8 @@ def prove(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> Proof:
     text = switch(arm, "prove", mount_point, scripts)
     try:
         answer = json.loads(text)
-        proof = Proof(answer["active"] is True, int(answer["count"]))
+        count = answer["count"] if not arm.counted and answer["count"] is None else int(answer["count"])
+        proof = Proof(answer["active"] is True, count, answer.get("programs", []))
     except (ValueError, KeyError, TypeError) as error:
         raise ResetError(f"arm {arm.name}, prove: expected one line of JSON, got {text[:200]!r}") from error
     if not proof.active:

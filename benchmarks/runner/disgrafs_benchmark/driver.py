@@ -42,6 +42,8 @@ class Driver:
         self.agents: dict[str, Any] = {}
         self.facts: dict[str, dict[str, Any]] = {}
         self.replacements = 0
+        # Arms that cannot run on some client, with the reason.
+        self.obstacles: dict[str, str] = {}
         self.begin = time.monotonic()
 
     def show(self, line: str) -> None:
@@ -59,7 +61,7 @@ class Driver:
             self.store.write("facts.json", json.dumps({"started": started, "clients": self.facts}, indent=1))
             self.store.discard_other_boots(self.plan.blocks, self.boots())
             self.show("making the data that the workloads read")
-            self.all("prepare", timeout=GRACE_SECONDS + 600)
+            self.prepare()
             self.progress.start()
             for block in self.plan.blocks:
                 self.block(block)
@@ -99,6 +101,14 @@ class Driver:
                 # Arms are compared in one boot: this block is taken anew by the next start of the run.
                 raise NodeLostError(f"node lost: {name} was started again during the run")
             self.gather({name: self.agents[name].prepare.remote()}, GRACE_SECONDS + 600)
+
+    def prepare(self) -> None:
+        """Prepare every client, and learn which arms cannot run."""
+        for name, obstacles in self.all("prepare", timeout=GRACE_SECONDS + 600).items():
+            for arm, reason in obstacles.items():
+                self.obstacles.setdefault(arm, f"{name}: {reason}")
+        for arm, reason in self.obstacles.items():
+            self.show(f"arm {arm} cannot run on {reason}")
 
     def boots(self) -> dict[str, str]:
         """Boot of each client."""
@@ -164,7 +174,9 @@ class Driver:
             }
             files: dict[str, bytes] = {}
             try:
-                if reset is None or (workload.caches == "cold" and not fresh):
+                if arm in self.obstacles:
+                    reset = {"invalid": self.obstacles[arm]}
+                elif reset is None or (workload.caches == "cold" and not fresh):
                     reset = record["reset"] = self.reset_with_retry(arm)
                     fresh = True
                 record["invalid"] = reset["invalid"]

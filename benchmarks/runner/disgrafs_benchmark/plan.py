@@ -10,14 +10,18 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Arm:
-    """A named state of the cluster: cache times in seconds, variables of juicefs.service, a script or none."""
+    """A named state of the cluster: cache times in seconds, variables of juicefs.service, a script or none.
+
+    `script` is a file in benchmarks/arms and its first arguments; `counted` that its count must grow in every window.
+    """
 
     name: str
     attr: float
     entry: float
     dir_entry: float
     environment: dict[str, str]
-    script: str | None
+    script: list[str] | None
+    counted: bool
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def read_plan(file: Path) -> Plan:
                 arm["caches"]["dirEntry"],
                 arm["environment"],
                 arm["script"],
+                arm["counted"],
             )
             for arm in raw["arms"]
         },

@@ -13,8 +13,16 @@ PROC = Path("/proc")
 SYS = Path("/sys")
 
 
+class ProgramError(RuntimeError):
+    """A program ended with another status than 0. `said` is the end of its standard error."""
+
+    def __init__(self, command: list[str], status: int, said: str) -> None:
+        super().__init__(f"{' '.join(command[:3])}: exit status {status}: {said}")
+        self.said = said
+
+
 def run(command: list[str], timeout: float = 60) -> str:
-    """Standard output of a short command. RuntimeError with its last words when it fails or takes too long."""
+    """Standard output of a short command. RuntimeError when it fails (ProgramError) or takes too long."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
@@ -22,7 +30,7 @@ def run(command: list[str], timeout: float = 60) -> str:
             f"{command[0]} {command[1] if command[1:] else ''} took more than {timeout:.0f} s"
         ) from error
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command[:3])}: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+        raise ProgramError(command, done.returncode, done.stderr.strip()[-300:])
     return done.stdout
 
 

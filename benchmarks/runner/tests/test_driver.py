@@ -50,6 +50,7 @@ class Cluster:
         self.started: list[str] = []
         self.boots = {"node1": "a", "node2": "b"}
         self.failing: dict[str, int] = {}
+        self.obstacles: dict[str, str] = {}
 
     def module(self) -> ModuleType:
         """A module with the names of Ray that the driver uses."""
@@ -100,8 +101,9 @@ class FakeAgent:
     def clock(self) -> float:
         return 1000.0
 
-    def prepare(self) -> None:
+    def prepare(self) -> dict[str, str]:
         self.note("prepare")
+        return self.cluster.obstacles if self.name == "node2" else {}
 
     def clean_up(self) -> None:
         self.note("clean up")
@@ -226,6 +228,18 @@ def test_a_protocol_that_fails_twice_makes_the_point_invalid_and_no_other(
         f"000-0-ttl-{plan.workloads[0].name}": "cold-cache protocol failed: node2: drop caches: not counted"
     }
     assert not any("node1 measure metadata ttl 7000" in line for line in cluster.log)
+
+
+def test_an_arm_that_cannot_run_on_a_client_is_invalid_without_a_mount(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    cluster.obstacles = {"nocache": "unsupported: no BTF"}
+    run(tmp_path, plan_file)
+    invalid = [record for record in points(tmp_path).values() if record["invalid"]]
+    assert {record["invalid"] for record in invalid} == {"node2: unsupported: no BTF"}
+    assert {record["arm"] for record in invalid} == {"nocache"}
+    assert all(record["invalid"] for record in points(tmp_path).values() if record["arm"] == "nocache")
+    assert "node1 mount nocache" not in cluster.log
 
 
 def test_an_agent_that_dies_is_replaced_and_its_point_invalid(

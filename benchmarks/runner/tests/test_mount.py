@@ -1,5 +1,6 @@
 """The cold-cache protocol: every step is confirmed, or says which one was not."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ MOUNTINFO = """\
 90 22 0:45 / /mnt/jfs rw,nosuid,nodev shared:9 - fuse.juicefs JuiceFS:disgrafs rw,user_id=0
 91 22 0:46 / /mnt/a\\040b rw - tmpfs tmpfs rw
 """
-ARM = Arm("nocache", 0, 0, 0, {"JUICEFS_EXTRA": "--x=1"}, None)
+ARM = Arm("nocache", 0, 0, 0, {"JUICEFS_EXTRA": "--x=1"}, None, counted=False)
 
 
 def test_the_type_of_a_mount_is_read_from_mountinfo() -> None:
@@ -105,7 +106,8 @@ def test_a_mount_that_stays_fails_at_the_step_unmount() -> None:
         stuck.unmount_and_drop()
 
 
-SCRIPT = Arm("ext", 1, 1, 1, {}, "ext.sh")
+SCRIPT = Arm("ext", 1, 1, 1, {}, ["ext.sh", "name"], counted=True)
+UNCOUNTED = dataclasses.replace(SCRIPT, counted=False)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,7 @@ SCRIPT = Arm("ext", 1, 1, 1, {}, "ext.sh")
         ('echo \'{"active": false, "count": 1}\'', "arm ext is not active"),
         ("echo hello", "expected one line of JSON, got 'hello"),
         ("echo '{\"active\": true}'", "expected one line of JSON"),
+        ('echo \'{"active": true, "count": null}\'', "expected one line of JSON"),
         ("echo broken >&2; exit 3", "exit status 3: broken"),
     ],
 )
@@ -124,10 +127,28 @@ def test_an_arm_that_does_not_prove_itself_is_refused(tmp_path: Path, script: st
 
 
 def test_an_arms_script_gets_the_action_and_the_mount_point(tmp_path: Path) -> None:
-    (tmp_path / "ext.sh").write_text(
-        '[ "$1" = prove ] && [ "$2" = /mnt/jfs ] && echo "{\\"active\\": true, \\"count\\": 12}"'
-    )
+    (tmp_path / "ext.sh").write_text('[ "$*" = "name prove /mnt/jfs" ] && echo "{\\"active\\": true, \\"count\\": 12}"')
     assert arms.prove(SCRIPT, "/mnt/jfs", tmp_path) == arms.Proof(active=True, count=12)
+
+
+def test_an_arm_without_an_extension_need_not_count(tmp_path: Path) -> None:
+    (tmp_path / "ext.sh").write_text('echo \'{"active": true, "count": null}\'')
+    assert arms.prove(UNCOUNTED, "/mnt/jfs", tmp_path) == arms.Proof(active=True, count=None)
+
+
+@pytest.mark.parametrize(
+    ("script", "obstacle"),
+    [
+        ("exit 0", None),
+        (
+            "echo 'unsupported: kernel 5.4; needed: a newer one' >&2; exit 1",
+            "unsupported: kernel 5.4; needed: a newer one",
+        ),
+    ],
+)
+def test_an_arm_that_cannot_run_here_says_why(tmp_path: Path, script: str, obstacle: str | None) -> None:
+    (tmp_path / "ext.sh").write_text(script)
+    assert arms.obstacle(SCRIPT, "/mnt/jfs", tmp_path) == obstacle
 
 
 def test_the_plan_of_plan_ts_is_read(plan_file: Path) -> None:

@@ -1,0 +1,54 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { Machine, Role } from "../provisioning/machine.ts";
+import { placesOf } from "./extensions.ts";
+
+await pulumi.runtime.setMocks({
+  newResource: ({ name, inputs }) => ({ id: name, state: inputs as object }),
+  call: () => ({}),
+});
+
+const machine = (name: string, roles: Role[]): Machine => ({
+  name,
+  roles,
+  kernel: "debian-13",
+  resource: new pulumi.ComponentResource("test:Machine", name),
+  id: pulumi.output("disk"),
+  boot: pulumi.output("boot"),
+  connection: pulumi.output({ host: "127.0.0.1" }),
+  become: "",
+  privateAddress: pulumi.output("10.0.0.1"),
+  sshCommand: pulumi.output("ssh"),
+  emulated: pulumi.output(true),
+});
+const machines = [machine("meta", ["meta"]), machine("node1", ["client"]), machine("node2", ["client"])];
+const on = { required: false };
+
+const places = (...args: [Parameters<typeof placesOf>[0], Parameters<typeof placesOf>[2]]): string[] =>
+  placesOf(args[0], machines, args[1]).map(
+    ({ extension, machine: { name }, keepLoaded }) =>
+      `${extension} ${name} ${keepLoaded ? "stays" : "stops"}`,
+  );
+
+describe("placesOf", () => {
+  it("puts an extension of the settings on the machines of its role, to stay", () => {
+    expect(places({ "fuse-latency": on, "redis-sockmap": on }, [])).toEqual([
+      "fuse-latency node1 stays",
+      "fuse-latency node2 stays",
+      "redis-sockmap meta stays",
+    ]);
+  });
+
+  it("puts an extension of an arm on every client, to be started by the arm", () => {
+    expect(places({}, ["packet-dma"])).toEqual(["packet-dma node1 stops", "packet-dma node2 stops"]);
+  });
+
+  it("puts an extension of both on each machine once", () => {
+    expect(places({ "fuse-latency": on, "redis-sockmap": on }, ["fuse-latency", "redis-sockmap"])).toEqual([
+      "fuse-latency node1 stays",
+      "fuse-latency node2 stays",
+      "redis-sockmap meta stays",
+      "redis-sockmap node1 stops",
+      "redis-sockmap node2 stops",
+    ]);
+  });
+});
