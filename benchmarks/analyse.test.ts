@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { analyse } from "./analyse.ts";
-import { summaryCsv, writeResults } from "./results.ts";
+import { onceText, summaryCsv, writeResults } from "./results.ts";
 import { runSchema, type Result } from "./run.ts";
 import { inventRun, type Invented, type InventedPoint } from "./testdata/rawRun.ts";
 
@@ -62,6 +62,21 @@ describe("analyse", () => {
       count: points.length * 2 * 7,
     });
     expect(run.arms.find(({ name }) => name === "ttl")).toMatchObject({ programs: [], count: null });
+  });
+
+  it("should have no verdict for what runs once, and say whether it works", () => {
+    const fine = analyse(join(invent(), "raw")).run;
+    expect(fine.results.map(({ workload }) => workload)).not.toContain("redis");
+    expect(onceText(fine)).toEqual([
+      "run once, not compared: walk-warm works, juicefs-bench works, ray works, redis works",
+    ]);
+    const point = (record: InventedPoint): InventedPoint => ({
+      ...record,
+      invalid: record.workload === "ray" ? "a Ray task failed" : null,
+    });
+    expect(onceText(analyse(join(invent({ point }), "raw")).run)[0]).toContain(
+      "ray INVALID(a Ray task failed), redis works",
+    );
   });
 
   it("should use the bootstrap when there are ten blocks", () => {

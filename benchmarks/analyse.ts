@@ -35,11 +35,12 @@ export function analyse(folder: string): Analysis {
     baseline: plan.baseline,
     repeat: plan.repeat,
     arms: plan.arms.map(({ name, title }) => ({ name, title, ...proofOf(name, raw.points) })),
-    workloads: plan.workloads.map(({ name, measures, caches, control, parameters }) => ({
+    workloads: plan.workloads.map(({ name, measures, caches, control, once, parameters }) => ({
       name,
       measures,
       caches,
       control,
+      once,
       parameters,
     })),
     results: results(plan, points, emulated, lost),
@@ -69,7 +70,8 @@ export function results(
   lost: string | null,
 ): Result[] {
   const arms = plan.arms.map(({ name }) => name).filter((name) => name !== plan.baseline);
-  const rows = plan.workloads.flatMap((workload) =>
+  const compared = plan.workloads.filter(({ once }) => !once);
+  const rows = compared.flatMap((workload) =>
     Object.entries(workload.figures).flatMap(([figure, facts]) =>
       arms.map((arm) => ({ workload: workload.name, figure, facts, arm })),
     ),

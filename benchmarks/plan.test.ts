@@ -49,7 +49,8 @@ describe("buildPlan", () => {
     expect(buildPlan(settings)).toEqual(plan);
     expect(planSchema.parse(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
     expect(plan.runId).toMatch(/^smoke-[0-9a-f]{12}$/);
-    expect(pointCount(plan)).toBe((1 + 3 * 3) * plan.workloads.length);
+    const compared = plan.workloads.filter(({ once }) => !once);
+    expect(pointCount(plan)).toBe(plan.workloads.length + 3 * 3 * compared.length);
   });
 
   it.each<[string, Partial<PlanSettings>]>([
@@ -107,6 +108,19 @@ describe("the workload table", () => {
       expect(workloadsOf(profile).filter((name) => "control" in workloads[name])).toEqual(["control"]);
     }
     expect(workloadsOf("paper")).toEqual(workloadNames);
+  });
+
+  it("should have every kind of workload in smoke, which compares some and runs the others once", () => {
+    const kinds = (names: readonly (keyof typeof workloads)[]): string[] => [
+      ...new Set(names.map((name) => workloads[name].kind)),
+    ];
+    expect(kinds(workloadsOf("smoke")).sort()).toEqual(kinds(workloadNames).sort());
+    const { workloads: planned } = buildPlan(settings);
+    expect(planned.filter(({ once }) => !once).map(({ name }) => name)).toEqual([
+      "metadata",
+      "random-read",
+      "control",
+    ]);
   });
 
   it("should have at least ten blocks outside of smoke", () => {

@@ -51,6 +51,8 @@ const workloadSchema = z.strictObject({
   caches: z.enum(["cold", "warm", "as-is"]),
   place: z.enum(["mount", "local-disk", "network"]),
   control: z.boolean(),
+  /** Run in the warm-up alone, without a verdict. */
+  once: z.boolean(),
   figures: z.record(z.string(), measureSchema),
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
@@ -164,9 +166,14 @@ function withBaseline(names: readonly ArmName[]): ArmName[] {
   return armNames.filter((arm) => arm === baselineArm || names.includes(arm));
 }
 
+/** The workloads of a block. */
+export function workloadsIn(plan: Plan, block: Block): Plan["workloads"] {
+  return plan.workloads.filter(({ once }) => block.warmUp || !once);
+}
+
 /** The number of points (slots times workloads) of a plan, warm-up included. */
 export function pointCount(plan: Plan): number {
-  return plan.blocks.reduce((sum, block) => sum + block.slots.length * plan.workloads.length, 0);
+  return plan.blocks.reduce((sum, block) => sum + block.slots.length * workloadsIn(plan, block).length, 0);
 }
 
 function plannedArm(name: ArmName, facts: ArmFacts): Plan["arms"][number] {
@@ -184,7 +191,7 @@ function plannedArm(name: ArmName, facts: ArmFacts): Plan["arms"][number] {
 function plannedWorkload(name: string, facts: WorkloadFacts, profile: Profile): Plan["workloads"][number] {
   const parameters = facts.parameters[profile];
   if (!parameters) throw new Error(`workload ${name} has no parameters for the profile ${profile}`);
-  const { kind, measures, caches, place, control = false, figures } = facts;
+  const { kind, measures, caches, place, control = false, once = [], figures } = facts;
   return {
     name,
     kind,
@@ -192,6 +199,7 @@ function plannedWorkload(name: string, facts: WorkloadFacts, profile: Profile): 
     caches,
     place,
     control,
+    once: once.includes(profile),
     figures: { ...figures },
     parameters: { ...parameters },
   };

@@ -83,7 +83,19 @@ export function summaryText(run: Run): string {
       .join("  ")
       .trimEnd(),
   );
-  return [...lines, ...(run.emulated ? [emulatedNote] : [])].join("\n");
+  return [...lines, ...onceText(run), ...(run.emulated ? [emulatedNote] : [])].join("\n");
+}
+
+/** A line that says whether the workloads that are not compared work here. */
+export function onceText(run: Run): string[] {
+  const tried = run.workloads
+    .filter(({ once }) => once)
+    .map(({ name }) => {
+      const points = run.points.filter(({ workload }) => workload === name);
+      const invalid = points.length === 0 ? "not measured" : points.find((point) => point.invalid)?.invalid;
+      return `${name} ${invalid ? `INVALID(${invalid})` : "works"}`;
+    });
+  return tried.length === 0 ? [] : [`run once, not compared: ${tried.join(", ")}`];
 }
 
 export const emulatedNote = "The machines are emulated: ratios only, and those of an emulator.";

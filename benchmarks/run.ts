@@ -120,6 +120,8 @@ export const runSchema = z.strictObject({
       measures: z.string(),
       caches: z.string(),
       control: z.boolean(),
+      /** Run in the warm-up alone: shown to work (its points tell), and not compared. */
+      once: z.boolean(),
       parameters: z.record(z.string(), z.unknown()),
     }),
   ),

@@ -101,6 +101,8 @@ export interface WorkloadFacts<K extends WorkloadKind = WorkloadKind> {
    */
   readonly caches: "cold" | "warm" | "as-is";
   readonly place: "mount" | "local-disk" | "network";
+  /** Profiles that run it in the warm-up alone, to show that it works there: it has no verdict in them. */
+  readonly once?: readonly Profile[];
   /** The workload that tells the machine's own noise: it must not differ between arms. */
   readonly control?: true;
   readonly figures: Readonly<Record<string, MeasureFacts>>;
@@ -154,7 +156,9 @@ const walk: WorkloadFacts<"walk"> = {
   caches: "warm",
   place: "mount",
   figures: walkFigures,
+  once: ["smoke"],
   parameters: {
+    smoke: { files: 40, directories: 2, phaseSeconds: 0.2 },
     course: { files: 4000, directories: 80, phaseSeconds: 1 },
     paper: { files: 40000, directories: 800, phaseSeconds: 5 },
   },
@@ -182,7 +186,7 @@ export const workloads = {
       unlink: rate("unlink"),
     },
     parameters: {
-      smoke: { files: 40, directories: 2, phaseSeconds: 0.3 },
+      smoke: { files: 40, directories: 2, phaseSeconds: 0.2 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.4 },
       paper: { files: 10000, directories: 100, phaseSeconds: 3 },
     },
@@ -240,7 +244,9 @@ export const workloads = {
       readSmall: files("read small file"),
       stat: files("stat file"),
     },
+    once: ["smoke"],
     parameters: {
+      smoke: { bigFileMiB: 1, smallFileKiB: 4, smallFiles: 2, threads: 1, seconds: 5 },
       paper: { bigFileMiB: 1024, smallFileKiB: 128, smallFiles: 100, threads: 4, seconds: 60 },
     },
   },
@@ -250,7 +256,16 @@ export const workloads = {
     caches: "cold",
     place: "mount",
     figures: { small: files("small files"), large: bandwidth("large files") },
+    once: ["smoke"],
     parameters: {
+      smoke: {
+        smallFiles: 8,
+        smallBytes: 4 * KiB,
+        largeFiles: 2,
+        largeBytes: MiB,
+        tasksPerClient: 1,
+        seconds: 1,
+      },
       course: {
         smallFiles: 200,
         smallBytes: 4 * KiB,
@@ -275,7 +290,8 @@ export const workloads = {
     caches: "as-is",
     place: "network",
     figures: { get: time("GET"), multi: time("MULTI, GET, EXEC") },
-    parameters: { course: { phaseSeconds: 0.3 }, paper: { phaseSeconds: 2 } },
+    once: ["smoke"],
+    parameters: { smoke: { phaseSeconds: 0.2 }, course: { phaseSeconds: 0.3 }, paper: { phaseSeconds: 2 } },
   },
   control: {
     kind: "metadata",

@@ -16,9 +16,10 @@ stop_run() {
 }
 trap stop_run TERM INT
 
+# Without starting a program: this shares the machine with what is being measured.
 show() {
-  local line
-  line=$(cat "$folder/progress" 2>/dev/null || true)
+  local line=""
+  read -r line 2>/dev/null <"$folder/progress" || true
   if [[ -n $line && $line != "$shown" ]]; then
     echo "$line" >&2
     shown=$line
@@ -31,13 +32,17 @@ if [[ ! -f $folder/finished ]] && ! systemctl --quiet is-active "$unit"; then
   systemctl start "$unit"
 fi
 deadline=$((SECONDS + seconds))
+look=$SECONDS
 until [[ -f $folder/finished ]]; do
   show
-  if ! systemctl --quiet is-active "$unit" && [[ ! -f $folder/finished ]]; then
-    echo "benchmark $run ended before its time; the end of its log:" >&2
-    journalctl --unit "$unit" --output cat --no-pager --lines 15 | cut -c1-300 >&2
-    echo "what it has measured is kept: run up again to go on from there" >&2
-    exit 1
+  if ((SECONDS >= look)); then
+    look=$((SECONDS + 10))
+    if ! systemctl --quiet is-active "$unit" && [[ ! -f $folder/finished ]]; then
+      echo "benchmark $run ended before its time; the end of its log:" >&2
+      journalctl --unit "$unit" --output cat --no-pager --lines 15 | cut -c1-300 >&2
+      echo "what it has measured is kept: run up again to go on from there" >&2
+      exit 1
+    fi
   fi
   if ((SECONDS > deadline)); then
     [[ $position == more ]] && exit 0

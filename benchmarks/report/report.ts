@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Analysis } from "../analyse.ts";
-import { emulatedNote, digits } from "../results.ts";
+import { emulatedNote, digits, onceText } from "../results.ts";
 import type { Result, Run } from "../run.ts";
 import { profiles } from "../workloads.ts";
 import { chartData } from "./chartData.ts";
@@ -110,6 +110,7 @@ function notes(run: Run): Html[] {
     run.profile === "smoke"
       ? "A smoke run shows that everything works. Its few short blocks are no result."
       : undefined,
+    ...onceText(run),
     run.lost === null ? undefined : `The run ended before its last point: ${run.lost}.`,
   ];
   return all.flatMap((text) => (text === undefined ? [] : [html`<p class="note" role="note">${text}</p>`]));

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { normal, seeded } from "../random.ts";
-import { buildPlan, type Plan } from "../plan.ts";
+import { buildPlan, workloadsIn, type Plan } from "../plan.ts";
 import type { Profile } from "../workloads.ts";
 
 export interface Invented {
@@ -28,6 +28,11 @@ export interface InventedPoint {
   invalid: string | null;
   clients: Record<string, Record<string, unknown>>;
 }
+
+const rayAnswer = JSON.stringify({
+  small: { files: 8, bytes: 32768, seconds: 0.1 },
+  large: { files: 2, bytes: 2 << 20, seconds: 0.2 },
+});
 
 const real = (name: string): string => readFileSync(new URL(`./${name}.txt`, import.meta.url), "utf8");
 
@@ -88,7 +93,7 @@ function writePoints(
   let second = 0;
   for (const block of plan.blocks) {
     for (const [slot, { label, arm }] of block.slots.entries()) {
-      for (const workload of plan.workloads) {
+      for (const workload of workloadsIn(plan, block)) {
         second += 4;
         const record = point({
           version: 1,
@@ -108,11 +113,14 @@ function writePoints(
         );
         mkdirSync(folder);
         writeFileSync(join(folder, "point.json"), JSON.stringify(record));
+        if (workload.kind === "ray-read") writeFileSync(join(folder, "ray.json"), rayAnswer);
         for (const name of plan.clients) {
           writeFileSync(join(folder, `${name}.iostat.json`), real("iostat-12.7"));
           if (workload.kind === "fio")
             writeFileSync(join(folder, `${name}.fio.json`), real("fio-3.39-randread"));
-          else {
+          else if (workload.kind === "juicefs-bench")
+            writeFileSync(join(folder, `${name}.juicefs-bench.txt`), real("juicefs-1.4-bench"));
+          else if (workload.kind !== "ray-read") {
             const loops = Object.keys(workload.figures).map((figure) => {
               const operations = Math.round(
                 rate(figure, label, workload.name) * Math.exp(0.02 * normal(random)),

@@ -27,9 +27,11 @@ ExecStartPre=/usr/bin/mkdir -p $mount_point $cache_dir
 ExecStart=/usr/local/bin/juicefs mount --no-usage-report --no-syslog --cache-dir $cache_dir --metrics $metrics \\
   \$JUICEFS_CACHE_OPTIONS \$JUICEFS_OPTIONS \${JUICEFS_META}\${JUICEFS_META_QUERY} $mount_point
 # The unit is up when the mount is, and not when the program has started; it has failed when that program ends.
-ExecStartPost=/usr/bin/timeout 120 /bin/sh -c 'until [ "\$\$(findmnt -no FSTYPE $mount_point)" = fuse.juicefs ]; do kill -0 \$MAINPID || exit 1; sleep 0.1; done'
-# What was written but not yet uploaded is flushed first; a busy mount is detached after that and not before.
-ExecStop=/bin/sh -c 'mountpoint -q $mount_point || exit 0; timeout 60 juicefs umount --flush $mount_point || umount -l $mount_point'
+# It looks without starting programs: on a slow machine these would take the time that the mount needs.
+ExecStartPost=/usr/bin/timeout 120 /bin/sh -c 'while kill -0 \$MAINPID; do while read -r _ _ _ _ where rest; do case "\$\$where \$\$rest" in "$mount_point "*" - fuse.juicefs "*) exit 0 ;; esac; done </proc/self/mountinfo; sleep 0.1; done; exit 1'
+# What was written is flushed first: by the daemon, before it ends, unless it writes back later, when "umount --flush" waits
+# for the uploads. A busy mount is detached after that and not before.
+ExecStop=/bin/sh -c 'mountpoint -q $mount_point || exit 0; case "\$JUICEFS_OPTIONS" in *--writeback*) timeout 60 juicefs umount --flush $mount_point ;; *) umount $mount_point ;; esac || umount -l $mount_point'
 KillMode=mixed
 TimeoutStartSec=180
 TimeoutStopSec=90

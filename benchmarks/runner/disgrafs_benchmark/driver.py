@@ -59,7 +59,7 @@ class Driver:
         try:
             self.start_agents()
             self.store.write("facts.json", json.dumps({"started": started, "clients": self.facts}, indent=1))
-            self.store.discard_other_boots(self.plan.blocks, self.boots())
+            self.store.discard_other_boots(self.plan, self.boots())
             self.show("making the data that the workloads read")
             self.prepare()
             self.progress.start()
@@ -141,8 +141,9 @@ class Driver:
     def block(self, block: Block) -> None:
         """Every arm of a block in turn."""
         for slot in range(len(block.slots)):
-            todo = [workload for workload in self.plan.workloads if not self.store.has(block, slot, workload)]
-            for workload in self.plan.workloads:
+            workloads = self.plan.workloads_in(block)
+            todo = [workload for workload in workloads if not self.store.has(block, slot, workload)]
+            for workload in workloads:
                 if workload not in todo:
                     self.progress.finish_point(measured=False)
             if todo:

@@ -56,8 +56,12 @@ def cache_options(arm: Arm) -> str:
 
 
 def environment_file(arm: Arm) -> str:
-    """Text of an EnvironmentFile for an arm."""
-    variables = {"JUICEFS_CACHE_OPTIONS": cache_options(arm), **arm.environment}
+    """Text of an EnvironmentFile for an arm.
+
+    JuiceFS's own supervisor, a second process that starts the first again, is left out: it would only double the time
+    to mount, and a daemon that dies in a window must not come back unseen.
+    """
+    variables = {"JFS_SUPERVISOR": "systemd", "JUICEFS_CACHE_OPTIONS": cache_options(arm), **arm.environment}
     return "".join(f'{name}="{value}"\n' for name, value in variables.items())
 
 

@@ -32,6 +32,7 @@ class Workload:
     kind: str
     caches: str
     place: str
+    once: bool
     parameters: dict[str, Any]
 
 
@@ -70,10 +71,14 @@ class Plan:
     workloads: list[Workload]
     blocks: list[Block]
 
+    def workloads_in(self, block: Block) -> list[Workload]:
+        """Workloads of a block: those that are run once are in the warm-up alone."""
+        return [workload for workload in self.workloads if block.warm_up or not workload.once]
+
     @property
     def points(self) -> int:
         """Number of points, warm-up included."""
-        return sum(len(block.slots) for block in self.blocks) * len(self.workloads)
+        return sum(len(block.slots) * len(self.workloads_in(block)) for block in self.blocks)
 
 
 def read_plan(file: Path) -> Plan:
@@ -105,7 +110,7 @@ def read_plan(file: Path) -> Plan:
             for arm in raw["arms"]
         },
         workloads=[
-            Workload(entry["name"], entry["kind"], entry["caches"], entry["place"], entry["parameters"])
+            Workload(entry["name"], entry["kind"], entry["caches"], entry["place"], entry["once"], entry["parameters"])
             for entry in raw["workloads"]
         ],
         blocks=[

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from .plan import Block, Workload
+from .plan import Block, Plan, Workload
 
 
 class Store:
@@ -46,24 +46,21 @@ class Store:
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)
 
-    def discard_other_boots(self, blocks: list[Block], boots: dict[str, str]) -> None:
+    def discard_other_boots(self, plan: Plan, boots: dict[str, str]) -> None:
         """Set aside an unfinished block whose points were taken before a node was started again.
 
         Arms are compared within a block, in the same boot; whole blocks of an earlier boot are kept.
         """
-        for block in blocks:
+        for block in plan.blocks:
             folders = sorted(self.points.glob(f"{block.index:03}-*"))
             records = [json.loads((folder / "point.json").read_text()) for folder in folders]
-            whole = len(folders) == len(block.slots) * self._workloads()
+            whole = len(folders) == len(block.slots) * len(plan.workloads_in(block))
             if not whole and any(record["boots"] != boots for record in records):
                 aside = self.folder / "discarded"
                 aside.mkdir(exist_ok=True)
                 for folder in folders:
                     shutil.rmtree(aside / folder.name, ignore_errors=True)
                     folder.rename(aside / folder.name)
-
-    def _workloads(self) -> int:
-        return len(json.loads((self.folder / "plan.json").read_text())["workloads"])
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the run; a reader sees the old text or the new."""

@@ -62,7 +62,11 @@ class Cluster:
             "GetTimeoutError": TimeoutError,
         }.items():
             setattr(exceptions, name, kind)
-        names = {"get": lambda call, timeout=None: call(), "remote": lambda _cls: self, "exceptions": exceptions}
+        names = {
+            "get": lambda call, timeout=None: [one() for one in call] if isinstance(call, list) else call(),
+            "remote": lambda target: self if isinstance(target, type) else Task(),
+            "exceptions": exceptions,
+        }
         names |= {"kill": lambda handle: self.log.append(f"{handle.agent.name} killed")}
         for name, value in names.items():
             setattr(ray, name, value)
@@ -79,6 +83,19 @@ class Cluster:
         self.started.append(name)
         self.dead.discard(name)
         return Handle(FakeAgent(self, name))
+
+
+class Task:
+    """A function that Ray runs on a client: it only counts the files it is given."""
+
+    def options(self, **options: Any) -> "Task":  # noqa: ANN401
+        """Options of a task: it is pinned to a client, and not tried again behind the driver's back."""
+        assert options["max_retries"] == 0
+        return self
+
+    def remote(self, files: list[str]) -> Callable[[], dict[str, Any]]:
+        """Start a task."""
+        return lambda: {"files": len(files), "bytes": 0, "seconds": 1}
 
 
 class FakeAgent:
@@ -126,6 +143,14 @@ class FakeAgent:
     def ready(self, workload: Workload, _seed: int) -> dict[str, Any]:
         self.note(f"ready {workload.name}")
         return {}
+
+    def begin_answer(self, workload: Workload, arm: str, _start: float) -> dict[str, Any]:
+        self.note(f"begin {workload.name} {arm}")
+        return {"late": 0}
+
+    def end_answer(self, workload: Workload, arm: str) -> dict[str, Any]:
+        self.note(f"end {workload.name} {arm}")
+        return {"seconds": 1}
 
     def measure(self, workload: Workload, arm: str, seed: int, _start: float) -> dict[str, Any]:
         self.note(f"measure {workload.name} {arm} {seed}")
@@ -186,7 +211,19 @@ def test_all_clients_are_unmounted_before_the_store_drops_and_any_mounts(
 def test_an_arms_turn_begins_with_a_new_mount(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
     plan = run(tmp_path, plan_file).plan
     turns = [slot.arm for block in plan.blocks for slot in block.slots]
+    # The warm-up has a cold workload behind others, which gets a mount of its own.
+    assert [workload.name for workload in plan.workloads if workload.caches == "cold"] == ["ray"]
+    turns.insert(0, plan.baseline)
     assert [line.removeprefix("node1 mount ") for line in cluster.log if line.startswith("node1 mount")] == turns
+
+
+def test_a_workload_that_runs_once_runs_in_the_warm_up_alone(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+    plan = run(tmp_path, plan_file).plan
+    once = {workload.name for workload in plan.workloads if workload.once}
+    assert once == {"walk-warm", "juicefs-bench", "ray", "redis"}
+    assert {record["block"] for record in points(tmp_path).values() if record["workload"] in once} == {0}
+    assert json.loads((tmp_path / "points" / "000-0-ttl-ray" / "ray.json").read_text())["small"]["files"] == 8
+    assert len([line for line in cluster.log if line.startswith("node1 measure redis")]) == 1
 
 
 def test_all_arms_of_a_block_get_the_same_work_and_the_next_block_other_work(
@@ -213,7 +250,7 @@ def test_points_that_are_there_are_not_taken_again(cluster: Cluster, tmp_path: P
 def test_a_protocol_that_fails_once_is_tried_again(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
     cluster.failing = {"node2": 1}
     run(tmp_path, plan_file)
-    first = next(iter(points(tmp_path).values()))
+    first = points(tmp_path)["000-0-ttl-metadata"]
     assert first["invalid"] is None
     assert first["reset"]["firstTry"]["invalid"] == "cold-cache protocol failed: node2: drop caches: not counted"
 

@@ -46,10 +46,10 @@ def test_a_point_that_was_cut_off_is_taken_again(tmp_path: Path, plan: Plan) -> 
 def test_an_unfinished_block_of_an_earlier_boot_is_set_aside(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     for slot in range(len(plan.blocks[1].slots)):
-        for workload in range(len(plan.workloads)):
-            take(store, plan, 1, slot, workload)
+        for workload in plan.workloads_in(plan.blocks[1]):
+            take(store, plan, 1, slot, plan.workloads.index(workload))
     take(store, plan, 2, 0, 0)
-    store.discard_other_boots(plan.blocks, {"node1": "a", "node2": "rebooted"})
+    store.discard_other_boots(plan, {"node1": "a", "node2": "rebooted"})
     # The whole block is compared within its own boot, and stays.
     assert store.has(plan.blocks[1], 0, plan.workloads[0])
     assert not store.has(plan.blocks[2], 0, plan.workloads[0])
@@ -60,7 +60,7 @@ def test_an_unfinished_block_of_an_earlier_boot_is_set_aside(tmp_path: Path, pla
 def test_an_unfinished_block_of_this_boot_is_kept(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     take(store, plan, 2, 0, 0)
-    store.discard_other_boots(plan.blocks, BOOTS)
+    store.discard_other_boots(plan, BOOTS)
     assert store.has(plan.blocks[2], 0, plan.workloads[0])
 
 
@@ -83,7 +83,7 @@ def test_progress_tells_the_point_and_the_time_left(plan: Plan) -> None:
         progress.finish_point(measured=False)
     progress.finish_point(measured=True)
     time[0] = 6.0
-    progress.point(plan.blocks[1], 1, plan.workloads[1])
+    progress.point(plan.blocks[1], 1, plan.workloads_in(plan.blocks[1])[1])
     left = (plan.points - 11) * 6
     assert lines[-1].startswith(f"block 1 of 3, arm {plan.blocks[1].slots[1].label}, random-read: point 12 of")
     assert lines[-1].endswith(f"about {left // 60}:{left % 60:02} left")
