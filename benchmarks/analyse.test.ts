@@ -68,7 +68,7 @@ describe("analyse", () => {
     const fine = analyse(join(invent(), "raw")).run;
     expect(fine.results.map(({ workload }) => workload)).not.toContain("redis");
     expect(onceText(fine)).toEqual([
-      "run once, not compared: walk-warm works, juicefs-bench works, ray works, redis works",
+      "run once, not compared: walk-warm works, application works, juicefs-bench works, ray works, redis works",
     ]);
     const point = (record: InventedPoint): InventedPoint => ({
       ...record,

@@ -39,6 +39,11 @@ function unit(extension: ExtensionName, title: string): ArmFacts & { readonly op
   return { title, caches: oneSecond, script: ["unit.sh", extension], extension, optional: true };
 }
 
+/** An arm of the FUSE extension (docs/fuse-extension.md): its agent in one mode. */
+function fuse(mode: string, caches: CacheTimes, title: string): ArmFacts & { readonly optional: true } {
+  return { title, caches, script: ["fuse.sh", mode], extension: "fuse", optional: true };
+}
+
 export const arms = {
   ttl: {
     title: "JuiceFS's defaults: attributes and entries cached in the kernel for 1 s",
@@ -57,6 +62,22 @@ export const arms = {
     script: ["clientCache.sh"],
     optional: true,
   },
+  "fuse-notify": fuse(
+    "notify",
+    long,
+    "ttl-long, and what others change is dropped when Redis tells; no module",
+  ),
+  "fuse-ttl": fuse("ttl", oneSecond, "defaults, and the kernel answers again what is still valid"),
+  "fuse-lease": fuse(
+    "lease",
+    none,
+    "cache times 0, and the kernel answers while Redis tells of every change",
+  ),
+  "fuse-off": fuse(
+    "off",
+    oneSecond,
+    "defaults, with every request shown to the FUSE extension, which answers none",
+  ),
   "fuse-latency": unit(
     "fuse-latency",
     "defaults, with every FUSE request timed by eBPF: what watching costs",

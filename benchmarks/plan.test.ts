@@ -82,6 +82,10 @@ describe("buildPlan", () => {
   it("should ask for a count from an arm with an extension, and from no other", () => {
     const plan = buildPlan({ ...settings, arms: armNames });
     expect(plan.arms.filter(({ counted }) => counted).map(({ name }) => name)).toEqual([
+      "fuse-notify",
+      "fuse-ttl",
+      "fuse-lease",
+      "fuse-off",
       "fuse-latency",
       "packet-dma",
       "redis-sockmap",

@@ -169,6 +169,7 @@ function figuresOf(folder: string, workloadName: string, plan: Plan): Measuremen
     },
     metadata: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     walk: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
+    application: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     redis: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     "juicefs-bench": { file: "juicefs-bench.txt", parser: parseJuicefsBench },
     "ray-read": { file: "ray.json", parser: parseRay },

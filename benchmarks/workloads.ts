@@ -3,7 +3,7 @@
  * profile. A workload without an entry for a profile is not part of it. To add one, see docs/benchmarks.md.
  */
 
-export const profileNames = ["smoke", "course", "paper"] as const;
+export const profileNames = ["smoke", "attributes", "course", "paper"] as const;
 export type Profile = (typeof profileNames)[number];
 
 /** Sizes of a profile. Times are seconds of a timed window, not of a whole run. */
@@ -27,6 +27,14 @@ export const profiles = {
     warmUp: "baseline",
     expectedMinutes: 2,
     limitMinutes: 20,
+  },
+  attributes: {
+    title:
+      "attributes and names only, small enough for many arms in emulation: the FUSE extension's question",
+    blocks: 3,
+    warmUp: "baseline",
+    expectedMinutes: 15,
+    limitMinutes: 60,
   },
   course: {
     title: "ten minutes on real machines",
@@ -59,6 +67,12 @@ export interface WorkloadKinds {
   readonly metadata: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
   /** Walks of a tree: as `find` does (every entry listed and stat'ed) and as `git status` does (every known path). */
   readonly walk: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
+  /** A Python process that imports 40 modules; files that are read and asked for again. Each for `phaseSeconds`. */
+  readonly application: {
+    readonly files: number;
+    readonly directories: number;
+    readonly phaseSeconds: number;
+  };
   /** `juicefs bench`. */
   readonly "juicefs-bench": {
     readonly bigFileMiB: number;
@@ -159,6 +173,7 @@ const walk: WorkloadFacts<"walk"> = {
   once: ["smoke"],
   parameters: {
     smoke: { files: 40, directories: 2, phaseSeconds: 0.2 },
+    attributes: { files: 400, directories: 20, phaseSeconds: 1.5 },
     course: { files: 4000, directories: 80, phaseSeconds: 1 },
     paper: { files: 40000, directories: 800, phaseSeconds: 5 },
   },
@@ -187,6 +202,7 @@ export const workloads = {
     },
     parameters: {
       smoke: { files: 40, directories: 2, phaseSeconds: 0.2 },
+      attributes: { files: 200, directories: 10, phaseSeconds: 0.5 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.4 },
       paper: { files: 10000, directories: 100, phaseSeconds: 3 },
     },
@@ -196,6 +212,21 @@ export const workloads = {
     ...walk,
     caches: "cold",
     parameters: { paper: { files: 4000, directories: 80, phaseSeconds: 5 } },
+  },
+  application: {
+    kind: "application",
+    measures:
+      "what programs ask: attributes of files just read, and the names that Python tries when it imports",
+    caches: "warm",
+    place: "mount",
+    figures: { reread: rate("files read and asked for again"), import: rate("Python processes that import") },
+    once: ["smoke"],
+    parameters: {
+      smoke: { files: 40, directories: 2, phaseSeconds: 0.2 },
+      attributes: { files: 200, directories: 10, phaseSeconds: 1.5 },
+      course: { files: 1000, directories: 20, phaseSeconds: 1 },
+      paper: { files: 10000, directories: 100, phaseSeconds: 5 },
+    },
   },
   "sequential-read-direct": fio("sequential-read with O_DIRECT", "cold", ["read", MiB, true], {
     paper: [4096 * MiB, 20],
@@ -211,7 +242,7 @@ export const workloads = {
     "4 KiB reads at random places of a file that the caches hold: the cost of a read that stays on the node",
     "warm",
     ["randread", 4 * KiB, false],
-    { smoke: [4 * MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+    { smoke: [4 * MiB, 1], attributes: [4 * MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
   ),
   "random-read-direct": fio(
     "random-read with O_DIRECT: past the page cache, so every read asks the daemon",
@@ -302,6 +333,7 @@ export const workloads = {
     figures: { create: rate("create"), stat: rate("stat"), unlink: rate("unlink") },
     parameters: {
       smoke: { files: 40, directories: 2, phaseSeconds: 0.1 },
+      attributes: { files: 200, directories: 10, phaseSeconds: 0.2 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.1 },
       paper: { files: 10000, directories: 100, phaseSeconds: 1 },
     },

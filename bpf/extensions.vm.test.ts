@@ -5,12 +5,13 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { localKernelNames, type LocalKernel } from "../provisioning/kernels.ts";
 import { parseVerdict, releasePattern, type Verdict } from "../provisioning/extensions/extension.ts";
 import { extensions, type Extension, type ExtensionName } from "../provisioning/extensions/table.ts";
 import { program } from "../provisioning/shell.ts";
 import { buildExtensions } from "../stacks/local/builder.ts";
 import { checkout } from "../stacks/local/paths.ts";
+import { kernelsAskedFor } from "../tests/support/kernels.ts";
+import { failures } from "../tests/support/tap.ts";
 import { startTestVm, type TestVm } from "../tests/support/vm.ts";
 
 const tested = ["fuse-latency", "packet-dma", "redis-sockmap"] as const satisfies ExtensionName[];
@@ -18,27 +19,6 @@ const minutes = (count: number): number => count * 60_000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const script = (name: string): string =>
   readFileSync(join(checkout, "provisioning/extensions", `${name}.sh`), "utf8");
-
-function kernelsAskedFor(): LocalKernel[] {
-  const asked = process.env.DISGRAFS_KERNELS ?? "debian-13";
-  if (asked === "all") return localKernelNames;
-  return asked.split(",").map((word) => {
-    const name = localKernelNames.find((known) => known === word);
-    if (name) return name;
-    throw new Error(
-      `DISGRAFS_KERNELS: no local kernel ${JSON.stringify(word)}; there are ${localKernelNames.join(", ")}, and "all"`,
-    );
-  });
-}
-
-/** `not ok` lines with what follows them, and whether the plan at the end fits. */
-function failures(tap: string): string[] {
-  const lines = tap.split("\n");
-  const results = lines.filter((line) => /^(not )?ok \d+ /.test(line));
-  const plan = lines.find((line) => /^1\.\.\d+$/.test(line));
-  const failed = tap.split(/^(?=(?:not )?ok \d+ )/m).filter((part) => part.startsWith("not ok"));
-  return plan === `1..${results.length}` && results.length > 0 ? failed : [...failed, `no whole run: ${tap}`];
-}
 
 describe.each(kernelsAskedFor())("on %s", (kernel) => {
   let vm: TestVm;

@@ -1,8 +1,9 @@
 /** The eBPF extensions that the settings and the benchmark's arms ask for, built once here and put on their machines. */
 import * as pulumi from "@pulumi/pulumi";
+import { fuseOptions } from "../provisioning/extensions/fuse.ts";
 import { ExtensionOnNode, type Verdict } from "../provisioning/extensions/extension.ts";
 import { extensionNames, extensions, type ExtensionName } from "../provisioning/extensions/table.ts";
-import type { ExtensionSettings } from "../provisioning/extensions/settings.ts";
+import { fuseDefaults, type ExtensionSettings } from "../provisioning/extensions/settings.ts";
 import { withRole, type Machine } from "../provisioning/machine.ts";
 import type { Lab } from "./lab.ts";
 import { buildKey } from "./local/builder.ts";
@@ -38,7 +39,8 @@ export function loadExtensions(
   const built = ensure("extensions", "extensions", {}, { key });
   const build = built.stdout.apply((text) => (JSON.parse(text) as { folder: string }).folder);
   const loaded = places.map(({ extension, machine, keepLoaded }) => {
-    const { options, required } = settings[extension] ?? {};
+    const options = optionsOf(extension, settings, lab);
+    const required = settings[extension]?.required;
     const resource = new ExtensionOnNode(
       `${extension}-${machine.name}`,
       { machine, extension, build, options, required, keepLoaded },
@@ -47,7 +49,12 @@ export function loadExtensions(
     return { extension, node: machine.name, verdict: resource.verdict, resource };
   });
   const options = Object.fromEntries(
-    places.map(({ extension }) => [extension, settings[extension]?.options ?? extensions[extension].options]),
+    places.map(({ extension }) => [
+      extension,
+      extension === "fuse"
+        ? (settings.fuse ?? fuseDefaults)
+        : (settings[extension]?.options ?? extensions[extension].options),
+    ]),
   );
   const kept = extensionNames.filter((name) => settings[name] !== undefined);
   return {
@@ -77,4 +84,15 @@ export function placesOf(
       .filter((machine) => kept.includes(machine) || switched.includes(machine))
       .map((machine) => ({ extension, machine, keepLoaded: kept.includes(machine) }));
   });
+}
+
+/** Words for the loader, where the settings give any. */
+function optionsOf(
+  extension: ExtensionName,
+  settings: ExtensionSettings,
+  { juicefs }: Lab,
+): readonly pulumi.Input<string>[] | undefined {
+  return extension === "fuse"
+    ? fuseOptions(settings.fuse ?? fuseDefaults, juicefs)
+    : settings[extension]?.options;
 }

@@ -122,3 +122,58 @@ describe("roomProblems", () => {
     expect(roomProblems(topologies.course, { memoryMiB: 8000, diskGiB: 50 })).toEqual([]);
   });
 });
+
+describe("extensions.fuse", () => {
+  const fuse = (settings: object, juicefs: object = {}): Record<string, unknown> => ({
+    extensions: { fuse: settings },
+    juicefs,
+  });
+
+  it("has a mode, a bound, opcodes, and mounts without cache times, when nothing else is said", () => {
+    const { extensions, juicefs } = parseSettings(fuse({}));
+    expect(extensions.fuse).toEqual({
+      mode: "lease",
+      boundMs: 100,
+      opcodes: ["lookup", "getattr"],
+      required: false,
+    });
+    expect(juicefs).toMatchObject({ attrCacheSeconds: 0, entryCacheSeconds: 0, dirEntryCacheSeconds: 0 });
+  });
+
+  it("leaves JuiceFS's cache times where the mode does not need them to be 0", () => {
+    for (const mode of ["ttl", "off"])
+      expect(parseSettings(fuse({ mode })).juicefs).toMatchObject({
+        attrCacheSeconds: 1,
+        entryCacheSeconds: 1,
+        dirEntryCacheSeconds: 1,
+      });
+  });
+
+  it.each([
+    ["a bound that no agent can keep", fuse({ boundMs: 1 }), "extensions.fuse.boundMs is 1: "],
+    ["an unknown mode", fuse({ mode: "fast" }), 'extensions.fuse.mode is "fast": '],
+    [
+      "an opcode that is never answered",
+      fuse({ opcodes: ["open"] }),
+      'extensions.fuse.opcodes.0 is "open": expected one of "lookup"|"getattr"',
+    ],
+    ["no opcode", fuse({ opcodes: [] }), "extensions.fuse.opcodes is []: "],
+    [
+      "a misspelt key",
+      fuse({ bondMs: 5 }),
+      "extensions.fuse.bondMs is no setting; did you mean boundMs? Remove it with: pulumi config rm --path 'extensions.fuse.bondMs'",
+    ],
+    [
+      "a cache time that would add to the bound",
+      fuse({ mode: "lease" }, { entryCacheSeconds: 1 }),
+      "juicefs.entryCacheSeconds is 1 with extensions.fuse.mode lease",
+    ],
+    [
+      "a mode that needs validities without any",
+      fuse({ mode: "ttl" }, { attrCacheSeconds: 0, entryCacheSeconds: 0, dirEntryCacheSeconds: 0 }),
+      "extensions.fuse.mode is ttl and all cache times of juicefs are 0",
+    ],
+  ])("refuses %s, and says which", (_, values, line) => {
+    expect(faults(values).join("\n")).toContain(line);
+  });
+});

@@ -8,7 +8,11 @@ import { z } from "zod";
 import { isLocalKernel, kernelNames, localKernelNames, type Kernel } from "../provisioning/kernels.ts";
 import { roles } from "../provisioning/machine.ts";
 import { portClashes, ports } from "../provisioning/ports.ts";
-import { extensionsSchema } from "../provisioning/extensions/settings.ts";
+import {
+  extensionShape,
+  extensionsSchema,
+  needsZeroCacheTimes,
+} from "../provisioning/extensions/settings.ts";
 import { armNames, defaultArms, isArm, type ArmName } from "../benchmarks/arms.ts";
 import { profileNames } from "../benchmarks/workloads.ts";
 import { awsSettings } from "./aws/settings.ts";
@@ -41,9 +45,10 @@ const juicefsSchema = z.strictObject({
     .regex(/^(\/[\w.-]+)+$/, "must be an absolute path of plain names")
     .default("/var/cache/juicefs"),
   cacheSizeMiB: z.int().min(0).default(1024),
-  attrCacheSeconds: seconds.default(1),
-  entryCacheSeconds: seconds.default(1),
-  dirEntryCacheSeconds: seconds.default(1),
+  /** Without a value: 1, JuiceFS's default, or 0 where the FUSE extension answers under a lease. */
+  attrCacheSeconds: seconds.optional(),
+  entryCacheSeconds: seconds.optional(),
+  dirEntryCacheSeconds: seconds.optional(),
   /** Acknowledge writes before they are uploaded: faster, and what is not yet uploaded is lost with the machine. */
   writeback: z.boolean().default(false),
   /** `s3` is the lab's object store; `file` is a folder of the one client. */
@@ -84,9 +89,14 @@ export const settingsSchema = z.strictObject({
   aws: awsSettings.optional(),
 });
 
-export type JuicefsSettings = z.output<typeof juicefsSchema>;
-export interface Settings extends Omit<z.output<typeof settingsSchema>, "nodes"> {
+const cacheTimes = ["attrCacheSeconds", "entryCacheSeconds", "dirEntryCacheSeconds"] as const;
+type CacheTime = (typeof cacheTimes)[number];
+
+export type JuicefsSettings = Omit<z.output<typeof juicefsSchema>, CacheTime> &
+  Readonly<Record<CacheTime, number>>;
+export interface Settings extends Omit<z.output<typeof settingsSchema>, "nodes" | "juicefs"> {
   readonly nodes: readonly Node[];
+  readonly juicefs: JuicefsSettings;
 }
 
 /**
@@ -110,10 +120,40 @@ export function parseSettings(values: Readonly<Record<string, unknown>>): Settin
       portClashes(ports, own).map((clash) => `on ${name} the ports clash: ${clash}`),
     ),
     ...storageProblems(settings.juicefs, nodes),
+    ...cacheTimeProblems(settings),
     ...targetProblems(settings),
   ];
   if (problems.length > 0) throw new SettingsError(problems);
-  return { ...rest, nodes };
+  return { ...rest, nodes, juicefs: withCacheTimes(settings) };
+}
+
+/** Under a lease the kernel must keep nothing by itself: what it kept would be served without asking the extension. */
+function withCacheTimes({ juicefs, extensions }: z.output<typeof settingsSchema>): JuicefsSettings {
+  const time = needsZeroCacheTimes(extensions.fuse) ? 0 : 1;
+  return {
+    ...juicefs,
+    ...Object.fromEntries(cacheTimes.map((name) => [name, juicefs[name] ?? time])),
+  } as JuicefsSettings;
+}
+
+function cacheTimeProblems({ juicefs, extensions }: z.output<typeof settingsSchema>): string[] {
+  const mode = extensions.fuse?.mode;
+  if (needsZeroCacheTimes(extensions.fuse)) {
+    return cacheTimes
+      .filter((name) => (juicefs[name] ?? 0) > 0)
+      .map(
+        (name) =>
+          `juicefs.${name} is ${juicefs[name]} with extensions.fuse.mode ${mode}: the kernel would keep answers by itself, ` +
+          `and that time would add to the bound; remove it (it is 0 then), or set the mode to ttl`,
+      );
+  }
+  if (mode === "ttl" && cacheTimes.every((name) => juicefs[name] === 0)) {
+    return [
+      "extensions.fuse.mode is ttl and all cache times of juicefs are 0: nothing may be kept for a validity of 0; " +
+        "set juicefs.attrCacheSeconds and juicefs.entryCacheSeconds to 1, or the mode to lease",
+    ];
+  }
+  return [];
 }
 
 /** Pulumi prints the message of a RunError alone, without a stack trace. */
@@ -133,7 +173,7 @@ function nodesOf({ topology, nodes }: z.output<typeof settingsSchema>): Node[] {
   }));
 }
 
-function storageProblems(juicefs: JuicefsSettings, nodes: readonly Node[]): string[] {
+function storageProblems(juicefs: z.output<typeof juicefsSchema>, nodes: readonly Node[]): string[] {
   const clients = nodes.filter(({ roles: own }) => own.includes("client")).length;
   if (clients < 2) return [];
   const problems: string[] = [];
@@ -198,5 +238,7 @@ function unknownKey(parent: string, name: string): string {
 function shapeAt(path: string): Record<string, unknown> | undefined {
   if (path === "") return settingsSchema.shape;
   if (path === "juicefs") return juicefsSchema.shape;
+  if (path === "extensions") return extensionsSchema.shape;
+  if (path.startsWith("extensions.")) return extensionShape(path.slice("extensions.".length));
   return path.startsWith("nodes") ? nodeSchema.shape : undefined;
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 struct ext_options ext_options = { .interval = 0 };
+const char *ext_facts;
 
 static const char *extension = "extension";
 static int lock_fd = -1;
@@ -414,6 +415,8 @@ int ext_status(struct bpf_object *obj, long long work, FILE *out)
 		access(ext_pin_path(""), F_OK) ? "false" : "true");
 	if (work >= 0)
 		fprintf(out, ",\"work\":%lld", work);
+	if (ext_facts)
+		fprintf(out, ",\"facts\":%s", ext_facts);
 	fprintf(out, ",\"programs\":[");
 	each_program(obj, show_program, &list);
 	list.some = false;

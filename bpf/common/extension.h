@@ -72,6 +72,8 @@ void ext_ready(void);
  * has done, in pieces of its own, from its pinned maps; negative: not known.
  */
 int ext_status(struct bpf_object *obj, long long work, FILE *out);
+/* A JSON object that ext_status shows as "facts"; NULL: none. */
+extern const char *ext_facts;
 
 /*
  * Waits up to 5 s until no program and no map of the object is left in the

@@ -5,9 +5,9 @@
  * efuse_dispatch is attached to the module's tracepoint and fires in each of
  * its phases (efuse_abi.h): it follows what changes, fills the cache when a
  * request has ended, and before a request is sent it tail-calls the program
- * that may answer the opcode. Those programs are in the map `handlers`, where
- * one can be replaced without touching the rest; coherence does not depend on
- * them. All of it runs with preemption off.
+ * that may answer the opcode. Those programs are in the map `efuse_handlers`,
+ * where one can be replaced without touching the rest; coherence does not
+ * depend on them. All of it runs with preemption off.
  *
  * ../../docs/fuse-extension.md has the rules, and why each is needed.
  */
@@ -46,14 +46,14 @@ struct {
 	__uint(max_entries, 65536);
 	__type(key, struct efuse_attr_key);
 	__type(value, struct efuse_attr_val);
-} attrs SEC(".maps");
+} efuse_attrs SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
 	__type(key, struct efuse_entry_key);
 	__type(value, struct efuse_entry_val);
-} entries SEC(".maps");
+} efuse_entries SEC(".maps");
 
 struct xattr_val {
 	__u64 seen;
@@ -67,7 +67,7 @@ struct {
 	__uint(max_entries, 16384);
 	__type(key, struct efuse_entry_key);
 	__type(value, struct xattr_val);
-} xattrs SEC(".maps");
+} efuse_xattrs SEC(".maps");
 
 struct statfs_val {
 	__u64 expires;
@@ -79,7 +79,7 @@ struct {
 	__uint(max_entries, EFUSE_MAX_DEVS);
 	__type(key, __u64);
 	__type(value, struct statfs_val);
-} statfss SEC(".maps");
+} efuse_statfss SEC(".maps");
 
 struct flight {
 	__u64 seen;		/* a served opcode */
@@ -92,7 +92,7 @@ struct {
 	__uint(max_entries, 16384);
 	__type(key, __u64);
 	__type(value, struct flight);
-} inflight SEC(".maps");
+} efuse_inflight SEC(".maps");
 
 struct target {
 	__u64 a;
@@ -105,7 +105,7 @@ struct {
 	__uint(max_entries, 8192);
 	__type(key, __u64);
 	__type(value, struct target);
-} named SEC(".maps");
+} efuse_named SEC(".maps");
 
 /* Must not evict: when it is full, the mount is switched off. */
 struct {
@@ -113,40 +113,40 @@ struct {
 	__uint(max_entries, 65536);
 	__type(key, struct efuse_writer_key);
 	__type(value, __u32);
-} writers SEC(".maps");
+} efuse_writers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, EFUSE_OPCODES);
 	__type(key, __u32);
 	__type(value, __u32);
-} handlers SEC(".maps");
+} efuse_handlers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, EFUSE_OPCODES);
 	__type(key, __u32);
 	__type(value, struct efuse_opstats);
-} stats SEC(".maps");
+} efuse_stats SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, struct efuse_event);
-} shadows SEC(".maps");
+} efuse_shadows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, struct efuse_event);
-} scratch SEC(".maps");
+} efuse_scratch SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 18);
-} events SEC(".maps");
+} efuse_events SEC(".maps");
 
 /* What a request changes. */
 #define CH_NODE		(1 << 0)	/* the inode */
@@ -215,7 +215,7 @@ static __always_inline struct efuse_opstats *opstats(__u32 op)
 {
 	if (op >= EFUSE_OPCODES)
 		op = 0;
-	return bpf_map_lookup_elem(&stats, &op);
+	return bpf_map_lookup_elem(&efuse_stats, &op);
 }
 
 #define COUNT(st, what) ((st) ? (void)(st)->n[EFUSE_R_##what]++ : (void)0)
@@ -334,7 +334,7 @@ static __always_inline void track(__u64 req)
 {
 	struct flight f = { .seen = sequence.seq };
 
-	bpf_map_update_elem(&inflight, &req, &f, BPF_ANY);
+	bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY);
 }
 
 static __always_inline __u64 left(__u64 expires, __u64 now, __u64 life)
@@ -372,7 +372,7 @@ static __always_inline int keep_shadow(struct efuse_ctx *c, __u64 now,
 	__u32 zero = 0;
 	int i;
 
-	e = bpf_map_lookup_elem(&scratch, &zero);
+	e = bpf_map_lookup_elem(&efuse_scratch, &zero);
 	if (!e)
 		return 0;
 	e->when = now;
@@ -387,8 +387,18 @@ static __always_inline int keep_shadow(struct efuse_ctx *c, __u64 now,
 #pragma unroll
 	for (i = 0; i < 11; i++)
 		e->cached[2 + i] = attr ? attr[i] : 0;
-	bpf_map_update_elem(&shadows, &req, e, BPF_ANY);
+	bpf_map_update_elem(&efuse_shadows, &req, e, BPF_ANY);
 	return 1;
+}
+
+/* The answer is whole: `len` bytes of c->out, or c->error. */
+static __always_inline int answer(struct efuse_ctx *c,
+				  struct efuse_opstats *st, __u32 len)
+{
+	c->out_len = len;
+	c->verdict = EFUSE_HANDLED;
+	COUNT(st, HIT);
+	return 0;
 }
 
 SEC("raw_tp.w/efuse_request")
@@ -413,7 +423,7 @@ int efuse_getattr(struct bpf_raw_tracepoint_args *ctx)
 		COUNT(st, OPEN_WRITE);
 		goto ask;
 	}
-	v = bpf_map_lookup_elem(&attrs, &key);
+	v = bpf_map_lookup_elem(&efuse_attrs, &key);
 	if (!v) {
 		COUNT(st, ABSENT);
 		goto ask;
@@ -440,10 +450,7 @@ int efuse_getattr(struct bpf_raw_tracepoint_args *ctx)
 #pragma unroll
 	for (i = 0; i < 11; i++)
 		out[2 + i] = v->attr[i];
-	c->out_len = sizeof(struct fuse_attr_out);
-	c->verdict = EFUSE_HANDLED;
-	COUNT(st, HIT);
-	return 0;
+	return answer(c, st, sizeof(struct fuse_attr_out));
 ask:
 	track(c->req);
 	return 0;
@@ -475,7 +482,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	name_key(&key, c);
-	v = bpf_map_lookup_elem(&entries, &key);
+	v = bpf_map_lookup_elem(&efuse_entries, &key);
 	if (!v) {
 		COUNT(st, ABSENT);
 		goto ask;
@@ -506,13 +513,10 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 				out[i] = 0;
 			out[2] = valid / NSEC;
 			out[4] = valid % NSEC;
-			c->out_len = sizeof(struct fuse_entry_out);
-		} else {
-			c->error = -ENOENT;
+			return answer(c, st, sizeof(struct fuse_entry_out));
 		}
-		c->verdict = EFUSE_HANDLED;
-		COUNT(st, HIT);
-		return 0;
+		c->error = -ENOENT;
+		return answer(c, st, 0);
 	}
 
 	/* The attributes are those of the inode, never those of the entry. */
@@ -522,7 +526,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 		COUNT(st, OPEN_WRITE);
 		goto ask;
 	}
-	a = bpf_map_lookup_elem(&attrs, &akey);
+	a = bpf_map_lookup_elem(&efuse_attrs, &akey);
 	if (!a) {
 		COUNT(st, ATTR_ABSENT);
 		goto ask;
@@ -557,10 +561,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 #pragma unroll
 	for (i = 0; i < 11; i++)
 		out[5 + i] = attr[i];
-	c->out_len = sizeof(struct fuse_entry_out);
-	c->verdict = EFUSE_HANDLED;
-	COUNT(st, HIT);
-	return 0;
+	return answer(c, st, sizeof(struct fuse_entry_out));
 ask:
 	track(c->req);
 	return 0;
@@ -583,7 +584,7 @@ int efuse_getxattr(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	name_key(&key, c);
-	v = bpf_map_lookup_elem(&xattrs, &key);
+	v = bpf_map_lookup_elem(&efuse_xattrs, &key);
 	if (!v) {
 		COUNT(st, ABSENT);
 		goto ask;
@@ -603,9 +604,7 @@ int efuse_getxattr(struct bpf_raw_tracepoint_args *ctx)
 		goto ask;
 	}
 	c->error = v->error;
-	c->verdict = EFUSE_HANDLED;
-	COUNT(st, HIT);
-	return 0;
+	return answer(c, st, 0);
 ask:
 	track(c->req);
 	return 0;
@@ -628,7 +627,7 @@ int efuse_statfs(struct bpf_raw_tracepoint_args *ctx)
 		COUNT(st, REPLY_SIZE);
 		return 0;
 	}
-	v = bpf_map_lookup_elem(&statfss, &dev);
+	v = bpf_map_lookup_elem(&efuse_statfss, &dev);
 	if (!v) {
 		COUNT(st, ABSENT);
 		goto ask;
@@ -642,10 +641,7 @@ int efuse_statfs(struct bpf_raw_tracepoint_args *ctx)
 #pragma unroll
 	for (i = 0; i < 10; i++)
 		out[i] = v->st[i];
-	c->out_len = sizeof(struct fuse_statfs_out);
-	c->verdict = EFUSE_HANDLED;
-	COUNT(st, HIT);
-	return 0;
+	return answer(c, st, sizeof(struct fuse_statfs_out));
 ask:
 	track(c->req);
 	return 0;
@@ -668,16 +664,16 @@ static __always_inline void change(struct efuse_ctx *c, __u16 flags,
 	else if (flags & CH_NODE2)
 		f.also[0] = c->nodeid2;
 	if (flags & CH_NAMED) {
-		t = targets ? bpf_map_lookup_elem(&named, &task) : NULL;
+		t = targets ? bpf_map_lookup_elem(&efuse_named, &task) : NULL;
 		if (t && !FAULTY(NO_TARGET)) {
 			f.also[1] = t->a;
 			f.also[2] = t->b;
-			bpf_map_delete_elem(&named, &task);
+			bpf_map_delete_elem(&efuse_named, &task);
 		} else if (!t) {
 			raise_all(st);
 		}
 	}
-	bpf_map_update_elem(&inflight, &req, &f, BPF_ANY);
+	bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY);
 	if (flags & CH_ALL)
 		raise_all(st);
 	if (flags & CH_NODE)
@@ -705,7 +701,7 @@ static __always_inline void changed(struct efuse_ctx *c, __u16 flags,
 	if ((flags & CH_ALL) || ((flags & CH_ALL_DONE) && !c->error)) {
 		raise_all(st);
 	} else if (flags & (CH_NODE2 | CH_NAMED)) {
-		f = bpf_map_lookup_elem(&inflight, &req);
+		f = bpf_map_lookup_elem(&efuse_inflight, &req);
 		if (!f) {
 			raise_all(st);
 			return;
@@ -715,7 +711,7 @@ static __always_inline void changed(struct efuse_ctx *c, __u16 flags,
 			if (f->also[i])
 				raise(c->dev, f->also[i]);
 	}
-	bpf_map_delete_elem(&inflight, &req);
+	bpf_map_delete_elem(&efuse_inflight, &req);
 }
 
 /* A file has been opened for writing. */
@@ -730,7 +726,7 @@ static __always_inline void writer_add(struct efuse_ctx *c, __u64 ino, __u64 fh)
 	 * apart) is counted for ever: its inode is not served any more.
 	 */
 	__sync_fetch_and_add(&writers_of[slot], 1);
-	err = bpf_map_update_elem(&writers, &key, &slot, BPF_NOEXIST);
+	err = bpf_map_update_elem(&efuse_writers, &key, &slot, BPF_NOEXIST);
 	if (err && err != -EEXIST)
 		control.fail = EFUSE_FAIL_WRITERS;
 }
@@ -739,7 +735,7 @@ static __always_inline int writer_known(struct efuse_ctx *c, __u64 fh)
 {
 	struct efuse_writer_key key = { c->dev, c->nodeid, fh };
 
-	return bpf_map_lookup_elem(&writers, &key) != NULL;
+	return bpf_map_lookup_elem(&efuse_writers, &key) != NULL;
 }
 
 static __always_inline void writer_drop(struct efuse_ctx *c, __u64 fh)
@@ -747,7 +743,7 @@ static __always_inline void writer_drop(struct efuse_ctx *c, __u64 fh)
 	struct efuse_writer_key key = { c->dev, c->nodeid, fh };
 	__u32 slot = efuse_slot(c->dev, c->nodeid) & (EFUSE_GENS - 1);
 
-	if (bpf_map_delete_elem(&writers, &key))
+	if (bpf_map_delete_elem(&efuse_writers, &key))
 		return;
 	raise(c->dev, c->nodeid);
 	__sync_fetch_and_add(&writers_of[slot], -1);
@@ -768,7 +764,7 @@ static __always_inline void compare(struct efuse_ctx *c, __u64 ino,
 				    struct efuse_opstats *st)
 {
 	__u64 req = c->req, bad;
-	struct efuse_event *e = bpf_map_lookup_elem(&shadows, &req);
+	struct efuse_event *e = bpf_map_lookup_elem(&efuse_shadows, &req);
 	int i;
 
 	if (!e)
@@ -795,9 +791,9 @@ static __always_inline void compare(struct efuse_ctx *c, __u64 ino,
 #pragma unroll
 		for (i = 0; i < 11; i++)
 			e->daemon[2 + i] = attr[i];
-		bpf_ringbuf_output(&events, e, sizeof(*e), 0);
+		bpf_ringbuf_output(&efuse_events, e, sizeof(*e), 0);
 	}
-	bpf_map_delete_elem(&shadows, &req);
+	bpf_map_delete_elem(&efuse_shadows, &req);
 }
 
 static __always_inline __u64 fill_seen(struct flight *f, __u64 dev, __u64 ino)
@@ -827,7 +823,7 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 #pragma unroll
 	for (i = 0; i < 11; i++)
 		v.attr[i] = attr[i];
-	bpf_map_update_elem(&attrs, &key, &v, BPF_ANY);
+	bpf_map_update_elem(&efuse_attrs, &key, &v, BPF_ANY);
 	COUNT(st, FILL);
 }
 
@@ -843,14 +839,14 @@ static __always_inline void done_getattr(struct efuse_ctx *c,
 		return;
 	if (control.shadow)
 		compare(c, c->nodeid, 0, attr, st);
-	f = bpf_map_lookup_elem(&inflight, &req);
+	f = bpf_map_lookup_elem(&efuse_inflight, &req);
 	if (!f)
 		return;
 	if (!c->error)
 		fill_attr(c, c->nodeid,
 			  validity(out->attr_valid, out->attr_valid_nsec),
 			  attr, f, st);
-	bpf_map_delete_elem(&inflight, &req);
+	bpf_map_delete_elem(&efuse_inflight, &req);
 }
 
 static __always_inline void done_lookup(struct efuse_ctx *c,
@@ -868,7 +864,7 @@ static __always_inline void done_lookup(struct efuse_ctx *c,
 		return;
 	if (control.shadow)
 		compare(c, out->nodeid, out->generation, attr, st);
-	f = bpf_map_lookup_elem(&inflight, &req);
+	f = bpf_map_lookup_elem(&efuse_inflight, &req);
 	if (!f)
 		return;
 	if (c->error && c->error != -ENOENT)
@@ -897,10 +893,10 @@ static __always_inline void done_lookup(struct efuse_ctx *c,
 		goto out;
 	v.expires = bpf_ktime_get_boot_ns() + v.life;
 	name_key(&key, c);
-	bpf_map_update_elem(&entries, &key, &v, BPF_ANY);
+	bpf_map_update_elem(&efuse_entries, &key, &v, BPF_ANY);
 	COUNT(st, FILL);
 out:
-	bpf_map_delete_elem(&inflight, &req);
+	bpf_map_delete_elem(&efuse_inflight, &req);
 }
 
 static __always_inline void done_getxattr(struct efuse_ctx *c,
@@ -911,7 +907,7 @@ static __always_inline void done_getxattr(struct efuse_ctx *c,
 	__u64 req = c->req;
 	struct flight *f;
 
-	f = bpf_map_lookup_elem(&inflight, &req);
+	f = bpf_map_lookup_elem(&efuse_inflight, &req);
 	if (!f)
 		return;
 	if (control.xattr_ttl && c->name_len < EFUSE_NAME &&
@@ -919,10 +915,10 @@ static __always_inline void done_getxattr(struct efuse_ctx *c,
 		v.seen = fill_seen(f, c->dev, c->nodeid);
 		v.expires = bpf_ktime_get_boot_ns() + control.xattr_ttl;
 		name_key(&key, c);
-		bpf_map_update_elem(&xattrs, &key, &v, BPF_ANY);
+		bpf_map_update_elem(&efuse_xattrs, &key, &v, BPF_ANY);
 		COUNT(st, FILL);
 	}
-	bpf_map_delete_elem(&inflight, &req);
+	bpf_map_delete_elem(&efuse_inflight, &req);
 }
 
 static __always_inline void done_statfs(struct efuse_ctx *c,
@@ -940,7 +936,7 @@ static __always_inline void done_statfs(struct efuse_ctx *c,
 #pragma unroll
 	for (i = 0; i < 10; i++)
 		v.st[i] = out[i];
-	bpf_map_update_elem(&statfss, &dev, &v, BPF_ANY);
+	bpf_map_update_elem(&efuse_statfss, &dev, &v, BPF_ANY);
 	COUNT(st, FILL);
 }
 
@@ -1062,7 +1058,7 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(__u32));
 	__array(values, int (void *));
-} parts SEC(".maps") = {
+} efuse_parts SEC(".maps") = {
 	.values = {
 		[PART_DONE] = (void *)&efuse_done,
 		[PART_LOOKUP_DONE] = (void *)&efuse_lookup_done,
@@ -1096,7 +1092,7 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 		st = opstats(c->opcode);
 		COUNT(st, ASKED);
 		if ((op_flags(c->opcode) & OP_SERVE) && !internal(c->nodeid)) {
-			bpf_tail_call(ctx, &handlers, c->opcode);
+			bpf_tail_call(ctx, &efuse_handlers, c->opcode);
 			COUNT(st, OFF);		/* no such program */
 			return 0;
 		}
@@ -1107,9 +1103,9 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 		break;
 	case EFUSE_DONE:
 		if (c->opcode == FUSE_LOOKUP && !internal(c->nodeid))
-			bpf_tail_call(ctx, &parts, PART_LOOKUP_DONE);
+			bpf_tail_call(ctx, &efuse_parts, PART_LOOKUP_DONE);
 		else
-			bpf_tail_call(ctx, &parts, PART_DONE);
+			bpf_tail_call(ctx, &efuse_parts, PART_DONE);
 		/* Cannot be; then nothing is known any more. */
 		control.fail = EFUSE_FAIL_RAISE;
 		break;
@@ -1117,7 +1113,7 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 		task = bpf_get_current_pid_tgid();
 		t.a = c->nodeid;
 		t.b = c->nodeid2;
-		bpf_map_update_elem(&named, &task, &t, BPF_ANY);
+		bpf_map_update_elem(&efuse_named, &task, &t, BPF_ANY);
 		break;
 	}
 	return 0;

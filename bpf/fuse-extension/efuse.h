@@ -109,7 +109,7 @@ struct efuse_control {
 	__u32	mode;		/* enum efuse_mode */
 	__u32	shadow;		/* ask the daemon all the same and compare */
 	__u32	fail;		/* enum efuse_fail; written by the programs */
-	__u32	pad;
+	__u32	bound_ms;	/* lease; for whoever reads the map */
 	__u64	xattr_ttl;	/* ns; 0: GETXATTR is not served */
 	__u64	statfs_ttl;	/* ns; 0: STATFS is not served */
 } __attribute__((aligned(64)));

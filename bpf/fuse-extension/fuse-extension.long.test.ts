@@ -6,9 +6,11 @@
  * EFUSE_FUZZ_SECONDS (10), EFUSE_CHECK_SECONDS (8, of each step).
  */
 import { join } from "node:path";
-import { localKernelNames } from "../../provisioning/kernels.ts";
+import type { LocalKernel } from "../../provisioning/kernels.ts";
 import { buildExtensions } from "../../stacks/local/builder.ts";
 import { checkout } from "../../stacks/local/paths.ts";
+import { kernelsAskedFor } from "../../tests/support/kernels.ts";
+import { failures } from "../../tests/support/tap.ts";
 import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
 
 const folder = "/opt/efuse"; // fuse-extension/ (what was built) and tests/
@@ -20,24 +22,8 @@ const number = (name: string, fallback: number): number => {
   if (/^[1-9]\d*$/.test(text)) return Number(text);
   throw new Error(`${name}=${text}: a whole number above 0 is wanted`);
 };
-const asked = process.env.DISGRAFS_KERNELS ?? "debian-13";
-const kernels =
-  asked === "all" ? localKernelNames : localKernelNames.filter((name) => asked.split(",").includes(name));
-
-/** What is not ok, with the lines that say why; a run that did not reach its plan is not ok either. */
-function failures(tap: string): string[] {
-  const results = tap.match(/^(not )?ok \d+ /gm) ?? [];
-  const failed = tap.split(/^(?=(?:not )?ok \d+ )/m).filter((part) => part.startsWith("not ok"));
-  const whole = results.length > 0 && tap.split("\n").includes(`1..${results.length}`);
-  return whole ? failed : [...failed, `no whole run: ${tap.slice(-4000)}`];
-}
-
 /** A VM with the extension's files and tests. */
-async function vmWithExtension(
-  name: string,
-  kernel: (typeof kernels)[number],
-  cpus: number,
-): Promise<TestVm> {
+async function vmWithExtension(name: string, kernel: LocalKernel, cpus: number): Promise<TestVm> {
   const build = await buildExtensions(say);
   const vm = await startTestVm({ name, kernel, cpus, memoryMiB: 1300 });
   await vm.push(join(build, kernel, "fuse-extension"), folder);
@@ -47,7 +33,7 @@ async function vmWithExtension(
   return vm;
 }
 
-describe.each(kernels)("the FUSE extension on %s", (kernel) => {
+describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   describe("on two CPUs", () => {
     let vm: TestVm;
     beforeAll(async () => {

@@ -15,6 +15,8 @@ export interface Supported {
   readonly how: string;
   /** The programs in the kernel, and how often each ran during the probe workload. */
   readonly programs: readonly { name: string; id: number; tag: string; runs: number }[];
+  /** What the loader says of itself after the probe workload, where it says more: mode, hit ratio, bound. */
+  readonly facts?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
 export interface Unsupported {
@@ -30,7 +32,7 @@ export interface ExtensionOnNodeArgs {
   /** Folder of a build: `KERNEL/EXTENSION/` below it (stacks/local/builder.ts). */
   readonly build: pulumi.Input<string>;
   /** Instead of the table's options of the loader. */
-  readonly options?: readonly string[];
+  readonly options?: readonly pulumi.Input<string>[];
   /** Fail where the machine cannot run it, and not just say so. Default: false. */
   readonly required?: boolean;
   /** Leave it loaded when it is proven. False where benchmark arms switch it. Default: true. */
@@ -46,8 +48,7 @@ export class ExtensionOnNode extends pulumi.ComponentResource {
     super("disgrafs:provisioning:ExtensionOnNode", name, {}, opts);
     const { machine, extension } = args;
     const facts: Extension = extensions[extension];
-    const options = args.options ?? facts.options;
-    checkOptions(extension, options);
+    const options = (args.options ?? facts.options).map((word) => checkedOption(extension, word, machine));
     const folder = `/opt/disgrafs/extensions/${extension}`;
     const after = opts?.dependsOn;
     const child = { parent: this, ...(after === undefined ? {} : { dependsOn: after }) };
@@ -79,7 +80,7 @@ export class ExtensionOnNode extends pulumi.ComponentResource {
             facts.needs.join(","),
             (args.required ?? false) ? "yes" : "no",
             (args.keepLoaded ?? true) ? "yes" : "no",
-            ...options.map((word) => (word === privateAddress ? machine.privateAddress : word)),
+            ...options,
           ],
         },
         undo: { file: new URL("./remove.sh", import.meta.url), args: [extension] },
@@ -113,6 +114,20 @@ export function releasePattern(names: readonly Kernel[]): string {
 /** The local kernel whose build a machine gets: its own, or the default's, which libbpf fits to the running kernel. */
 export function buildKernel(kernel: Kernel): Kernel {
   return isLocalKernel(kernel) ? kernel : "debian-13";
+}
+
+/** An option as the loader gets it; one that is not known yet is checked when it is. */
+function checkedOption(
+  extension: ExtensionName,
+  word: pulumi.Input<string>,
+  machine: Machine,
+): pulumi.Input<string> {
+  if (word === privateAddress) return machine.privateAddress;
+  const checked = (text: string): string => {
+    checkOptions(extension, [text]);
+    return text;
+  };
+  return typeof word === "string" ? checked(word) : pulumi.output(word).apply(checked);
 }
 
 /** @throws Error where an option could not reach the loader as it is: systemd splits them at spaces. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Removes an extension from the machine and fails if anything of it stays: program, map, pin, unit or file. Works after a
+# Removes an extension from the machine and fails if anything of it stays: program, map, pin, module, unit or file. Works after a
 # loader that was killed and after a reboot too.
 # Usage: remove.sh NAME
 set -euo pipefail
@@ -9,7 +9,7 @@ unit=disgrafs-extension@$name.service
 
 systemctl stop "$unit" 2>/dev/null || true
 if [ -x "$folder/bin/$name" ]; then "$folder/bin/$name" --remove; fi
-rm -f "/etc/disgrafs/extensions/$name" "/run/disgrafs-$name.lock" "/run/disgrafs-$name.log" "/var/log/disgrafs-$name.log"
+rm -f "/etc/disgrafs/extensions/$name" "/run/disgrafs/extension-$name.env" "/run/disgrafs-$name.lock" "/run/disgrafs-$name.log" "/var/log/disgrafs-$name.log"
 if [ -z "$(ls -A /etc/disgrafs/extensions 2>/dev/null)" ]; then
   rm -f /etc/systemd/system/disgrafs-extension@.service
   rmdir /etc/disgrafs/extensions 2>/dev/null || true

@@ -1,7 +1,7 @@
 /** The one table of eBPF extensions: what each needs of a machine, before anything is built or loaded. */
 import type { Role } from "../machine.ts";
 import { port } from "../ports.ts";
-import { kernelNames, type Kernel } from "../kernels.ts";
+import { kernelNames, localKernelNames, type Kernel } from "../kernels.ts";
 
 /** What preflight.sh can check on a machine. */
 export type Need = "btf" | "bpffs" | "cgroup2" | "module";
@@ -24,7 +24,7 @@ export interface Extension {
 export const privateAddress = "PRIVATE-ADDRESS";
 
 /** Where Prometheus' node exporter picks up an extension's metrics (Debian's default folder). */
-function metricsFile(name: string): string {
+export function metricsFile(name: string): string {
   return `/var/lib/prometheus/node-exporter/disgrafs-${name}.prom`;
 }
 
@@ -58,6 +58,16 @@ export const extensions = {
       ...["--cgroup", "/sys/fs/cgroup/system.slice", "--port", String(port("redis"))],
       ...["--interval", "15", "--prometheus", metricsFile("redis-sockmap")],
     ],
+  },
+  fuse: {
+    title: "FUSE requests answered in the kernel while nothing has changed (a kernel module and its agent)",
+    // A module is built for a kernel: those of the builder.
+    kernels: localKernelNames,
+    programTypes: ["RAW_TRACEPOINT_WRITABLE"],
+    needs: ["btf", "bpffs", "module"],
+    role: "client",
+    // All of them follow from the lab: fuse.ts.
+    options: [],
   },
 } as const satisfies Record<string, Extension>;
 

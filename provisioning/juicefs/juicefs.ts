@@ -29,6 +29,8 @@ export interface JuicefsArgs {
 /** Ready means: every client has read what every client has written. */
 export class Juicefs extends pulumi.ComponentResource {
   readonly mountPoint: string;
+  /** Address of the metadata; the password is in a file on each machine. */
+  readonly meta: pulumi.Output<string>;
   /** Version of the client. */
   readonly version: pulumi.Output<string>;
   /** Identity of the volume. */
@@ -46,6 +48,7 @@ export class Juicefs extends pulumi.ComponentResource {
     this.mountPoint = options.mountPoint;
     // The password is in no URL: JuiceFS reads it from a file, and would print the whole URL in an error.
     const meta = pulumi.interpolate`redis://${redis.host}:${redis.port}/0`;
+    this.meta = meta;
     const bucket = options.storage === "s3" ? objects.bucketUrl : "/var/lib/disgrafs/blocks/";
     const format = new RemoteStep(
       `${name}-format`,

@@ -121,13 +121,10 @@ export async function runInBuilder(
   try {
     await execa("tar", ["--no-recursion", "-C", source, "-cf", archive, ...files]);
     // In a user namespace the root's owners look as they did when the root was made (debian.ts).
-    const [file = "", ...rest] =
-      process.getuid?.() === 0 ? words : ["mmdebstrap", "--unshare-helper", ...words];
-    const result = await execa(file, rest, {
-      stdin: { file: archive },
-      stdout: { file: built },
-      reject: false,
-    });
+    const run = process.getuid?.() === 0 ? words : ["mmdebstrap", "--unshare-helper", ...words];
+    // The shell opens the files: streams of this process would be one more thing that can fail half-way, and were seen to.
+    const redirect = 'from=$1 to=$2; shift 2; exec "$@" <"$from" >"$to"';
+    const result = await execa("sh", ["-c", redirect, "sh", archive, built, ...run], { reject: false });
     if (result.exitCode !== 0) {
       throw new Error(`${command.join(" ")} failed in the builder:\n${lastLines(result.stderr)}`);
     }

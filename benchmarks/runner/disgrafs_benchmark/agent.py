@@ -23,6 +23,8 @@ from .plan import Arm, Plan, Workload
 
 DROP_PORT = 9436
 DATA_FOLDER = ".disgrafs-benchmark"
+# Kinds of workloads that work in a tree of small files.
+TREE_KINDS = ("metadata", "walk", "application")
 LOCAL_FOLDER = Path("/var/tmp/disgrafs-benchmark")  # noqa: S108
 
 
@@ -75,7 +77,7 @@ class Agent:
         for workload in self.plan.workloads:
             folder = self.folder(workload)
             parameters = workload.parameters
-            if workload.kind in ("metadata", "walk"):
+            if workload.kind in TREE_KINDS:
                 tree.make(folder / "tree", parameters["files"], parameters["directories"])
             elif workload.kind == "fio":
                 programs.fio_layout(self.lifeline, folder, parameters["fileSize"])
@@ -88,7 +90,7 @@ class Agent:
         owner = "shared" if shared else self.name
         root = Path(self.plan.mount_point) / DATA_FOLDER if workload.place == "mount" else LOCAL_FOLDER
         kind = workload.kind
-        if kind in ("metadata", "walk"):
+        if kind in TREE_KINDS:
             kind = f"tree-{workload.parameters['files']}-{workload.parameters['directories']}"
         return root / self.plan.run_id / owner / kind
 
@@ -235,6 +237,8 @@ class Agent:
             result = tree.metadata(folder, parameters, seed, lambda: self.stopped)
         elif workload.kind == "walk":
             result = tree.walk(folder, parameters, lambda: self.stopped)
+        elif workload.kind == "application":
+            result = tree.application(folder, parameters, lambda: self.stopped)
         elif workload.kind == "redis":
             result = redis.floor(self.plan.redis_host, self.plan.redis_port, parameters, lambda: self.stopped)
         else:
@@ -253,7 +257,7 @@ def answer(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def window_seconds(workload: Workload) -> float:
     """How long a workload's timed window is meant to last."""
     parameters = workload.parameters
-    phases = {"metadata": 6, "walk": 2, "redis": 2}.get(workload.kind)
+    phases = {"metadata": 6, "walk": 2, "application": 2, "redis": 2}.get(workload.kind)
     return float(parameters["phaseSeconds"] * phases if phases else parameters["seconds"])
 
 

@@ -1,9 +1,11 @@
-"""Metadata workloads: single operations in a tree, and walks through one."""
+"""Metadata workloads: single operations in a tree, walks through one, and what programs do with one."""
 
 import itertools
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,3 +101,48 @@ def walk(folder: Path, parameters: dict[str, Any], stop: Stop = never) -> dict[s
 def visit(pair: tuple[Callable[[str], object], str]) -> None:
     """Do one step of a walk."""
     pair[0](pair[1])
+
+
+MODULES = 40
+
+
+def make_modules(folder: Path) -> None:
+    """Make a package of small modules for a Python process to import. A package that is whole already is left alone."""
+    whole = folder / ".whole"
+    if whole.exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    for number in range(MODULES):
+        package = folder / f"package{number % 4}"
+        package.mkdir(parents=True, exist_ok=True)
+        (package / "__init__.py").touch()
+        (package / f"m{number}.py").write_text(f"NUMBER = {number}\n")
+    whole.touch()
+
+
+def import_all(folder: Path) -> None:
+    """Import every module in a Python process of its own, which writes nothing and looks nowhere else first."""
+    names = ", ".join(f"package{number % 4}.m{number}" for number in range(MODULES))
+    program = f"import sys; sys.path.insert(0, {str(folder)!r}); import {names}"
+    subprocess.run([sys.executable, "-S", "-B", "-I", "-c", program], check=True)
+
+
+def read_again(path: str) -> None:
+    """Read a file and ask for its attributes, which reading has made doubtful to the kernel."""
+    Path(path).read_bytes()
+    os.stat(path)  # noqa: PTH116
+
+
+def application(folder: Path, parameters: dict[str, Any], stop: Stop = never) -> dict[str, Any]:
+    """Time two things that programs do, each again and again for `phaseSeconds`.
+
+    `reread` reads one known file after the other and stats it; `import` starts a Python process that imports modules.
+    """
+    seconds = parameters["phaseSeconds"]
+    known = paths(folder / "tree", parameters["files"], parameters["directories"])
+    modules = folder / "modules"
+    make_modules(modules)
+    return {
+        "reread": timed(itertools.cycle(known), read_again, seconds, stop),
+        "import": timed(itertools.repeat(modules), import_all, seconds, stop),
+    }

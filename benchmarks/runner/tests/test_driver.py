@@ -220,7 +220,7 @@ def test_an_arms_turn_begins_with_a_new_mount(cluster: Cluster, tmp_path: Path, 
 def test_a_workload_that_runs_once_runs_in_the_warm_up_alone(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
     plan = run(tmp_path, plan_file).plan
     once = {workload.name for workload in plan.workloads if workload.once}
-    assert once == {"walk-warm", "juicefs-bench", "ray", "redis"}
+    assert once == {"walk-warm", "application", "juicefs-bench", "ray", "redis"}
     assert {record["block"] for record in points(tmp_path).values() if record["workload"] in once} == {0}
     assert json.loads((tmp_path / "points" / "000-0-ttl-ray" / "ray.json").read_text())["small"]["files"] == 8
     assert len([line for line in cluster.log if line.startswith("node1 measure redis")]) == 1

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import subprocess
 import time
 from pathlib import Path
 
@@ -48,6 +49,21 @@ def test_a_loop_is_stopped_from_outside() -> None:
 def test_an_error_of_an_operation_is_not_swallowed() -> None:
     with pytest.raises(FileNotFoundError):
         timed(["/nonexistent/file"], tree.open_and_close, 1)
+
+
+def test_an_application_reads_again_and_imports(tmp_path: Path) -> None:
+    tree.make(tmp_path / "tree", 20, 4)
+    result = tree.application(tmp_path, METADATA)
+    assert list(result) == ["reread", "import"]
+    assert all(phase["operations"] > 0 for phase in result.values())
+    assert not list(tmp_path.rglob("__pycache__"))
+
+
+def test_a_module_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    tree.make_modules(tmp_path)
+    (tmp_path / "package1" / "m1.py").unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        tree.import_all(tmp_path)
 
 
 def test_a_tree_is_made_once(tmp_path: Path) -> None:

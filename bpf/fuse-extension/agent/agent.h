@@ -3,6 +3,7 @@
 #ifndef AGENT_H
 #define AGENT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@
 #define NSEC_PER_MSEC	1000000ULL
 
 /* Lines on standard error; `fatal` also ends the agent. */
-#define say(fmt, ...) fprintf(stderr, "efuse-agent: " fmt "\n", ##__VA_ARGS__)
+#define say(fmt, ...) fprintf(stderr, "%s: " fmt "\n",		\
+	program_invocation_short_name, ##__VA_ARGS__)
 #define fatal(fmt, ...) do { say(fmt, ##__VA_ARGS__); exit(1); } while (0)
 
 static inline uint64_t now_ns(void)
@@ -37,6 +39,7 @@ struct options {
 	const char *pin;		/* folder in a BPF file system */
 	const char *metrics;		/* [address:]port */
 	enum efuse_mode mode;
+	bool loader;			/* of the lab; see loader.c */
 	bool shadow;
 	bool notify;			/* arm D: no module, no programs */
 	bool any_config;		/* not JuiceFS: do not read .config */
@@ -86,12 +89,20 @@ void programs_unmount(void);
 void programs_poll(void);		/* shadow events */
 void programs_metrics(FILE *out);
 bool programs_writer(uint64_t ino);
+/* An opcode's results, all CPUs, from the map `efuse_stats` at fd. */
+bool programs_results(int fd, __u32 opcode, struct efuse_opstats *sum);
+struct bpf_object;
+struct bpf_map;
+struct bpf_object *programs_object(void);	/* not loaded, if need be */
+struct bpf_map *programs_control(void);
 
 /* mount.c: follows the mount. */
 int mount_open(void);			/* fd to poll for POLLPRI */
 void mount_check(void);			/* after a change */
 pid_t mount_daemon(void);		/* 0: not known */
 const char *mount_state(void);
+/* Why the mount that is there now could not be served; NULL: it can. */
+const char *mount_refusal(void);
 
 /* tracking.c: follows Redis. */
 void tracking_start(void);
@@ -108,7 +119,15 @@ void tracking_list(uint64_t dir, dir_entry_fn *fn);
 /* notify.c */
 void notify_start(void);
 
+/* loader.c: what the lab asks of an extension's loader */
+int loader_answer(void);		/* --preflight, --status, --remove */
+void loader_start(void);
+void loader_serving(void);
+void loader_tick(void);
+void loader_stop(void);
+
 /* metrics.c */
+void metrics_write(FILE *out);
 int metrics_open(const char *address);
 void metrics_serve(int fd);
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <linux/fuse.h>
 #include "agent.h"
+#include "extension.h"
 
 struct options opt = {
 	.fstype = "fuse.juicefs",
@@ -59,6 +60,14 @@ static const char usage[] =
 "                        then should have long validities\n"
 "  --pin DIR             show maps and handlers there (in /sys/fs/bpf)\n"
 "  --metrics [ADDR:]PORT Prometheus text (default address 127.0.0.1)\n"
+"  --loader              be the loader of the lab's extension: one instance,\n"
+"                        loads and unloads the module beside this program,\n"
+"                        pins, tells systemd (docs/extensions.md)\n"
+"  --log FILE --prometheus FILE --interval SECONDS\n"
+"                        with --loader: what the verifier says; metrics,\n"
+"                        written every 15 seconds or at that interval\n"
+"  --preflight, --status, --remove\n"
+"                        answers of the loader\n"
 "  --fstype TYPE         of the mount (default fuse.juicefs); for another\n"
 "                        type there is no .config to check, and its daemon\n"
 "                        must not count lookups (FORGET)\n"
@@ -69,7 +78,8 @@ static const char usage[] =
 enum {
 	O_MOUNT = 256, O_MODE, O_BOUND, O_META, O_PASSWORD, O_CA, O_CERT, O_KEY,
 	O_PREFIX, O_OPCODES, O_XATTR, O_STATFS, O_ENTRIES, O_SHADOW, O_SINK,
-	O_PIN, O_METRICS, O_FSTYPE, O_FAULT,
+	O_PIN, O_METRICS, O_FSTYPE, O_FAULT, O_LOADER, O_LOG, O_PROMETHEUS,
+	O_INTERVAL, O_PREFLIGHT, O_STATUS, O_REMOVE,
 };
 
 static const struct option long_options[] = {
@@ -92,6 +102,13 @@ static const struct option long_options[] = {
 	{ "metrics", 1, NULL, O_METRICS },
 	{ "fstype", 1, NULL, O_FSTYPE },
 	{ "fault", 1, NULL, O_FAULT },	/* tests only, so not in the usage */
+	{ "loader", 0, NULL, O_LOADER },
+	{ "log", 1, NULL, O_LOG },
+	{ "prometheus", 1, NULL, O_PROMETHEUS },
+	{ "interval", 1, NULL, O_INTERVAL },
+	{ "preflight", 0, NULL, O_PREFLIGHT },
+	{ "status", 0, NULL, O_STATUS },
+	{ "remove", 0, NULL, O_REMOVE },
 	{ "help", 0, NULL, 'h' },
 	{}
 };
@@ -220,6 +237,28 @@ static void parse_options(int argc, char **argv)
 			opt.fault = mask("fault", optarg, fault_names);
 			say("FAULTS ARE SEEDED: for tests only");
 			break;
+		case O_LOADER:
+			opt.loader = true;
+			break;
+		case O_LOG:
+			ext_options.log = optarg;
+			break;
+		case O_PROMETHEUS:
+			ext_options.prometheus = optarg;
+			break;
+		case O_INTERVAL:
+			ext_options.interval = number("interval", optarg, 1,
+						      3600);
+			break;
+		case O_PREFLIGHT:
+			ext_options.mode = EXT_PREFLIGHT;
+			break;
+		case O_STATUS:
+			ext_options.mode = EXT_STATUS;
+			break;
+		case O_REMOVE:
+			ext_options.mode = EXT_REMOVE;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
@@ -230,6 +269,8 @@ static void parse_options(int argc, char **argv)
 	}
 	if (optind != argc)
 		fatal("unknown argument: %s", argv[optind]);
+	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE)
+		return;
 	if (!opt.mount || *opt.mount != '/')
 		fatal("--mount: the absolute path of a mount point is wanted");
 	if ((opt.mode == EFUSE_LEASE || opt.notify) && !opt.meta)
@@ -248,15 +289,26 @@ static void stop(int sig)
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = stop };
+	sigset_t none, stops;
 	struct pollfd fds[3];
 	int mounts, metrics = -1;
 	bool tracks;
 
 	parse_options(argc, argv);
 	tracks = opt.meta && (opt.mode == EFUSE_LEASE || opt.notify);
+	if (ext_options.mode != EXT_RUN)
+		return loader_answer();
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
+	/* Taken only while we wait, so none comes between test and wait. */
+	sigemptyset(&none);
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigprocmask(SIG_BLOCK, &stops, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	if (opt.loader)
+		loader_start();
 	/* A page fault must not wait for the file system that we serve. */
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 
@@ -274,9 +326,12 @@ int main(int argc, char **argv)
 		fatal("no state");
 	if (strcmp(mount_state(), "mounted"))
 		say("waiting for %s: %s", opt.mount, mount_state());
+	if (opt.loader)
+		loader_serving();
 
 	while (!stopped) {
 		int wait = tracks ? tracking_timeout() : 1000;
+		struct timespec t;
 
 		fds[0] = (struct pollfd){ mounts, POLLPRI, 0 };
 		fds[1] = (struct pollfd){ metrics, POLLIN, 0 };
@@ -286,8 +341,12 @@ int main(int argc, char **argv)
 			fds[2].events |= POLLOUT;
 		if (opt.shadow && wait > 50)
 			wait = 50;
-		if (poll(fds, 3, wait) < 0 && errno != EINTR)
-			fatal("poll: %s", strerror(errno));
+		t = (struct timespec){ wait / 1000, wait % 1000 * 1000000L };
+		if (ppoll(fds, 3, &t, &none) < 0) {
+			if (errno != EINTR)
+				fatal("poll: %s", strerror(errno));
+			continue;
+		}
 		if (fds[2].revents)
 			tracking_ready(fds[2].revents);
 		if (tracks)
@@ -298,8 +357,12 @@ int main(int argc, char **argv)
 			metrics_serve(metrics);
 		if (opt.shadow)
 			programs_poll();
+		if (opt.loader)
+			loader_tick();
 	}
 	if (!opt.notify)
 		programs_stop();
+	if (opt.loader)
+		loader_stop();
 	return 0;
 }

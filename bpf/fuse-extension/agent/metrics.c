@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* metrics.c - Prometheus text over HTTP, to one reader at a time */
+/* metrics.c - Prometheus text, also over HTTP, to one reader at a time */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -31,7 +31,7 @@ int metrics_open(const char *address)
 	return fd;
 }
 
-static void write_metrics(FILE *out)
+void metrics_write(FILE *out)
 {
 	uint64_t now = now_ns(), lease = tracking_lease();
 
@@ -84,7 +84,7 @@ void metrics_serve(int listener)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (read(fd, request, sizeof(request)) > 0) {
 		out = open_memstream(&text, &size);
-		write_metrics(out);
+		metrics_write(out);
 		fclose(out);
 		dprintf(fd,
 			"HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: %zu\r\n\r\n",

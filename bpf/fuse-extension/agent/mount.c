@@ -286,6 +286,13 @@ void mount_check(void)
 	fflush(stdout);
 }
 
+const char *mount_refusal(void)
+{
+	struct found f = {};
+
+	return find(&f) ? refuse(&f) : NULL;
+}
+
 pid_t mount_daemon(void)
 {
 	return daemon_pid;

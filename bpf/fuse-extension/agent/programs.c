@@ -124,7 +124,7 @@ static void set_handler(__u32 opcode, struct bpf_program *prog)
 {
 	int fd = bpf_program__fd(prog);
 
-	if (bpf_map_update_elem(bpf_map__fd(skel->maps.handlers), &opcode, &fd,
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.efuse_handlers), &opcode, &fd,
 				BPF_ANY))
 		fatal("handler of opcode %u: %s", opcode, strerror(errno));
 }
@@ -172,7 +172,8 @@ void programs_start(void)
 {
 	struct efuse_hook hook;
 
-	libbpf_set_print(print);
+	if (!opt.loader)	/* which keeps it in a file */
+		libbpf_set_print(print);
 	layout_read(&hook);
 	open_module(&hook);
 
@@ -183,8 +184,8 @@ void programs_start(void)
 	skel->rodata->targets = !!(hook.phases & 1U << EFUSE_NAMED);
 	if (!(hook.phases & 1U << EFUSE_NOTIFIED) && opt.mode == EFUSE_TTL)
 		fatal("mode ttl needs to see the daemon's notifications, which this kernel does not show");
-	bpf_map__set_max_entries(skel->maps.attrs, opt.entries);
-	bpf_map__set_max_entries(skel->maps.entries, opt.entries);
+	bpf_map__set_max_entries(skel->maps.efuse_attrs, opt.entries);
+	bpf_map__set_max_entries(skel->maps.efuse_entries, opt.entries);
 	if (efuse_bpf__load(skel))
 		fatal("the kernel refuses the BPF programs");
 	set_handler(FUSE_LOOKUP, skel->progs.efuse_lookup);
@@ -193,11 +194,12 @@ void programs_start(void)
 	set_handler(FUSE_STATFS, skel->progs.efuse_statfs);
 
 	control()->opcodes = opt.opcodes;
+	control()->bound_ms = opt.bound / NSEC_PER_MSEC;
 	control()->shadow = opt.shadow;
 	control()->xattr_ttl = opt.xattr_ttl;
 	control()->statfs_ttl = opt.statfs_ttl;
 
-	ring = ring_buffer__new(bpf_map__fd(skel->maps.events), on_event,
+	ring = ring_buffer__new(bpf_map__fd(skel->maps.efuse_events), on_event,
 				NULL, NULL);
 	if (!ring)
 		fatal("ring buffer: %s", strerror(errno));
@@ -213,30 +215,48 @@ void programs_start(void)
 	if (opt.pin) {
 		if (mkdir(opt.pin, 0700) && errno != EEXIST)
 			fatal("%s: %s", opt.pin, strerror(errno));
-		pin(skel->maps.handlers, "handlers");
-		pin(skel->maps.attrs, "attrs");
-		pin(skel->maps.entries, "entries");
-		pin(skel->maps.stats, "stats");
+		pin(skel->maps.efuse_handlers, "handlers");
+		pin(skel->maps.efuse_attrs, "attrs");
+		pin(skel->maps.efuse_entries, "entries");
+		pin(skel->maps.efuse_stats, "stats");
 	}
 }
 
 void programs_stop(void)
 {
-	if (!skel)
-		return;
-	relaxed(&control()->mode, EFUSE_OFF);
-	bpf_link__destroy(attached);
-	if (opt.pin) {
-		bpf_map__unpin(skel->maps.handlers, NULL);
-		bpf_map__unpin(skel->maps.attrs, NULL);
-		bpf_map__unpin(skel->maps.entries, NULL);
-		bpf_map__unpin(skel->maps.stats, NULL);
+	if (attached) {
+		relaxed(&control()->mode, EFUSE_OFF);
+		bpf_link__destroy(attached);
+		attached = NULL;
+	}
+	if (skel && opt.pin) {
+		bpf_map__unpin(skel->maps.efuse_handlers, NULL);
+		bpf_map__unpin(skel->maps.efuse_attrs, NULL);
+		bpf_map__unpin(skel->maps.efuse_entries, NULL);
+		bpf_map__unpin(skel->maps.efuse_stats, NULL);
 		rmdir(opt.pin);
 	}
-	close(module_fd);
+	if (module_fd >= 0)
+		close(module_fd);
+	module_fd = -1;
 	ring_buffer__free(ring);
+	ring = NULL;
 	efuse_bpf__destroy(skel);
 	skel = NULL;
+}
+
+struct bpf_object *programs_object(void)
+{
+	if (!skel)
+		skel = efuse_bpf__open();
+	if (!skel)
+		fatal("BPF: %s", strerror(errno));
+	return skel->obj;
+}
+
+struct bpf_map *programs_control(void)
+{
+	return skel->maps.data_control;
 }
 
 /*
@@ -310,21 +330,30 @@ static const char * const result_names[] = {
 #undef X
 };
 
+bool programs_results(int fd, __u32 opcode, struct efuse_opstats *sum)
+{
+	int cpus = libbpf_num_possible_cpus(), cpu, i;
+	struct efuse_opstats *per_cpu = calloc(cpus, sizeof(*per_cpu));
+	bool ok = per_cpu && !bpf_map_lookup_elem(fd, &opcode, per_cpu);
+
+	memset(sum, 0, sizeof(*sum));
+	for (cpu = 0; ok && cpu < cpus; cpu++)
+		for (i = 0; i < EFUSE_R_MAX; i++)
+			sum->n[i] += per_cpu[cpu].n[i];
+	free(per_cpu);
+	return ok;
+}
+
 void programs_metrics(FILE *out)
 {
-	int cpus = libbpf_num_possible_cpus();
 	struct efuse_sequence *s;
+	struct efuse_opstats sum;
 	struct efuse_stats module;
-	struct efuse_opstats *per_cpu;
 	__u32 op, i;
-	int cpu;
 
 	if (!skel)
 		return;
 	s = &skel->data_sequence->sequence;
-	per_cpu = calloc(cpus, sizeof(*per_cpu));
-	if (!per_cpu)
-		return;
 	fprintf(out, "# HELP efuse_requests_total Requests by opcode and what became of them.\n"
 		     "# TYPE efuse_requests_total counter\n");
 	for (op = 0; op < EFUSE_OPCODES; op++) {
@@ -335,21 +364,14 @@ void programs_metrics(FILE *out)
 			snprintf(number, sizeof(number), "%u", op);
 			name = number;
 		}
-		if (bpf_map_lookup_elem(bpf_map__fd(skel->maps.stats), &op,
-					per_cpu))
+		if (!programs_results(bpf_map__fd(skel->maps.efuse_stats), op,
+				      &sum))
 			continue;
-		for (i = 0; i < EFUSE_R_MAX; i++) {
-			uint64_t sum = 0;
-
-			for (cpu = 0; cpu < cpus; cpu++)
-				sum += per_cpu[cpu].n[i];
-			if (sum)
+		for (i = 0; i < EFUSE_R_MAX; i++)
+			if (sum.n[i])
 				fprintf(out, "efuse_requests_total{opcode=\"%s\",result=\"%s\"} %llu\n",
-					name, result_names[i],
-					(unsigned long long)sum);
-		}
+					name, result_names[i], sum.n[i]);
 	}
-	free(per_cpu);
 	fprintf(out,
 		"# TYPE efuse_mode gauge\nefuse_mode %u\n"
 		"# TYPE efuse_fail gauge\nefuse_fail %u\n"

@@ -297,8 +297,6 @@ static __always_inline struct efuse_ctx *efuse_ctx_of(const void *fm)
 	struct efuse_ctx *c;
 	int slot;
 
-	if (!trace_efuse_request_enabled())
-		return NULL;
 	sb = *(struct super_block **)(fm + hook.mount_sb);
 	if (!sb)
 		return NULL;
@@ -328,7 +326,7 @@ static __always_inline struct efuse_ctx *efuse_ctx_of_req(const void *req)
 
 	if (!hook.conn_chan)
 		return efuse_ctx_of(owner);
-	if (!trace_efuse_request_enabled() || !owner)
+	if (!owner)
 		return NULL;
 	conn = *(const unsigned long *)(owner + hook.chan_conn);
 	if (!conn)
@@ -355,32 +353,47 @@ static __always_inline bool efuse_connected(const struct efuse_ctx *c)
 	return READ_ONCE(*(const unsigned int *)(at + hook.connected));
 }
 
-static void notrace efuse_on_request(unsigned long ip, unsigned long parent_ip,
-				     struct ftrace_ops *ops,
-				     struct ftrace_regs *fregs)
+/*
+ * A hook: what is the same in all of them, around what one does. Its body
+ * runs with preemption off, not inside itself, and only while a program
+ * watches.
+ */
+#define EFUSE_HOOK(name)						\
+static __always_inline void name##_body(struct ftrace_regs *fregs);	\
+static void notrace name(unsigned long ip, unsigned long parent_ip,	\
+			 struct ftrace_ops *ops,			\
+			 struct ftrace_regs *fregs)			\
+{									\
+	int bit = ftrace_test_recursion_trylock(ip, parent_ip);		\
+									\
+	if (bit < 0)							\
+		return;							\
+	if (trace_efuse_request_enabled())				\
+		name##_body(fregs);					\
+	ftrace_test_recursion_unlock(bit);				\
+}									\
+static __always_inline void name##_body(struct ftrace_regs *fregs)
+
+EFUSE_HOOK(efuse_on_request)
 {
 	unsigned int first = hook.function == EFUSE_FN_SIMPLE_REQUEST ? 0 : 1;
 	struct efuse_ctx *c;
 	const void *args;
 	u32 flags;
 	long ret;
-	int bit;
 
-	bit = ftrace_test_recursion_trylock(ip, parent_ip);
-	if (bit < 0)
-		return;
 	c = efuse_ctx_of((const void *)efuse_argument(fregs, first));
 	if (!c || !efuse_connected(c))
-		goto out;
+		return;
 	args = (const void *)efuse_argument(fregs, first + 1);
 	c->phase = EFUSE_SUBMIT;
 	if (!efuse_fill(c, args))
-		goto out;
+		return;
 	flags = c->flags;
 	this_cpu_inc(efuse_counters.calls);
 	trace_efuse_request(c);
 	if (c->verdict != EFUSE_HANDLED)
-		goto out;
+		return;
 	/* What decides about the reply is not the program's to change. */
 	c->flags = flags;
 	c->opcode = *(const u32 *)(args + hook.args_opcode);
@@ -390,28 +403,18 @@ static void notrace efuse_on_request(unsigned long ip, unsigned long parent_ip,
 	} else {
 		this_cpu_inc(efuse_counters.refused);
 	}
-out:
-	ftrace_test_recursion_unlock(bit);
 }
 
-static void notrace efuse_on_background(unsigned long ip,
-					unsigned long parent_ip,
-					struct ftrace_ops *ops,
-					struct ftrace_regs *fregs)
+EFUSE_HOOK(efuse_on_background)
 {
 	struct efuse_ctx *c;
-	int bit;
 
-	bit = ftrace_test_recursion_trylock(ip, parent_ip);
-	if (bit < 0)
-		return;
 	c = efuse_ctx_of((const void *)efuse_argument(fregs, 0));
-	if (c) {
-		c->phase = EFUSE_BACKGROUND;
-		if (efuse_fill(c, (const void *)efuse_argument(fregs, 1)))
-			trace_efuse_request(c);
-	}
-	ftrace_test_recursion_unlock(bit);
+	if (!c)
+		return;
+	c->phase = EFUSE_BACKGROUND;
+	if (efuse_fill(c, (const void *)efuse_argument(fregs, 1)))
+		trace_efuse_request(c);
 }
 
 /* The replies: of CREATE and TMPFILE there are two, one after the other. */
@@ -433,29 +436,19 @@ static __always_inline void efuse_fill_reply(struct efuse_ctx *c,
 	}
 }
 
-static void notrace efuse_on_done(unsigned long ip, unsigned long parent_ip,
-				  struct ftrace_ops *ops,
-				  struct ftrace_regs *fregs)
+EFUSE_HOOK(efuse_on_done)
 {
-	const void *req, *args;
-	struct efuse_ctx *c;
-	int bit;
+	const void *req = (const void *)efuse_argument(fregs, 0);
+	const void *args = *(const void **)(req + hook.req_args);
+	struct efuse_ctx *c = efuse_ctx_of_req(req);
 
-	bit = ftrace_test_recursion_trylock(ip, parent_ip);
-	if (bit < 0)
+	if (!c || !args)
 		return;
-	req = (const void *)efuse_argument(fregs, 0);
-	args = *(const void **)(req + hook.req_args);
-	c = efuse_ctx_of_req(req);
-	if (c && args) {
-		c->phase = EFUSE_DONE;
-		if (efuse_fill(c, args)) {
-			efuse_fill_reply(c, args,
-					 *(const int *)(req + hook.req_error));
-			trace_efuse_request(c);
-		}
-	}
-	ftrace_test_recursion_unlock(bit);
+	c->phase = EFUSE_DONE;
+	if (!efuse_fill(c, args))
+		return;
+	efuse_fill_reply(c, args, *(const int *)(req + hook.req_error));
+	trace_efuse_request(c);
 }
 
 static __always_inline u64 efuse_nodeid(const struct dentry *dentry)
@@ -481,77 +474,40 @@ static __always_inline void efuse_show(u16 phase, u32 dev, unsigned long conn,
 }
 
 /* fuse_unlink(dir, entry), fuse_rmdir(dir, entry) */
-static void notrace efuse_on_unlink(unsigned long ip, unsigned long parent_ip,
-				    struct ftrace_ops *ops,
-				    struct ftrace_regs *fregs)
+EFUSE_HOOK(efuse_on_unlink)
 {
 	const struct dentry *entry;
-	u32 dev;
-	int bit;
 
-	bit = ftrace_test_recursion_trylock(ip, parent_ip);
-	if (bit < 0)
-		return;
 	entry = (const struct dentry *)efuse_argument(fregs, 1);
-	dev = entry->d_sb->s_dev;
-	if (trace_efuse_request_enabled() && efuse_registered(dev))
-		efuse_show(EFUSE_NAMED, dev, 0, efuse_nodeid(entry), 0);
-	ftrace_test_recursion_unlock(bit);
+	if (efuse_registered(entry->d_sb->s_dev))
+		efuse_show(EFUSE_NAMED, entry->d_sb->s_dev, 0,
+			   efuse_nodeid(entry), 0);
 }
 
 /* fuse_rename2(idmap, olddir, oldent, newdir, newent, flags) */
-static void notrace efuse_on_rename(unsigned long ip, unsigned long parent_ip,
-				    struct ftrace_ops *ops,
-				    struct ftrace_regs *fregs)
+EFUSE_HOOK(efuse_on_rename)
 {
 	const struct dentry *from, *to;
-	u32 dev;
-	int bit;
 
-	bit = ftrace_test_recursion_trylock(ip, parent_ip);
-	if (bit < 0)
-		return;
 	from = (const struct dentry *)efuse_argument(fregs, 2);
 	to = (const struct dentry *)efuse_argument(fregs, 4);
-	dev = from->d_sb->s_dev;
-	if (trace_efuse_request_enabled() && efuse_registered(dev))
-		efuse_show(EFUSE_NAMED, dev, 0, efuse_nodeid(from),
-			   efuse_nodeid(to));
-	ftrace_test_recursion_unlock(bit);
+	if (efuse_registered(from->d_sb->s_dev))
+		efuse_show(EFUSE_NAMED, from->d_sb->s_dev, 0,
+			   efuse_nodeid(from), efuse_nodeid(to));
 }
 
 /* fuse_reverse_inval_inode(fc, nodeid, offset, len) */
-static void notrace efuse_on_inval_inode(unsigned long ip,
-					 unsigned long parent_ip,
-					 struct ftrace_ops *ops,
-					 struct ftrace_regs *fregs)
+EFUSE_HOOK(efuse_on_inval_inode)
 {
-	int bit;
-
-	bit = ftrace_test_recursion_trylock(ip, parent_ip);
-	if (bit < 0)
-		return;
-	if (trace_efuse_request_enabled())
-		efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
-			   efuse_argument(fregs, 1), 0);
-	ftrace_test_recursion_unlock(bit);
+	efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
+		   efuse_argument(fregs, 1), 0);
 }
 
 /* fuse_reverse_inval_entry(fc, parent, child, name, flags) */
-static void notrace efuse_on_inval_entry(unsigned long ip,
-					 unsigned long parent_ip,
-					 struct ftrace_ops *ops,
-					 struct ftrace_regs *fregs)
+EFUSE_HOOK(efuse_on_inval_entry)
 {
-	int bit;
-
-	bit = ftrace_test_recursion_trylock(ip, parent_ip);
-	if (bit < 0)
-		return;
-	if (trace_efuse_request_enabled())
-		efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
-			   efuse_argument(fregs, 1), efuse_argument(fregs, 2));
-	ftrace_test_recursion_unlock(bit);
+	efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
+		   efuse_argument(fregs, 1), efuse_argument(fregs, 2));
 }
 
 /* Before 6.2, only the flag brings the registers. */
@@ -789,10 +745,13 @@ static long efuse_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 static int efuse_open(struct inode *inode, struct file *file)
 {
+	struct efuse_owner *owner;
+
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	file->private_data = kzalloc(sizeof(struct efuse_owner), GFP_KERNEL);
-	return file->private_data ? 0 : -ENOMEM;
+	owner = kzalloc(sizeof(*owner), GFP_KERNEL);
+	file->private_data = owner;
+	return owner ? 0 : -ENOMEM;
 }
 
 static int efuse_release(struct inode *inode, struct file *file)

@@ -875,6 +875,90 @@ def rmmod_in_use(redis):
     run(["insmod", f"{DIR}/efuse.ko"], check=True)
 
 
+def redis_cli(*words):
+    return run(["redis-cli", *words], capture_output=True, text=True).stdout.strip()
+
+
+class Server:
+    """Another Redis, or a Sentinel, on a port of its own."""
+
+    def __init__(self, port, *options, cli=()):
+        common = ["--bind", "127.0.0.1", "--save", "", "--logfile", f"/tmp/redis-{port}.log"]
+        # A file of settings comes first.
+        first = [] if options[0].startswith("--") else [options[0]]
+        self.process = subprocess.Popen(["redis-server", *first, *common, *options[len(first):]], close_fds=False,
+                                        stdout=subprocess.DEVNULL)
+        wait(lambda: redis_cli("-p", str(port), *cli, "ping") == "PONG", f"Redis on port {port}")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def certificate(name):
+    """A key and a certificate that signs itself, for 127.0.0.1."""
+    run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}", "-addext",
+         "subjectAltName=IP:127.0.0.1", "-keyout", f"/tmp/{name}.key", "-out", f"/tmp/{name}.crt"], check=True,
+        capture_output=True)
+    return f"/tmp/{name}.crt"
+
+
+def tls(redis):
+    """The tracking connection over TLS; a server whose certificate is not trusted is not followed."""
+    ours, other = certificate("ours"), certificate("other")
+    cli = ("--tls", "--cacert", ours)
+    server = Server(6396, "--port", "0", "--tls-port", "6396", "--tls-cert-file", ours, "--tls-key-file",
+                    "/tmp/ours.key", "--tls-ca-cert-file", ours, "--tls-auth-clients", "no", cli=cli)
+    try:
+        e = Env(redis, extra=["--meta", "rediss://127.0.0.1:6396", "--tls-ca", ours])
+        try:
+            f = e.file("f")
+            e.warm(e.path("f"))
+            with e.toy.lock:
+                f.size = 555
+            redis_cli("-p", "6396", *cli, "incr", f"i{f.ino}")
+            soon(lambda: same(e.path("f"), f))
+            e.agent.stop()
+            e.agent = Agent("lease", extra=["--meta", "rediss://127.0.0.1:6396", "--tls-ca", other], ready=False)
+            wait(lambda: "TLS with 127.0.0.1" in e.agent.text(), "the refusal of the certificate")
+            assert e.agent.metric("efuse_lease_seconds") == 0
+            assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: os.stat(e.path("f"))) > 0
+        finally:
+            e.close()
+    finally:
+        server.stop()
+
+
+def sentinel(redis):
+    """The master is asked of Sentinel, again after a failover; nothing of the old one is kept."""
+    master = Server(6394, "--port", "6394")
+    replica = Server(6393, "--port", "6393", "--replicaof", "127.0.0.1 6394", "--repl-diskless-sync-delay", "0")
+    with open("/tmp/sentinel.conf", "w") as f:
+        f.write("port 26394\nsentinel monitor lab 127.0.0.1 6394 1\nsentinel down-after-milliseconds lab 5000\n")
+    watcher = Server(26394, "/tmp/sentinel.conf", "--sentinel")
+    try:
+        wait(lambda: "slave0" in redis_cli("-p", "6394", "info", "replication"), "the replica")
+        wait(lambda: redis_cli("-p", "26394", "sentinel", "replicas", "lab"), "Sentinel to know the replica")
+        e = Env(redis, extra=["--meta", "redis://lab,127.0.0.1:26394/0"])
+        try:
+            f = e.file("f")
+            e.warm(e.path("f"))
+            wait(lambda: redis_cli("-p", "26394", "sentinel", "failover", "lab") == "OK", "the failover to begin")
+            wait(lambda: "role:master" in redis_cli("-p", "6393", "info", "replication") and
+                 e.agent.metric("efuse_redis_connects_total") >= 2 and e.agent.metric("efuse_lease_seconds") > 0,
+                 "the agent to follow the new master")
+            e.warm(e.path("f"))
+            with e.toy.lock:
+                f.size = 888
+            redis_cli("-p", "6393", "incr", f"i{f.ino}")
+            soon(lambda: same(e.path("f"), f))
+        finally:
+            e.close()
+    finally:
+        for server in (watcher, replica, master):
+            server.stop()
+
+
 def wrong_layout(redis):
     """The module refuses what it cannot trust."""
     out = run([f"{DIR}/efuse-fuzz", "--wrong-layouts"], capture_output=True, text=True)
@@ -1021,6 +1105,8 @@ OTHERS = [
     ("a mount that goes and comes back", remount),
     ("kill -9 of the agent goes back to the daemon", killed),
     ("rule 10: rmmod is refused in use, and clean after", rmmod_in_use),
+    ("TLS to Redis, and a certificate that is not trusted", tls),
+    ("Sentinel, and a failover", sentinel),
     ("the module refuses layouts that are not sane", wrong_layout),
     ("a hostile program", fuzz),
     ("load and unload under requests", cycles),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Proves that a loaded extension works: its programs are in the kernel, and their run counts move while a probe workload
-# runs. Prints {"programs":[{"name","id","tag","runs"},...]}; `runs` is how often each ran during the probe.
+# runs. Prints {"programs":[{"name","id","tag","runs"},...]}; `runs` is how often each ran during the probe. What the
+# loader says of itself ("facts" of its status) is passed on.
 # Usage: verify.sh NAME
 set -euo pipefail
 name=$1
@@ -21,4 +22,4 @@ jq -ce --argjson before "$before" '
     | {name, id, tag, runs: ($now.runCount - $then.runCount)}]
   | if length == 0 then error("no program of the extension is loaded")
     elif (map(.runs) | add) == 0 then error("loaded, but no program ran during the probe")
-    else {programs: .} end' <<<"$after"
+    else {programs: .} + ($after | if .facts then {facts} else {} end) end' <<<"$after"

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The arms of the FUSE extension. It was put on the machine and proven when the lab came up (provisioning/extensions); an arm
+# starts its unit with other options.
+# Usage: fuse.sh notify|ttl|lease|off check|enable|prove|disable MOUNT
+#   notify: no module; the same pushes, as the daemon's own notifications. off: hooked, nothing is served.
+#   The count that prove gives grows with each request that the extension sees; for notify, which sees none, with each
+#   heartbeat that Redis answers.
+set -euo pipefail
+arm=$1 action=$2 mount=${3:-}
+unit=disgrafs-extension@fuse.service
+loader=/opt/disgrafs/extensions/fuse/bin/fuse
+own=/etc/disgrafs/extensions/fuse
+instead=/run/disgrafs/extension-fuse.env
+metrics=9435 # extensionMetrics in provisioning/ports.ts
+
+# The mode that runs now, or "none". The lab's own may run, in any mode.
+mode() {
+  if systemctl is-active -q "$unit"; then "$loader" --status | jq -r '.facts.mode // "notify"'; else echo none; fi
+}
+heartbeats() {
+  curl --silent --fail --max-time 10 "http://127.0.0.1:$metrics/metrics" | awk '$1 == "efuse_redis_heartbeats_total" { print $2 }'
+}
+stop() {
+  systemctl stop "$unit"
+  rm -f "$instead"
+  # Also what an agent left that was killed; fails when anything stays.
+  "$loader" --remove
+}
+
+case $arm in
+notify) words="--sink notify --metrics $metrics" ;;
+ttl | lease | off) words="--mode $arm" ;;
+*) echo "usage: fuse.sh notify|ttl|lease|off ACTION, not $arm" >&2 && exit 2 ;;
+esac
+case $action in
+check)
+  exec bash "$(dirname "$0")/unit.sh" fuse check "$mount"
+  ;;
+enable)
+  stop
+  # shellcheck source=/dev/null # OPTIONS='...'
+  . "$own"
+  mkdir -p "$(dirname "$instead")"
+  # Later options win.
+  echo "OPTIONS='${OPTIONS/ --shadow/} $words'" >"$instead"
+  if ! systemctl start "$unit"; then
+    journalctl --no-pager -q -o cat -n 20 -u "$unit" >&2
+    exit 1
+  fi
+  ;;
+disable)
+  case $(mode) in
+  none | "$arm") stop ;;
+  esac
+  ;;
+prove)
+  if [ "$(mode)" != "$arm" ]; then
+    echo '{"active": false, "count": 0}'
+  elif [ "$arm" = notify ]; then
+    echo "{\"active\": true, \"count\": $(heartbeats)}"
+  else
+    "$loader" --status | jq -c '{
+      active: .facts.serving,
+      count: .facts.requests,
+      programs: [.programs[] | {name, tag}]
+    }'
+  fi
+  ;;
+*)
+  echo "usage: fuse.sh ARM check|enable|prove|disable MOUNT, not $action" >&2
+  exit 2
+  ;;
+esac

@@ -1,0 +1,9 @@
+/** Results of the scripts that run in machines and print TAP (testanything.org). */
+
+/** What is not ok, each with the lines that say why; a run that did not reach its plan is not ok either. */
+export function failures(tap: string): string[] {
+  const results = tap.match(/^(not )?ok \d+ /gm) ?? [];
+  const failed = tap.split(/^(?=(?:not )?ok \d+ )/m).filter((part) => part.startsWith("not ok"));
+  const whole = results.length > 0 && tap.split("\n").includes(`1..${results.length}`);
+  return whole ? failed : [...failed, `no whole run: ${tap.slice(-4000)}`];
+}
