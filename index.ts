@@ -11,7 +11,7 @@ import { loadExtensions } from "./stacks/extensions.ts";
 import { lab } from "./stacks/lab.ts";
 import { checkout } from "./stacks/local/paths.ts";
 import { target } from "./stacks/target.ts";
-import { healthOutput, nodesOutput, readmeOutput } from "./stacks/outputs.ts";
+import { healthOutput, monitoringOutput, nodesOutput, readmeOutput } from "./stacks/outputs.ts";
 import { readSettings } from "./stacks/readSettings.ts";
 
 const settings = readSettings(stackConfig());
@@ -38,6 +38,7 @@ const benchmark =
           kernel: settings.kernel,
           juicefs: settings.juicefs,
           extensions: extensions.facts,
+          monitoring: settings.monitoring,
         },
         after: [...cluster.up, ...extensions.resources],
       });
@@ -46,6 +47,7 @@ export const nodes = nodesOutput(cluster);
 export const mountPoint = cluster.juicefs.mountPoint;
 export const rayAddress = cluster.ray.address;
 export const health = healthOutput(cluster);
+export const monitoring = monitoringOutput(cluster);
 export const readme = readmeOutput(cluster);
 export const extensionVerdicts = pulumi.output(extensions.outputs);
 export const targetFacts = pulumi.output(place.outputs);

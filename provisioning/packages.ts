@@ -23,6 +23,7 @@ export const debianPackages = {
   services: ["redis-server", "redis-tools"],
   // `less` and friends are for the person who logs in at night.
   shell: ["bash-completion", "curl", "iputils-ping", "jq", "less", "netcat-openbsd", "nftables"],
+  monitoring: ["prometheus", "prometheus-node-exporter", "prometheus-redis-exporter"],
   measure: ["ethtool", "fio", "strace", "sysstat", "tcpdump"],
   extensions: ["bpftool", "libhiredis1.1.0", "libelf1t64"],
   python: ["python3", "python3-venv"],

@@ -1,6 +1,9 @@
 /** Every service's scripts on one real machine, on good days and bad ones. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { nodeScript } from "../tests/support/nodeScript.ts";
 import { startTestVm, type TestVm } from "../tests/support/vm.ts";
+import { prometheusConfig } from "./monitoring/config.ts";
+import { panels } from "./monitoring/grafana/dashboard.ts";
 
 const address = "10.77.0.10";
 const password = "canary-password";
@@ -109,6 +112,39 @@ describe("services on one machine", () => {
     expect(await vm.run(`mountpoint -q ${mountPoint}`)).toMatchObject({ exitCode: 32 });
   }, 400_000);
 
+  it("is watched: every panel of the dashboard has something to show", async () => {
+    await vm.check(mount(meta), 240);
+    await vm.check(nodeScript("monitoring/exporters.sh", [address, "9100", "6379", "9121"], [password]), 180);
+    const jobs = { node: 9100, redis: 9121, juicefs: 9567 };
+    const config = prometheusConfig(
+      Object.entries(jobs).map(([name, number]) => ({
+        name,
+        targets: [{ node: "vm", address: `${address}:${number}` }],
+      })),
+    );
+    const start = nodeScript("monitoring/prometheus.sh", [address, "9090", JSON.stringify(config)]);
+    expect(await vm.check(start, 300)).toBe("3");
+    const since =
+      "systemctl show -p ActiveEnterTimestampMonotonic --value prometheus prometheus-node-exporter";
+    const first = await vm.check(since);
+    expect(await vm.check(start)).toBe("3");
+    expect(await vm.check(since)).toBe(first);
+
+    const work = `i=0; while [ -d ${mountPoint} ]; do i=$((i + 1)); echo $i >${mountPoint}/w; cat ${mountPoint}/w; sync; done`;
+    await vm.check(`systemd-run -q --unit=work bash -c '${work}'`);
+    const ask = ({ expr }: { expr: string }): string =>
+      `curl -sfG http://${address}:9090/api/v1/query --data-urlencode query@- <<'END' | jq '.data.result | length'\n${expr}\nEND\n`;
+    const queries = panels.filter(({ extension }) => !extension).flatMap((panel) => panel.queries);
+    const empty = async (): Promise<string[]> => {
+      const counts = (await vm.check(queries.map(ask).join(""))).split("\n").map(Number);
+      return queries.map(({ expr }) => expr).filter((_, index) => !(Number(counts[index]) > 0));
+    };
+    const deadline = Date.now() + 120_000;
+    while ((await empty()).length > 0 && Date.now() < deadline) await sleep(3000);
+    expect(await empty()).toEqual([]);
+    await vm.check("systemctl stop work");
+  }, 600_000);
+
   it("has no secret in any process's arguments, nor in the journal", async () => {
     await vm.check(mount(meta), 240);
     const found = await vm.check(
@@ -119,8 +155,16 @@ describe("services on one machine", () => {
 
   it("says which files a stranger may not read", async () => {
     const modes = await vm.check(
-      "stat -c '%a %n' /etc/disgrafs/redis-password /etc/disgrafs/s3.json /etc/redis/password.conf",
+      "stat -c '%a %n' /etc/disgrafs/{redis-password,redis-exporter.env,s3.json} /etc/redis/password.conf",
     );
-    expect(modes.split("\n").map((line) => line.split(" ")[0])).toEqual(["600", "640", "640"]);
+    expect(modes.split("\n").map((line) => line.split(" ")[0])).toEqual(["600", "600", "640", "640"]);
   });
+
+  it("is watched no more, and nothing of that is left", async () => {
+    for (const script of ["prometheusStop", "exportersStop"])
+      await vm.check(nodeScript(`monitoring/${script}.sh`));
+    expect(await vm.check("ss -Hltn '( sport = :9090 or sport = :9100 or sport = :9121 )'")).toBe("");
+    const left = "ls -d /etc/disgrafs/redis-exporter.env /var/lib/prometheus/metrics2 2>/dev/null | cat";
+    expect(await vm.check(left)).toBe("");
+  }, 120_000);
 });

@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { withRole, type Machine, type Role } from "../provisioning/machine.ts";
 import { Juicefs } from "../provisioning/juicefs/juicefs.ts";
+import { Monitoring } from "../provisioning/monitoring/monitoring.ts";
 import { NodeReady } from "../provisioning/node/node.ts";
 import { Objects, type ObjectStore } from "../provisioning/objects/objects.ts";
 import { Ray } from "../provisioning/ray/ray.ts";
@@ -16,6 +17,7 @@ export interface Lab {
   readonly objects: Objects | undefined;
   readonly juicefs: Juicefs;
   readonly ray: Ray;
+  readonly monitoring: Monitoring | undefined;
   /** What must be up before anything is run on the lab. */
   readonly up: readonly pulumi.Resource[];
 }
@@ -42,7 +44,11 @@ export function lab(settings: Settings, machines: readonly Machine[], store?: Ob
     options: settings.juicefs,
   });
   const ray = new Ray("ray", { machines, ready });
-  return { machines, ready, redis, objects, juicefs, ray, up: [...juicefs.ready, ray.check] };
+  const monitoring = settings.monitoring
+    ? new Monitoring("monitoring", { machines, redis, after: juicefs.ready })
+    : undefined;
+  const up = [...juicefs.ready, ray.check, ...(monitoring ? [monitoring.ready] : [])];
+  return { machines, ready, redis, objects, juicefs, ray, monitoring, up };
 }
 
 function only(machines: readonly Machine[], role: Role): Machine {

@@ -36,6 +36,15 @@ export function healthOutput({ redis, objects, juicefs, ray }: Lab): Record<stri
   };
 }
 
+/** Where Prometheus is; undefined without the setting `monitoring`. */
+export function monitoringOutput({
+  monitoring,
+}: Lab): Record<string, pulumi.Output<string | number>> | undefined {
+  if (!monitoring) return undefined;
+  const { prometheus, tunnel, targets } = monitoring;
+  return { prometheus, targets, tunnel };
+}
+
 /** What to do next, as Markdown. */
 export function readmeOutput({ machines, juicefs, ray }: Lab): pulumi.Output<string> {
   const client = machines.find(({ roles }) => roles.includes("client"))?.name ?? "";

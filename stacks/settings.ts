@@ -85,6 +85,8 @@ export const settingsSchema = z.strictObject({
     .min(1)
     .max(2 ** 31 - 1)
     .default(1),
+  /** Prometheus and its exporters on the nodes. They take CPU time, so what is measured says whether they ran. */
+  monitoring: z.boolean().default(false),
   extensions: extensionsSchema.prefault({}),
   aws: awsSettings.optional(),
 });
@@ -192,8 +194,13 @@ function storageProblems(juicefs: z.output<typeof juicefsSchema>, nodes: readonl
 }
 
 function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
-  const { target, kernel, aws, clock, topology, accelerator } = settings;
+  const { target, kernel, aws, clock, topology, accelerator, monitoring } = settings;
   const problems: string[] = [];
+  if (monitoring && kernel === "amazon-linux-2023") {
+    problems.push(
+      "monitoring is on, and Amazon Linux 2023 has no Prometheus package; set monitoring to false, or kernel to another",
+    );
+  }
   if (target === "aws" && !aws)
     problems.push("target is aws, and aws is not set; docs/aws.md has an example");
   if (target === "local" && !isLocalKernel(kernel)) {

@@ -1,8 +1,11 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inCheckout } from "../checkout.ts";
 import { nodeNamed, nodesOf } from "../nodes.ts";
 import { doctor } from "./doctor.ts";
-import { down, report } from "./down.ts";
+import { down, purgeCache, report } from "./down.ts";
 import { env } from "./env.ts";
 import { setup } from "./setup.ts";
 import { commandLine, ssh } from "./ssh.ts";
@@ -71,6 +74,31 @@ describe("down", () => {
     expect(report("local", left)).toBe(
       "left: process 42: qemu-system-x86_64 -name meta\nleft: disk: /x/root.qcow2\n2 left of stack local\n",
     );
+  });
+});
+
+describe("down --purge", () => {
+  const folder = mkdtempSync(join(tmpdir(), "purge-"));
+  const cache = join(folder, "cache");
+  const stacks = join(folder, "stacks");
+  beforeEach(() => mkdirSync(join(cache, "images"), { recursive: true }));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it("keeps images on which another stack's disks may lie", async () => {
+    mkdirSync(join(stacks, "second"), { recursive: true });
+    expect(await purgeCache(cache, stacks, false)).toContain("second may use it");
+    rmSync(stacks, { recursive: true });
+    expect(existsSync(cache)).toBe(true);
+  });
+
+  it("keeps a cache that other checkouts share", async () => {
+    expect(await purgeCache(cache, stacks, true)).toContain(`kept ${cache}`);
+    expect(existsSync(cache)).toBe(true);
+  });
+
+  it("removes it when nothing can need it", async () => {
+    expect(await purgeCache(cache, stacks, false)).toBe("removed the cache of images");
+    expect(existsSync(cache)).toBe(false);
   });
 });
 

@@ -3,7 +3,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { Command } from "commander";
 import { stopNetwork } from "../../stacks/local/network.ts";
-import { cacheFolder, machineFolder, stackFolder } from "../../stacks/local/paths.ts";
+import { removeRoot } from "../../stacks/local/debian.ts";
+import { cacheFolder, machineFolder, stackFolder, stacksFolder } from "../../stacks/local/paths.ts";
 import { sweep, type Leftover } from "../../stacks/local/sweep.ts";
 import { removeVm } from "../../stacks/local/vm.ts";
 import { Pulumi, say } from "../pulumi.ts";
@@ -45,11 +46,24 @@ Examples:
     if (status === 0 && leftovers.length > 0) status = 1;
     if (purge && status === 0) {
       if (await pulumi.exists()) status = await pulumi.run("stack", "rm", "--yes");
-      await rm(cacheFolder, { recursive: true, force: true });
-      say("removed the cache of images");
+      say(await purgeCache(cacheFolder, stacksFolder, process.env.DISGRAFS_CACHE !== undefined));
     }
     process.exitCode = status;
   });
+
+/**
+ * Machines' disks are overlays of the cached images, so images that another stack or checkout may use are kept.
+ * @returns what was done, or why not
+ */
+export async function purgeCache(cache: string, stacks: string, shared: boolean): Promise<string> {
+  const others = existsSync(stacks) ? readdirSync(stacks) : [];
+  if (others.length > 0)
+    return `kept the cache of images: ${others.join(", ")} may use it; take that down with --purge too`;
+  if (shared)
+    return `kept ${cache}: DISGRAFS_CACHE says that it is shared; remove it by hand when no lab uses it`;
+  await removeRoot(cache);
+  return "removed the cache of images";
+}
 
 /** Stops and removes the machines and the network of a stack whose record is lost, as after `rm -r .lab/state`. */
 async function removeUnknown(stack: string): Promise<void> {

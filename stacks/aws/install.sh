@@ -46,7 +46,7 @@ dnf)
   ;;
 esac
 rm -f /usr/sbin/policy-rc.d
-for unit in redis-server redis6 sysstat nftables; do
+for unit in redis-server redis6 prometheus prometheus-node-exporter prometheus-redis-exporter sysstat nftables; do
   systemctl -q disable --now "$unit.service" 2>/dev/null || true
 done
 

@@ -21,6 +21,10 @@ const names: Readonly<Record<Userland, Partial<Record<Name, string | null>>>> = 
     "util-linux-extra": "util-linux",
     "redis-server": "redis6",
     "redis-tools": null,
+    // Amazon Linux has no Prometheus; the settings refuse `monitoring` there.
+    prometheus: null,
+    "prometheus-node-exporter": null,
+    "prometheus-redis-exporter": null,
     // curl-minimal is there and conflicts with curl.
     curl: null,
     "iputils-ping": "iputils",

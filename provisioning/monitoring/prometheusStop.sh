@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Stops Prometheus and removes what it has stored.
+set -euo pipefail
+systemctl -q disable --now prometheus.service
+rm -rf /var/lib/prometheus/metrics2 /etc/prometheus/prometheus.yml
