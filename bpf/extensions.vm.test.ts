@@ -57,6 +57,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
     const tests = "/opt/disgrafs/tests";
     for (const name of tested) await vm.push(join(checkout, "bpf", name, "vm.sh"), `${tests}/${name}`);
     await vm.push(join(checkout, "bpf/redis-sockmap/vm.py"), `${tests}/redis-sockmap`);
+    await vm.push(join(checkout, "bpf/packet-dma/same_packets.py"), `${tests}/packet-dma`);
     await vm.push(join(checkout, "bpf/common/tap.sh"), tests);
     await vm.push(join(build, "test-tools"), tests);
     await vm.check(`cd ${tests} && for name in ${tested.join(" ")}; do cp tap.sh test-tools/* $name/; done
@@ -116,6 +117,32 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
       const failed = await vm.run(call("yes"));
       expect(failed.exitCode).toBe(1);
       expect(failed.stderr).toContain("extension fuse-latency is required and cannot run here: kernel ");
+    },
+    minutes(2),
+  );
+
+  it.each([
+    ["write-user", "bpf_probe_write_user"],
+    ["other-kernel", "not_in_this_kernel"],
+  ])(
+    "says that a program is refused (%s), and shows the end of the log",
+    async (which, word) => {
+      const folder = "/opt/disgrafs/extensions/refused";
+      await vm.check(`mkdir -p ${folder}/bin && cp /opt/disgrafs/tests/test-tools/refused ${folder}/bin/
+      cp -r /opt/disgrafs/extensions/fuse-latency/scripts ${folder}/`);
+      const args = ["refused", ".", "btf,bpffs", "yes", "yes", "--program", which];
+      const failed = await vm.run(
+        `set -- run\n${program({ run: { script: script("load"), args } }, "test")}`,
+      );
+      expect(failed.exitCode).toBe(1);
+      expect(failed.stderr).toMatch(/extension refused is required and cannot run here: does not load: /);
+      expect(failed.stderr).toContain(word);
+      await vm.check(
+        `set -- run\n${program({ run: { script: script("remove"), args: ["refused"] } }, "test")}`,
+      );
+      expect(await vm.run(`ls -d ${folder} /run/disgrafs-refused.* /sys/fs/bpf/disgrafs`)).toMatchObject({
+        stdout: "",
+      });
     },
     minutes(2),
   );

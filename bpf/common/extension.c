@@ -17,9 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-struct ext_options ext_options = { .interval = 0 };
+struct ext_options ext_options;
 const char *ext_facts;
 
+static bool verbose;
 static const char *extension = "extension";
 static int lock_fd = -1;
 static FILE *log_file;
@@ -41,11 +42,11 @@ static const struct argp_option options[] = {
 	{ "duration", 'd', "SECONDS", 0, "Stop after SECONDS", 0 },
 	{ "json", 'j', NULL, 0, "Report as JSON, an object a line", 0 },
 	{ "prometheus", OPT_PROMETHEUS, "FILE", 0,
-	  "Rewrite FILE at every interval in Prometheus' text format", 0 },
+	  "Report by rewriting FILE, in Prometheus' text format", 0 },
 	{ "log", OPT_LOG, "FILE", 0,
 	  "Keep what libbpf and the verifier say in FILE", 0 },
 	{ "preflight", OPT_PREFLIGHT, NULL, 0,
-	  "Load without attaching, say as JSON whether it works here", 1 },
+	  "Load, attach, detach; say as JSON whether it works here", 1 },
 	{ "status", OPT_STATUS, NULL, 0,
 	  "Say as JSON what is loaded: id, tag, run count", 1 },
 	{ "remove", OPT_REMOVE, NULL, 0,
@@ -54,30 +55,51 @@ static const struct argp_option options[] = {
 	{},
 };
 
-static unsigned int seconds(const char *text, struct argp_state *state)
+unsigned long ext_number(const char *text, unsigned long least,
+			 unsigned long most, struct argp_state *state)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
 
-	if (*end || end == text || value > 1000000 || *text == '-')
-		argp_error(state, "'%s' is not a number of seconds", text);
+	/* strtoul() takes a sign and wraps. */
+	if (*end || *text < '0' || *text > '9' || value < least || value > most)
+		argp_error(state, "'%s' is not a number from %lu to %lu", text,
+			   least, most);
 	return value;
+}
+
+int ext_choice(const char *text, const char *const *words, int count,
+	       struct argp_state *state)
+{
+	char list[128] = "";
+	int i;
+
+	for (i = 0; i < count; i++) {
+		if (!strcmp(text, words[i]))
+			return i;
+		if (i)
+			strncat(list, i < count - 1 ? ", " : " or ",
+				sizeof(list) - strlen(list) - 1);
+		strncat(list, words[i], sizeof(list) - strlen(list) - 1);
+	}
+	argp_error(state, "'%s' is not %s", text, list);
+	return 0;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	switch (key) {
 	case 'i':
-		ext_options.interval = seconds(text, state);
+		ext_options.interval = ext_number(text, 0, 1000000, state);
 		break;
 	case 'd':
-		ext_options.duration = seconds(text, state);
+		ext_options.duration = ext_number(text, 0, 1000000, state);
 		break;
 	case 'j':
 		ext_options.json = true;
 		break;
 	case 'v':
-		ext_options.verbose = true;
+		verbose = true;
 		break;
 	case OPT_LOG:
 		ext_options.log = text;
@@ -94,13 +116,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case OPT_REMOVE:
 		ext_options.mode = EXT_REMOVE;
 		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", text);
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
-const struct argp ext_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+static const struct argp common_argp = { .options = options, .parser = parse };
 
 void ext_error(const char *format, ...)
 {
@@ -123,7 +148,7 @@ static int log_line(enum libbpf_print_level level, const char *format,
 		vfprintf(log_file, format, args);
 		fflush(log_file);
 	}
-	if (ext_options.verbose)
+	if (verbose)
 		vfprintf(stderr, format, again);
 	va_end(again);
 	(void)level;
@@ -133,12 +158,11 @@ static int log_line(enum libbpf_print_level level, const char *format,
 void ext_init(const char *name)
 {
 	extension = name;
-	if (!ext_options.log) {
+	if (ext_options.log)
+		snprintf(log_path, sizeof(log_path), "%s", ext_options.log);
+	else
 		snprintf(log_path, sizeof(log_path), "/run/disgrafs-%s.log",
 			 name);
-	} else {
-		snprintf(log_path, sizeof(log_path), "%s", ext_options.log);
-	}
 	if (ext_options.mode == EXT_RUN || ext_options.mode == EXT_PREFLIGHT) {
 		log_file = fopen(log_path, "we");
 		if (!log_file)
@@ -205,6 +229,13 @@ void ext_show_log(void)
 	fprintf(stderr, "%s: the end of %s:\n", extension, log_path);
 	for (i = n > 20 ? n - 20 : 0; i < n; i++)
 		fprintf(stderr, "  %s", lines[i % 20]);
+}
+
+int ext_not_loaded(int err)
+{
+	ext_error("does not load: %s", strerror(-err));
+	ext_show_log();
+	return err;
 }
 
 const char *ext_pin_path(const char *name)
@@ -523,7 +554,8 @@ bool ext_stopped(void)
 	return stopped;
 }
 
-void ext_sleep(void)
+/* One interval, or until a signal or the end of the duration. */
+static void sleep_interval(void)
 {
 	unsigned long long now = ext_now_ns();
 	unsigned long long until = now + 3600 * 1000000000ULL;
@@ -534,6 +566,35 @@ void ext_sleep(void)
 		until = deadline_ns;
 	if (!stopped)
 		wait_for_stop(until > now ? until - now : 0);
+}
+
+void ext_loop(int (*report)(void *), void *data)
+{
+	while (!ext_stopped()) {
+		sleep_interval();
+		if (ext_options.interval && !ext_stopped())
+			report(data);
+	}
+}
+
+void ext_label(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '\n')
+			fputs("\\n", out);
+		else if (*text == '"' || *text == '\\')
+			fprintf(out, "\\%c", *text);
+		else
+			fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+void ext_metric(FILE *out, const char *name, const char *type,
+		const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
 FILE *ext_publish_start(const char *path)
@@ -563,4 +624,55 @@ int ext_publish(FILE *out, const char *path)
 		unlink(temporary);
 	}
 	return err;
+}
+
+static int status_or_remove(const struct ext_loader *loader)
+{
+	struct bpf_object *obj;
+	const void *elf;
+	size_t size;
+	int err;
+
+	elf = loader->object(&size);
+	obj = bpf_object__open_mem(elf, size, NULL);
+	if (!obj) {
+		ext_error("cannot read its own object: %s", strerror(errno));
+		return -errno;
+	}
+	if (ext_options.mode == EXT_STATUS)
+		err = ext_status(obj, loader->work(), stdout);
+	else
+		err = ext_lock() || (loader->clean && loader->clean()) ||
+		      ext_unpin() || ext_left(obj);
+	bpf_object__close(obj);
+	return err;
+}
+
+int ext_main(const struct ext_loader *loader, int argc, char **argv)
+{
+	const struct argp_child children[] = { { .argp = &common_argp }, {} };
+	const struct argp argp = {
+		.options = loader->options,
+		.parser = loader->parse,
+		.doc = loader->documentation,
+		.children = children,
+	};
+	int err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	extension = loader->name;
+	if (geteuid()) {
+		ext_error("only root can load eBPF programs and see them");
+		return 1;
+	}
+	ext_init(loader->name);
+	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE)
+		err = status_or_remove(loader);
+	else if (ext_lock())
+		err = -EBUSY;
+	else if (ext_options.mode == EXT_PREFLIGHT)
+		err = loader->preflight();
+	else
+		err = loader->run();
+	return err ? 1 : 0;
 }

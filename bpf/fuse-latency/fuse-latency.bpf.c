@@ -124,7 +124,8 @@ static __always_inline void end(__u64 req)
 	__u64 args = 0, now;
 	__s32 error = 0;
 
-	bpf_probe_read_kernel(&args, sizeof(args), (void *)(req + off_req_args));
+	bpf_probe_read_kernel(&args, sizeof(args),
+			      (void *)(req + off_req_args));
 	found = bpf_map_lookup_elem(&fl_in_flight, &args);
 	if (!found)
 		return; /* began before us, or a mount that is not asked for */

@@ -43,15 +43,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		only_mount = text;
 		return 0;
 	case 'M':
-		for (method = METHOD_AUTO; method <= METHOD_KPROBE; method++) {
-			if (!strcmp(text, method_names[method]))
-				return 0;
-		}
-		argp_error(state, "no method '%s': auto, fentry or kprobe",
-			   text);
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", text);
+		method = ext_choice(text, method_names, 3, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -81,7 +73,8 @@ static int offset_of(const struct btf *btf, const char *type, const char *path)
 			return -1;
 		for (i = 0; i < btf_vlen(t); i++) {
 			const struct btf_member *m = &btf_members(t)[i];
-			const char *name = btf__name_by_offset(btf, m->name_off);
+			const char *name =
+				btf__name_by_offset(btf, m->name_off);
 
 			if (strncmp(name, path, length) || name[length])
 				continue;
@@ -553,38 +546,27 @@ static void report_json(const struct series *list, int n,
 	printf("]}\n");
 }
 
-static void label(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '\n')
-			fputs("\\n", out);
-		else if (*text == '"' || *text == '\\')
-			fprintf(out, "\\%c", *text);
-		else
-			fputc(*text, out);
-	}
-}
-
 static void labels(FILE *out, const struct fl_key *key, const char *phase)
 {
-	fputs("{mount=\"", out);
-	label(out, mount_path(key->dev));
-	fprintf(out, "\",opcode=\"%s\"", opcode_name(key->opcode));
+	fputs("{mount=", out);
+	ext_label(out, mount_path(key->dev));
+	fprintf(out, ",opcode=\"%s\"", opcode_name(key->opcode));
 	if (phase)
 		fprintf(out, ",phase=\"%s\"", phase);
 }
 
+static const char seconds[] = "disgrafs_fuse_request_seconds";
+
 static void prometheus_phase(FILE *out, const struct series *s,
 			     const char *name, const struct fl_phase *phase)
 {
-	static const char metric[] = "disgrafs_fuse_request_seconds";
 	unsigned long long total = 0;
 	int i;
 
 	for (i = 0; i < FL_SLOTS; i++) {
 		total += phase->slots[i];
 		/* A histogram must not change its limits: always all. */
-		fprintf(out, "%s_bucket", metric);
+		fprintf(out, "%s_bucket", seconds);
 		labels(out, &s->key, name);
 		if (i < FL_SLOTS - 1)
 			fprintf(out, ",le=\"%.9g\"} %llu\n", (1ULL << i) / 1e9,
@@ -592,45 +574,47 @@ static void prometheus_phase(FILE *out, const struct series *s,
 		else
 			fprintf(out, ",le=\"+Inf\"} %llu\n", total);
 	}
-	fprintf(out, "%s_sum", metric);
+	fprintf(out, "%s_sum", seconds);
 	labels(out, &s->key, name);
-	fprintf(out, "} %.9f\n%s_count", phase->ns / 1e9, metric);
+	fprintf(out, "} %.9f\n%s_count", phase->ns / 1e9, seconds);
 	labels(out, &s->key, name);
 	fprintf(out, "} %llu\n", total);
 }
 
 static int report_prometheus(const char *path, const struct series *list,
-			     int n, unsigned long long lost)
+			     int n, unsigned long long lost_count)
 {
+	static const char errors[] = "disgrafs_fuse_request_errors_total";
+	static const char lost[] = "disgrafs_fuse_requests_lost_total";
 	FILE *out = ext_publish_start(path);
 	int i;
 
 	if (!out)
 		return -errno;
-	fputs("# HELP disgrafs_fuse_request_seconds Time of FUSE requests in the queue and in the daemon.\n"
-	      "# TYPE disgrafs_fuse_request_seconds histogram\n", out);
+	ext_metric(out, seconds, "histogram",
+		   "Time of FUSE requests in the queue and in the daemon.");
 	for (i = 0; i < n; i++) {
 		prometheus_phase(out, &list[i], "queue", &list[i].stat.queue);
 		prometheus_phase(out, &list[i], "daemon",
 				 &list[i].stat.daemon);
 	}
-	fputs("# HELP disgrafs_fuse_request_errors_total FUSE requests that ended with an error.\n"
-	      "# TYPE disgrafs_fuse_request_errors_total counter\n", out);
+	ext_metric(out, errors, "counter",
+		   "FUSE requests that ended with an error.");
 	for (i = 0; i < n; i++) {
-		fputs("disgrafs_fuse_request_errors_total", out);
+		fputs(errors, out);
 		labels(out, &list[i].key, NULL);
 		fprintf(out, "} %llu\n",
 			(unsigned long long)list[i].stat.errors);
 	}
-	fprintf(out,
-		"# HELP disgrafs_fuse_requests_lost_total FUSE requests that could not be followed.\n"
-		"# TYPE disgrafs_fuse_requests_lost_total counter\n"
-		"disgrafs_fuse_requests_lost_total %llu\n", lost);
+	ext_metric(out, lost, "counter",
+		   "FUSE requests that could not be followed.");
+	fprintf(out, "%s %llu\n", lost, lost_count);
 	return ext_publish(out, path);
 }
 
-static int report(struct fuse_latency_bpf *skel)
+static int report(void *data)
 {
+	struct fuse_latency_bpf *skel = data;
 	struct series *list = NULL;
 	int n, err = 0;
 
@@ -643,9 +627,9 @@ static int report(struct fuse_latency_bpf *skel)
 	if (ext_options.prometheus)
 		err = report_prometheus(ext_options.prometheus, list, n,
 					skel->bss->lost);
-	else if (ext_options.json)
+	if (ext_options.json)
 		report_json(list, n, skel->bss->lost);
-	else
+	else if (!ext_options.prometheus)
 		report_text(list, n, skel->bss->lost);
 	fflush(stdout);
 	free(list);
@@ -669,13 +653,14 @@ static long long work_done(void)
 	return n < 0 ? -1 : sum;
 }
 
-static int preflight(const struct layout *l, int layout_err)
+static int preflight(void)
 {
 	struct fuse_latency_bpf *skel;
+	struct layout layout, *l = &layout;
 	enum method how;
 	int err = 0;
 
-	if (layout_err)
+	if (find_layout(l))
 		return ext_unsupported(
 			"a kernel with BTF for fuse (CONFIG_DEBUG_INFO_BTF and, for a modular fuse, CONFIG_DEBUG_INFO_BTF_MODULES)",
 			"this kernel's BTF does not have FUSE's structures");
@@ -700,16 +685,17 @@ static int preflight(const struct layout *l, int layout_err)
 	return ext_supported(method_names[how]);
 }
 
-static int run(const struct layout *l, int layout_err)
+static int run(void)
 {
 	struct fuse_latency_bpf *skel;
+	struct layout layout, *l = &layout;
 	enum method how;
 	__u32 dev = 0;
 	int err = 0, i;
 
-	if (layout_err) {
-		ext_error("the layout of FUSE's structures is not known for this kernel; see --preflight");
-		return layout_err;
+	if (find_layout(l)) {
+		ext_error("this kernel's BTF does not have FUSE's structures; see --preflight");
+		return -ENOENT;
 	}
 	if (only_mount) {
 		read_mounts();
@@ -726,11 +712,8 @@ static int run(const struct layout *l, int layout_err)
 		}
 	}
 	skel = load_best(l, dev, &how, &err);
-	if (!skel) {
-		ext_error("the programs do not load: %s", strerror(-err));
-		ext_show_log();
-		return err;
-	}
+	if (!skel)
+		return ext_not_loaded(err);
 	err = ext_pin(skel->obj);
 	if (err)
 		goto out;
@@ -738,11 +721,7 @@ static int run(const struct layout *l, int layout_err)
 	if (err)
 		goto out;
 	ext_ready();
-	while (!ext_stopped()) {
-		ext_sleep();
-		if (ext_options.interval && !ext_stopped())
-			report(skel);
-	}
+	ext_loop(report, skel);
 	detach();
 	err = report(skel);
 out:
@@ -753,30 +732,16 @@ out:
 
 int main(int argc, char **argv)
 {
-	const struct argp_child children[] = { { &ext_argp, 0, NULL, 0 }, {} };
-	const struct argp argp = { own_options, parse, NULL, documentation,
-				   children, NULL, NULL };
-	struct fuse_latency_bpf *skel;
-	struct layout layout;
-	int err, layout_err;
+	static const struct ext_loader loader = {
+		.name = "fuse-latency",
+		.documentation = documentation,
+		.options = own_options,
+		.parse = parse,
+		.object = fuse_latency_bpf__elf_bytes,
+		.work = work_done,
+		.preflight = preflight,
+		.run = run,
+	};
 
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
-	ext_init("fuse-latency");
-	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE) {
-		skel = fuse_latency_bpf__open();
-		if (!skel)
-			return 1;
-		if (ext_options.mode == EXT_STATUS)
-			err = ext_status(skel->obj, work_done(), stdout);
-		else
-			err = ext_lock() || ext_unpin() || ext_left(skel->obj);
-		fuse_latency_bpf__destroy(skel);
-		return err ? 1 : 0;
-	}
-	if (ext_lock())
-		return 1;
-	layout_err = find_layout(&layout);
-	if (ext_options.mode == EXT_PREFLIGHT)
-		return preflight(&layout, layout_err);
-	return run(&layout, layout_err) ? 1 : 0;
+	return ext_main(&loader, argc, argv);
 }

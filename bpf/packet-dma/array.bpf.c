@@ -7,7 +7,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-#define SLOTS 1024
+#define SLOTS 256
 #define SLOT_BYTES 16384
 
 struct pd_slot {

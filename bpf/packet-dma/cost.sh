@@ -1,35 +1,42 @@
 #!/usr/bin/env bash
-# Cost of one run of the program, copy included, by BPF_PROG_TEST_RUN, against the same copy into a mapped array: the least of
-# 15 means of 2,000 runs, which a busy machine disturbs least. As root, with bpftool.
-# Usage: cost.sh LOADER ARRAY-OBJECT
+# Cost of one run of the program, copy included, by BPF_PROG_TEST_RUN, against the same packet put into a mapped array and into
+# an arena: the least of 30 means of 200 runs, which a busy machine disturbs least. Each has 4 MiB, which 200
+# runs do not fill twice: what is measured is no more in the cache for one than for another. As root, with bpftool and a bpf file
+# system on /sys/fs/bpf.
+# Usage: cost.sh LOADER OBJECT...    (objects: test-tools/array.bpf.o, test-tools/arena.bpf.o of a build)
 set -euo pipefail
 loader=$(realpath "$1")
-array=$(realpath "$2")
+shift
+objects=("$@")
+pins=/sys/fs/bpf/pd-cost
 work=$(mktemp -d)
 cleanup() {
   kill "$pid"
   ip link del pd-cost
-  rm -f /sys/fs/bpf/pd-array
-  rm -rf "$work"
+  rm -rf "$pins" "$work"
 }
 trap 'cleanup 2>/dev/null || true' EXIT
 ip link add pd-cost type veth
 ip link set pd-cost up
-"$loader" -I pd-cost --ring 64 --json >"$work/report" 2>"$work/errors" &
+"$loader" -I pd-cost --ring 4 --json >"$work/report" 2>"$work/errors" &
 pid=$!
-until [ -e /sys/fs/bpf/disgrafs/packet-dma/pd_capture ]; do sleep 0.1; done
-bpftool prog load "$array" /sys/fs/bpf/pd-array
+until [ -e /sys/fs/bpf/disgrafs/packet-dma/pd_capture ]; do
+  kill -0 "$pid" || { cat "$work/errors" >&2; exit 1; }
+  sleep 0.1
+done
+mkdir "$pins"
+for object in "${objects[@]}"; do bpftool prog load "$object" "$pins/$(basename "$object" .bpf.o)"; done
 least() { # PIN SIZE
   head -c "$2" /dev/zero >"$work/packet"
-  for _ in $(seq 15); do
-    bpftool -j prog run pinned "$1" data_in "$work/packet" repeat 2000 | jq .duration
+  for _ in $(seq 30); do
+    bpftool -j prog run pinned "$1" data_in "$work/packet" repeat 200 | jq .duration
     # The reader empties the ring.
-    sleep 0.3
+    sleep 0.2
   done | sort -n | head -n 1
 }
 for size in 64 1500 9000; do
-  echo "$size bytes: ring buffer $(least /sys/fs/bpf/disgrafs/packet-dma/pd_capture "$size") ns," \
-    "array $(least /sys/fs/bpf/pd-array "$size") ns"
+  echo "$size bytes: ring buffer $(least /sys/fs/bpf/disgrafs/packet-dma/pd_capture "$size") ns"
+  for pin in "$pins"/*; do echo "$size bytes: ${pin##*/} $(least "$pin" "$size") ns"; done
 done
 kill "$pid"
 wait "$pid" || true

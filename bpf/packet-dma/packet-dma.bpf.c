@@ -45,7 +45,7 @@ static __always_inline void count(struct pd_counts *counts, __u32 length,
 		} *record = bpf_ringbuf_reserve(&pd_ring, sizeof(*record), 0); \
 		/* From 1 to size, in a way that Linux 6.1's verifier sees. */ \
 		__u32 part = bytes - 1;                                    \
-                                                                           \
+									   \
 		if (!record) {                                             \
 			counts->dropped++;                                 \
 			break;                                             \

@@ -31,7 +31,7 @@ enum mode { MODE_AUTO, MODE_NATIVE, MODE_GENERIC };
 static const char *const mode_names[] = { "auto", "native", "generic" };
 
 static enum mode mode;
-static const char *interface;
+static const char *interface = "";
 static const char *capture_path;
 static unsigned long snap_length = PD_MAX_BYTES;
 static unsigned long ring_mib = 8;
@@ -53,18 +53,6 @@ static const struct argp_option own_options[] = {
 	  "native (in the driver), generic (in the stack) or auto", 0 },
 	{},
 };
-
-static unsigned long number(const char *text, unsigned long least,
-			    unsigned long most, struct argp_state *state)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*end || end == text || value < least || value > most)
-		argp_error(state, "'%s' is not a number from %lu to %lu", text,
-			   least, most);
-	return value;
-}
 
 /* The interface that has an IPv4 address; the text itself if it is none. */
 static const char *interface_of(const char *text)
@@ -92,32 +80,24 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
 	switch (key) {
 	case 'I':
-		interface = text;
+		interface = interface_of(text);
 		return 0;
 	case 'w':
 		capture_path = text;
 		return 0;
 	case 'L':
-		limit_mib = number(text, 1, 1 << 20, state);
+		limit_mib = ext_number(text, 1, 1 << 20, state);
 		return 0;
 	case 's':
-		snap_length = number(text, 1, PD_MAX_BYTES, state);
+		snap_length = ext_number(text, 1, PD_MAX_BYTES, state);
 		return 0;
 	case 'r':
-		ring_mib = number(text, 1, 1024, state);
+		ring_mib = ext_number(text, 1, 1024, state);
 		if (ring_mib & (ring_mib - 1))
 			argp_error(state, "%lu is not a power of 2", ring_mib);
 		return 0;
 	case 'M':
-		for (mode = MODE_AUTO; mode <= MODE_GENERIC; mode++) {
-			if (!strcmp(text, mode_names[mode]))
-				return 0;
-		}
-		argp_error(state, "no mode '%s': auto, native or generic",
-			   text);
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", text);
+		mode = ext_choice(text, mode_names, 3, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -134,6 +114,14 @@ struct pcap_file {
 struct pcap_packet {
 	__u32 seconds, nanoseconds, captured, length;
 };
+
+/* Only for its owner: what goes over the wire is in it, passwords too. */
+static FILE *open_private(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
 
 static int start_capture(void)
 {
@@ -152,7 +140,7 @@ static int start_capture(void)
 	if (!strcmp(capture_path, "-"))
 		capture = stdout;
 	else
-		capture = fopen(capture_path, "we");
+		capture = open_private(capture_path);
 	if (!capture) {
 		ext_error("%s: %s", capture_path, strerror(errno));
 		return -errno;
@@ -273,57 +261,60 @@ static long long work_done(void)
 	return err ? -1 : (long long)counts.captured;
 }
 
-static void report_prometheus(const char *path, const struct pd_counts *c)
+static void counter(FILE *out, const char *name, const char *help, __u64 value)
 {
-	FILE *out = ext_publish_start(path);
+	ext_metric(out, name, "counter", help);
+	fprintf(out, "%s{interface=", name);
+	ext_label(out, interface);
+	fprintf(out, "} %llu\n", (unsigned long long)value);
+}
+
+static void report_prometheus(const struct pd_counts *c)
+{
+	FILE *out = ext_publish_start(ext_options.prometheus);
 
 	if (!out)
 		return;
-	fprintf(out,
-		"# HELP disgrafs_packets_captured_total Received packets copied to the ring.\n"
-		"# TYPE disgrafs_packets_captured_total counter\n"
-		"disgrafs_packets_captured_total{interface=\"%s\"} %llu\n"
-		"# HELP disgrafs_packets_captured_bytes_total Bytes copied to the ring.\n"
-		"# TYPE disgrafs_packets_captured_bytes_total counter\n"
-		"disgrafs_packets_captured_bytes_total{interface=\"%s\"} %llu\n"
-		"# HELP disgrafs_packets_dropped_total Received packets for which the ring had no room.\n"
-		"# TYPE disgrafs_packets_dropped_total counter\n"
-		"disgrafs_packets_dropped_total{interface=\"%s\"} %llu\n",
-		interface, (unsigned long long)c->captured, interface,
-		(unsigned long long)c->bytes, interface,
-		(unsigned long long)c->dropped);
-	ext_publish(out, path);
+	counter(out, "disgrafs_packets_captured_total",
+		"Received packets copied to the ring.", c->captured);
+	counter(out, "disgrafs_packets_captured_bytes_total",
+		"Bytes copied to the ring.", c->bytes);
+	counter(out, "disgrafs_packets_dropped_total",
+		"Received packets for which the ring had no room.", c->dropped);
+	ext_publish(out, ext_options.prometheus);
 }
 
 static void report(struct packet_dma_bpf *skel, enum mode how)
 {
 	/* Standard output may be the capture. */
 	FILE *out = capture == stdout ? stderr : stdout;
-	struct pd_counts counts;
-	int err = read_counts(bpf_map__fd(skel->maps.pd_counts), &counts);
+	struct pd_counts c;
+	int err = read_counts(bpf_map__fd(skel->maps.pd_counts), &c);
 
 	if (err) {
 		ext_error("cannot read the counts: %s", strerror(-err));
 		return;
 	}
 	if (ext_options.prometheus)
-		report_prometheus(ext_options.prometheus, &counts);
-	else if (ext_options.json)
+		report_prometheus(&c);
+	if (ext_options.json) {
+		fputs("{\"interface\":", out);
+		ext_json_string(out, interface);
 		fprintf(out,
-			"{\"interface\":\"%s\",\"mode\":\"%s\",\"captured\":%llu,\"bytes\":%llu,\"dropped\":%llu,\"cut\":%llu,\"unwritten\":%llu}\n",
-			interface, mode_names[how],
-			(unsigned long long)counts.captured,
-			(unsigned long long)counts.bytes,
-			(unsigned long long)counts.dropped,
-			(unsigned long long)counts.cut, unwritten);
-	else
+			",\"mode\":\"%s\",\"captured\":%llu,\"bytes\":%llu,\"dropped\":%llu,\"cut\":%llu,\"unwritten\":%llu}\n",
+			mode_names[how], (unsigned long long)c.captured,
+			(unsigned long long)c.bytes,
+			(unsigned long long)c.dropped,
+			(unsigned long long)c.cut, unwritten);
+	} else if (!ext_options.prometheus) {
 		fprintf(out,
 			"%s (%s): %llu packets captured, %llu bytes; %llu dropped, %llu cut, %llu not written\n",
 			interface, mode_names[how],
-			(unsigned long long)counts.captured,
-			(unsigned long long)counts.bytes,
-			(unsigned long long)counts.dropped,
-			(unsigned long long)counts.cut, unwritten);
+			(unsigned long long)c.captured,
+			(unsigned long long)c.bytes,
+			(unsigned long long)c.dropped,
+			(unsigned long long)c.cut, unwritten);
+	}
 	fflush(out);
 }
 
@@ -336,7 +327,7 @@ static int preflight(void)
 
 	if (!ifindex)
 		return ext_unsupported("--interface with one of ip link",
-				       "no interface %s", interface);
+				       "no interface '%s'", interface);
 	skel = load(&err);
 	if (!skel) {
 		ext_show_log();
@@ -364,15 +355,13 @@ static int run(void)
 	enum mode how = MODE_AUTO;
 
 	if (!ifindex) {
-		ext_error("no interface %s", interface);
+		ext_error("no interface '%s': give --interface NAME, one of ip link",
+			  interface);
 		return -ENODEV;
 	}
 	skel = load(&err);
-	if (!skel) {
-		ext_error("the program does not load: %s", strerror(-err));
-		ext_show_log();
-		return err;
-	}
+	if (!skel)
+		return ext_not_loaded(err);
 	if (capture_path) {
 		err = start_capture();
 		if (err)
@@ -432,33 +421,16 @@ out:
 
 int main(int argc, char **argv)
 {
-	const struct argp_child children[] = { { &ext_argp, 0, NULL, 0 }, {} };
-	const struct argp argp = { own_options, parse, NULL, documentation,
-				   children, NULL, NULL };
-	struct packet_dma_bpf *skel;
-	int err;
+	static const struct ext_loader loader = {
+		.name = "packet-dma",
+		.documentation = documentation,
+		.options = own_options,
+		.parse = parse,
+		.object = packet_dma_bpf__elf_bytes,
+		.work = work_done,
+		.preflight = preflight,
+		.run = run,
+	};
 
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
-	ext_init("packet-dma");
-	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE) {
-		skel = packet_dma_bpf__open();
-		if (!skel)
-			return 1;
-		if (ext_options.mode == EXT_STATUS)
-			err = ext_status(skel->obj, work_done(), stdout);
-		else
-			err = ext_lock() || ext_unpin() || ext_left(skel->obj);
-		packet_dma_bpf__destroy(skel);
-		return err ? 1 : 0;
-	}
-	if (!interface) {
-		ext_error("which interface? Give --interface NAME, one of ip link");
-		return 2;
-	}
-	interface = interface_of(interface);
-	if (ext_lock())
-		return 1;
-	if (ext_options.mode == EXT_PREFLIGHT)
-		return preflight();
-	return run() ? 1 : 0;
+	return ext_main(&loader, argc, argv);
 }

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * What packet-dma replaces: XDP that writes a packet to an address of a
- * process. The verifier refuses the helper in XDP, and must: there is no
- * current process whose address that could be. Only the test loads it.
- */
+/* Programs that no kernel of the table takes. Only tests load them. */
 #include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 volatile __u64 user_buffer;
 
+/*
+ * What packet-dma replaces: XDP that writes a packet to an address of a
+ * process. The verifier refuses the helper in XDP, and must: there is no
+ * current process whose address that could be.
+ */
 SEC("xdp")
-int pd_refused(struct xdp_md *ctx)
+int pd_write_user(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
 
@@ -18,6 +20,21 @@ int pd_refused(struct xdp_md *ctx)
 		return XDP_PASS;
 	bpf_probe_write_user((void *)user_buffer, data, 64);
 	return XDP_PASS;
+}
+
+/* A kernel's structure as this one does not have it. */
+struct net_device___other_kernel {
+	int not_in_this_kernel;
+} __attribute__((preserve_access_index));
+
+/* Made for another kernel: libbpf does not find where the member is. */
+SEC("xdp")
+int pd_other_kernel(struct xdp_md *ctx)
+{
+	return bpf_core_field_offset(struct net_device___other_kernel,
+				     not_in_this_kernel) ?
+		       XDP_PASS :
+		       XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "GPL";

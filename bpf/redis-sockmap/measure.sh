@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What the redirection gives or costs, as ratios: redis-benchmark (TCP_NODELAY on both sides in both arms, as Redis and
 # hiredis set it) against a Redis on the same node, with and without the extension, the arms shuffled in each of BLOCKS blocks.
-# As root. Prints per size and arm: median requests/s, the median of each block's ratio to `none`, its least and greatest.
+# As root. Prints per size and arm the median of requests/s and of the time of one request, and of each block's ratio to
+# `none`, with the least and the greatest.
 # Usage: measure.sh LOADER CGROUP2-MOUNT [BLOCKS]
 set -euo pipefail
 loader=$(realpath "$1")
@@ -24,8 +25,11 @@ inside() {
 }
 inside redis-server --port 6400 --bind 127.0.0.1 --save '' >/dev/null &
 until redis-cli -p 6400 ping >/dev/null 2>&1; do sleep 0.2; done
-rate() { # SIZE: GETs a second over 8 connections, of values of SIZE bytes
-  inside redis-benchmark -p 6400 -c 8 -n 5000 -d "$1" -t set,get --csv | awk -F'"' '$2 == "GET" { print $4 }'
+# figures SIZE: GETs of SIZE bytes: how many a second over 8 connections, and the mean time of one, in us, over one.
+figures() {
+  local bench=(inside redis-benchmark -p 6400 -d "$1" --csv)
+  "${bench[@]}" -c 8 -n 8000 -t set,get | awk -F'"' '$2 == "GET" { printf "%s ", $4 }'
+  "${bench[@]}" -c 1 -n 3000 -t get | awk -F'"' '$2 == "GET" { print 1e6 / $4 }'
 }
 for size in 64 4096 65536; do
   for ((block = 0; block <= blocks; block++)); do
@@ -35,7 +39,7 @@ for size in 64 4096 65536; do
         pid=$!
         sleep 1
       fi
-      figure=$(rate "$size")
+      figure=$(figures "$size")
       if [ "$arm" = sockmap ]; then
         kill "$pid"
         wait "$pid"
@@ -50,11 +54,13 @@ python3 - "$work/figures" <<'PYTHON'
 import statistics, sys
 
 rows = [line.split() for line in open(sys.argv[1])]
+arms = list(dict.fromkeys(sorted((row[2] for row in rows), key="none again native generic tcpdump sockmap".split().index)))
 for size in sorted({row[0] for row in rows}, key=int):
-    base = {row[1]: float(row[3]) for row in rows if row[0] == size and row[2] == "none"}
-    for arm in ["none", "again", "sockmap"]:
-        own = {row[1]: float(row[3]) for row in rows if row[0] == size and row[2] == arm}
-        ratios = sorted(own[block] / base[block] for block in own)
-        print(f"{size:>6} B  {arm:8} {statistics.median(own.values()):9.0f}/s  "
-              f"ratio {statistics.median(ratios):.3f}  ({ratios[0]:.3f} .. {ratios[-1]:.3f})")
+    for column, title, unit in (3, "requests", "/s"), (4, "latency", " us"):
+        base = {row[1]: float(row[column]) for row in rows if row[0] == size and row[2] == "none"}
+        for arm in arms:
+            own = {row[1]: float(row[column]) for row in rows if row[0] == size and row[2] == arm}
+            ratios = sorted(own[block] / base[block] for block in own)
+            print(f"{size:>6} B  {title:8} {arm:8} {statistics.median(own.values()):9.0f}{unit:3}  "
+                  f"ratio {statistics.median(ratios):.3f}  ({ratios[0]:.3f} .. {ratios[-1]:.3f})")
 PYTHON

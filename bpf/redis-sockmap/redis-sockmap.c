@@ -38,19 +38,12 @@ static const struct argp_option own_options[] = {
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	char *end;
-
 	switch (key) {
 	case 'c':
 		cgroup = text;
 		return 0;
 	case 'p':
-		port = strtoul(text, &end, 10);
-		if (*end || end == text || !port || port > 65535)
-			argp_error(state, "'%s' is not a port", text);
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", text);
+		port = ext_number(text, 1, 65535, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -85,8 +78,11 @@ static int set_draining(int control)
 static int unread(struct redis_sockmap_bpf *skel, int sockets, bool show)
 {
 	union bpf_iter_link_info info = { .map.map_fd = sockets };
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
-		    .link_info_len = sizeof(info));
+	struct bpf_iter_attach_opts opts = {
+		.sz = sizeof(opts),
+		.link_info = &info,
+		.link_info_len = sizeof(info),
+	};
 	struct bpf_link *link;
 	struct rs_queue queue;
 	int fd, n = 0;
@@ -171,40 +167,49 @@ static long long work_done(void)
 	return err ? -1 : (long long)c.redirected;
 }
 
-static void report(struct redis_sockmap_bpf *skel)
+static void report_prometheus(const struct rs_counts *c)
 {
+	static const char messages[] = "disgrafs_sockmap_messages_total";
+	static const char bytes[] = "disgrafs_sockmap_redirected_bytes_total";
+	FILE *out = ext_publish_start(ext_options.prometheus);
+
+	if (!out)
+		return;
+	ext_metric(out, messages, "counter",
+		   "Messages of local Redis connections, by way.");
+	fprintf(out, "%s{way=\"redirect\"} %llu\n%s{way=\"tcp\"} %llu\n",
+		messages, (unsigned long long)c->redirected, messages,
+		(unsigned long long)c->passed);
+	ext_metric(out, bytes, "counter",
+		   "Bytes that did not go through TCP.");
+	fprintf(out, "%s %llu\n", bytes, (unsigned long long)c->bytes);
+	ext_publish(out, ext_options.prometheus);
+}
+
+static int report(void *data)
+{
+	struct redis_sockmap_bpf *skel = data;
 	struct rs_counts c = {};
 	__u32 zero = 0;
-	FILE *out = stdout;
+	int err;
 
-	bpf_map_lookup_elem(bpf_map__fd(skel->maps.rs_counts), &zero, &c);
-	if (ext_options.prometheus) {
-		out = ext_publish_start(ext_options.prometheus);
-		if (!out)
-			return;
-		fprintf(out,
-			"# HELP disgrafs_sockmap_messages_total Messages of local Redis connections, by way.\n"
-			"# TYPE disgrafs_sockmap_messages_total counter\n"
-			"disgrafs_sockmap_messages_total{way=\"redirect\"} %llu\n"
-			"disgrafs_sockmap_messages_total{way=\"tcp\"} %llu\n"
-			"# HELP disgrafs_sockmap_redirected_bytes_total Bytes that did not go through TCP.\n"
-			"# TYPE disgrafs_sockmap_redirected_bytes_total counter\n"
-			"disgrafs_sockmap_redirected_bytes_total %llu\n",
-			(unsigned long long)c.redirected,
-			(unsigned long long)c.passed,
-			(unsigned long long)c.bytes);
-		ext_publish(out, ext_options.prometheus);
-		return;
+	err = bpf_map_lookup_elem(bpf_map__fd(skel->maps.rs_counts), &zero, &c);
+	if (err) {
+		ext_error("cannot read the counts: %s", strerror(-err));
+		return err;
 	}
-	fprintf(out,
-		ext_options.json ?
-			"{\"sockets\":%llu,\"redirected\":%llu,\"bytes\":%llu,\"passed\":%llu,\"late\":%llu,\"tls\":%llu}\n" :
-			"%llu sockets; %llu messages redirected (%llu bytes), %llu left to TCP; directions left to TCP: %llu late, %llu TLS\n",
-		(unsigned long long)c.sockets,
-		(unsigned long long)c.redirected, (unsigned long long)c.bytes,
-		(unsigned long long)c.passed, (unsigned long long)c.late,
-		(unsigned long long)c.tls);
-	fflush(out);
+	if (ext_options.prometheus)
+		report_prometheus(&c);
+	if (ext_options.prometheus && !ext_options.json)
+		return 0;
+	printf(ext_options.json ?
+		       "{\"sockets\":%llu,\"redirected\":%llu,\"bytes\":%llu,\"passed\":%llu,\"late\":%llu,\"tls\":%llu}\n" :
+		       "%llu sockets; %llu messages redirected (%llu bytes), %llu left to TCP; directions left to TCP: %llu late, %llu TLS\n",
+	       (unsigned long long)c.sockets, (unsigned long long)c.redirected,
+	       (unsigned long long)c.bytes, (unsigned long long)c.passed,
+	       (unsigned long long)c.late, (unsigned long long)c.tls);
+	fflush(stdout);
+	return 0;
 }
 
 static int open_cgroup(void)
@@ -282,11 +287,8 @@ static int run(void)
 	int err = 0, left;
 
 	skel = load(&err);
-	if (!skel) {
-		ext_error("the programs do not load: %s", strerror(-err));
-		ext_show_log();
-		return err;
-	}
+	if (!skel)
+		return ext_not_loaded(err);
 	err = ext_pin(skel->obj);
 	if (err)
 		goto out;
@@ -295,11 +297,7 @@ static int run(void)
 		ext_error("cannot attach to %s: %s", cgroup, strerror(-err));
 	} else {
 		ext_ready();
-		while (!ext_stopped()) {
-			ext_sleep();
-			if (ext_options.interval && !ext_stopped())
-				report(skel);
-		}
+		ext_loop(report, skel);
 	}
 	left = detach(skel, link);
 	if (!err)
@@ -327,8 +325,8 @@ static int clean(void)
 		if (!skel)
 			return -errno;
 		bpf_object__for_each_program(prog, skel->obj)
-			bpf_program__set_autoload(prog,
-						  prog == skel->progs.rs_queues);
+			bpf_program__set_autoload(prog, false);
+		bpf_program__set_autoload(skel->progs.rs_queues, true);
 		err = redis_sockmap_bpf__load(skel);
 		if (!err)
 			err = let_go(skel, sockets, control);
@@ -347,29 +345,17 @@ static int clean(void)
 
 int main(int argc, char **argv)
 {
-	const struct argp_child children[] = { { &ext_argp, 0, NULL, 0 }, {} };
-	const struct argp argp = { own_options, parse, NULL, documentation,
-				   children, NULL, NULL };
-	struct redis_sockmap_bpf *skel;
-	int err;
+	static const struct ext_loader loader = {
+		.name = "redis-sockmap",
+		.documentation = documentation,
+		.options = own_options,
+		.parse = parse,
+		.object = redis_sockmap_bpf__elf_bytes,
+		.work = work_done,
+		.clean = clean,
+		.preflight = preflight,
+		.run = run,
+	};
 
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
-	ext_init("redis-sockmap");
-	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE) {
-		skel = redis_sockmap_bpf__open();
-		if (!skel)
-			return 1;
-		if (ext_options.mode == EXT_STATUS)
-			err = ext_status(skel->obj, work_done(), stdout);
-		else
-			err = ext_lock() || clean() || ext_unpin() ||
-			      ext_left(skel->obj);
-		redis_sockmap_bpf__destroy(skel);
-		return err ? 1 : 0;
-	}
-	if (ext_lock())
-		return 1;
-	if (ext_options.mode == EXT_PREFLIGHT)
-		return preflight();
-	return run() ? 1 : 0;
+	return ext_main(&loader, argc, argv);
 }

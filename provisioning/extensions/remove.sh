@@ -9,7 +9,8 @@ unit=disgrafs-extension@$name.service
 
 systemctl stop "$unit" 2>/dev/null || true
 if [ -x "$folder/bin/$name" ]; then "$folder/bin/$name" --remove; fi
-rm -f "/etc/disgrafs/extensions/$name" "/run/disgrafs/extension-$name.env" "/run/disgrafs-$name.lock" "/run/disgrafs-$name.log" "/var/log/disgrafs-$name.log"
+rm -f "/etc/disgrafs/extensions/$name" "/run/disgrafs/extension-$name.env" "/run/disgrafs-$name.lock" "/run/disgrafs-$name.log" \
+  "/var/log/disgrafs-$name.log" "/var/tmp/disgrafs-$name".*
 if [ -z "$(ls -A /etc/disgrafs/extensions 2>/dev/null)" ]; then
   rm -f /etc/systemd/system/disgrafs-extension@.service
   rmdir /etc/disgrafs/extensions 2>/dev/null || true

@@ -44,7 +44,7 @@ export const extensions = {
     needs: ["btf", "bpffs"],
     role: "client",
     options: [
-      ...["--interface", privateAddress, "--write", "/var/tmp/packet-dma.pcap", "--limit", "64"],
+      ...["--interface", privateAddress, "--write", "/var/tmp/disgrafs-packet-dma.pcap", "--limit", "64"],
       ...["--interval", "15", "--prometheus", metricsFile("packet-dma")],
     ],
   },

@@ -33,6 +33,7 @@ describe("buildKey", () => {
     const before = buildKey(folder);
     writeFileSync(join(folder, "README.md"), "words");
     writeFileSync(join(folder, "x.vm.test.ts"), "");
+    writeFileSync(join(folder, "vm.sh"), "");
     expect(buildKey(folder)).toBe(before);
   });
 });

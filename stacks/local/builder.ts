@@ -140,9 +140,9 @@ function kernelWord(name: LocalKernel): string {
   return [name, suite, image, headers].join(":");
 }
 
-/** What make leaves and what only people and tests read has no part in a build. */
+/** What make leaves, and what only people, tests and measurements read, has no part in a build. */
 function isSource(file: string): boolean {
-  return !/(\.md|\.test\.ts)$/.test(file) && !file.includes("/build/");
+  return !/(\.md|\.test\.ts|\.sh|\.py|\.pml)$/.test(file) && !file.includes("/build/");
 }
 
 function lastLines(text: string): string {

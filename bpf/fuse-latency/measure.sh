@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# What fuse-latency costs, as ratios: one process asks a FUSE file system that answers at once (testfs) for STATFS, which
+# nothing caches; without the extension, without it again, with fentry and with kprobes, the arms shuffled in each of BLOCKS
+# blocks. As root. Prints per arm: median requests/s, the median of each block's ratio to `none`, its least and greatest.
+# Usage: measure.sh LOADER TESTFS [BLOCKS] [SECONDS]
+set -euo pipefail
+loader=$(realpath "$1")
+testfs=$(realpath "$2")
+blocks=${3:-10}
+seconds=${4:-2}
+work=$(mktemp -d)
+mkdir "$work/mount"
+cleanup() {
+  umount "$work/mount"
+  rm -rf "$work"
+}
+trap 'cleanup 2>/dev/null || true' EXIT
+"$testfs" "$work/mount" "$work/counts" &
+until mountpoint -q "$work/mount"; do sleep 0.1; done
+
+# rate: STATFS a second.
+rate() {
+  python3 - "$work/mount" "$seconds" <<'PYTHON'
+import os, sys, time
+
+path, length = sys.argv[1], float(sys.argv[2])
+begin, count = time.perf_counter(), 0
+while (now := time.perf_counter()) < begin + length:
+    for _ in range(50):
+        os.statvfs(path)
+    count += 50
+print(count / (now - begin))
+PYTHON
+}
+for ((block = 0; block <= blocks; block++)); do
+  for arm in $(printf '%s\n' none again fentry kprobe | shuf); do
+    case $arm in
+    fentry | kprobe)
+      "$loader" --method "$arm" --json >"$work/report" &
+      pid=$!
+      until "$loader" --status | jq -e '.pinned and (.programs | length == 4)' >/dev/null; do sleep 0.1; done
+      sleep 0.5
+      figure=$(rate)
+      kill "$pid"
+      wait "$pid"
+      # The arm was active: it counted what was asked.
+      jq -e '.series[] | select(.opcode == "STATFS") | .count > 100' "$work/report" >/dev/null
+      ;;
+    *) figure=$(rate) ;;
+    esac
+    # The first block warms up.
+    [ "$block" -eq 0 ] || echo "$block $arm $figure"
+  done
+done >"$work/figures"
+python3 - "$work/figures" <<'PYTHON'
+import statistics, sys
+
+rows = [line.split() for line in open(sys.argv[1])]
+base = {row[0]: float(row[2]) for row in rows if row[1] == "none"}
+for arm in ["none", "again", "fentry", "kprobe"]:
+    own = {row[0]: float(row[2]) for row in rows if row[1] == arm}
+    ratios = sorted(own[block] / base[block] for block in own)
+    print(f"{arm:8} {statistics.median(own.values()):9.0f}/s  "
+          f"ratio {statistics.median(ratios):.3f}  ({ratios[0]:.3f} .. {ratios[-1]:.3f})")
+PYTHON

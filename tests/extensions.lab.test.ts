@@ -1,0 +1,241 @@
+/**
+ * The extensions in a whole lab, as a user has them: settings in, verdicts out, at work on Redis and JuiceFS,
+ * left alone by a second `up`, gone when the settings no longer name them. Each test goes on from the one before.
+ */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import type { Verdict } from "../provisioning/extensions/extension.ts";
+import type { ExtensionName } from "../provisioning/extensions/table.ts";
+import { checkout, sshConfigFile } from "../stacks/local/paths.ts";
+
+const stack = `exttest-${process.pid}`;
+const minutes = (count: number): number => count * 60_000;
+const own = ["fuse-latency", "packet-dma", "redis-sockmap"] as const satisfies ExtensionName[];
+const samePackets = readFileSync(join(checkout, "bpf/packet-dma/same_packets.py"), "utf8");
+
+async function lab(...args: string[]): Promise<string> {
+  const result = await execa(join(checkout, "lab"), args, { all: true, reject: false, stdin: "ignore" });
+  if (result.exitCode !== 0) throw new Error(`./lab ${args.join(" ")}:\n${result.all.slice(-4000)}`);
+  return result.all;
+}
+
+async function pulumi(...args: string[]): Promise<string> {
+  const { stdout } = await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi "$@"', "pulumi", ...args], {
+    cwd: checkout,
+    stdin: "ignore",
+  });
+  return stdout;
+}
+
+/** Standard output of a bash script on a node; throws when any of its commands fails. */
+async function on(node: string, script: string): Promise<string> {
+  const { stdout } = await execa(
+    "ssh",
+    ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", node, "bash -s"],
+    { input: `set -euo pipefail\nrun() {\n${script}\n}\nrun </dev/null\n` },
+  );
+  return stdout;
+}
+
+interface Output {
+  readonly extension: ExtensionName;
+  readonly node: string;
+  readonly verdict: Verdict;
+}
+const verdicts = async (): Promise<Output[]> =>
+  JSON.parse(await pulumi("stack", "output", "extensionVerdicts", "--json", "-s", stack)) as Output[];
+
+interface Status {
+  readonly running: boolean;
+  readonly work?: number;
+  readonly programs: readonly unknown[];
+}
+const status = async (node: string, name: ExtensionName): Promise<Status> =>
+  JSON.parse(await on(node, `/opt/disgrafs/extensions/${name}/bin/${name} --status`)) as Status;
+
+/** What of ours a node's kernel and disk have: pins, programs by their name's first letters, files. */
+const leftOn = (node: string): Promise<string> =>
+  on(
+    node,
+    `{ bpftool -j prog show | jq -r '.[].name // empty' | grep -E '^(fl|pd|rs)_'
+      find /sys/fs/bpf/disgrafs /opt/disgrafs/extensions /etc/disgrafs/extensions -mindepth 1 2>/dev/null
+      find /var/tmp /run /var/log -maxdepth 1 -name 'disgrafs-*-*' 2>/dev/null
+      ip -d link | grep -o 'xdp.*'; systemctl list-units --no-legend 'disgrafs-extension@*'; } || true`,
+  );
+
+const redis = 'redis-cli -h 10.77.0.10 --no-auth-warning -a "$(cat /etc/disgrafs/redis-password)"';
+
+/** A step of the story. What follows a step that failed would only fail for that reason, and take its time. */
+let broken = false;
+function step(name: string, work: () => Promise<void>, limit: number): void {
+  it(
+    name,
+    async () => {
+      if (broken) throw new Error("not tried: an earlier step failed");
+      broken = true;
+      await work();
+      broken = false;
+    },
+    limit,
+  );
+}
+
+describe("a lab with extensions", () => {
+  afterAll(async () => {
+    await lab("down", "--stack", stack).catch(() => undefined);
+    await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi stack rm --yes "$0"', stack], {
+      cwd: checkout,
+      reject: false,
+    });
+    rmSync(join(checkout, `Pulumi.${stack}.yaml`), { force: true });
+  }, minutes(5));
+
+  step(
+    "comes up with each of them supported, and proven by its programs' runs",
+    async () => {
+      const settings = ["benchmark=none", ...own.map((name) => `extensions.${name}.required=true`)];
+      await lab("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));
+      const found = await verdicts();
+      expect(found.map(({ extension, node }) => `${extension} on ${node}`)).toEqual([
+        "fuse-latency on node1",
+        "fuse-latency on node2",
+        "packet-dma on node1",
+        "packet-dma on node2",
+        "redis-sockmap on meta",
+      ]);
+      for (const { extension, verdict } of found) {
+        if (!verdict.supported) throw new Error(`${extension}: ${verdict.reason}`);
+        expect(verdict.programs.reduce((sum, { runs }) => sum + runs, 0)).toBeGreaterThan(0);
+      }
+    },
+    minutes(20),
+  );
+
+  step(
+    "counts what Redis and JuiceFS do",
+    async () => {
+      const before = await Promise.all([status("node1", "fuse-latency"), status("node1", "packet-dma")]);
+      const local = await status("meta", "redis-sockmap");
+      await on(
+        "node1",
+        `head -c 300000 /dev/urandom >/mnt/jfs/counted && ls -l /mnt/jfs >/dev/null && ${redis} ping`,
+      );
+      // From inside the extension's cgroup, to Redis on the same machine.
+      await on(
+        "meta",
+        `systemd-run -q --pipe --wait --slice=system.slice bash -c '${redis} set sockmap-test 1 && ${redis} del sockmap-test'`,
+      );
+      const after = await Promise.all([status("node1", "fuse-latency"), status("node1", "packet-dma")]);
+      for (const [index, now] of after.entries()) {
+        expect(now.running).toBe(true);
+        expect(now.work).toBeGreaterThan(before[index]!.work!);
+      }
+      expect((await status("meta", "redis-sockmap")).work).toBeGreaterThan(local.work!);
+    },
+    minutes(3),
+  );
+
+  step(
+    "captures what goes between the nodes byte for byte as tcpdump sees it, in both directions",
+    async () => {
+      // On meta the extension has no unit: its loader is one static file.
+      const loader = "/opt/disgrafs/extensions/packet-dma/bin/packet-dma";
+      const binary = await execa(
+        "ssh",
+        ["-F", sshConfigFile(stack, "node1"), "-o", "BatchMode=yes", "node1", `cat ${loader}`],
+        { encoding: "buffer" },
+      );
+      await execa(
+        "ssh",
+        [
+          "-F",
+          sshConfigFile(stack, "meta"),
+          "-o",
+          "BatchMode=yes",
+          "meta",
+          "cat >/run/pd && chmod 700 /run/pd",
+        ],
+        { input: binary.stdout },
+      );
+      // Without GRO, which joins packets after XDP has seen them, both see what was on the wire.
+      const begin = (address: string): string => `
+        card=$(ip -o -4 address | awk -v of=${address}/ 'index($4, of) == 1 { print $2 }')
+        ethtool -K "$card" gro off
+        systemd-run -q --unit=truth tcpdump -Z root -Q in -i "$card" -B 16384 --nano -U -w /run/truth.pcap
+        for try in $(seq 100); do [ -s /run/truth.pcap ] && break; sleep 0.1; done`;
+      const end = (ours: string): string => `
+        sleep 2; systemctl stop truth
+        python3 -c '${samePackets.replaceAll("'", "'\\''")}' /run/truth.pcap ${ours}`;
+      const captured = "/var/tmp/disgrafs-packet-dma.pcap";
+      await on("node1", `${begin("10.77.0.11")}; systemctl restart disgrafs-extension@packet-dma`);
+      await on(
+        "meta",
+        `${begin("10.77.0.10")}
+        systemd-run -q --unit=ours -p Type=notify /run/pd --interface 10.77.0.10 --write /run/ours.pcap`,
+      );
+      await on(
+        "node1",
+        `head -c 200000 /dev/urandom | base64 -w 0 >/run/value
+        ${redis} -x set two-nodes </run/value >/dev/null
+        ${redis} --raw get two-nodes | head -c -1 | cmp - /run/value
+        ${redis} del two-nodes >/dev/null
+        head -c 2000000 /dev/urandom >/run/file && cp /run/file /mnt/jfs/two-nodes && sync /mnt/jfs/two-nodes
+        rm -rf /var/cache/juicefs/*/raw && echo 3 >/proc/sys/vm/drop_caches
+        cmp /run/file /mnt/jfs/two-nodes && rm /mnt/jfs/two-nodes`,
+      );
+      await on("meta", "sleep 1; systemctl stop ours");
+      await on("node1", "systemctl stop disgrafs-extension@packet-dma");
+      const seen = [await on("node1", end(captured)), await on("meta", end("/run/ours.pcap"))];
+      process.stderr.write(`${seen.join("\n")}\n`);
+      for (const line of seen) {
+        // Both kinds of traffic came this way: the value's 267 kB, and the file's 2 MB.
+        expect(Number(/(\d+) bytes/.exec(line)![1])).toBeGreaterThan(2_000_000);
+      }
+      expect(await on("node1", `stat -c %a ${captured}`)).toBe("600");
+      await on("node1", "systemctl start disgrafs-extension@packet-dma");
+    },
+    minutes(5),
+  );
+
+  step(
+    "has nothing to do when it is asked again",
+    async () => {
+      const again = await lab("up", "--stack", stack);
+      expect(again).not.toMatch(/^ {4}[+~-]+ ?\d+ (created|updated|deleted|replaced)/m);
+      expect(again).toMatch(/\d+ unchanged/);
+    },
+    minutes(3),
+  );
+
+  step(
+    "removes the one that the settings no longer name, and leaves the others",
+    async () => {
+      await pulumi("config", "rm", "--path", "extensions.packet-dma", "-s", stack);
+      await lab("up", "--stack", stack);
+      expect((await verdicts()).map(({ extension }) => extension)).toEqual([
+        "fuse-latency",
+        "fuse-latency",
+        "redis-sockmap",
+      ]);
+      const left = await leftOn("node1");
+      expect(left).not.toMatch(/packet-dma|pd_|xdp/);
+      expect(left).toContain("fl_");
+      expect((await status("node1", "fuse-latency")).running).toBe(true);
+    },
+    minutes(5),
+  );
+
+  step(
+    "has nothing of any on the nodes when none is named, and goes down",
+    async () => {
+      for (const name of own.filter((each) => each !== "packet-dma")) {
+        await pulumi("config", "rm", "--path", `extensions.${name}`, "-s", stack);
+      }
+      await lab("up", "--stack", stack);
+      expect(await Promise.all(["meta", "node1", "node2"].map(leftOn))).toEqual(["", "", ""]);
+      expect(await lab("down", "--stack", stack)).toContain(`0 left of stack ${stack}`);
+    },
+    minutes(6),
+  );
+});
