@@ -41,8 +41,10 @@ if ! systemctl start "$unit"; then
 fi
 if ! proof=$("$folder/scripts/verify.sh" "$name" 2>/run/disgrafs-verify.err); then
   reason=$(tail -n 1 /run/disgrafs-verify.err)
+  rm -f /run/disgrafs-verify.err
   systemctl stop "$unit"
   refused "loaded, but not proven: $reason" "the probe scripts/probe-$name.sh to succeed; unloaded again"
 fi
+rm -f /run/disgrafs-verify.err
 if [ "$keep" = no ]; then systemctl stop "$unit"; fi
 say "$(jq -c --argjson proof "$proof" '. + $proof' <<<"$verdict")"
