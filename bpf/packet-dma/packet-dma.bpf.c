@@ -9,6 +9,8 @@
 
 /* Bytes to keep of each packet. */
 const volatile __u32 snap_length = PD_MAX_BYTES;
+/* The reader is woken when that much is unread; else it looks by itself. */
+const volatile __u64 wake_bytes;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -21,6 +23,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pd_counts);
 } pd_counts SEC(".maps");
+
+/*
+ * To wake the reader costs several times what the copy does, so one wake-up
+ * must serve many packets.
+ */
+static __always_inline __u64 wake(void)
+{
+	if (bpf_ringbuf_query(&pd_ring, BPF_RB_AVAIL_DATA) < wake_bytes)
+		return BPF_RB_NO_WAKEUP;
+	return BPF_RB_FORCE_WAKEUP;
+}
 
 /* XDP runs with bottom halves off: nothing else counts on this CPU. */
 static __always_inline void count(struct pd_counts *counts, __u32 length,
@@ -61,7 +74,7 @@ static __always_inline void count(struct pd_counts *counts, __u32 length,
 		record->head.ns = bpf_ktime_get_ns();                      \
 		record->head.length = length;                              \
 		record->head.captured = part;                              \
-		bpf_ringbuf_submit(record, 0);                             \
+		bpf_ringbuf_submit(record, wake());                        \
 		count(counts, length, part);                               \
 	} while (0)
 

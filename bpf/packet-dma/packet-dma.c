@@ -27,6 +27,9 @@ static const char documentation[] =
 	"  packet-dma -I ens4 -i 1 --json          only count, a line a second\n"
 	"Sent packets do not pass through XDP: capture them on the other side.";
 
+/* How often the reader looks at the ring by itself. */
+#define LOOK_MS 20
+
 enum mode { MODE_AUTO, MODE_NATIVE, MODE_GENERIC };
 static const char *const mode_names[] = { "auto", "native", "generic" };
 
@@ -185,6 +188,7 @@ static struct packet_dma_bpf *load(int *err)
 		return NULL;
 	}
 	skel->rodata->snap_length = snap_length;
+	skel->rodata->wake_bytes = (ring_mib << 20) / 8;
 	bpf_map__set_max_entries(skel->maps.pd_ring, ring_mib << 20);
 	*err = packet_dma_bpf__load(skel);
 	if (!*err)
@@ -387,8 +391,11 @@ static int run(void)
 	if (ext_options.interval)
 		next = ext_now_ns() + ext_options.interval * 1000000000ULL;
 	while (!ext_stopped()) {
-		err = ring_buffer__poll(ring, 100);
-		if (err < 0 && err != -EINTR)
+		/* Woken when much is there; what is little waits for this. */
+		err = ring_buffer__poll(ring, LOOK_MS);
+		if (err >= 0 || err == -EINTR)
+			err = ring_buffer__consume(ring);
+		if (err < 0)
 			break;
 		err = 0;
 		if (capture)
