@@ -64,7 +64,7 @@ const leftOn = (node: string): Promise<string> =>
       ip -d link | grep -o 'xdp.*'; systemctl list-units --no-legend 'disgrafs-extension@*'; } || true`,
   );
 
-const redis = 'redis-cli -h 10.77.0.10 --no-auth-warning -a "$(cat /etc/disgrafs/redis-password)"';
+const redis = "REDISCLI_AUTH=$(cat /etc/disgrafs/redis-password) redis-cli -h 10.77.0.10";
 
 /** A step of the story. What follows a step that failed would only fail for that reason, and take its time. */
 let broken = false;
