@@ -57,7 +57,8 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
     const tests = "/opt/disgrafs/tests";
     for (const name of tested) await vm.push(join(checkout, "bpf", name, "vm.sh"), `${tests}/${name}`);
     await vm.push(join(checkout, "bpf/redis-sockmap/vm.py"), `${tests}/redis-sockmap`);
-    await vm.push(join(checkout, "bpf/packet-dma/same_packets.py"), `${tests}/packet-dma`);
+    for (const file of ["same_packets.py", "pair.sh"])
+      await vm.push(join(checkout, "bpf/packet-dma", file), `${tests}/packet-dma`);
     await vm.push(join(checkout, "bpf/common/tap.sh"), tests);
     await vm.push(join(build, "test-tools"), tests);
     await vm.check(`cd ${tests} && for name in ${tested.join(" ")}; do cp tap.sh test-tools/* $name/; done

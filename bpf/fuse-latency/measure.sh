@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What fuse-latency costs, as ratios: one process asks a FUSE file system that answers at once (testfs) for STATFS, which
 # nothing caches; without the extension, without it again, with fentry and with kprobes, the arms shuffled in each of BLOCKS
-# blocks. As root. Prints per arm: median requests/s, the median of each block's ratio to `none`, its least and greatest.
+# blocks. As root. Prints requests/s, as ../common/ratios.py says.
 # Usage: measure.sh LOADER TESTFS [BLOCKS] [SECONDS]
 set -euo pipefail
 loader=$(realpath "$1")
@@ -49,17 +49,7 @@ for ((block = 0; block <= blocks; block++)); do
     *) figure=$(rate) ;;
     esac
     # The first block warms up.
-    [ "$block" -eq 0 ] || echo "$block $arm $figure"
+    [ "$block" -eq 0 ] || echo "STATFS $block $arm $figure"
   done
 done >"$work/figures"
-python3 - "$work/figures" <<'PYTHON'
-import statistics, sys
-
-rows = [line.split() for line in open(sys.argv[1])]
-base = {row[0]: float(row[2]) for row in rows if row[1] == "none"}
-for arm in ["none", "again", "fentry", "kprobe"]:
-    own = {row[0]: float(row[2]) for row in rows if row[1] == arm}
-    ratios = sorted(own[block] / base[block] for block in own)
-    print(f"{arm:8} {statistics.median(own.values()):9.0f}/s  "
-          f"ratio {statistics.median(ratios):.3f}  ({ratios[0]:.3f} .. {ratios[-1]:.3f})")
-PYTHON
+python3 "$(dirname "$0")/../common/ratios.py" "$work/figures" none again fentry kprobe -- "requests /s"

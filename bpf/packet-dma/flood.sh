@@ -2,10 +2,10 @@
 # How many packets each way to capture gets when they come as fast as one sender can, and what that does to the sender: UDP
 # over a veth between two network namespaces to a port that nobody listens on, with no program, packet-dma native and generic,
 # tcpdump (AF_PACKET) and AF_XDP, which takes packets out of the stack; the arms shuffled in each of BLOCKS blocks. As root.
-# Prints per arm the median of packets sent/s, of each block's ratio to `none` with the least and the greatest, and the part of
-# the sent packets that was captured.
+# Prints per arm the packets sent/s and the part of them that was captured, in %, as ../common/ratios.py says.
 # Usage: flood.sh LOADER FLOOD [BLOCKS] [SECONDS]
 set -euo pipefail
+here=$(realpath "$(dirname "$0")")
 loader=$(realpath "$1")
 flood=$(realpath "$2")
 blocks=${3:-8}
@@ -16,12 +16,9 @@ cleanup() {
   rm -rf "$work"
 }
 trap 'cleanup 2>/dev/null || true' EXIT
-ip netns add pd-peer
-ip link add pd0 type veth peer name pd1 netns pd-peer
-ip addr add 10.9.0.2/24 dev pd0
-ip -n pd-peer addr add 10.9.0.1/24 dev pd1
-ip link set pd0 up
-ip -n pd-peer link set pd1 up
+# shellcheck source=bpf/packet-dma/pair.sh
+. "$here/pair.sh"
+make_pair
 
 start() {
   case $1 in
@@ -53,24 +50,13 @@ for size in 64 1400; do
     for arm in $(printf '%s\n' none again native generic tcpdump afxdp | shuf); do
       start "${arm/again/none}"
       # The neighbour's address is known, where ARP still gets an answer.
-      ip -n pd-peer neigh replace 10.9.0.2 lladdr "$(ip -j link show pd0 | jq -r ".[0].address")" dev pd1
-      sent=$(ip netns exec pd-peer "$flood" send 10.9.0.2 "$size" "$seconds")
+      peer ip neigh replace 10.9.0.2 lladdr "$(ip -j link show pd0 | jq -r ".[0].address")" dev pd1
+      sent=$(peer "$flood" send 10.9.0.2 "$size" "$seconds")
       end "${arm/again/none}" >"$work/captured"
       # The first block warms up.
-      [ "$block" -eq 0 ] || echo "$size $block $arm $sent $(cat "$work/captured")"
+      [ "$block" -eq 0 ] || awk -v seconds="$seconds" -v sent="$sent" -v row="$size $block $arm" \
+        '{ print row, sent / seconds, 100 * $1 / sent }' "$work/captured"
     done
   done
 done >"$work/figures"
-python3 - "$work/figures" "$seconds" <<'PYTHON'
-import statistics, sys
-
-rows = [line.split() for line in open(sys.argv[1])]
-for size in sorted({row[0] for row in rows}, key=int):
-    base = {row[1]: float(row[3]) for row in rows if row[0] == size and row[2] == "none"}
-    for arm in ["none", "again", "native", "generic", "tcpdump", "afxdp"]:
-        own = {row[1]: float(row[3]) for row in rows if row[0] == size and row[2] == arm}
-        part = statistics.median(float(row[4]) / float(row[3]) for row in rows if row[0] == size and row[2] == arm)
-        ratios = sorted(own[block] / base[block] for block in own)
-        print(f"{size:>5} B  {arm:8} {statistics.median(own.values()) / float(sys.argv[2]):9.0f} sent/s  "
-              f"ratio {statistics.median(ratios):.3f}  ({ratios[0]:.3f} .. {ratios[-1]:.3f})  captured {part:.1%}")
-PYTHON
+python3 "$here/../common/ratios.py" "$work/figures" none again native generic tcpdump afxdp -- "sent /s" "captured % plain"

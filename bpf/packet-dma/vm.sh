@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Test of packet-dma in a VM, as root: TAP on standard output. Two nodes are two network namespaces and a veth between
-# them, so that both ends of each packet can be seen.
+# Test of packet-dma in a VM, as root: TAP on standard output.
 # shellcheck disable=SC2317,SC2329 # functions are called by name, through check
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=bpf/common/tap.sh
 . ./tap.sh
+# shellcheck source=bpf/packet-dma/pair.sh
+. ./pair.sh
 loader=/opt/disgrafs/extensions/packet-dma/bin/packet-dma
 work=$(mktemp -d)
 running=()
@@ -16,13 +17,7 @@ cleanup() {
 }
 trap 'cleanup 2>/dev/null || true' EXIT
 
-ip netns add pd-peer
-ip link add pd0 mtu 9000 type veth peer name pd1 mtu 9000 netns pd-peer
-ip addr add 10.9.0.2/24 dev pd0
-ip -n pd-peer addr add 10.9.0.1/24 dev pd1
-ip link set pd0 up
-ip -n pd-peer link set pd1 up
-peer() { ip netns exec pd-peer "$@"; }
+make_pair 9000
 # Packets on the wire are then at most as long as the MTU, and tcpdump sees what the driver saw.
 offloads() {
   ethtool -K pd0 gro "$1" gso "$1" tso "$1" >/dev/null

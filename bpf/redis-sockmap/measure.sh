@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # What the redirection gives or costs, as ratios: redis-benchmark (TCP_NODELAY on both sides in both arms, as Redis and
 # hiredis set it) against a Redis on the same node, with and without the extension, the arms shuffled in each of BLOCKS blocks.
-# As root. Prints per size and arm the median of requests/s and of the time of one request, and of each block's ratio to
-# `none`, with the least and the greatest.
+# As root. Prints requests/s and the mean time of one, as ../common/ratios.py says.
 # Usage: measure.sh LOADER CGROUP2-MOUNT [BLOCKS]
 set -euo pipefail
 loader=$(realpath "$1")
@@ -50,17 +49,4 @@ for size in 64 4096 65536; do
     done
   done
 done >"$work/figures"
-python3 - "$work/figures" <<'PYTHON'
-import statistics, sys
-
-rows = [line.split() for line in open(sys.argv[1])]
-arms = list(dict.fromkeys(sorted((row[2] for row in rows), key="none again native generic tcpdump sockmap".split().index)))
-for size in sorted({row[0] for row in rows}, key=int):
-    for column, title, unit in (3, "requests", "/s"), (4, "latency", " us"):
-        base = {row[1]: float(row[column]) for row in rows if row[0] == size and row[2] == "none"}
-        for arm in arms:
-            own = {row[1]: float(row[column]) for row in rows if row[0] == size and row[2] == arm}
-            ratios = sorted(own[block] / base[block] for block in own)
-            print(f"{size:>6} B  {title:8} {arm:8} {statistics.median(own.values()):9.0f}{unit:3}  "
-                  f"ratio {statistics.median(ratios):.3f}  ({ratios[0]:.3f} .. {ratios[-1]:.3f})")
-PYTHON
+python3 "$(dirname "$0")/../common/ratios.py" "$work/figures" none again sockmap -- "requests /s" "latency us"

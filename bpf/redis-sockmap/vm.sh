@@ -42,23 +42,21 @@ stop() {
 # count NAME: one of the extension's counters now.
 count() { bpftool -j map lookup pinned "$pins/rs_counts" key 0 0 0 0 | jq ".formatted.value.$1 // .value.$1"; }
 
-# moved NAME COMMAND...: the command succeeds, and the counter grew.
-moved() {
-  local name=$1 before after
+# around NAME COMMAND...: the command succeeds; the counter before and after it.
+around() {
+  local name=$1
   before=$(count "$name")
   shift
   "$@"
   after=$(count "$name")
   echo "$name: $before -> $after"
+}
+moved() {
+  around "$@"
   [ "$after" -gt "$before" ]
 }
 still() {
-  local name=$1 before after
-  before=$(count "$name")
-  shift
-  "$@"
-  after=$(count "$name")
-  echo "$name: $before -> $after"
+  around "$@"
   [ "$after" -eq "$before" ]
 }
 streams() { timeout 200 python3 vm.py "$@"; }
