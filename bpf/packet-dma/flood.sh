@@ -18,7 +18,7 @@ cleanup() {
 trap 'cleanup 2>/dev/null || true' EXIT
 # shellcheck source=bpf/packet-dma/pair.sh
 . "$here/pair.sh"
-make_pair
+make_pair 1500
 
 start() {
   case $1 in

@@ -17,7 +17,7 @@ cleanup() {
 trap 'cleanup 2>/dev/null || true' EXIT
 # shellcheck source=bpf/packet-dma/pair.sh
 . "$here/pair.sh"
-make_pair
+make_pair 1500
 redis-server --port 6400 --bind 10.9.0.2 --protected-mode no --save '' >/dev/null &
 running+=($!)
 until peer redis-cli -h 10.9.0.2 -p 6400 ping >/dev/null 2>&1; do sleep 0.2; done

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Sourced: two nodes as two network namespaces and a veth between them, so that both ends of each packet can be seen.
 
-# make_pair [MTU]: pd0 here, 10.9.0.2; pd1 in the namespace pd-peer, 10.9.0.1.
+# make_pair MTU: pd0 here, 10.9.0.2; pd1 in the namespace pd-peer, 10.9.0.1.
 make_pair() {
-  local mtu=${1:-1500}
+  local mtu=$1
   ip netns add pd-peer
   ip link add pd0 mtu "$mtu" type veth peer name pd1 mtu "$mtu" netns pd-peer
   ip addr add 10.9.0.2/24 dev pd0
