@@ -3,12 +3,20 @@
  * killed and brought back, a second stack beside it, down, nothing left. Each test goes on from the one before.
  */
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { filesBelow } from "../stacks/local/files.ts";
-import { checkout, sshConfigFile, stackFolder } from "../stacks/local/paths.ts";
+import { checkout, machineFolder, sshConfigFile, stackFolder } from "../stacks/local/paths.ts";
 import { isRunning, vmState } from "../stacks/local/vm.ts";
 
 const stack = `labtest-${process.pid}`;
@@ -59,6 +67,22 @@ function changes(output: string): string[] {
     .filter((line) => /^ {4}[+~-]+ ?\d+ (created|updated|deleted|replaced)/.test(line));
 }
 
+/** What the machines have to say, kept where CI and a person can read it when the machines are gone. */
+async function keepLogs(): Promise<void> {
+  const folder = join(checkout, ".lab", "test", "machines");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const node of ["meta", "node1", "node2"]) {
+    const console = join(machineFolder(stack, node), "console.log");
+    if (existsSync(console)) copyFileSync(console, join(folder, `${node}.console.log`));
+    const journal = await on(
+      node,
+      "uptime; free -m; journalctl -q --no-pager -o short-monotonic -n 1000",
+    ).catch(String);
+    writeFileSync(join(folder, `${node}.journal.log`), `${journal}\n`);
+  }
+}
+
 /** A step of the story. What follows a step that failed would only fail for that reason, and take its time. */
 let broken = false;
 function step(name: string, work: () => Promise<void>, limit: number): void {
@@ -76,6 +100,7 @@ function step(name: string, work: () => Promise<void>, limit: number): void {
 
 describe("a lab on this machine", () => {
   afterAll(async () => {
+    if (broken) await keepLogs();
     for (const name of [stack, second]) {
       await lab("down", "--stack", name);
       await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi stack rm --yes "$0"', name], {
