@@ -24,10 +24,12 @@ export interface Panel {
 
 // Three looks at least, at one each 5 s, or there is no rate.
 const window = "[20s]";
-const rate = (metric: string, by: string): string => `sum by (${by}) (rate(${metric}${window}))`;
+/** For what extensions write to a text file every 15 s. */
+const slowly = "[1m]";
+const rate = (metric: string, by: string, over = window): string => `sum by (${by}) (rate(${metric}${over}))`;
 const one = (expr: string, legend = "{{node}}"): readonly Query[] => [{ expr, legend }];
-const mean = (histogram: string, by: string): string =>
-  `${rate(`${histogram}_sum`, by)} / (${rate(`${histogram}_count`, by)} > 0)`;
+const mean = (histogram: string, by: string, over = window): string =>
+  `${rate(`${histogram}_sum`, by, over)} / (${rate(`${histogram}_count`, by, over)} > 0)`;
 /** Disks that hold a file system here: neither memory nor what lies on another disk. */
 const disks = '{device!~"(ram|loop|zram|dm-).*"}';
 
@@ -143,13 +145,23 @@ export const panels: readonly Panel[] = [
     ],
   },
   {
-    title: "FUSE requests by opcode, in the daemon: mean time",
+    title: "FUSE requests by opcode, in the queue and in the daemon: mean time",
     unit: "s",
     description: "As the kernel sees them (extension fuse-latency).",
     extension: "fuse-latency",
     queries: one(
-      mean("disgrafs_fuse_request_seconds", "node, opcode, phase"),
+      mean("disgrafs_fuse_request_seconds", "node, opcode, phase", slowly),
       "{{node}} {{opcode}} {{phase}}",
+    ),
+  },
+  {
+    title: "FUSE requests that the extension saw",
+    unit: "ops",
+    description: "Answered in the kernel (hit), or why the daemon was asked (extension fuse).",
+    extension: "fuse",
+    queries: one(
+      rate("efuse_requests_total", "node, opcode, result", slowly),
+      "{{node}} {{opcode}} {{result}}",
     ),
   },
 ];
