@@ -1,4 +1,9 @@
-import { localName, pendingCreations } from "./pulumi.ts";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseSettings } from "../stacks/settings.ts";
+import { root } from "./checkout.ts";
+import { localName, pendingCreations, settingsFromExample } from "./pulumi.ts";
 
 describe("localName", () => {
   it("is the last part of the name", () => {
@@ -28,5 +33,47 @@ describe("pendingCreations", () => {
     expect(pendingCreations(JSON.stringify({ version: 3, deployment }))).toEqual(["a"]);
     expect(pendingCreations(JSON.stringify({ version: 3, deployment: {} }))).toEqual([]);
     expect(pendingCreations(JSON.stringify({ version: 3, deployment: null }))).toEqual([]);
+  });
+});
+
+describe("settingsFromExample", () => {
+  let project: string;
+  beforeEach(() => {
+    project = mkdtempSync(join(tmpdir(), "example-"));
+  });
+  afterEach(() => {
+    rmSync(project, { recursive: true });
+  });
+  const file = (name: string): string => join(project, name);
+
+  it("gives a stack the settings that come with the repository, once", () => {
+    writeFileSync(file("Pulumi.aws.example.yaml"), "config: {}\n");
+    expect(settingsFromExample(project, "aws")).toBe(true);
+    writeFileSync(file("Pulumi.aws.yaml"), "encryptionsalt: x\n");
+    expect(settingsFromExample(project, "aws")).toBe(false);
+    expect(readFileSync(file("Pulumi.aws.yaml"), "utf8")).toBe("encryptionsalt: x\n");
+  });
+
+  it("leaves a stack without such settings to Pulumi", () => {
+    expect(settingsFromExample(project, "local")).toBe(false);
+  });
+});
+
+describe("Pulumi.aws.example.yaml", () => {
+  it("lacks only what is the user's own", () => {
+    const text = readFileSync(join(root, "Pulumi.aws.example.yaml"), "utf8");
+    const lines = text.split("\n").filter((line) => line.startsWith("  disgrafs-lab:"));
+    const words = lines.map((line) => /disgrafs-lab:(\w+): *(.*)$/.exec(line)?.slice(1) ?? []);
+    const settings: Record<string, unknown> = Object.fromEntries(words as [string, string][]);
+    const aws = Object.fromEntries(
+      [...text.matchAll(/^ {4}(\w+): *(.*)$/gm)].map(([, key = "", value = ""]): [string, unknown] => [
+        key,
+        /^[\d.]+$/.test(value) ? Number(value) : value,
+      ]),
+    );
+    const mine = { owner: "ada", sshCidr: "203.0.113.7/32" };
+    expect(parseSettings({ ...settings, aws: { ...aws, ...mine } }).target).toBe("aws");
+    expect(() => parseSettings({ ...settings, aws })).toThrow("aws.owner");
+    expect(() => parseSettings({ ...settings, aws: { ...aws, owner: "ada" } })).toThrow("aws.sshCidr");
   });
 });

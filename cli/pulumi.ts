@@ -1,8 +1,9 @@
 /** Runs the Pulumi CLI in this checkout, in the environment that environment.ts decides. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { constants, copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { apply, environment, type Environment } from "./environment.ts";
+import { advice, EventLog } from "./eventLog.ts";
 import { root } from "./checkout.ts";
 import { removeStaleLocks, stackLocks } from "./locks.ts";
 import { Problem } from "./problem.ts";
@@ -32,11 +33,26 @@ export class Pulumi {
     return new Pulumi(decision, stack);
   }
 
-  /** Runs a command on the stack with this process's terminal; gives its exit status. */
+  /**
+   * Runs a command on the stack with this process's terminal; gives its exit status. When `up` or `destroy` fails for a
+   * reason of AWS's that a person can do something about, the last lines say what.
+   */
   async run(...args: string[]): Promise<number> {
+    if (args[0] !== "up" && args[0] !== "destroy") return await this.#attached(args, this.#env);
+    const log = new EventLog();
+    try {
+      const status = await this.#attached([...args, ...log.options], { ...this.#env, ...log.env });
+      if (status !== 0) for (const line of advice(log.errors())) say(line);
+      return status;
+    } finally {
+      log.remove();
+    }
+  }
+
+  async #attached(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
     const child = execa("pulumi", [...args, "--stack", this.stack], {
       cwd: this.#project,
-      env: this.#env,
+      env,
       extendEnv: false,
       stdio: "inherit",
       reject: false,
@@ -85,6 +101,8 @@ export class Pulumi {
 
   /** Makes the stack the selected one, and makes it first when there is none. */
   async select(): Promise<void> {
+    if (settingsFromExample(this.#project, this.localName))
+      say(`made Pulumi.${this.localName}.yaml, with the settings of Pulumi.${this.localName}.example.yaml`);
     const selected = await this.#quiet(["stack", "select", "--", this.stack]);
     if (selected.exitCode === 0) return;
     if (selected.code === "ENOENT") throw new Problem("there is no Pulumi CLI yet; run ./lab setup");
@@ -161,6 +179,21 @@ export function localName(stack: string): string {
   throw new Problem(
     `"${stack}" cannot be the name of a stack: it may hold letters, digits, "-", "_" and ".", and not begin with "-"`,
   );
+}
+
+/**
+ * Settings that come with the repository for a stack of this name are where it starts from. They are copied, for Pulumi
+ * writes what is this user's own into a stack's file. False when there are none, or the stack has settings already.
+ */
+export function settingsFromExample(project: string, stack: string): boolean {
+  try {
+    const [from, to] = [join(project, `Pulumi.${stack}.example.yaml`), join(project, `Pulumi.${stack}.yaml`)];
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if (["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
+  }
 }
 
 /** The resources that a stack's exported state says were being created, by type and name. */

@@ -19,14 +19,21 @@ Examples:
   ./lab extend 1d --stack paper`,
   )
   .action(async (time: string, options: { stack: string }) => {
-    const pulumi = await Pulumi.forStack(options.stack);
-    const { created, expires } = awsFactsOf(options.stack, await pulumi.outputs());
-    const setting = extension({ created, expires, time, now: new Date() });
-    const set = await pulumi.run("config", "set", "--path", "aws.expiresAfter", setting.expiresAfter);
-    process.exitCode = set === 0 ? await pulumi.run("up", "--yes", "--skip-preview") : set;
-    if (process.exitCode === 0)
-      process.stdout.write(`stack ${options.stack} now expires at ${setting.expires}\n`);
+    process.exitCode = await extendStack(await Pulumi.forStack(options.stack), time);
   });
+
+/**
+ * Sets the new end of a stack's life and brings it to tags and machines; gives Pulumi's exit status.
+ * @throws Problem as `extension` does
+ */
+export async function extendStack(pulumi: Pulumi, time: string): Promise<number> {
+  const { created, expires } = awsFactsOf(pulumi.stack, await pulumi.outputs());
+  const setting = extension({ created, expires, time, now: new Date() });
+  const set = await pulumi.run("config", "set", "--path", "aws.expiresAfter", setting.expiresAfter);
+  const status = set === 0 ? await pulumi.run("up", "--yes", "--skip-preview") : set;
+  if (status === 0) process.stdout.write(`stack ${pulumi.stack} now expires at ${setting.expires}\n`);
+  return status;
+}
 
 /** Two weeks, as in stacks/aws/settings.ts: a lab is no server. */
 const longestMinutes = 14 * 24 * 60;

@@ -24,7 +24,7 @@ Examples:
   ./lab up -c topology=single                 one machine
   ./lab up -c juicefs.attrCacheSeconds=5      keys are described in Pulumi.yaml
   ./lab up --stack second                     another lab beside the first
-  ./lab up --stack aws -c target=aws --preview`,
+  ./lab up --stack aws --preview              on AWS (docs/aws.md); needs aws.owner and aws.sshCidr`,
   )
   .action(async (options: Options) => {
     await setUp("lab", { quiet: true });

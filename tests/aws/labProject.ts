@@ -25,8 +25,11 @@ export class LabProject {
   /** Environment of the CLI, and of whatever else is to see this cloud. */
   readonly env: Record<string, string>;
 
-  /** @param program file of the program, in the checkout */
-  constructor(cloud: Cloud, program = "tests/aws/program/index.ts") {
+  /**
+   * @param program file of the program, in the checkout
+   * @param steps folder of the command plugin: the test's, which only remembers remote steps, or the real one
+   */
+  constructor(cloud: Cloud, program = "tests/aws/program/index.ts", steps = "tests/aws/provider") {
     // Inside the checkout, for Node finds packages by folder; .lab is no part of the repository.
     mkdirSync(join(root, ".lab/tests"), { recursive: true });
     this.folder = mkdtempSync(join(root, ".lab/tests/aws-"));
@@ -42,7 +45,7 @@ export class LabProject {
         plugins: {
           providers: [
             { name: "aws", path: join(root, "tests/aws/provider") },
-            { name: "command", path: join(root, "tests/aws/provider") },
+            { name: "command", path: join(root, steps) },
           ],
         },
       }),
@@ -59,7 +62,7 @@ export class LabProject {
   }
 
   /** Writes the stack's settings; makes the stack when there is none. */
-  async configure(stack: string, settings: { aws: object; nodes: object[]; kernel?: string }): Promise<void> {
+  async configure(stack: string, settings: { aws: object; [key: string]: unknown }): Promise<void> {
     const made = await this.pulumi("stack", "select", "--create", stack);
     if (made.exitCode !== 0) throw new Error(made.text);
     const file = join(this.folder, `Pulumi.${stack}.yaml`);
@@ -70,9 +73,21 @@ export class LabProject {
       // The stack is new.
     }
     const config = Object.fromEntries(
-      Object.entries(settings).map(([key, value]) => [`disgrafs-lab:${key}`, value as unknown]),
+      Object.entries(settings).map(([key, value]) => [`disgrafs-lab:${key}`, value]),
     );
     writeFileSync(file, JSON.stringify({ ...(salt !== undefined && { encryptionsalt: salt }), config }));
+  }
+
+  /** The stack's settings as they are now, without the project's name. */
+  async settings(stack: string): Promise<Record<string, unknown>> {
+    const text = await this.succeed("config", "--json", "--stack", stack);
+    const config = JSON.parse(text) as Record<string, { objectValue?: unknown; value?: string }>;
+    return Object.fromEntries(
+      Object.entries(config).map(([key, entry]) => [
+        key.split(":")[1] ?? key,
+        entry.objectValue ?? entry.value,
+      ]),
+    );
   }
 
   start(...args: string[]): ResultPromise<{ reject: false; all: true }> {
@@ -99,6 +114,19 @@ export class LabProject {
 
   async up(...args: string[]): Promise<string> {
     return await this.succeed("up", "--yes", "--skip-preview", ...args);
+  }
+
+  /** What `./lab` does to a stack: `up`, `destroy` or `extend`. */
+  async lab(stack: string, verb: string, ...args: string[]): Promise<Finished> {
+    const program = join(root, "tests/aws/inProject.ts");
+    const { exitCode, all } = await execa(process.execPath, [program, this.folder, stack, verb, ...args], {
+      cwd: this.folder,
+      env: this.env,
+      extendEnv: false,
+      reject: false,
+      all: true,
+    });
+    return { exitCode: exitCode ?? 1, text: all };
   }
 
   async destroy(): Promise<string> {

@@ -127,11 +127,12 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "is extended in place: tags and timers move, no machine is replaced",
+    "is extended in place by ./lab extend: tags and timers move, no machine is replaced",
     async () => {
       const before = await machines();
-      await lab.configure("test", { aws: { ...aws, expiresAfter: "9h" }, nodes });
-      await lab.up();
+      const asked = Date.now();
+      const { exitCode, text } = await lab.lab("test", "extend", "9h");
+      expect(exitCode === 0 ? "" : text).toBe("");
       const after = await machines();
       expect(after["test-meta"]?.InstanceId).toBe(before["test-meta"]?.InstanceId);
       const tags = (instance: Instance | undefined) =>
@@ -139,14 +140,32 @@ describe("a lab on AWS", () => {
           string,
           string
         >;
-      const { "disgrafs:created": created, "disgrafs:expires": expires } = tags(after["test-meta"]);
-      expect(Date.parse(expires!) - Date.parse(created!)).toBe(9 * 3_600_000);
-      expect(
-        lab
-          .remoteCalls()
-          .map(({ name, operation }) => `${operation} ${name}`)
-          .sort(),
-      ).toEqual(["update meta-expiry", "update node1-expiry"]);
+      const { "disgrafs:expires": expires = "" } = tags(after["test-meta"]);
+      // In whole minutes after the stack's beginning, never less than what was asked for.
+      const longer = Date.parse(expires) - asked - 9 * 3_600_000;
+      expect(longer).toBeGreaterThanOrEqual(-1000);
+      expect(longer).toBeLessThan(3 * minutes);
+      expect(text).toContain(`stack test now expires at ${new Date(expires).toISOString()}`);
+      const { targetFacts } = await lab.outputs<{ targetFacts: { expires: string } }>();
+      expect(targetFacts.expires).toBe(expires);
+      const steps = lab.remoteCalls();
+      expect(steps.map(({ name, operation }) => `${operation} ${name}`).sort()).toEqual([
+        "update meta-expiry",
+        "update node1-expiry",
+      ]);
+      // The step sets the machine's timer to that very time.
+      for (const { stdin } of steps) expect(stdin).toMatch(new RegExp(`^run ${expires} </dev/null$`, "m"));
+    },
+    4 * minutes,
+  );
+
+  it(
+    "is not extended to an end that is earlier than the present one",
+    async () => {
+      const { exitCode, text } = await lab.lab("test", "extend", "1h");
+      expect(exitCode).not.toBe(0);
+      expect(text).toMatch(/this lab lives until .* already, which is later than 1h from now/);
+      expect(lab.remoteCalls()).toEqual([]);
     },
     4 * minutes,
   );
@@ -155,8 +174,9 @@ describe("a lab on AWS", () => {
     "replaces a machine whose type changed, and provisions the new one",
     async () => {
       const before = await machines();
+      const { aws: extended } = await lab.settings("test");
       await lab.configure("test", {
-        aws: { ...aws, expiresAfter: "9h", instanceTypes: { client: "m6id.xlarge" } },
+        aws: { ...(extended as object), instanceTypes: { client: "m6id.xlarge" } },
         nodes,
       });
       const text = await lab.up();
@@ -272,14 +292,19 @@ describe("errors of AWS", () => {
       "quota",
     ],
   ])(
-    "of kind %s fail the up with AWS's code, and the next up goes on from there",
+    "of kind %s fail ./lab up with AWS's code and what to do, and the next up goes on from there",
     async (code, status, words, kind) => {
       await lab.configure("fault", { aws, nodes: nodes.slice(1) });
       cloud.faults.push({ action: "RunInstances", code, message: words, status, times: 3 });
-      const { exitCode, text } = await lab.pulumi("up", "--yes", "--skip-preview");
+      const { exitCode, text } = await lab.lab("fault", "up");
       cloud.faults.length = 0;
       expect(exitCode).not.toBe(0);
-      expect(awsFailure(text)).toMatchObject({ code, kind });
+      const failure = awsFailure(text);
+      expect(failure).toMatchObject({ code, kind });
+      // The last line that a person sees, after all that Pulumi printed.
+      expect(text.trimEnd().split("\n").at(-1)).toBe(
+        `lab: AWS says ${code}. ${failure?.advice} Then run the same command again.`,
+      );
       await lab.up();
       expect(Object.keys(await machines())).toEqual(["fault-node1"]);
       await lab.destroy();
