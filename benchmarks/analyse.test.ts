@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { analyse } from "./analyse.ts";
 import { onceText, summaryCsv, writeResults } from "./results.ts";
 import { runSchema, type Result } from "./run.ts";
+import { renderReport } from "./report/report.ts";
 import { inventRun, type Invented, type InventedPoint } from "./testdata/rawRun.ts";
 
 const folders: string[] = [];
@@ -40,6 +41,21 @@ describe("analyse", () => {
     expect(result.baseline! / 2000).toBeCloseTo(1, 1);
     expect(result).toMatchObject({ blocks: 3, planned: 3, unit: "ops/s", arm: "nocache" });
     expect(result.ratio!.method).toBe("student");
+  });
+
+  it("should keep what a lab had cost by then, and null for machines of one's own", () => {
+    const raw = join(invent(), "raw");
+    expect(analyse(raw).run.usage).toBeNull();
+    const lab = { stack: "aws", commit: null, dirty: null };
+    const write = (usage: object) => {
+      writeFileSync(join(raw, "lab.json"), JSON.stringify({ ...lab, ...usage }));
+    };
+    write({ usage: { hours: 1.5, usd: 0.54 } });
+    expect(analyse(raw).run.usage).toEqual({ hours: 1.5, usd: 0.54 });
+    expect(renderReport([analyse(raw)])).toContain("about 0.54 USD, in 1.5 h since its first up");
+    // As runs of an earlier version have it.
+    write({});
+    expect(analyse(raw).run.usage).toBeNull();
   });
 
   it("should call the same rate within noise", () => {

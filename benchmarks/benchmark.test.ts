@@ -119,6 +119,21 @@ describe("Benchmark", () => {
     expect(logging).toBe("stderr");
   });
 
+  it("should tell the collector when a lab that is paid for began, and what an hour costs", async () => {
+    const cost = { created: "2026-11-25T18:00:00Z", perHour: 0.36 };
+    const paid = new Benchmark("paid", {
+      ...common,
+      cost: pulumi.output(cost),
+      profile: "smoke",
+      redis: { host: "h", port: 1 },
+    });
+    await value(paid.summary);
+    expect(JSON.stringify(commandNamed("paid-results")["stdin"])).toContain(
+      JSON.stringify(JSON.stringify({ cost })).slice(2, -2),
+    );
+    expect(JSON.stringify(commandNamed("benchmark-results")["stdin"])).not.toContain("created");
+  });
+
   it("should refuse a lab without a Ray head or without clients", () => {
     expect(
       () =>

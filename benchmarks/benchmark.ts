@@ -33,8 +33,16 @@ export interface BenchmarkArgs {
   readonly clock?: "wall" | "instructions";
   /** Settings of the lab that a result depends on (topology, kernel, JuiceFS options): no secrets. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Of a lab that is paid for: when it began and USD an hour, for the record of what it had used. */
+  readonly cost?: pulumi.Input<Cost>;
   /** What must be ready before: the steps that check the mounts and that all Ray nodes are alive. */
   readonly after: readonly pulumi.Resource[];
+}
+
+export interface Cost {
+  /** ISO 8601. */
+  readonly created: string;
+  readonly perHour: number | "unknown";
 }
 
 /** Identity and place of a run. */
@@ -121,6 +129,7 @@ export class Benchmark extends pulumi.ComponentResource {
             connection: head.connection,
             become: head.become,
             stack: pulumi.getStack(),
+            ...(args.cost !== undefined && { cost: args.cost }),
           }),
         ),
         triggers: [runId],

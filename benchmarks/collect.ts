@@ -11,6 +11,7 @@ import { z } from "zod";
 import { readConnection } from "../plugins/command/ssh/connection.ts";
 import { Pool } from "../plugins/command/ssh/pool.ts";
 import { quote } from "../provisioning/shell.ts";
+import { usage } from "../stacks/aws/cost.ts";
 import { resultsFolder, summaryText, write, writeResults } from "./results.ts";
 
 const requestSchema = z.strictObject({
@@ -18,6 +19,10 @@ const requestSchema = z.strictObject({
   connection: z.record(z.string(), z.json()),
   become: z.string(),
   stack: z.string(),
+  /** When a lab that is paid for began, and USD an hour. */
+  cost: z
+    .strictObject({ created: z.string(), perHour: z.union([z.number(), z.literal("unknown")]) })
+    .optional(),
 });
 
 /** Longest time for the files to arrive. */
@@ -30,7 +35,11 @@ const fresh = join(folder, "raw.new");
 rmSync(fresh, { recursive: true, force: true });
 mkdirSync(fresh, { recursive: true });
 await fetchFiles(request, fresh);
-write(join(fresh, "lab.json"), JSON.stringify({ stack: request.stack, ...(await checkoutState()) }));
+const used = request.cost && usage(request.cost.perHour, new Date(request.cost.created), new Date());
+write(
+  join(fresh, "lab.json"),
+  JSON.stringify({ stack: request.stack, usage: used ?? null, ...(await checkoutState()) }),
+);
 rmSync(raw, { recursive: true, force: true });
 renameSync(fresh, raw);
 const run = writeResults(folder);

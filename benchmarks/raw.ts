@@ -10,7 +10,7 @@ import { parseJuicefsBench } from "./parsers/juicefsBench.ts";
 import { parseLoops, parseRay } from "./parsers/loops.ts";
 import type { Measurement, Measurements } from "./parsers/measurement.ts";
 import { planSchema, type Plan } from "./plan.ts";
-import { machineSchema, programSchema, type Machine, type Point, type Program } from "./run.ts";
+import { machineSchema, programSchema, usageSchema, type Machine, type Point, type Program } from "./run.ts";
 
 /** Raw files that are missing or not those of a run: the message says which and what to do. */
 export class UnreadableRun extends Error {}
@@ -68,6 +68,7 @@ export const labSchema = z.object({
   stack: z.string().nullable(),
   commit: z.string().nullable(),
   dirty: z.boolean().nullable(),
+  usage: usageSchema,
 });
 
 /** Read the raw files of a run. UnreadableRun when the folder is not one, or was written by another version. */
@@ -83,7 +84,7 @@ export function readRaw(folder: string): RawRun {
     end: existsSync(join(folder, "end.json")) ? read(folder, "end.json", endSchema) : undefined,
     lab: existsSync(join(folder, "lab.json"))
       ? read(folder, "lab.json", labSchema)
-      : { stack: null, commit: null, dirty: null },
+      : { stack: null, commit: null, dirty: null, usage: null },
     points: names.sort().map((name) => readPoint(join(points, name), plan)),
   };
 }

@@ -83,6 +83,17 @@ export const pointSchema = z.strictObject({
 });
 export type Point = z.infer<typeof pointSchema>;
 
+/** What a lab that is paid for had used when its results were fetched; null on machines of one's own. */
+export const usageSchema = z
+  .strictObject({
+    /** Since the lab's first `up`. */
+    hours: z.number(),
+    /** By the price table, for all its machines. */
+    usd: z.union([z.number(), z.literal("unknown")]),
+  })
+  .nullable()
+  .default(null);
+
 export const runSchema = z.strictObject({
   version: z.literal(runVersion),
   runId: z.string(),
@@ -91,6 +102,7 @@ export const runSchema = z.strictObject({
   settingsHash: z.string(),
   settings: z.record(z.string(), z.unknown()),
   stack: nullable,
+  usage: usageSchema,
   commit: nullable,
   dirty: z.boolean().nullable(),
   started: z.string(),

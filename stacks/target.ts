@@ -12,6 +12,8 @@ export interface Target {
   readonly machines: readonly Machine[];
   /** An object store that comes with the target, as S3. */
   readonly store?: ObjectStore;
+  /** Of machines that are paid for: when they began and USD an hour. */
+  readonly cost?: pulumi.Output<{ created: string; perHour: number | "unknown" }>;
   /** What only this target can say: costs and expiry on AWS, the accelerator here. */
   readonly outputs: Readonly<Record<string, pulumi.Input<unknown>>>;
 }
@@ -21,7 +23,9 @@ export function target(settings: Settings): Target {
   if (settings.target === "aws" && aws) {
     const made = awsMachines({ kernel, aws, cacheFolder: settings.juicefs.cacheDir }, nodes, volume);
     const store = { bucketUrl: made.objectStore.url, ready: made.machines.map(({ resource }) => resource) };
-    return { machines: made.machines, store, outputs: made.outputs };
+    const { created, costEstimate } = made.outputs;
+    const cost = created.apply((time) => ({ created: time, perHour: costEstimate.perHour }));
+    return { machines: made.machines, store, cost, outputs: made.outputs };
   }
   if (!isLocalKernel(kernel)) throw new Error(`kernel ${kernel} cannot run here`);
   const machines = localMachines({ ...settings, kernel }, nodes);

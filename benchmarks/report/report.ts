@@ -36,6 +36,10 @@ function single(analysis: Analysis): string {
   );
 }
 
+function costSoFar({ hours, usd }: NonNullable<Run["usage"]>): string {
+  return `${usd === "unknown" ? "unknown price" : `about ${usd.toFixed(2)} USD`}, in ${hours.toFixed(1)} h since its first up`;
+}
+
 function header(run: Run): Html {
   const machine = run.machines[0];
   const facts: readonly [string, string | undefined][] = [
@@ -44,6 +48,7 @@ function header(run: Run): Html {
     ["Versions", machine ? versions(machine.versions) : undefined],
     ["When", `${run.started.slice(0, 16).replace("T", " ")} UTC, ${minutes(run.seconds)}`],
     ["Stack", run.stack ?? undefined],
+    ["Lab's cost so far", run.usage ? costSoFar(run.usage) : undefined],
     [
       "Commit",
       run.commit === null ? undefined : `${run.commit.slice(0, 12)}${run.dirty ? ", with changes" : ""}`,

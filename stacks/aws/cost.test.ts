@@ -77,13 +77,13 @@ describe("checkCost", () => {
 describe("usage", () => {
   const created = new Date("2026-11-25T10:00:00Z");
   it("gives hours and their cost", () => {
-    expect(usage(costEstimate(items, 3600), created, new Date("2026-11-25T12:30:00Z"))).toEqual({
+    expect(usage(costEstimate(items, 3600).perHour, created, new Date("2026-11-25T12:30:00Z"))).toEqual({
       hours: 2.5,
       usd: 0.8955,
     });
   });
   it("refuses an end before the beginning", () => {
-    expect(() => usage(costEstimate(items, 1), created, new Date("2026-11-25T09:00:00Z"))).toThrow(
+    expect(() => usage(costEstimate(items, 1).perHour, created, new Date("2026-11-25T09:00:00Z"))).toThrow(
       /cannot have ended/,
     );
   });

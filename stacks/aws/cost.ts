@@ -77,7 +77,7 @@ export function checkCost(estimate: CostEstimate, maxHourlyCost: number | undefi
 
 /** Hours and USD that a lab has used, for the record of a run. */
 export function usage(
-  estimate: CostEstimate,
+  perHour: CostEstimate["perHour"],
   created: Date,
   until: Date,
 ): { hours: number; usd: number | "unknown" } {
@@ -86,7 +86,7 @@ export function usage(
     throw new Error(`a lab made at ${created.toISOString()} cannot have ended at ${until.toISOString()}`);
   return {
     hours: round(hours),
-    usd: estimate.perHour === "unknown" ? "unknown" : round(hours * estimate.perHour),
+    usd: perHour === "unknown" ? "unknown" : round(hours * perHour),
   };
 }
 
