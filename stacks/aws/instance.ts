@@ -121,7 +121,7 @@ export class Instance extends pulumi.ComponentResource {
         triggers: [instance.id],
         logging: local.Logging.Stderr,
       },
-      { ...parent, deletedWith: instance, customTimeouts: { create: "12m" } },
+      { ...parent, deletedWith: instance, customTimeouts: { create: "27m" } },
     );
     const reach = args.forwardedPort
       ? { host: pulumi.output("127.0.0.1"), port: args.forwardedPort(instance.id) }
@@ -175,7 +175,6 @@ export class Instance extends pulumi.ComponentResource {
       {
         machine,
         run: { file: new URL("./setExpiry.sh", import.meta.url), args: [args.expires] },
-        timeoutSeconds: 60,
       },
       parent,
     );
@@ -190,7 +189,6 @@ export class Instance extends pulumi.ComponentResource {
       {
         machine,
         run: { file: new URL("./instanceStore.sh", import.meta.url), args: [folder] },
-        timeoutSeconds: 120,
       },
       { parent: this },
     );

@@ -10,7 +10,8 @@ const id = process.env.DISGRAFS_INSTANCE ?? "";
 const region = process.env.DISGRAFS_REGION ?? "";
 if (id === "" || region === "")
   throw new Error("learnHostKey: DISGRAFS_INSTANCE and DISGRAFS_REGION must be set");
-const waitSeconds = 600;
+// cloud-init prints the keys when first boot's installation is over.
+const waitSeconds = 1500;
 const pollSeconds = 4;
 
 const client = new EC2Client({ region });

@@ -15,4 +15,6 @@ if [ "$installed" != "$marker" ]; then
   tail -n 20 /var/log/cloud-init-output.log >&2
   exit 1
 fi
+# Files of the lab come by SFTP, as the login user; that user may become root anyway.
+chown "${SUDO_USER:-root}" /opt/disgrafs
 echo "$(uname -r), installed"

@@ -143,7 +143,7 @@ async function bake(kernel: Kernel, say: (line: string) => void): Promise<void> 
 }
 
 /** The wheels of requirements.txt, checked by hash, in `folder`. */
-async function downloadWheels(folder: string): Promise<void> {
+export async function downloadWheels(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   const stamp = join(folder, "requirements.txt");
   const wanted = readFileSync(requirementsFile, "utf8");
@@ -159,7 +159,7 @@ async function downloadWheels(folder: string): Promise<void> {
 }
 
 /** Copies the root's only kernel to `folder` and notes its release there. */
-async function takeKernel(root: string, folder: string): Promise<string> {
+export async function takeKernel(root: string, folder: string): Promise<string> {
   const names = await readdir(join(root, "boot"));
   const name = names.find((entry) => entry.startsWith("vmlinuz-"));
   if (name === undefined) throw new Error(`no kernel in ${root}/boot`);

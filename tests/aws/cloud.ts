@@ -50,6 +50,38 @@ const images = [
   image("ami-00000000000000020", "136693071363", "debian-12-amd64-20260914-2601", "2026-09-14"),
 ];
 
+/** What RunInstances asked for, with what moto answered. */
+export interface RunRequest {
+  readonly id: string;
+  readonly privateAddress: string;
+  readonly type: string;
+  readonly image: string;
+  /** Name of the instance profile. */
+  readonly profile: string;
+  readonly userData: Buffer;
+}
+
+/** What stands behind the instances. Without any, they are in moto's books only. */
+export interface Machines {
+  start(request: RunRequest): Promise<void>;
+  /** No error when it is gone already. */
+  stop(id: string): Promise<void>;
+  /** All that the machine has written to its console. */
+  console(id: string): string;
+  close(): Promise<void>;
+}
+
+/** Where machines are made. */
+export interface MachinesPlace {
+  readonly motoPort: number;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: typeof credentials;
+  readonly folder: string;
+  /** To be called when a machine has ended by itself: it is then terminated in the books too. */
+  ended(id: string): Promise<void>;
+}
+
 export class Cloud {
   readonly faults: Fault[] = [];
   /** EC2 actions in the order in which they came. */
@@ -60,6 +92,7 @@ export class Cloud {
   #moto: ChildProcess;
   #motoPort: number;
   #folder: string;
+  #machines: Machines | undefined;
   /** moto has no placement groups: these are the proxy's own. Name -> tags. */
   readonly #groups = new Map<string, Map<string, string>>();
 
@@ -70,7 +103,8 @@ export class Cloud {
     this.#folder = folder;
   }
 
-  static async start(): Promise<Cloud> {
+  /** @param makeMachines gives real machines to the instances */
+  static async start(makeMachines?: (place: MachinesPlace) => Promise<Machines>): Promise<Cloud> {
     const folder = mkdtempSync(join(tmpdir(), "cloud-"));
     writeFileSync(join(folder, "images.json"), JSON.stringify(images));
     const port = await freePort();
@@ -99,7 +133,24 @@ export class Cloud {
         throw new Error(`moto's server did not start (./lab setup installs it into .lab/venv): ${log}`);
       await sleep(200);
     }
+    try {
+      cloud.#machines = await makeMachines?.(cloud.#place());
+    } catch (error) {
+      await cloud.stop();
+      throw error;
+    }
     return cloud;
+  }
+
+  #place(): MachinesPlace {
+    const { AWS_ENDPOINT_URL: endpoint = "", AWS_REGION: region = "" } = this.env;
+    return {
+      ...{ endpoint, region, credentials, motoPort: this.#motoPort, folder: this.#folder },
+      ended: async (id) => {
+        const client = new ec2.EC2Client({ endpoint, region, credentials });
+        await client.send(new ec2.TerminateInstancesCommand({ InstanceIds: [id] }));
+      },
+    };
   }
 
   /** What makes AWS SDKs come here, with credentials that are none. */
@@ -160,6 +211,7 @@ export class Cloud {
   }
 
   async stop(): Promise<void> {
+    await this.#machines?.close();
     this.#proxy.closeAllConnections();
     this.#proxy.close();
     if (this.#moto.exitCode === null) {
@@ -188,7 +240,7 @@ export class Cloud {
     }
     if (action === "GetConsoleOutput") {
       const id = form.get("InstanceId") ?? "";
-      const output = Buffer.from(consoleOf(id)).toString("base64");
+      const output = Buffer.from(this.#machines?.console(id) ?? consoleOf(id)).toString("base64");
       answer.writeHead(200, { "content-type": "text/xml" });
       answer.end(
         `<GetConsoleOutputResponse><requestId>test</requestId><instanceId>${id}</instanceId><output>${output}</output></GetConsoleOutputResponse>`,
@@ -210,12 +262,45 @@ export class Cloud {
         headers: incoming.headers,
       },
       (reply) => {
-        answer.writeHead(reply.statusCode ?? 500, reply.headers);
-        reply.pipe(answer);
+        this.#follow(action, form, reply)
+          .then((text) => {
+            answer.writeHead(reply.statusCode ?? 500, reply.headers);
+            if (text === undefined) reply.pipe(answer);
+            else answer.end(text);
+          })
+          .catch((error: unknown) => {
+            process.stderr.write(`${action}: ${String(error)}\n`);
+            answer.destroy();
+          });
       },
     );
     forwarded.on("error", (error) => answer.destroy(error));
     forwarded.end(body);
+  }
+
+  /** Does to the machines what moto has put into its books. Gives the reply's text where it had to be read. */
+  async #follow(action: string, form: URLSearchParams, reply: IncomingMessage): Promise<Buffer | undefined> {
+    const machines = this.#machines;
+    if (!machines || reply.statusCode !== 200) return undefined;
+    if (action === "TerminateInstances") {
+      for (const [name, id] of form) if (name.startsWith("InstanceId.")) await machines.stop(id);
+      return undefined;
+    }
+    if (action !== "RunInstances") return undefined;
+    const chunks: Buffer[] = [];
+    for await (const chunk of reply) chunks.push(chunk as Buffer);
+    const text = Buffer.concat(chunks);
+    const value = (element: string): string =>
+      new RegExp(`<${element}>([^<]*)</${element}>`).exec(text.toString("utf8"))?.[1] ?? "";
+    await machines.start({
+      id: value("instanceId"),
+      privateAddress: value("privateIpAddress"),
+      type: form.get("InstanceType") ?? "",
+      image: form.get("ImageId") ?? "",
+      profile: form.get("IamInstanceProfile.Name") ?? "",
+      userData: Buffer.from(form.get("UserData") ?? "", "base64"),
+    });
+    return text;
   }
 }
 

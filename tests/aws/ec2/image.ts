@@ -1,0 +1,91 @@
+/**
+ * A machine image as Debian's for EC2: cloud-init, which asks the metadata service, and no trace of the lab. `bare` is
+ * that and nothing more, so that first boot installs everything from the package registries. `installed` has the
+ * node's packages already, so that the same first boot finds nothing to fetch, and takes a minute and not ten.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { kernels } from "../../../provisioning/kernels.ts";
+import { debianPackageNames, requirementsFile, userland, venv } from "../../../provisioning/packages.ts";
+import { asBuilder, bootstrap, removeRoot } from "../../../stacks/local/debian.ts";
+import { filesBelow } from "../../../stacks/local/files.ts";
+import { downloadWheels, takeKernel, type Image } from "../../../stacks/local/image.ts";
+import { withLock } from "../../../stacks/local/lock.ts";
+import { cacheFolder } from "../../../stacks/local/paths.ts";
+
+export type Ec2Image = "bare" | "installed";
+
+/** What an image must have before cloud-init can do its work. */
+const bare = [
+  "ca-certificates",
+  "cloud-guest-utils",
+  "cloud-init",
+  "dbus",
+  "dhcpcd-base",
+  "iproute2",
+  "openssh-server",
+  "sudo",
+  "systemd-resolved",
+  "systemd-sysv",
+  "udev",
+];
+const kernel = "debian-13";
+const folder = join(cacheFolder, "ec2");
+const recipe = fileURLToPath(new URL(".", import.meta.url));
+const kernelHook = fileURLToPath(new URL("../../../stacks/local/image/kernel.sh", import.meta.url));
+
+function imageKey(kind: Ec2Image): string {
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify({ kind, bare, kernel: kernels[kernel], userland, debianPackageNames, venv }));
+  const files = [join(recipe, "customize.sh"), kernelHook, ...filesBelow(join(recipe, "files"))];
+  hash.update(readFileSync(requirementsFile));
+  for (const file of files) hash.update(relative(recipe, file)).update(readFileSync(file));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The image, baked now unless it is in the cache. */
+export async function ensureEc2Image(kind: Ec2Image, say: (line: string) => void): Promise<Image> {
+  const key = imageKey(kind);
+  const made = join(folder, `${kind}-${key}`);
+  await mkdir(folder, { recursive: true });
+  await withLock(join(folder, `${kind}.lock`), say, async () => {
+    if (!existsSync(made)) await bake(kind, made, say);
+  });
+  const release = readFileSync(join(made, "release"), "utf8").trim();
+  return { disk: join(made, "disk.raw"), kernel: join(made, "vmlinuz"), release, key };
+}
+
+async function bake(kind: Ec2Image, made: string, say: (line: string) => void): Promise<void> {
+  const partial = `${made}.partial`;
+  const root = join(partial, "root");
+  await removeRoot(root);
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  say(`image for EC2, ${kind}: baked ...`);
+  const wheels = join(cacheFolder, "wheels");
+  if (kind === "installed") await downloadWheels(wheels);
+  const { suite, image } = kernels[kernel];
+  try {
+    await bootstrap({
+      suite: userland,
+      root,
+      include: kind === "bare" ? bare : [...new Set([...bare, ...debianPackageNames])],
+      customizeHooks: [
+        [kernelHook, "ROOT", suite, image],
+        [
+          ...[join(recipe, "customize.sh"), "ROOT", join(recipe, "files")],
+          ...(kind === "installed" ? [wheels, venv, fileURLToPath(requirementsFile)] : []),
+        ],
+      ],
+      log: join(partial, "bake.log"),
+    });
+    await takeKernel(root, partial);
+    await asBuilder(["mke2fs", "-q", "-t", "ext4", "-m", "1", "-d", root, join(partial, "disk.raw"), "20G"]);
+  } finally {
+    await removeRoot(root);
+  }
+  await rename(partial, made);
+}

@@ -1,0 +1,186 @@
+/**
+ * One EC2 machine as a local VM: its firmware says Amazon EC2, its network card gets the private address by DHCP, the
+ * metadata service and S3 answer at their addresses, and port 22 of its "public" address is its sshd.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { execa } from "execa";
+import { acceleratorArgs, type Accelerator } from "../../../stacks/local/accelerator.ts";
+import type { Image } from "../../../stacks/local/image.ts";
+import { MetadataService, type MachineFacts } from "./metadata.ts";
+
+export interface InstanceArgs extends MachineFacts {
+  /** For this machine alone: removed with it. */
+  readonly folder: string;
+  readonly disk: Image;
+  readonly accelerator: Accelerator;
+  /** Loopback address that stands for the public one. */
+  readonly publicAddress: string;
+  /** Host names that are S3. */
+  readonly buckets: readonly string[];
+  readonly s3: { readonly port: number; readonly authority: string };
+  /** Whether it may reach the package registries, through this computer. */
+  readonly wayOut: boolean;
+}
+
+/** The second card is a trick of this test: on EC2 these addresses are reached through the first. */
+const linkMac = "02:00:00:a9:fe:01";
+const memoryMiB = 2560;
+const cpus = 2;
+
+export class LocalInstance {
+  readonly metadata: MetadataService;
+  /** Ends when the machine does, whoever ended it. */
+  readonly ended: Promise<void>;
+  readonly #qemu: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(qemu: ChildProcess, metadata: MetadataService, folder: string) {
+    this.#qemu = qemu;
+    this.metadata = metadata;
+    this.#folder = folder;
+    this.ended = once(qemu, "exit").then(() => {
+      metadata.stop();
+    });
+  }
+
+  static async start(args: InstanceArgs): Promise<LocalInstance> {
+    await requireFree(args.publicAddress);
+    mkdirSync(args.folder, { recursive: true });
+    await execa("qemu-img", [
+      ...["create", "-q", "-f", "qcow2", "-b", args.disk.disk, "-F", "raw", join(args.folder, "root.qcow2")],
+      "30G",
+    ]);
+    // A disk's size is a multiple of its sectors.
+    const script = Buffer.from(hostScript(args));
+    const padding = Buffer.alloc(4096 - (script.length % 4096));
+    writeFileSync(join(args.folder, "host"), Buffer.concat([script, padding]));
+    await execa("qemu-img", ["create", "-q", "-f", "raw", join(args.folder, "store.raw"), "40G"]);
+    const metadata = await MetadataService.start(args);
+    // It must not outlive the test, however that ends.
+    const command = ["--pdeathsig", "KILL", "qemu-system-x86_64", ...qemuArgs(args, metadata.port)];
+    const qemu = spawn("setpriv", command, { cwd: args.folder, stdio: ["ignore", "ignore", "pipe"] });
+    qemu.stderr.on("data", (data: Buffer) => process.stderr.write(`${args.id}: ${data.toString()}`));
+    return new LocalInstance(qemu, metadata, args.folder);
+  }
+
+  get console(): string {
+    const file = join(this.#folder, "console.log");
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
+  }
+
+  async stop(): Promise<void> {
+    this.#qemu.kill("SIGKILL");
+    await this.ended;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** What EC2's host and network do for a machine, as a script that it runs before cloud-init. */
+function hostScript({ buckets, s3, region, wayOut }: InstanceArgs): string {
+  // Where this computer reaches the registries through a proxy, the machine does too.
+  const authorities = [s3.authority, ...(wayOut ? ownAuthorities() : [])];
+  const names = buckets.map((bucket) => `${bucket}.s3.${region}.amazonaws.com`).join(" ");
+  return `set -eu
+modprobe virtio_net
+for card in /sys/class/net/*; do
+  [ "$(cat "$card/address")" = ${linkMac} ] || continue
+  ip address replace 169.254.169.1/24 dev "\${card##*/}"
+  ip link set "\${card##*/}" up
+done
+# cloud-init has networkd manage the network from its first stage on: it has to know this card too.
+mkdir -p /run/systemd/network
+printf '%s\\n' >/run/systemd/network/05-link.network \\
+  '[Match]' MACAddress=${linkMac} '[Network]' Address=169.254.169.1/24 LinkLocalAddressing=no \\
+  '[Link]' RequiredForOnline=no
+grep -q amazonaws /etc/hosts || echo '169.254.169.250 ${names}' >>/etc/hosts
+trust() { [ -e "$1" ] || tee -a /etc/ssl/certs/ca-certificates.crt >"$1"; }
+${authorities.map(trust).join("")}`;
+}
+
+function trust(authority: string, index: number): string {
+  return `trust /usr/local/share/ca-certificates/test-${index}.crt <<'END'\n${authority.trimEnd()}\nEND\n`;
+}
+
+/** Authorities that somebody has added to this computer's own, as PEM. */
+function ownAuthorities(): string[] {
+  const folder = "/usr/local/share/ca-certificates";
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".crt")) : [];
+  return names.map((name) => readFileSync(join(folder, name), "utf8"));
+}
+
+function qemuArgs(args: InstanceArgs, metadataPort: number): string[] {
+  const { id, type, mac, privateAddress, publicAddress, accelerator } = args;
+  // As firmware of EC2 says it: by the first three digits cloud-init knows where it is.
+  const uuid = `ec2${id.replace("i-", "").padEnd(29, "0")}`.replace(
+    /^(.{8})(.{4})(.{4})(.{4})(.{12})$/,
+    "$1-$2-$3-$4-$5",
+  );
+  const kernelLine = [
+    ...["root=/dev/nvme0n1", "rw", "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", "nowatchdog"],
+    ...["systemd.show_status=0", ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check"] : [])],
+  ];
+  const forward = (address: string, port: number): string =>
+    `guestfwd=tcp:${address}-cmd:socat - TCP:127.0.0.1:${port}`;
+  return [
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-name", id],
+    ...[...acceleratorArgs(accelerator), "-smp", String(cpus), "-m", String(memoryMiB)],
+    ...["-smbios", `type=1,manufacturer=Amazon EC2,product=${type},uuid=${uuid},serial=${uuid}`],
+    ...["-kernel", args.disk.kernel, "-append", kernelLine.join(" ")],
+    ...["-drive", "if=none,id=root,file=root.qcow2,format=qcow2,discard=unmap,cache=unsafe"],
+    ...["-device", "nvme,drive=root,serial=root"],
+    ...[
+      "-drive",
+      "if=none,id=host,file=host,format=raw,readonly=on",
+      "-device",
+      "nvme,drive=host,serial=host",
+    ],
+    ...[
+      "-drive",
+      "if=none,id=store,file=store.raw,format=raw,discard=unmap",
+      "-device",
+      "nvme,drive=store,serial=store",
+    ],
+    "-netdev",
+    [
+      `user,id=vpc,net=10.77.0.0/20,dhcpstart=${privateAddress},host=10.77.15.1,dns=10.77.15.2`,
+      `restrict=${args.wayOut ? "off" : "on"},hostfwd=tcp:${publicAddress}:22-:22`,
+    ].join(","),
+    ...["-device", `virtio-net-pci,netdev=vpc,mac=${mac},romfile=`],
+    "-netdev",
+    [
+      "user,id=link,net=169.254.169.0/24,host=169.254.169.2,dns=169.254.169.3,restrict=on",
+      forward("169.254.169.254:80", metadataPort),
+      forward("169.254.169.250:443", args.s3.port),
+    ].join(","),
+    ...["-device", `virtio-net-pci,netdev=link,mac=${linkMac},romfile=`],
+    ...[
+      "-device",
+      "virtio-rng-pci",
+      "-chardev",
+      "file,id=console,path=console.log",
+      "-serial",
+      "chardev:console",
+    ],
+  ];
+}
+
+/** The program connects to port 22, so that port must be free on the address that stands for the public one. */
+async function requireFree(address: string): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => {
+      reject(
+        new Error(
+          `port 22 of ${address} cannot be had (${error.message}): run this test as root, and where no sshd listens on ` +
+            "all addresses (ListenAddress in sshd_config), or in a network of its own: unshare -n",
+        ),
+      );
+    });
+    server.listen(22, address, resolve);
+  });
+  await new Promise((resolve) => server.close(resolve));
+}

@@ -1,0 +1,235 @@
+/** The story of a lab on AWS that has a real machine, for more than one kind of machine image. */
+import { readFileSync, rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { execa } from "execa";
+import { inCheckout } from "../../cli/checkout.ts";
+import { program } from "../../provisioning/shell.ts";
+import { installedMarker } from "../../stacks/aws/userData.ts";
+import { sshFolder } from "../../stacks/aws/sshFiles.ts";
+import { Cloud } from "./cloud.ts";
+import { roleAccessKey } from "./ec2/metadata.ts";
+import type { Ec2Image } from "./ec2/image.ts";
+import { LocalMachines } from "./ec2/machines.ts";
+import { LabProject } from "./labProject.ts";
+
+const minutes = 60_000;
+
+/**
+ * The whole program on AWS, with a machine behind its instance: a local VM that reads its user data with the real
+ * cloud-init, from a metadata service like EC2's, and keeps JuiceFS's blocks in moto's S3. Each test goes on from the
+ * one before.
+ * @param kind what the machine's image has: see ec2/image.ts
+ */
+export function machineStory(kind: Ec2Image): void {
+  const stack = `machine-${process.pid}`;
+  const settings = {
+    ...{ target: "aws", topology: "single", benchmark: "none" },
+    aws: { region: "us-east-1", owner: "ada", sshCidr: "203.0.113.7/32", expiresAfter: "4h" },
+  };
+
+  let cloud: Cloud;
+  let machines: LocalMachines;
+  let lab: LabProject;
+  let empty: string[];
+
+  beforeAll(async () => {
+    cloud = await Cloud.start(async (place) => (machines = await LocalMachines.make(place, kind)));
+    lab = new LabProject(cloud, "index.ts", "plugins/command");
+    empty = await cloud.listing();
+  }, 10 * minutes);
+
+  afterAll(async () => {
+    await cloud.stop();
+    lab.remove();
+    rmSync(sshFolder(stack), { recursive: true, force: true });
+  }, minutes);
+
+  /** Runs a script on the machine by the files that the stack wrote for people. */
+  async function on(script: string, shell = "bash -s"): Promise<{ exitCode: number; text: string }> {
+    const config = `${sshFolder(stack)}/config`;
+    const { exitCode, all } = await execa("ssh", ["-F", config, "-o", "BatchMode=yes", "node1", shell], {
+      input: `set -euo pipefail\n${script}\n`,
+      reject: false,
+      all: true,
+    });
+    return { exitCode: exitCode ?? 255, text: all };
+  }
+
+  async function check(script: string): Promise<string> {
+    const { exitCode, text } = await on(script);
+    if (exitCode !== 0) throw new Error(`status ${exitCode} of: ${script}\n${text}`);
+    return text;
+  }
+
+  /** The one machine's id and state, as AWS tells. */
+  async function instance(): Promise<{ id: string; state: string }> {
+    const { AWS_ENDPOINT_URL: endpoint = "", AWS_REGION: region = "" } = cloud.env;
+    const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
+    const client = new EC2Client({ endpoint, region, credentials });
+    const { Reservations = [] } = await client.send(new DescribeInstancesCommand({}));
+    const found = Reservations[0]?.Instances?.[0];
+    return { id: found?.InstanceId ?? "", state: found?.State?.Name ?? "" };
+  }
+
+  /** A step of the story. What follows a step that failed would only fail for that reason, and take its time. */
+  let broken = false;
+  function step(name: string, work: () => Promise<void>, limit = 3 * minutes): void {
+    it(
+      name,
+      async () => {
+        if (broken) throw new Error("not tried: an earlier step failed");
+        broken = true;
+        await work();
+        broken = false;
+      },
+      limit,
+    );
+  }
+
+  describe(`a lab on AWS with a machine (${kind} image)`, () => {
+    step(
+      "comes up to its outputs: Redis, JuiceFS and Ray work",
+      async () => {
+        await lab.configure(stack, settings);
+        await lab.up();
+        const outputs = await lab.outputs<Record<string, unknown>>();
+        expect(outputs.health).toEqual({
+          juicefs: expect.stringMatching(
+            /^JuiceFS 1\.4\..*each client has read the files of all 1 clients/,
+          ) as string,
+          ray: expect.stringMatching(/^Ray: a task ran on each of node1 in/) as string,
+          redis: expect.stringMatching(/^Redis 8\.\d.*a client's GET takes \d+ us/) as string,
+        });
+        expect(outputs.nodes).toMatchObject([
+          {
+            name: "node1",
+            roles: ["meta", "client", "ray-head"],
+            kernel: expect.stringMatching(/^6\.12\./) as string,
+          },
+        ]);
+        expect(outputs.targetFacts).toMatchObject({
+          costEstimate: { perHour: expect.any(Number) as number },
+        });
+      },
+      (kind === "bare" ? 60 : 15) * minutes,
+    );
+
+    step("is what its user data says, read by cloud-init itself", async () => {
+      const { metadata } = machines.instance((await instance()).id);
+      expect(metadata.asked).toContainEqual(expect.stringMatching(/\/user-data$/));
+      // IMDSv2 only: nobody asked without a token.
+      expect(metadata.refused).toBe(0);
+      expect(await check("hostname; id -un; sudo -n id -un")).toBe("node1\nadmin\nroot");
+      const status = JSON.parse(await check("cloud-init status --format json")) as Record<string, unknown>;
+      expect(status).toMatchObject({ status: "done", datasource: "ec2", errors: [], recoverable_errors: {} });
+      expect(await check("sudo cloud-init schema --system")).toMatch(/Valid schema user-data/);
+      expect(await check("cat /var/lib/disgrafs/installed")).toBe(installedMarker("debian-13"));
+      expect(await check("stat -c '%a %U' /usr/local/sbin/disgrafs-expire-at")).toBe("755 root");
+      // What the program believes to be the host's key, it read from the console.
+      const known = await check("cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub");
+      expect(machines.console((await instance()).id)).toContain(known);
+    });
+
+    step("has no secret where others can read it: user data, process list, logs", async () => {
+      const password = await check("sudo cat /etc/disgrafs/redis-password");
+      expect(password).toMatch(/^[0-9a-f]{48}$/);
+      const open = await check(
+        "sudo cat /var/lib/cloud/instance/user-data.txt /var/log/cloud-init-output.log; " +
+          "sudo cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; sudo journalctl -q -o cat",
+      );
+      expect(open).toContain("redis-server");
+      // The search itself is in no process list: this test looks, and not the machine.
+      expect(open.includes(password)).toBe(false);
+      expect(open).not.toContain("PRIVATE KEY");
+    });
+
+    step("keeps JuiceFS's blocks in S3, as the machine's role and below its own prefix", async () => {
+      await check(
+        "head -c 3000000 /dev/urandom | sudo tee /mnt/jfs/data >/dev/null; sudo sync -f /mnt/jfs/data",
+      );
+      const { requests } = machines.s3;
+      const blocks = requests.filter(
+        ({ method, key }) => method === "PUT" && key.startsWith("disgrafs/chunks/"),
+      );
+      expect(blocks.length).toBeGreaterThan(0);
+      // What the role's policy allows, and nothing else (stacks/aws/storage.ts).
+      for (const { method, key, query, signedBy } of requests) {
+        expect(signedBy).toBe(roleAccessKey);
+        if (key !== "") expect(key).toMatch(/^disgrafs\//);
+        else expect(`${method} ${query.get("prefix")}`).toMatch(/^GET disgrafs\//);
+      }
+    });
+
+    step("takes files from this checkout, as its benchmarks and extensions need", async () => {
+      const config = `${sshFolder(stack)}/config`;
+      await check("mkdir -p /opt/disgrafs/benchmarks");
+      await execa("scp", ["-q", "-F", config, inCheckout("package.json"), "node1:/opt/disgrafs/benchmarks/"]);
+      expect(await check("sudo head -c 1 /opt/disgrafs/benchmarks/package.json")).toBe("{");
+    });
+
+    step(
+      "makes a cache of an empty instance store, and refuses a disk that is in use or holds something",
+      async () => {
+        const disk = "/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_store";
+        const script = readFileSync(inCheckout("stacks/aws/instanceStore.sh"), "utf8");
+        const args = ["/mnt/store", "QEMU NVMe Ctrl"];
+        const store = async () => {
+          const { exitCode, text } = await on(
+            program({ run: { script, args } }, "test"),
+            "sudo -n bash -s run",
+          );
+          return `${exitCode} ${text.replaceAll(/\/dev\/nvme\dn1/g, "DISK")}`;
+        };
+        await check(`sudo mkfs.ext4 -q ${disk}; sudo mkdir -p /mnt/other; sudo mount ${disk} /mnt/other`);
+        expect(await store()).toBe("1 DISK is in use: /mnt/other");
+        await check("sudo umount /mnt/other");
+        expect(await store()).toBe("1 DISK is not empty: it holds ext4");
+        await check(`sudo wipefs -qa ${disk}`);
+        expect(await store()).toBe("0 instance store DISK at /mnt/store");
+        expect(
+          await check("findmnt -no FSTYPE /mnt/store; lsblk -no LABEL $(findmnt -no SOURCE /mnt/store)"),
+        ).toBe("ext4\ndisgrafs-cache");
+        expect(await store()).toBe("0 instance store DISK at /mnt/store");
+        await check("sudo umount /mnt/store");
+        expect(await store()).toBe("0 instance store DISK at /mnt/store");
+      },
+    );
+
+    step("changes nothing at a second up", async () => {
+      await lab.up("--expect-no-changes");
+    });
+
+    step("is extended by ./lab extend: the machine's own timer moves", async () => {
+      const { exitCode, text } = await lab.lab(stack, "extend", "8h");
+      expect(exitCode === 0 ? "" : text).toBe("");
+      const { targetFacts } = await lab.outputs<{ targetFacts: { expires: string } }>();
+      const next = "systemctl show --property=NextElapseUSecRealtime --value disgrafs-expiry.timer";
+      expect(Number(await check(`date --date="$(${next})" +%s`))).toBe(
+        Date.parse(targetFacts.expires) / 1000,
+      );
+      expect(await check("systemctl is-enabled disgrafs-expiry.timer")).toBe("enabled");
+    });
+
+    step("powers itself off at its time, and is then terminated", async () => {
+      const { id } = await instance();
+      await check('sudo disgrafs-expire-at "$(($(date +%s) + 20))"');
+      const begin = Date.now();
+      while (machines.ids.includes(id)) {
+        if (Date.now() - begin > 2 * minutes) throw new Error("the machine still runs 2 minutes later");
+        await sleep(500);
+      }
+      expect(Date.now() - begin).toBeGreaterThan(15_000);
+      await sleep(1000);
+      expect((await instance()).state).toBe("terminated");
+    });
+
+    step("goes down without its machine, and without a trace", async () => {
+      const begin = Date.now();
+      await lab.destroy();
+      expect(Date.now() - begin).toBeLessThan(minutes);
+      expect(machines.ids).toEqual([]);
+      expect(await cloud.listing()).toEqual(empty);
+    });
+  });
+}
