@@ -175,9 +175,6 @@ void ext_init(const char *name)
 	sigaddset(&stop_signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &stop_signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	if (ext_options.duration)
-		deadline_ns = ext_now_ns() +
-			      ext_options.duration * 1000000000ULL;
 }
 
 static int open_lock(void)
@@ -316,6 +313,9 @@ void ext_ready(void)
 	socklen_t size;
 	int fd;
 
+	if (ext_options.duration)
+		deadline_ns = ext_now_ns() +
+			      ext_options.duration * 1000000000ULL;
 	if (!path || !*path || strlen(path) >= sizeof(to.sun_path))
 		return;
 	strcpy(to.sun_path, path);

@@ -102,7 +102,10 @@ const char *ext_pin_path(const char *name);
 /* Removes the pin folder and what is in it. */
 int ext_unpin(void);
 
-/* Tells systemd (if it started us) that everything is attached. */
+/*
+ * Everything is attached: the duration begins, and systemd is told if it
+ * started us.
+ */
 void ext_ready(void);
 
 /*

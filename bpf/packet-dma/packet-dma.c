@@ -34,7 +34,7 @@ enum mode { MODE_AUTO, MODE_NATIVE, MODE_GENERIC };
 static const char *const mode_names[] = { "auto", "native", "generic" };
 
 static enum mode mode;
-static const char *interface = "";
+static const char *interface;
 static const char *capture_path;
 static unsigned long snap_length = PD_MAX_BYTES;
 static unsigned long ring_mib = 8;
@@ -77,6 +77,12 @@ static const char *interface_of(const char *text)
 	}
 	freeifaddrs(list);
 	return name[0] ? name : text;
+}
+
+/* Its number, or 0: there is none, or none was named. */
+static int index_of(const char *name)
+{
+	return name ? if_nametoindex(name) : 0;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -273,22 +279,22 @@ static void counter(FILE *out, const char *name, const char *help, __u64 value)
 	fprintf(out, "} %llu\n", (unsigned long long)value);
 }
 
-static void report_prometheus(const struct pd_counts *c)
+static int report_prometheus(const struct pd_counts *c)
 {
 	FILE *out = ext_publish_start(ext_options.prometheus);
 
 	if (!out)
-		return;
+		return -errno;
 	counter(out, "disgrafs_packets_captured_total",
 		"Received packets copied to the ring.", c->captured);
 	counter(out, "disgrafs_packets_captured_bytes_total",
 		"Bytes copied to the ring.", c->bytes);
 	counter(out, "disgrafs_packets_dropped_total",
 		"Received packets for which the ring had no room.", c->dropped);
-	ext_publish(out, ext_options.prometheus);
+	return ext_publish(out, ext_options.prometheus);
 }
 
-static void report(struct packet_dma_bpf *skel, enum mode how)
+static int report(struct packet_dma_bpf *skel, enum mode how)
 {
 	/* Standard output may be the capture. */
 	FILE *out = capture == stdout ? stderr : stdout;
@@ -297,10 +303,10 @@ static void report(struct packet_dma_bpf *skel, enum mode how)
 
 	if (err) {
 		ext_error("cannot read the counts: %s", strerror(-err));
-		return;
+		return err;
 	}
 	if (ext_options.prometheus)
-		report_prometheus(&c);
+		err = report_prometheus(&c);
 	if (ext_options.json) {
 		fputs("{\"interface\":", out);
 		ext_json_string(out, interface);
@@ -320,18 +326,19 @@ static void report(struct packet_dma_bpf *skel, enum mode how)
 			(unsigned long long)c.cut, unwritten);
 	}
 	fflush(out);
+	return err;
 }
 
 static int preflight(void)
 {
 	struct packet_dma_bpf *skel;
-	int ifindex = if_nametoindex(interface), err = 0, fd;
+	int ifindex = index_of(interface), err = 0, fd;
 	enum mode how;
 	char text[128];
 
 	if (!ifindex)
 		return ext_unsupported("--interface with one of ip link",
-				       "no interface '%s'", interface);
+				       "no interface %s", interface ?: "given");
 	skel = load(&err);
 	if (!skel) {
 		ext_show_log();
@@ -352,15 +359,15 @@ static int preflight(void)
 
 static int run(void)
 {
-	int ifindex = if_nametoindex(interface), err = 0, link = -1;
+	int ifindex = index_of(interface), err = 0, link = -1;
 	struct ring_buffer *ring = NULL;
 	struct packet_dma_bpf *skel;
 	unsigned long long next = 0;
 	enum mode how = MODE_AUTO;
 
 	if (!ifindex) {
-		ext_error("no interface '%s': give --interface NAME, one of ip link",
-			  interface);
+		ext_error("no interface %s: give --interface NAME, one of ip link",
+			  interface ?: "given");
 		return -ENODEV;
 	}
 	skel = load(&err);
@@ -400,7 +407,7 @@ static int run(void)
 		err = 0;
 		if (capture)
 			fflush(capture);
-		if (next && ext_now_ns() >= next) {
+		if (next && ext_now_ns() >= next && !ext_stopped()) {
 			report(skel, how);
 			next += ext_options.interval * 1000000000ULL;
 		}
@@ -414,7 +421,8 @@ static int run(void)
 	if (err)
 		ext_error("%s: %s", capture_path ? capture_path : "ring",
 			  strerror(-err));
-	report(skel, how);
+	if (report(skel, how) && !err)
+		err = -EIO;
 out:
 	if (link >= 0)
 		close(link);

@@ -89,7 +89,7 @@ preflight() {
 }
 no_such_interface() {
   "$loader" --preflight --interface nope | tee "$work/answer"
-  jq -e '.supported == false and .reason == "no interface \u0027nope\u0027"' "$work/answer"
+  jq -e '.supported == false and .reason == "no interface nope"' "$work/answer"
 }
 
 # A stopped reader: the ring fills, packets pass all the same, and every one is counted as captured or dropped.

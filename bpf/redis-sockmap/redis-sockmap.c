@@ -167,14 +167,14 @@ static long long work_done(void)
 	return err ? -1 : (long long)c.redirected;
 }
 
-static void report_prometheus(const struct rs_counts *c)
+static int report_prometheus(const struct rs_counts *c)
 {
 	static const char messages[] = "disgrafs_sockmap_messages_total";
 	static const char bytes[] = "disgrafs_sockmap_redirected_bytes_total";
 	FILE *out = ext_publish_start(ext_options.prometheus);
 
 	if (!out)
-		return;
+		return -errno;
 	ext_metric(out, messages, "counter",
 		   "Messages of local Redis connections, by way.");
 	fprintf(out, "%s{way=\"redirect\"} %llu\n%s{way=\"tcp\"} %llu\n",
@@ -183,7 +183,7 @@ static void report_prometheus(const struct rs_counts *c)
 	ext_metric(out, bytes, "counter",
 		   "Bytes that did not go through TCP.");
 	fprintf(out, "%s %llu\n", bytes, (unsigned long long)c->bytes);
-	ext_publish(out, ext_options.prometheus);
+	return ext_publish(out, ext_options.prometheus);
 }
 
 static int report(void *data)
@@ -199,9 +199,9 @@ static int report(void *data)
 		return err;
 	}
 	if (ext_options.prometheus)
-		report_prometheus(&c);
+		err = report_prometheus(&c);
 	if (ext_options.prometheus && !ext_options.json)
-		return 0;
+		return err;
 	printf(ext_options.json ?
 		       "{\"sockets\":%llu,\"redirected\":%llu,\"bytes\":%llu,\"passed\":%llu,\"late\":%llu,\"tls\":%llu}\n" :
 		       "%llu sockets; %llu messages redirected (%llu bytes), %llu left to TCP; directions left to TCP: %llu late, %llu TLS\n",
@@ -209,7 +209,7 @@ static int report(void *data)
 	       (unsigned long long)c.bytes, (unsigned long long)c.passed,
 	       (unsigned long long)c.late, (unsigned long long)c.tls);
 	fflush(stdout);
-	return 0;
+	return err;
 }
 
 static int open_cgroup(void)
@@ -294,15 +294,17 @@ static int run(void)
 		goto out;
 	err = attach(skel, &link);
 	if (err) {
-		ext_error("cannot attach to %s: %s", cgroup, strerror(-err));
+		ext_error("cannot attach to %s: %s; is it a cgroup v2 folder?",
+			  cgroup, strerror(-err));
 	} else {
 		ext_ready();
 		ext_loop(report, skel);
 	}
 	left = detach(skel, link);
 	if (!err)
+		err = report(skel);
+	if (left)
 		err = left;
-	report(skel);
 	/* The pins are what --remove finishes the work with. */
 	if (!left)
 		ext_unpin();
