@@ -59,8 +59,8 @@ const leftOn = (node: string): Promise<string> =>
   on(
     node,
     `{ bpftool -j prog show | jq -r '.[].name // empty' | grep -E '^(fl|pd|rs)_'
-      find /sys/fs/bpf/disgrafs /opt/disgrafs/extensions /etc/disgrafs/extensions -mindepth 1 2>/dev/null
-      find /var/tmp /run /var/log -maxdepth 1 -name 'disgrafs-*-*' 2>/dev/null
+      find /sys/fs/bpf/disgrafs /opt/disgrafs/extensions /etc/disgrafs/extensions -mindepth 1 -maxdepth 1 2>/dev/null
+      find /var/tmp /run /var/log -maxdepth 1 -name 'disgrafs-*' | grep -E '${own.join("|")}'
       ip -d link | grep -o 'xdp.*'; systemctl list-units --no-legend 'disgrafs-extension@*'; } || true`,
   );
 
@@ -154,7 +154,7 @@ describe("a lab with extensions", () => {
           "-o",
           "BatchMode=yes",
           "meta",
-          "cat >/run/pd && chmod 700 /run/pd",
+          "cat >/var/tmp/pd && chmod 700 /var/tmp/pd",
         ],
         { input: binary.stdout },
       );
@@ -172,7 +172,7 @@ describe("a lab with extensions", () => {
       await on(
         "meta",
         `${begin("10.77.0.10")}
-        systemd-run -q --unit=ours -p Type=notify /run/pd --interface 10.77.0.10 --write /run/ours.pcap`,
+        systemd-run -q --unit=ours -p Type=notify /var/tmp/pd --interface 10.77.0.10 --write /run/ours.pcap`,
       );
       await on(
         "node1",
@@ -184,7 +184,7 @@ describe("a lab with extensions", () => {
         rm -rf /var/cache/juicefs/*/raw && echo 3 >/proc/sys/vm/drop_caches
         cmp /run/file /mnt/jfs/two-nodes && rm /mnt/jfs/two-nodes`,
       );
-      await on("meta", "sleep 1; systemctl stop ours");
+      await on("meta", "sleep 1; systemctl stop ours; rm -f /var/tmp/pd /run/disgrafs-packet-dma.*");
       await on("node1", "systemctl stop disgrafs-extension@packet-dma");
       const seen = [await on("node1", end(captured)), await on("meta", end("/run/ours.pcap"))];
       process.stderr.write(`${seen.join("\n")}\n`);
