@@ -47,7 +47,8 @@ static const char usage[] =
 "                        redis://master,sentinel,sentinel:port/db\n"
 "  --password-file FILE  its first line is the password of Redis\n"
 "  --tls-ca FILE --tls-cert FILE --tls-key FILE\n"
-"                        for rediss://, as the mount uses them\n"
+"                        for rediss://, as the mount uses them; without\n"
+"                        a CA, the system's are trusted\n"
 "  --key-prefix TEXT     in front of JuiceFS's keys (default: none)\n"
 "  --opcodes LIST        of lookup,getattr,getxattr,statfs\n"
 "                        (default lookup,getattr)\n"
@@ -137,13 +138,15 @@ static int choice(const char *name, char *text, const char * const *names)
 }
 
 /* A list of names, by commas, to a bit mask. */
-static uint64_t mask(const char *name, char *text, const char * const *names)
+static uint64_t mask(const char *name, const char *text,
+		     const char * const *names)
 {
+	char *copy = strdup(text), *rest = copy, *part;
 	uint64_t bits = 0;
-	char *part;
 
-	while ((part = strsep(&text, ",")))
+	while ((part = strsep(&rest, ",")))
 		bits |= 1ULL << choice(name, part, names);
+	free(copy);
 	return bits;
 }
 

@@ -21,6 +21,9 @@
 #include <unistd.h>
 #include <hiredis/hiredis.h>
 #include <hiredis/hiredis_ssl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include "agent.h"
 
 #define RETRY		(200 * NSEC_PER_MSEC)
@@ -36,7 +39,7 @@ static struct address {
 } address;
 
 static redisContext *conn;
-static redisSSLContext *tls;
+static SSL_CTX *tls;
 static uint64_t beat_sent;		/* 0: none is on its way */
 static uint64_t beat_next, retry_at, lease;
 static bool has_role = true;
@@ -107,6 +110,42 @@ static bool password(char *to, size_t size)
 	return true;
 }
 
+static const char *tls_error(void)
+{
+	return ERR_reason_error_string(ERR_peek_last_error()) ?: "no reason";
+}
+
+/* Whom to trust, and who we are. */
+static void tls_setup(void)
+{
+	tls = SSL_CTX_new(TLS_client_method());
+	if (!tls)
+		fatal("TLS: %s", tls_error());
+	SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+	if (opt.tls_ca ? !SSL_CTX_load_verify_locations(tls, opt.tls_ca, NULL) :
+			 !SSL_CTX_set_default_verify_paths(tls))
+		fatal("--tls-ca %s: %s", opt.tls_ca ?: "", tls_error());
+	if (opt.tls_cert && SSL_CTX_use_certificate_chain_file(tls, opt.tls_cert) != 1)
+		fatal("--tls-cert %s: %s", opt.tls_cert, tls_error());
+	if (opt.tls_key && SSL_CTX_use_PrivateKey_file(tls, opt.tls_key,
+						       SSL_FILETYPE_PEM) != 1)
+		fatal("--tls-key %s: %s", opt.tls_key, tls_error());
+}
+
+/* The certificate must be the host's, by name or by address. */
+static bool tls_start(redisContext *c, const char *host)
+{
+	SSL *ssl = SSL_new(tls);
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+
+	if (!X509_VERIFY_PARAM_set1_ip_asc(param, host)) {
+		X509_VERIFY_PARAM_set1_host(param, host, 0);
+		SSL_set_tlsext_host_name(ssl, host);
+	}
+	/* It is the connection's from here on. */
+	return redisInitiateSSL(c, ssl) == REDIS_OK;
+}
+
 static redisContext *dial(const char *host, int port)
 {
 	struct timeval timeout = DIAL_TIMEOUT;
@@ -117,7 +156,7 @@ static redisContext *dial(const char *host, int port)
 		return NULL;
 	if (!c->err)
 		redisSetTimeout(c, timeout);
-	if (!c->err && tls && redisInitiateSSLWithContext(c, tls) != REDIS_OK)
+	if (!c->err && tls && !tls_start(c, host))
 		say("TLS with %s: %s", host, c->errstr);
 	if (c->err) {
 		redisFree(c);
@@ -451,15 +490,10 @@ void tracking_list(uint64_t dir, dir_entry_fn *fn)
 
 void tracking_start(void)
 {
-	redisSSLContextError err;
-
 	parse(opt.meta);
 	if (address.tls) {
 		redisInitOpenSSL();
-		tls = redisCreateSSLContext(opt.tls_ca, NULL, opt.tls_cert,
-					    opt.tls_key, NULL, &err);
-		if (!tls)
-			fatal("TLS: %s", redisSSLContextGetError(err));
+		tls_setup();
 	}
 	connect_now();
 }

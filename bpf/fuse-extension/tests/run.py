@@ -895,20 +895,25 @@ class Server:
         self.process.wait()
 
 
-def certificate(name):
-    """A key and a certificate that signs itself, for 127.0.0.1."""
+def certificate(name, address="127.0.0.1"):
+    """A key and a certificate that signs itself, for one address."""
     run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={name}", "-addext",
-         "subjectAltName=IP:127.0.0.1", "-keyout", f"/tmp/{name}.key", "-out", f"/tmp/{name}.crt"], check=True,
+         f"subjectAltName=IP:{address}", "-keyout", f"/tmp/{name}.key", "-out", f"/tmp/{name}.crt"], check=True,
         capture_output=True)
     return f"/tmp/{name}.crt"
 
 
 def tls(redis):
-    """The tracking connection over TLS; a server whose certificate is not trusted is not followed."""
-    ours, other = certificate("ours"), certificate("other")
-    cli = ("--tls", "--cacert", ours)
-    server = Server(6396, "--port", "0", "--tls-port", "6396", "--tls-cert-file", ours, "--tls-key-file",
-                    "/tmp/ours.key", "--tls-ca-cert-file", ours, "--tls-auth-clients", "no", cli=cli)
+    """The tracking connection over TLS; a certificate that is not trusted, or another host's, is not followed."""
+    ours, other, elsewhere = certificate("ours"), certificate("other"), certificate("elsewhere", "127.0.0.2")
+
+    def start(name):
+        cli = ("--tls", "--cacert", f"/tmp/{name}.crt")
+        return cli, Server(6396, "--port", "0", "--tls-port", "6396", "--tls-cert-file", f"/tmp/{name}.crt",
+                           "--tls-key-file", f"/tmp/{name}.key", "--tls-ca-cert-file", f"/tmp/{name}.crt",
+                           "--tls-auth-clients", "no", cli=cli)
+
+    cli, server = start("ours")
     try:
         e = Env(redis, extra=["--meta", "rediss://127.0.0.1:6396", "--tls-ca", ours])
         try:
@@ -918,11 +923,14 @@ def tls(redis):
                 f.size = 555
             redis_cli("-p", "6396", *cli, "incr", f"i{f.ino}")
             soon(lambda: same(e.path("f"), f))
-            e.agent.stop()
-            e.agent = Agent("lease", extra=["--meta", "rediss://127.0.0.1:6396", "--tls-ca", other], ready=False)
-            wait(lambda: "TLS with 127.0.0.1" in e.agent.text(), "the refusal of the certificate")
-            assert e.agent.metric("efuse_lease_seconds") == 0
-            assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: os.stat(e.path("f"))) > 0
+            for trusted, name in ((other, "ours"), (elsewhere, "elsewhere")):
+                e.agent.stop()
+                server.stop()
+                _, server = start(name)
+                e.agent = Agent("lease", extra=["--meta", "rediss://127.0.0.1:6396", "--tls-ca", trusted], ready=False)
+                wait(lambda: "TLS with 127.0.0.1" in e.agent.text(), f"the refusal of {name}, trusting {trusted}")
+                assert e.agent.metric("efuse_lease_seconds") == 0
+                assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: os.stat(e.path("f"))) > 0
         finally:
             e.close()
     finally:
