@@ -173,7 +173,7 @@ const walk: WorkloadFacts<"walk"> = {
   once: ["smoke"],
   parameters: {
     smoke: { files: 40, directories: 2, phaseSeconds: 0.2 },
-    attributes: { files: 400, directories: 20, phaseSeconds: 1.5 },
+    attributes: { files: 400, directories: 20, phaseSeconds: 1 },
     course: { files: 4000, directories: 80, phaseSeconds: 1 },
     paper: { files: 40000, directories: 800, phaseSeconds: 5 },
   },
@@ -223,7 +223,7 @@ export const workloads = {
     once: ["smoke"],
     parameters: {
       smoke: { files: 40, directories: 2, phaseSeconds: 0.2 },
-      attributes: { files: 200, directories: 10, phaseSeconds: 1.5 },
+      attributes: { files: 200, directories: 10, phaseSeconds: 1 },
       course: { files: 1000, directories: 20, phaseSeconds: 1 },
       paper: { files: 10000, directories: 100, phaseSeconds: 5 },
     },
