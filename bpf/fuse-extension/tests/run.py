@@ -875,6 +875,39 @@ def rmmod_in_use(redis):
     run(["insmod", f"{DIR}/efuse.ko"], check=True)
 
 
+def example(redis):
+    """examples/README.md: another program for one opcode, put in place of ours and taken out again."""
+    pins, prog = "/sys/fs/bpf/efuse-test", "/sys/fs/bpf/efuse-no-xattr"
+    handler = ["pinned", f"{pins}/handlers", "key", "22", "0", "0", "0"]
+    e = Env(redis, extra=["--opcodes", "lookup,getattr,getxattr", "--xattr-ttl", "1", "--pin", pins])
+
+    def capability():
+        try:
+            os.getxattr(e.path("f"), "security.capability")
+        except OSError as error:
+            return error.errno
+        return 0
+
+    def asked(expected):
+        return e.upcalls((t.GETXATTR,), lambda: expected.append(capability()))
+
+    try:
+        e.file("f")
+        errors = []
+        assert asked(errors) >= 1 and errors == [errno.ENODATA], errors
+        run(["bpftool", "prog", "load", f"{DIR}/no-xattr.bpf.o", prog, "type", "raw_tracepoint_writable"], check=True)
+        run(["bpftool", "map", "update", *handler, "value", "pinned", prog], check=True)
+        errors = []
+        assert asked(errors) == 0 and errors == [errno.EOPNOTSUPP], errors
+        run(["bpftool", "map", "delete", *handler], check=True)
+        errors = []
+        assert asked(errors) >= 1 and errors == [errno.ENODATA], errors
+    finally:
+        if os.path.exists(prog):
+            os.unlink(prog)
+        e.close()
+
+
 def redis_cli(*words):
     return run(["redis-cli", *words], capture_output=True, text=True).stdout.strip()
 
@@ -1113,6 +1146,7 @@ OTHERS = [
     ("a mount that goes and comes back", remount),
     ("kill -9 of the agent goes back to the daemon", killed),
     ("rule 10: rmmod is refused in use, and clean after", rmmod_in_use),
+    ("the example: another program for one opcode", example),
     ("TLS to Redis, and a certificate that is not trusted", tls),
     ("Sentinel, and a failover", sentinel),
     ("the module refuses layouts that are not sane", wrong_layout),
