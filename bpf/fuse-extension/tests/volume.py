@@ -5,6 +5,7 @@ machine, an agent for each, and TAP. For a virtual machine, as root."""
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def redis_start():
 def format_volume():
     """A new, empty volume."""
     quiet("redis-cli", "-p", "6398", "-n", "1", "flushall")
+    shutil.rmtree("/tmp/jfs-bucket", ignore_errors=True)
     os.makedirs("/tmp/jfs-bucket", exist_ok=True)
     subprocess.run(["juicefs", "format", "--storage", "file", "--bucket", "/tmp/jfs-bucket", "--trash-days", "0", META,
                     "test"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
