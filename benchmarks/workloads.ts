@@ -242,7 +242,7 @@ export const workloads = {
     "4 KiB reads at random places of a file that the caches hold: the cost of a read that stays on the node",
     "warm",
     ["randread", 4 * KiB, false],
-    { smoke: [4 * MiB, 1], attributes: [4 * MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+    { smoke: [4 * MiB, 0.5], attributes: [4 * MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
   ),
   "random-read-direct": fio(
     "random-read with O_DIRECT: past the page cache, so every read asks the daemon",

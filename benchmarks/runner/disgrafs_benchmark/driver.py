@@ -232,12 +232,11 @@ class Driver:
         record["invalid"] = first_invalid(readied)
         if record["invalid"]:
             return {}
-        starts, record["windowStart"] = self.start_times()
         files: dict[str, bytes] = {}
         if workload.kind == "ray-read":
-            answers, data = self.ray_read(workload, arm, seed, starts)
-            files["ray.json"] = data
+            answers, files["ray.json"] = self.ray_read(workload, arm, seed, record)
         else:
+            starts, record["windowStart"] = self.start_times()
             calls = {
                 name: agent.measure.remote(workload, arm, seed, starts[name]) for name, agent in self.agents.items()
             }
@@ -264,9 +263,7 @@ class Driver:
         starts = {name: start + offset for name, offset in offsets.items()}
         return starts, datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
 
-    def ray_read(
-        self, workload: Workload, arm: str, seed: int, starts: dict[str, float]
-    ) -> tuple[dict[str, Any], bytes]:
+    def ray_read(self, workload: Workload, arm: str, seed: int, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Let Ray tasks read the data set while the agents observe. Times are the driver's: Ray's own cost is in."""
         parameters = workload.parameters
         tasks = [name for name in self.plan.clients for _ in range(parameters["tasksPerClient"])]
@@ -280,7 +277,9 @@ class Driver:
             ]
             return list(ray.get(calls, timeout=GRACE_SECONDS + 10 * parameters["seconds"]))
 
-        submit([[] for _ in tasks])  # the worker processes are there before the clock runs
+        # The worker processes are there before the start is agreed: on a slow machine they take long.
+        submit([[] for _ in tasks])
+        starts, record["windowStart"] = self.start_times()
         begun = {name: agent.begin_answer.remote(workload, arm, starts[name]) for name, agent in self.agents.items()}
         answers = self.gather(begun, GRACE_SECONDS)
         if first_invalid(answers):

@@ -26,7 +26,7 @@ def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int,
         "--ioengine=psync",
         "--thread",
         "--time_based",
-        f"--runtime={parameters['seconds']}",
+        f"--runtime={round(parameters['seconds'] * 1000)}ms",
         "--fallocate=none",
         # What the window wrote is on the store before the next point begins.
         "--end_fsync=1",

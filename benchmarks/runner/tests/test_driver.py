@@ -64,7 +64,7 @@ class Cluster:
             setattr(exceptions, name, kind)
         names = {
             "get": lambda call, timeout=None: [one() for one in call] if isinstance(call, list) else call(),
-            "remote": lambda target: self if isinstance(target, type) else Task(),
+            "remote": lambda target: self if isinstance(target, type) else Task(self),
             "exceptions": exceptions,
         }
         names |= {"kill": lambda handle: self.log.append(f"{handle.agent.name} killed")}
@@ -88,6 +88,9 @@ class Cluster:
 class Task:
     """A function that Ray runs on a client: it only counts the files it is given."""
 
+    def __init__(self, cluster: "Cluster") -> None:
+        self.cluster = cluster
+
     def options(self, **options: Any) -> "Task":  # noqa: ANN401
         """Options of a task: it is pinned to a client, and not tried again behind the driver's back."""
         assert options["max_retries"] == 0
@@ -95,7 +98,12 @@ class Task:
 
     def remote(self, files: list[str]) -> Callable[[], dict[str, Any]]:
         """Start a task."""
-        return lambda: {"files": len(files), "bytes": 0, "seconds": 1}
+
+        def read() -> dict[str, Any]:
+            self.cluster.log.append(f"read {len(files)} files")
+            return {"files": len(files), "bytes": 0, "seconds": 1}
+
+        return read
 
 
 class FakeAgent:
@@ -116,6 +124,7 @@ class FakeAgent:
         return {"bootId": self.cluster.boots[self.name]}
 
     def clock(self) -> float:
+        self.note("clock")
         return 1000.0
 
     def prepare(self) -> dict[str, str]:
@@ -232,6 +241,19 @@ def test_all_arms_of_a_block_get_the_same_work_and_the_next_block_other_work(
     run(tmp_path, plan_file)
     seeds = [line.split()[-1] for line in cluster.log if line.startswith("node1 measure control")]
     assert seeds == ["7000"] + ["7001"] * 3 + ["7002"] * 3 + ["7003"] * 3
+
+
+def test_a_window_of_ray_tasks_is_agreed_on_when_their_processes_are_there(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    run(tmp_path, plan_file)
+    begin = cluster.log.index("node2 ready ray")
+    assert cluster.log[begin + 1 : begin + 9] == [
+        *["read 0 files", "read 0 files"],
+        *["node1 clock", "node2 clock"],
+        *["node1 begin ray ttl", "node2 begin ray ttl"],
+        *["read 4 files", "read 4 files"],
+    ]
 
 
 def test_points_that_are_there_are_not_taken_again(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:

@@ -1,0 +1,280 @@
+/**
+ * The runner on a real machine with real JuiceFS, Redis and Ray: what it does when things go wrong. Programs die with their
+ * agent, a run outlives a lost connection and a killed driver but not Ctrl-C, and what was not in force is INVALID.
+ * The run when all goes well, on a whole lab, is in tests/.
+ */
+import { join } from "node:path";
+import { nodeScript } from "../tests/support/nodeScript.ts";
+import { startTestVm, type TestVm } from "../tests/support/vm.ts";
+import { buildPlan, type Plan } from "./plan.ts";
+
+const here = import.meta.dirname;
+const minutes = (count: number): number => count * 60_000;
+const address = "10.77.0.10";
+const mountPoint = "/mnt/jfs";
+const meta = `redis://${address}:6379/0`;
+const python = "cd /opt/disgrafs/benchmarks && /opt/disgrafs/venv/bin/python -B";
+
+/** A script of benchmarks/nodes as a step runs it. */
+const script = (name: string, ...args: string[]): string => nodeScript(`../benchmarks/nodes/${name}`, args);
+
+/** A short run on this one machine: fio in both arms, twice. */
+const whole = buildPlan({
+  profile: "smoke",
+  seed: 1,
+  clients: ["vm"],
+  mountPoint,
+  redis: { host: address, port: 6379 },
+  cacheDroppers: [],
+  clock: "wall",
+  settings: {},
+  machineIds: ["vm"],
+});
+const turn = (index: number, ...names: string[]): Plan["blocks"][number] => ({
+  index,
+  warmUp: false,
+  slots: names.map((arm) => ({ label: arm, arm })),
+});
+const plan: Plan = {
+  ...whole,
+  workloads: whole.workloads.filter(({ name }) => name === "random-read"),
+  blocks: [turn(1, "ttl", "nocache"), turn(2, "nocache", "ttl")],
+};
+const folder = `/var/lib/disgrafs/benchmarks/${plan.runId}`;
+const unit = `disgrafs-benchmark@${plan.runId}.service`;
+
+let vm: TestVm;
+
+beforeAll(async () => {
+  vm = await startTestVm({ name: "benchmark", memoryMiB: 2048 });
+  await vm.push(join(here, "runner/disgrafs_benchmark"), "/opt/disgrafs/benchmarks");
+  await vm.push(join(here, "arms"), "/opt/disgrafs/benchmarks");
+  await vm.check(nodeScript("redis/start.sh", [address, "6379"], ["canary-password"]));
+  await vm.check(
+    nodeScript("juicefs/format.sh", [meta, "test", "file", "/var/lib/disgrafs/blocks/"], ["", ""]),
+  );
+  const options = ["--attr-cache=1 --entry-cache=1 --dir-entry-cache=1", "--buffer-size=64"];
+  const metrics = `${address}:9567`;
+  await vm.check(
+    nodeScript("juicefs/mount.sh", [meta, mountPoint, "/var/cache/juicefs", metrics, ...options]),
+  );
+}, minutes(10));
+
+afterAll(async () => {
+  expect(await vm.stop()).toEqual([]);
+}, minutes(3));
+
+describe("the lifeline", () => {
+  it(
+    "should end all programs of an agent that is killed, also those in a session of their own",
+    async () => {
+      await vm.check(`cat >/tmp/agent.py <<'PY'
+import time
+from disgrafs_benchmark.lifeline import Lifeline
+line = Lifeline("test")
+line.open()
+line.start(["sh", "-c", "setsid sleep 4321 & sleep 4321"])
+print("ready", flush=True)
+time.sleep(600)
+PY
+cd /opt/disgrafs/benchmarks
+PYTHONPATH=. setsid /opt/disgrafs/venv/bin/python -B /tmp/agent.py >/tmp/agent.out 2>&1 </dev/null &
+for i in $(seq 120); do grep -q ready /tmp/agent.out && break; sleep 0.5; done
+for i in $(seq 40); do [ "$(pgrep -fxc 'sleep 4321')" = 2 ] && break; sleep 0.2; done
+[ "$(pgrep -fxc 'sleep 4321')" = 2 ] || { cat /tmp/agent.out; exit 1; }
+pkill -KILL -f /tmp/agent.py`);
+      const left = await vm.run(
+        `for i in $(seq 60); do pgrep -fx 'sleep 4321' >/dev/null || break; sleep 0.5; done
+pgrep -fxc 'sleep 4321'; systemctl list-units --no-legend 'disgrafs-benchmark-test-*' | wc -l`,
+      );
+      expect(left.stdout.split("\n")).toEqual(["0", "0"]);
+    },
+    minutes(3),
+  );
+});
+
+describe("dropCaches.sh", () => {
+  it(
+    "should drop the node's caches for who connects, with the kernel's counts as proof",
+    async () => {
+      await vm.check(script("dropCaches.sh", address, "9436"));
+      const ask = `${python} -c '
+from disgrafs_benchmark.agent import drop_remote
+print(drop_remote("${address}")["step"])'`;
+      expect(await vm.check(ask)).toBe(`drop caches of ${address}`);
+      expect(await vm.check(`ss -Hltn 'sport = :9436' | awk '{ print $4 }'`)).toBe(`${address}:9436`);
+      await vm.check(script("keepCaches.sh"));
+      expect((await vm.run(ask)).exitCode).not.toBe(0);
+    },
+    minutes(3),
+  );
+});
+
+describe("an agent on a real mount", () => {
+  it(
+    "should take a point in the arm that is in force, and none when its proof fails",
+    async () => {
+      const metadata = whole.workloads.find(({ name }) => name === "metadata");
+      const still = {
+        ...plan.arms[0],
+        name: "still",
+        script: ["still.sh"],
+        counted: true,
+      };
+      const agentPlan = { ...plan, workloads: [metadata], arms: [...plan.arms, still] };
+      await vm.check(`cat >/opt/disgrafs/benchmarks/arms/still.sh <<'SH'
+[ "$1" != prove ] || echo '{"active": true, "count": 7}'
+SH
+cat >/tmp/plan.json <<'JSON'
+${JSON.stringify(agentPlan)}
+JSON`);
+      const text = await vm.check(`${python} - <<'PY'
+import json, pathlib, subprocess
+from disgrafs_benchmark.agent import Agent
+from disgrafs_benchmark.plan import read_plan
+plan = read_plan(pathlib.Path("/tmp/plan.json"))
+agent, work, said = Agent(plan, "vm"), plan.workloads[0], {}
+
+def turn(arm):
+    for answer in (agent.unmount_and_drop(), agent.mount_arm(arm)):
+        assert "invalid" not in answer, answer
+
+def measure(name, arm):
+    answer = agent.measure(work, arm, 1, 0)
+    said[name] = answer.get("invalid") or sorted(answer["files"])
+
+said["obstacles"] = agent.prepare()
+turn("nocache")
+measure("in force", "nocache")
+measure("another arm", "ttl")
+turn("still")
+measure("still", "still")
+turn("ttl")
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", plan.mount_point], check=True)
+measure("tmpfs", "ttl")
+subprocess.run(["umount", plan.mount_point], check=True)
+agent.clean_up()
+said["restored"] = agent.mount.state()["attr"]
+print(json.dumps(said))
+PY`);
+      expect(JSON.parse(text)).toEqual({
+        obstacles: {},
+        "in force": ["iostat.json", "loops.json"],
+        "another arm":
+          "the mount is not in arm ttl: attr is 0 s, not 1 s, entry is 0 s, not 1 s, dirEntry is 0 s, not 1 s",
+        still: "arm still was enabled, but its run count did not move",
+        tmpfs: `${mountPoint} is tmpfs, not fuse.juicefs`,
+        restored: 1,
+      });
+      expect(await vm.check(`ls -A ${mountPoint}/.disgrafs-benchmark/${plan.runId}`)).toBe("");
+    },
+    minutes(4),
+  );
+});
+
+describe("a run", () => {
+  const follow = (seconds = "120", position = "last"): string =>
+    script("follow.sh", plan.runId, seconds, position);
+  const active = async (): Promise<string> => (await vm.run(`systemctl is-active ${unit}`)).stdout;
+  /** A point's folder and when it was taken. */
+  const points = async (): Promise<string[]> => {
+    const text = await vm.check(
+      `cd ${folder}/points && for f in */point.json; do echo "$f $(jq -r .started $f) $(jq -r .invalid $f)"; done`,
+    );
+    return text.split("\n");
+  };
+  /** Waits on the machine for a condition. */
+  const until = (condition: string, seconds = 120): string =>
+    `for i in $(seq ${seconds * 2}); do ${condition} && exit 0; sleep 0.5; done; exit 1`;
+
+  beforeAll(async () => {
+    const ready = await vm.check(nodeScript("node/ready.sh", [".*", "/opt/disgrafs/venv"]));
+    const runtime = ready.split(" ").slice(1).join(" ");
+    const resources = JSON.stringify({ client_vm: 1 });
+    const args = ["head", "/opt/disgrafs/venv", address, address, "boot", "6380", resources, runtime, "100"];
+    await vm.check(nodeScript("ray/start.sh", args), 300);
+    await vm.check(script("place.sh", plan.runId, JSON.stringify(plan)));
+  }, minutes(6));
+
+  it(
+    "should go on when the connection is lost, and from where it was when its driver is killed",
+    async () => {
+      // The follower is killed without a word, as when the machine that follows is gone.
+      const lost = await vm.run(
+        `set -m; (
+${follow()}
+) & pid=$!
+for i in $(seq 400); do [ -e ${folder}/points/001-0-ttl-random-read ] && break; sleep 0.5; done
+kill -KILL -- -$pid; ls ${folder}/points`,
+        240,
+      );
+      expect(lost.stdout).toContain("001-0-ttl-random-read");
+      expect(await active()).toBe("active");
+      await vm.check(`systemctl kill --kill-whom=main --signal=KILL ${unit}`);
+      await vm.check(until(`! systemctl -q is-active ${unit}`));
+      const before = await points();
+      expect(before.length).toBeLessThan(4);
+      const done = await vm.run(follow(), 240);
+      expect(done.stderr).toMatch(/point \d of 4/);
+      expect(done.stdout).toBe(`${plan.runId} done`);
+      const after = await points();
+      expect(after).toHaveLength(4);
+      expect(after.slice(0, before.length)).toEqual(before);
+      expect(after.every((line) => line.endsWith(" null"))).toBe(true);
+      // Finished: neither a further start nor another point.
+      expect((await vm.run(follow())).stdout).toBe(`${plan.runId} done`);
+      expect(await points()).toEqual(after);
+    },
+    minutes(10),
+  );
+
+  it(
+    "should stop the workload and put the mount back on TERM, which Ctrl-C of up sends, and keep what it has",
+    async () => {
+      await vm.check(`rm -r ${folder}/finished ${folder}/points/002-*`);
+      const stopped = await vm.run(
+        `timeout 100 bash -s run <<'FOLLOW' &
+${follow()}
+FOLLOW
+pid=$!
+for i in $(seq 200); do pgrep -x fio >/dev/null && break; sleep 0.2; done
+pgrep -x fio >/dev/null && echo "fio ran"
+kill -TERM $pid; wait $pid; echo "status $?"`,
+        240,
+      );
+      expect(stopped.stdout.split("\n")).toEqual(["fio ran", "status 130"]);
+      expect(stopped.stderr).toContain("is being stopped on all nodes");
+      await vm.check(until(`! systemctl -q is-active ${unit}`, 60));
+      expect((await vm.run("pgrep -x 'fio|iostat'")).stdout).toBe("");
+      expect(await vm.check(`jq .AttrTimeout ${mountPoint}/.config`)).toBe("1000000000");
+      expect((await points()).length).toBeGreaterThanOrEqual(2);
+    },
+    minutes(6),
+  );
+
+  it(
+    "should show the end of the log of a driver that crashed",
+    async () => {
+      await vm.check(`mv ${folder}/plan.json ${folder}/plan.aside`);
+      const crashed = await vm.run(follow());
+      await vm.check(`mv ${folder}/plan.aside ${folder}/plan.json`);
+      expect(crashed.exitCode).toBe(1);
+      expect(crashed.stderr).toContain("No such file or directory: ");
+      expect(crashed.stderr).toContain("run up again to go on from there");
+    },
+    minutes(3),
+  );
+
+  it(
+    "should hand over to the next step after its time, fail if there is none, and stop by stop.sh",
+    async () => {
+      expect((await vm.run(follow("1", "more"))).exitCode).toBe(0);
+      const last = await vm.run(follow("1", "last"));
+      expect(last.exitCode).toBe(1);
+      expect(last.stderr).toContain("still runs after its time limit: run up again to wait on");
+      await vm.check(script("stop.sh", plan.runId));
+      expect(await active()).not.toBe("active");
+    },
+    minutes(3),
+  );
+});
