@@ -214,14 +214,16 @@ function dropsCaches({ roles }: Machine): boolean {
 
 /** Hash of what runs on the nodes: figures taken by another version of it are not mixed with new ones. */
 function runnerHash(): string {
-  const folder = fileURLToPath(new URL("./runner/disgrafs_benchmark/", import.meta.url));
   const hash = createHash("sha256");
-  for (const file of readdirSync(folder)
-    .filter((entry) => entry.endsWith(".py"))
-    .sort())
-    hash
-      .update(file)
-      .update("\0")
-      .update(readFileSync(join(folder, file)));
+  for (const folder of ["./runner/disgrafs_benchmark/", "./arms/"]) {
+    const path = fileURLToPath(new URL(folder, import.meta.url));
+    for (const file of readdirSync(path)
+      .filter((entry) => /\.(py|sh)$/.test(entry))
+      .sort())
+      hash
+        .update(file)
+        .update("\0")
+        .update(readFileSync(join(path, file)));
+  }
   return hash.digest("hex").slice(0, 12);
 }
