@@ -75,7 +75,7 @@ export async function runRemotely(
       if (stopping) return;
       finish(() => {
         if (exit) resolve(exit);
-        else reject(new ConnectionLost(lost, true));
+        else reject(new ConnectionLost(lost(session.why), true));
       });
     });
     signal.addEventListener("abort", stop);
@@ -84,9 +84,9 @@ export async function runRemotely(
   });
 }
 
-const lost =
-  "the SSH connection was lost while the command ran, so how it ended is not known and it may still run there; " +
-  "has the machine stopped, or rebooted?";
+const lost = (why: string): string =>
+  `the SSH connection was lost while the command ran (${why}), so how it ended is not known and it may still run ` +
+  "there; has the machine stopped, or rebooted?";
 
 /** Ends a process on the far side; what is left of it, in words, when that is not nothing. */
 async function end(running: RemoteProcess, session: Session): Promise<string | undefined> {

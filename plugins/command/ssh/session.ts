@@ -10,8 +10,11 @@ import { killCommand, listCommand, match, parseChildren, parseLeft } from "./kil
 
 /** Channels at once. sshd's MaxSessions is 10 unless set; two stay free for ending processes. */
 const mostChannels = 8;
-/** Milliseconds that a server has to open a channel; after that the connection counts as dead. */
-const openTimeout = 30_000;
+/**
+ * Milliseconds that a server has to open a channel; after that the connection counts as dead, and all that runs on it
+ * as lost. Longer than unanswered keepalives take: an overloaded machine is slow to start a shell, and not dead.
+ */
+const openTimeout = 90_000;
 /** Milliseconds that ending processes may take. */
 const killTimeout = 30_000;
 /** Times that the far side's processes are looked at before they are given up as unknown. */
@@ -47,15 +50,24 @@ export class Session {
   #order = 0;
   #kills: Kill[] = [];
   #killing = false;
+  #why = "the machine closed it";
 
   constructor(client: Client, stream: Duplex) {
     this.#client = client;
     this.#stream = stream;
-    client.on("error", () => undefined); // "close" follows.
+    // "close" follows.
+    client.on("error", (error) => {
+      this.#why = message(error);
+    });
     client.on("close", () => {
       this.#lost.abort();
       for (const wake of this.#queue.splice(0)) wake();
     });
+  }
+
+  /** Why the connection was lost, once it is. */
+  get why(): string {
+    return this.#why;
   }
 
   get closed(): boolean {
@@ -196,7 +208,10 @@ export class Session {
     };
     return new Promise((resolve, reject) => {
       const closed = (): void => end(() => reject(lost()));
-      const timer = setTimeout(() => this.close(), openTimeout);
+      const timer = setTimeout(() => {
+        this.#why = `no channel was opened in ${openTimeout / 1000} s`;
+        this.close();
+      }, openTimeout);
       const end = (outcome: () => void): void => {
         clearTimeout(timer);
         this.#lost.signal.removeEventListener("abort", closed);
