@@ -124,7 +124,7 @@ describe("a lab with extensions", () => {
       // From inside the extension's cgroup, to Redis on the same machine.
       await on(
         "meta",
-        `systemd-run -q --pipe --wait --slice=system.slice bash -c '${redis} set sockmap-test 1 && ${redis} del sockmap-test'`,
+        `systemd-run -q --scope --slice=system.slice bash -c '${redis} set sockmap-test 1 && ${redis} del sockmap-test'`,
       );
       const after = await Promise.all([status("node1", "fuse-latency"), status("node1", "packet-dma")]);
       for (const [index, now] of after.entries()) {
