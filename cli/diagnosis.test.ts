@@ -1,4 +1,4 @@
-import { cores, disk, memory, qemuNetworks, system } from "./diagnosis.ts";
+import { cores, disk, emulatorVersion, memory, qemuNetworks, system } from "./diagnosis.ts";
 
 const gibibyte = 2 ** 30;
 
@@ -29,6 +29,16 @@ describe("doctor", () => {
   it("takes one core for slow, not for wrong", () => {
     expect(cores(1).verdict).toBe("note");
     expect(cores(2).verdict).toBe("ok");
+  });
+
+  it("knows the emulators in which patched kernel code can crash a machine", () => {
+    const debian12 = "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright";
+    expect(emulatorVersion(debian12)).toMatchObject({
+      verdict: "note",
+      text: "QEMU 7.2.22, older than 8.1",
+    });
+    expect(emulatorVersion("QEMU emulator version 10.0.13 (Debian)")).toMatchObject({ verdict: "ok" });
+    expect(emulatorVersion("").verdict).toBe("bad");
   });
 
   it("says which private network QEMU can be plugged into", () => {

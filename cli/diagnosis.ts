@@ -30,6 +30,7 @@ export async function diagnose(): Promise<Finding[]> {
     await packages(),
     await python(),
     await qemu(),
+    await emulator(),
     await userNamespaces(),
     node(),
     await pulumi(),
@@ -152,6 +153,26 @@ export function qemuNetworks(help: string): Finding {
     text,
     advice: "other users of this computer could join that network",
   };
+}
+
+async function emulator(): Promise<Finding> {
+  const { stdout, failed } = await execa("qemu-system-x86_64", ["--version"], { reject: false });
+  return emulatorVersion(failed ? "" : stdout);
+}
+
+/**
+ * Takes what `--version` prints. Before 8.1 (QEMU's commit deba78709ae8), an emulated CPU can go on running code that
+ * another has just patched, and the guest ends in "Oops: int3".
+ */
+export function emulatorVersion(text: string): Finding {
+  const subject = "emulator";
+  const version = /version (\d+\.\d+(\.\d+)?)/.exec(text)?.[1];
+  if (version === undefined) return { subject, verdict: "bad", text: "QEMU says no version" };
+  if (atLeast(version, "8.1")) return { subject, verdict: "ok", text: `QEMU ${version}` };
+  const advice =
+    "an emulated machine of 2 CPUs can crash while an eBPF extension is attached; QEMU 8.1 or newer " +
+    "(Debian 13), KVM, or nodes with cpus: 1 avoid it";
+  return { subject, verdict: "note", text: `QEMU ${version}, older than 8.1`, advice };
 }
 
 /** What mmdebstrap needs when we are not root. */
