@@ -40,6 +40,9 @@ export const debianPackages = {
     starts: "sshd on port 22",
   },
   "redis-server": { why: "tests that need a real Redis", purpose: "test", starts: "Redis on 127.0.0.1:6379" },
+  spin: { why: "checks the model of the FUSE extension's protocol", purpose: "test" },
+  gcc: { why: "compiles what spin makes of the model", purpose: "test" },
+  "libc6-dev": { why: "the same", purpose: "test" },
   socat: { why: "the metadata service and S3 of an emulated EC2 machine (tests/aws/ec2)", purpose: "test" },
   shellcheck: { why: "lint of bash scripts", purpose: "test" },
 } as const satisfies Record<string, DebianPackage>;

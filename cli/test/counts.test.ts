@@ -1,6 +1,8 @@
 /** The samples are what jest 30 and pytest 9 wrote for small projects with a test of each kind. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { closingLine, jestCounts, junitCounts, oneCheck, total } from "./counts.ts";
+import { closingLine, jestCounts, junitCounts, oneCheck, tapCounts, total } from "./counts.ts";
 
 const sample = (name: string): string => join(import.meta.dirname, "samples", name);
 
@@ -34,6 +36,29 @@ describe("junitCounts", () => {
       failures: ["test_carries", "test_uses_server"],
       skips: ["test_overflows"],
     });
+  });
+});
+
+describe("tapCounts", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tap-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const report = (text: string): string => {
+    writeFileSync(join(folder, "report"), text);
+    return join(folder, "report");
+  };
+
+  it("counts what passed and failed, with its title", () => {
+    expect(tapCounts(report("ok 1 - adds\nnot ok 2 - carries\n1..2\n"), 1)).toMatchObject({
+      passed: 1,
+      failed: 1,
+      failures: ["carries"],
+    });
+  });
+
+  it("counts what was planned and did not come, and a run without its plan, as failed", () => {
+    expect(tapCounts(report("1..3\nok 1 - adds\n"), 0)).toMatchObject({ passed: 1, failed: 2 });
+    expect(tapCounts(report("ok 1 - adds\n"), 0)).toMatchObject({ passed: 1, failed: 1 });
+    expect(tapCounts(join(folder, "no-such-file"), 1)).toMatchObject({ passed: 0, failed: 1 });
   });
 });
 

@@ -100,6 +100,22 @@ export const junitCounts: Counter = (report, exitCode) => {
   );
 };
 
+/** TAP, as shell tests print it: `ok 1 - title`, `not ok 2 - title`, and the plan `1..2`. */
+export const tapCounts: Counter = (report, exitCode) => {
+  if (!existsSync(report)) return withExit(none, exitCode);
+  const lines = readFileSync(report, "utf8").split("\n");
+  const titles = (state: string): string[] =>
+    lines.flatMap((line) => new RegExp(`^${state} \\d+ - (.*)$`).exec(line)?.[1] ?? []);
+  const [passed, failures] = [titles("ok"), titles("not ok")];
+  const planned = Number(lines.map((line) => /^1\.\.(\d+)$/.exec(line)?.[1]).find(Boolean) ?? 0);
+  // Fewer than planned, or no plan at all: it ended before its end.
+  const missing = Math.max(planned - passed.length - failures.length, planned === 0 ? 1 : 0);
+  return withExit(
+    { passed: passed.length, failed: failures.length + missing, skipped: 0, failures, skips: [] },
+    exitCode,
+  );
+};
+
 /** A runner that failed has at least one failure, whatever its report says. */
 function withExit(counts: Counts, exitCode: number): Counts {
   return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { nodeFolder } from "../checkout.ts";
 import { devVenv } from "../setup/python.ts";
-import { jestCounts, junitCounts, oneCheck, type Counter } from "./counts.ts";
+import { jestCounts, junitCounts, oneCheck, tapCounts, type Counter } from "./counts.ts";
 
 export interface Suite {
   readonly name: string;
@@ -75,6 +75,13 @@ export const suites: readonly Suite[] = [
   },
   jest("unit", "nothing but Node.js", 10),
   ...pythonProjects.flatMap(pythonSuites),
+  {
+    name: "model",
+    what: "the FUSE extension's protocol, every state of it, with each rule and without (spin)",
+    command: ["bash", "-c", "set -o pipefail; bpf/fuse-extension/model/run.sh | tee REPORT"],
+    counter: tapCounts,
+    minutes: 15,
+  },
   jest("sshd", "the command plugin against a real OpenSSH server on loopback", 15, "1"),
   jest("engine", "a real Pulumi engine, no machine", 15, "1"),
   jest("browser", "the report in a headless Chromium", 10, "1"),
