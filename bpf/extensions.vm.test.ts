@@ -154,7 +154,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
       const { stdout, stderr } = await vm.run(`bash /opt/disgrafs/tests/${name}/vm.sh`, 900);
       say(stdout.replaceAll(/^/gm, `${kernel} ${name}: `));
       const failed = failures(stdout);
-      if (failed.length > 0) say(stderr);
+      if (failed.length > 0) say(`${stderr}\n${vm.console()}`);
       expect(failed).toEqual([]);
     },
     minutes(16),

@@ -78,11 +78,9 @@ static int set_draining(int control)
 static int unread(struct redis_sockmap_bpf *skel, int sockets, bool show)
 {
 	union bpf_iter_link_info info = { .map.map_fd = sockets };
-	struct bpf_iter_attach_opts opts = {
-		.sz = sizeof(opts),
-		.link_info = &info,
-		.link_info_len = sizeof(info),
-	};
+	/* The macro zeroes the padding too, which libbpf insists on. */
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
+		    .link_info_len = sizeof(info));
 	struct bpf_link *link;
 	struct rs_queue queue;
 	int fd, n = 0;

@@ -2,6 +2,7 @@
  * One local VM for a test, without Pulumi: started with the same code as the lab's machines, reached by ssh, and gone
  * with everything it had when the test ends.
  */
+import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
@@ -38,6 +39,8 @@ export interface TestVm {
   push(localPath: string, remoteFolder: string): Promise<void>;
   /** Copies a file or folder from the machine. */
   pull(remotePath: string, localPath: string): Promise<void>;
+  /** The end of what its kernel said on the serial line: a crash is only there. */
+  console(): string;
   /** Restarts the guest and waits until it answers again. */
   reboot(): Promise<void>;
   /** Stops it, removes what it had, and returns what is left: nothing, if all is well. */
@@ -94,6 +97,10 @@ class Vm implements TestVm {
   constructor(stack: string, name: string) {
     this.stack = stack;
     this.name = name;
+  }
+
+  console(): string {
+    return readFileSync(`${machineFolder(this.stack, this.name)}/console.log`, "utf8").slice(-8000);
   }
 
   async run(script: string, timeoutSeconds = 120): Promise<Result> {
