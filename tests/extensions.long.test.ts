@@ -2,41 +2,21 @@
  * The extensions in a whole lab, as a user has them: settings in, verdicts out, at work on Redis and JuiceFS,
  * left alone by a second `up`, gone when the settings no longer name them. Each test goes on from the one before.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { Verdict } from "../provisioning/extensions/extension.ts";
 import type { ExtensionName } from "../provisioning/extensions/table.ts";
 import { checkout, sshConfigFile } from "../stacks/local/paths.ts";
+import { changes, onNode, pulumi, removeStack, story, succeed } from "./support/lab.ts";
 
 const stack = `exttest-${process.pid}`;
 const minutes = (count: number): number => count * 60_000;
 const own = ["fuse-latency", "packet-dma", "redis-sockmap"] as const satisfies ExtensionName[];
 const samePackets = readFileSync(join(checkout, "bpf/packet-dma/same_packets.py"), "utf8");
 
-async function lab(...args: string[]): Promise<string> {
-  const result = await execa(join(checkout, "lab"), args, { all: true, reject: false, stdin: "ignore" });
-  if (result.exitCode !== 0) throw new Error(`./lab ${args.join(" ")}:\n${result.all.slice(-4000)}`);
-  return result.all;
-}
-
-async function pulumi(...args: string[]): Promise<string> {
-  const { stdout } = await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi "$@"', "pulumi", ...args], {
-    cwd: checkout,
-    stdin: "ignore",
-  });
-  return stdout;
-}
-
-/** Standard output of a bash script on a node; throws when any of its commands fails. */
-async function on(node: string, script: string): Promise<string> {
-  const { stdout } = await execa(
-    "ssh",
-    ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", node, "bash -s"],
-    { input: `set -euo pipefail\nrun() {\n${script}\n}\nrun </dev/null\n` },
-  );
-  return stdout;
-}
+const on = (node: string, script: string): Promise<string> => onNode(stack, node, script);
+const { step } = story();
 
 interface Output {
   readonly extension: ExtensionName;
@@ -66,36 +46,16 @@ const leftOn = (node: string): Promise<string> =>
 
 const redis = "REDISCLI_AUTH=$(cat /etc/disgrafs/redis-password) redis-cli -h 10.77.0.10";
 
-/** A step of the story. What follows a step that failed would only fail for that reason, and take its time. */
-let broken = false;
-function step(name: string, work: () => Promise<void>, limit: number): void {
-  it(
-    name,
-    async () => {
-      if (broken) throw new Error("not tried: an earlier step failed");
-      broken = true;
-      await work();
-      broken = false;
-    },
-    limit,
-  );
-}
-
 describe("a lab with extensions", () => {
   afterAll(async () => {
-    await lab("down", "--stack", stack).catch(() => undefined);
-    await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi stack rm --yes "$0"', stack], {
-      cwd: checkout,
-      reject: false,
-    });
-    rmSync(join(checkout, `Pulumi.${stack}.yaml`), { force: true });
+    await removeStack(stack);
   }, minutes(5));
 
   step(
     "comes up with each of them supported, and proven by its programs' runs",
     async () => {
       const settings = ["benchmark=none", ...own.map((name) => `extensions.${name}.required=true`)];
-      await lab("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));
+      await succeed("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));
       const found = await verdicts();
       expect(found.map(({ extension, node }) => `${extension} on ${node}`)).toEqual([
         "fuse-latency on node1",
@@ -201,8 +161,8 @@ describe("a lab with extensions", () => {
   step(
     "has nothing to do when it is asked again",
     async () => {
-      const again = await lab("up", "--stack", stack);
-      expect(again).not.toMatch(/^ {4}[+~-]+ ?\d+ (created|updated|deleted|replaced)/m);
+      const again = await succeed("up", "--stack", stack);
+      expect(changes(again)).toEqual([]);
       expect(again).toMatch(/\d+ unchanged/);
     },
     minutes(3),
@@ -212,7 +172,7 @@ describe("a lab with extensions", () => {
     "removes the one that the settings no longer name, and leaves the others",
     async () => {
       await pulumi("config", "rm", "--path", "extensions.packet-dma", "-s", stack);
-      await lab("up", "--stack", stack);
+      await succeed("up", "--stack", stack);
       expect((await verdicts()).map(({ extension }) => extension)).toEqual([
         "fuse-latency",
         "fuse-latency",
@@ -232,9 +192,9 @@ describe("a lab with extensions", () => {
       for (const name of own.filter((each) => each !== "packet-dma")) {
         await pulumi("config", "rm", "--path", `extensions.${name}`, "-s", stack);
       }
-      await lab("up", "--stack", stack);
+      await succeed("up", "--stack", stack);
       expect(await Promise.all(["meta", "node1", "node2"].map(leftOn))).toEqual(["", "", ""]);
-      expect(await lab("down", "--stack", stack)).toContain(`0 left of stack ${stack}`);
+      expect(await succeed("down", "--stack", stack)).toContain(`0 left of stack ${stack}`);
     },
     minutes(6),
   );

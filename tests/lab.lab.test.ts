@@ -14,58 +14,18 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { execa } from "execa";
 import { filesBelow } from "../stacks/local/files.ts";
-import { checkout, machineFolder, sshConfigFile, stackFolder } from "../stacks/local/paths.ts";
+import { checkout, machineFolder, stackFolder } from "../stacks/local/paths.ts";
 import { isRunning, vmState } from "../stacks/local/vm.ts";
+import { changes, lab, onNode, pulumi, removeStack, story, succeed } from "./support/lab.ts";
 
 const stack = `labtest-${process.pid}`;
 const second = `second.lab_${process.pid}`;
 const minutes = (count: number): number => count * 60_000;
 
-interface Outcome {
-  readonly exitCode: number;
-  readonly output: string;
-}
-
-async function lab(...args: string[]): Promise<Outcome> {
-  const result = await execa(join(checkout, "lab"), args, { all: true, reject: false, stdin: "ignore" });
-  return { exitCode: result.exitCode ?? 255, output: result.all };
-}
-
-/** Like `lab`, and the test has failed with the end of what it printed when the command has. */
-async function succeed(...args: string[]): Promise<string> {
-  const { exitCode, output } = await lab(...args);
-  if (exitCode !== 0)
-    throw new Error(`./lab ${args.join(" ")} ended with ${exitCode}:\n${output.slice(-4000)}`);
-  return output;
-}
-
-async function pulumi(...args: string[]): Promise<string> {
-  const { stdout } = await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi "$@"', "pulumi", ...args], {
-    cwd: checkout,
-    stdin: "ignore",
-  });
-  return stdout;
-}
-
-async function on(node: string, script: string): Promise<string> {
-  const { stdout } = await execa(
-    "ssh",
-    ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", node, "bash -s"],
-    {
-      input: `set -euo pipefail\n${script}\n`,
-    },
-  );
-  return stdout;
-}
-
-/** The lines of "Resources:" that say that something changed. */
-function changes(output: string): string[] {
-  return output
-    .split("\n")
-    .filter((line) => /^ {4}[+~-]+ ?\d+ (created|updated|deleted|replaced)/.test(line));
-}
+const on = (node: string, script: string): Promise<string> => onNode(stack, node, script);
+const tale = story();
+const { step } = tale;
 
 /** What the machines have to say, kept where CI and a person can read it when the machines are gone. */
 async function keepLogs(): Promise<void> {
@@ -83,32 +43,10 @@ async function keepLogs(): Promise<void> {
   }
 }
 
-/** A step of the story. What follows a step that failed would only fail for that reason, and take its time. */
-let broken = false;
-function step(name: string, work: () => Promise<void>, limit: number): void {
-  it(
-    name,
-    async () => {
-      if (broken) throw new Error("not tried: an earlier step failed");
-      broken = true;
-      await work();
-      broken = false;
-    },
-    limit,
-  );
-}
-
 describe("a lab on this machine", () => {
   afterAll(async () => {
-    if (broken) await keepLogs();
-    for (const name of [stack, second]) {
-      await lab("down", "--stack", name);
-      await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi stack rm --yes "$0"', name], {
-        cwd: checkout,
-        reject: false,
-      });
-      rmSync(join(checkout, `Pulumi.${name}.yaml`), { force: true });
-    }
+    if (tale.broken) await keepLogs();
+    for (const name of [stack, second]) await removeStack(name);
   }, minutes(5));
 
   step(

@@ -1,0 +1,86 @@
+/** What tests of a whole lab share: its command line, its machines, and steps of which each goes on from the one before. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { checkout, sshConfigFile } from "../../stacks/local/paths.ts";
+
+export interface Outcome {
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+/** Runs `./lab`; does not throw when it fails. */
+export async function lab(...args: string[]): Promise<Outcome> {
+  const result = await execa(join(checkout, "lab"), args, { all: true, reject: false, stdin: "ignore" });
+  return { exitCode: result.exitCode ?? 255, output: result.all };
+}
+
+/** Like `lab`, and the test has failed with the end of what it printed when the command has. */
+export async function succeed(...args: string[]): Promise<string> {
+  const { exitCode, output } = await lab(...args);
+  if (exitCode !== 0)
+    throw new Error(`./lab ${args.join(" ")} ended with ${exitCode}:\n${output.slice(-4000)}`);
+  return output;
+}
+
+/** Standard output of plain `pulumi`, in the environment that `./lab env` gives. */
+export async function pulumi(...args: string[]): Promise<string> {
+  const { stdout } = await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi "$@"', "pulumi", ...args], {
+    cwd: checkout,
+    stdin: "ignore",
+  });
+  return stdout;
+}
+
+/** Standard output of a bash script on a node; throws when any of its commands fails. */
+export async function onNode(stack: string, node: string, script: string): Promise<string> {
+  const { stdout } = await execa(
+    "ssh",
+    ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", node, "bash -s"],
+    // A function that has been read whole: no command in it can eat the rest of the script.
+    { input: `set -euo pipefail\nrun() {\n${script}\n}\nrun </dev/null\n` },
+  );
+  return stdout;
+}
+
+/** The lines of "Resources:" that say that something changed. */
+export function changes(output: string): string[] {
+  return output
+    .split("\n")
+    .filter((line) => /^ {4}[+~-]+ ?\d+ (created|updated|deleted|replaced)/.test(line));
+}
+
+/** Takes a stack down, with its record and its settings, whatever state it is in. */
+export async function removeStack(name: string): Promise<void> {
+  await lab("down", "--stack", name);
+  await pulumi("stack", "rm", "--yes", name).catch(() => undefined);
+  rmSync(join(checkout, `Pulumi.${name}.yaml`), { force: true });
+}
+
+export interface Story {
+  /** A test. What follows one that failed would only fail for that reason, and take its time. */
+  readonly step: (name: string, work: () => Promise<void>, limit: number) => void;
+  /** Whether a step has failed. */
+  readonly broken: boolean;
+}
+
+export function story(): Story {
+  let broken = false;
+  return {
+    step: (name, work, limit) => {
+      it(
+        name,
+        async () => {
+          if (broken) throw new Error("not tried: an earlier step failed");
+          broken = true;
+          await work();
+          broken = false;
+        },
+        limit,
+      );
+    },
+    get broken() {
+      return broken;
+    },
+  };
+}
