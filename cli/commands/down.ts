@@ -17,7 +17,7 @@ interface Options {
 export const down = new Command("down")
   .description("take the cluster down, and show that nothing is left")
   .option("-s, --stack <name>", "the stack", "local")
-  .option("--purge", "also remove the stack's record and the cache of images", false)
+  .option("--purge", "also remove the stack's record, and the cache of images if nothing else uses it", false)
   .addHelpText(
     "after",
     `
