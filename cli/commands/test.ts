@@ -11,6 +11,7 @@ import { suites, type Suite } from "../test/suites.ts";
 interface Options {
   readonly only?: string;
   readonly kernels?: string;
+  readonly again: boolean;
   readonly list: boolean;
 }
 
@@ -21,6 +22,7 @@ export const test = new Command("test")
   .description("set this machine up, then run every test")
   .option("--only <suites>", "only these, with commas between them")
   .option("--kernels <list>", 'kernels for vm tests: "all", or names with commas between them')
+  .option("--again", "run a test file that failed once more, and tell what was flaky (CI does)", false)
   .option("--list", "print the suites, and run nothing", false)
   .addHelpText(
     "after",
@@ -47,7 +49,7 @@ Examples:
     if (options.kernels !== undefined) env.DISGRAFS_KERNELS = options.kernels;
     // Counted from the start of this process: set-up takes its part of CI's time.
     const totalMinutes = process.env.CI ? ciMinutes - performance.now() / 60_000 : undefined;
-    const good = await runSuites(chosen, { env, totalMinutes });
+    const good = await runSuites(chosen, { env, totalMinutes, again: options.again });
     process.exitCode = good ? 0 : 1;
   });
 

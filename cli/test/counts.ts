@@ -1,6 +1,7 @@
 /** How many tests a runner ran, read from the report that the runner itself writes. */
 import { existsSync, readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
+import { readJestReport } from "./jestReport.ts";
 
 export interface Counts {
   readonly passed: number;
@@ -22,26 +23,10 @@ const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [], skips: []
 export const oneCheck: Counter = (_report, exitCode) =>
   exitCode === 0 ? { ...none, passed: 1 } : { ...none, failed: 1 };
 
-interface JestReport {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly status: string;
-    readonly assertionResults: readonly {
-      readonly status: string;
-      readonly fullName: string;
-      readonly failureMessages?: readonly string[];
-    }[];
-  }[];
-}
-
 /** jest's `--json`. A file that could not be loaded has no tests in it, and counts as one failed. */
 export const jestCounts: Counter = (report, exitCode) => {
   if (!existsSync(report)) return withExit(none, exitCode);
-  const result = JSON.parse(readFileSync(report, "utf8")) as JestReport;
+  const result = readJestReport(report);
   const broken = result.testResults
     .filter(
       (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
@@ -56,14 +41,16 @@ export const jestCounts: Counter = (report, exitCode) => {
     .flatMap((file) => file.assertionResults)
     .map((test) => [test.fullName, withoutStack((test.failureMessages ?? []).join("\n"))] as const)
     .filter(([, reason]) => reason !== "");
+  const failures = [...names("failed"), ...broken];
+  const skips = names("pending", "todo", "skipped");
   return withExit(
     {
-      passed: result.numPassedTests,
-      failed: result.numFailedTests + broken.length,
-      skipped: result.numPendingTests + result.numTodoTests,
-      failures: [...names("failed"), ...broken],
+      passed: names("passed").length,
+      failed: failures.length,
+      skipped: skips.length,
+      failures,
       reasons: Object.fromEntries(reasons),
-      skips: names("pending", "todo", "skipped"),
+      skips,
     },
     exitCode,
   );

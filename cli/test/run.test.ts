@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { identify } from "../../stacks/local/process.ts";
 import { choose } from "../commands/test.ts";
 import { jestCounts, junitCounts, oneCheck } from "./counts.ts";
-import { runSuites } from "./run.ts";
+import { runSuites, type RunOptions } from "./run.ts";
 import { suites, type Suite } from "./suites.ts";
 
 let folder: string;
@@ -16,11 +16,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const run = (all: Suite[], totalMinutes?: number): Promise<boolean> =>
+const run = (all: Suite[], more: Partial<RunOptions> = {}): Promise<boolean> =>
   runSuites(all, {
     env: process.env,
     folder,
-    totalMinutes,
+    ...more,
     output: {
       moving: false,
       write: (text) => {
@@ -60,10 +60,6 @@ describe("runSuites", () => {
 
   it("shows why, where the runner's report says so, and not the end of its log", async () => {
     const why = JSON.stringify({
-      numPassedTests: 0,
-      numFailedTests: 1,
-      numPendingTests: 0,
-      numTodoTests: 0,
       testResults: [
         {
           name: "a.test.ts",
@@ -103,7 +99,7 @@ describe("runSuites", () => {
   });
 
   it("counts as failed what the time for all suites does not reach", async () => {
-    await expect(run([shell("late", "true")], 0.4)).resolves.toBe(false);
+    await expect(run([shell("late", "true")], { totalMinutes: 0.4 })).resolves.toBe(false);
     expect(written).toContain("not run: the time for all suites is used up");
   });
 
@@ -111,6 +107,66 @@ describe("runSuites", () => {
     const gone = shell("gone", "", { command: ["/no/such/program"] });
     await expect(run([gone])).resolves.toBe(false);
     expect(written).toMatch(/^gone .* it could not be started: .*ENOENT/m);
+  });
+});
+
+describe("a file that failed, run again", () => {
+  const tests = (file: string, ...states: string[]): object => ({
+    name: file,
+    status: states.includes("failed") ? "failed" : "passed",
+    assertionResults: states.map((status, index) => ({
+      status,
+      fullName: `${file} ${index}`,
+      failureMessages: status === "failed" ? ["Error: too late"] : [],
+    })),
+  });
+  /** A runner that writes these reports one after the other, and what files it was told to run. */
+  const runner = (...reports: (readonly object[])[]): Suite => {
+    reports.forEach((testResults, index) =>
+      writeFileSync(join(folder, `${index}.json`), JSON.stringify({ testResults })),
+    );
+    writeFileSync(join(folder, "told"), "");
+    const script = `echo "files: $*" >>'${folder}/told'; n=$(($(wc -l <'${folder}/told') - 1))
+cp '${folder}'/$n.json REPORT; ! grep -q '"failed"' '${folder}'/$n.json`;
+    return {
+      ...shell("jest", script, { counter: jestCounts, byFile: true }),
+      command: ["bash", "-c", script, "jest"],
+    };
+  };
+  const told = (): string[] => readFileSync(join(folder, "told"), "utf8").trimEnd().split("\n");
+
+  it("should pass with what was flaky named, and why, and run no other file", async () => {
+    const jest = runner(
+      [tests("a", "passed"), tests("b", "passed", "failed")],
+      [tests("b", "passed", "passed")],
+    );
+    await expect(run([jest], { again: true })).resolves.toBe(true);
+    expect(told()).toEqual(["files: ", "files: b"]);
+    expect(written).toContain(
+      "flaky: b 1: failed, and passed when run again; it failed for:\nError: too late\n",
+    );
+    expect(lastLine()).toBe("3 passed, 0 failed, 0 skipped");
+  });
+
+  it("should fail when it fails again, and count each test once", async () => {
+    const failing = [tests("b", "passed", "failed")];
+    await expect(run([runner([tests("a", "passed"), ...failing], failing)], { again: true })).resolves.toBe(
+      false,
+    );
+    expect(lastLine()).toBe("2 passed, 1 failed, 0 skipped");
+    expect(written).not.toContain("flaky");
+  });
+
+  it("should not happen when much is broken, a suite has no files, or nobody asked for it", async () => {
+    const all = [tests("a", "failed"), tests("b", "failed"), tests("c", "failed")];
+    const tryIt = async (count: number, more: Partial<Suite>, again: boolean): Promise<void> => {
+      const suite = { ...runner(all.slice(0, count)), ...more };
+      await expect(run([suite], { again })).resolves.toBe(false);
+      expect(told()).toEqual(["files:"]);
+    };
+    await tryIt(3, {}, true);
+    await tryIt(2, { byFile: undefined }, true);
+    await tryIt(2, {}, false);
   });
 });
 

@@ -1,10 +1,11 @@
 /** Runs test suites one after another, each under its deadline, and says what came of them. */
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { inCheckout, inLab } from "../checkout.ts";
 import { duration, Ticker, type Output } from "../setup/runner.ts";
 import { closingLine, total, type Counts } from "./counts.ts";
+import { failedFiles, replaceResults } from "./jestReport.ts";
 import type { Suite } from "./suites.ts";
 
 export interface SuiteResult {
@@ -15,6 +16,8 @@ export interface SuiteResult {
   readonly problem?: string;
   /** Everything it printed. */
   readonly log: string;
+  /** Tests that failed at first and passed when their file was run again, and why they failed. */
+  readonly flaky?: readonly { readonly name: string; readonly why: string }[];
 }
 
 export interface RunOptions {
@@ -24,7 +27,12 @@ export interface RunOptions {
   readonly output?: Output;
   /** Time for all suites: what does not fit has failed. */
   readonly totalMinutes?: number;
+  /** Run a file of a suite's tests once more when it failed, and tell of it. */
+  readonly again?: boolean;
 }
+
+/** With more broken files than this, it is not one unlucky moment. */
+const filesAgain = 2;
 
 const standardOutput: Output = {
   moving: process.stdout.isTTY && process.env.TERM !== "dumb",
@@ -41,9 +49,26 @@ export async function runSuites(suites: readonly Suite[], options: RunOptions): 
   const interruption = watchForInterrupt();
   for (const suite of suites) {
     if (interruption.signal.aborted) break;
-    const result = await runSuite(suite, folder, end, output, options.env, interruption.signal);
+    const run = (each: Suite): Promise<SuiteResult> =>
+      runSuite(each, folder, end, output, options.env, interruption.signal);
+    let result = await run(suite);
     output.write(`${resultLine(result)}\n`);
-    if (isBad(result)) output.write(failureText(result));
+    if (isBad(result)) {
+      output.write(failureText(result));
+      const files = options.again === true ? filesToRunAgain(result, folder) : [];
+      if (files.length > 0) {
+        output.write(
+          `${suite.name}: once more, to tell a flaw from an unlucky moment: ${files.join(", ")}\n`,
+        );
+        const second = await run({
+          ...suite,
+          name: `${suite.name}-again`,
+          command: [...suite.command, ...files],
+        });
+        if (isBad(second)) output.write(failureText(second));
+        result = together(result, second, folder);
+      }
+    }
     results.push(result);
   }
   interruption.stop();
@@ -51,11 +76,44 @@ export async function runSuites(suites: readonly Suite[], options: RunOptions): 
   output.write("\nsuite        passed  failed  skipped      time\n");
   for (const result of results) output.write(`${resultLine(result)}\n`);
   for (const name of sum.skips) output.write(`skipped: ${name}\n`);
+  for (const { name, why } of results.flatMap(({ flaky }) => flaky ?? [])) {
+    output.write(
+      `flaky: ${name}: failed, and passed when run again; it failed for:\n${firstLines(why, 20)}\n`,
+    );
+  }
   const notRun = suites.slice(results.length).map((suite) => suite.name);
   if (notRun.length > 0) output.write(`interrupted; not run: ${notRun.join(", ")}\n`);
   output.write(`${closingLine(sum)}\n`);
   return notRun.length === 0 && !results.some(isBad);
 }
+
+const reportOf = (suite: string, folder: string): string => `${folder}/${suite}.report`;
+
+/** The files that failed, where running them by themselves could tell something. */
+function filesToRunAgain({ suite, problem }: SuiteResult, folder: string): readonly string[] {
+  const report = reportOf(suite.name, folder);
+  if (suite.byFile === undefined || problem !== undefined || !existsSync(report)) return [];
+  const files = failedFiles(report);
+  return files.length > filesAgain ? [] : files;
+}
+
+/** What both runs say: of a file that ran twice, the second; what only then passed is flaky. */
+function together(first: SuiteResult, second: SuiteResult, folder: string): SuiteResult {
+  const report = reportOf(first.suite.name, folder);
+  const milliseconds = first.milliseconds + second.milliseconds;
+  // The second run broke off: the first one's word stands.
+  if (second.problem !== undefined || !existsSync(reportOf(second.suite.name, folder))) {
+    return { ...first, milliseconds };
+  }
+  replaceResults(report, reportOf(second.suite.name, folder));
+  const counts = first.suite.counter(report, second.counts.failed > 0 ? 1 : 0);
+  const flaky = first.counts.failures
+    .filter((name) => !counts.failures.includes(name))
+    .map((name) => ({ name, why: first.counts.reasons?.[name] ?? `see ${first.log}` }));
+  return { ...first, counts, milliseconds, flaky };
+}
+
+const firstLines = (text: string, count: number): string => text.split("\n").slice(0, count).join("\n");
 
 function isBad(result: SuiteResult): boolean {
   return result.counts.failed > 0 || result.problem !== undefined;
@@ -70,7 +128,7 @@ async function runSuite(
   interrupted: AbortSignal,
 ): Promise<SuiteResult> {
   const log = `${folder}/${suite.name}.log`;
-  const report = `${folder}/${suite.name}.report`;
+  const report = reportOf(suite.name, folder);
   rmSync(report, { force: true });
   const start = performance.now();
   const left = end - start;
@@ -175,7 +233,7 @@ function failureText({ suite, counts, log }: SuiteResult): string {
   const names = counts.failures.map((name) => `  failed: ${name}\n`).join("");
   const reasons = counts.failures.flatMap((name) => {
     const reason = counts.reasons?.[name];
-    return reason ? [`--- why ${name}\n${reason.split("\n").slice(0, 60).join("\n")}\n`] : [];
+    return reason ? [`--- why ${name}\n${firstLines(reason, 60)}\n`] : [];
   });
   if (reasons.length > 0)
     return `${names}${reasons.slice(0, 3).join("")}--- end of ${suite.name}; all of it: ${log}\n`;

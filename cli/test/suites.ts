@@ -15,6 +15,8 @@ export interface Suite {
   readonly minutes: number;
   /** Folder of the checkout that it runs in; the root when left out. */
   readonly folder?: string;
+  /** It takes names of jest's test files as further arguments, to run only these. */
+  readonly byFile?: true;
   /** Runs only when `--only` names it. */
   readonly onlyByName?: true;
 }
@@ -37,6 +39,7 @@ const jest = (name: string, what: string, minutes: number, workers = "50%"): Sui
   ],
   counter: jestCounts,
   minutes,
+  byFile: true,
 });
 
 /** Python projects of the repository: folders with a pyproject.toml. */
