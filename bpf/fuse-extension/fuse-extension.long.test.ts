@@ -49,6 +49,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         const fuzz = number("EFUSE_FUZZ_SECONDS", 10);
         const command = `EFUSE_FUZZ_SECONDS=${fuzz} python3 ${folder}/tests/run.py ${built} '^(?!load and unload)'`;
         const { stdout } = await vm.run(command, 1500 + fuzz);
+        say(stdout); // Its figures are for docs/fuse-extension.md.
         expect(failures(stdout)).toEqual([]);
       },
       minutes(30 + number("EFUSE_FUZZ_SECONDS", 10) / 60),
@@ -62,6 +63,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
           `python3 ${folder}/tests/juicefs.py ${built} ${seconds}`,
           1500 + 20 * seconds,
         );
+        say(stdout); // Its figures are for docs/fuse-extension.md.
         expect(failures(stdout)).toEqual([]);
       },
       minutes(30 + number("EFUSE_CHECK_SECONDS", 8) / 3),
@@ -84,6 +86,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         const cycles = number("EFUSE_CYCLES", 3);
         const command = `EFUSE_CYCLES=${cycles} python3 ${folder}/tests/run.py ${built} '^(load and unload|nothing bad)'`;
         const { stdout } = await vm.run(command, 300 + 60 * cycles);
+        say(stdout); // Its figures are for docs/fuse-extension.md.
         expect(failures(stdout)).toEqual([]);
       },
       minutes(10 + number("EFUSE_CYCLES", 3)),
