@@ -86,7 +86,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
 
       await vm.check(`mkdir -p /mnt/test
         systemd-run -q --unit=testfs /opt/disgrafs/tests/test-tools/testfs /mnt/test /run/testfs.json
-        for try in $(seq 50); do mountpoint -q /mnt/test && break; sleep 0.2; done; mountpoint /mnt/test`);
+        for try in $(seq 300); do mountpoint -q /mnt/test && break; sleep 0.2; done; mountpoint /mnt/test`);
       const first = await load(name, extensions[name].options, true);
       if (!first.supported) throw new Error(first.reason);
       expect(first.programs).toHaveLength(4);
@@ -97,7 +97,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
       expect(again.programs.map(({ tag }) => tag)).toEqual(first.programs.map(({ tag }) => tag));
 
       await vm.check(`kill -9 "$(systemctl show -P MainPID ${unit})"
-        for try in $(seq 100); do [ "$(systemctl is-active ${unit})" = failed ] && break; sleep 0.2; done
+        for try in $(seq 300); do [ "$(systemctl is-active ${unit})" = failed ] && break; sleep 0.2; done
         [ "$(systemctl is-active ${unit})" = failed ] && [ ! -e /sys/fs/bpf/disgrafs ]`);
       expect(await inKernel(name)).toBe(0);
     },

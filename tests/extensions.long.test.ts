@@ -123,9 +123,13 @@ describe("a lab with extensions", () => {
         card=$(ip -o -4 address | awk -v of=${address}/ 'index($4, of) == 1 { print $2 }')
         ethtool -K "$card" gro off
         systemd-run -q --unit=truth tcpdump -Z root -Q in -i "$card" -B 16384 --nano -U -w /run/truth.pcap
-        for try in $(seq 100); do [ -s /run/truth.pcap ] && break; sleep 0.1; done`;
+        for try in $(seq 300); do [ -s /run/truth.pcap ] && break; sleep 0.2; done; [ -s /run/truth.pcap ]`;
+      // tcpdump has written all that we have when it has written what came after.
+      const last = Buffer.from("the last packet!");
+      const ping = (address: string): string => `ping -q -c 1 -W 30 -p ${last.toString("hex")} ${address}`;
       const end = (ours: string): string => `
-        sleep 2; systemctl stop truth
+        for try in $(seq 300); do grep -qa '${last.toString()}' /run/truth.pcap && break; sleep 0.2; done
+        systemctl stop truth
         python3 -c '${samePackets.replaceAll("'", "'\\''")}' /run/truth.pcap ${ours}`;
       const captured = "/var/tmp/disgrafs-packet-dma.pcap";
       await on("node1", `${begin("10.77.0.11")}; systemctl restart disgrafs-extension@packet-dma`);
@@ -144,8 +148,10 @@ describe("a lab with extensions", () => {
         rm -rf /var/cache/juicefs/*/raw && echo 3 >/proc/sys/vm/drop_caches
         cmp /run/file /mnt/jfs/two-nodes && rm /mnt/jfs/two-nodes`,
       );
-      await on("meta", "sleep 1; systemctl stop ours; rm -f /var/tmp/pd /run/disgrafs-packet-dma.*");
+      await on("meta", "systemctl stop ours; rm -f /var/tmp/pd /run/disgrafs-packet-dma.*");
       await on("node1", "systemctl stop disgrafs-extension@packet-dma");
+      // Its question is meta's last packet, its answer node1's.
+      await on("node1", ping("10.77.0.10"));
       const seen = [await on("node1", end(captured)), await on("meta", end("/run/ours.pcap"))];
       process.stderr.write(`${seen.join("\n")}\n`);
       for (const line of seen) {

@@ -58,7 +58,7 @@ done_testing() {
 
 # nothing_left LOADER: no program, map or pin of it is in the kernel, which frees them a moment after their last user.
 nothing_left() {
-  wait_for 10 is_nothing_left "$1" || {
+  wait_for 60 is_nothing_left "$1" || {
     "$1" --status
     return 1
   }

@@ -27,7 +27,7 @@ offloads off
 redis-server --port 6400 --bind 10.9.0.2 --protected-mode no --save '' --daemonize no >/dev/null &
 running+=($!)
 ask() { timeout 60 ip netns exec pd-peer redis-cli -h 10.9.0.2 -p 6400 "$@"; }
-wait_for 30 ask ping
+wait_for 60 ask ping
 
 # capture NAME OPTION...: the loader in the background; returns when it is attached.
 capture() {
@@ -58,12 +58,13 @@ both() {
   local name=$1 dump
   tcpdump -Q in -i pd0 -B 16384 --nano -U -w "$work/$name.tcpdump" 2>"$work/tcpdump.err" &
   dump=$!
-  wait_for 30 grep -q 'listening on' "$work/tcpdump.err"
+  wait_for 60 grep -q 'listening on' "$work/tcpdump.err"
   capture "$@" --write "$work/$name.pcap"
   traffic
-  sleep 1
   end_capture
-  sleep 1
+  # tcpdump has written all that we have when it has written what came after.
+  ask echo "the end of $name" >/dev/null
+  wait_for 60 grep -qa "the end of $name" "$work/$name.tcpdump"
   kill "$dump"
   wait "$dump" || true
 }
@@ -99,7 +100,6 @@ slow_reader() {
   for _ in 1 2 3; do head -c 2000000 /dev/urandom | ask -x set big >/dev/null; done
   [ "$(ask strlen big)" = 2000000 ]
   kill -CONT "$loader_pid"
-  sleep 1
   end_capture
   cat "$work/slow.json"
   jq -se '.[-1] | .dropped > 0 and .captured > 0 and .bytes <= 3000000' "$work/slow.json"
@@ -111,19 +111,17 @@ connections_survive() {
   peer redis-cli -h 10.9.0.2 -p 6400 <"$work/in" >"$work/answers" &
   local client=$!
   exec 9>"$work/in"
-  echo "client id" >&9
-  wait_for 20 test -s "$work/answers"
+  answered 1
   capture one
-  echo "client id" >&9
-  sleep 1
+  answered 2
   end_capture
-  echo "client id" >&9
-  sleep 1
+  answered 3
   capture two
   echo "client id" >&9
   kill -9 "$loader_pid"
   wait "$loader_pid" 2>/dev/null || true
-  echo "client id" >&9
+  wait_for 60 answers 4
+  answered 5
   exec 9>&-
   wait "$client"
   "$loader" --remove
@@ -131,6 +129,13 @@ connections_survive() {
   [ "$(wc -l <"$work/answers")" -eq 5 ]
   [ "$(sort -u "$work/answers" | wc -l)" -eq 1 ]
 }
+
+# answered N: one more question, whose answer is the Nth.
+answered() {
+  echo "client id" >&9
+  wait_for 60 answers "$1"
+}
+answers() { [ "$(wc -l <"$work/answers")" -eq "$1" ]; }
 
 detached() { refuses bash -c 'ip -d link show pd0 | grep xdp'; }
 
@@ -145,7 +150,6 @@ interface_taken() {
 snap_length() {
   capture snap --write "$work/snap.pcap" --snap-length 60
   traffic
-  sleep 1
   end_capture
   cat "$work/snap.json"
   jq -se '.[-1] | .cut > 0 and .bytes <= 60 * .captured' "$work/snap.json"
@@ -156,7 +160,6 @@ snap_length() {
 limit() {
   capture limit --write "$work/limit.pcap" --limit 1
   head -c 3000000 /dev/urandom | ask -x set big >/dev/null
-  sleep 1
   end_capture
   [ "$(stat -c %s "$work/limit.pcap")" -le 1048576 ]
   jq -se '.[-1] | .unwritten > 0' "$work/limit.json"

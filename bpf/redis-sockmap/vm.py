@@ -110,7 +110,7 @@ def tls() -> None:
 
 
 def stream() -> None:
-    """Both ways until standard input ends; then says so. For what happens to live connections."""
+    """Both ways, a line a round, until standard input ends. For what happens to live connections."""
     client, server = pair()
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
@@ -125,7 +125,7 @@ def stream() -> None:
         server.sendall(text[:1000])
         same(text[:1000], receive(client, 1000), f"answer {rounds}")
         rounds += 1
-    print(f"rounds {rounds}")
+        print(f"rounds {rounds}", flush=True)
 
 
 def unread() -> None:

@@ -74,12 +74,13 @@ tls() {
   moved tls inside streams "$port" 127.0.0.1 tls
   still redirected inside streams "$port" 127.0.0.1 tls
 }
+listening() { [ -n "$(ss -Hltn "sport = :$port")" ]; }
 one_end_outside() {
   (
-    exec 8< <(inside timeout 60 nc -l 127.0.0.1 "$port")
-    sleep 1
+    exec 8< <(inside timeout 200 nc -l 127.0.0.1 "$port")
+    wait_for 60 listening
     before=$(count redirected)
-    echo hello | timeout 20 nc -N 127.0.0.1 "$port"
+    echo hello | timeout 60 nc -N 127.0.0.1 "$port"
     read -r line <&8
     [ "$line" = hello ]
     [ "$(count redirected)" -eq "$before" ]
@@ -89,7 +90,7 @@ one_end_outside() {
 redis() {
   inside redis-server --port "$port" --bind 127.0.0.1 --save '' --daemonize no >/dev/null &
   running+=($!)
-  wait_for 30 redis-cli -p "$port" ping
+  wait_for 60 redis-cli -p "$port" ping
 }
 # 1 MB values through a pipeline of 200 commands; what comes back has the same hash.
 redis_values() {
@@ -108,27 +109,30 @@ survives() {
   inside timeout 200 python3 vm.py "$port" 127.0.0.1 stream <"$work/fifo.$1" >"$work/stream" 2>"$work/stream.err" &
   local stream=$!
   exec 9>"$work/fifo.$1"
-  wait_for 30 grep -q started "$work/stream"
+  wait_for 60 grep -q started "$work/stream"
   before=$(count redirected)
-  sleep 1
-  [ "$(count redirected)" -gt "$before" ]
+  wait_for 60 more_redirected
   if [ "$1" = end ]; then
     stop
   else
     kill -9 "$loader_pid"
     wait "$loader_pid" 2>/dev/null || true
-    sleep 0.5
     "$loader" --remove
   fi
   nothing_left "$loader"
-  sleep 1
+  # Whole rounds after that: TCP carries it.
+  rounds=$(wc -l <"$work/stream")
+  wait_for 60 more_rounds
   exec 9>&-
   wait "$stream" || {
     cat "$work/stream.err"
     return 1
   }
-  cat "$work/stream"
+  tail -n 1 "$work/stream"
 }
+
+more_redirected() { [ "$(count redirected)" -gt "$before" ]; }
+more_rounds() { [ "$(wc -l <"$work/stream")" -gt $((rounds + 2)) ]; }
 
 # Bytes that nobody has read would be lost: the end waits, then says so, keeps the data, and --remove finishes later.
 unread_is_kept() {
@@ -137,7 +141,7 @@ unread_is_kept() {
   inside timeout 200 python3 vm.py "$port" 127.0.0.1 unread <"$work/fifo.unread" >"$work/unread" 2>&1 &
   local reader=$!
   exec 9>"$work/fifo.unread"
-  wait_for 30 grep -q started "$work/unread"
+  wait_for 60 grep -q started "$work/unread"
   refuses stop
   cat "$work/errors"
   grep "1 connections have unread messages" "$work/errors"
@@ -175,7 +179,7 @@ check "a connection with one end in the cgroup is not redirected" one_end_outsid
 redis
 check "Redis: large values and pipelines" moved redirected redis_values
 redis-cli -p "$port" shutdown nosave || true
-wait_for 20 refuses redis-cli -p "$port" ping
+wait_for 60 refuses redis-cli -p "$port" ping
 stop
 check "a stream survives the loader's end, and nothing is left" survives end
 check "a stream survives kill -9 and --remove, and nothing is left" survives kill
