@@ -243,6 +243,31 @@ const char *ext_pin_path(const char *name)
 	return path;
 }
 
+/*
+ * PIN_ROOT is all extensions': one must not take it away, empty, while another
+ * makes its own folder in it. The lock ends when its descriptor is closed.
+ */
+static int lock_root(void)
+{
+	int fd = open("/run/disgrafs-pins.lock", O_CREAT | O_RDWR | O_CLOEXEC,
+		      0600);
+
+	if (fd >= 0)
+		flock(fd, LOCK_EX);
+	return fd;
+}
+
+static int make_folder(void)
+{
+	int fd = lock_root(), err = 0;
+
+	if ((mkdir(PIN_ROOT, 0700) && errno != EEXIST) ||
+	    (mkdir(ext_pin_path(""), 0700) && errno != EEXIST))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 int ext_pin(struct bpf_object *obj)
 {
 	struct bpf_program *prog;
@@ -250,8 +275,8 @@ int ext_pin(struct bpf_object *obj)
 	const char *path;
 	int err;
 
-	if (mkdir(PIN_ROOT, 0700) && errno != EEXIST) {
-		err = -errno;
+	err = make_folder();
+	if (err) {
 		ext_error("cannot make %s: %s; is bpffs mounted on /sys/fs/bpf?",
 			  PIN_ROOT, strerror(-err));
 		return err;
@@ -284,7 +309,7 @@ int ext_unpin(void)
 	char folder[PATH_MAX];
 	struct dirent *entry;
 	DIR *dir;
-	int err = 0;
+	int err = 0, fd;
 
 	snprintf(folder, sizeof(folder), PIN_ROOT "/%s", extension);
 	dir = opendir(folder);
@@ -297,10 +322,12 @@ int ext_unpin(void)
 			err = -errno;
 	}
 	closedir(dir);
+	fd = lock_root();
 	if (rmdir(folder) && !err)
 		err = -errno;
 	/* Not empty while another extension has pins: then it stays. */
 	rmdir(PIN_ROOT);
+	close(fd);
 	if (err)
 		ext_error("cannot remove %s: %s", folder, strerror(-err));
 	return err;

@@ -24,6 +24,10 @@ refused() { # REASON NEEDED
 }
 
 chmod 755 "$folder/bin/$name" "$folder"/scripts/*.sh
+# One extension at a time on a machine: the unit file is all extensions', and the kernel's counting of runs, which the proof
+# switches on and off again, is one switch. Held until this script ends.
+exec 9>/run/disgrafs-extensions.lock
+flock 9
 # Replace: what runs is detached and gone before anything new is tried.
 if systemctl is-active -q "$unit"; then systemctl stop "$unit"; fi
 verdict=$("$folder/scripts/preflight.sh" "$name" "$release" "$needs" "$@")
@@ -39,12 +43,10 @@ if ! systemctl start "$unit"; then
   reason=$(journalctl -q -o cat -n 20 -u "$unit" | grep "^$name:" | tail -n 3 | tr '\n' ' ' || true)
   refused "did not load: ${reason:-systemctl status $unit}" "see $log, whose end is: $(tail -n 5 "$log" 2>/dev/null | tr '\n' ' ')"
 fi
-if ! proof=$("$folder/scripts/verify.sh" "$name" 2>/run/disgrafs-verify.err); then
-  reason=$(tail -n 1 /run/disgrafs-verify.err)
-  rm -f /run/disgrafs-verify.err
+if ! proof=$("$folder/scripts/verify.sh" "$name" 2>"$folder/verify.err"); then
+  reason=$(tail -n 1 "$folder/verify.err")
   systemctl stop "$unit"
   refused "loaded, but not proven: $reason" "the probe scripts/probe-$name.sh to succeed; unloaded again"
 fi
-rm -f /run/disgrafs-verify.err
 if [ "$keep" = no ]; then systemctl stop "$unit"; fi
 say "$(jq -c --argjson proof "$proof" '. + $proof' <<<"$verdict")"

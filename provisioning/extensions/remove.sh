@@ -7,6 +7,9 @@ name=$1
 folder=/opt/disgrafs/extensions/$name
 unit=disgrafs-extension@$name.service
 
+# load.sh says why.
+exec 9>/run/disgrafs-extensions.lock
+flock 9
 systemctl stop "$unit" 2>/dev/null || true
 if [ -x "$folder/bin/$name" ]; then "$folder/bin/$name" --remove; fi
 rm -f "/etc/disgrafs/extensions/$name" "/run/disgrafs/extension-$name.env" "/run/disgrafs-$name.lock" "/run/disgrafs-$name.log" \
