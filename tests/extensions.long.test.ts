@@ -1,6 +1,7 @@
 /**
  * The extensions in a whole lab, as a user has them: settings in, verdicts out, at work on Redis and JuiceFS,
  * left alone by a second `up`, gone when the settings no longer name them. Each test goes on from the one before.
+ * DISGRAFS_KERNELS: as in bpf/extensions.vm.test.ts.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { execa } from "execa";
 import type { Verdict } from "../provisioning/extensions/extension.ts";
 import type { ExtensionName } from "../provisioning/extensions/table.ts";
 import { checkout, sshConfigFile } from "../stacks/local/paths.ts";
+import { kernelsAskedFor } from "./support/kernels.ts";
 import { changes, onNode, pulumi, removeStack, story, succeed } from "./support/lab.ts";
 
 const stack = `exttest-${process.pid}`;
@@ -16,7 +18,6 @@ const own = ["fuse-latency", "packet-dma", "redis-sockmap"] as const satisfies E
 const samePackets = readFileSync(join(checkout, "bpf/packet-dma/same_packets.py"), "utf8");
 
 const on = (node: string, script: string): Promise<string> => onNode(stack, node, script);
-const { step } = story();
 
 interface Output {
   readonly extension: ExtensionName;
@@ -46,7 +47,9 @@ const leftOn = (node: string): Promise<string> =>
 
 const redis = "REDISCLI_AUTH=$(cat /etc/disgrafs/redis-password) redis-cli -h 10.77.0.10";
 
-describe("a lab with extensions", () => {
+describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
+  const { step } = story();
+
   afterAll(async () => {
     await removeStack(stack);
   }, minutes(5));
@@ -54,7 +57,11 @@ describe("a lab with extensions", () => {
   step(
     "comes up with each of them supported, and proven by its programs' runs",
     async () => {
-      const settings = ["benchmark=none", ...own.map((name) => `extensions.${name}.required=true`)];
+      const settings = [
+        "benchmark=none",
+        `kernel=${kernel}`,
+        ...own.map((name) => `extensions.${name}.required=true`),
+      ];
       await succeed("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));
       const found = await verdicts();
       expect(found.map(({ extension, node }) => `${extension} on ${node}`)).toEqual([

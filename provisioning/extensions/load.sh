@@ -44,7 +44,7 @@ if ! systemctl start "$unit"; then
   refused "did not load: ${reason:-systemctl status $unit}" "see $log, whose end is: $(tail -n 5 "$log" 2>/dev/null | tr '\n' ' ')"
 fi
 if ! proof=$("$folder/scripts/verify.sh" "$name" 2>"$folder/verify.err"); then
-  reason=$(tail -n 1 "$folder/verify.err")
+  reason=$(tail -n 1 "$folder/verify.err" | sed 's/^jq: error ([^)]*): //')
   systemctl stop "$unit"
   refused "loaded, but not proven: $reason" "the probe scripts/probe-$name.sh to succeed; unloaded again"
 fi
