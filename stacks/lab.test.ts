@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { settled } from "../tests/support/graph.ts";
 
 const made: pulumi.runtime.MockResourceArgs[] = [];
 
@@ -38,7 +39,7 @@ async function graph(values: Record<string, unknown>): Promise<Map<string, pulum
   const settings = parseSettings({ benchmark: "none", ...values });
   if (settings.kernel !== "debian-13") throw new Error("the mock image is debian-13");
   lab(settings, localMachines({ ...settings, kernel: settings.kernel }, settings.nodes));
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await settled(() => made.length);
   return new Map(made.filter(({ type }) => type.startsWith("command:")).map((args) => [args.name, args]));
 }
 

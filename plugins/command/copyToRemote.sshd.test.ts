@@ -225,7 +225,7 @@ describe("what is sent", () => {
   test("a file that is running is replaced, and so is one that somebody reads: never half of it is seen", async () => {
     const target = join(to, "sleep");
     await copy(asset({ path: "/bin/sleep" }), target);
-    const running = spawn(target, ["30"]);
+    const running = spawn(target, ["600"]);
     try {
       writeFileSync(join(from, "big"), Buffer.alloc(20_000_000, "b"));
       let sizes = new Set<number>();

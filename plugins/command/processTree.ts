@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Milliseconds from SIGTERM to SIGKILL. */
+/** Milliseconds from SIGTERM to SIGKILL, and the most that its work is waited for. */
 const grace = 5000;
 const interval = 25;
 
@@ -16,7 +16,7 @@ interface Entry {
   readonly session: number;
 }
 
-/** Sends SIGTERM, then SIGKILL to what is left. Resolves when nothing is, or a moment after the latter. */
+/** Sends SIGTERM, then SIGKILL to what is left. Resolves when nothing is, or a while after the latter. */
 export async function endTree(leader: number): Promise<void> {
   const known = new Set([leader]);
   const end = Date.now() + grace;
@@ -25,7 +25,7 @@ export async function endTree(leader: number): Promise<void> {
   const left = living(known);
   if (left.length === 0) return;
   send(left, "SIGKILL", leader);
-  while (living(known).length > 0 && Date.now() < end + 1000) await sleep(interval);
+  while (living(known).length > 0 && Date.now() < end + grace) await sleep(interval);
 }
 
 /** The processes of the tree that are alive; `known` gathers them, so that one whose parent has ended stays known. */

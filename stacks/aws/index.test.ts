@@ -1,5 +1,6 @@
 import { jest } from "@jest/globals";
 import * as pulumi from "@pulumi/pulumi";
+import { settled } from "../../tests/support/graph.ts";
 
 interface Made {
   readonly type: string;
@@ -99,7 +100,7 @@ async function build(nodes: Nodes, change: object = {}, kernel: LabKernel = "deb
       await value(pulumi.all(lab.machines.map((machine) => machine.connection)));
       await value(pulumi.all([lab.objectStore.url, lab.outputs.expires, lab.outputs.zone]));
       // What nobody waits for (rules, expiry steps) is made in the next turns of the loop.
-      await settledCount();
+      await settled(() => made.length);
       built = { lab, made, asked };
     } finally {
       Error.stackTraceLimit = limit;
@@ -108,12 +109,6 @@ async function build(nodes: Nodes, change: object = {}, kernel: LabKernel = "deb
   }
   ({ made, asked } = built);
   return built.lab;
-}
-
-/** Resolves when no resource was made for 30 ms. */
-async function settledCount(): Promise<void> {
-  for (let before = -1; before !== made.length; await new Promise((resolve) => setTimeout(resolve, 30)))
-    before = made.length;
 }
 
 /** How many resources of each type there are. */
@@ -336,7 +331,7 @@ describe("the way in", () => {
       tags,
     });
     await value(storage.bucket);
-    await settledCount();
+    await settled(() => made.length);
     const rules = made.filter(({ type }) => type === ingress);
     expect(rules.length).toBeGreaterThan(0);
     for (const { inputs } of rules) expect(inputs).toHaveProperty("referencedSecurityGroupId");

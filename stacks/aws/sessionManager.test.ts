@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { freePort } from "../local/freePort.ts";
 import { forward, forwardCommand, forwardPort } from "./sessionManager.ts";
 
 const args = { instanceId: "i-0123456789abcdef0", port: 0, region: "eu-central-1" };
@@ -28,37 +28,29 @@ appendFileSync(calls, JSON.stringify(process.argv.slice(2)) + "\\n");
 if (first) { console.error("An error occurred (TargetNotConnected): i-0123456789abcdef0 is not connected."); process.exit(254); }
 const { localPortNumber } = JSON.parse(process.argv.at(-1));
 require("node:net").createServer((socket) => socket.end("SSH-2.0-fake\\r\\n")).listen(Number(localPortNumber[0]), "127.0.0.1");
-setTimeout(() => process.exit(), 10_000);
+setTimeout(() => process.exit(), 30_000);
 `,
   );
   chmodSync(file, 0o755);
   process.env.PATH = `${folder}${delimiter}${path ?? ""}`;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 describe("forward", () => {
   it("tries again until the machine's agent has registered, then gives a port that takes connections", async () => {
     fakeCli();
     const port = await freePort();
-    expect(await forward({ ...args, port, waitSeconds: 20 })).toBe(port);
+    expect(await forward({ ...args, port, waitSeconds: 90 })).toBe(port);
     const calls = readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
     expect(calls).toHaveLength(2);
     expect(JSON.parse(calls[1]!)).toEqual(forwardCommand({ ...args, port }));
-  }, 30_000);
+  }, 120_000);
 
   it("says what is missing when there is no AWS CLI", async () => {
     process.env.PATH = folder;
-    await expect(forward({ ...args, port: await freePort(), waitSeconds: 5 })).rejects.toThrow(
+    await expect(forward({ ...args, port: await freePort(), waitSeconds: 60 })).rejects.toThrow(
       /needs the AWS CLI \(aws\) and its session-manager-plugin/,
     );
-  }, 20_000);
+  }, 120_000);
 });
 
 describe("forwardCommand", () => {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,9 +25,15 @@ describe("withLock", () => {
 
   it("is free again when its holder was killed", async () => {
     const file = join(folder, "b");
-    const holder = spawn("flock", [file, "sleep", "60"], { detached: true });
-    await sleep(200);
+    const holder = spawn("flock", [file, "sh", "-c", "echo held; exec sleep 600"], { detached: true });
+    await once(holder.stdout, "data");
     process.kill(-holder.pid!, "SIGKILL");
     await expect(withLock(file, quiet, () => Promise.resolve("got it"))).resolves.toBe("got it");
+  });
+
+  it("says why there is no lock to be had", async () => {
+    const file = join(folder, "no", "such", "folder");
+    const locked = withLock(file, quiet, () => Promise.resolve());
+    await expect(locked).rejects.toThrow(`cannot lock ${file}: flock: cannot open lock file`);
   });
 });

@@ -10,8 +10,10 @@ export async function withLock<T>(
 ): Promise<T> {
   // flock(1) holds the lock for as long as `cat` waits for the end of our pipe, which also ends if we are killed.
   const holder = spawn("flock", [file, "sh", "-c", "echo held; exec cat"], {
-    stdio: ["pipe", "pipe", "ignore"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  let said = "";
+  holder.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
   const waiting = setTimeout(() => {
     say(`waiting for another process that holds ${file}`);
   }, 1000);
@@ -20,6 +22,9 @@ export async function withLock<T>(
       once(holder.stdout, "data"),
       once(holder, "error").then(([error]: unknown[]) => {
         throw error as Error;
+      }),
+      once(holder, "close").then(() => {
+        throw new Error(`cannot lock ${file}: ${said.trim()}`);
       }),
     ]);
     clearTimeout(waiting);

@@ -5,11 +5,11 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
 import { acceleratorArgs, chooseAccelerator, type Accelerator } from "./accelerator.ts";
+import { freePort } from "./freePort.ts";
 import { ensureImage, type Image } from "./image.ts";
 import { networkRevision, privateNetdev } from "./network.ts";
 import { loginKeyFile, machineFolder, sshConfigFile, stackFolder } from "./paths.ts";
@@ -251,15 +251,4 @@ export async function stopVm(stack: string, name: string): Promise<void> {
 export async function removeVm(stack: string, name: string): Promise<void> {
   await stopVm(stack, name);
   await rm(machineFolder(stack, name), { recursive: true, force: true });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no free port on 127.0.0.1");
-  return address.port;
 }

@@ -52,9 +52,9 @@ export function match(found: Children, live: number, wanted: readonly number[]):
   return wanted.flatMap((place) => before[place] ?? []);
 }
 
-// Everything in the session of a root process or below one in the tree of parents gets TERM; after 5 s KILL. Processes
-// that come in between are found by looking again. A process of another user is reached by sudo, where that needs no
-// password. The last line tells which processes are left.
+// Everything in the session of a root process or below one in the tree of parents gets TERM; after 5 s KILL, whose work is
+// waited for up to 5 s. Processes that come in between are found by looking again. A process of another user is reached by
+// sudo, where that needs no password. The last line tells which processes are left.
 const kill =
   "exec 2>/dev/null; " +
   "scan() { all=; for d in /proc/[0-9]*; do IFS= read -r l <$d/stat || continue; set -- ${l##*) }; " +
@@ -67,7 +67,8 @@ const kill =
   'scan; tree=; for e in $all; do for root in "$@"; do [ "${e%%:*}:${e##*:}" = "$root" ] && tree="$tree ${e%%:*}"; done; done; ' +
   'grow; living; n=0; [ -z "$left" ] || send TERM; ' +
   'while [ -n "$left" ] && [ $n -lt 50 ]; do sleep 0.1 || sleep 1; n=$((n+1)); scan; grow; living; done; ' +
-  '[ -z "$left" ] || { send KILL; sleep 0.2 || sleep 1; scan; living; }; echo "left$left"';
+  '[ -z "$left" ] || send KILL; n=0; ' +
+  'while [ -n "$left" ] && [ $n -lt 25 ]; do sleep 0.2 || sleep 1; n=$((n+1)); scan; living; done; echo "left$left"';
 
 /** Command that ends the trees below some processes: about 5 s when they do not heed TERM. */
 export function killCommand(roots: readonly Child[]): string {

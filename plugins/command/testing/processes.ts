@@ -17,7 +17,7 @@ export function processesWith(mark: string): number[] {
 }
 
 /** Waits until a condition holds; fails with `what` when it does not in time. */
-export async function until(what: string, holds: () => boolean, seconds = 60): Promise<void> {
+export async function until(what: string, holds: () => boolean, seconds = 120): Promise<void> {
   const end = Date.now() + seconds * 1000;
   while (!holds()) {
     if (Date.now() > end) throw new Error(`not so after ${seconds} s: ${what}`);
