@@ -503,7 +503,7 @@ int ext_left(struct bpf_object *obj)
 	int tries;
 
 	/* The kernel frees programs and maps a while after the last close. */
-	for (tries = 0; tries < 100; tries++) {
+	for (tries = 0; tries < 600; tries++) {
 		if (!each_program(obj, NULL, NULL) &&
 		    !each_map(obj, NULL, NULL))
 			return 0;

@@ -118,7 +118,7 @@ int ext_status(struct bpf_object *obj, long long work, FILE *out);
 extern const char *ext_facts;
 
 /*
- * Waits up to 5 s until no program and no map of the object is left in the
+ * Waits up to 30 s until no program and no map of the object is left in the
  * kernel. Returns how many are, each named in a message.
  */
 int ext_left(struct bpf_object *obj);

@@ -23,9 +23,14 @@ const minutes = (count: number): number => count * 60_000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** What must be true of a machine that the extension is not on, or no longer. */
-const nothingLeft = `[ ! -e /sys/module/efuse ] && [ ! -e /dev/efuse ] && [ ! -e /sys/fs/bpf/disgrafs/fuse ]
-  ! grep -q fuse_ /sys/kernel/tracing/enabled_functions
-  [ "$(bpftool -j prog show | jq '[.[] | select(.name // "" | startswith("efuse_"))] | length')" = 0 ]`;
+const nothingLeft = `left() {
+    ls -d /sys/module/efuse /dev/efuse /sys/fs/bpf/disgrafs/fuse 2>/dev/null
+    grep fuse_ /sys/kernel/tracing/enabled_functions
+    bpftool -j prog show | jq -r '.[].name // empty | select(startswith("efuse_"))'
+  }
+  # The kernel frees programs a while after their last user.
+  for try in $(seq 300); do [ -z "$(left || true)" ] && break; sleep 0.2; done
+  [ -z "$(left || true)" ] || { echo "left: $(left || true)" >&2; exit 1; }`;
 
 /** The rules of tests/run.py that one machine can show in a minute, each with its fault. */
 const core =
@@ -72,13 +77,13 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         --attr-cache=0 --entry-cache=0 --dir-entry-cache=0 redis://127.0.0.1:6379/0 /mnt/jfs
       for try in $(seq 600); do [ "$(findmnt -no FSTYPE /mnt/jfs)" = fuse.juicefs ] && break; sleep 0.2; done
       findmnt -no FSTYPE /mnt/jfs`,
-      180,
+      400,
     );
   }, minutes(20));
   afterAll(async () => {
     // Undefined where the VM did not start: that failure is told already.
     expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
-  }, minutes(2));
+  }, minutes(5));
 
   it(
     "says why it cannot be on a machine, and changes nothing there",
@@ -101,13 +106,13 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
       await vm.check(`mv ${folder}/efuse.ko ${folder}/bin/efuse.ko`);
       await vm.check(nothingLeft);
     },
-    minutes(3),
+    minutes(10),
   );
 
   it(
     "answers in the kernel when it is loaded, says so, and is replaced by the same call",
     async () => {
-      for (const boundMs of [2000, 1000]) {
+      for (const boundMs of [8000, 4000]) {
         const verdict = await load({ boundMs, required: true });
         if (!verdict.supported) throw new Error(verdict.reason);
         expect(verdict.facts).toMatchObject({ mode: "lease", serving: true, lease: true, boundMs });
@@ -121,7 +126,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
       );
       await vm.check(`! ps -ef | grep -v grep | grep -v redis-server | grep -q ${password}`);
     },
-    minutes(4),
+    minutes(15),
   );
 
   it(
@@ -135,7 +140,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         stat /mnt/jfs/killed >/dev/null; rm /mnt/jfs/killed`);
       expect(await status()).toMatchObject({ running: false, pinned: false, programs: [], maps: [] });
     },
-    minutes(2),
+    minutes(10),
   );
 
   it(
@@ -168,7 +173,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         );
       }
     },
-    minutes(4),
+    minutes(15),
   );
 
   it(
@@ -178,10 +183,10 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
       expect(await status()).toMatchObject({ running: true, pinned: true });
       await vm.check(call("remove", ["fuse"]));
       await vm.check(`${nothingLeft}
-        [ ! -e ${folder} ] && [ ! -e /etc/disgrafs/extensions ] && [ ! -e '/etc/systemd/system/disgrafs-extension@.service' ]
+        for file in ${folder} /etc/disgrafs/extensions /etc/systemd/system/disgrafs-extension@.service; do [ ! -e $file ]; done
         stat /mnt/jfs >/dev/null`);
     },
-    minutes(3),
+    minutes(10),
   );
 
   it(
@@ -192,11 +197,11 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         await vm.push(join(build, kernel, "fuse-extension", file), "/opt/efuse");
       await vm.push(join(checkout, "bpf/fuse-extension/tests"), "/opt/efuse");
       const run = `python3 /opt/efuse/tests/run.py /opt/efuse ${JSON.stringify(core)}`;
-      const { stdout } = await vm.run(run, 400);
+      const { stdout } = await vm.run(run, 900);
       say(stdout.replaceAll(/^/gm, `${kernel}: `));
       expect(failures(stdout)).toEqual([]);
     },
-    minutes(8),
+    minutes(20),
   );
 });
 

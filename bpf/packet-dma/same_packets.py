@@ -2,7 +2,7 @@
 
 Usage: same_packets.py TCPDUMP OURS
 Both are pcap files with nanoseconds. Prints what was compared; fails with the first packet that differs, or when the clocks
-are more than a second apart.
+are more than ten seconds apart: a busy machine may stop between the two looks at a packet.
 """
 
 import struct
@@ -57,7 +57,7 @@ def main() -> None:
             f"({theirs.length} bytes):\n{mine.data[:80].hex()}\n{theirs.data[:80].hex()}"
         )
     apart = max(abs(a - b) for a, b in zip(truth_times[start:], times, strict=False))
-    if apart >= 1:
+    if apart >= 10:
         raise SystemExit(f"the clocks are up to {apart:.3f} s apart")
 
 

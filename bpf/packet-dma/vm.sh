@@ -76,8 +76,8 @@ same_bytes() {
   tail -n 1 "$work/$1.json"
   jq -se --argjson packets "$(sed 's/.*packet-dma \([0-9]*\).*/\1/' "$work/same")" \
     '.[-1] | .captured == $packets and .dropped == 0 and .cut == 0' "$work/$1.json"
-  # Asked for once, answered once.
-  [ "$(grep -ao key100000 "$work/$1.pcap" | wc -l)" -eq 2 ]
+  # Both requests for the largest value, set and strlen, are there; TCP may have sent one again.
+  [ "$(grep -ao key100000 "$work/$1.pcap" | wc -l)" -ge 2 ]
 }
 
 mode_is() { jq -se --arg mode "$2" '.[-1].mode == $mode' "$work/$1.json"; }
@@ -209,7 +209,7 @@ check "generic: byte for byte what tcpdump sees" same_bytes generic 9014
 check "generic mode is what was asked for" mode_is generic generic
 offloads on
 both fragments --mode generic
-check "segments above the MTU, as offloads make them: byte for byte what tcpdump sees" same_bytes fragments 20000
+check "segments above the MTU, as offloads make them: byte for byte what tcpdump sees" same_bytes fragments 9015
 offloads off
 check "a slow reader loses copies, counted, and no packet" slow_reader
 check "a connection survives attach, detach and a killed reader" connections_survive

@@ -129,7 +129,8 @@ static int let_go(struct redis_sockmap_bpf *skel, int sockets, int control)
 	for (;;) {
 		n = unread(skel, sockets, false);
 		quiet = n ? 0 : quiet + 1;
-		if (n < 0 || quiet > QUIET_CHECKS || ext_now_ns() > deadline)
+		if (n < 0 || quiet > QUIET_CHECKS ||
+		    (n > 0 && ext_now_ns() > deadline))
 			break;
 		nanosleep(&pause, NULL);
 	}

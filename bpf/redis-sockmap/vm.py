@@ -15,10 +15,10 @@ def pair() -> tuple[socket.socket, socket.socket]:
     """Two ends of a new connection to the port, with the same options as Redis and its clients set."""
     family = socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET
     with socket.create_server((ADDRESS, PORT), family=family, reuse_port=True) as server:
-        client = socket.create_connection((ADDRESS, PORT), timeout=60)
+        client = socket.create_connection((ADDRESS, PORT), timeout=180)
         accepted, _ = server.accept()
     for end in (client, accepted):
-        end.settimeout(60)
+        end.settimeout(180)
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client, accepted
 

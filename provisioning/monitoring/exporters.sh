@@ -27,7 +27,8 @@ EnvironmentFile=/etc/disgrafs/redis-exporter.env
 Environment=REDIS_ADDR=redis://$address:$redis_port REDIS_EXPORTER_WEB_LISTEN_ADDRESS=$address:$redis_exporter_port
 END
   start_unit prometheus-redis-exporter.service "$restart"
-  sees_redis() { curl -sf "http://$address:$redis_exporter_port/metrics" | grep -qx 'redis_up 1'; }
+  # Not `grep -q`, which may end before curl has written all: that would be a failure of curl.
+  sees_redis() { curl -sf "http://$address:$redis_exporter_port/metrics" | grep -x 'redis_up 1' >/dev/null; }
   wait_for 60 "Redis, as its exporter sees it," sees_redis
 fi
 curl -sf "http://$address:$node_port/metrics" | grep -c "^node_"

@@ -81,7 +81,7 @@ export async function startNetwork(stack: string): Promise<NetworkState> {
     { cwd: stackFolder(stack), stdin: "ignore" },
   );
   const daemon = await started(pidFile);
-  if (!daemon) throw new Error(`the private network's vde_switch of stack ${stack} ended at once`);
+  if (!daemon) throw new Error(`the private network's vde_switch of stack ${stack} ended at once, or did not start in 30 s`);
   const state = { process: daemon, revision };
   writeState(stateFile(stack), state);
   return state;
@@ -89,7 +89,8 @@ export async function startNetwork(stack: string): Promise<NetworkState> {
 
 /** The process that a daemon has written to its pid file; it does so only after its parent has ended. */
 async function started(pidFile: string): Promise<ProcessId | undefined> {
-  for (let tries = 0; tries < 100; tries++) {
+  // Milliseconds on an idle machine; a busy one may take long to run the daemon at all.
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
     const text = existsSync(pidFile) ? readFileSync(pidFile, "utf8") : "";
     if (text.endsWith("\n")) return identify(Number(text));
     await sleep(20);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startNetwork, stopNetwork, networkRevision } from "./network.ts";
 import { machineFolder, stackFolder } from "./paths.ts";
-import { identify, isAlive } from "./process.ts";
+import { identify, isAlive, type ProcessId } from "./process.ts";
 import { qmp } from "./qmp.ts";
 import { sweep } from "./sweep.ts";
 import { isRunning, removeVm, startVm, vmRevision, vmState, type VmSpec } from "./vm.ts";
@@ -60,7 +60,7 @@ describe("a local machine", () => {
     expect(vmRevision(stack, "vm")).toBe(1);
     const socket = join(machineFolder(stack, "vm"), "qmp.sock");
     expect(await qmp(socket, ["query-status"], 5000)).toMatchObject([{ running: true }]);
-  }, 600_000);
+  }, 1_200_000);
 
   it("comes back with its disk when it was killed", async () => {
     const before = vmState(stack, "vm")!;
@@ -70,7 +70,7 @@ describe("a local machine", () => {
     const after = await startVm(spec(), say);
     expect(after).toMatchObject({ id: before.id, revision: 2, port: before.port });
     expect(after.boot).not.toBe(before.boot);
-  }, 60_000);
+  }, 300_000);
 
   it("takes another port when somebody else has its own", async () => {
     const before = vmState(stack, "vm")!;
@@ -84,7 +84,7 @@ describe("a local machine", () => {
     } finally {
       thief.close();
     }
-  }, 60_000);
+  }, 300_000);
 
   it("is not mistaken for the process that has its pid after a reboot", async () => {
     const file = join(machineFolder(stack, "vm"), "state.json");
@@ -98,21 +98,21 @@ describe("a local machine", () => {
     const after = await startVm(spec(), say);
     expect(after.process.pid).not.toBe(process.pid);
     expect(after.id).toBe(before.id);
-  }, 60_000);
+  }, 300_000);
 
   it("is plugged in again when its network had to be started again", async () => {
     const before = vmRevision(stack, "vm");
     const network = JSON.parse(readFileSync(join(stackFolder(stack), "network", "state.json"), "utf8")) as {
-      process: { pid: number };
+      process: ProcessId;
     };
     process.kill(network.process.pid, "SIGKILL");
-    await sleep(200);
+    while (isAlive(network.process)) await sleep(20);
     expect(networkRevision(stack)).toBe(2);
     expect(vmRevision(stack, "vm")).toBe(before + 1);
     await startNetwork(stack);
     const after = await startVm(spec(), say);
     expect(after.network).toBe(2);
-  }, 120_000);
+  }, 300_000);
 
   it("is found by the sweep as long as it is there, and then no more", async () => {
     const kinds = (await sweep(stack)).map(({ kind, what }) => `${kind} ${what.split(/[ /]/).at(0) ?? ""}`);
@@ -120,5 +120,5 @@ describe("a local machine", () => {
     await removeVm(stack, "vm");
     await stopNetwork(stack);
     expect(await sweep(stack)).toEqual([]);
-  }, 60_000);
+  }, 300_000);
 });

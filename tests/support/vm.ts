@@ -31,7 +31,7 @@ export interface Result {
 }
 
 export interface TestVm {
-  /** Runs a bash script as root, given on standard input; does not throw when it fails. */
+  /** Runs a bash script as root, given on standard input, for 5 minutes at most; does not throw when it fails. */
   run(script: string, timeoutSeconds?: number): Promise<Result>;
   /** Runs a bash script as root; throws with the end of its output when it fails. */
   check(script: string, timeoutSeconds?: number): Promise<string>;
@@ -47,6 +47,9 @@ export interface TestVm {
   stop(): Promise<Leftover[]>;
   readonly stack: string;
 }
+
+/** Milliseconds for a machine to boot: 10 s when the host is idle. */
+const bootLimit = 600_000;
 
 let count = 0;
 
@@ -103,7 +106,7 @@ class Vm implements TestVm {
     return readFileSync(`${machineFolder(this.stack, this.name)}/console.log`, "utf8").slice(-8000);
   }
 
-  async run(script: string, timeoutSeconds = 120): Promise<Result> {
+  async run(script: string, timeoutSeconds = 300): Promise<Result> {
     const result = await execa(
       "ssh",
       [...this.#options(), this.name, `timeout -k 5 ${timeoutSeconds} bash -s`],
@@ -137,19 +140,19 @@ class Vm implements TestVm {
   async reboot(): Promise<void> {
     const before = await this.check("cat /proc/sys/kernel/random/boot_id");
     await this.run("systemctl reboot");
-    const deadline = Date.now() + 180_000;
+    const deadline = Date.now() + bootLimit;
     while (Date.now() < deadline) {
       const { stdout, exitCode } = await this.run("cat /proc/sys/kernel/random/boot_id", 10);
       if (exitCode === 0 && stdout !== before) return;
       await sleep(500);
     }
-    throw new Error(`the VM of ${this.stack} did not come back from its reboot in 180 s`);
+    throw new Error(`the VM of ${this.stack} did not come back from its reboot in ${bootLimit / 1000} s`);
   }
 
   async answers(): Promise<void> {
-    const deadline = Date.now() + 180_000;
+    const deadline = Date.now() + bootLimit;
     while ((await this.run("true", 10)).exitCode !== 0) {
-      if (Date.now() > deadline) throw new Error(`the VM of ${this.stack} did not answer in 180 s`);
+      if (Date.now() > deadline) throw new Error(`the VM of ${this.stack} did not answer in ${bootLimit / 1000} s`);
       await sleep(300);
     }
   }

@@ -75,7 +75,7 @@ static int module_unload(void)
 	const struct timespec pause = { .tv_nsec = 50000000 };
 	int tries;
 
-	for (tries = 0; tries < 100; tries++) {
+	for (tries = 0; tries < 600; tries++) {
 		if (syscall(SYS_delete_module, "efuse", O_NONBLOCK) == 0 ||
 		    errno == ENOENT)
 			return 0;

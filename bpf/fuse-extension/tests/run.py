@@ -58,7 +58,7 @@ class Redis:
 
     def call(self, *words):
         try:
-            with socket.create_connection(("127.0.0.1", PORT), 2) as s:
+            with socket.create_connection(("127.0.0.1", PORT), 20) as s:
                 s.sendall(f"*{len(words)}\r\n".encode() + b"".join(f"${len(w)}\r\n{w}\r\n".encode() for w in words))
                 return s.recv(4096).decode().strip()
         except OSError:
@@ -855,7 +855,7 @@ def rmmod_in_use(redis):
         assert r.returncode and "in use" in r.stderr, r.stderr
     finally:
         e.close()
-    run(["rmmod", "efuse"], check=True)
+    wait(lambda: run(["rmmod", "efuse"], capture_output=True).returncode == 0, "the module to be free")
     assert not os.path.exists("/dev/efuse")
     hooked = open("/sys/kernel/tracing/enabled_functions").read()
     assert "fuse_" not in hooked, hooked
@@ -1080,7 +1080,7 @@ def kernel_log(redis):
 
 
 LEASE = dict(mode="lease")
-TTL = dict(mode="ttl", ttl=(1, 1))
+TTL = dict(mode="ttl", ttl=(2, 2))
 ZERO = dict(mode="ttl", ttl=(0, 0))
 LONG = dict(mode="ttl", ttl=(60, 60))
 
