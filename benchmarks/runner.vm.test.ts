@@ -58,11 +58,11 @@ beforeAll(async () => {
   await vm.check(
     nodeScript("juicefs/mount.sh", [meta, mountPoint, "/var/cache/juicefs", metrics, ...options]),
   );
-}, minutes(10));
+}, minutes(25));
 
 afterAll(async () => {
   expect(await vm.stop()).toEqual([]);
-}, minutes(3));
+}, minutes(5));
 
 describe("the lifeline", () => {
   it(
@@ -79,17 +79,19 @@ time.sleep(600)
 PY
 cd /opt/disgrafs/benchmarks
 PYTHONPATH=. setsid /opt/disgrafs/venv/bin/python -B /tmp/agent.py >/tmp/agent.out 2>&1 </dev/null &
-for i in $(seq 120); do grep -q ready /tmp/agent.out && break; sleep 0.5; done
-for i in $(seq 40); do [ "$(pgrep -fxc 'sleep 4321')" = 2 ] && break; sleep 0.2; done
+for i in $(seq 250); do grep -q ready /tmp/agent.out && break; sleep 0.5; done
+for i in $(seq 250); do [ "$(pgrep -fxc 'sleep 4321')" = 2 ] && break; sleep 0.5; done
 [ "$(pgrep -fxc 'sleep 4321')" = 2 ] || { cat /tmp/agent.out; exit 1; }
 pkill -KILL -f /tmp/agent.py`);
       const left = await vm.run(
-        `for i in $(seq 60); do pgrep -fx 'sleep 4321' >/dev/null || break; sleep 0.5; done
-pgrep -fxc 'sleep 4321'; systemctl list-units --no-legend 'disgrafs-benchmark-test-*' | wc -l`,
+        // systemd lets its unit go a while after the last process.
+        `left() { pgrep -fx 'sleep 4321'; systemctl list-units --no-legend 'disgrafs-benchmark-test-*'; }
+for i in $(seq 500); do [ -z "$(left)" ] && break; sleep 0.5; done
+left`,
       );
-      expect(left.stdout.split("\n")).toEqual(["0", "0"]);
+      expect(left.stdout).toBe("");
     },
-    minutes(3),
+    minutes(10),
   );
 });
 
@@ -106,7 +108,7 @@ print(drop_remote("${address}")["step"])'`;
       await vm.check(script("keepCaches.sh"));
       expect((await vm.run(ask)).exitCode).not.toBe(0);
     },
-    minutes(3),
+    minutes(10),
   );
 });
 
@@ -168,12 +170,12 @@ PY`);
       });
       expect(await vm.check(`ls -A ${mountPoint}/.disgrafs-benchmark/${plan.runId}`)).toBe("");
     },
-    minutes(4),
+    minutes(15),
   );
 });
 
 describe("a run", () => {
-  const follow = (seconds = "120", position = "last"): string =>
+  const follow = (seconds = "400", position = "last"): string =>
     script("follow.sh", plan.runId, seconds, position);
   const active = async (): Promise<string> => (await vm.run(`systemctl is-active ${unit}`)).stdout;
   /** A point's folder and when it was taken. */
@@ -184,7 +186,7 @@ describe("a run", () => {
     return text.split("\n");
   };
   /** Waits on the machine for a condition. */
-  const until = (condition: string, seconds = 120): string =>
+  const until = (condition: string, seconds = 250): string =>
     `for i in $(seq ${seconds * 2}); do ${condition} && exit 0; sleep 0.5; done; exit 1`;
 
   beforeAll(async () => {
@@ -194,7 +196,7 @@ describe("a run", () => {
     const args = ["head", "/opt/disgrafs/venv", address, address, "boot", "6380", resources, runtime, "100"];
     await vm.check(nodeScript("ray/start.sh", args), 300);
     await vm.check(script("place.sh", plan.runId, JSON.stringify(plan)));
-  }, minutes(6));
+  }, minutes(20));
 
   it(
     "should go on when the connection is lost, and from where it was when its driver is killed",
@@ -204,9 +206,9 @@ describe("a run", () => {
         `set -m; (
 ${follow()}
 ) & pid=$!
-for i in $(seq 400); do [ -e ${folder}/points/001-0-ttl-random-read ] && break; sleep 0.5; done
+for i in $(seq 1000); do [ -e ${folder}/points/001-0-ttl-random-read ] && break; sleep 0.5; done
 kill -KILL -- -$pid; ls ${folder}/points`,
-        240,
+        600,
       );
       expect(lost.stdout).toContain("001-0-ttl-random-read");
       expect(await active()).toBe("active");
@@ -214,7 +216,7 @@ kill -KILL -- -$pid; ls ${folder}/points`,
       await vm.check(until(`! systemctl -q is-active ${unit}`));
       const before = await points();
       expect(before.length).toBeLessThan(4);
-      const done = await vm.run(follow(), 240);
+      const done = await vm.run(follow(), 500);
       expect(done.stderr).toMatch(/point \d of 4/);
       expect(done.stdout).toBe(`${plan.runId} done`);
       const after = await points();
@@ -225,7 +227,7 @@ kill -KILL -- -$pid; ls ${folder}/points`,
       expect((await vm.run(follow())).stdout).toBe(`${plan.runId} done`);
       expect(await points()).toEqual(after);
     },
-    minutes(10),
+    minutes(30),
   );
 
   it(
@@ -256,13 +258,13 @@ kill -TERM $pid; wait $pid; echo "status $?"`,
     "should show the end of the log of a driver that crashed",
     async () => {
       await vm.check(`mv ${folder}/plan.json ${folder}/plan.aside`);
-      const crashed = await vm.run(follow());
+      const crashed = await vm.run(follow(), 500);
       await vm.check(`mv ${folder}/plan.aside ${folder}/plan.json`);
       expect(crashed.exitCode).toBe(1);
       expect(crashed.stderr).toContain("No such file or directory: ");
       expect(crashed.stderr).toContain("run up again to go on from there");
     },
-    minutes(3),
+    minutes(12),
   );
 
   it(
@@ -275,6 +277,6 @@ kill -TERM $pid; wait $pid; echo "status $?"`,
       await vm.check(script("stop.sh", plan.runId));
       expect(await active()).not.toBe("active");
     },
-    minutes(3),
+    minutes(10),
   );
 });

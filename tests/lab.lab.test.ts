@@ -55,9 +55,9 @@ describe("a lab on this machine", () => {
       const args = ["up", "--stack", stack, "-c", "benchmark=smoke"];
       const first = spawn(join(checkout, "lab"), args, { detached: true, stdio: "ignore", cwd: checkout });
       // Half-way: the machines run, and no service is there yet.
-      const deadline = Date.now() + minutes(10);
+      const deadline = Date.now() + minutes(20);
       while (!["meta", "node1", "node2"].every((name) => isRunning(vmState(stack, name)))) {
-        if (Date.now() > deadline) throw new Error("the machines did not start in 10 minutes");
+        if (Date.now() > deadline) throw new Error("the machines did not start in 20 minutes");
         await sleep(200);
       }
       await sleep(5000);
@@ -66,7 +66,7 @@ describe("a lab on this machine", () => {
       await succeed(...args);
       expect(["meta", "node1", "node2"].map((name) => vmState(stack, name)?.id)).toEqual(disks);
     },
-    minutes(20),
+    minutes(40),
   );
 
   step(
@@ -90,7 +90,7 @@ describe("a lab on this machine", () => {
         expect(existsSync(join(checkout, run.path, file))).toBe(true);
       }
     },
-    minutes(1),
+    minutes(5),
   );
 
   step(
@@ -100,7 +100,7 @@ describe("a lab on this machine", () => {
       expect(await on("node2", "cat /mnt/jfs/hello")).toBe("from node1");
       expect(await on("node2", "findmnt -no FSTYPE /mnt/jfs")).toBe("fuse.juicefs");
     },
-    minutes(2),
+    minutes(5),
   );
 
   step(
@@ -121,7 +121,7 @@ describe("a lab on this machine", () => {
       );
       expect(printed).toBe("[('node1', 'from node1'), ('node2', 'from node1')]");
     },
-    minutes(4),
+    minutes(10),
   );
 
   step(
@@ -133,7 +133,7 @@ describe("a lab on this machine", () => {
       expect(changes(await pulumi("refresh", "--yes", "--skip-preview", "-s", stack))).toEqual([]);
       expect(await pulumi("preview", "--expect-no-changes", "-s", stack)).toMatch(/\d+ unchanged/);
     },
-    minutes(3),
+    minutes(10),
   );
 
   step(
@@ -146,7 +146,7 @@ describe("a lab on this machine", () => {
       await succeed("up", "--stack", stack, "-c", `accelerator=${accelerator}`);
       expect(await on("node1", since)).toBe(before);
     },
-    minutes(5),
+    minutes(10),
   );
 
   step(
@@ -175,7 +175,7 @@ describe("a lab on this machine", () => {
         }
       }
     },
-    minutes(3),
+    minutes(8),
   );
 
   step(
@@ -192,16 +192,17 @@ describe("a lab on this machine", () => {
       expect(status).toContain(`0 left of stack ${second}`);
       expect(isRunning(vmState(stack, "node1"))).toBe(true);
     },
-    minutes(15),
+    minutes(30),
   );
 
   step(
-    "goes down within a minute though a machine was killed, and nothing is left",
+    "goes down without a wait for a machine that was killed, and nothing is left",
     async () => {
       process.kill(vmState(stack, "node2")!.process.pid, "SIGKILL");
       const start = Date.now();
       expect(await succeed("down", "--stack", stack)).toContain(`0 left of stack ${stack}`);
-      expect(Date.now() - start).toBeLessThan(60_000);
+      // 5 s on an idle machine. Each of its steps that waited for the dead machine would take 30 s.
+      expect(Date.now() - start).toBeLessThan(minutes(2));
       expect(existsSync(stackFolder(stack))).toBe(false);
       const processes = readdirSync("/proc")
         .filter((name) => /^\d+$/.test(name))
@@ -214,6 +215,6 @@ describe("a lab on this machine", () => {
         });
       expect(processes.filter((line) => line.includes(stackFolder(stack)))).toEqual([]);
     },
-    minutes(3),
+    minutes(6),
   );
 });

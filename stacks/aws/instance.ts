@@ -168,7 +168,7 @@ export class Instance extends pulumi.ComponentResource {
     // Whoever gets this machine can only connect once it is ready.
     const machine: Machine = {
       ...raw,
-      connection: pulumi.all([raw.connection, ready.stdout]).apply(([ready]) => ready),
+      connection: pulumi.all([raw.connection, ready.stdout]).apply(([connection]) => connection),
     };
     new RemoteStep(
       `${name}-expiry`,
@@ -194,7 +194,7 @@ export class Instance extends pulumi.ComponentResource {
     );
     return {
       ...machine,
-      connection: pulumi.all([machine.connection, store.stdout]).apply(([ready]) => ready),
+      connection: pulumi.all([machine.connection, store.stdout]).apply(([connection]) => connection),
     };
   }
 }

@@ -32,8 +32,7 @@ def test_a_histogram_counts_every_duration() -> None:
 def test_a_loop_ends_when_its_time_is_up() -> None:
     begin = time.monotonic()
     result = timed(itertools.repeat(0), lambda _: time.sleep(0.005), 0.1)
-    assert 0.1 <= result["seconds"] < 5
-    assert time.monotonic() - begin < 10
+    assert 0.1 <= result["seconds"] <= time.monotonic() - begin < 60
     assert sum(result["histogram"].values()) == result["operations"] >= 1
 
 
