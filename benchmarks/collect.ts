@@ -66,7 +66,10 @@ async function fetchFiles(
     await pool.use(readConnection(connection), { signal, log }, async (session) => {
       const { channel } = await session.exec(command, {}, signal);
       const errors = text(channel.stderr);
-      const status = new Promise<number | null>((resolve) => channel.once("exit", resolve));
+      // "close" without an "exit" before it: the connection was lost.
+      const status = new Promise<number | null>((resolve) =>
+        channel.once("exit", resolve).once("close", () => resolve(null)),
+      );
       await execa("tar", ["--extract", "--gzip", `--directory=${into}`], {
         input: channel,
         cancelSignal: signal,

@@ -12,7 +12,7 @@ export interface FirstBoot {
   readonly login: { readonly user: string; readonly authorizedKeys: readonly string[] };
   /**
    * SSH host key made before boot, so that its public half can be pinned. Local target only: user data of a cloud can
-   * be read by every process of the machine, so there the machine makes its own key (stacks/aws/hostKey.ts).
+   * be read by every process of the machine, so there the machine makes its own key (stacks/aws/learnHostKey.ts).
    */
   readonly hostKey?: HostKey;
   /** Static address on a second network card. Local target only: its image reads it at every boot. */

@@ -124,7 +124,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
       await vm.check(
         "grep -q 'efuse_mounted{state=\"mounted\"} 1' /var/lib/prometheus/node-exporter/disgrafs-fuse.prom",
       );
-      await vm.check(`! ps -ef | grep -v grep | grep -v redis-server | grep -q ${password}`);
+      await vm.check(`[ -z "$(ps -ef | grep -v grep | grep -v redis-server | grep ${password})" ]`);
     },
     minutes(15),
   );

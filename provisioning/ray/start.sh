@@ -69,10 +69,11 @@ LimitNOFILE=65536
 WantedBy=multi-user.target
 END
 start_unit ray.service "$restart"
-# Ray says so when the node is part of the cluster; a port that listens is too early a sign.
+# Ray says so when the node is part of the cluster; a port that listens is too early a sign. Not `grep -q`, which may end
+# before a long journal is written: that would be a failure of journalctl.
 started() {
   journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value ray.service)" |
-    grep -q 'Ray runtime started'
+    grep 'Ray runtime started' >/dev/null
 }
 if ! wait_for 800 "\"Ray runtime started\" of the $kind" started; then
   journalctl -u ray.service -n 30 --no-pager -o cat >&2

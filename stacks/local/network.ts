@@ -81,7 +81,10 @@ export async function startNetwork(stack: string): Promise<NetworkState> {
     { cwd: stackFolder(stack), stdin: "ignore" },
   );
   const daemon = await started(pidFile);
-  if (!daemon) throw new Error(`the private network's vde_switch of stack ${stack} ended at once, or did not start in 30 s`);
+  if (!daemon)
+    throw new Error(
+      `the private network's vde_switch of stack ${stack} ended at once, or did not start in 30 s`,
+    );
   const state = { process: daemon, revision };
   writeState(stateFile(stack), state);
   return state;

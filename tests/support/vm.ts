@@ -152,7 +152,8 @@ class Vm implements TestVm {
   async answers(): Promise<void> {
     const deadline = Date.now() + bootLimit;
     while ((await this.run("true", 10)).exitCode !== 0) {
-      if (Date.now() > deadline) throw new Error(`the VM of ${this.stack} did not answer in ${bootLimit / 1000} s`);
+      if (Date.now() > deadline)
+        throw new Error(`the VM of ${this.stack} did not answer in ${bootLimit / 1000} s`);
       await sleep(300);
     }
   }
