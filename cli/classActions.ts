@@ -70,6 +70,12 @@ async function configOf(pulumi: Pulumi): Promise<Record<string, string>> {
       `there is no stack "${pulumi.stack}" with settings for the class; docs/aws.md shows how to make it`,
     );
   const config = JSON.parse(text) as Record<string, { value?: string; secret: boolean }>;
+  const hidden = Object.keys(config).filter((key) => config[key]?.secret === true);
+  if (hidden.length > 0)
+    throw new Problem(
+      `the stack "${pulumi.stack}" has secret settings, which a class's stacks would not get: ${hidden.join(", ")}; ` +
+        "give credentials by the environment or aws.profile, and remove these",
+    );
   return Object.fromEntries(Object.entries(config).map(([key, { value }]) => [key, value ?? ""]));
 }
 

@@ -205,7 +205,7 @@ async function pulumi(): Promise<Finding> {
   return { subject, verdict: "bad", text: "not there yet", advice: "./lab setup gets it" };
 }
 
-/** Local machines are reached through ports of the loopback interface, chosen by the system. */
+/** Local machines are reached through ports of the loopback interface. */
 async function loopback(): Promise<Finding> {
   const subject = "loopback";
   const server = createServer().listen(0, "127.0.0.1");

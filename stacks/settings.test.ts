@@ -46,16 +46,22 @@ describe("parseSettings", () => {
       { juicefs: { writebak: true } },
       "juicefs.writebak is no setting; did you mean writeback?",
     ],
+    ["a misspelt key of aws", { aws: { regoin: "x" } }, "aws.regoin is no setting; did you mean region?"],
+    [
+      "a key that is like no other",
+      { juicefs: { compression: "lz4" } },
+      "dirEntryCacheSeconds, writeback, storage, bucket. Remove it with: pulumi config rm --path 'juicefs.compression'",
+    ],
     ["an unknown kernel", { kernel: "debian-11" }, 'kernel is "debian-11": '],
     [
       "an unknown role",
       { topology: "custom", nodes: [{ name: "a", roles: ["boss"] }] },
-      'nodes.0.roles.0 is "boss"',
+      'nodes[0].roles[0] is "boss"',
     ],
     [
       "a bad node name",
       { topology: "custom", nodes: [meta, { ...client, name: "C_1" }] },
-      'nodes.1.name is "C_1": must be a host name',
+      'nodes[1].name is "C_1": must be a host name',
     ],
     [
       "a relative mount point",
@@ -155,7 +161,7 @@ describe("extensions.fuse", () => {
     [
       "an opcode that is never answered",
       fuse({ opcodes: ["open"] }),
-      'extensions.fuse.opcodes.0 is "open": expected one of "lookup"|"getattr"',
+      'extensions.fuse.opcodes[0] is "open": expected one of "lookup"|"getattr"',
     ],
     ["no opcode", fuse({ opcodes: [] }), "extensions.fuse.opcodes is []: "],
     [

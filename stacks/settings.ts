@@ -216,7 +216,7 @@ function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
 
 /** One line or more for a fault that zod found. */
 function describe(issue: z.core.$ZodIssue, values: Readonly<Record<string, unknown>>): string[] {
-  const key = issue.path.map(String).join(".");
+  const key = pathOf(issue.path);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((name) => unknownKey(key, name));
   }
@@ -237,9 +237,18 @@ function unknownKey(parent: string, name: string): string {
   const shape = shapeAt(parent);
   const known = shape ? Object.keys(shape) : [];
   const near = known.find((candidate) => distance(candidate, name) <= 2);
-  const hint = near ? `did you mean ${near}?` : `known here: ${known.join(", ")}`;
+  const all = known.length > 0 ? `known here: ${known.join(", ")}.` : "";
+  const hint = near ? `did you mean ${near}?` : all;
   const flag = parent === "" ? "" : "--path ";
-  return `${key} is no setting; ${hint} Remove it with: pulumi config rm ${flag}'${key}'`;
+  const remove = `Remove it with: pulumi config rm ${flag}'${key}'`;
+  return [`${key} is no setting;`, hint, remove].filter((part) => part !== "").join(" ");
+}
+
+/** As `pulumi config --path` takes it: `nodes[0].name`. */
+function pathOf(steps: readonly PropertyKey[]): string {
+  return steps
+    .map((step, index) => (typeof step === "number" ? `[${step}]` : `${index > 0 ? "." : ""}${String(step)}`))
+    .join("");
 }
 
 function shapeAt(path: string): Record<string, unknown> | undefined {
@@ -247,5 +256,6 @@ function shapeAt(path: string): Record<string, unknown> | undefined {
   if (path === "juicefs") return juicefsSchema.shape;
   if (path === "extensions") return extensionsSchema.shape;
   if (path.startsWith("extensions.")) return extensionShape(path.slice("extensions.".length));
+  if (path === "aws") return awsSettings.shape;
   return path.startsWith("nodes") ? nodeSchema.shape : undefined;
 }

@@ -22,7 +22,7 @@ export const bench = new Command("bench")
     "after",
     `
 Profiles:
-${profileNames.map((name) => `  ${name.padEnd(8)} ${profiles[name].title}`).join("\n")}
+${profileNames.map((name) => `  ${name.padEnd(10)} ${profiles[name].title}`).join("\n")}
 
 Arms (ttl is the baseline and always in it):
 ${armNames.map((name) => `  ${name.padEnd(13)} ${arms[name].title}`).join("\n")}
