@@ -63,8 +63,58 @@ describe("one-bucket-prefix", () => {
       },
       "lists all of arn:aws:s3:::disgrafs-x: add the condition s3:prefix",
     ],
+    [
+      "a list whose condition limits nothing",
+      {
+        policy: JSON.stringify({
+          Statement: [
+            {
+              Effect: "Allow",
+              Action: "s3:ListBucket",
+              Resource: "arn:aws:s3:::disgrafs-x",
+              Condition: { StringLike: { "s3:prefix": ["volume/*", "*"] } },
+            },
+          ],
+        }),
+      },
+      "lists all of arn:aws:s3:::disgrafs-x: add the condition s3:prefix",
+    ],
+    [
+      "the list of every bucket",
+      {
+        policy: JSON.stringify({
+          Statement: [
+            {
+              Effect: "Allow",
+              Action: "s3:ListBucket",
+              Resource: "*",
+              Condition: { StringLike: { "s3:prefix": "volume/*" } },
+            },
+          ],
+        }),
+      },
+      "allows s3:ListBucket on *: name one bucket, as arn:aws:s3:::bucket",
+    ],
+    [
+      "all but what is named",
+      {
+        policy: JSON.stringify({
+          Statement: [{ Effect: "Allow", NotAction: "iam:*", Resource: "*" }],
+        }),
+      },
+      "allows all but what it names: give Action and Resource, not NotAction or NotResource",
+    ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(oneBucketPrefix, type, { ...passing, ...change })).toEqual([message]);
+  });
+
+  it("lets a role have Session Manager's policy, and no other of AWS's", async () => {
+    const attachment = "aws:iam/rolePolicyAttachment:RolePolicyAttachment";
+    const arn = (name: string) => ({ policyArn: `arn:aws:iam::aws:policy/${name}` });
+    expect(await violations(oneBucketPrefix, attachment, arn("AmazonSSMManagedInstanceCore"))).toEqual([]);
+    expect(await violations(oneBucketPrefix, attachment, arn("AdministratorAccess"))).toEqual([
+      "gives the role all of arn:aws:iam::aws:policy/AdministratorAccess: write what it needs into a RolePolicy",
+    ]);
   });
 
   it("looks at no other type", async () => {
