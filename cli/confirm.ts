@@ -12,6 +12,10 @@ export async function confirm(question: string, yes: boolean): Promise<boolean> 
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+  } catch (error) {
+    // Ctrl-C and Ctrl-D are a no.
+    if ((error as NodeJS.ErrnoException).code === "ABORT_ERR") return false;
+    throw error;
   } finally {
     lines.close();
   }

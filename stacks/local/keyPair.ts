@@ -16,7 +16,9 @@ export async function ensureKeyPair(file: string): Promise<KeyPair> {
   if (!existsSync(file)) {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     // The private half is renamed last: a file that is there is a whole pair.
-    const beside = `${file}.${process.pid}`;
+    const beside = `${file}.new`;
+    // What a run that was killed here has left: ssh-keygen would ask whether to overwrite it.
+    await removeKeyPair(beside);
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "disgrafs-lab", "-f", beside]);
     await rename(`${beside}.pub`, `${file}.pub`);
     await rename(beside, file);
@@ -25,5 +27,6 @@ export async function ensureKeyPair(file: string): Promise<KeyPair> {
 }
 
 export async function removeKeyPair(file: string): Promise<void> {
-  await Promise.all([file, `${file}.pub`].map((path) => rm(path, { force: true })));
+  const files = [file, `${file}.pub`, `${file}.new`, `${file}.new.pub`];
+  await Promise.all(files.map((path) => rm(path, { force: true })));
 }

@@ -7,6 +7,7 @@ import { inCheckout } from "../../cli/checkout.ts";
 import { program } from "../../provisioning/shell.ts";
 import { installedMarker } from "../../stacks/aws/userData.ts";
 import { sshFolder } from "../../stacks/aws/sshFiles.ts";
+import { story } from "../support/lab.ts";
 import { Cloud } from "./cloud.ts";
 import { roleAccessKey } from "./ec2/metadata.ts";
 import type { Ec2Image } from "./ec2/image.ts";
@@ -72,20 +73,9 @@ export function machineStory(kind: Ec2Image): void {
     return { id: found?.InstanceId ?? "", state: found?.State?.Name ?? "" };
   }
 
-  /** A step of the story. What follows a step that failed would only fail for that reason, and take its time. */
-  let broken = false;
-  function step(name: string, work: () => Promise<void>, limit = 3 * minutes): void {
-    it(
-      name,
-      async () => {
-        if (broken) throw new Error("not tried: an earlier step failed");
-        broken = true;
-        await work();
-        broken = false;
-      },
-      limit,
-    );
-  }
+  const tale = story();
+  const step = (name: string, work: () => Promise<void>, limit = 3 * minutes): void =>
+    tale.step(name, work, limit);
 
   describe(`a lab on AWS with a machine (${kind} image)`, () => {
     step(
