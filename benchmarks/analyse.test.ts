@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { analyse } from "./analyse.ts";
 import { onceText, summaryCsv, writeResults } from "./results.ts";
 import { runSchema, type Result } from "./run.ts";
+import { chartData } from "./report/chartData.ts";
 import { renderReport } from "./report/report.ts";
 import { inventRun, type Invented, type InventedPoint } from "./testdata/rawRun.ts";
 
@@ -41,6 +42,14 @@ describe("analyse", () => {
     expect(result.baseline! / 2000).toBeCloseTo(1, 1);
     expect(result).toMatchObject({ blocks: 3, planned: 3, unit: "ops/s", arm: "nocache" });
     expect(result.ratio!.method).toBe("student");
+  });
+
+  it("should have nothing to compare, and charts all the same, when the baseline is alone", () => {
+    const analysis = analyse(join(invent({ arms: ["ttl"] }), "raw"));
+    expect(analysis.run.results).toEqual([]);
+    const { first, figures } = chartData(analysis);
+    expect(figures.map(({ id }) => id)).toContain(first);
+    expect(renderReport([analysis])).toContain('id="verdict-table"');
   });
 
   it("should keep what a lab had cost by then, and null for machines of one's own", () => {

@@ -51,10 +51,11 @@ export function chartData({ run, raw }: Analysis): ChartData {
   const since = (start: string): number => (Date.parse(start) - zero) / 1000;
   const telling =
     run.results.find(({ verdict }) => verdict === "better" || verdict === "worse") ?? run.results[0];
+  const drawn = figures(run, raw.plan.workloads, counted);
   return {
     baseline: run.baseline,
-    first: telling ? `${telling.workload}/${telling.figure}` : "",
-    figures: figures(run, raw.plan.workloads, counted),
+    first: telling ? `${telling.workload}/${telling.figure}` : (drawn[0]?.id ?? ""),
+    figures: drawn,
     iostat: raw.plan.clients
       .map((client) => iostatChart(client, raw.points, since))
       .filter((chart) => chart !== undefined),
@@ -159,7 +160,8 @@ function iostatChart(
     const own = samples.map((sample, index) => ({ time: at + index + 1, sample }));
     return [...own, { time: at + samples.length + 1, sample: null }];
   });
-  const kept = timed.filter((_, index) => index % Math.ceil(timed.length / mostSamples) === 0);
+  const every = Math.ceil(timed.length / mostSamples);
+  const kept = timed.filter(({ sample }, index) => sample === null || index % every === 0);
   const device = busiest(kept.flatMap(({ sample }) => (sample ? [sample] : [])));
   if (device === undefined) return undefined;
   const line = (value: (sample: IostatSample) => number | undefined): [number, number | null][] =>

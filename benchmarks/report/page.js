@@ -32,7 +32,6 @@
   const source = element("data");
   if (!source) return;
   const data = JSON.parse(source.textContent);
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   let charts = [];
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -50,7 +49,7 @@
       splitLine: { lineStyle: { color: line } },
     };
     return {
-      animation: !still && false,
+      animation: false,
       backgroundColor: "transparent",
       textStyle: { color: ink, fontFamily: "inherit" },
       legend: { top: 0, textStyle: { color: ink }, type: "scroll" },

@@ -2,12 +2,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ArmName } from "../arms.ts";
 import { normal, seeded } from "../random.ts";
 import { buildPlan, workloadsIn, type Plan } from "../plan.ts";
 import type { Profile } from "../workloads.ts";
 
 export interface Invented {
   readonly profile?: Profile;
+  /** Default: those of every run. */
+  readonly arms?: readonly ArmName[];
   readonly clients?: readonly string[];
   readonly virtualization?: string;
   /** Rate of a loop in operations/s, before 2 % of noise. */
@@ -42,6 +45,7 @@ export function inventRun(options: Invented = {}): string {
   const plan = buildPlan({
     profile,
     seed: 1,
+    arms: options.arms,
     clients,
     mountPoint: "/mnt/jfs",
     redis: { host: "10.77.0.10", port: 6379 },
