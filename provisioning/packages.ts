@@ -2,8 +2,6 @@
  * What is installed on every node, for both targets: the local image bakes this list, an AWS instance installs it at
  * first boot. Debian packages are named here; Python packages are pinned with hashes in requirements.txt.
  */
-import { readFileSync } from "node:fs";
-
 /** Debian release of the nodes' user land, whatever kernel runs below it. */
 export const userland = "trixie";
 
@@ -36,11 +34,3 @@ export const venv = "/opt/disgrafs/venv";
 
 /** File with `name==version --hash=sha256:...` lines. */
 export const requirementsFile = new URL("./requirements.txt", import.meta.url);
-
-/** The pinned version of one Python package; throws when it is not in the list. */
-export function pinnedVersion(name: string, text = readFileSync(requirementsFile, "utf8")): string {
-  const line = text.split("\n").find((row) => row.startsWith(`${name}==`));
-  const version = line?.split(/==|\s/)[1];
-  if (version === undefined) throw new Error(`${name} is not in provisioning/requirements.txt`);
-  return version;
-}

@@ -33,7 +33,6 @@ export const ports = {
   rayDashboardAgentGrpc: one(6384, rayNode),
   rayMetrics: one(6385, rayNode),
   rayDashboardAgent: one(6386, rayNode),
-  rayDashboard: one(8265, ["ray-head"], false),
   rayWorkers: { first: 20000, last: 20199, roles: rayNode, shared: true },
   weedMaster: one(9333, ["objects"], false),
   weedMasterGrpc: one(19333, ["objects"], false),
@@ -46,10 +45,9 @@ export const ports = {
   juicefsMetrics: one(9567, ["client"]),
   nodeExporter: one(9100, anyNode),
   redisExporter: one(9121, ["meta"]),
-  extensionMetrics: one(9435, ["client"]),
+  extensionMetrics: one(9435, ["client"], false),
   benchmarkCaches: one(9436, ["meta", "objects"]),
   prometheus: one(9090, ["meta"]),
-  grafana: one(3000, ["meta"]),
 } as const satisfies Record<string, Port>;
 
 export type PortName = keyof typeof ports;

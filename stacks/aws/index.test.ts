@@ -150,7 +150,7 @@ const ofLab = {
 };
 const ingress = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
 const machine = "aws:ec2/instance:Instance";
-// From provisioning/ports.ts: 3000, 6379-6385, 8333, 9090, 9100, 9121, 9435, 9567, 20000-20199, joined; and ICMP, and SSH.
+// From provisioning/ports.ts: 6379-6386, 8333, 9090, 9100, 9121, 9436, 9567, 20000-20199, joined; and ICMP, and SSH.
 const insideRules = () =>
   made.filter(({ type, inputs }) => type === ingress && "referencedSecurityGroupId" in inputs).length;
 
