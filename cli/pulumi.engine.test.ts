@@ -58,7 +58,7 @@ afterEach(() => {
   // What a failed test has left must not outlive it.
   appendFileSync(join(project, "go"), "");
   for (const child of children.splice(0)) child.kill("SIGKILL");
-  rmSync(project, { recursive: true, force: true });
+  rmSync(project, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 });
 
 /** A program with one step that says that it began, waits for a file `go`, and says that it ended. */

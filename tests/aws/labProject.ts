@@ -146,6 +146,7 @@ export class LabProject {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    // What a killed CLI has left may write for a moment longer.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }

@@ -91,7 +91,8 @@ export async function withStack(options: StackOptions, use: (stack: Stack) => Pr
       await stack.destroy("any");
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    // What a killed CLI has left may write for a moment longer.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 

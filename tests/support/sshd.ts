@@ -131,7 +131,7 @@ export async function startSshd(options: SshServerOptions = {}): Promise<SshServ
     crash,
     remove: async () => {
       await crash();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
 }
