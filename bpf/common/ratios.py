@@ -2,12 +2,33 @@
 
 Usage: ratios.py FILE ARM... -- "NAME UNIT [plain]"...
 FILE has a line for each block and arm: GROUP BLOCK ARM FIGURE..., as many figures as there are names. Prints for each group,
-name and arm the median of the figures and, where it is not `plain`, of the blocks' ratios with the least and the greatest. The
-arm `again` is `none` once more: how far its ratios are from 1 is what the others' may be by chance.
+name and arm the median of the figures and, where it is not `plain`, of the blocks' ratios, the median's 95 % interval, and a
+verdict: `higher` or `lower` where 1 is outside, else `within noise`. The arm `again` is `none` once more: where its own
+interval leaves 1 out, the machine was not quiet, and the verdicts beside it are INVALID.
 """
 
+import math
 import statistics
 import sys
+
+
+def interval(ratios: list[float]) -> tuple[float, float] | None:
+    """95 % interval of the median by order statistics, which assumes nothing of the distribution; six ratios at least."""
+    n, ordered = len(ratios), sorted(ratios)
+    below, rank = 0.0, 0
+    # The rank-th least is above the median with the chance that fewer than `rank` of n coins show heads.
+    while 2 * (below := below + math.comb(n, rank) / 2**n) <= 0.05:
+        rank += 1
+    return (ordered[rank - 1], ordered[n - rank]) if rank else None
+
+
+def verdict(own: tuple[float, float] | None, noise: tuple[float, float] | None) -> str:
+    """What an arm's interval says, beside that of the A/A pair."""
+    if own is None or noise is None:
+        return "INVALID(fewer than 6 blocks)"
+    if not noise[0] <= 1 <= noise[1]:
+        return "INVALID(the A/A pair differs)"
+    return "higher" if own[0] > 1 else "lower" if own[1] < 1 else "within noise"
 
 
 def main() -> None:
@@ -16,16 +37,19 @@ def main() -> None:
     arms, names = sys.argv[2:split], [name.split() for name in sys.argv[split + 1 :]]
     with open(sys.argv[1]) as file:
         rows = [line.split() for line in file]
-    groups = list(dict.fromkeys(group for group, *_ in rows))
-    for group in groups:
+    for group in dict.fromkeys(group for group, *_ in rows):
         for column, (name, unit, *plain) in enumerate(names, start=3):
-            figures = {(block, arm): float(row[column]) for row in rows for own, block, arm in [row[:3]] if own == group}
+            figures = {(row[1], row[2]): float(row[column]) for row in rows if row[0] == group}
+            by_arm = {arm: {block: value for (block, which), value in figures.items() if which == arm} for arm in arms}
+            ratios = {arm: [value / figures[block, "none"] for block, value in by_arm[arm].items()] for arm in arms}
+            noise = interval(ratios["again"])
             for arm in arms:
-                own = {block: figure for (block, which), figure in figures.items() if which == arm}
-                line = f"{group:>7}  {name:9} {arm:8} {statistics.median(own.values()):10.1f} {unit:3}"
-                if not plain:
-                    ratios = sorted(figure / figures[block, "none"] for block, figure in own.items())
-                    line += f"  ratio {statistics.median(ratios):.3f}  ({ratios[0]:.3f} .. {ratios[-1]:.3f})"
+                line = f"{group:>7}  {name:9} {arm:8} {statistics.median(by_arm[arm].values()):10.1f} {unit:3}"
+                if not plain and arm != "none":
+                    own = interval(ratios[arm])
+                    low, high = own or (min(ratios[arm]), max(ratios[arm]))
+                    line += f"  ratio {statistics.median(ratios[arm]):.3f}  ({low:.3f} .. {high:.3f})"
+                    line += "" if arm == "again" else f"  {verdict(own, noise)}"
                 print(line)
 
 
