@@ -34,5 +34,5 @@ END
 start_unit weed.service "$restart"
 # Any HTTP answer shows that the gateway is up; 403 is what a stranger should get.
 answers() { curl -s -o /dev/null --max-time 5 "http://$address:$s3/"; }
-wait_for 120 "the S3 gateway on $address:$s3" answers
+wait_for 240 "the S3 gateway on $address:$s3" answers
 weed version | awk '{ print $3; exit }'

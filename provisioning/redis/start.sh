@@ -24,5 +24,5 @@ put /etc/disgrafs/redis-password 0600 <<<"$password" || true
 start_unit redis-server.service "$restart"
 
 export REDISCLI_AUTH=$password
-wait_for 60 "Redis on $address:$port" redis-cli -h "$address" -p "$port" ping
+wait_for 240 "Redis on $address:$port" redis-cli -h "$address" -p "$port" ping
 redis-cli -h "$address" -p "$port" info server | tr -d '\r' | sed -n 's/^redis_version://p'
