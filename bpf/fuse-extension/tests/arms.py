@@ -25,6 +25,8 @@ ARMS = {
     "A ttl": (ONE, "", None),
     "B ttl-long": (LONG, "", None),
     "C client-cache": (ONE, "?client-cache=true", None),
+    # Its rival where no second of staleness will do.
+    "C0 client-cache": (NONE, "?client-cache=true", None),
     "D fuse-notify": (LONG, "", {"extra": ["--sink", "notify"]}),
     "E fuse-ttl": (ONE, "", {"mode": "ttl"}),
     "F fuse-lease": (NONE, "", {}),
