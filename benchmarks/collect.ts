@@ -3,7 +3,7 @@
  * `node collect.ts`, with what it needs (a secret: how to log in) as JSON on standard input; prints the verdict table
  * as JSON. Safe to repeat: the files are fetched beside the old ones and take their place.
  */
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { execa } from "execa";
@@ -40,8 +40,12 @@ write(
   join(fresh, "lab.json"),
   JSON.stringify({ stack: request.stack, usage: used ?? null, ...(await checkoutState()) }),
 );
-rmSync(raw, { recursive: true, force: true });
+// Whenever this is killed, a whole copy is there.
+const old = join(folder, "raw.old");
+rmSync(old, { recursive: true, force: true });
+if (existsSync(raw)) renameSync(raw, old);
 renameSync(fresh, raw);
+rmSync(old, { recursive: true, force: true });
 const run = writeResults(folder);
 process.stderr.write(`${summaryText(run)}\nreport: results/${request.runId}/report.html\n`);
 process.stdout.write(JSON.stringify(run.results));

@@ -88,7 +88,7 @@ export const suites: readonly Suite[] = [
   jest("sshd", "the command plugin against a real OpenSSH server on loopback", 15, "1"),
   jest("engine", "a real Pulumi engine, no machine", 15, "1"),
   jest("browser", "the report in a headless Chromium", 10, "1"),
-  jest("vm", "one local machine", 40, "1"),
-  jest("lab", "a whole lab: up, used, up again, down, nothing left", 40, "1"),
+  jest("vm", "one local machine", 60, "1"),
+  jest("lab", "a whole lab: up, used, up again, down, nothing left", 60, "1"),
   { ...jest("long", "local machines for longer than CI has; by name only", 120, "1"), onlyByName: true },
 ];
