@@ -86,16 +86,18 @@
         symbolSize: 9,
         lineStyle: { width: 1.5, opacity: 0.55, type: index === 0 ? "dashed" : "solid" },
         itemStyle: { color: tone },
+        // Of many arms, the one that is pointed at.
+        emphasis: { focus: "series" },
         markLine: interval && {
           silent: true,
           symbol: "none",
-          label: { formatter: readable(interval.centre), color: tone, position: "insideEndTop" },
+          label: { show: false },
           lineStyle: { color: tone, width: 2 },
           data: [{ yAxis: interval.centre }],
         },
         markArea: interval && {
           silent: true,
-          itemStyle: { color: tone, opacity: 0.13 },
+          itemStyle: { color: tone, opacity: figure.labels.length > 3 ? 0.07 : 0.13 },
           data: [[{ yAxis: interval.low }, { yAxis: interval.high }]],
         },
       };
@@ -132,6 +134,11 @@
       series,
     }));
     option.tooltip.valueFormatter = readable;
+    // Here and not at the lines, where those of many arms would cover each other.
+    option.legend.formatter = (label) => {
+      const interval = figure.intervals[label];
+      return interval ? `${label} ${readable(interval.centre)}` : label;
+    };
     const parts = figure.labels.map((label) => {
       const interval = figure.intervals[label];
       return interval
@@ -153,12 +160,10 @@
     const [low, high] = [Math.min(...all), Math.max(...all)];
     if (high / low < 5)
       return { type: "value", scale: true, min: low - (high - low) * 0.1, max: high + (high - low) * 0.1 };
-    return {
-      type: "log",
-      logBase: 10,
-      min: 10 ** Math.floor(Math.log10(low)),
-      max: 10 ** Math.ceil(Math.log10(high)),
-    };
+    // Powers of two where decades would leave most of the chart empty.
+    const logBase = high / low < 64 ? 2 : 10;
+    const power = (round, value) => logBase ** round(Math.log(value) / Math.log(logBase));
+    return { type: "log", logBase, min: power(Math.floor, low), max: power(Math.ceil, high) };
   }
 
   function latencyChart(figure) {
@@ -252,6 +257,7 @@
         yAxisIndex: key === "read" || key === "write" ? 1 : 0,
         data: entry.lines[key],
         showSymbol: true,
+        symbol: "circle",
         symbolSize: entry.lines[key].length < 200 ? 5 : 3,
         connectNulls: false,
         itemStyle: { color: armColour(tones[key]) },

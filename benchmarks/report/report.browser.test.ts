@@ -1,6 +1,6 @@
 /** The report in a real headless Chromium, opened from disk. Needs /usr/bin/chromium (Debian's package chromium). */
 import { readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { analyse } from "../analyse.ts";
@@ -59,7 +59,7 @@ async function open(
   page.on("request", (request) => {
     if (!request.url().startsWith("file:")) faults.push(`asked the network for ${request.url()}`);
   });
-  await page.goto(pathToFileURL(join(folder, file)).href);
+  await page.goto(pathToFileURL(resolve(folder, file)).href);
   return { page, faults };
 }
 
@@ -193,6 +193,37 @@ describe("report.html", () => {
       expect(nameless).toBe(0);
       expect(await page.getByLabel("Figure").count()).toBe(1);
       expect(await page.getByRole("img", { name: /ratio to ttl by block/ }).count()).toBe(1);
+    },
+    deadline,
+  );
+});
+
+describe("report.html of many arms", () => {
+  it(
+    "should fit a phone, draw every arm, and say once why an arm never ran",
+    async () => {
+      const arms = ["nocache", "ttl-long", "client-cache", "fuse-latency", "redis-sockmap"] as const;
+      const many = inventRun({
+        arms,
+        point: (point) => ({ ...point, invalid: point.arm === "fuse-latency" ? "node1: unsupported" : null }),
+      });
+      try {
+        writeResults(many);
+        const options = { viewport: { width: 390, height: 844 }, isMobile: true };
+        const { page, faults } = await open(join(many, "report.html"), options);
+        await page.waitForSelector("#chart-blocks canvas");
+        expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
+        const drawn = await page.locator("#chart-blocks").getAttribute("aria-label");
+        for (const arm of arms) if (arm !== "fuse-latency") expect(drawn).toContain(`${arm} `);
+        const reasons = await page.locator("td.reason").allInnerTexts();
+        expect(reasons.slice(0, 3)).toEqual([
+          "node1: unsupported; 3 of 3 blocks",
+          ...["as above", "as above"],
+        ]);
+        expect(faults).toEqual([]);
+      } finally {
+        rmSync(many, { recursive: true });
+      }
     },
     deadline,
   );

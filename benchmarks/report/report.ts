@@ -82,7 +82,9 @@ function versions(found: Readonly<Record<string, string | null>>): string {
 }
 
 function minutes(seconds: number | null): string {
-  return seconds === null ? "not ended" : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  return seconds === null
+    ? "not ended"
+    : `${Math.floor(seconds / 60)}\u00a0min ${Math.round(seconds % 60)}\u00a0s`;
 }
 
 const kinds = ["better", "worse", "within noise", "invalid"] as const;
@@ -151,7 +153,7 @@ function verdictTable(run: Run): Html {
           </tr>
         </thead>
         <tbody>
-          ${run.results.map((result, index) => row(run, result, run.results[index - 1], range, absolute))}
+          ${run.results.map((result, index) => row(run, result, run.results.slice(0, index), range, absolute))}
         </tbody>
       </table>
     </div>
@@ -161,22 +163,28 @@ function verdictTable(run: Run): Html {
     </p>`;
 }
 
-function row(run: Run, result: Result, previous: Result | undefined, range: number, absolute: boolean): Html {
-  const { ratio, verdict, workload } = result;
+/** @param above the results in the rows above, whose words are not said again */
+function row(run: Run, result: Result, above: readonly Result[], range: number, absolute: boolean): Html {
+  const { ratio, verdict, workload, title } = result;
+  const previous = above.at(-1);
   const kind = kindOf(verdict);
   const facts = run.workloads.find(({ name }) => name === workload);
   const first = previous?.workload !== workload;
+  const again = !first && previous.title === title;
+  const separate = first ? "first" : !again && run.arms.length > 2 ? "next" : "";
   return html`<tr
-    class="${first ? "first" : ""} ${kind.replace(" ", "-")}"
+    class="${separate} ${kind.replace(" ", "-")}"
     data-result="${workload}/${result.figure}/${result.arm}"
   >
     <th scope="row" title="${facts?.measures}">
       <span class="workload${first ? "" : " again"}">${workload}</span>
-      ${result.title}${facts?.control ? html` <small>(control)</small>` : undefined}
+      <span class="${again ? "again" : ""}"
+        >${title}${facts?.control ? html` <small>(control)</small>` : undefined}</span
+      >
     </th>
     <td>${result.arm}</td>
     <td>${pill(kind, kind)}</td>
-    ${ratio ? ratioCells(result, ratio, range) : html`<td class="reason" colspan="3">${previous?.verdict === verdict ? "as above" : reasonOf(verdict)}</td>`}
+    ${ratio ? ratioCells(result, ratio, range) : html`<td class="reason" colspan="3">${above.some((other) => other.verdict === verdict) ? "as above" : reasonOf(verdict)}</td>`}
     ${
       absolute
         ? html`<td class="number">${number("baseline", result.baseline)}</td>
@@ -221,7 +229,8 @@ function chartSections(): Html {
       </p>
       <figure>
         <figcaption>
-          Ratio to the baseline in each block; the line and its band are the centre and the 95 % interval
+          Ratio to the baseline in each block; line and band are centre (the figure beside the name) and 95 %
+          interval
         </figcaption>
         <div class="chart" id="chart-blocks" role="img"></div>
       </figure>

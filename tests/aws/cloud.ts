@@ -94,6 +94,8 @@ export class Cloud {
   #motoPort: number;
   #folder: string;
   #machines: Machines | undefined;
+  /** Calls that have come and are not yet carried out. */
+  #open = 0;
   /** moto has no placement groups: these are the proxy's own. Name -> tags. */
   readonly #groups = new Map<string, Map<string, string>>();
 
@@ -121,9 +123,15 @@ export class Cloud {
     const proxy = createServer();
     const cloud = new Cloud(proxy, moto, port, folder);
     proxy.on("request", (incoming: IncomingMessage, answer: ServerResponse) => {
-      cloud.#serve(incoming, answer).catch((error: unknown) => {
-        answer.destroy(error instanceof Error ? error : undefined);
-      });
+      cloud.#open += 1;
+      cloud
+        .#serve(incoming, answer)
+        .catch((error: unknown) => {
+          // A client that has gone needs no answer; another only hears that there is none.
+          if (!answer.destroyed) process.stderr.write(`the cloud could not answer: ${String(error)}\n`);
+          answer.destroy();
+        })
+        .finally(() => (cloud.#open -= 1));
     });
     await new Promise<void>((resolve) => {
       proxy.listen(0, "127.0.0.1", resolve);
@@ -211,6 +219,11 @@ export class Cloud {
       .sort();
   }
 
+  /** When every call has been carried out, also those that nobody waits for. */
+  async settled(): Promise<void> {
+    while (this.#open > 0) await sleep(50);
+  }
+
   async stop(): Promise<void> {
     await this.#machines?.close();
     this.#proxy.closeAllConnections();
@@ -254,29 +267,19 @@ export class Cloud {
       answer.end(placement);
       return;
     }
-    const forwarded = request(
-      {
-        host: "127.0.0.1",
-        port: this.#motoPort,
-        method: incoming.method,
-        path: incoming.url,
-        headers: incoming.headers,
-      },
-      (reply) => {
-        this.#follow(action, form, reply)
-          .then((text) => {
-            answer.writeHead(reply.statusCode ?? 500, reply.headers);
-            if (text === undefined) reply.pipe(answer);
-            else answer.end(text);
-          })
-          .catch((error: unknown) => {
-            process.stderr.write(`${action}: ${String(error)}\n`);
-            answer.destroy();
-          });
-      },
-    );
-    forwarded.on("error", (error) => answer.destroy(error));
-    forwarded.end(body);
+    const reply = await this.#forward(incoming, body);
+    const text = await this.#follow(action, form, reply);
+    answer.writeHead(reply.statusCode ?? 500, reply.headers);
+    if (text === undefined) reply.pipe(answer);
+    else answer.end(text);
+  }
+
+  /** Moto's reply, whose body is still to be read. */
+  #forward({ method, url, headers }: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const options = { host: "127.0.0.1", port: this.#motoPort, method, path: url, headers };
+      request(options, resolve).on("error", reject).end(body);
+    });
   }
 
   /** Does to the machines what moto has put into its books. Gives the reply's text where it had to be read. */

@@ -260,7 +260,7 @@ describe("a lab on AWS", () => {
       await broken;
       cloud.held.delete("RunInstances");
       // The calls that were held are answered to nobody: AWS has made machines that no state knows.
-      await sleep(3000);
+      await cloud.settled();
       await lab.pulumi("cancel", "--yes", "--stack", "killed");
       await lab.succeed("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
       await lab.up();
