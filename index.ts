@@ -51,6 +51,7 @@ export const health = healthOutput(cluster);
 export const monitoring = monitoringOutput(cluster);
 export const readme = readmeOutput(cluster);
 export const extensionVerdicts = pulumi.output(extensions.outputs);
-export const targetFacts = pulumi.output(place.outputs);
-export const benchmarkSummary = benchmark?.summary;
-export const benchmarkRun = benchmark?.run;
+export const targetFacts = place.outputs;
+// An output that is undefined is warned of; null stands for none.
+export const benchmarkSummary = benchmark?.summary ?? null;
+export const benchmarkRun = benchmark?.run ?? null;

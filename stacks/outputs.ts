@@ -36,11 +36,9 @@ export function healthOutput({ redis, objects, juicefs, ray }: Lab): Record<stri
   };
 }
 
-/** Where Prometheus is; undefined without the setting `monitoring`. */
-export function monitoringOutput({
-  monitoring,
-}: Lab): Record<string, pulumi.Output<string | number>> | undefined {
-  if (!monitoring) return undefined;
+/** Where Prometheus is; null without the setting `monitoring`. */
+export function monitoringOutput({ monitoring }: Lab): Record<string, pulumi.Output<string | number>> | null {
+  if (!monitoring) return null;
   const { prometheus, tunnel, targets } = monitoring;
   return { prometheus, targets, tunnel };
 }

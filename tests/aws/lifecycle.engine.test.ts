@@ -58,9 +58,19 @@ function summary(text: string): string[] {
 
 describe("a lab on AWS", () => {
   it(
-    "comes up: machines as the settings say, known by the host keys on their consoles",
+    "tells its price at a preview, before anything is made",
     async () => {
       await lab.configure("test", { aws, nodes });
+      const text = await lab.succeed("preview", "--stack", "test");
+      expect(text).toMatch(/currency\s*: "USD"\s+perHour\s*: 0\.\d+/);
+      expect(await cloud.listing()).toEqual(empty);
+    },
+    3 * minutes,
+  );
+
+  it(
+    "comes up: machines as the settings say, known by the host keys on their consoles",
+    async () => {
       await lab.up();
       const found = await machines();
       expect(Object.keys(found).sort()).toEqual(["test-meta", "test-node1"]);

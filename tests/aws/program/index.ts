@@ -16,6 +16,6 @@ const lab = awsMachines(
 const nodeOutputs = lab.machines.map(({ name, roles, sshCommand }) => ({ name, roles, ssh: sshCommand }));
 
 export const ids = lab.machines.map((machine) => machine.id);
-export const targetFacts = pulumi.output(lab.outputs);
+export const targetFacts = lab.outputs;
 export { nodeOutputs as nodes };
 export const objectStore = lab.objectStore;
