@@ -83,7 +83,10 @@ export const arms = {
     "defaults, with every FUSE request timed by eBPF: what watching costs",
   ),
   "packet-dma": unit("packet-dma", "defaults, with every packet copied to user space by XDP"),
-  "redis-sockmap": unit("redis-sockmap", "defaults, with Redis connections inside a node spliced by eBPF"),
+  "redis-sockmap": {
+    ...unit("redis-sockmap", "defaults, with Redis connections inside a node spliced by eBPF"),
+    script: ["redisSockmap.sh"],
+  },
 } as const satisfies Record<string, ArmFacts>;
 
 export type ArmName = keyof typeof arms;

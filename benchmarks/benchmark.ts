@@ -13,9 +13,9 @@ import { port } from "../provisioning/ports.ts";
 import { RemoteFiles, RemoteStep } from "../provisioning/remote.ts";
 import { quote } from "../provisioning/shell.ts";
 import type { ArmName } from "./arms.ts";
-import { buildPlan, type Plan } from "./plan.ts";
+import { buildPlan, limitSeconds, type Plan } from "./plan.ts";
 import type { Result } from "./run.ts";
-import { profiles, type Profile } from "./workloads.ts";
+import type { Profile } from "./workloads.ts";
 
 export interface BenchmarkArgs {
   /** All machines of the lab. The first `ray-head` runs the driver; the `client`s run the workloads. */
@@ -118,7 +118,7 @@ export class Benchmark extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [...files, ...droppers, ...args.after] },
     );
-    const follow = followRun(name, head, args.profile, runId, this, place);
+    const follow = followRun(name, head, limitSeconds(args.profile, args.arms), runId, this, place);
     const collected = new local.Command(
       `${name}-results`,
       {
@@ -157,12 +157,12 @@ const collectCommand = [process.execPath, fileURLToPath(new URL("./collect.ts", 
 function followRun(
   name: string,
   machine: Machine,
-  profile: Profile,
+  seconds: number,
   runId: pulumi.Output<string>,
   parent: pulumi.Resource,
   first: pulumi.Resource,
 ): pulumi.Resource {
-  const count = Math.ceil((profiles[profile].limitMinutes * 60) / followSeconds);
+  const count = Math.ceil(seconds / followSeconds);
   let previous = first;
   for (let number = 1; number <= count; number++) {
     const step = new RemoteStep(

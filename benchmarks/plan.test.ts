@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { armExtensions, armNames, baselineArm, defaultArms, repeatLabel } from "./arms.ts";
+import { armExtensions, armNames, baselineArm, defaultArms, repeatLabel, type ArmName } from "./arms.ts";
 import { buildBlocks, buildPlan, planSchema, pointCount, type PlanSettings } from "./plan.ts";
 import { examplePlan, exampleSettings as settings } from "./testdata/examplePlan.ts";
 import { profileNames, profiles, workloadNames, workloads, workloadsOf } from "./workloads.ts";
@@ -77,6 +77,16 @@ describe("buildPlan", () => {
       "packet-dma",
     ]);
     expect(buildPlan({ ...settings, arms: ["ttl"] }).arms.map(({ name }) => name)).toEqual(["ttl"]);
+  });
+
+  it("should give a run of more arms more time, and none less than its profile says", () => {
+    const limit = (arms?: ArmName[]): number =>
+      buildPlan({ ...settings, ...(arms && { arms }) }).limitSeconds;
+    expect(limit()).toBe(profiles.smoke.limitMinutes * 60);
+    expect(limit(["ttl"])).toBe(profiles.smoke.limitMinutes * 60);
+    expect(limit(["nocache", "ttl-long", "client-cache", "fuse-latency", "redis-sockmap"])).toBe(
+      (profiles.smoke.limitMinutes * 60 * 7) / 3,
+    );
   });
 
   it("should ask for a count from an arm with an extension, and from no other", () => {

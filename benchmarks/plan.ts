@@ -155,10 +155,20 @@ export function buildPlan(settings: PlanSettings): Plan {
     ...planned,
     redis: settings.redis,
     cacheDroppers: [...settings.cacheDroppers],
-    expectedSeconds: profiles[profile].expectedMinutes * 60,
-    limitSeconds: profiles[profile].limitMinutes * 60,
+    expectedSeconds: Math.round(profiles[profile].expectedMinutes * 60 * longer(chosen)),
+    limitSeconds: limitSeconds(profile, chosen),
     blocks: buildBlocks(profile, chosen, seed),
   } satisfies Plan);
+}
+
+/** Seconds after which a run is given up. A profile's limit is for the default arms; more arms are given more. */
+export function limitSeconds(profile: Profile, names: readonly ArmName[] = defaultArms): number {
+  return Math.round(profiles[profile].limitMinutes * 60 * longer(withBaseline(names)));
+}
+
+/** How many times as long a block is as with the default arms, of which the baseline takes two turns; at least once. */
+function longer(chosen: readonly ArmName[]): number {
+  return Math.max(1, (chosen.length + 1) / (defaultArms.length + 1));
 }
 
 /** Arms in the table's order, the baseline with them. */

@@ -7,8 +7,8 @@ set -euo pipefail
 case $1 in
 check | enable | disable) ;;
 prove)
-  # shellcheck source=/dev/null
-  . /etc/disgrafs/juicefs.env
+  # Systemd's syntax and not a shell's: values have spaces and no quotes.
+  JUICEFS_META=$(sed -n 's/^JUICEFS_META=//p' /etc/disgrafs/juicefs.env)
   host=${JUICEFS_META#*://} host=${host%%[:/]*}
   own=$(ip -json route get "$host" | jq -r '.[0].prefsrc')
   password=/etc/disgrafs/redis-password

@@ -6,7 +6,7 @@ set -euo pipefail
 root=$1 files=$2
 
 cp -R --no-preserve=ownership "$files/." "$root/"
-chroot "$root" systemctl -q enable ec2-host.service ec2-metadata.socket ec2-s3.socket systemd-networkd.service
+chroot "$root" systemctl -q enable ec2-host.service systemd-networkd.service
 # Updates in the first minutes would only make this slower: nothing here can be updated.
 chroot "$root" systemctl -q disable apt-daily.timer apt-daily-upgrade.timer
 

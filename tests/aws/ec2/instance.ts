@@ -22,15 +22,16 @@ export interface InstanceArgs extends MachineFacts {
   /** Host names that are S3. */
   readonly buckets: readonly string[];
   readonly s3: { readonly port: number; readonly authority: string };
-  /** Whether it may reach the package registries, through this computer. */
+  /** Whether it is to reach the package registries, and so trusts what this computer trusts. */
   readonly wayOut: boolean;
 }
 
 /**
- * EC2's router answers at link-local addresses; QEMU's user network only at those of its own network. So the machine has
- * the link-local ones on its lo, and passes on to these what comes there (files/etc/systemd/system/ec2-*.socket).
+ * On EC2 the link-local addresses are reached through the first card; QEMU's user network has but its own addresses. So
+ * they have a card of their own, which cloud-init does not take for one: of a name that begins with "veth".
  */
-const link = { metadata: "10.77.15.254", s3: "10.77.15.253" };
+const linkMac = "02:00:00:a9:fe:01";
+const linkCard = "veth-ec2";
 const memoryMiB = 2560;
 const cpus = 2;
 
@@ -88,8 +89,19 @@ function hostScript({ buckets, s3, region, wayOut }: InstanceArgs): string {
   const authorities = [s3.authority, ...(wayOut ? ownAuthorities() : [])];
   const names = buckets.map((bucket) => `${bucket}.s3.${region}.amazonaws.com`).join(" ");
   return `set -eu
-ip link set lo up
-for address in 169.254.169.254 169.254.169.250; do ip address replace "$address/32" dev lo; done
+modprobe virtio_net
+for card in /sys/class/net/*; do
+  [ "$(cat "$card/address")" = ${linkMac} ] || continue
+  ip link set "\${card##*/}" name ${linkCard}
+done
+ip address replace 169.254.169.1/24 dev ${linkCard}
+ip link set ${linkCard} up
+# cloud-init has networkd manage the network from its first stage on: it has to know this card too, and not to take the
+# address away for seconds, to see that nobody else has it.
+mkdir -p /run/systemd/network
+printf '%s\\n' >/run/systemd/network/05-link.network \\
+  '[Match]' MACAddress=${linkMac} '[Network]' LinkLocalAddressing=no '[Link]' RequiredForOnline=no \\
+  '[Address]' Address=169.254.169.1/24 DuplicateAddressDetection=none
 grep -q amazonaws /etc/hosts || echo '169.254.169.250 ${names}' >>/etc/hosts
 trust() { [ -e "$1" ] || tee -a /etc/ssl/certs/ca-certificates.crt >"$1"; }
 ${authorities.map(trust).join("")}`;
@@ -141,11 +153,17 @@ function qemuArgs(args: InstanceArgs, metadataPort: number): string[] {
     "-netdev",
     [
       `user,id=vpc,net=10.77.0.0/20,dhcpstart=${privateAddress},host=10.77.15.1,dns=10.77.15.2`,
-      `restrict=${args.wayOut ? "off" : "on"},hostfwd=tcp:${publicAddress}:22-:22`,
-      forward(`${link.metadata}:80`, metadataPort),
-      forward(`${link.s3}:443`, args.s3.port),
+      // Not restrict=on: a restricted network's DHCP names no router, and then networkd sets no route at all.
+      `hostfwd=tcp:${publicAddress}:22-:22`,
     ].join(","),
     ...["-device", `virtio-net-pci,netdev=vpc,mac=${mac},romfile=`],
+    "-netdev",
+    [
+      "user,id=link,net=169.254.169.0/24,host=169.254.169.2,dns=169.254.169.3,restrict=on",
+      forward("169.254.169.254:80", metadataPort),
+      forward("169.254.169.250:443", args.s3.port),
+    ].join(","),
+    ...["-device", `virtio-net-pci,netdev=link,mac=${linkMac},romfile=`],
     ...[
       "-device",
       "virtio-rng-pci",
