@@ -28,8 +28,8 @@ export class MetadataService {
   readonly #token = randomBytes(24).toString("base64url");
   /** Paths that were asked for. */
   readonly asked: string[] = [];
-  /** Requests that came without the session token of IMDSv2. */
-  refused = 0;
+  /** Requests that came without the session token of IMDSv2, and got nothing: "PROGRAM PATH". */
+  readonly refused: string[] = [];
 
   private constructor(facts: MachineFacts) {
     this.#facts = facts;
@@ -68,7 +68,7 @@ export class MetadataService {
       return;
     }
     if (question.headers["x-aws-ec2-metadata-token"] !== this.#token) {
-      this.refused += 1;
+      this.refused.push(`${question.headers["user-agent"] ?? "?"} ${path}`);
       say(401, "");
       return;
     }
