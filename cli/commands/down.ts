@@ -1,12 +1,10 @@
 /** `./lab down`: `pulumi destroy`, then a look at what is left, whatever became of the first. */
 import { existsSync, readdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { Command } from "commander";
-import { stopNetwork } from "../../stacks/local/network.ts";
 import { removeRoot } from "../../stacks/local/debian.ts";
-import { cacheFolder, machineFolder, stackFolder, stacksFolder } from "../../stacks/local/paths.ts";
+import { cacheFolder, stacksFolder } from "../../stacks/local/paths.ts";
+import { removeStack } from "../../stacks/local/removeStack.ts";
 import { sweep, type Leftover } from "../../stacks/local/sweep.ts";
-import { removeVm } from "../../stacks/local/vm.ts";
 import { Pulumi, say } from "../pulumi.ts";
 
 interface Options {
@@ -39,7 +37,7 @@ Examples:
       if (status !== 0) say(`pulumi destroy ended with status ${status}; see above`);
     } else {
       say(`Pulumi knows no stack "${stack}"; removing what this machine has of it`);
-      await removeUnknown(name);
+      await removeStack(name);
     }
     const leftovers = await sweep(name);
     process.stdout.write(report(name, leftovers));
@@ -63,15 +61,6 @@ export async function purgeCache(cache: string, stacks: string, shared: boolean)
     return `kept ${cache}: DISGRAFS_CACHE says that it is shared; remove it by hand when no lab uses it`;
   await removeRoot(cache);
   return "removed the cache of images";
-}
-
-/** Stops and removes the machines and the network of a stack whose record is lost, as after `rm -r .lab/state`. */
-async function removeUnknown(stack: string): Promise<void> {
-  const machines = machineFolder(stack, "");
-  const names = existsSync(machines) ? readdirSync(machines, { withFileTypes: true }) : [];
-  for (const entry of names.filter((each) => each.isDirectory())) await removeVm(stack, entry.name);
-  await stopNetwork(stack);
-  await rm(stackFolder(stack), { recursive: true, force: true });
 }
 
 /** One line for each thing that is left, and the count. */

@@ -4,7 +4,9 @@ import { Command } from "commander";
 import { inLab } from "../checkout.ts";
 import { apply, environment } from "../environment.ts";
 import { Problem } from "../problem.ts";
+import { say } from "../pulumi.ts";
 import { setUp } from "../setup/steps.ts";
+import { removeLeftMachines } from "../test/leftMachines.ts";
 import { runSuites } from "../test/run.ts";
 import { suites, type Suite } from "../test/suites.ts";
 
@@ -49,7 +51,9 @@ Examples:
     if (options.kernels !== undefined) env.DISGRAFS_KERNELS = options.kernels;
     // Counted from the start of this process: set-up takes its part of CI's time.
     const totalMinutes = process.env.CI ? ciMinutes - performance.now() / 60_000 : undefined;
+    await removeLeft();
     const good = await runSuites(chosen, { env, totalMinutes, again: options.again });
+    await removeLeft();
     process.exitCode = good ? 0 : 1;
   });
 
@@ -64,6 +68,12 @@ export function choose(all: readonly Suite[], only: string | undefined): readonl
     );
   }
   return all.filter((suite) => names.includes(suite.name));
+}
+
+/** Before, for a run that was killed; after, for one that was interrupted. */
+async function removeLeft(): Promise<void> {
+  const removed = await removeLeftMachines();
+  if (removed.length > 0) say(`removed the machines of tests that were interrupted: ${removed.join(", ")}`);
 }
 
 /** Tests never touch a user's own Pulumi backend: they have a state folder for themselves. */

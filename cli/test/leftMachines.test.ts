@@ -1,0 +1,20 @@
+import { spawnSync } from "node:child_process";
+import { stacksOfDeadTests } from "./leftMachines.ts";
+
+it("should take the stacks of tests whose process is gone, and no other", () => {
+  const { pid: dead } = spawnSync("true");
+  const alive = process.pid;
+  expect(
+    stacksOfDeadTests([
+      `test-fuse-one-${dead}-1`,
+      `test-fuse-${alive}-1`,
+      `labtest-${dead}`,
+      `second.lab_${dead}`,
+      `labtest-${alive}`,
+      `exttest-${dead}`,
+      "local",
+      "test-1",
+      `course-${dead}`,
+    ]),
+  ).toEqual([`test-fuse-one-${dead}-1`, `labtest-${dead}`, `second.lab_${dead}`, `exttest-${dead}`]);
+});
