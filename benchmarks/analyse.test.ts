@@ -44,6 +44,16 @@ describe("analyse", () => {
     expect(result.ratio!.method).toBe("student");
   });
 
+  it("should not mind when all clients begin late, as a single one may", () => {
+    const late = (point: InventedPoint): InventedPoint => {
+      for (const client of Object.values(point.clients)) client["late"] = 1.5;
+      return point;
+    };
+    for (const clients of [["node1", "node2"], ["node1"]]) {
+      expect(resultOf({ clients, point: late }).verdict).toBe("within noise");
+    }
+  });
+
   it("should have nothing to compare, and charts all the same, when the baseline is alone", () => {
     const analysis = analyse(join(invent({ arms: ["ttl"] }), "raw"));
     expect(analysis.run.results).toEqual([]);
@@ -142,7 +152,7 @@ describe("analyse", () => {
     [
       "a client that began late",
       { point: spoil("ttl", (point) => (point.clients["node1"]!["late"] = 1.5), [1]) },
-      "INVALID(node1 began 1.5 s late: the clients did not run together; 1 of 3 blocks)",
+      "INVALID(node1 began 1.5 s after the first: the clients did not run together; 1 of 3 blocks)",
     ],
     [
       "a client that is missing",

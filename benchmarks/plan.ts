@@ -30,7 +30,7 @@ export const planVersion = 1;
 export const limits = {
   /** CPU time stolen by the hypervisor, percent of the window's CPU time, on any client. */
   stealPercent: 5,
-  /** A client that began late by more than this share of the window did not run together with the others. */
+  /** A client that began later than the first by more than this share of the window did not run together with it. */
   lateShare: 0.5,
   /** Share of blocks that may lack a valid pair of points before the verdict is INVALID. */
   invalidShare: 0.2,

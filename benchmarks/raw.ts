@@ -147,13 +147,15 @@ function readPoint(folder: string, plan: Plan): RawPoint {
 function unfit(plan: Plan, clients: readonly (readonly [string, Client])[]): string | undefined {
   for (const name of plan.clients)
     if (!clients.some(([client]) => client === name)) return `no answer from ${name}`;
+  // Where all begin late, they still run together.
+  const first = Math.min(...clients.map(([, { late = 0 }]) => late));
   for (const [name, client] of clients) {
     const steal = stealPercent(client);
     if (steal !== undefined && steal > plan.limits.stealPercent)
       return `CPU steal ${steal.toFixed(1)} % on ${name}, more than ${plan.limits.stealPercent} %`;
     const { late = 0, seconds = 0 } = client;
-    if (late > seconds * plan.limits.lateShare)
-      return `${name} began ${late.toFixed(1)} s late: the clients did not run together`;
+    if (late - first > seconds * plan.limits.lateShare)
+      return `${name} began ${(late - first).toFixed(1)} s after the first: the clients did not run together`;
   }
   return undefined;
 }
