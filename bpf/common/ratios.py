@@ -3,8 +3,9 @@
 Usage: ratios.py FILE ARM... -- "NAME UNIT [plain]"...
 FILE has a line for each block and arm: GROUP BLOCK ARM FIGURE..., as many figures as there are names. Prints for each group,
 name and arm the median of the figures and, where it is not `plain`, of the blocks' ratios, the median's 95 % interval, and a
-verdict: `higher` or `lower` where 1 is outside, else `within noise`. The arm `again` is `none` once more: where its own
-interval leaves 1 out, the machine was not quiet, and the verdicts beside it are INVALID.
+verdict by the rule of the lab's benchmark (benchmarks/statistics.ts). The arm `again` is `none` once more; how far its interval
+reaches from 1 is the noise floor. `higher` or `lower` is said where an arm's interval leaves 1 out and its median lies beyond
+that floor, else `within noise`. Where the interval of `again` itself leaves 1 out, the machine was not quiet: INVALID.
 """
 
 import math
@@ -22,13 +23,16 @@ def interval(ratios: list[float]) -> tuple[float, float] | None:
     return (ordered[rank - 1], ordered[n - rank]) if rank else None
 
 
-def verdict(own: tuple[float, float] | None, noise: tuple[float, float] | None) -> str:
-    """What an arm's interval says, beside that of the A/A pair."""
+def verdict(median: float, own: tuple[float, float] | None, noise: tuple[float, float] | None) -> str:
+    """What an arm's ratios say, beside those of the A/A pair."""
     if own is None or noise is None:
         return "INVALID(fewer than 6 blocks)"
     if not noise[0] <= 1 <= noise[1]:
         return "INVALID(the A/A pair differs)"
-    return "higher" if own[0] > 1 else "lower" if own[1] < 1 else "within noise"
+    floor = max(1 / noise[0], noise[1])
+    if own[0] <= 1 <= own[1] or 1 / floor <= median <= floor:
+        return "within noise"
+    return "higher" if median > 1 else "lower"
 
 
 def main() -> None:
@@ -48,8 +52,9 @@ def main() -> None:
                 if not plain and arm != "none":
                     own = interval(ratios[arm])
                     low, high = own or (min(ratios[arm]), max(ratios[arm]))
-                    line += f"  ratio {statistics.median(ratios[arm]):.3f}  ({low:.3f} .. {high:.3f})"
-                    line += "" if arm == "again" else f"  {verdict(own, noise)}"
+                    median = statistics.median(ratios[arm])
+                    line += f"  ratio {median:.3f}  ({low:.3f} .. {high:.3f})"
+                    line += "" if arm == "again" else f"  {verdict(median, own, noise)}"
                 print(line)
 
 
