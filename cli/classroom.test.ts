@@ -21,6 +21,7 @@ describe("parseStudents", () => {
       /line 2: id is "Ada Lovelace"; it must be 1 to 30/,
     ],
     ["the same id twice", "id\nada\nbob\nada\n", /line 4: id "ada" is on line 2 too/],
+    ["an id below an empty line", "id\n\nada\n\nada\n", /line 5: id "ada" is on line 3 too/],
     ["a line with too many values", "id\nada,x\n", /cannot be read: .*line 2/],
   ])("refuses %s", (_, text, message) => {
     expect(() => parseStudents(text)).toThrow(message);

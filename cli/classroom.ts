@@ -21,9 +21,9 @@ export interface Student {
  * @throws Problem that names the line when one cannot work
  */
 export function parseStudents(text: string): Student[] {
-  let rows: Record<string, string>[];
+  let rows: { record: Record<string, string>; info: { lines: number } }[];
   try {
-    rows = parse(text, { columns: true, trim: true, skip_empty_lines: true, bom: true });
+    rows = parse(text, { columns: true, trim: true, skip_empty_lines: true, bom: true, info: true });
   } catch (error) {
     throw new Problem(
       `the list of students cannot be read: ${error instanceof Error ? error.message : String(error)}`,
@@ -33,9 +33,8 @@ export function parseStudents(text: string): Student[] {
   if (rows.length === 0)
     throw new Problem("the list of students is empty: it needs a header with `id`, and a line a student", 2);
   const seen = new Map<string, number>();
-  return rows.map((row, index) => {
-    const line = index + 2;
-    const { id = "", name = id, email = id } = row;
+  return rows.map(({ record, info: { lines: line } }) => {
+    const { id = "", name = id, email = id } = record;
     if (!/^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$/.test(id))
       throw new Problem(`line ${line}: id is "${id}"; it must be 1 to 30 of a-z, 0-9 and inner -`, 2);
     const earlier = seen.get(id);

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { isStale, removeStaleLocks, stackLocks, type Lock } from "./locks.ts";
@@ -51,6 +51,19 @@ describe("isStale", () => {
 
   it("is true when the number belongs to a younger process, as after a reboot", () => {
     expect(of({ pid: process.pid, timestamp: "2020-01-01T00:00:00Z" })).toBe(true);
+  });
+
+  it("is false for a living Pulumi, though the clock was set forward since it made the lock", async () => {
+    const program = join(state, "pulumi");
+    copyFileSync("/usr/bin/sleep", program);
+    chmodSync(program, 0o755);
+    const child = spawn(program, ["60"]);
+    await new Promise((resolve) => child.once("spawn", resolve));
+    expect(of({ pid: child.pid!, timestamp: "2020-01-01T00:00:00Z" })).toBe(false);
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+    expect(of({ pid: child.pid!, timestamp: "2020-01-01T00:00:00Z" })).toBe(true);
   });
 
   it("is false for another machine's, of which nothing can be known here", () => {

@@ -32,8 +32,10 @@ export function stackLocks(backendUrl: string, project: string, stack: string): 
 export function isStale(lock: Lock): boolean {
   if (lock.hostname !== hostname()) return false;
   const started = startTime(lock.pid);
-  // A process that started after the lock was made only has the number of the one that made it.
-  return started === undefined || started > Date.parse(lock.timestamp) + 1000;
+  if (started === undefined) return true;
+  // A process that started after the lock was made only has the number of the one that made it. Unless it is a Pulumi: then
+  // it may be the clock that was set forward, and a lock that is taken away too early costs the stack's record.
+  return started > Date.parse(lock.timestamp) + 1000 && nameOf(lock.pid) !== "pulumi";
 }
 
 /** Removes the stale locks of a stack and gives them. */
@@ -44,6 +46,14 @@ export function removeStaleLocks(backendUrl: string, project: string, stack: str
     rmSync(`${lock.file}.attrs`, { force: true });
   }
   return stale;
+}
+
+function nameOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
+  } catch {
+    return undefined;
+  }
 }
 
 /** When a process started, in milliseconds since 1970; undefined when there is none, or only its remains. */
