@@ -3,7 +3,7 @@
 Usage: ratios.py FILE ARM... -- "NAME UNIT [plain]"...
 FILE has a line for each block and arm: GROUP BLOCK ARM FIGURE..., as many figures as there are names. Prints for each group,
 name and arm the median of the figures and, where it is not `plain`, of the blocks' ratios, the median's 95 % interval, and a
-verdict by the rule of the lab's benchmark (benchmarks/statistics.ts). The arm `again` is `none` once more; how far its interval
+verdict by the rule of the lab's benchmark (benchmarks/statistics.ts). The arm `again`, the first after `none`, is `none` once more; how far its interval
 reaches from 1 is the noise floor. `higher` or `lower` is said where an arm's interval leaves 1 out and its median lies beyond
 that floor, else `within noise`. Where the interval of `again` itself leaves 1 out, the machine was not quiet: INVALID.
 """
@@ -45,14 +45,15 @@ def main() -> None:
         for column, (name, unit, *plain) in enumerate(names, start=3):
             figures = {(row[1], row[2]): float(row[column]) for row in rows if row[0] == group}
             by_arm = {arm: {block: value for (block, which), value in figures.items() if which == arm} for arm in arms}
-            ratios = {arm: [value / figures[block, "none"] for block, value in by_arm[arm].items()] for arm in arms}
-            noise = interval(ratios["again"])
+            noise = None
             for arm in arms:
                 line = f"{group:>7}  {name:9} {arm:8} {statistics.median(by_arm[arm].values()):10.1f} {unit:3}"
                 if not plain and arm != "none":
-                    own = interval(ratios[arm])
-                    low, high = own or (min(ratios[arm]), max(ratios[arm]))
-                    median = statistics.median(ratios[arm])
+                    ratios = [value / figures[block, "none"] for block, value in by_arm[arm].items()]
+                    own = interval(ratios)
+                    noise = own if arm == "again" else noise
+                    low, high = own or (min(ratios), max(ratios))
+                    median = statistics.median(ratios)
                     line += f"  ratio {median:.3f}  ({low:.3f} .. {high:.3f})"
                     line += "" if arm == "again" else f"  {verdict(median, own, noise)}"
                 print(line)

@@ -24,11 +24,25 @@ start() {
   case $1 in
   none) return ;;
   tcpdump) tcpdump -Z root -Q in -i pd0 -B 8192 -w /dev/null 2>"$work/report" & ;;
-  afxdp) "$flood" receive pd0 >"$work/report" & ;;
+  afxdp)
+    receive_by_afxdp
+    return
+    ;;
   *) "$loader" -I pd0 --mode "$1" -w /dev/null --json >"$work/report" 2>/dev/null & ;;
   esac
   pid=$!
   sleep 1
+}
+# The kernel lets go of the queue's last user some time after that has ended: until then the queue is busy.
+receive_by_afxdp() {
+  for _ in $(seq 30); do
+    "$flood" receive pd0 >"$work/report" 2>"$work/error" &
+    pid=$!
+    sleep 1
+    if kill -0 "$pid" 2>/dev/null; then return; fi
+  done
+  cat "$work/error" >&2
+  return 1
 }
 # end ARM: how many packets it got.
 end() {
