@@ -39,15 +39,19 @@ def check(disturb=lambda: None, seconds=SECONDS, bound=BOUND):
     wait(lambda: os.path.isdir(MOUNTS[1] + "/check"), "the folder on the other client")
     # After Redis was away, JuiceFS takes its time to find it again.
     wait(lambda: all(prompt(m) for m in MOUNTS), "both clients to answer promptly")
-    p = subprocess.Popen([f"{DIR}/efuse-check", "--bound", str(bound), "--seconds", str(seconds), "--seed", "1",
-                          "--reads", str(READS), MOUNTS[0] + "/check", MOUNTS[1] + "/check"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                         text=True)
-    time.sleep(2)
-    while p.poll() is None:
-        disturb()
-        time.sleep(1)
-    out, err = p.communicate()
-    return p.returncode, json.loads(out) if out.startswith("{") else {}, err
+    with open("/tmp/efuse-check.err", "w+") as said:
+        p = subprocess.Popen([f"{DIR}/efuse-check", "--bound", str(bound), "--seconds", str(seconds), "--seed", "1",
+                              "--reads", str(READS), MOUNTS[0] + "/check", MOUNTS[1] + "/check"],
+                             stdout=subprocess.PIPE, stderr=said, text=True)
+        # It says its seed when all is laid out, which nothing may disturb.
+        wait(lambda: p.poll() is not None or "seed" in open(said.name).read(), "the checker's preparation")
+        time.sleep(2)
+        while p.poll() is None:
+            disturb()
+            time.sleep(1)
+        out, _ = p.communicate()
+        said.seek(0)
+        return p.returncode, json.loads(out) if out.startswith("{") else {}, said.read()
 
 
 def judge(title, result, agents, least=READS):
