@@ -26,6 +26,7 @@ const bare = [
   "dbus",
   "dhcpcd-base",
   "iproute2",
+  "kmod",
   "openssh-server",
   "sudo",
   "systemd-resolved",
