@@ -3,9 +3,10 @@
 Usage: ratios.py FILE ARM... -- "NAME UNIT [plain]"...
 FILE has a line for each block and arm: GROUP BLOCK ARM FIGURE..., as many figures as there are names. Prints for each group,
 name and arm the median of the figures and, where it is not `plain`, of the blocks' ratios, the median's 95 % interval, and a
-verdict by the rule of the lab's benchmark (benchmarks/statistics.ts). The arm `again`, the first after `none`, is `none` once more; how far its interval
-reaches from 1 is the noise floor. `higher` or `lower` is said where an arm's interval leaves 1 out and its median lies beyond
-that floor, else `within noise`. Where the interval of `again` itself leaves 1 out, the machine was not quiet: INVALID.
+verdict by the rule of the lab's benchmark (benchmarks/statistics.ts). The arm `again`, the first after `none`, is `none` once
+more; how far its interval reaches from 1 is the noise floor. `higher` or `lower` is said where an arm's interval leaves 1 out
+and its median lies beyond that floor, else `within noise`. Where the interval of `again` itself leaves 1 out, the machine was
+not quiet: INVALID.
 """
 
 import math

@@ -51,25 +51,11 @@ export async function runSuites(suites: readonly Suite[], options: RunOptions): 
     if (interruption.signal.aborted) break;
     const run = (each: Suite): Promise<SuiteResult> =>
       runSuite(each, folder, end, output, options.env, interruption.signal);
-    let result = await run(suite);
-    output.write(`${resultLine(result)}\n`);
-    if (isBad(result)) {
-      output.write(failureText(result));
-      const files = options.again === true ? filesToRunAgain(result, folder) : [];
-      if (files.length > 0) {
-        output.write(
-          `${suite.name}: once more, to tell a flaw from an unlucky moment: ${files.join(", ")}\n`,
-        );
-        const second = await run({
-          ...suite,
-          name: `${suite.name}-again`,
-          command: [...suite.command, ...files],
-        });
-        if (isBad(second)) output.write(failureText(second));
-        result = together(result, second, folder);
-      }
-    }
-    results.push(result);
+    const first = await run(suite);
+    output.write(`${resultLine(first)}\n`);
+    if (isBad(first)) output.write(failureText(first));
+    const files = options.again === true ? filesToRunAgain(first, folder) : [];
+    results.push(files.length === 0 ? first : await runAgain(first, files, run, folder, output));
   }
   interruption.stop();
   const sum = total(results.map((result) => result.counts));
@@ -89,7 +75,26 @@ export async function runSuites(suites: readonly Suite[], options: RunOptions): 
 
 const reportOf = (suite: string, folder: string): string => `${folder}/${suite}.report`;
 
-/** The files that failed, where running them by themselves could tell something. */
+/** Runs some files of a suite by themselves, and gives what both runs say. */
+async function runAgain(
+  first: SuiteResult,
+  files: readonly string[],
+  run: (suite: Suite) => Promise<SuiteResult>,
+  folder: string,
+  output: Output,
+): Promise<SuiteResult> {
+  const { suite } = first;
+  output.write(`${suite.name}: once more, to tell a flaw from an unlucky moment: ${files.join(", ")}\n`);
+  const second = await run({
+    ...suite,
+    name: `${suite.name}-again`,
+    command: [...suite.command, ...files],
+  });
+  if (isBad(second)) output.write(failureText(second));
+  return together(first, second, folder);
+}
+
+/** The files that failed, where running them by themselves could tell something; none for a suite that is good. */
 function filesToRunAgain({ suite, problem }: SuiteResult, folder: string): readonly string[] {
   const report = reportOf(suite.name, folder);
   if (suite.byFile === undefined || problem !== undefined || !existsSync(report)) return [];
