@@ -7,10 +7,9 @@ set -euo pipefail
 case $1 in
 check | enable | disable) ;;
 prove)
-  # Systemd's syntax and not a shell's: values have spaces and no quotes.
-  JUICEFS_META=$(sed -n 's/^JUICEFS_META=//p' /etc/disgrafs/juicefs.env)
-  host=${JUICEFS_META#*://} host=${host%%[:/]*}
-  own=$(ip -json route get "$host" | jq -r '.[0].prefsrc')
+  # shellcheck source-path=SCRIPTDIR
+  . "${0%/*}/volumeRedis.sh"
+  own=$(ip -json route get "$redis_host" | jq -r '.[0].prefsrc')
   password=/etc/disgrafs/redis-password
   if [ -e "$password" ]; then REDISCLI_AUTH=$(cat "$password"); export REDISCLI_AUTH; fi
   # Words of a line: id=3 addr=10.77.0.11:41234 ... flags=t ...

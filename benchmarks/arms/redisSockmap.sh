@@ -4,4 +4,7 @@
 # Usage: redisSockmap.sh check|enable|prove|disable MOUNT
 set -euo pipefail
 bash "${0%/*}/unit.sh" redis-sockmap "$@"
-[ "$1" != enable ] || ss -HK "dport = :6379" >/dev/null
+[ "$1" = enable ] || exit 0
+# shellcheck source-path=SCRIPTDIR
+. "${0%/*}/volumeRedis.sh"
+ss -HK "dport = :$redis_port" >/dev/null

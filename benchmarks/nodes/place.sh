@@ -18,7 +18,7 @@ WorkingDirectory=/opt/disgrafs/benchmarks
 ExecStart=/opt/disgrafs/venv/bin/python -m disgrafs_benchmark /var/lib/disgrafs/benchmarks/%i
 # The driver ends the workloads on all nodes when it gets TERM; should it be killed, they end with their lifeline.
 KillMode=mixed
-TimeoutStopSec=40
+TimeoutStopSec=80
 UNIT
 systemctl daemon-reload
 

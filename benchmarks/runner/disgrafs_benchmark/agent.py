@@ -4,14 +4,17 @@ The driver wraps the class in a Ray actor that is pinned to the node. Whatever g
 (`invalid`), not an exception, so that the run goes on and the report can say why a figure is missing.
 """
 
+import contextlib
 import json
 import math
 import shutil
 import socket
 import tempfile
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,8 @@ class Agent:
         self.plan = plan
         self.name = name
         self.stopped = False
+        # Held by who changes the state of the mount or of an arm.
+        self.lock = threading.Lock()
         self.mount = mount or Mount(plan.mount_point)
         self.scratch = Path(tempfile.mkdtemp(prefix="disgrafs-benchmark-"))
         self.lifeline = lifeline or Lifeline(plan.run_id)
@@ -71,9 +76,10 @@ class Agent:
             if reason is not None:
                 obstacles[arm.name] = reason
                 continue
-            if arms.is_active(arm, self.plan.mount_point):
-                self.found.append(arm)
-            arms.switch(arm, "disable", self.plan.mount_point)
+            with self.changing():
+                if arms.is_active(arm, self.plan.mount_point):
+                    self.found.append(arm)
+                arms.switch(arm, "disable", self.plan.mount_point)
         for workload in self.plan.workloads:
             folder = self.folder(workload)
             parameters = workload.parameters
@@ -95,27 +101,53 @@ class Agent:
         return root / self.plan.run_id / owner / kind
 
     def restore(self) -> None:
-        """Go back to the state in which the lab was before the run."""
-        if self.enabled:
+        """Go back to the state in which the lab was before the run. The caller holds the lock.
+
+        What fails does not keep the rest from being restored; ResetError names it all.
+        """
+        steps: list[Callable[[], object]] = [self.disable, self.mount.restore]
+        steps += [partial(arms.switch, arm, "enable", self.plan.mount_point) for arm in self.found]
+        failed: list[str] = []
+        for action in steps:
+            try:
+                action()
+            except (ResetError, RuntimeError, OSError) as error:
+                failed.append(f"{error}")
+        if failed:
+            raise ResetError(f"not restored: {'; '.join(failed)}")
+
+    def disable(self) -> None:
+        """Disable the arm's script, if one was enabled."""
+        if self.enabled is not None:
             arms.switch(self.enabled, "disable", self.plan.mount_point)
         self.enabled = None
-        self.mount.restore()
-        for arm in self.found:
-            arms.switch(arm, "enable", self.plan.mount_point)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change the node's state, one thread at a time, and none after `abort` has begun: it has the last word."""
+        with self.lock:
+            if self.stopped:
+                raise StoppedError("the run was told to stop")
+            yield
 
     def clean_up(self) -> None:
         """Remove this run's data and go back to the lab's own state."""
-        self.restore()
+        with self.changing():
+            self.restore()
         for folder in (Path(self.plan.mount_point) / DATA_FOLDER, LOCAL_FOLDER):
             shutil.rmtree(folder / self.plan.run_id / self.name, ignore_errors=True)
             if self.name == self.plan.clients[0]:
                 shutil.rmtree(folder / self.plan.run_id / "shared", ignore_errors=True)
 
     def abort(self) -> None:
-        """End what runs now, from another thread, and go back to the lab's own state."""
+        """End what runs now, from another thread, and go back to the lab's own state.
+
+        A step of the protocol that another thread is in is waited for: it would undo what is restored here.
+        """
         self.stopped = True
         self.lifeline.kill()
-        self.restore()
+        with self.lock:
+            self.restore()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     # --- the cold-cache protocol, in two halves so that all nodes finish one before any begins the next
@@ -124,10 +156,9 @@ class Agent:
         """First half. {"steps": [...]} or {"invalid": reason}."""
 
         def action() -> list[dict[str, Any]]:
-            if self.enabled is not None:
-                arms.switch(self.enabled, "disable", self.plan.mount_point)
-                self.enabled = None
-            return self.mount.unmount_and_drop()
+            with self.changing():
+                self.disable()
+                return self.mount.unmount_and_drop()
 
         return answer(lambda: {"steps": action()})
 
@@ -140,10 +171,13 @@ class Agent:
         arm = self.plan.arms[arm_name]
 
         def action() -> dict[str, Any]:
-            steps = self.mount.mount(arm)
+            with self.changing():
+                steps = self.mount.mount(arm)
             if arm.script is not None:
-                arms.switch(arm, "enable", self.plan.mount_point)
-                self.enabled = arm
+                with self.changing():
+                    # Before it is: what fails half-way is disabled, too.
+                    self.enabled = arm
+                    arms.switch(arm, "enable", self.plan.mount_point)
                 arms.prove(arm, self.plan.mount_point)
             return {"steps": steps}
 

@@ -20,6 +20,9 @@ from .store import Store
 # A worker process imports Ray before it answers: 10 s in emulation, a minute and more on a busy host.
 START_SECONDS = 300.0
 SHARE = 0.001
+# Ending a run also unmounts and mounts again: seconds, or half a minute in emulation on a busy host. The unit's
+# TimeoutStopSec (nodes/place.sh) is longer.
+ABORT_SECONDS = 60.0
 # Agents that are started again in a run, when theirs died or did not answer.
 MOST_REPLACEMENTS = 3
 
@@ -70,6 +73,7 @@ class Driver:
         except NodeLostError as error:
             # What was measured stands; the analysis says which verdicts lack blocks, and why.
             lost = str(error)
+            self.abort()
         ended = now()
         seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
         end = {"ended": ended, "lost": lost, "seconds": round(seconds, 1)}
@@ -304,9 +308,9 @@ class Driver:
         return answers, json.dumps(result).encode()
 
     def abort(self) -> None:
-        """End the workloads on all nodes, within 20 s."""
+        """End the workloads on all nodes, and have them mounted as before the run, within ABORT_SECONDS."""
         calls = [agent.abort.remote() for agent in self.agents.values()]
-        ray.wait(calls, num_returns=len(calls), timeout=20) if calls else None
+        ray.wait(calls, num_returns=len(calls), timeout=ABORT_SECONDS) if calls else None
         for agent in self.agents.values():
             ray.kill(agent)
         self.agents = {}

@@ -7,10 +7,13 @@ whole cgroup. Programs are put into that cgroup before they start, so that forks
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+from .loop import StoppedError
 
 CGROUP = Path("/sys/fs/cgroup")
 # `cat` ends when the pipe closes; the write kills this shell too, being in the cgroup.
@@ -24,6 +27,8 @@ class Lifeline:
         self.name = name
         self.watch: subprocess.Popen[bytes] | None = None
         self.folder: Path | None = None
+        self.lock = threading.Lock()
+        self.killed = False
 
     def open(self) -> None:
         """Start the scope. RuntimeError when systemd does not make it within 60 s."""
@@ -35,13 +40,17 @@ class Lifeline:
             path = Path(f"/proc/{self.watch.pid}/cgroup").read_text().strip().removeprefix("0::")
             if path.endswith(unit):
                 self.folder = CGROUP / path.lstrip("/")
+                self.killed = False
                 return
             time.sleep(0.05)
         raise RuntimeError(f"systemd made no scope {unit}")
 
     def start(self, command: list[str], **options: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401
-        """Start a program inside the cgroup. `options` are Popen's."""
-        return subprocess.Popen(command, preexec_fn=self._entry(), **options)  # noqa: PLW1509
+        """Start a program inside the cgroup; StoppedError after `kill`. `options` are Popen's."""
+        with self.lock:
+            if self.killed:
+                raise StoppedError("the run was told to stop")
+            return subprocess.Popen(command, preexec_fn=self._entry(), **options)  # noqa: PLW1509
 
     def _entry(self) -> Callable[[], None] | None:
         if self.folder is None:
@@ -68,7 +77,9 @@ class Lifeline:
             raise TimeoutError(f"{command[0]} took more than {timeout:.0f} s") from error
 
     def kill(self) -> None:
-        """Kill everything in the cgroup, the watch included; the next `open` makes a new one."""
+        """Kill everything in the cgroup, the watch included, and start nothing more; `open` makes a new one."""
+        with self.lock:
+            self.killed = True
         if self.folder is not None:
             (self.folder / "cgroup.kill").write_text("1")
         if self.watch is not None:

@@ -133,8 +133,8 @@ class Mount:
         ]
 
     def restore(self) -> None:
-        """Mount with the lab's own options, if an arm's are in force."""
-        if ARM_FILE.exists():
+        """Mount with the lab's own options, if an arm's are in force or nothing is mounted."""
+        if ARM_FILE.exists() or mount_type(self.point) != FILE_SYSTEM:
             self.service.stop()
             self.service.start(None)
 

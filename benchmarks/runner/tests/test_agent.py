@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from disgrafs_benchmark import agent as agent_module
-from disgrafs_benchmark import programs, redis, system
+from disgrafs_benchmark import arms, mount, programs, redis, system
 from disgrafs_benchmark.agent import Agent, drop_remote, window_seconds
 from disgrafs_benchmark.lifeline import Lifeline
-from disgrafs_benchmark.mount import ResetError
-from disgrafs_benchmark.plan import Workload, read_plan
+from disgrafs_benchmark.loop import StoppedError
+from disgrafs_benchmark.mount import Mount, ResetError
+from disgrafs_benchmark.plan import Arm, Workload, read_plan
 
 Program = Callable[[str, str], Path]
 PARAMETERS = {"rw": "randrw", "blockSize": 4096, "fileSize": 4096, "direct": True, "seconds": 1}
@@ -71,6 +72,80 @@ def test_a_workload_that_is_stopped_is_invalid(agent: Agent, plan_file: Path) ->
     agent_module.tree.make(agent.folder(control) / "tree", control.parameters["files"], 2)
     agent.stopped = True
     assert agent.measure(control, "ttl", seed=1, start_at=0)["invalid"] == "StoppedError"
+
+
+class SlowService:
+    """A service that takes as long to stop as the test wants; what is mounted is the arm's name, "lab" or None."""
+
+    def __init__(self) -> None:
+        self.mounted: str | None = "lab"
+        self.stopping, self.go_on = threading.Event(), threading.Event()
+
+    def start(self, arm: Arm | None) -> None:
+        """Mount."""
+        self.mounted = arm.name if arm else "lab"
+
+    def stop(self) -> None:
+        """Unmount, when the test says so."""
+        self.stopping.set()
+        assert self.go_on.wait(60)
+        self.mounted = None
+
+
+@pytest.fixture
+def service(agent: Agent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SlowService:
+    """A volume of that service for the agent, whose other steps of the protocol do nothing."""
+    service = SlowService()
+    agent.mount = Mount("/volume", service)
+    monkeypatch.setattr(mount, "ARM_FILE", tmp_path / "arm.env")
+    monkeypatch.setattr(mount, "mount_type", lambda _point: "fuse.juicefs" if service.mounted else None)
+    monkeypatch.setattr(mount, "drop_caches", lambda _proc: None)
+    monkeypatch.setattr(Mount, "state", lambda _self: {})
+    monkeypatch.setattr(Mount, "check", lambda _self, _arm: {})
+    return service
+
+
+def test_a_run_aborted_while_it_unmounts_leaves_the_labs_own_mount(agent: Agent, service: SlowService) -> None:
+    reset = threading.Thread(target=agent.unmount_and_drop)
+    reset.start()
+    assert service.stopping.wait(60)
+    abort = threading.Thread(target=agent.abort)
+    abort.start()
+    # It cannot end before the step that is on its way: time enough for one that would not wait.
+    abort.join(0.5)
+    assert abort.is_alive()
+    service.go_on.set()
+    reset.join(60)
+    abort.join(60)
+    assert service.mounted == "lab"
+    assert agent.mount_arm("nocache")["invalid"] == "the run was told to stop"
+    assert service.mounted == "lab"
+
+
+def test_an_arm_that_could_not_be_enabled_is_disabled_before_the_next(
+    agent: Agent, service: SlowService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def switch(arm: Arm, action: str, _point: str) -> None:
+        calls.append(f"{action} {arm.name}")
+        if action == "enable":
+            raise ResetError("took more than 180 s")
+
+    monkeypatch.setattr(arms, "switch", switch)
+    agent.plan.arms["ext"] = Arm("ext", 1, 1, 1, {}, ["ext.sh"], counted=True)
+    service.go_on.set()
+    assert agent.mount_arm("ext")["invalid"] == "took more than 180 s"
+    assert "steps" in agent.unmount_and_drop()
+    assert calls == ["enable ext", "disable ext"]
+
+
+def test_nothing_is_started_after_a_kill(program: Program) -> None:
+    program("late", "exit 0")
+    lifeline = Lifeline("test")
+    lifeline.kill()
+    with pytest.raises(StoppedError):
+        lifeline.start(["late"])
 
 
 def test_fio_gets_the_parameters_and_its_json_is_kept_as_it_is(tmp_path: Path, program: Program) -> None:

@@ -1,5 +1,6 @@
 """What the driver does with a plan, on agents that run in this process: Ray itself is part of the lab's tests."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -67,6 +68,7 @@ class Cluster:
             "remote": lambda target: self if isinstance(target, type) else Task(self),
             "exceptions": exceptions,
         }
+        names["wait"] = lambda calls, num_returns, timeout: [call() for call in calls][:num_returns]
         names |= {"kill": lambda handle: self.log.append(f"{handle.agent.name} killed")}
         for name, value in names.items():
             setattr(ray, name, value)
@@ -133,6 +135,10 @@ class FakeAgent:
 
     def clean_up(self) -> None:
         self.note("clean up")
+
+    def abort(self) -> None:
+        with contextlib.suppress(ActorError):
+            self.note("abort")
 
     def unmount_and_drop(self) -> dict[str, Any]:
         self.note("unmount")
@@ -337,6 +343,8 @@ def test_a_node_that_was_started_again_ends_the_run(
         json.loads((tmp_path / "end.json").read_text())["lost"] == "node lost: node2 was started again during the run"
     )
     assert max(record["block"] for record in points(tmp_path).values()) == 1
+    # The clients do not keep an arm's mount.
+    assert cluster.log[-4:] == ["node1 abort", "node2 abort", "node1 killed", "node2 killed"]
 
 
 class Stubborn:
