@@ -678,18 +678,33 @@ static int efuse_ioc_add(struct efuse_owner *owner, u32 dev)
 	return 0;
 }
 
+/*
+ * No request of the devices in these slots is answered any more once this
+ * returns, nor is one that had begun still to write down its connection, which
+ * whoever gets the slot next would inherit.
+ */
+static void efuse_forget(const unsigned long *slots)
+{
+	unsigned int i;
+
+	for_each_set_bit(i, slots, EFUSE_MAX_DEVS)
+		WRITE_ONCE(efuse_devs[i], 0);
+	synchronize_rcu();
+	for_each_set_bit(i, slots, EFUSE_MAX_DEVS)
+		WRITE_ONCE(efuse_conns[i], 0);
+}
+
 static int efuse_ioc_del(struct efuse_owner *owner, u32 dev)
 {
+	DECLARE_BITMAP(slot, EFUSE_MAX_DEVS) = {};
 	unsigned int i;
 
 	for_each_set_bit(i, owner->devs, EFUSE_MAX_DEVS) {
 		if (efuse_devs[i] != dev)
 			continue;
-		WRITE_ONCE(efuse_devs[i], 0);
-		WRITE_ONCE(efuse_conns[i], 0);
+		__set_bit(i, slot);
+		efuse_forget(slot);
 		__clear_bit(i, owner->devs);
-		/* No request is answered any more once this returns. */
-		synchronize_rcu();
 		return 0;
 	}
 	return -ENOENT;
@@ -757,13 +772,9 @@ static int efuse_open(struct inode *inode, struct file *file)
 static int efuse_release(struct inode *inode, struct file *file)
 {
 	struct efuse_owner *owner = file->private_data;
-	unsigned int i;
 
 	mutex_lock(&efuse_lock);
-	for_each_set_bit(i, owner->devs, EFUSE_MAX_DEVS) {
-		WRITE_ONCE(efuse_devs[i], 0);
-		WRITE_ONCE(efuse_conns[i], 0);
-	}
+	efuse_forget(owner->devs);
 	if (owner->hooked && !--hook_users)
 		efuse_unhook();
 	mutex_unlock(&efuse_lock);

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import volume as v
 from volume import MOUNTS, Agent, report
@@ -54,7 +55,9 @@ def fsx(folder):
 def run(folder):
     """Both suites in a new folder."""
     subprocess.run(["mkdir", folder], check=True)
+    started = time.monotonic()
     results = {**pjdfstest(folder), **fsx(folder)}
+    print(f"# {folder}: {len(results)} tests in {time.monotonic() - started:.0f} s", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     return results
 
