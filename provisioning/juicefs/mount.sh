@@ -22,18 +22,17 @@ After=network.target
 Environment=META_PASSWORD_FILE=/etc/disgrafs/redis-password JFS_MOUNT_TIMEOUT=120
 EnvironmentFile=/etc/disgrafs/juicefs.env
 EnvironmentFile=-/run/disgrafs/juicefs-arm.env
-ExecStartPre=-/sbin/modprobe fuse
-ExecStartPre=/usr/bin/mkdir -p $mount_point $cache_dir
 ExecStart=/usr/local/bin/juicefs mount --no-usage-report --no-syslog --cache-dir $cache_dir --metrics $metrics \\
   \$JUICEFS_CACHE_OPTIONS \$JUICEFS_OPTIONS \${JUICEFS_META}\${JUICEFS_META_QUERY} $mount_point
 # The unit is up when the mount is, and not when the program has started; it has failed when that program ends.
-# It looks without starting programs: on a slow machine these would take the time that the mount needs.
-ExecStartPost=/usr/bin/timeout 120 /bin/sh -c 'while kill -0 \$MAINPID; do while read -r _ _ _ _ where rest; do case "\$\$where \$\$rest" in "$mount_point "*" - fuse.juicefs "*) exit 0 ;; esac; done </proc/self/mountinfo; sleep 0.1; done; exit 1'
+# findmnt sleeps until the kernel says that a mount has changed: looking again and again would take a slow machine's time
+# from the program that is waited for. It looks again after 2 s for a mount that came just before findmnt listened.
+ExecStartPost=/bin/sh -c 'until findmnt -t fuse.juicefs $mount_point; do kill -0 \$MAINPID || exit 1; findmnt --poll=mount --first-only --timeout 2000 $mount_point; done >/dev/null'
 # What was written is flushed first: by the daemon, before it ends, unless it writes back later, when "umount --flush" waits
 # for the uploads. A busy mount is detached after that and not before.
 ExecStop=/bin/sh -c 'mountpoint -q $mount_point || exit 0; case "\$JUICEFS_OPTIONS" in *--writeback*) timeout 60 juicefs umount --flush $mount_point ;; *) umount $mount_point ;; esac || umount -l $mount_point'
 KillMode=mixed
-TimeoutStartSec=180
+TimeoutStartSec=120
 TimeoutStopSec=90
 LimitNOFILE=65536
 

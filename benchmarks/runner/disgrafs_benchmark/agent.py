@@ -55,8 +55,10 @@ class Agent:
     # --- once a run
 
     def facts(self) -> dict[str, Any]:
-        """Facts of this node."""
-        return system.facts()
+        """Facts of this node, and the version of the JuiceFS that serves the mount."""
+        facts = system.facts()
+        facts["versions"]["juicefs"] = self.mount.version()
+        return facts
 
     def clock(self) -> float:
         """This node's clock, for the driver to learn its offset."""
@@ -86,7 +88,7 @@ class Agent:
             if workload.kind in TREE_KINDS:
                 tree.make(folder / "tree", parameters["files"], parameters["directories"])
             elif workload.kind == "fio":
-                programs.fio_layout(self.lifeline, folder, parameters["fileSize"])
+                programs.fio_layout(folder, parameters["fileSize"])
             elif workload.kind == "ray-read" and self.name == self.plan.clients[0]:
                 rayread.make_data(self.folder(workload, shared=True), parameters)
         return obstacles

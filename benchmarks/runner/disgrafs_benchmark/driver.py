@@ -61,6 +61,7 @@ class Driver:
         lost = None
         try:
             self.start_agents()
+            self.start_readers()
             self.store.write("facts.json", json.dumps({"started": started, "clients": self.facts}, indent=1))
             self.store.discard_other_boots(self.plan, self.boots())
             self.show("making the data that the workloads read")
@@ -105,6 +106,12 @@ class Driver:
                 # Arms are compared in one boot: this block is taken anew by the next start of the run.
                 raise NodeLostError(f"node lost: {name} was started again during the run")
             self.gather({name: self.agents[name].prepare.remote()}, GRACE_SECONDS + 600)
+
+    def start_readers(self) -> None:
+        """Have Ray start the worker processes of its workload, while the data is made: on a slow machine they take long."""
+        for workload in self.plan.workloads:
+            if workload.kind == "ray-read":
+                self.submit([[] for _ in self.readers(workload)], self.readers(workload))
 
     def prepare(self) -> None:
         """Prepare every client, and learn which arms cannot run."""
@@ -267,22 +274,29 @@ class Driver:
         starts = {name: start + offset for name, offset in offsets.items()}
         return starts, datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
 
+    def readers(self, workload: Workload) -> list[str]:
+        """The client that each of Ray's tasks reads on."""
+        return [name for name in self.plan.clients for _ in range(workload.parameters["tasksPerClient"])]
+
+    def submit(self, shards: list[list[str]], readers: list[str]) -> list[Any]:
+        """Start a task for each shard on its reader."""
+        read = ray.remote(rayread.read_files)
+        return [
+            read.options(num_cpus=0, resources={f"client_{name}": SHARE}, max_retries=0).remote(shard)
+            for name, shard in zip(readers, shards, strict=True)
+        ]
+
     def ray_read(self, workload: Workload, arm: str, seed: int, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Let Ray tasks read the data set while the agents observe. Times are the driver's: Ray's own cost is in."""
         parameters = workload.parameters
-        tasks = [name for name in self.plan.clients for _ in range(parameters["tasksPerClient"])]
-        read = ray.remote(rayread.read_files)
+        readers = self.readers(workload)
         folder = Path(self.plan.mount_point) / ".disgrafs-benchmark" / self.plan.run_id / "shared" / "ray-read"
 
-        def submit(shards: list[list[str]]) -> list[dict[str, Any]]:
-            calls = [
-                read.options(num_cpus=0, resources={f"client_{name}": SHARE}, max_retries=0).remote(shard)
-                for name, shard in zip(tasks, shards, strict=True)
-            ]
-            return list(ray.get(calls, timeout=GRACE_SECONDS + 10 * parameters["seconds"]))
+        def read(shards: list[list[str]]) -> list[dict[str, Any]]:
+            return list(ray.get(self.submit(shards, readers), timeout=GRACE_SECONDS + 10 * parameters["seconds"]))
 
-        # The worker processes are there before the start is agreed: on a slow machine they take long.
-        submit([[] for _ in tasks])
+        # The worker processes are there before the start is agreed.
+        read([[] for _ in readers])
         starts, record["windowStart"] = self.start_times()
         begun = {name: agent.begin_answer.remote(workload, arm, starts[name]) for name, agent in self.agents.items()}
         answers = self.gather(begun, GRACE_SECONDS)
@@ -293,7 +307,7 @@ class Driver:
         try:
             for kind in ("small", "large"):
                 before = time.perf_counter()
-                done = submit(rayread.shards(folder, kind, len(tasks), parameters, seed))
+                done = read(rayread.shards(folder, kind, len(readers), parameters, seed))
                 result[kind] = {
                     "seconds": time.perf_counter() - before,
                     "files": sum(task["files"] for task in done),

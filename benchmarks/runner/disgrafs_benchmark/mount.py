@@ -93,10 +93,7 @@ class Mount:
         kind = mount_type(self.point)
         if kind != FILE_SYSTEM:
             raise ResetError(f"{self.point} is {kind or 'not mounted'}, not {FILE_SYSTEM}")
-        try:
-            config = json.loads((Path(self.point) / ".config").read_text())
-        except (OSError, ValueError) as error:
-            raise ResetError(f"{self.point}/.config cannot be read: {error}") from error
+        config = self.config()
         self.cache_folders = cache_folders(config)
         return {
             "type": kind,
@@ -104,6 +101,20 @@ class Mount:
             "entry": config["EntryTimeout"] / NANOSECONDS,
             "dirEntry": config["DirEntryTimeout"] / NANOSECONDS,
         }
+
+    def config(self) -> dict[str, Any]:
+        """What the mounted JuiceFS says of itself."""
+        try:
+            return json.loads((Path(self.point) / ".config").read_text())
+        except (OSError, ValueError) as error:
+            raise ResetError(f"{self.point}/.config cannot be read: {error}") from error
+
+    def version(self) -> str | None:
+        """Version of the JuiceFS that serves the mount; None when there is no mount, or it does not tell."""
+        try:
+            return self.config().get("Version")
+        except ResetError:
+            return None
 
     def check(self, arm: Arm) -> dict[str, Any]:
         """State of the mount, which must be that of `arm`: ResetError when it is not."""

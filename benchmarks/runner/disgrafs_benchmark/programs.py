@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from .data import write_random
 from .lifeline import Lifeline
 
 # A program may take this much longer than its timed window to start, lay out, flush and end (in emulation: tens of s).
@@ -37,18 +38,13 @@ def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int,
     ]
 
 
-def fio_layout(lifeline: Lifeline, folder: Path, size: int) -> None:
+def fio_layout(folder: Path, size: int) -> None:
     """Lay out the file that jobs of this size use, unless it is there already."""
     file = fio_file(folder, size)
     if file.exists() and file.stat().st_size == size:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "layout.log").open("wb") as log:
-        command = ["fio", "--name=layout", f"--filename={file}", "--rw=write", "--bs=1M", f"--size={size}"]
-        command += ["--ioengine=psync", "--thread", "--end_fsync=1", "--fallocate=none"]
-        status = lifeline.run(command, GRACE_SECONDS + size / 1e6, log)
-    if status != 0:
-        raise RuntimeError(f"fio could not lay out {file}: {(folder / 'layout.log').read_text()[-300:]}")
+    write_random(file, size)
 
 
 def fio_file(folder: Path, size: int) -> Path:

@@ -1,17 +1,16 @@
 """The Ray workload: a data set on the volume, read by tasks on all clients at once."""
 
-import os
 import random
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-CHUNK = 1 << 20
+from .data import CHUNK, write_random
 
 
 def make_data(folder: Path, parameters: dict[str, Any]) -> None:
-    """Make the data set unless it is whole: random bytes, so that nothing on the way can compress them."""
+    """Make the data set unless it is whole."""
     whole = folder / ".whole"
     if whole.exists():
         return
@@ -19,11 +18,7 @@ def make_data(folder: Path, parameters: dict[str, Any]) -> None:
     for kind in ("small", "large"):
         (folder / kind).mkdir(parents=True)
         for number in range(parameters[f"{kind}Files"]):
-            with (folder / kind / f"{number:06}").open("wb") as file:
-                left = parameters[f"{kind}Bytes"]
-                while left > 0:
-                    file.write(os.urandom(min(left, CHUNK)))
-                    left -= CHUNK
+            write_random(folder / kind / f"{number:06}", parameters[f"{kind}Bytes"])
     whole.touch()
 
 

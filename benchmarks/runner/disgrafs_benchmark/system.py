@@ -60,7 +60,6 @@ def facts() -> dict[str, Any]:
             "python": platform.python_version(),
             "fio": version(["fio", "--version"]),
             "sysstat": version(["iostat", "-V"]),
-            "juicefs": version(["juicefs", "version"]),
         },
     }
 

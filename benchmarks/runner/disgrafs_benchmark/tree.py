@@ -103,26 +103,28 @@ def visit(pair: tuple[Callable[[str], object], str]) -> None:
     pair[0](pair[1])
 
 
-MODULES = 40
+def module_name(number: int) -> str:
+    """Module `number`, in one of four packages."""
+    return f"package{number % 4}.m{number}"
 
 
-def make_modules(folder: Path) -> None:
-    """Make a package of small modules for a Python process to import. A package that is whole already is left alone."""
+def make_modules(folder: Path, count: int) -> None:
+    """Make `count` small modules for a Python process to import. A package that is whole already is left alone."""
     whole = folder / ".whole"
     if whole.exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
-    for number in range(MODULES):
-        package = folder / f"package{number % 4}"
-        package.mkdir(parents=True, exist_ok=True)
-        (package / "__init__.py").touch()
-        (package / f"m{number}.py").write_text(f"NUMBER = {number}\n")
+    for number in range(count):
+        package, name = module_name(number).split(".")
+        (folder / package).mkdir(parents=True, exist_ok=True)
+        (folder / package / "__init__.py").touch()
+        (folder / package / f"{name}.py").write_text(f"NUMBER = {number}\n")
     whole.touch()
 
 
-def import_all(folder: Path) -> None:
-    """Import every module in a Python process of its own, which writes nothing and looks nowhere else first."""
-    names = ", ".join(f"package{number % 4}.m{number}" for number in range(MODULES))
+def import_all(folder: Path, count: int) -> None:
+    """Import `count` modules in a Python process of its own, which writes nothing and looks nowhere else first."""
+    names = ", ".join(map(module_name, range(count)))
     program = f"import sys; sys.path.insert(0, {str(folder)!r}); import {names}"
     subprocess.run([sys.executable, "-S", "-B", "-I", "-c", program], check=True)
 
@@ -140,9 +142,9 @@ def application(folder: Path, parameters: dict[str, Any], stop: Stop = never) ->
     """
     seconds = parameters["phaseSeconds"]
     known = paths(folder / "tree", parameters["files"], parameters["directories"])
-    modules = folder / "modules"
-    make_modules(modules)
+    modules, count = folder / "modules", parameters["modules"]
+    make_modules(modules, count)
     return {
         "reread": timed(itertools.cycle(known), read_again, seconds, stop),
-        "import": timed(itertools.repeat(modules), import_all, seconds, stop),
+        "import": timed(itertools.repeat(modules), lambda folder: import_all(folder, count), seconds, stop),
     }

@@ -52,17 +52,17 @@ def test_an_error_of_an_operation_is_not_swallowed() -> None:
 
 def test_an_application_reads_again_and_imports(tmp_path: Path) -> None:
     tree.make(tmp_path / "tree", 20, 4)
-    result = tree.application(tmp_path, METADATA)
+    result = tree.application(tmp_path, {**METADATA, "modules": 5})
     assert list(result) == ["reread", "import"]
     assert all(phase["operations"] > 0 for phase in result.values())
     assert not list(tmp_path.rglob("__pycache__"))
 
 
 def test_a_module_that_is_missing_is_an_error(tmp_path: Path) -> None:
-    tree.make_modules(tmp_path)
+    tree.make_modules(tmp_path, 5)
     (tmp_path / "package1" / "m1.py").unlink()
     with pytest.raises(subprocess.CalledProcessError):
-        tree.import_all(tmp_path)
+        tree.import_all(tmp_path, 5)
 
 
 def test_a_tree_is_made_once(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from disgrafs_benchmark.plan import Plan, read_plan
 from disgrafs_benchmark.progress import Progress
 from disgrafs_benchmark.store import Store
 
+# A workload of every block.
+METADATA = 1
 BOOTS = {"node1": "a", "node2": "b"}
 
 
@@ -48,20 +50,20 @@ def test_an_unfinished_block_of_an_earlier_boot_is_set_aside(tmp_path: Path, pla
     for slot in range(len(plan.blocks[1].slots)):
         for workload in plan.workloads_in(plan.blocks[1]):
             take(store, plan, 1, slot, plan.workloads.index(workload))
-    take(store, plan, 2, 0, 0)
+    take(store, plan, 2, 0, METADATA)
     store.discard_other_boots(plan, {"node1": "a", "node2": "rebooted"})
     # The whole block is compared within its own boot, and stays.
-    assert store.has(plan.blocks[1], 0, plan.workloads[0])
-    assert not store.has(plan.blocks[2], 0, plan.workloads[0])
+    assert store.has(plan.blocks[1], 0, plan.workloads[METADATA])
+    assert not store.has(plan.blocks[2], 0, plan.workloads[METADATA])
     assert all(entry.name.startswith("002-0-") for entry in (tmp_path / "discarded").iterdir())
     assert (tmp_path / "discarded").is_dir()
 
 
 def test_an_unfinished_block_of_this_boot_is_kept(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
-    take(store, plan, 2, 0, 0)
+    take(store, plan, 2, 0, METADATA)
     store.discard_other_boots(plan, BOOTS)
-    assert store.has(plan.blocks[2], 0, plan.workloads[0])
+    assert store.has(plan.blocks[2], 0, plan.workloads[METADATA])
 
 
 def test_a_file_of_the_run_is_written_in_one_step(tmp_path: Path, plan: Plan) -> None:
@@ -78,12 +80,12 @@ def test_progress_tells_the_point_and_the_time_left(plan: Plan) -> None:
     progress = Progress(plan, lines.append, lambda: time[0])
     progress.start()
     progress.point(plan.blocks[0], 0, plan.workloads[0])
-    assert lines[-1] == f"warm-up, arm ttl, metadata: point 1 of {plan.points}, about 4:00 left"
+    assert lines[-1] == f"warm-up, arm ttl, ray: point 1 of {plan.points}, about 2:00 left"
     for _ in range(10):
         progress.finish_point(measured=False)
     progress.finish_point(measured=True)
     time[0] = 6.0
     progress.point(plan.blocks[1], 1, plan.workloads_in(plan.blocks[1])[1])
     left = (plan.points - 11) * 6
-    assert lines[-1].startswith(f"block 1 of 3, arm {plan.blocks[1].slots[1].label}, random-read: point 12 of")
+    assert lines[-1].startswith(f"block 1 of 2, arm {plan.blocks[1].slots[1].label}, control: point 12 of")
     assert lines[-1].endswith(f"about {left // 60}:{left % 60:02} left")

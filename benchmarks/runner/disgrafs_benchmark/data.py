@@ -1,0 +1,15 @@
+"""Files of random bytes, so that nothing on the way can compress them."""
+
+import os
+from pathlib import Path
+
+CHUNK = 1 << 20
+
+
+def write_random(path: Path, size: int) -> None:
+    """Write a file of `size` bytes anew, to where it is kept."""
+    with path.open("wb") as file:
+        for start in range(0, size, CHUNK):
+            file.write(os.urandom(min(CHUNK, size - start)))
+        file.flush()
+        os.fsync(file.fileno())
