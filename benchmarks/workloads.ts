@@ -22,7 +22,7 @@ export interface ProfileFacts {
 export const profiles = {
   smoke: {
     title: "the whole pipeline in two minutes, in emulation: shows that it works, not a result to quote",
-    blocks: 2,
+    blocks: 3,
     warmUp: "baseline",
     expectedMinutes: 2,
     limitMinutes: 20,

@@ -108,7 +108,7 @@ class Driver:
             self.gather({name: self.agents[name].prepare.remote()}, GRACE_SECONDS + 600)
 
     def start_readers(self) -> None:
-        """Have Ray start the worker processes of its workload, while the data is made: on a slow machine they take long."""
+        """Have Ray start its workload's processes while the data is made: on a slow machine they take long."""
         for workload in self.plan.workloads:
             if workload.kind == "ray-read":
                 self.submit([[] for _ in self.readers(workload)], self.readers(workload))

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,9 +36,9 @@ class Lifeline:
         self.watch = subprocess.Popen(command, stdin=subprocess.PIPE)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.watch.poll() is None:
-            path = Path(f"/proc/{self.watch.pid}/cgroup").read_text().strip().removeprefix("0::")
-            if path.endswith(unit):
-                self.folder = CGROUP / path.lstrip("/")
+            folder = cgroup_of(self.watch.pid)
+            if folder and folder.name == unit:
+                self.folder = folder
                 self.killed = False
                 return
             time.sleep(0.05)
@@ -50,18 +49,15 @@ class Lifeline:
         with self.lock:
             if self.killed:
                 raise StoppedError("the run was told to stop")
-            return subprocess.Popen(command, preexec_fn=self._entry(), **options)  # noqa: PLW1509
-
-    def _entry(self) -> Callable[[], None] | None:
-        if self.folder is None:
-            return None
-        procs = str(self.folder / "cgroup.procs")
-
-        def enter() -> None:
-            with open(procs, "w") as file:  # noqa: PTH123
-                file.write("0")
-
-        return enter
+            if self.folder is None:
+                return subprocess.Popen(command, **options)
+            # A shell enters the cgroup and becomes the program. A function between fork and exec would copy this
+            # process's page tables, and each page that the timed loop then writes to would fault.
+            enter = ["sh", "-c", 'echo 0 >"$0" && exec "$@"', str(self.folder / "cgroup.procs")]
+            process = subprocess.Popen([*enter, *command], **options)
+            while cgroup_of(process.pid) != self.folder and process.poll() is None:
+                time.sleep(0.005)
+            return process
 
     def run(self, command: list[str], timeout: float, output: IO[bytes]) -> int:
         """Run a program to its end and return its exit status; its output and errors go to `output`.
@@ -88,3 +84,12 @@ class Lifeline:
             self.watch.wait()
         self.watch = None
         self.folder = None
+
+
+def cgroup_of(pid: int) -> Path | None:
+    """Folder of a process's cgroup; None when the process is gone."""
+    try:
+        path = Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return None
+    return CGROUP / path.strip().removeprefix("0::").lstrip("/")

@@ -105,9 +105,10 @@ class Mount:
     def config(self) -> dict[str, Any]:
         """What the mounted JuiceFS says of itself."""
         try:
-            return json.loads((Path(self.point) / ".config").read_text())
+            config: dict[str, Any] = json.loads((Path(self.point) / ".config").read_text())
         except (OSError, ValueError) as error:
             raise ResetError(f"{self.point}/.config cannot be read: {error}") from error
+        return config
 
     def version(self) -> str | None:
         """Version of the JuiceFS that serves the mount; None when there is no mount, or it does not tell."""

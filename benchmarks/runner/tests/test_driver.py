@@ -245,7 +245,7 @@ def test_all_arms_of_a_block_get_the_same_work_and_the_next_block_other_work(
 ) -> None:
     run(tmp_path, plan_file)
     seeds = [line.split()[-1] for line in cluster.log if line.startswith("node1 measure control")]
-    assert seeds == ["7000"] + ["7001"] * 3 + ["7002"] * 3
+    assert seeds == ["7000"] + ["7001"] * 3 + ["7002"] * 3 + ["7003"] * 3
 
 
 def test_a_window_of_ray_tasks_is_agreed_on_when_their_processes_are_there(

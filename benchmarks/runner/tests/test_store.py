@@ -87,5 +87,5 @@ def test_progress_tells_the_point_and_the_time_left(plan: Plan) -> None:
     time[0] = 6.0
     progress.point(plan.blocks[1], 1, plan.workloads_in(plan.blocks[1])[1])
     left = (plan.points - 11) * 6
-    assert lines[-1].startswith(f"block 1 of 2, arm {plan.blocks[1].slots[1].label}, control: point 12 of")
+    assert lines[-1].startswith(f"block 1 of 3, arm {plan.blocks[1].slots[1].label}, control: point 12 of")
     assert lines[-1].endswith(f"about {left // 60}:{left % 60:02} left")
