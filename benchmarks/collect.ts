@@ -12,6 +12,7 @@ import { readConnection } from "../plugins/command/ssh/connection.ts";
 import { Pool } from "../plugins/command/ssh/pool.ts";
 import { quote } from "../provisioning/shell.ts";
 import { usage } from "../stacks/aws/cost.ts";
+import { checkoutState } from "../stacks/checkoutState.ts";
 import { resultsFolder, summaryText, write, writeResults } from "./results.ts";
 
 const requestSchema = z.strictObject({
@@ -38,7 +39,7 @@ await fetchFiles(request, fresh);
 const used = request.cost && usage(request.cost.perHour, new Date(request.cost.created), new Date());
 write(
   join(fresh, "lab.json"),
-  JSON.stringify({ stack: request.stack, usage: used ?? null, ...(await checkoutState()) }),
+  JSON.stringify({ stack: request.stack, usage: used ?? null, ...checkoutState() }),
 );
 // Whenever this is killed, a whole copy is there.
 const old = join(folder, "raw.old");
@@ -84,14 +85,4 @@ async function fetchFiles(
   } finally {
     pool.close();
   }
-}
-
-/** Commit of this checkout and whether files differ from it; nulls outside of git. */
-async function checkoutState(): Promise<{ commit: string | null; dirty: boolean | null }> {
-  const git = (...args: string[]): Promise<{ exitCode?: number; stdout: string }> =>
-    execa("git", args, { cwd: import.meta.dirname, reject: false });
-  const commit = await git("rev-parse", "HEAD");
-  if (commit.exitCode !== 0) return { commit: null, dirty: null };
-  const status = await git("status", "--porcelain");
-  return { commit: commit.stdout, dirty: status.stdout !== "" };
 }

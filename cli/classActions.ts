@@ -34,10 +34,10 @@ export interface ClassOptions {
 
 export async function runClass(options: ClassOptions): Promise<void> {
   if ([options.up, options.down, options.status].filter(Boolean).length !== 1)
-    throw new Problem("say one of --up, --down and --status", 2);
+    throw new Problem("say one of --up, --down and --status");
   const parallel = Number(options.parallel);
   if (!Number.isInteger(parallel) || parallel < 1 || parallel > 32)
-    throw new Problem(`--parallel is "${options.parallel}"; it must be a whole number from 1 to 32`, 2);
+    throw new Problem(`--parallel is "${options.parallel}"; it must be a whole number from 1 to 32`);
   const students = parseStudents(read(options.students));
   const pulumi = await Pulumi.forStack(options.settings);
   const env = apply(pulumi.environment) as Record<string, string>;
@@ -57,7 +57,6 @@ function read(file: string): string {
   } catch (error) {
     throw new Problem(
       `the list of students cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      2,
     );
   }
 }

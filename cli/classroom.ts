@@ -27,18 +27,17 @@ export function parseStudents(text: string): Student[] {
   } catch (error) {
     throw new Problem(
       `the list of students cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      2,
     );
   }
   if (rows.length === 0)
-    throw new Problem("the list of students is empty: it needs a header with `id`, and a line a student", 2);
+    throw new Problem("the list of students is empty: it needs a header with `id`, and a line a student");
   const seen = new Map<string, number>();
   return rows.map(({ record, info: { lines: line } }) => {
     const { id = "", name = id, email = id } = record;
     if (!/^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$/.test(id))
-      throw new Problem(`line ${line}: id is "${id}"; it must be 1 to 30 of a-z, 0-9 and inner -`, 2);
+      throw new Problem(`line ${line}: id is "${id}"; it must be 1 to 30 of a-z, 0-9 and inner -`);
     const earlier = seen.get(id);
-    if (earlier !== undefined) throw new Problem(`line ${line}: id "${id}" is on line ${earlier} too`, 2);
+    if (earlier !== undefined) throw new Problem(`line ${line}: id "${id}" is on line ${earlier} too`);
     seen.set(id, line);
     return { id, name, contact: /^[\w.+@-]{2,64}$/.test(email) ? email : `student-${id}` };
   });

@@ -14,11 +14,13 @@ import { status } from "./commands/status.ts";
 import { sweep } from "./commands/sweep.ts";
 import { test } from "./commands/test.ts";
 import { up } from "./commands/up.ts";
+import { versionText } from "./version.ts";
 
 const program = new Command("lab")
   .description("A JuiceFS, Redis and Ray cluster on this machine or on AWS.")
   .helpCommand(false)
   .showSuggestionAfterError()
+  .option("-V, --version", "print the version, and the commit in a git checkout")
   .addHelpText(
     "after",
     `
@@ -27,8 +29,14 @@ Examples:
   ./lab ssh node1           log in to a node
   ./lab down                take everything down and show that nothing is left
 
-Each command has --help.`,
-  );
+Each command has --help. The exit status is 0 when what was asked for is so, and 1 when it is not, for whatever reason;
+of ssh it is that of the command there, and of what runs Pulumi that of Pulumi.`,
+  )
+  // Not commander's own: asking git would slow every command.
+  .on("option:version", () => {
+    process.stdout.write(`${versionText()}\n`);
+    process.exit();
+  });
 
 for (const command of [
   setup,
@@ -53,6 +61,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode;
   else if (error instanceof Problem) {
     process.stderr.write(`lab: ${error.message}\n`);
-    process.exitCode = error.exitCode;
+    process.exitCode = 1;
   } else throw error;
 }

@@ -17,6 +17,11 @@ export function nodesOf(stack: string, outputs: Record<string, unknown> | undefi
   return nodes;
 }
 
+/** Whether a stack's nodes are machines of this computer: those on AWS have an expiry (stacks/target.ts). */
+export function areLocal(outputs: Record<string, unknown> | undefined): boolean {
+  return (outputs?.targetFacts as { expires?: string } | undefined)?.expires === undefined;
+}
+
 /** The node with a name. */
 export function nodeNamed(nodes: readonly Node[], name: string): Node {
   const node = nodes.find((each) => each.name === name);

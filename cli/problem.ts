@@ -1,10 +1,7 @@
-/** An error that a person can act on: its message says what is wrong and what to do, and no stack trace is shown. */
+/**
+ * An error that a person can act on: its message says what is wrong and what to do, and no stack trace is shown. The exit
+ * status is 1, as for everything else that was asked for and is not so.
+ */
 export class Problem extends Error {
-  readonly exitCode: number;
-
-  constructor(message: string, exitCode = 1) {
-    super(message);
-    this.name = "Problem";
-    this.exitCode = exitCode;
-  }
+  override readonly name = "Problem";
 }

@@ -3,13 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inCheckout } from "../checkout.ts";
-import { nodeNamed, nodesOf } from "../nodes.ts";
+import { areLocal, nodeNamed, nodesOf } from "../nodes.ts";
 import { doctor } from "./doctor.ts";
 import { down, purgeCache, report } from "./down.ts";
 import { env } from "./env.ts";
 import { setup } from "./setup.ts";
 import { commandLine, ssh } from "./ssh.ts";
-import { status, table } from "./status.ts";
+import { machineState, status, table } from "./status.ts";
 import { test } from "./test.ts";
 import { up } from "./up.ts";
 
@@ -103,6 +103,13 @@ describe("down --purge", () => {
 });
 
 describe("status", () => {
+  it("says of a local machine without its files that it does not run, and of AWS's that they are elsewhere", () => {
+    expect(areLocal({ targetFacts: { emulated: true } })).toBe(true);
+    expect(areLocal({ targetFacts: { expires: "2026-11-26T12:00:00Z" } })).toBe(false);
+    expect(machineState("no-such-stack", "node1", true)).toBe("not running, its files are gone");
+    expect(machineState("no-such-stack", "node1", false)).toBe("elsewhere");
+  });
+
   it("aligns its columns", () => {
     expect(
       table([

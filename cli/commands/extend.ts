@@ -55,7 +55,7 @@ export function extension(args: { created: string; expires: string; time: string
   try {
     seconds = durationSeconds(time);
   } catch (error) {
-    throw new Problem(error instanceof Error ? error.message : String(error), 2);
+    throw new Problem(error instanceof Error ? error.message : String(error));
   }
   const begin = Date.parse(created);
   const minutes = Math.ceil((now.getTime() + seconds * 1000 - begin) / 60_000);

@@ -1,7 +1,7 @@
 /** `./lab status`: the nodes as they are now, and the health that the last `up` found. */
 import { Command } from "commander";
 import { isRunning, vmState } from "../../stacks/local/vm.ts";
-import { nodesOf } from "../nodes.ts";
+import { areLocal, nodesOf } from "../nodes.ts";
 import { Pulumi } from "../pulumi.ts";
 
 export const status = new Command("status")
@@ -20,7 +20,7 @@ Examples:
     const pulumi = await Pulumi.forStack(options.stack);
     const outputs = await pulumi.outputs();
     const nodes = nodesOf(options.stack, outputs);
-    const states = nodes.map((node) => machineState(pulumi.localName, node.name));
+    const states = nodes.map((node) => machineState(pulumi.localName, node.name, areLocal(outputs)));
     const rows = nodes.map((node, i) => [node.name, states[i] ?? "", node.roles.join(","), node.kernel]);
     process.stdout.write(table([["NODE", "STATE", "ROLES", "KERNEL"], ...rows]));
     const health = Object.values((outputs?.health ?? {}) as Record<string, string>);
@@ -30,9 +30,10 @@ Examples:
   });
 
 /** What is known here of a machine: of those elsewhere only that the stack has them. */
-function machineState(stack: string, name: string): string {
+export function machineState(stack: string, name: string, local: boolean): string {
+  if (!local) return "elsewhere";
   const state = vmState(stack, name);
-  if (state === undefined) return "elsewhere";
+  if (state === undefined) return "not running, its files are gone";
   if (!isRunning(state)) return "not running";
   return `running, pid ${state.process.pid}, ssh on 127.0.0.1:${state.port}`;
 }

@@ -27,6 +27,7 @@ const bare = [
   "dhcpcd-base",
   "iproute2",
   "kmod",
+  "libnss-myhostname",
   "openssh-server",
   "sudo",
   "systemd-resolved",

@@ -1,0 +1,19 @@
+import { execFileSync } from "node:child_process";
+import { inCheckout } from "./checkout.ts";
+import { versionText } from "./version.ts";
+
+describe("versionText", () => {
+  it("names the commit in a git checkout, and says that files differ from it", () => {
+    const text = versionText({ commit: "93a8055", dirty: false });
+    expect(text).toMatch(/^disgrafs-lab \d+\.\d+\.\d+ \(commit 93a8055\)$/);
+    expect(versionText({ commit: "93a8055", dirty: true })).toMatch(/ \(commit 93a8055, changed\)$/);
+  });
+
+  it("says the version alone outside of git", () => {
+    expect(versionText({ commit: null, dirty: null })).toMatch(/^disgrafs-lab \d+\.\d+\.\d+$/);
+  });
+
+  it("is what ./lab --version prints", () => {
+    expect(execFileSync(inCheckout("lab"), ["--version"], { encoding: "utf8" })).toBe(`${versionText()}\n`);
+  }, 60_000);
+});
