@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { Problem } from "./problem.ts";
 import { bench } from "./commands/bench.ts";
+import { cache } from "./commands/cache.ts";
 import { classCommand } from "./commands/class.ts";
 import { doctor } from "./commands/doctor.ts";
 import { down } from "./commands/down.ts";
@@ -49,6 +50,7 @@ for (const command of [
   env,
   bench,
   report,
+  cache,
   extend,
   sweep,
   classCommand,

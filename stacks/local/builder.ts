@@ -10,7 +10,8 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { kernels, localKernelNames, type LocalKernel } from "../../provisioning/kernels.ts";
-import { bootstrap, removeRoot } from "./debian.ts";
+import { noteUse } from "./cacheUse.ts";
+import { bootstrap, kernelScript, makingRoot, removeRoot } from "./debian.ts";
 import { filesBelow } from "./files.ts";
 import { withLock } from "./lock.ts";
 import { cacheFolder, checkout } from "./paths.ts";
@@ -33,7 +34,7 @@ export function builderKey(): string {
   const facts = localKernelNames.map(kernelWord);
   hash.update(JSON.stringify({ suite, packages, facts }));
   // run.sh works on the root and is no part of it.
-  for (const file of filesBelow(recipe).filter((name) => !name.endsWith("/run.sh"))) {
+  for (const file of [kernelScript, ...filesBelow(recipe)].filter((name) => !name.endsWith("/run.sh"))) {
     hash.update(relative(recipe, file)).update(readFileSync(file));
   }
   return hash.digest("hex").slice(0, 16);
@@ -52,6 +53,7 @@ export function buildKey(source: string): string {
 /** The builder's root, made now if it is not in the cache. `say` gets a line a step. */
 export async function ensureBuilder(say: (line: string) => void): Promise<string> {
   const folder = join(builders, builderKey());
+  noteUse("builder", "root", builderKey());
   const root = join(folder, "root");
   if (existsSync(root)) return root;
   await mkdir(builders, { recursive: true });
@@ -64,14 +66,18 @@ export async function ensureBuilder(say: (line: string) => void): Promise<string
     }
     const partial = `${folder}.partial`;
     await mkdir(partial);
+    const made = join(partial, "root");
     await timed(say, "builder: compilers, and BTF and headers of each kernel", () =>
-      bootstrap({
-        suite,
-        root: join(partial, "root"),
-        include: packages,
-        customizeHooks: [[join(recipe, "kernels.sh"), "ROOT", ...localKernelNames.map(kernelWord)]],
-        log: join(partial, "bake.log"),
-      }),
+      makingRoot(made, (cancelSignal) =>
+        bootstrap({
+          suite,
+          root: made,
+          include: packages,
+          customizeHooks: [[join(recipe, "kernels.sh"), "ROOT", ...localKernelNames.map(kernelWord)]],
+          log: join(partial, "bake.log"),
+          cancelSignal,
+        }),
+      ),
     );
     await rename(partial, folder);
     return root;
@@ -87,6 +93,7 @@ export async function buildExtensions(
   source = join(checkout, "bpf"),
 ): Promise<string> {
   const folder = join(builds, buildKey(source));
+  noteUse("extensions", "build", buildKey(source));
   if (existsSync(folder)) return folder;
   const root = await ensureBuilder(say);
   await mkdir(builds, { recursive: true });

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { quote } from "../../provisioning/shell.ts";
 
@@ -17,7 +18,12 @@ export interface BootstrapArgs {
   readonly customizeHooks?: readonly (readonly string[])[];
   /** File that gets all output; its last lines are in the error. */
   readonly log: string;
+  /** Ends it. */
+  readonly cancelSignal: AbortSignal;
 }
+
+/** What the hooks that put a kernel into a root share: part of what decides what is in it. */
+export const kernelScript = fileURLToPath(new URL("./debianKernel.sh", import.meta.url));
 
 const asRoot = process.getuid?.() === 0;
 
@@ -50,6 +56,9 @@ export async function bootstrap(args: BootstrapArgs): Promise<void> {
       maxBuffer: 64 * 1024 * 1024,
       stdout: { file: args.log },
       stderr: { file: args.log },
+      cancelSignal: args.cancelSignal,
+      // What it runs in the root ends with it, which takes some seconds.
+      forceKillAfterDelay: 30_000,
     },
   );
   if (result.exitCode === 0) return;
@@ -57,6 +66,34 @@ export async function bootstrap(args: BootstrapArgs): Promise<void> {
   throw new Error(
     `mmdebstrap ended with status ${String(result.exitCode ?? result.signal)}; the end of ${args.log}:\n${lines}`,
   );
+}
+
+/**
+ * Runs `work`, which makes a root, and removes that when `work` fails or this process is told to end meanwhile; `work`
+ * ends early when its signal says so. A kill leaves the root to the next one that makes it.
+ */
+export async function makingRoot<T>(
+  root: string,
+  work: (cancelSignal: AbortSignal) => Promise<T>,
+  remove: (root: string) => Promise<void> = removeRoot,
+): Promise<T> {
+  const controller = new AbortController();
+  const end = (signal: NodeJS.Signals): void => {
+    controller.abort(new Error(`ended by ${signal}`));
+  };
+  const signals: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, end);
+  try {
+    const made = await work(controller.signal);
+    controller.signal.throwIfAborted();
+    return made;
+  } catch (error) {
+    await remove(root);
+    controller.signal.throwIfAborted();
+    throw error;
+  } finally {
+    for (const signal of signals) process.off(signal, end);
+  }
 }
 
 /** Runs a command with the same view of a root's owners that made it. */

@@ -11,10 +11,11 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { kernels, type LocalKernel as Kernel } from "../../provisioning/kernels.ts";
 import { debianPackageNames, requirementsFile, userland, venv } from "../../provisioning/packages.ts";
+import { noteUse } from "./cacheUse.ts";
 import { cacheFolder } from "./paths.ts";
 import { filesBelow } from "./files.ts";
 import { withLock } from "./lock.ts";
-import { asBuilder, bootstrap, removeRoot } from "./debian.ts";
+import { asBuilder, bootstrap, kernelScript, makingRoot, removeRoot } from "./debian.ts";
 
 export interface Image {
   /** Root file system, raw ext4, sparse. Machines write to overlays and never to this. */
@@ -40,7 +41,8 @@ export function imageKey(kernel: Kernel): string {
   const { suite, image } = kernels[kernel];
   hash.update(JSON.stringify({ suite, image, userland, debianPackageNames, venv, diskGiB }));
   hash.update(readFileSync(requirementsFile));
-  for (const file of filesBelow(recipe)) hash.update(relative(recipe, file)).update(readFileSync(file));
+  for (const file of [kernelScript, ...filesBelow(recipe)])
+    hash.update(relative(recipe, file)).update(readFileSync(file));
   return hash.digest("hex").slice(0, 16);
 }
 
@@ -55,6 +57,7 @@ export function cachedImage(kernel: Kernel): Image | undefined {
 
 /** The image for a kernel, baked now if it is not in the cache. `say` gets a line a step. */
 export async function ensureImage(kernel: Kernel, say: (line: string) => void): Promise<Image> {
+  noteUse("images", kernel, `${kernel}-${imageKey(kernel)}`);
   const ready = cachedImage(kernel);
   if (ready) return ready;
   await mkdir(images, { recursive: true });
@@ -81,65 +84,65 @@ async function bake(kernel: Kernel, say: (line: string) => void): Promise<void> 
   const partial = `${folder}.partial`;
   const root = join(partial, "root");
   await mkdir(partial, { recursive: true });
+  try {
+    await makingRoot(root, (cancelSignal) => fill(kernel, partial, root, say, cancelSignal));
+    await rename(partial, folder);
+  } catch (error) {
+    await rm(join(partial, "disk.raw"), { force: true });
+    throw new Error(`the image for ${kernel} could not be baked: ${message(error)}`, { cause: error });
+  }
+}
+
+/** The steps of a bake: what an image has ends up in `folder`, and the root is gone. */
+async function fill(
+  kernel: Kernel,
+  folder: string,
+  root: string,
+  say: (line: string) => void,
+  cancelSignal: AbortSignal,
+): Promise<void> {
   const step = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    cancelSignal.throwIfAborted();
     const start = Date.now();
     say(`image ${kernel}: ${name} ...`);
     await work();
     say(`image ${kernel}: ${name}: ${((Date.now() - start) / 1000).toFixed(0)} s`);
   };
-  try {
-    const wheels = join(cacheFolder, "wheels");
-    await step("Python packages", () => downloadWheels(wheels));
-    const { suite, image } = kernels[kernel];
-    await step("Debian packages, kernel, settings", () =>
-      bootstrap({
-        suite: userland,
-        root,
-        include: debianPackageNames,
-        customizeHooks: [
-          [join(recipe, "kernel.sh"), "ROOT", suite, image],
-          [
-            join(recipe, "customize.sh"),
-            "ROOT",
-            join(recipe, "files"),
-            wheels,
-            venv,
-            fileURLToPath(requirementsFile),
-          ],
+  const wheels = join(cacheFolder, "wheels");
+  await step("Python packages", () => downloadWheels(wheels));
+  const { suite, image } = kernels[kernel];
+  await step("Debian packages, kernel, settings", () =>
+    bootstrap({
+      suite: userland,
+      root,
+      include: debianPackageNames,
+      customizeHooks: [
+        [join(recipe, "kernel.sh"), "ROOT", suite, image],
+        [
+          join(recipe, "customize.sh"),
+          "ROOT",
+          join(recipe, "files"),
+          wheels,
+          venv,
+          fileURLToPath(requirementsFile),
         ],
-        log: join(partial, "bake.log"),
-      }),
-    );
-    await step("disk", async () => {
-      const release = await takeKernel(root, partial);
-      if (!kernels[kernel].release.test(release)) {
-        throw new Error(
-          `the kernel baked for ${kernel} is ${release}, which is not ${String(kernels[kernel].release)}`,
-        );
-      }
-      const disk = join(partial, "disk.raw");
-      await asBuilder([
-        "mke2fs",
-        "-q",
-        "-t",
-        "ext4",
-        "-L",
-        "lab",
-        "-m",
-        "1",
-        "-d",
-        root,
-        disk,
-        `${diskGiB}G`,
-      ]);
-      await removeRoot(root);
-    });
-    await rename(partial, folder);
-  } catch (error) {
+      ],
+      log: join(folder, "bake.log"),
+      cancelSignal,
+    }),
+  );
+  await step("disk", async () => {
+    const release = await takeKernel(root, folder);
+    if (!kernels[kernel].release.test(release)) {
+      throw new Error(
+        `the kernel baked for ${kernel} is ${release}, which is not ${String(kernels[kernel].release)}`,
+      );
+    }
+    const disk = join(folder, "disk.raw");
+    const options = ["-q", "-t", "ext4", "-L", "lab", "-m", "1"];
+    await asBuilder(["mke2fs", ...options, "-d", root, disk, `${diskGiB}G`]);
     await removeRoot(root);
-    await rm(join(partial, "disk.raw"), { force: true });
-    throw new Error(`the image for ${kernel} could not be baked: ${message(error)}`, { cause: error });
-  }
+  });
 }
 
 /** The wheels of requirements.txt, checked by hash, in `folder`. */
@@ -176,7 +179,7 @@ function requireFreeSpace(folder: string): void {
   if (free < needGiB) {
     throw new Error(
       `baking an image needs ${needGiB} GiB free below ${folder}, and ${free.toFixed(1)} GiB are. ` +
-        `Free ${(needGiB - free).toFixed(1)} GiB, or remove old images with ./lab down --purge`,
+        `Free ${(needGiB - free).toFixed(1)} GiB, or remove old images with ./lab cache --prune`,
     );
   }
 }

@@ -10,7 +10,8 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kernels } from "../../../provisioning/kernels.ts";
 import { debianPackageNames, requirementsFile, userland, venv } from "../../../provisioning/packages.ts";
-import { asBuilder, bootstrap, removeRoot } from "../../../stacks/local/debian.ts";
+import { noteUse } from "../../../stacks/local/cacheUse.ts";
+import { asBuilder, bootstrap, kernelScript, makingRoot, removeRoot } from "../../../stacks/local/debian.ts";
 import { filesBelow } from "../../../stacks/local/files.ts";
 import { downloadWheels, takeKernel, type Image } from "../../../stacks/local/image.ts";
 import { withLock } from "../../../stacks/local/lock.ts";
@@ -42,7 +43,12 @@ const kernelHook = fileURLToPath(new URL("../../../stacks/local/image/kernel.sh"
 function imageKey(kind: Ec2Image): string {
   const hash = createHash("sha256");
   hash.update(JSON.stringify({ kind, bare, kernel: kernels[kernel], userland, debianPackageNames, venv }));
-  const files = [join(recipe, "customize.sh"), kernelHook, ...filesBelow(join(recipe, "files"))];
+  const files = [
+    join(recipe, "customize.sh"),
+    kernelHook,
+    kernelScript,
+    ...filesBelow(join(recipe, "files")),
+  ];
   hash.update(readFileSync(requirementsFile));
   for (const file of files) hash.update(relative(recipe, file)).update(readFileSync(file));
   return hash.digest("hex").slice(0, 16);
@@ -52,6 +58,7 @@ function imageKey(kind: Ec2Image): string {
 export async function ensureEc2Image(kind: Ec2Image, say: (line: string) => void): Promise<Image> {
   const key = imageKey(kind);
   const made = join(folder, `${kind}-${key}`);
+  noteUse("ec2", kind, `${kind}-${key}`);
   await mkdir(folder, { recursive: true });
   await withLock(join(folder, `${kind}.lock`), say, async () => {
     if (!existsSync(made)) await bake(kind, made, say);
@@ -70,7 +77,7 @@ async function bake(kind: Ec2Image, made: string, say: (line: string) => void): 
   const wheels = join(cacheFolder, "wheels");
   if (kind === "installed") await downloadWheels(wheels);
   const { suite, image } = kernels[kernel];
-  try {
+  await makingRoot(root, async (cancelSignal) => {
     await bootstrap({
       suite: userland,
       root,
@@ -83,11 +90,11 @@ async function bake(kind: Ec2Image, made: string, say: (line: string) => void): 
         ],
       ],
       log: join(partial, "bake.log"),
+      cancelSignal,
     });
     await takeKernel(root, partial);
     await asBuilder(["mke2fs", "-q", "-t", "ext4", "-m", "1", "-d", root, join(partial, "disk.raw"), "20G"]);
-  } finally {
     await removeRoot(root);
-  }
+  });
   await rename(partial, made);
 }
