@@ -106,7 +106,7 @@ configuration() {
 		# CONFIG_KCSAN_STRICT is not set
 		# CONFIG_KCSAN_REPORT_VALUE_CHANGE_ONLY is not set
 		CONFIG_KCSAN_REPORT_ONCE_IN_MS=1000
-		CONFIG_KCSAN_SKIP_WATCH=400
+		CONFIG_KCSAN_SKIP_WATCH=2000
 	END
 	*)
 		echo "KIND is lockdep or kcsan, not $kind" >&2
@@ -183,9 +183,9 @@ guest() {
 		mount -t bpf bpf /sys/fs/bpf
 		ip link set lo up
 		dmesg -n 1
-		python3 /efuse/tests/run.py /efuse "$PATTERN"
+		timeout "$SECONDS_MAX" python3 /efuse/tests/run.py /efuse "$PATTERN"
 		echo "# kernel log"
-		dmesg
+		dmesg --color=never
 		echo "# end of the kernel log"
 		grep -h debug_locks /proc/lockdep_stats 2>/dev/null
 		cat /sys/kernel/debug/kcsan 2>/dev/null
@@ -201,17 +201,17 @@ guest() {
 
 # What the kernel takes for its own, init gets as its environment.
 boot() {
-	local cpus=1 settings="" name
-	for name in EFUSE_CYCLES EFUSE_FUZZ_SECONDS EFUSE_LOAD_SECONDS; do
+	local cpus=1 limit=${SECONDS_MAX:-3000} settings="" name
+	for name in EFUSE_CYCLES EFUSE_CYCLE_SECONDS EFUSE_FUZZ_SECONDS EFUSE_LOAD_SECONDS; do
 		settings+=" ${!name+$name=${!name}}"
 	done
 	if [ "$kind" = kcsan ]; then
 		cpus=2
 		pattern=${pattern:-^(?!load and unload)}
 	fi
-	timeout "${SECONDS_MAX:-3600}" qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg,thread=multi \
+	timeout $((limit + 300)) qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg,thread=multi \
 		-cpu max -smp "${CPUS:-$cpus}" -m 2048 -kernel "$folder/builder/dbg/$kind/arch/x86/boot/bzImage" \
-		-append "root=/dev/nvme0n1 rw console=ttyS0 quiet panic=1 oops=panic log_buf_len=16M no_timer_check init=/test-init PATTERN=\"$pattern\" $settings" \
+		-append "root=/dev/nvme0n1 rw console=ttyS0 quiet panic=1 oops=panic log_buf_len=16M no_timer_check init=/test-init SECONDS_MAX=$limit PATTERN=\"$pattern\" $settings" \
 		-drive "file=$folder/guest-$kind.ext4,if=none,id=root,format=raw,cache=unsafe" -device nvme,drive=root,serial=root \
 		-device virtio-rng-pci -serial stdio </dev/null | sed -u 's|\r||' | tee "$folder/$kind.log" | sed -u '/^# kernel log/,/^# end of/d'
 	rm -f "$folder/guest-$kind.ext4"

@@ -27,7 +27,9 @@ import toy as t  # noqa: E402
 
 DIR = sys.argv[1]
 PATTERN = re.compile(sys.argv[2] if len(sys.argv) > 2 else "")
+# Loads of the module in the test of them: so many at least, and for so long at least.
 CYCLES = int(os.environ.get("EFUSE_CYCLES", "3"))
+CYCLE_SECONDS = int(os.environ.get("EFUSE_CYCLE_SECONDS", "0"))
 FUZZ_SECONDS = int(os.environ.get("EFUSE_FUZZ_SECONDS", "10"))
 LOAD_SECONDS = int(os.environ.get("EFUSE_LOAD_SECONDS", "4"))
 # Long enough that no pause of a busy machine ends the lease in the middle of a test.
@@ -1107,8 +1109,10 @@ def cycles(redis):
     threads = [threading.Thread(target=load, daemon=True) for _ in range(2)]
     for th in threads:
         th.start()
+    done, end = 0, time.monotonic() + CYCLE_SECONDS
     try:
-        for i in range(CYCLES):
+        while done < CYCLES or time.monotonic() < end:
+            done += 1
             run([f"{DIR}/efuse-fuzz", "--cycles", "5", "--mount", MNT], check=True,
                            stdout=subprocess.DEVNULL)
             run(["rmmod", "efuse"], check=True)
@@ -1122,7 +1126,7 @@ def cycles(redis):
             th.join(20)
         toy.close()
     assert not wrong, wrong[:5]
-    print(f"# {CYCLES} loads, {CYCLES * 5} hooks")
+    print(f"# {done} loads, {done * 5} hooks, {sum(toy.asked.values())} requests")
 
 
 def kernel_log(redis):
