@@ -75,7 +75,7 @@ struct object {
 	int started;			/* == version + 1: being made */
 	int busy;			/* a worker is making it */
 	uint64_t acked[HISTORY];	/* by version % HISTORY, ns */
-	uint8_t client[HISTORY];	/* who made it */
+	int client[HISTORY];		/* who made it */
 };
 
 struct worker {
@@ -287,8 +287,11 @@ static void judge(struct worker *w, struct object *o, int64_t seen)
 			(long long)seen, o->started);
 		return;
 	}
-	if (next > o->version || next + HISTORY / 2 < o->version)
+	if (next > o->version)
 		return;
+	/* Forgotten: at least as old as the oldest that is remembered. */
+	if (next < o->version - HISTORY / 2)
+		next = o->version - HISTORY / 2;
 	acked = o->acked[next % HISTORY];
 	if (acked >= w->sent)
 		return;
@@ -338,10 +341,13 @@ static void name_seen(struct worker *w, struct object *o, int there)
 {
 	int name = w->order.version;
 
-	/* There: no rename away from it was seen. Not there: the one to it. */
+	/*
+	 * There: no rename away from it was seen. Not there: the one to it,
+	 * if none away from it has begun by now.
+	 */
 	if (there)
 		judge(w, o, name);
-	else if (name == w->high && name == w->low)
+	else if (name == o->started)
 		judge(w, o, name - 1);
 	else
 		result.reads++;
