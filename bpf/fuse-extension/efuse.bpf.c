@@ -673,7 +673,9 @@ static __always_inline void change(struct efuse_ctx *c, __u16 flags,
 			raise_all(st);
 		}
 	}
-	bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY);
+	/* An earlier one at this address must not be taken for it. */
+	if (bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY))
+		bpf_map_delete_elem(&efuse_inflight, &req);
 	if (flags & CH_ALL)
 		raise_all(st);
 	if (flags & CH_NODE)

@@ -152,18 +152,23 @@ static __always_inline bool efuse_answerable(u32 opcode)
 	}
 }
 
+/* Copy a name; its length without the NUL. */
 static __always_inline unsigned int efuse_name(char *to,
 					       const struct efuse_in_arg *arg)
 {
+	const char *name = arg->value;
 	unsigned int len = arg->size;
 
-	if (!len || !arg->value)
+	if (!len || !name)
 		return 0;
-	if (len <= EFUSE_NAME) {
-		memcpy(to, arg->value, len);
+	/* From 6.14 on, LOOKUP has the NUL in an argument of its own. */
+	if (!name[len - 1])
+		len--;
+	if (len < EFUSE_NAME) {
+		memcpy(to, name, len);
 		memset(to + len, 0, EFUSE_NAME - len);
 	}
-	return len - 1;
+	return len;
 }
 
 /* Copy the request into the context; false: not one to show. */
