@@ -99,6 +99,7 @@ struct bpf_map *programs_control(void);
 /* mount.c: follows the mount. */
 int mount_open(void);			/* fd to poll for POLLPRI */
 void mount_check(void);			/* after a change */
+void mount_again(void);			/* its daemon has ended */
 pid_t mount_daemon(void);		/* 0: not known */
 const char *mount_state(void);
 /* Why the mount that is there now could not be served; NULL: it can. */
@@ -112,12 +113,14 @@ void tracking_ready(short revents);
 int tracking_timeout(void);		/* ms until tracking_tick is needed */
 void tracking_tick(void);
 uint64_t tracking_lease(void);
-/* arm D: names and inodes of a directory from its Redis hash */
+/* arm D: names and inodes of a directory from its Redis hash; false: not known */
 typedef void dir_entry_fn(uint64_t ino, bool dir, const char *name, size_t len);
-void tracking_list(uint64_t dir, dir_entry_fn *fn);
+bool tracking_list(uint64_t dir, dir_entry_fn *fn);
 
 /* notify.c */
 void notify_start(void);
+void notify_stop(void);
+int notify_fd(void);			/* readable: the daemon has ended */
 
 /* loader.c: what the lab asks of an extension's loader */
 int loader_answer(void);		/* --preflight, --status, --remove */

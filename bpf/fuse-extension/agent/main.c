@@ -293,7 +293,7 @@ int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = stop };
 	sigset_t none, stops;
-	struct pollfd fds[3];
+	struct pollfd fds[4];
 	int mounts, metrics = -1;
 	bool tracks;
 
@@ -340,12 +340,13 @@ int main(int argc, char **argv)
 		fds[1] = (struct pollfd){ metrics, POLLIN, 0 };
 		fds[2] = (struct pollfd){ tracks ? tracking_fd() : -1,
 					 POLLIN, 0 };
+		fds[3] = (struct pollfd){ notify_fd(), POLLIN, 0 };
 		if (tracks && tracking_wants_write())
 			fds[2].events |= POLLOUT;
 		if (opt.shadow && wait > 50)
 			wait = 50;
 		t = (struct timespec){ wait / 1000, wait % 1000 * 1000000L };
-		if (ppoll(fds, 3, &t, &none) < 0) {
+		if (ppoll(fds, 4, &t, &none) < 0) {
 			if (errno != EINTR)
 				fatal("poll: %s", strerror(errno));
 			continue;
@@ -354,6 +355,8 @@ int main(int argc, char **argv)
 			tracking_ready(fds[2].revents);
 		if (tracks)
 			tracking_tick();
+		if (fds[3].revents)
+			mount_again();
 		if (fds[0].revents & (POLLPRI | POLLERR))
 			mount_check();
 		if (fds[1].revents & POLLIN)

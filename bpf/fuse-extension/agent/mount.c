@@ -262,7 +262,9 @@ void mount_check(void)
 		return;
 	if (current) {
 		say("%s is gone", opt.mount);
-		if (!opt.notify)
+		if (opt.notify)
+			notify_stop();
+		else
 			programs_unmount();
 		current = 0;
 	}
@@ -284,6 +286,15 @@ void mount_check(void)
 	printf("serving %s (device %u:%u)\n", opt.mount, major(current),
 	       minor(current));
 	fflush(stdout);
+}
+
+/* Another daemon may have the mount by now, or nobody any more. */
+void mount_again(void)
+{
+	say("the daemon of %s has ended", opt.mount);
+	notify_stop();
+	current = 0;
+	mount_check();
 }
 
 const char *mount_refusal(void)

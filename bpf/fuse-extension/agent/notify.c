@@ -38,7 +38,7 @@ struct dir {
 	struct name *names;
 };
 
-static int fuse_fd = -1;
+static int fuse_fd = -1, daemon_pidfd = -1;
 static void *dirs;			/* tsearch() tree of struct dir */
 static unsigned int dir_count;
 static struct dir *listing;		/* the one that is being read */
@@ -145,7 +145,12 @@ static void notify_dir(uint64_t ino)
 		return;
 	for (n = listing->names; n; n = n->next)
 		n->seen = false;
-	tracking_list(ino, add_name);
+	if (!tracking_list(ino, add_name)) {
+		/* Any of them may have changed; they are still to be known. */
+		for (n = listing->names; n; n = n->next)
+			inval_entry(ino, n->text, n->len);
+		return;
+	}
 	for (p = &listing->names; (n = *p);) {
 		if (n->seen) {
 			p = &n->next;
@@ -219,12 +224,12 @@ static void walk(uint64_t ino, int depth)
 	child_count = first;
 }
 
-/* The process that has /dev/fuse open for this connection. */
+/* Copies the descriptor of /dev/fuse of the process that serves the mount. */
 static int daemon_fd(pid_t pid)
 {
 	char path[64], target[64];
 	struct dirent *e;
-	int pidfd, fd = -1;
+	int fd = -1;
 	ssize_t n;
 	DIR *dir;
 
@@ -240,24 +245,40 @@ static int daemon_fd(pid_t pid)
 		target[n] = 0;
 		if (strcmp(target, "/dev/fuse"))
 			continue;
-		pidfd = syscall(SYS_pidfd_open, pid, 0);
-		fd = syscall(SYS_pidfd_getfd, pidfd, atoi(e->d_name), 0);
+		fd = syscall(SYS_pidfd_getfd, daemon_pidfd, atoi(e->d_name), 0);
 		if (fd < 0)
 			say("pidfd_getfd: %s (CAP_SYS_PTRACE is needed)",
 			    strerror(errno));
-		close(pidfd);
 	}
 	closedir(dir);
 	return fd;
+}
+
+/*
+ * The last copy of the descriptor is what keeps a connection alive. With ours
+ * held after the daemon's end, requests would wait for ever instead of failing.
+ */
+void notify_stop(void)
+{
+	if (fuse_fd >= 0)
+		close(fuse_fd);
+	if (daemon_pidfd >= 0)
+		close(daemon_pidfd);
+	fuse_fd = daemon_pidfd = -1;
+}
+
+int notify_fd(void)
+{
+	return daemon_pidfd;
 }
 
 void notify_start(void)
 {
 	pid_t pid = mount_daemon();
 
-	if (fuse_fd >= 0)
-		close(fuse_fd);
-	fuse_fd = pid ? daemon_fd(pid) : -1;
+	notify_stop();
+	daemon_pidfd = pid ? syscall(SYS_pidfd_open, pid, 0) : -1;
+	fuse_fd = daemon_pidfd < 0 ? -1 : daemon_fd(pid);
 	if (fuse_fd < 0)
 		fatal("cannot get the daemon's /dev/fuse (process %d)", pid);
 	walk(1, 0);

@@ -290,6 +290,19 @@ bool programs_writer(uint64_t ino)
 	return true;
 }
 
+/* No program runs for the device any more; what it had open was closed. */
+static void forget_writers(void)
+{
+	int fd = bpf_map__fd(skel->maps.efuse_writers);
+	struct efuse_writer_key key;
+
+	while (!bpf_map_get_next_key(fd, NULL, &key))
+		if (bpf_map_delete_elem(fd, &key))
+			break;
+	memset(skel->data_writers->writers_of, 0,
+	       sizeof(skel->data_writers->writers_of));
+}
+
 void programs_unmount(void)
 {
 	__u32 d = registered;
@@ -302,6 +315,7 @@ void programs_unmount(void)
 		say("the module does not know device %#x", d);
 	registered = 0;
 	bpf_all();
+	forget_writers();
 }
 
 static const char * const opcode_names[EFUSE_OPCODES] = {

@@ -136,14 +136,18 @@ static void tls_setup(void)
 static bool tls_start(redisContext *c, const char *host)
 {
 	SSL *ssl = SSL_new(tls);
-	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	X509_VERIFY_PARAM *param;
 
-	if (!X509_VERIFY_PARAM_set1_ip_asc(param, host)) {
-		X509_VERIFY_PARAM_set1_host(param, host, 0);
-		SSL_set_tlsext_host_name(ssl, host);
-	}
-	/* It is the connection's from here on. */
-	return redisInitiateSSL(c, ssl) == REDIS_OK;
+	if (!ssl)
+		fatal("TLS: %s", tls_error());
+	param = SSL_get0_param(ssl);
+	if ((X509_VERIFY_PARAM_set1_ip_asc(param, host) ||
+	     (X509_VERIFY_PARAM_set1_host(param, host, 0) &&
+	      SSL_set_tlsext_host_name(ssl, host))) &&
+	    redisInitiateSSL(c, ssl) == REDIS_OK)
+		return true;	/* it is the connection's now */
+	SSL_free(ssl);
+	return false;
 }
 
 static redisContext *dial(const char *host, int port)
@@ -156,8 +160,11 @@ static redisContext *dial(const char *host, int port)
 		return NULL;
 	if (!c->err)
 		redisSetTimeout(c, timeout);
-	if (!c->err && tls && !tls_start(c, host))
+	if (!c->err && tls && !tls_start(c, host)) {
 		say("TLS with %s: %s", host, c->errstr);
+		redisFree(c);
+		return NULL;
+	}
 	if (c->err) {
 		redisFree(c);
 		return NULL;
@@ -199,7 +206,9 @@ static redisContext *dial_master(void)
 		if (!c)
 			continue;
 		r = RUN(c, "SENTINEL", "get-master-addr-by-name", name);
-		if (r && r->type == REDIS_REPLY_ARRAY && r->elements == 2)
+		if (r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+		    r->element[0]->type == REDIS_REPLY_STRING &&
+		    r->element[1]->type == REDIS_REPLY_STRING)
 			master = dial(r->element[0]->str,
 				      atoi(r->element[1]->str));
 		freeReplyObject(r);
@@ -357,6 +366,7 @@ static bool heartbeat(const redisReply *r)
 		has_role = false;	/* this user may not ask */
 	} else if (has_role && (r->type != REDIS_REPLY_ARRAY ||
 				!r->elements ||
+				r->element[0]->type != REDIS_REPLY_STRING ||
 				strcmp(r->element[0]->str, "master"))) {
 		return false;
 	}
@@ -448,7 +458,7 @@ uint64_t tracking_lease(void)
 	return lease;
 }
 
-void tracking_list(uint64_t dir, dir_entry_fn *fn)
+bool tracking_list(uint64_t dir, dir_entry_fn *fn)
 {
 	static redisContext *c;		/* of its own, for plain requests */
 	char key[96];
@@ -458,11 +468,11 @@ void tracking_list(uint64_t dir, dir_entry_fn *fn)
 	if (!c) {
 		c = dial_master();
 		if (!c)
-			return;
+			return false;
 		if (!hello(c) || !select_db(c)) {
 			redisFree(c);
 			c = NULL;
-			return;
+			return false;
 		}
 	}
 	snprintf(key, sizeof(key), "%sd%llu", opt.key_prefix,
@@ -471,7 +481,7 @@ void tracking_list(uint64_t dir, dir_entry_fn *fn)
 	if (!r) {
 		redisFree(c);
 		c = NULL;
-		return;
+		return false;
 	}
 	/* A field is a name; its value is the type and the inode. */
 	for (i = 0; i + 1 < r->elements; i += 2) {
@@ -486,6 +496,7 @@ void tracking_list(uint64_t dir, dir_entry_fn *fn)
 		   r->element[i]->len);
 	}
 	freeReplyObject(r);
+	return true;
 }
 
 void tracking_start(void)
