@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { analyse } from "./analyse.ts";
-import { onceText, summaryCsv, writeResults } from "./results.ts";
+import { controlText, onceText, summaryCsv, writeResults } from "./results.ts";
 import { runSchema, type Result } from "./run.ts";
 import { chartData } from "./report/chartData.ts";
 import { renderReport } from "./report/report.ts";
@@ -75,6 +75,21 @@ describe("analyse", () => {
     // As runs of an earlier version have it.
     write({});
     expect(analyse(raw).run.usage).toBeNull();
+  });
+
+  it("should warn when the control differs between arms", () => {
+    const rate = (figure: string, label: string, workload: string): number =>
+      workload === "control" && figure === "create" && label === "nocache" ? 200 : 1000;
+    const analysis = analyse(join(invent({ rate }), "raw"));
+    expect(controlText(analysis.run)).toEqual([
+      expect.stringMatching(/^control create is worse in nocache: no arm changes the control/),
+    ]);
+    expect(renderReport([analysis])).toContain("control create is worse in nocache");
+    const fine = analyse(join(invent(), "raw"));
+    expect(controlText(fine.run)).toEqual([]);
+    // Of several runs, it says which.
+    const both = [analysis, { ...fine, run: { ...fine.run, runId: "attributes-000000000000" } }];
+    expect(renderReport(both)).toContain(`${analysis.run.runId}: control create is worse in nocache`);
   });
 
   it("should call the same rate within noise", () => {

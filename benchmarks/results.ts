@@ -83,7 +83,21 @@ export function summaryText(run: Run): string {
       .join("  ")
       .trimEnd(),
   );
-  return [...lines, ...onceText(run), ...(run.emulated ? [emulatedNote] : [])].join("\n");
+  return [...lines, ...controlText(run), ...onceText(run), ...(run.emulated ? [emulatedNote] : [])].join(
+    "\n",
+  );
+}
+
+/** A warning when the control differs, as no arm changes what it does; none when all is well. */
+export function controlText(run: Run): string[] {
+  const controls = run.workloads.filter(({ control }) => control).map(({ name }) => name);
+  const differs = run.results
+    .filter(({ workload, verdict }) => controls.includes(workload) && ["better", "worse"].includes(verdict))
+    .map(({ workload, title, arm, verdict }) => `${workload} ${title} is ${verdict} in ${arm}`);
+  if (differs.length === 0) return [];
+  return [
+    `${differs.join(", ")}: no arm changes the control, so something else changed with the arms, and may be behind other differences too`,
+  ];
 }
 
 /** A line that says whether the workloads that are not compared work here. */

@@ -114,11 +114,14 @@ function figures(
         ),
         noise: found.find(({ noise }) => noise !== null)?.noise ?? null,
         latencyUnit: run.emulated ? "times the baseline's median" : "microseconds",
-        latencies: Object.fromEntries(
-          Object.entries(histograms).flatMap(([label, histogram]) =>
-            histogram.size > 0 ? [[label, thinned(histogram, middle)]] : [],
-          ),
-        ),
+        latencies:
+          run.emulated && middle === undefined
+            ? {}
+            : Object.fromEntries(
+                Object.entries(histograms).flatMap(([label, histogram]) =>
+                  histogram.size > 0 ? [[label, thinned(histogram, middle)]] : [],
+                ),
+              ),
       };
     }),
   );

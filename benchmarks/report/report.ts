@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Analysis } from "../analyse.ts";
-import { emulatedNote, digits, onceText } from "../results.ts";
+import { controlText, emulatedNote, digits, onceText } from "../results.ts";
 import type { Result, Run } from "../run.ts";
 import { profiles } from "../workloads.ts";
 import { chartData } from "./chartData.ts";
@@ -21,7 +21,7 @@ function single(analysis: Analysis): string {
   const data = chartData(analysis);
   return page(
     `Benchmark ${run.runId}`,
-    html`${header(run)} ${notes(run)}
+    html`${header(run)} ${notes(run).map(note)}
       <section aria-labelledby="verdicts">
         <h2 id="verdicts">Verdicts</h2>
         <p class="lead">
@@ -108,7 +108,8 @@ function pill(kind: Kind, text: string): Html {
   >`;
 }
 
-function notes(run: Run): Html[] {
+/** What to know before reading the verdicts of a run. */
+function notes(run: Run): string[] {
   const all = [
     run.emulated ? `${emulatedNote} Absolute figures are left out.` : undefined,
     run.clock === "instructions"
@@ -117,10 +118,23 @@ function notes(run: Run): Html[] {
     run.profile === "smoke"
       ? "A smoke run shows that everything works. Its few short blocks are no result."
       : undefined,
+    ...controlText(run),
     ...onceText(run),
     run.lost === null ? undefined : `The run ended before its last point: ${run.lost}.`,
   ];
-  return all.flatMap((text) => (text === undefined ? [] : [html`<p class="note" role="note">${text}</p>`]));
+  return all.filter((text) => text !== undefined);
+}
+
+function note(text: string): Html {
+  return html`<p class="note" role="note">${text}</p>`;
+}
+
+/** Each note once, with the runs that it is about unless that is all of them. */
+function sharedNotes(runs: readonly Run[]): Html[] {
+  return [...new Set(runs.flatMap(notes))].map((text) => {
+    const about = runs.filter((run) => notes(run).includes(text)).map(({ runId }) => runId);
+    return note(about.length === runs.length ? text : `${about.join(", ")}: ${text}`);
+  });
 }
 
 function verdictTable(run: Run): Html {
@@ -357,7 +371,7 @@ function comparison(runs: readonly Run[]): string {
         <p class="eyebrow">disgrafs-lab benchmark</p>
         <h1>${runs.length} runs compared</h1>
       </header>
-      ${runs.flatMap(notes)}
+      ${sharedNotes(runs)}
       ${alike ? undefined : html`<p class="note" role="note">The runs had different settings: differences between columns have more than one reason.</p>`}
       <section aria-labelledby="verdicts">
         <h2 id="verdicts">Verdicts</h2>
