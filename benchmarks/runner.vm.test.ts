@@ -246,7 +246,8 @@ kill -TERM $pid; wait $pid; echo "status $?"`,
       );
       expect(stopped.stdout.split("\n")).toEqual(["fio ran", "status 130"]);
       expect(stopped.stderr).toContain("is being stopped on all nodes");
-      await vm.check(until(`! systemctl -q is-active ${unit}`, 60));
+      // The unit may take TimeoutStopSec (place.sh) to put the mount back.
+      await vm.check(until(`! systemctl -q is-active ${unit}`, 100));
       expect((await vm.run("pgrep -x 'fio|iostat'")).stdout).toBe("");
       expect(await vm.check(`jq .AttrTimeout ${mountPoint}/.config`)).toBe("1000000000");
       expect((await points()).length).toBeGreaterThanOrEqual(2);
