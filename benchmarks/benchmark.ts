@@ -56,6 +56,9 @@ export interface BenchmarkRun {
 
 /** A step that follows the run lasts at most this long, so that a lost connection is noticed and costs little. */
 const followSeconds = 900;
+
+/** A clock of instructions may stand for this many seconds here in one of its own (seen: 5 to 12). */
+const slowestClock = 30;
 const installed = "/opt/disgrafs/benchmarks";
 
 /** Runs the benchmark on the cluster, once for each set of settings, and gives its verdicts. */
@@ -118,7 +121,7 @@ export class Benchmark extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [...files, ...droppers, ...args.after] },
     );
-    const follow = followRun(name, head, limitSeconds(args.profile, args.arms), runId, this, place);
+    const follow = followRun(name, head, args, runId, this, place);
     const collected = new local.Command(
       `${name}-results`,
       {
@@ -157,12 +160,12 @@ const collectCommand = [process.execPath, fileURLToPath(new URL("./collect.ts", 
 function followRun(
   name: string,
   machine: Machine,
-  seconds: number,
+  { profile, arms, clock }: BenchmarkArgs,
   runId: pulumi.Output<string>,
   parent: pulumi.Resource,
   first: pulumi.Resource,
 ): pulumi.Resource {
-  const count = Math.ceil(seconds / followSeconds);
+  const count = Math.ceil(limitSeconds(profile, arms) / followSeconds);
   let previous = first;
   for (let number = 1; number <= count; number++) {
     const step = new RemoteStep(
@@ -173,7 +176,8 @@ function followRun(
           file: new URL("./nodes/follow.sh", import.meta.url),
           args: [runId, String(followSeconds - 60), number === count ? "last" : "more"],
         },
-        timeoutSeconds: followSeconds,
+        // The script's seconds are the machine's.
+        timeoutSeconds: followSeconds * (clock === "instructions" ? slowestClock : 1),
       },
       { parent, dependsOn: [previous] },
     );

@@ -30,10 +30,10 @@ export const profiles = {
   attributes: {
     title:
       "attributes and names only, small enough for many arms in emulation: the FUSE extension's question",
-    blocks: 3,
+    blocks: 10,
     warmUp: "baseline",
     expectedMinutes: 15,
-    limitMinutes: 60,
+    limitMinutes: 120,
   },
   course: {
     title: "ten minutes on real machines",
@@ -238,7 +238,7 @@ export const workloads = {
     },
     parameters: {
       smoke: { files: 20, directories: 2, phaseSeconds: 0.2 },
-      attributes: { files: 200, directories: 10, phaseSeconds: 0.5 },
+      attributes: { files: 200, directories: 10, phaseSeconds: 0.3 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.4 },
       paper: { files: 10000, directories: 100, phaseSeconds: 3 },
     },
@@ -259,7 +259,7 @@ export const workloads = {
     once: ["smoke"],
     parameters: {
       smoke: { files: 20, directories: 2, modules: 4, phaseSeconds: 0.2 },
-      attributes: { files: 200, directories: 10, modules: 40, phaseSeconds: 1 },
+      attributes: { files: 200, directories: 10, modules: 40, phaseSeconds: 0.5 },
       course: { files: 1000, directories: 20, modules: 40, phaseSeconds: 1 },
       paper: { files: 10000, directories: 100, modules: 40, phaseSeconds: 5 },
     },
@@ -278,7 +278,7 @@ export const workloads = {
     "4 KiB reads at random places of a file that the caches hold: the cost of a read that stays on the node",
     "warm",
     ["randread", 4 * KiB, false],
-    { smoke: [MiB, 0.5], attributes: [4 * MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+    { smoke: [MiB, 0.5], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
     ["smoke"],
   ),
   "random-read-direct": fio(
@@ -336,7 +336,7 @@ export const workloads = {
     figures: { create: rate("create"), stat: rate("stat"), unlink: rate("unlink") },
     parameters: {
       smoke: { files: 20, directories: 2, phaseSeconds: 0.1 },
-      attributes: { files: 200, directories: 10, phaseSeconds: 0.2 },
+      attributes: { files: 200, directories: 10, phaseSeconds: 0.1 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.1 },
       paper: { files: 10000, directories: 100, phaseSeconds: 1 },
     },

@@ -29,7 +29,7 @@ beforeAll(async () => {
   folder = inventRun({
     rate: (figure, label) => (label === "nocache" && figure === "stat" ? 100 : 1000),
     point: (point) => {
-      if (point.label === "nocache" && point.workload === "random-read")
+      if (point.label === "nocache" && point.workload === "control")
         point.invalid = "node1: </script><b>no</b>";
       return point;
     },

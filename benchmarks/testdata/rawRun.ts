@@ -41,7 +41,7 @@ const real = (name: string): string => readFileSync(new URL(`./${name}.txt`, imp
 
 /** Make the files in a new folder, and return the folder that holds `raw`. */
 export function inventRun(options: Invented = {}): string {
-  const { profile = "attributes", clients = ["node1", "node2"], virtualization = "kvm" } = options;
+  const { profile = "smoke", clients = ["node1", "node2"], virtualization = "kvm" } = options;
   const plan = buildPlan({
     profile,
     seed: 1,
