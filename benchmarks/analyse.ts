@@ -14,8 +14,10 @@ export function analyse(folder: string): Analysis {
   const raw = readRaw(folder);
   const { plan, end, lab } = raw;
   const points = raw.points.map(({ point }) => point);
+  // A machine that does not say what it runs on is taken for an emulated one.
   const emulated =
-    plan.clock === "instructions" || raw.machines.some(({ virtualization }) => virtualization === "qemu");
+    plan.clock === "instructions" ||
+    raw.machines.some(({ virtualization }) => virtualization === null || virtualization === "qemu");
   const lost = end ? end.lost : "the run has not ended";
   const run: Run = {
     version: runVersion,

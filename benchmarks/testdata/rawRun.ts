@@ -12,7 +12,7 @@ export interface Invented {
   /** Default: those of every run. */
   readonly arms?: readonly ArmName[];
   readonly clients?: readonly string[];
-  readonly virtualization?: string;
+  readonly virtualization?: string | null;
   /** Rate of a loop in operations/s, before 2 % of noise. */
   readonly rate?: (figure: string, label: string, workload: string) => number;
   /** Last word on a point before it is written: undefined leaves it out. */
@@ -68,7 +68,7 @@ export function inventRun(options: Invented = {}): string {
   return folder;
 }
 
-function facts(virtualization: string): Record<string, unknown> {
+function facts(virtualization: string | null): Record<string, unknown> {
   return {
     bootId: "11111111-2222-3333-4444-555555555555",
     kernel: "6.12.48+deb13-cloud-amd64",

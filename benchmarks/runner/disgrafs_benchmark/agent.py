@@ -29,6 +29,8 @@ DATA_FOLDER = ".disgrafs-benchmark"
 # Kinds of workloads that work in a tree of small files.
 TREE_KINDS = ("metadata", "walk", "application")
 LOCAL_FOLDER = Path("/var/tmp/disgrafs-benchmark")  # noqa: S108
+# Name of the arm that a run has enabled here. What an agent leaves that is killed is not taken for the lab's own.
+ENABLED_FILE = Path("/run/disgrafs/benchmark-arm")
 
 
 class Agent:
@@ -79,7 +81,7 @@ class Agent:
                 obstacles[arm.name] = reason
                 continue
             with self.changing():
-                if arms.is_active(arm, self.plan.mount_point):
+                if arms.is_active(arm, self.plan.mount_point) and system.read(ENABLED_FILE) != arm.name:
                     self.found.append(arm)
                 arms.switch(arm, "disable", self.plan.mount_point)
         for workload in self.plan.workloads:
@@ -122,6 +124,7 @@ class Agent:
         """Disable the arm's script, if one was enabled."""
         if self.enabled is not None:
             arms.switch(self.enabled, "disable", self.plan.mount_point)
+            ENABLED_FILE.unlink(missing_ok=True)
         self.enabled = None
 
     @contextlib.contextmanager
@@ -136,20 +139,27 @@ class Agent:
         """Remove this run's data and go back to the lab's own state."""
         with self.changing():
             self.restore()
+        self.remove_data()
+
+    def remove_data(self) -> None:
+        """Remove what this run has made for its workloads."""
         for folder in (Path(self.plan.mount_point) / DATA_FOLDER, LOCAL_FOLDER):
             shutil.rmtree(folder / self.plan.run_id / self.name, ignore_errors=True)
             if self.name == self.plan.clients[0]:
                 shutil.rmtree(folder / self.plan.run_id / "shared", ignore_errors=True)
 
-    def abort(self) -> None:
+    def abort(self, for_good: bool) -> None:
         """End what runs now, from another thread, and go back to the lab's own state.
 
-        A step of the protocol that another thread is in is waited for: it would undo what is restored here.
+        A step of the protocol that another thread is in is waited for: it would undo what is restored here. A run that
+        is not to go on later (`for_good`) loses its data too.
         """
         self.stopped = True
         self.lifeline.kill()
         with self.lock:
             self.restore()
+        if for_good:
+            self.remove_data()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     # --- the cold-cache protocol, in two halves so that all nodes finish one before any begins the next
@@ -179,6 +189,8 @@ class Agent:
                 with self.changing():
                     # Before it is: what fails half-way is disabled, too.
                     self.enabled = arm
+                    ENABLED_FILE.parent.mkdir(parents=True, exist_ok=True)
+                    ENABLED_FILE.write_text(arm.name)
                     arms.switch(arm, "enable", self.plan.mount_point)
                 arms.prove(arm, self.plan.mount_point)
             return {"steps": steps}

@@ -74,7 +74,7 @@ class Driver:
         except NodeLostError as error:
             # What was measured stands; the analysis says which verdicts lack blocks, and why.
             lost = str(error)
-            self.abort()
+            self.abort(for_good=True)
         ended = now()
         seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
         end = {"ended": ended, "lost": lost, "seconds": round(seconds, 1)}
@@ -321,10 +321,13 @@ class Driver:
             answers[name] = {**answers[name], **client, **({"invalid": failed} if failed else {})}
         return answers, json.dumps(result).encode()
 
-    def abort(self) -> None:
-        """End the workloads on all nodes, and have them mounted as before the run, within ABORT_SECONDS."""
-        calls = [agent.abort.remote() for agent in self.agents.values()]
-        ray.wait(calls, num_returns=len(calls), timeout=ABORT_SECONDS) if calls else None
+    def abort(self, for_good: bool = False) -> None:
+        """End the workloads on all nodes, and have them mounted as before the run, within ABORT_SECONDS.
+
+        A run that is not to go on later loses its data too, which may take GRACE_SECONDS.
+        """
+        calls = [agent.abort.remote(for_good) for agent in self.agents.values()]
+        ray.wait(calls, num_returns=len(calls), timeout=GRACE_SECONDS if for_good else ABORT_SECONDS) if calls else None
         for agent in self.agents.values():
             ray.kill(agent)
         self.agents = {}

@@ -1,5 +1,6 @@
 """What a node says of itself: facts that hold for a boot, and counters read before and after a timed window."""
 
+import importlib.metadata
 import os
 import platform
 import re
@@ -58,6 +59,7 @@ def facts() -> dict[str, Any]:
         "clocksource": read(SYS / "devices/system/clocksource/clocksource0/current_clocksource"),
         "versions": {
             "python": platform.python_version(),
+            "ray": package("ray"),
             "fio": version(["fio", "--version"]),
             "sysstat": version(["iostat", "-V"]),
         },
@@ -87,6 +89,14 @@ def version(command: list[str]) -> str | None:
     except RuntimeError:
         return None
     return text.splitlines()[0].strip() if text else None
+
+
+def package(name: str) -> str | None:
+    """Version of an installed Python package, or None."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def counters() -> dict[str, Any]:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ PARAMETERS = {"rw": "randrw", "blockSize": 4096, "fileSize": 4096, "direct": Tru
 def agent(plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program) -> Iterator[Agent]:
     """An agent whose local disk is the test's folder; without systemd, its programs are only children."""
     monkeypatch.setattr(agent_module, "LOCAL_FOLDER", tmp_path / "local")
+    monkeypatch.setattr(agent_module, "ENABLED_FILE", tmp_path / "run" / "arm")
     program("iostat", 'echo "$@"; sleep 30 & trap "kill $!; exit" INT; wait')
     yield Agent(read_plan(plan_file), "node1", lifeline=Lifeline("test"))
 
@@ -105,11 +107,45 @@ def service(agent: Agent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sl
     return service
 
 
+class Script:
+    """An arm's script, as one machine has it: what it enables stays, whatever becomes of the agent."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, active: bool) -> None:
+        self.active = active
+        monkeypatch.setattr(arms, "obstacle", lambda _arm, _point: None)
+        monkeypatch.setattr(arms, "is_active", lambda _arm, _point: self.active)
+        monkeypatch.setattr(arms, "prove", lambda _arm, _point: None)
+        monkeypatch.setattr(arms, "switch", self.switch)
+
+    def switch(self, _arm: Arm, action: str, _point: str) -> str:
+        """Enable or disable."""
+        self.active = action == "enable"
+        return ""
+
+
+@pytest.mark.parametrize("labs_own", [True, False])
+def test_what_a_killed_agent_had_enabled_is_not_enabled_again_at_the_end(
+    agent: Agent, service: SlowService, monkeypatch: pytest.MonkeyPatch, labs_own: bool
+) -> None:
+    service.go_on.set()
+    agent.plan.arms["scripted"] = replace(agent.plan.arms["ttl"], name="scripted", script=["unit.sh"])
+    agent.plan.workloads.clear()
+    script = Script(monkeypatch, active=labs_own)
+    if not labs_own:
+        assert "invalid" not in agent.mount_arm("scripted")
+    assert script.active
+    agent.enabled = None  # A new process knows nothing of it.
+    agent.prepare()
+    agent.clean_up()
+    assert script.active is labs_own
+    assert agent.prepare() == {}
+
+
 def test_a_run_aborted_while_it_unmounts_leaves_the_labs_own_mount(agent: Agent, service: SlowService) -> None:
     reset = threading.Thread(target=agent.unmount_and_drop)
     reset.start()
     assert service.stopping.wait(60)
-    abort = threading.Thread(target=agent.abort)
+    abort = threading.Thread(target=agent.abort, args=(False,))
     abort.start()
     # It cannot end before the step that is on its way: time enough for one that would not wait.
     abort.join(0.5)

@@ -136,9 +136,9 @@ class FakeAgent:
     def clean_up(self) -> None:
         self.note("clean up")
 
-    def abort(self) -> None:
+    def abort(self, for_good: bool) -> None:
         with contextlib.suppress(ActorError):
-            self.note("abort")
+            self.note("abort for good" if for_good else "abort")
 
     def unmount_and_drop(self) -> dict[str, Any]:
         self.note("unmount")
@@ -342,8 +342,8 @@ def test_a_node_that_was_started_again_ends_the_run(
         json.loads((tmp_path / "end.json").read_text())["lost"] == "node lost: node2 was started again during the run"
     )
     assert max(record["block"] for record in points(tmp_path).values()) == 1
-    # The clients do not keep an arm's mount.
-    assert cluster.log[-4:] == ["node1 abort", "node2 abort", "node1 killed", "node2 killed"]
+    # The clients keep neither an arm's mount nor the data.
+    assert cluster.log[-4:] == ["node1 abort for good", "node2 abort for good", "node1 killed", "node2 killed"]
 
 
 class Stubborn:

@@ -557,17 +557,30 @@ static void local(const char *dir, int client)
 	add_worker(pair[0], client);
 }
 
-/* Workers on other machines: each says which client it is. */
-static void accept_workers(const char *port, int count)
+/*
+ * Workers on other machines: each says which client it is, and is believed.
+ * So only the address that is named listens, one of a network of one's own.
+ */
+static void accept_workers(const char *where)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET,
-				 .sin_port = htons(atoi(port)) };
-	int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	unsigned int port, count;
+	int on = 1, listener;
+	char address[16];
 	uint32_t client;
 
+	if (sscanf(where, "%15[0-9.]:%u:%u", address, &port, &count) != 3 ||
+	    inet_pton(AF_INET, address, &a.sin_addr) != 1 || port > 65535) {
+		fprintf(stderr,
+			"efuse-check: --accept %s: an IPv4 address of this machine, a port and the number of workers, as 10.77.0.11:7000:2\n",
+			where);
+		exit(2);
+	}
+	a.sin_port = htons(port);
+	listener = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(listener, (void *)&a, sizeof(a)) || listen(listener, count))
-		die(port);
+		die(where);
 	while (count--) {
 		int fd = accept(listener, NULL, NULL);
 
@@ -610,7 +623,7 @@ static const char usage[] =
 "  --workers N     for each DIR (default 2)\n"
 "  --objects N     files and folders, 9 to 256 (default 36)\n"
 "  --seed N        of the random operations (default: from the clock)\n"
-"  --accept PORT:N wait for N workers on other machines, whose client is 100\n"
+"  --accept ADDRESS:PORT:N wait for N workers on other machines, whose client is 100\n"
 "                  or more\n"
 "Prints one line of JSON. Exits 1 when something was seen that may not be.\n"
 "Example: efuse-check --bound 50 --seconds 60 /jfs1/check /jfs2/check\n";
@@ -624,7 +637,7 @@ int main(int argc, char **argv)
 		{ "reads", 1, NULL, 'n' }, { "join", 1, NULL, 'j' }, { "client", 1, NULL, 'c' },
 		{ "help", 0, NULL, 'h' }, {}
 	};
-	char *accepts = NULL, *joins = NULL, *colon;
+	char *accepts = NULL, *joins = NULL;
 	int per_dir = 2, seconds = 10, client = 100, i, n, o;
 	uint64_t reads = 0, limit;
 	uint64_t start, seed = time(NULL);
@@ -679,13 +692,8 @@ int main(int argc, char **argv)
 	for (i = optind; i < argc; i++)
 		for (n = 0; n < per_dir; n++)
 			local(argv[i], i - optind);
-	if (accepts) {
-		colon = strchr(accepts, ':');
-		if (!colon)
-			die("--accept PORT:N");
-		*colon = 0;
-		accept_workers(accepts, atoi(colon + 1));
-	}
+	if (accepts)
+		accept_workers(accepts);
 
 	srandom(seed);
 	fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
