@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +17,7 @@ int metrics_open(const char *address)
 	struct sockaddr_in a = { .sin_family = AF_INET };
 	const char *colon = strrchr(address, ':');
 	char host[32] = "127.0.0.1";
-	int fd, on = 1;
+	int fd, on = 1, seconds = 5;
 
 	if (colon)
 		snprintf(host, sizeof(host), "%.*s", (int)(colon - address),
@@ -26,6 +27,8 @@ int metrics_open(const char *address)
 		fatal("--metrics %s: not [ADDRESS:]PORT", address);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* Who connects and says nothing is not waited for. */
+	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 	if (bind(fd, (void *)&a, sizeof(a)) || listen(fd, 8))
 		fatal("--metrics %s: %s", address, strerror(errno));
 	return fd;
@@ -71,7 +74,7 @@ void metrics_write(FILE *out)
 
 void metrics_serve(int listener)
 {
-	struct timeval patience = { 0, 200000 };
+	struct timeval patience = { 0, 10000 };
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	char request[1024], *text;
 	size_t size;
