@@ -206,7 +206,7 @@ guest() {
 # What the kernel takes for its own, init gets as its environment.
 boot() {
 	local cpus=1 limit=${SECONDS_MAX:-3000} settings="" name
-	for name in EFUSE_CYCLES EFUSE_CYCLE_SECONDS EFUSE_FUZZ_SECONDS EFUSE_LOAD_SECONDS; do
+	for name in EFUSE_CYCLES EFUSE_CYCLE_SECONDS EFUSE_HOOKS EFUSE_FUZZ_SECONDS EFUSE_LOAD_SECONDS; do
 		settings+=" ${!name+$name=${!name}}"
 	done
 	if [ "$kind" = kcsan ]; then

@@ -27,9 +27,10 @@ import toy as t  # noqa: E402
 
 DIR = sys.argv[1]
 PATTERN = re.compile(sys.argv[2] if len(sys.argv) > 2 else "")
-# Loads of the module in the test of them: so many at least, and for so long at least.
+# Loads of the module in the test of them: so many at least, and for so long at least; and how often it hooks in each.
 CYCLES = int(os.environ.get("EFUSE_CYCLES", "3"))
 CYCLE_SECONDS = int(os.environ.get("EFUSE_CYCLE_SECONDS", "0"))
+HOOKS = int(os.environ.get("EFUSE_HOOKS", "5"))
 FUZZ_SECONDS = int(os.environ.get("EFUSE_FUZZ_SECONDS", "10"))
 LOAD_SECONDS = int(os.environ.get("EFUSE_LOAD_SECONDS", "4"))
 # Long enough that no pause of a busy machine ends the lease in the middle of a test.
@@ -1113,8 +1114,8 @@ def cycles(redis):
     try:
         while done < CYCLES or time.monotonic() < end:
             done += 1
-            run([f"{DIR}/efuse-fuzz", "--cycles", "5", "--mount", MNT], check=True,
-                           stdout=subprocess.DEVNULL)
+            if HOOKS:
+                run([f"{DIR}/efuse-fuzz", "--cycles", str(HOOKS), "--mount", MNT], check=True, stdout=subprocess.DEVNULL)
             run(["rmmod", "efuse"], check=True)
             run(["insmod", f"{DIR}/efuse.ko"], check=True)
         for _ in range(3):
@@ -1126,7 +1127,7 @@ def cycles(redis):
             th.join(20)
         toy.close()
     assert not wrong, wrong[:5]
-    print(f"# {done} loads, {done * 5} hooks, {sum(toy.asked.values())} requests")
+    print(f"# {done} loads, {done * HOOKS} hooks, {sum(toy.asked.values())} requests")
 
 
 def kernel_log(redis):
