@@ -18,7 +18,7 @@ mode() {
   if systemctl is-active -q "$unit"; then "$loader" --status | jq -r '.facts.mode // "notify"'; else echo none; fi
 }
 heartbeats() {
-  curl --silent --fail --max-time 10 "http://127.0.0.1:$metrics/metrics" | awk '$1 == "efuse_redis_heartbeats_total" { print $2 }'
+  curl --silent --show-error --fail --max-time 10 --retry 2 "http://127.0.0.1:$metrics/metrics" | awk '$1 == "efuse_redis_heartbeats_total" { print $2 }'
 }
 stop() {
   systemctl stop "$unit"
@@ -57,7 +57,8 @@ prove)
   if [ "$(mode)" != "$arm" ]; then
     echo '{"active": false, "count": 0}'
   elif [ "$arm" = notify ]; then
-    echo "{\"active\": true, \"count\": $(heartbeats)}"
+    count=$(heartbeats)
+    echo "{\"active\": true, \"count\": $count}"
   else
     "$loader" --status | jq -c '{
       active: .facts.serving,
