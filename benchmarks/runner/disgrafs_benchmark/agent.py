@@ -84,6 +84,7 @@ class Agent:
                 if arms.is_active(arm, self.plan.mount_point) and system.read(ENABLED_FILE) != arm.name:
                     self.found.append(arm)
                 arms.switch(arm, "disable", self.plan.mount_point)
+        ENABLED_FILE.unlink(missing_ok=True)
         for workload in self.plan.workloads:
             folder = self.folder(workload)
             parameters = workload.parameters
