@@ -37,7 +37,9 @@ const turn = (index: number, ...names: string[]): Plan["blocks"][number] => ({
 });
 const plan: Plan = {
   ...whole,
-  workloads: whole.workloads.filter(({ name }) => name === "random-read"),
+  workloads: whole.workloads
+    .filter(({ name }) => name === "random-read")
+    .map((workload) => ({ ...workload, once: false })),
   blocks: [turn(1, "ttl", "nocache"), turn(2, "nocache", "ttl")],
 };
 const folder = `/var/lib/disgrafs/benchmarks/${plan.runId}`;
