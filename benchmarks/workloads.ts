@@ -21,7 +21,7 @@ export interface ProfileFacts {
 
 export const profiles = {
   smoke: {
-    title: "the whole pipeline in two minutes, in emulation: shows that it works, not a result to quote",
+    title: "the whole pipeline in three minutes, in emulation: shows that it works, not a result to quote",
     blocks: 3,
     warmUp: "baseline",
     expectedMinutes: 2,
