@@ -111,7 +111,8 @@ class Driver:
         """Have Ray start its workload's processes while the data is made: on a slow machine they take long."""
         for workload in self.plan.workloads:
             if workload.kind == "ray-read":
-                self.submit([[] for _ in self.readers(workload)], self.readers(workload))
+                readers = self.readers(workload)
+                self.submit([[] for _ in readers], readers)
 
     def prepare(self) -> None:
         """Prepare every client, and learn which arms cannot run."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .loop import StoppedError
+from .system import PROC, read
 
 CGROUP = Path("/sys/fs/cgroup")
 # `cat` ends when the pipe closes; the write kills this shell too, being in the cgroup.
@@ -88,8 +89,5 @@ class Lifeline:
 
 def cgroup_of(pid: int) -> Path | None:
     """Folder of a process's cgroup; None when the process is gone."""
-    try:
-        path = Path(f"/proc/{pid}/cgroup").read_text()
-    except OSError:
-        return None
-    return CGROUP / path.strip().removeprefix("0::").lstrip("/")
+    path = read(PROC / str(pid) / "cgroup")
+    return CGROUP / path.removeprefix("0::").lstrip("/") if path else None
