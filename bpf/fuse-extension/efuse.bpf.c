@@ -1024,6 +1024,13 @@ static __always_inline void submit(struct efuse_ctx *c, struct efuse_opstats *st
 		if (c->opcode == FUSE_WRITE ||
 		    (c->opcode == FUSE_READ && c->nodeid == EFUSE_CONTROL))
 			raise_all(st);
+	} else if (c->opcode == FUSE_INIT) {
+		/*
+		 * The mount went and another one came, with the same device
+		 * number, before the agent could see either.
+		 */
+		if (!FAULTY(NO_REMOUNT))
+			control.fail = EFUSE_FAIL_REMOUNT;
 	} else if (c->opcode == FUSE_OPEN) {
 		if (((struct fuse_open_in *)c->in0)->flags & TRUNC)
 			raise(c->dev, c->nodeid);

@@ -25,12 +25,13 @@ enum efuse_mode {
 	EFUSE_LEASE	= 2,	/* while the agent knows of every change */
 };
 
-/* Why the mount was switched off for good (until the agent starts anew). */
+/* Why the mount was switched off, until the agent finds it anew or starts. */
 enum efuse_fail {
 	EFUSE_FAIL_NONE		= 0,
 	EFUSE_FAIL_WRITERS	= 1,	/* table of open files is full */
 	EFUSE_FAIL_NO_OPEN	= 2,	/* the daemon does without OPEN */
 	EFUSE_FAIL_RAISE	= 3,	/* a generation could not be raised */
+	EFUSE_FAIL_REMOUNT	= 4,	/* another mount has its device number */
 };
 
 /* What became of a request, by opcode. */
@@ -86,6 +87,7 @@ struct efuse_opstats {
 	X(NO_NOTIFY, "no-notify")	/* daemon's own notifications */\
 	X(NO_INTERNAL, "no-internal")	/* serve internal inodes */	\
 	X(NO_UNKNOWN, "no-unknown")	/* unknown opcodes are ignored */\
+	X(NO_REMOUNT, "no-remount")	/* INIT is ignored */		\
 	/* as published of ExtFUSE */					\
 	X(X_LOOKUP_ATTR, "extfuse-lookup-attr")				\
 	X(X_GETATTR_STALE, "extfuse-getattr-stale")			\

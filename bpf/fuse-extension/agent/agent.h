@@ -88,6 +88,7 @@ void programs_mount(uint64_t kernel_dev, int (*writers)(uint64_t dev));
 void programs_unmount(void);
 void programs_poll(void);		/* shadow events */
 void programs_metrics(FILE *out);
+bool programs_remounted(void);	/* and the agent did not see it */
 bool programs_writer(uint64_t ino);
 /* An opcode's results, all CPUs, from the map `efuse_stats` at fd. */
 bool programs_results(int fd, __u32 opcode, struct efuse_opstats *sum);

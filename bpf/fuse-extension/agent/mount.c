@@ -258,7 +258,8 @@ void mount_check(void)
 	const char *why = NULL;
 	bool is = find(&f);
 
-	if (is && f.dev == current)
+	/* Unmounted and mounted between two looks: the same number, mostly. */
+	if (is && f.dev == current && (opt.notify || !programs_remounted()))
 		return;
 	if (current) {
 		say("%s is gone", opt.mount);

@@ -36,6 +36,7 @@ struct name {
 struct dir {
 	uint64_t ino;
 	struct name *names;
+	void *by_text;			/* the same, a tsearch() tree */
 };
 
 static int fuse_fd = -1, daemon_pidfd = -1;
@@ -111,22 +112,35 @@ static struct dir *dir_of(uint64_t ino)
 	return d;
 }
 
+static int by_text(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+
+	if (x->len != y->len)
+		return x->len < y->len ? -1 : 1;
+	return memcmp(x->text, y->text, x->len);
+}
+
 static void add_name(uint64_t ino, bool dir, const char *name, size_t len)
 {
-	struct name *n;
+	struct name *n = malloc(sizeof(*n) + len + 1), **known;
 
-	for (n = listing->names; n; n = n->next)
-		if (n->len == len && !memcmp(n->text, name, len))
-			break;
-	if (!n) {
-		n = malloc(sizeof(*n) + len + 1);
-		if (!n)
-			return;
-		n->len = len;
-		n->ino = 0;
-		memcpy(n->text, name, len);
+	if (!n)
+		return;
+	n->len = len;
+	n->ino = 0;
+	memcpy(n->text, name, len);
+	known = tsearch(n, &listing->by_text, by_text);
+	if (!known) {
+		free(n);
+		return;
+	}
+	if (*known == n) {
 		n->next = listing->names;
 		listing->names = n;
+	} else {
+		free(n);
+		n = *known;
 	}
 	/* New (its absence may be cached), or another file: drop it. */
 	if (n->ino != ino)
@@ -158,6 +172,7 @@ static void notify_dir(uint64_t ino)
 		}
 		inval_entry(ino, n->text, n->len);
 		*p = n->next;
+		tdelete(n, &listing->by_text, by_text);
 		free(n);
 	}
 }

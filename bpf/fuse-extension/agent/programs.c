@@ -269,6 +269,7 @@ void programs_mount(uint64_t dev, int (*writers)(uint64_t))
 
 	relaxed(&control()->mode, EFUSE_OFF);
 	relaxed(&control()->dev, dev);
+	relaxed(&control()->fail, EFUSE_FAIL_NONE);
 	bpf_all();
 	if (ioctl(module_fd, EFUSE_IOC_ADD, &d))
 		fatal("the module does not take device %#x: %s", d,
@@ -278,6 +279,12 @@ void programs_mount(uint64_t dev, int (*writers)(uint64_t))
 	writers(dev);
 	bpf_all();
 	relaxed(&control()->mode, opt.mode);
+}
+
+bool programs_remounted(void)
+{
+	return __atomic_load_n(&control()->fail, __ATOMIC_RELAXED) ==
+	       EFUSE_FAIL_REMOUNT;
 }
 
 bool programs_writer(uint64_t ino)

@@ -47,7 +47,7 @@ static bool has_role = true;
 /* Splits redis[s]://[user[:password]@]host[:port][/db][?query]. */
 static void parse(const char *url)
 {
-	char copy[1024], *p = copy, *at, *slash, *colon;
+	char copy[1024], *p = copy, *at, *slash, *colon, *end;
 
 	snprintf(copy, sizeof(copy), "%s", url);
 	if (!strncmp(p, "rediss://", 9))
@@ -82,7 +82,15 @@ static void parse(const char *url)
 		address.db = atoi(slash + 1);
 	}
 	address.port = strchr(p, ',') ? 26379 : 6379;
-	colon = strrchr(p, ':');
+	if (*p == '[') {
+		end = strchr(++p, ']');
+		if (!end)
+			fatal("--meta: an address that begins with [ ends with ]");
+		*end = 0;
+		colon = end[1] == ':' ? end + 1 : NULL;
+	} else {
+		colon = strrchr(p, ':');
+	}
 	if (colon) {
 		*colon = 0;
 		address.port = atoi(colon + 1);

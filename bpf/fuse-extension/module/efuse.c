@@ -24,6 +24,7 @@
 #include <linux/ftrace.h>
 #include <linux/fuse.h>
 #include <linux/kernel.h>
+#include <linux/kprobes.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -359,12 +360,13 @@ static __always_inline bool efuse_connected(const struct efuse_ctx *c)
 }
 
 /*
- * A hook: what is the same in all of them, around what one does. Its body
+ * A hook: what is the same in both of them, around what one does. Its body
  * runs with preemption off, not inside itself, and only while a program
  * watches.
  */
 #define EFUSE_HOOK(name)						\
-static __always_inline void name##_body(struct ftrace_regs *fregs);	\
+static __always_inline void name##_body(unsigned long ip,		\
+					struct ftrace_regs *fregs);	\
 static void notrace name(unsigned long ip, unsigned long parent_ip,	\
 			 struct ftrace_ops *ops,			\
 			 struct ftrace_regs *fregs)			\
@@ -374,10 +376,11 @@ static void notrace name(unsigned long ip, unsigned long parent_ip,	\
 	if (bit < 0)							\
 		return;							\
 	if (trace_efuse_request_enabled())				\
-		name##_body(fregs);					\
+		name##_body(ip, fregs);					\
 	ftrace_test_recursion_unlock(bit);				\
 }									\
-static __always_inline void name##_body(struct ftrace_regs *fregs)
+static __always_inline void name##_body(unsigned long ip,		\
+					struct ftrace_regs *fregs)
 
 EFUSE_HOOK(efuse_on_request)
 {
@@ -410,7 +413,7 @@ EFUSE_HOOK(efuse_on_request)
 	}
 }
 
-EFUSE_HOOK(efuse_on_background)
+static __always_inline void efuse_on_background(struct ftrace_regs *fregs)
 {
 	struct efuse_ctx *c;
 
@@ -441,7 +444,7 @@ static __always_inline void efuse_fill_reply(struct efuse_ctx *c,
 	}
 }
 
-EFUSE_HOOK(efuse_on_done)
+static __always_inline void efuse_on_done(struct ftrace_regs *fregs)
 {
 	const void *req = (const void *)efuse_argument(fregs, 0);
 	const void *args = *(const void **)(req + hook.req_args);
@@ -479,7 +482,7 @@ static __always_inline void efuse_show(u16 phase, u32 dev, unsigned long conn,
 }
 
 /* fuse_unlink(dir, entry), fuse_rmdir(dir, entry) */
-EFUSE_HOOK(efuse_on_unlink)
+static __always_inline void efuse_on_unlink(struct ftrace_regs *fregs)
 {
 	const struct dentry *entry;
 
@@ -490,7 +493,7 @@ EFUSE_HOOK(efuse_on_unlink)
 }
 
 /* fuse_rename2(idmap, olddir, oldent, newdir, newent, flags) */
-EFUSE_HOOK(efuse_on_rename)
+static __always_inline void efuse_on_rename(struct ftrace_regs *fregs)
 {
 	const struct dentry *from, *to;
 
@@ -502,17 +505,86 @@ EFUSE_HOOK(efuse_on_rename)
 }
 
 /* fuse_reverse_inval_inode(fc, nodeid, offset, len) */
-EFUSE_HOOK(efuse_on_inval_inode)
+static __always_inline void efuse_on_inval_inode(struct ftrace_regs *fregs)
 {
 	efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
 		   efuse_argument(fregs, 1), 0);
 }
 
 /* fuse_reverse_inval_entry(fc, parent, child, name, flags) */
-EFUSE_HOOK(efuse_on_inval_entry)
+static __always_inline void efuse_on_inval_entry(struct ftrace_regs *fregs)
 {
 	efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
 		   efuse_argument(fregs, 1), efuse_argument(fregs, 2));
+}
+
+/*
+ * What is watched besides the request. All of it shares one hook that looks at
+ * the address, as a hook is taken away by waiting until no task is in it, and
+ * each would wait by itself. A function that is missing is told the agent, by
+ * its phase.
+ */
+enum efuse_watched {
+	EFUSE_W_DONE,
+	EFUSE_W_BACKGROUND,
+	EFUSE_W_UNLINK,
+	EFUSE_W_RMDIR,
+	EFUSE_W_RENAME,
+	EFUSE_W_INVAL_INODE,
+	EFUSE_W_INVAL_ENTRY,
+	EFUSE_WATCHED,
+};
+
+static const struct {
+	const char *function;
+	enum efuse_phase phase;
+} watched[EFUSE_WATCHED] = {
+	[EFUSE_W_DONE]		= { "fuse_request_end", EFUSE_DONE },
+	[EFUSE_W_BACKGROUND]	= { "fuse_simple_background", EFUSE_BACKGROUND },
+	[EFUSE_W_UNLINK]	= { "fuse_unlink", EFUSE_NAMED },
+	[EFUSE_W_RMDIR]		= { "fuse_rmdir", EFUSE_NAMED },
+	[EFUSE_W_RENAME]	= { "fuse_rename2", EFUSE_NAMED },
+	[EFUSE_W_INVAL_INODE]	= { "fuse_reverse_inval_inode", EFUSE_NOTIFIED },
+	[EFUSE_W_INVAL_ENTRY]	= { "fuse_reverse_inval_entry", EFUSE_NOTIFIED },
+};
+
+/* Without these, nothing is hooked. */
+#define EFUSE_NEEDED	(BIT(EFUSE_DONE) | BIT(EFUSE_BACKGROUND))
+
+/* Where each begins, 0: nowhere; constant while the hook is there. */
+static unsigned long entries[EFUSE_WATCHED];
+
+/* What is called at a function's entry comes after ENDBR, if that is there. */
+#define EFUSE_ENTRY	4
+
+EFUSE_HOOK(efuse_on_watched)
+{
+	unsigned int i;
+
+	for (i = 0; i < EFUSE_WATCHED; i++)
+		if (entries[i] && ip - entries[i] <= EFUSE_ENTRY)
+			break;
+	switch (i) {
+	case EFUSE_W_DONE:
+		efuse_on_done(fregs);
+		break;
+	case EFUSE_W_BACKGROUND:
+		efuse_on_background(fregs);
+		break;
+	case EFUSE_W_UNLINK:
+	case EFUSE_W_RMDIR:
+		efuse_on_unlink(fregs);
+		break;
+	case EFUSE_W_RENAME:
+		efuse_on_rename(fregs);
+		break;
+	case EFUSE_W_INVAL_INODE:
+		efuse_on_inval_inode(fregs);
+		break;
+	case EFUSE_W_INVAL_ENTRY:
+		efuse_on_inval_entry(fregs);
+		break;
+	}
 }
 
 /* Before 6.2, only the flag brings the registers. */
@@ -522,78 +594,93 @@ EFUSE_HOOK(efuse_on_inval_entry)
 #define EFUSE_FL_REGS	FTRACE_OPS_FL_SAVE_REGS
 #endif
 
-/* The first one is the point of it all; a missing phase is told the agent. */
-static struct efuse_probe {
-	const char *function;
-	enum efuse_phase phase;
-	struct ftrace_ops ops;
-	bool active;
-} probes[] = {
-	{ NULL, EFUSE_SUBMIT,
-	  { .func = efuse_on_request,
-	    .flags = EFUSE_FL_REGS | FTRACE_OPS_FL_IPMODIFY } },
-	{ "fuse_simple_background", EFUSE_BACKGROUND,
-	  { .func = efuse_on_background, .flags = EFUSE_FL_REGS } },
-	{ "fuse_request_end", EFUSE_DONE,
-	  { .func = efuse_on_done, .flags = EFUSE_FL_REGS } },
-	{ "fuse_unlink", EFUSE_NAMED,
-	  { .func = efuse_on_unlink, .flags = EFUSE_FL_REGS } },
-	{ "fuse_rmdir", EFUSE_NAMED,
-	  { .func = efuse_on_unlink, .flags = EFUSE_FL_REGS } },
-	{ "fuse_rename2", EFUSE_NAMED,
-	  { .func = efuse_on_rename, .flags = EFUSE_FL_REGS } },
-	{ "fuse_reverse_inval_inode", EFUSE_NOTIFIED,
-	  { .func = efuse_on_inval_inode, .flags = EFUSE_FL_REGS } },
-	{ "fuse_reverse_inval_entry", EFUSE_NOTIFIED,
-	  { .func = efuse_on_inval_entry, .flags = EFUSE_FL_REGS } },
+static struct ftrace_ops request_ops = {
+	.func	= efuse_on_request,
+	.flags	= EFUSE_FL_REGS | FTRACE_OPS_FL_IPMODIFY,
 };
 
+static struct ftrace_ops watched_ops = {
+	.func	= efuse_on_watched,
+	.flags	= EFUSE_FL_REGS,
+};
+
+/*
+ * Where a function begins, 0: nowhere. No other interface tells a module: a
+ * kprobe that is never armed has looked it up.
+ */
+static unsigned long efuse_entry_of(const char *function)
+{
+	struct kprobe probe = {
+		.symbol_name = function,
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	unsigned long entry;
+
+	if (register_kprobe(&probe))
+		return 0;
+	entry = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+	return entry;
+}
+
+static int efuse_hook_at(struct ftrace_ops *ops, unsigned long *ips,
+			 unsigned int count)
+{
+	int err;
+
+	err = ftrace_set_filter_ips(ops, ips, count, 0, 1);
+	if (!err)
+		err = register_ftrace_function(ops);
+	if (err)
+		ftrace_set_filter(ops, NULL, 0, 1);
+	return err;
+}
+
+/*
+ * Waits until no task is in the callback or in efuse_return(), so the module
+ * may go afterwards.
+ */
+static void efuse_unhook_from(struct ftrace_ops *ops)
+{
+	unregister_ftrace_function(ops);
+	ftrace_set_filter(ops, NULL, 0, 1);
+}
+
+/* The request first: nothing is answered without the others. */
 static void efuse_unhook(void)
 {
-	int i;
-
-	/* The request first: nothing is answered without the others. */
-	for (i = 0; i < ARRAY_SIZE(probes); i++) {
-		if (!probes[i].active)
-			continue;
-		/*
-		 * Waits until no task is in the callback or in
-		 * efuse_return(), so the module may go afterwards.
-		 */
-		unregister_ftrace_function(&probes[i].ops);
-		ftrace_set_filter(&probes[i].ops, NULL, 0, 1);
-		probes[i].active = false;
-	}
+	efuse_unhook_from(&request_ops);
+	efuse_unhook_from(&watched_ops);
 }
 
 /* The request last: it is not answered before the others can be seen. */
 static int efuse_hook_all(u32 *phases)
 {
-	int i, err;
+	unsigned long ips[EFUSE_WATCHED], request;
+	unsigned int i, count = 0;
+	int err;
 
-	probes[0].function = efuse_functions[hook.function];
 	*phases = GENMASK(EFUSE_NOTIFIED, 0);
-	for (i = ARRAY_SIZE(probes) - 1; i >= 0; i--) {
-		struct efuse_probe *p = &probes[i];
-
-		/* The filter takes names that are not const. */
-		err = ftrace_set_filter(&p->ops, (unsigned char *)p->function,
-					strlen(p->function), 1);
-		if (!err)
-			err = register_ftrace_function(&p->ops);
-		if (!err) {
-			p->active = true;
+	for (i = 0; i < EFUSE_WATCHED; i++) {
+		entries[i] = efuse_entry_of(watched[i].function);
+		if (entries[i]) {
+			ips[count++] = entries[i];
 			continue;
 		}
-		ftrace_set_filter(&p->ops, NULL, 0, 1);
-		pr_info("efuse: cannot hook %s: %d\n", p->function, err);
-		*phases &= ~BIT(p->phase);
-		if (p->phase <= EFUSE_DONE) {
-			efuse_unhook();
-			return err;
-		}
+		pr_info("efuse: there is no %s\n", watched[i].function);
+		*phases &= ~BIT(watched[i].phase);
 	}
-	return 0;
+	request = efuse_entry_of(efuse_functions[hook.function]);
+	if (!request || (*phases & EFUSE_NEEDED) != EFUSE_NEEDED)
+		return -ENOENT;
+
+	err = efuse_hook_at(&watched_ops, ips, count);
+	if (err)
+		return err;
+	err = efuse_hook_at(&request_ops, &request, 1);
+	if (err)
+		efuse_unhook_from(&watched_ops);
+	return err;
 }
 
 /* An offset past this is not of the structures that we know. */

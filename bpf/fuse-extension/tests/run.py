@@ -52,7 +52,7 @@ class Redis:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["redis-server", "--port", str(PORT), "--bind", "127.0.0.1", "--save", "", "--logfile", "/tmp/redis-test.log"],
+            ["redis-server", "--port", str(PORT), "--bind", "127.0.0.1", "-::1", "--save", "", "--logfile", "/tmp/redis-test.log"],
             close_fds=False)
         wait(lambda: self.call("PING") == "+PONG", "redis")
 
@@ -833,6 +833,26 @@ def remount(redis):
         e.close()
 
 
+def remount_unseen(e):
+    """The same while the agent is stopped: the new mount has the device number of the old, and no answer of its files."""
+    e.file("f", 10)
+    e.warm(e.path("f"))
+    device = os.stat(MNT).st_dev
+    e.agent.process.send_signal(signal.SIGSTOP)
+    try:
+        e.toy.close()
+        e.toy = t.Toy(MNT)
+        f = e.toy.add(e.toy.nodes[1], "f")
+        f.size = 20
+        assert os.stat(MNT).st_dev == device
+        same(e.path("f"), f)
+    finally:
+        e.agent.process.send_signal(signal.SIGCONT)
+    wait(lambda: e.agent.text().count("serving") == 2, "the mount to be found again")
+    e.warm(e.path("f"))
+    same(e.path("f"), f)
+
+
 def killed(redis):
     """kill -9 at any moment: the daemon is asked again at once."""
     for wait_ms in (0, 3, 20, 100, 400):
@@ -960,6 +980,15 @@ def tls(redis):
             e.close()
     finally:
         server.stop()
+
+
+def ipv6(redis):
+    toy = t.Toy(MNT)
+    try:
+        # Serving alone could be without Redis; Agent waits for the lease.
+        Agent("lease", extra=["--meta", f"redis://[::1]:{PORT}"]).stop()
+    finally:
+        toy.close()
 
 
 def sentinel(redis):
@@ -1150,6 +1179,7 @@ RULES = [
     ("a name that is not there is answered, until it is made", absent, LEASE, ["no-push"]),
     ("rule 1: another mount is not answered", two_mounts, LEASE, []),
     ("rule 1: internal inodes are not answered", internal, LEASE, ["no-internal"]),
+    ("rule 1: a mount that takes another's device number is not answered", remount_unseen, LEASE, ["no-remount"]),
     ("rule 2: FLUSH cannot be answered by a program", flush_error, LEASE, []),
     ("rule 3: own changes are seen at once, every operation", own_changes, LEASE,
      ["no-raise", "extfuse-rename", "extfuse-toggle", "no-target"]),
@@ -1198,6 +1228,7 @@ OTHERS = [
     ("rule 10: rmmod is refused in use, and clean after", rmmod_in_use),
     ("the example: another program for one opcode", example),
     ("TLS to Redis, and a certificate that is not trusted", tls),
+    ("Redis at an IPv6 address", ipv6),
     ("Sentinel, and a failover", sentinel),
     ("the module refuses layouts that are not sane", wrong_layout),
     ("a hostile program", fuzz),
