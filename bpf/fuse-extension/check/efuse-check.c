@@ -9,6 +9,10 @@
  * t and missed change n is at least t - acked(n) old. Only the coordinator's
  * clock is used, so the workers can be on any machine.
  *
+ * Workers on other machines (--accept, --join) may go and come back, as when
+ * their machine is rebooted. See gone() for what that means for what they had
+ * been told to do.
+ *
  * Fails when
  *   bound	a stat or lookup was older than the bound
  *   own	a stat or lookup missed a change of its own client
@@ -63,10 +67,17 @@ struct order {
 	int32_t read;
 	int32_t object;
 	int32_t version;	/* to make; NAME: the name to look for */
+	int32_t again;		/* an earlier attempt may have made it */
 };
 
 struct answer {
 	int64_t value;		/* below 0: -errno */
+};
+
+/* The first that a worker on another machine says. */
+struct hello {
+	uint32_t client;
+	char boot[36];		/* boot id of its machine */
 };
 
 struct object {
@@ -79,8 +90,10 @@ struct object {
 };
 
 struct worker {
-	int fd;
+	int fd;				/* below 0: silent, see gone() */
 	int client;			/* mount that it works on */
+	int remote;
+	char boot[36];			/* remote: of its machine */
 	int idle;
 	struct order order;
 	uint64_t sent;
@@ -90,7 +103,9 @@ struct worker {
 static struct object objects[MAX_OBJECTS];
 static struct worker workers[MAX_WORKERS];
 static int object_count = 36, worker_count;
-static uint64_t bound = 100000000ULL;
+static int listener = -1, remote_max;
+static uint64_t bound = 100000000ULL, start;
+static volatile sig_atomic_t asked, ended;
 
 static struct {
 	uint64_t reads, changes, errors;
@@ -98,6 +113,7 @@ static struct {
 	uint64_t stale[KINDS];		/* reads that missed a change */
 	uint64_t oldest[KINDS];		/* ns */
 	uint64_t longest;		/* operation, ns */
+	int lost, joined;		/* workers on other machines */
 } result;
 
 static uint64_t now_ns(void)
@@ -164,6 +180,12 @@ error:
 	return n;
 }
 
+/* -errno, unless it says what an earlier attempt of this change has made. */
+static int64_t unless(int already, const struct order *o)
+{
+	return errno == already && o->again ? 0 : -errno;
+}
+
 static int64_t change(const struct order *o, const char *path)
 {
 	struct timespec times[2] = { { o->version, 0 }, { o->version, 0 } };
@@ -177,24 +199,32 @@ static int64_t change(const struct order *o, const char *path)
 		return chmod(path, v % 512) ? -errno : 0;
 	case TIMES:
 		return utimensat(AT_FDCWD, path, times, 0) ? -errno : 0;
-	/* An attempt that seemed to fail may have been carried out. */
+	/*
+	 * An attempt that seemed to fail, or of a worker that is gone, may have
+	 * been carried out; then it is so already. The first attempt is not
+	 * told that: there, "it is so" is the client's old view of what was
+	 * before the last change, and nothing has been made. give() has what
+	 * keeps a later attempt from that.
+	 */
 	case EXISTS:
 		if (v % 2) {
-			int fd = open(path, O_CREAT | O_WRONLY, 0644);
+			int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0644);
 
-			return fd < 0 || close(fd) ? -errno : 0;
+			return fd < 0 ? unless(EEXIST, o) : close(fd) ? -errno : 0;
 		}
-		return unlink(path) && errno != ENOENT ? -errno : 0;
+		return unlink(path) ? unless(ENOENT, o) : 0;
 	case FOLDER:
 		if (v % 2)
-			return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
-		return rmdir(path) && errno != ENOENT ? -errno : 0;
+			return mkdir(path, 0755) ? unless(EEXIST, o) : 0;
+		return rmdir(path) ? unless(ENOENT, o) : 0;
+	/* No client can have seen the next name before: it is there, or not. */
 	case NAME:
 		snprintf(from, sizeof(from), "%s.%d", path, v - 1);
 		snprintf(to, sizeof(to), "%s.%d", path, v);
 		if (!rename(from, to) || (errno == ENOENT && !access(to, F_OK)))
 			return 0;
 		return -errno;
+	/* From the start each time: what an earlier attempt left goes first. */
 	case REPLACED:
 		snprintf(from, sizeof(from), "%s.new", path);
 		unlink(from);
@@ -207,8 +237,9 @@ static int64_t change(const struct order *o, const char *path)
 	case LINKS:
 		snprintf(to, sizeof(to), "%s.link", path);
 		if (v % 2)
-			return link(path, to) && errno != EEXIST ? -errno : 0;
-		return unlink(to) && errno != ENOENT ? -errno : 0;
+			return link(path, to) ? unless(EEXIST, o) : 0;
+		return unlink(to) ? unless(ENOENT, o) : 0;
+	/* The same bytes again. Half of them are allowed while it is started. */
 	case DATA:
 		return make_stamped(path, v, v % 3 ? 0 : O_TRUNC);
 	}
@@ -411,16 +442,90 @@ static void answered(struct worker *w, int64_t value)
 	}
 }
 
+/*
+ * A worker on another machine whose connection has ended. Its read is dropped.
+ * Its change stays started, perhaps made: nobody has to see it, everybody may,
+ * and the next that is told to change this object makes it again. It becomes a
+ * change that all must see, "its own client's" too, when someone answers for
+ * it; what a client had answered for before it was rebooted is its own after
+ * that as well, for it must be seen by then as by anyone.
+ *
+ * That holds only if the lost attempt is over: carried out later, it would
+ * undo the changes after it, and readers would be blamed. So
+ * - it is over when the worker's process has ended, and the process's end is
+ *   seen no sooner than that of what it was doing (see join());
+ * - it is over when the machine was started again. A machine that was cut off
+ *   says nothing; that its client comes back with another boot id does. Until
+ *   then the worker only has not answered, and its object is not changed,
+ *   though it is read and judged. It stays so if the connection times out.
+ *
+ * While a change is perhaps made, a reader that sees what would look like it
+ * is taken to see it. For the kinds with two looks (exists, folder, links) an
+ * old answer can hide so, until the change is made again: some seconds.
+ */
+static void gone(struct worker *w)
+{
+	fprintf(stderr, "%.1f s: a worker of client %d is gone",
+		(now_ns() - start) / 1e9, w->client);
+	if (!w->idle && !w->order.read) {
+		objects[w->order.object].busy = 0;
+		fprintf(stderr, ", perhaps with %s %d: %d",
+			kind_names[w->order.kind], w->order.object,
+			w->order.version);
+	}
+	fputc('\n', stderr);
+	result.lost++;
+	close(w->fd);
+	*w = workers[--worker_count];
+}
+
+/* Its connection is of no use any more: ended, or timed out. */
+static void broken(struct worker *w)
+{
+	if (!w->remote)
+		die("a worker is gone");
+	if (w->idle || !errno || errno == ECONNRESET || errno == EPIPE) {
+		gone(w);
+		return;
+	}
+	close(w->fd);
+	w->fd = -1;
+}
+
+static int remote_workers(void)
+{
+	int i, n = 0;
+
+	for (i = 0; i < worker_count; i++)
+		n += workers[i].remote && workers[i].fd >= 0;
+	return n;
+}
+
+/* May somebody be told to change it now? */
+static int changeable(const struct object *o)
+{
+	if (o->busy)
+		return 0;
+	/*
+	 * Again only when no client may still have its view of what was before
+	 * the last change, which looks as if this one had been made.
+	 */
+	return o->started == o->version ||
+	       now_ns() - o->acked[o->version % HISTORY] > bound;
+}
+
 static void give(struct worker *w)
 {
 	int n = random() % object_count;
 	struct object *o = &objects[n];
 
-	w->order = (struct order){ o->kind, 1, n, 0 };
-	if (!o->busy && random() % 4 == 0) {
+	w->order = (struct order){ o->kind, 1, n, 0, 0 };
+	if (changeable(o) && random() % 4 == 0) {
 		w->order.read = 0;
 		if (o->started == o->version)
 			o->started++;
+		else
+			w->order.again = 1;
 		w->order.version = o->started;
 		o->busy = 1;
 	} else if (o->kind == NAME) {
@@ -434,27 +539,73 @@ static void give(struct worker *w)
 	w->sent = now_ns();
 	if (send(w->fd, &w->order, sizeof(w->order), MSG_NOSIGNAL) !=
 	    sizeof(w->order))
-		die("a worker is gone");
+		broken(w);
 }
 
-static int step(int timeout)
+static void add_worker(int fd, int client)
 {
-	struct pollfd fds[MAX_WORKERS];
-	struct answer a;
-	int i, n;
+	workers[worker_count++] = (struct worker){ .fd = fd, .client = client,
+						   .idle = 1 };
+}
 
-	for (i = 0; i < worker_count; i++)
+/* A worker on another machine: new, or back. */
+static void welcome(void)
+{
+	struct hello hello;
+	int fd = accept(listener, NULL, NULL), on = 1, i;
+
+	if (fd < 0)
+		return;
+	/* The kernel waited for its first words (TCP_DEFER_ACCEPT). */
+	if (recv(fd, &hello, sizeof(hello), MSG_DONTWAIT) != sizeof(hello)) {
+		close(fd);
+		return;
+	}
+	/* Backwards, as the last takes the place of one that is gone. */
+	for (i = worker_count - 1; i >= 0; i--)
+		if (workers[i].remote && workers[i].client == (int)hello.client &&
+		    memcmp(workers[i].boot, hello.boot, sizeof(hello.boot)))
+			gone(&workers[i]);
+	if (remote_workers() == remote_max || worker_count == MAX_WORKERS) {
+		fprintf(stderr, "a worker of client %u is one too many\n",
+			hello.client);
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	add_worker(fd, hello.client);
+	workers[worker_count - 1].remote = 1;
+	memcpy(workers[worker_count - 1].boot, hello.boot, sizeof(hello.boot));
+	result.joined++;
+	fprintf(stderr, "%.1f s: a worker of client %u has joined\n",
+		(now_ns() - start) / 1e9, hello.client);
+}
+
+static void step(int timeout)
+{
+	struct pollfd fds[MAX_WORKERS + 1];
+	int i, count = worker_count;
+	struct answer a;
+	ssize_t n;
+
+	for (i = 0; i < count; i++)
 		fds[i] = (struct pollfd){ workers[i].fd, POLLIN, 0 };
-	n = poll(fds, worker_count, timeout);
-	for (i = 0; i < worker_count; i++) {
+	fds[count] = (struct pollfd){ listener, POLLIN, 0 };
+	if (poll(fds, count + 1, timeout) <= 0)
+		return;
+	/* Backwards, as the last takes the place of one that is gone. */
+	for (i = count - 1; i >= 0; i--) {
 		if (!fds[i].revents)
 			continue;
-		if (recv(workers[i].fd, &a, sizeof(a), MSG_WAITALL) !=
-		    sizeof(a))
-			die("a worker is gone");
-		answered(&workers[i], a.value);
+		errno = 0;
+		n = recv(workers[i].fd, &a, sizeof(a), MSG_WAITALL);
+		if (n == sizeof(a))
+			answered(&workers[i], a.value);
+		else
+			broken(&workers[i]);
 	}
-	return n;
+	if (fds[count].revents)
+		welcome();
 }
 
 /* Version 0 of everything, made by the first worker. */
@@ -497,45 +648,37 @@ static void prepare(const char *dir)
 	}
 }
 
-static int report(double seconds)
+static int report(FILE *to)
 {
+	double seconds = (now_ns() - start) / 1e9;
 	uint64_t oldest = 0, bad;
 	int k;
 
 	bad = result.bound + result.own + result.close + result.torn +
 	      result.impossible;
-	printf("{\"seconds\":%.1f,\"bound_ms\":%.3f,\"workers\":%d,\"reads\":%llu,\"changes\":%llu,\"errors\":%llu,\"longest_ms\":%.1f,",
+	fprintf(to, "{\"seconds\":%.1f,\"bound_ms\":%.3f,\"workers\":%d,\"lost\":%d,\"joined\":%d,\"reads\":%llu,\"changes\":%llu,\"errors\":%llu,\"longest_ms\":%.1f,",
 	       seconds, bound / 1e6, worker_count,
+	       result.lost, result.joined,
 	       (unsigned long long)result.reads,
 	       (unsigned long long)result.changes,
 	       (unsigned long long)result.errors, result.longest / 1e6);
-	printf("\"stale\":{");
+	fprintf(to, "\"stale\":{");
 	for (k = 0; k < KINDS; k++) {
-		printf("%s\"%s\":{\"reads\":%llu,\"oldest_ms\":%.3f}",
+		fprintf(to, "%s\"%s\":{\"reads\":%llu,\"oldest_ms\":%.3f}",
 		       k ? "," : "", kind_names[k],
 		       (unsigned long long)result.stale[k],
 		       result.oldest[k] / 1e6);
 		if (result.oldest[k] > oldest)
 			oldest = result.oldest[k];
 	}
-	printf("},\"oldest_ms\":%.3f,\"violations\":{\"bound\":%llu,\"own\":%llu,\"close\":%llu,\"torn\":%llu,\"impossible\":%llu}}\n",
+	fprintf(to, "},\"oldest_ms\":%.3f,\"violations\":{\"bound\":%llu,\"own\":%llu,\"close\":%llu,\"torn\":%llu,\"impossible\":%llu}}\n",
 	       oldest / 1e6, (unsigned long long)result.bound,
 	       (unsigned long long)result.own,
 	       (unsigned long long)result.close,
 	       (unsigned long long)result.torn,
 	       (unsigned long long)result.impossible);
+	fflush(to);
 	return bad ? 1 : 0;
-}
-
-static void add_worker(int fd, int client)
-{
-	if (worker_count == MAX_WORKERS) {
-		fprintf(stderr, "efuse-check: at most %d workers\n",
-			MAX_WORKERS);
-		exit(2);
-	}
-	workers[worker_count++] = (struct worker){ .fd = fd, .client = client,
-						   .idle = 1 };
 }
 
 static void local(const char *dir, int client)
@@ -550,6 +693,10 @@ static void local(const char *dir, int client)
 		break;
 	case 0:
 		close(pair[0]);
+		/* Ends with the coordinator, which a Ctrl-C only tells to end. */
+		signal(SIGINT, SIG_IGN);
+		signal(SIGTERM, SIG_IGN);
+		signal(SIGUSR1, SIG_IGN);
 		work(dir, pair[1]);
 		_exit(0);
 	}
@@ -565,58 +712,89 @@ static void accept_workers(const char *where)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };
 	unsigned int port, count;
-	int on = 1, listener;
+	int on = 1, seconds = 5;
 	char address[16];
-	uint32_t client;
 
 	if (sscanf(where, "%15[0-9.]:%u:%u", address, &port, &count) != 3 ||
-	    inet_pton(AF_INET, address, &a.sin_addr) != 1 || port > 65535) {
+	    inet_pton(AF_INET, address, &a.sin_addr) != 1 || port > 65535 ||
+	    !count || count > (unsigned int)(MAX_WORKERS - worker_count)) {
 		fprintf(stderr,
-			"efuse-check: --accept %s: an IPv4 address of this machine, a port and the number of workers, as 10.77.0.11:7000:2\n",
-			where);
+			"efuse-check: --accept %s: an IPv4 address of this machine, a port and the number of workers, as 10.77.0.11:7000:2; at most %d workers in all\n",
+			where, MAX_WORKERS);
 		exit(2);
 	}
 	a.sin_port = htons(port);
-	listener = socket(AF_INET, SOCK_STREAM, 0);
+	remote_max = count;
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+		   sizeof(seconds));
 	if (bind(listener, (void *)&a, sizeof(a)) || listen(listener, count))
 		die(where);
-	while (count--) {
-		int fd = accept(listener, NULL, NULL);
-
-		if (fd < 0 || recv(fd, &client, 4, MSG_WAITALL) != 4)
-			die("accept");
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		add_worker(fd, client);
-	}
+	fprintf(stderr, "waiting for %u workers at %s:%u\n", count, address,
+		port);
+	while (remote_workers() < remote_max && !ended)
+		step(1000);
 }
+
+/* A descriptor above all that work() opens. */
+#define LAST_FD	500
 
 static int join(const char *dir, char *address, uint32_t client)
 {
 	struct addrinfo *found, hints = { .ai_socktype = SOCK_STREAM };
+	struct hello hello = { .client = client };
 	char *colon = strrchr(address, ':');
-	int fd, on = 1;
+	int fd, last, on = 1;
 
-	if (!colon)
-		die("--join HOST:PORT");
+	if (!colon) {
+		fprintf(stderr, "efuse-check: --join %s: HOST:PORT\n", address);
+		return 2;
+	}
 	*colon = 0;
 	if (getaddrinfo(address, colon + 1, &hints, &found))
 		die(address);
+	/* Before it joins: a folder that is not there yet is no worker lost. */
+	if (chdir(dir))
+		die(dir);
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+	if (fd < 0 || read(fd, hello.boot, sizeof(hello.boot)) !=
+	    sizeof(hello.boot))
+		die("boot_id");
+	close(fd);
 	fd = socket(found->ai_family, SOCK_STREAM, 0);
 	if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen))
 		die(address);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (send(fd, &client, 4, 0) != 4)
+	/*
+	 * A process that is killed has its files closed in the order of their
+	 * numbers, and what it wrote to one is flushed then. So the connection
+	 * ends after that, and not before.
+	 */
+	last = fcntl(fd, F_DUPFD, LAST_FD);
+	if (last < 0)
+		die("fcntl");
+	close(fd);
+	setsockopt(last, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (send(last, &hello, sizeof(hello), 0) != sizeof(hello))
 		die("send");
-	work(dir, fd);
+	work(".", last);
 	return 0;
+}
+
+static void on_signal(int number)
+{
+	if (number == SIGUSR1)
+		asked = 1;
+	else
+		ended = 1;
 }
 
 static const char usage[] =
 "Usage: efuse-check [options] DIR...        one folder of the same volume per\n"
 "                                           client; the first prepares it\n"
 "       efuse-check --join HOST:PORT --client N DIR\n"
-"                                           a worker on another machine\n"
+"                                           a worker on another machine; each\n"
+"                                           machine is a client of its own\n"
 "  --bound MS      oldest stat that is allowed (default 100)\n"
 "  --seconds N     how long (default 10)\n"
 "  --reads N       go on until so many were judged, at most 20 times as long\n"
@@ -624,8 +802,10 @@ static const char usage[] =
 "  --objects N     files and folders, 9 to 256 (default 36)\n"
 "  --seed N        of the random operations (default: from the clock)\n"
 "  --accept ADDRESS:PORT:N wait for N workers on other machines, whose client is 100\n"
-"                  or more\n"
-"Prints one line of JSON. Exits 1 when something was seen that may not be.\n"
+"                  or more. They may go and come back, as when their machine is\n"
+"                  rebooted: one that joins again is a new worker\n"
+"Prints one line of JSON; SIGUSR1: the same on standard error, as it stands; SIGINT\n"
+"and SIGTERM end the run. Exits 1 when something was seen that may not be.\n"
 "Example: efuse-check --bound 50 --seconds 60 /jfs1/check /jfs2/check\n";
 
 int main(int argc, char **argv)
@@ -640,7 +820,7 @@ int main(int argc, char **argv)
 	char *accepts = NULL, *joins = NULL;
 	int per_dir = 2, seconds = 10, client = 100, i, n, o;
 	uint64_t reads = 0, limit;
-	uint64_t start, seed = time(NULL);
+	uint64_t seed = time(NULL);
 
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (o) {
@@ -687,11 +867,20 @@ int main(int argc, char **argv)
 	if (joins)
 		return join(argv[optind], joins, client);
 
+	if (per_dir * (argc - optind) > MAX_WORKERS) {
+		fprintf(stderr, "efuse-check: at most %d workers in all\n",
+			MAX_WORKERS);
+		return 2;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	prepare(argv[optind]);
+	start = now_ns();
 	for (i = optind; i < argc; i++)
 		for (n = 0; n < per_dir; n++)
 			local(argv[i], i - optind);
+	signal(SIGUSR1, on_signal);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
 	if (accepts)
 		accept_workers(accepts);
 
@@ -701,12 +890,17 @@ int main(int argc, char **argv)
 	usleep(bound / 1000 + 100000);
 	start = now_ns();
 	limit = seconds * 1000000000ULL;
-	while (now_ns() - start < limit ||
-	       (result.reads < reads && now_ns() - start < 20 * limit)) {
-		for (i = 0; i < worker_count; i++)
+	while (!ended &&
+	       (now_ns() - start < limit ||
+		(result.reads < reads && now_ns() - start < 20 * limit))) {
+		for (i = worker_count - 1; i >= 0; i--)
 			if (workers[i].idle)
 				give(&workers[i]);
 		step(100);
+		if (asked) {
+			asked = 0;
+			report(stderr);
+		}
 	}
 	/* A worker that hangs is not waited for. */
 	for (i = 0; i < 100; i++) {
@@ -718,5 +912,5 @@ int main(int argc, char **argv)
 	}
 	for (i = 0; i < worker_count; i++)
 		shutdown(workers[i].fd, SHUT_RDWR);
-	return report((now_ns() - start) / 1e9);
+	return report(stdout);
 }
