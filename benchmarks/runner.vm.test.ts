@@ -192,7 +192,7 @@ describe("a run", () => {
     `for i in $(seq ${seconds * 2}); do ${condition} && exit 0; sleep 0.5; done; exit 1`;
 
   beforeAll(async () => {
-    const ready = await vm.check(nodeScript("node/ready.sh", [".*", "/opt/disgrafs/venv"]));
+    const ready = await vm.check(nodeScript("node/ready.sh", [".*", "/opt/disgrafs/venv", "boot"]));
     const runtime = ready.split(" ").slice(1).join(" ");
     const resources = JSON.stringify({ client_vm: 1 });
     const args = ["head", "/opt/disgrafs/venv", address, address, "boot", "6380", resources, runtime, "100"];

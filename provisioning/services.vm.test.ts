@@ -33,10 +33,12 @@ describe("services on one machine", () => {
 
   it("runs the kernel that was asked for, and refuses another", async () => {
     const release = await vm.check("uname -r");
-    expect(await vm.check(nodeScript("node/ready.sh", ["^6[.]12[.]", "/opt/disgrafs/venv"]))).toMatch(
+    expect(await vm.check(nodeScript("node/ready.sh", ["^6[.]12[.]", "/opt/disgrafs/venv", "boot"]))).toMatch(
       new RegExp(`^${release.replaceAll(/[.+]/g, "\\$&")} 3\\.13\\.\\d+ 2\\.60\\.0$`),
     );
-    const { exitCode, stderr } = await vm.run(nodeScript("node/ready.sh", ["^7[.]", "/opt/disgrafs/venv"]));
+    const { exitCode, stderr } = await vm.run(
+      nodeScript("node/ready.sh", ["^7[.]", "/opt/disgrafs/venv", "boot"]),
+    );
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`this machine runs Linux ${release}`);
   }, 600_000);

@@ -22,7 +22,7 @@ export class NodeReady extends pulumi.ComponentResource {
         machine,
         run: {
           file: new URL("./ready.sh", import.meta.url),
-          args: [kernels[machine.kernel].release.source.replaceAll("\\d", "[0-9]"), venv],
+          args: [kernels[machine.kernel].release.source.replaceAll("\\d", "[0-9]"), venv, machine.boot],
         },
       },
       { parent: this },

@@ -16,7 +16,7 @@ import type { KeyPair } from "./keyPair.ts";
 import { networkRevision } from "./network.ts";
 import { ensure } from "./ensure.ts";
 import { checkout, loginKeyFile, machineFolder, sshConfigFile } from "./paths.ts";
-import { vmRevision, type VmSpec } from "./vm.ts";
+import { vmRevision, wasRebooted, type VmSpec } from "./vm.ts";
 
 export interface LocalSettings {
   readonly kernel: LocalKernel;
@@ -48,25 +48,32 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
   const address = `${prefix}.${index + 10}`;
   const hostKey = keyPair(`${name}-host-key`, `${machineFolder(stack, name)}-host_key`);
   const mac = `52:54:00:77:00:${(index + 10).toString(16).padStart(2, "0")}`;
-  const spec = pulumi.all([shared.login.pair, hostKey.pair]).apply(([login, host]): VmSpec => ({
-    stack,
-    name,
-    kernel: settings.kernel,
-    cpus: node.cpus,
-    memoryMiB: node.memoryMiB,
-    diskGiB: node.diskGiB,
-    accelerator: settings.accelerator,
-    clock: settings.clock,
-    mac,
-    revision: vmRevision(stack, name),
-    hostKey: host.publicKey,
-    userData: cloudInit({
-      hostname: name,
-      login: { user: "root", authorizedKeys: [login.publicKey] },
-      hostKey: host,
-      network: { mac, address: `${address}/24` },
-    }),
-  }));
+  const rebooted = wasRebooted(stack, name).then((answer) => {
+    if (answer === undefined)
+      void pulumi.log.warn(`${name} does not answer: whether it was rebooted is not known`);
+    return answer ?? false;
+  });
+  const spec = pulumi
+    .all([shared.login.pair, hostKey.pair, rebooted])
+    .apply(([login, host, again]): VmSpec => ({
+      stack,
+      name,
+      kernel: settings.kernel,
+      cpus: node.cpus,
+      memoryMiB: node.memoryMiB,
+      diskGiB: node.diskGiB,
+      accelerator: settings.accelerator,
+      clock: settings.clock,
+      mac,
+      revision: vmRevision(stack, name, again),
+      hostKey: host.publicKey,
+      userData: cloudInit({
+        hostname: name,
+        login: { user: "root", authorizedKeys: [login.publicKey] },
+        hostKey: host,
+        network: { mac, address: `${address}/24` },
+      }),
+    }));
   // A new image or disk size is a new disk, and with it a new machine. Everything else is a restart with the old one.
   const disk = digest([imageKey(settings.kernel), String(node.diskGiB)]);
   const vm = ensure(

@@ -67,13 +67,29 @@ export function isRunning(state: VmState | undefined): state is VmState {
 /**
  * The number of the start that a machine has, or will need when it has died since, or when its network has: a card does
  * not find a new switch. The program puts it in the resource's inputs, so that a machine that was killed, or went with a
- * reboot of the host, shows as an update, and comes back with its disk.
+ * reboot of the host, shows as an update, and comes back with its disk. One that was rebooted is as if started again.
  */
-export function vmRevision(stack: string, name: string): number {
+export function vmRevision(stack: string, name: string, rebooted = false): number {
   const state = vmState(stack, name);
   if (!state) return 1;
-  const good = isAlive(state.process) && state.network === networkRevision(stack);
+  const good = isAlive(state.process) && state.network === networkRevision(stack) && !rebooted;
   return good ? state.revision : state.revision + 1;
+}
+
+/**
+ * Whether the machine's guest was rebooted since `up` was last at work on it: QEMU lives on then, but the mark that the
+ * machine's first step has left (provisioning/node/ready.sh) is gone. Undefined when the machine does not say.
+ */
+export async function wasRebooted(stack: string, name: string): Promise<boolean | undefined> {
+  const state = vmState(stack, name);
+  if (!isRunning(state)) return false;
+  const ssh = ["-F", sshConfigFile(stack, name), "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", name];
+  const { exitCode, stdout } = await execa("ssh", [...ssh, "cat /run/disgrafs/boot 2>/dev/null || true"], {
+    reject: false,
+    timeout: 60_000,
+    stdin: "ignore",
+  });
+  return exitCode === 0 ? stdout.trim() !== state.boot : undefined;
 }
 
 /** Starts a machine unless that start has been made already. */
@@ -83,7 +99,14 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
   if (isRunning(before)) {
     // The accelerator that it has is what "auto" chose, or what was asked for: the same one is no reason to restart.
     const accelerator = spec.accelerator === "auto" ? before.accelerator : spec.accelerator;
-    if (before.revision >= spec.revision && before.shape === shapeOf(spec, accelerator)) return before;
+    const asWanted = before.shape === shapeOf(spec, accelerator);
+    if (asWanted && before.revision >= spec.revision) return before;
+    if (asWanted && before.network === networkRevision(stack)) {
+      // It rebooted by itself: nothing is to be done but to know.
+      const state = { ...before, revision: spec.revision, boot: randomUUID() };
+      writeState(stateFile(stack, name), state);
+      return state;
+    }
     await shutDown(stack, name);
   }
   const image = await ensureImage(spec.kernel, say);

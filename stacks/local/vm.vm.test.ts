@@ -62,13 +62,22 @@ describe("a local machine", () => {
     expect(await qmp(socket, ["query-status"], 5000)).toMatchObject([{ running: true }]);
   }, 1_200_000);
 
+  it("keeps its process, and has another boot, when it has rebooted by itself", async () => {
+    const before = vmState(stack, "vm")!;
+    const revision = vmRevision(stack, "vm", true);
+    expect(revision).toBe(2);
+    const after = await startVm(spec({ revision }), say);
+    expect(after).toEqual({ ...before, revision, boot: after.boot });
+    expect(after.boot).not.toBe(before.boot);
+  }, 60_000);
+
   it("comes back with its disk when it was killed", async () => {
     const before = vmState(stack, "vm")!;
     process.kill(before.process.pid, "SIGKILL");
     while (isAlive(before.process)) await sleep(20);
-    expect(vmRevision(stack, "vm")).toBe(2);
+    expect(vmRevision(stack, "vm")).toBe(3);
     const after = await startVm(spec(), say);
-    expect(after).toMatchObject({ id: before.id, revision: 2, port: before.port });
+    expect(after).toMatchObject({ id: before.id, revision: 3, port: before.port });
     expect(after.boot).not.toBe(before.boot);
   }, 300_000);
 
