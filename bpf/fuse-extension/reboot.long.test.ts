@@ -105,6 +105,14 @@ async function judge(title: string, since?: Counts): Promise<Counts> {
   return found;
 }
 
+/** What another `up` changes. */
+async function up(when: string): Promise<string[]> {
+  const start = Date.now();
+  const output = await succeed("up", "--stack", stack);
+  say(`up ${when}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
+  return changes(output);
+}
+
 /** Reboots a machine, and returns when it is there again: another boot. */
 async function reboot(node: string, command: string): Promise<void> {
   const boot = "cat /proc/sys/kernel/random/boot_id";
@@ -231,9 +239,7 @@ END
         expect(await counts()).toMatchObject({ lost: before.lost + 2 });
         // Without the extension the client asks the daemon each time.
         expect((await status("node2")).running).toBe(false);
-        const start = Date.now();
-        expect(changes(await succeed("up", "--stack", stack))).not.toEqual([]);
-        say(`up after that: ${Math.round((Date.now() - start) / 1000)} s`);
+        expect(await up("after that")).not.toEqual([]);
         await until("the extension on node2", () => serves("node2"));
         expect(await agent("node1")).toBe(other);
         last = await judge(title, before);
@@ -252,9 +258,9 @@ END
       expect(await Promise.all(["node1", "node2"].map(agent))).toEqual(agents);
       last = await judge("Redis and the object store rebooted", before);
       expect(last).toMatchObject({ lost: before.lost, joined: before.joined });
-      expect(changes(await succeed("up", "--stack", stack))).not.toEqual([]);
+      expect(await up("after that")).not.toEqual([]);
       expect(await Promise.all(["node1", "node2"].map(agent))).toEqual(agents);
-      expect(changes(await succeed("up", "--stack", stack))).toEqual([]);
+      expect(await up("again")).toEqual([]);
     },
     limit(12),
   );
