@@ -33,6 +33,7 @@ const benchmark =
         mountPoint: settings.juicefs.mountPoint,
         redis: { host: cluster.redis.host, port: port("redis") },
         clock: settings.clock,
+        services: cluster.services,
         cost: place.cost,
         settings: {
           topology: settings.topology,

@@ -206,11 +206,55 @@ describe("analyse", () => {
     expect(found.verdict).toBe("INVALID(fio wrote nothing; 3 of 10 blocks)");
   });
 
-  it("should not need iostat for a figure", () => {
+  it("should not need iostat for a figure, and say which points lack its samples and why", () => {
     const folder = invent({ profile: "course" });
-    empty(folder, "iostat.json");
-    const { run } = analyse(join(folder, "raw"));
+    const whole = analyse(join(folder, "raw"));
+    expect(whole.run.points.filter(({ iostatGaps }) => Object.keys(iostatGaps).length > 0)).toEqual([]);
+    expect(renderReport([whole])).not.toContain('id="iostat-gaps"');
+
+    const [nothing, none, cut] = pointFolders(folder);
+    writeFileSync(join(nothing!, "node1.iostat.json"), "");
+    rmSync(join(none!, "node2.iostat.json"));
+    const file = join(cut!, "node1.iostat.json");
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.slice(0, text.lastIndexOf('"disk"')));
+    const analysis = analyse(join(folder, "raw"));
+    const { run } = analysis;
     expect(run.results.find(({ workload }) => workload === "random-read")!.verdict).toBe("within noise");
+    expect(
+      run.points.map(({ iostatGaps }) => iostatGaps).filter((gaps) => Object.keys(gaps).length > 0),
+    ).toEqual([
+      { node1: "iostat wrote nothing" },
+      { node2: "node2.iostat.json is missing" },
+      { node1: "iostat: cut off, 2 whole samples kept" },
+    ]);
+    expect(renderReport([analysis])).toContain("random-read on node1: iostat wrote nothing (block 2, ttl)");
+  });
+
+  it("should say of a window that iostat was too slow for that it has no sample", () => {
+    const folder = invent({ profile: "course" });
+    const [short] = pointFolders(folder);
+    const file = join(short!, "node1.iostat.json");
+    const text = readFileSync(file, "utf8");
+    // The first report is an average since boot, and no sample.
+    const first = text.slice(0, text.indexOf("\t},\n"));
+    writeFileSync(file, `${first}}]}]}}\n`);
+    const { run } = analyse(join(folder, "raw"));
+    const gaps = run.points.map(({ iostatGaps }) => iostatGaps).find((found) => "node1" in found);
+    expect(gaps).toEqual({ node1: "no sample: the window ended before iostat's first second" });
+  });
+
+  it("should say what the volume was made of, and read a run that did not record it", () => {
+    const raw = join(invent(), "raw");
+    expect(analyse(raw).run.services).toEqual({});
+    const lab = { stack: "local", commit: null, dirty: null };
+    const services = { redis: "8.0.2", "object store": "SeaweedFS 4.03" };
+    writeFileSync(join(raw, "lab.json"), JSON.stringify({ ...lab, services }));
+    const analysis = analyse(raw);
+    expect(analysis.run.services).toEqual(services);
+    expect(renderReport([analysis])).toContain("juicefs 1.4.2, redis 8.0.2, object store SeaweedFS 4.03");
+    writeFileSync(join(raw, "lab.json"), JSON.stringify(lab));
+    expect(analyse(raw).run.services).toEqual({});
   });
 
   it("should say which file another version wrote", () => {
@@ -225,10 +269,15 @@ describe("analyse", () => {
 
 /** Empties a file that `node1` gave in the baseline's random-read, in three blocks. */
 function empty(folder: string, name: string): void {
+  for (const point of pointFolders(folder)) writeFileSync(join(point, `node1.${name}`), "");
+}
+
+/** Folders of the baseline's random-read in three blocks. */
+function pointFolders(folder: string): string[] {
   const points = join(folder, "raw/points");
   const found = readdirSync(points).filter((point) => /^00[2-4]-\d-ttl-random-read$/.test(point));
   expect(found).toHaveLength(3);
-  for (const point of found) writeFileSync(join(points, point, `node1.${name}`), "");
+  return found.sort().map((point) => join(points, point));
 }
 
 function stealOn(client: string): (point: InventedPoint) => void {

@@ -134,6 +134,20 @@ describe("Benchmark", () => {
     expect(JSON.stringify(commandNamed("benchmark-results")["stdin"])).not.toContain("created");
   });
 
+  it("should tell the collector what the volume is made of", async () => {
+    const services = { redis: pulumi.output("8.0.2"), "object store": "SeaweedFS 4.03" };
+    const other = new Benchmark("services", {
+      ...common,
+      services,
+      profile: "smoke",
+      redis: { host: "h", port: 1 },
+    });
+    await value(other.summary);
+    expect(JSON.stringify(commandNamed("services-results")["stdin"])).toContain(
+      JSON.stringify(JSON.stringify({ redis: "8.0.2", "object store": "SeaweedFS 4.03" })).slice(2, -2),
+    );
+  });
+
   it("should refuse a lab without a Ray head or without clients", () => {
     expect(
       () =>

@@ -33,6 +33,8 @@ export interface BenchmarkArgs {
   readonly clock?: "wall" | "instructions";
   /** Settings of the lab that a result depends on (topology, kernel, JuiceFS options): no secrets. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** What the volume is made of besides JuiceFS, with versions, for the record. */
+  readonly services?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Of a lab that is paid for: when it began and USD an hour, for the record of what it had used. */
   readonly cost?: pulumi.Input<Cost>;
   /** What must be ready before: the steps that check the mounts and that all Ray nodes are alive. */
@@ -132,6 +134,7 @@ export class Benchmark extends pulumi.ComponentResource {
             connection: head.connection,
             become: head.become,
             stack: pulumi.getStack(),
+            services: args.services ?? {},
             ...(args.cost !== undefined && { cost: args.cost }),
           }),
         ),

@@ -20,6 +20,8 @@ const requestSchema = z.strictObject({
   connection: z.record(z.string(), z.json()),
   become: z.string(),
   stack: z.string(),
+  /** What the volume is made of besides JuiceFS, with versions. */
+  services: z.record(z.string(), z.string()),
   /** When a lab that is paid for began, and USD an hour. */
   cost: z
     .strictObject({ created: z.string(), perHour: z.union([z.number(), z.literal("unknown")]) })
@@ -39,7 +41,12 @@ await fetchFiles(request, fresh);
 const used = request.cost && usage(request.cost.perHour, new Date(request.cost.created), new Date());
 write(
   join(fresh, "lab.json"),
-  JSON.stringify({ stack: request.stack, usage: used ?? null, ...checkoutState() }),
+  JSON.stringify({
+    stack: request.stack,
+    services: request.services,
+    usage: used ?? null,
+    ...checkoutState(),
+  }),
 );
 // Whenever this is killed, a whole copy is there.
 const old = join(folder, "raw.old");

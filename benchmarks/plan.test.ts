@@ -133,6 +133,32 @@ describe("the workload table", () => {
     expect(planned.filter(({ once }) => !once).map(({ name }) => name)).toEqual(["metadata", "control"]);
   });
 
+  it("should read and write in course and paper: sequential, random and mixed, with and without O_DIRECT", () => {
+    for (const profile of ["course", "paper"] as const) {
+      const jobs = buildPlan({ ...settings, profile }).workloads.filter(({ kind }) => kind === "fio");
+      expect(
+        jobs.map(({ parameters }) => `${String(parameters["rw"])} ${String(parameters["direct"])}`).sort(),
+      ).toEqual(
+        ["read", "write", "randread", "randwrite", "randrw"]
+          .flatMap((rw) => [`${rw} false`, `${rw} true`])
+          .sort(),
+      );
+    }
+  });
+
+  it("should leave at least three of course's ten minutes to mounts and starts", () => {
+    const plan = buildPlan({ ...settings, profile: "course" });
+    // As window_seconds in the runner has it; what a warm workload does before its window takes as long again.
+    const phases: Record<string, number> = { metadata: 6, walk: 2, application: 2, redis: 2 };
+    const windows = plan.workloads.map(({ kind, caches, parameters }) => {
+      const each = Number(parameters["phaseSeconds"] ?? parameters["seconds"]) * (phases[kind] ?? 1);
+      return each * (caches === "warm" && kind !== "fio" ? 2 : 1);
+    });
+    const turns = plan.blocks.reduce((sum, { slots }) => sum + slots.length, 0);
+    const perTurn = windows.reduce((sum, each) => sum + each, 0);
+    expect((turns * perTurn) / 60).toBeLessThan(profiles.course.expectedMinutes - 3 + 0.2);
+  });
+
   it("should have at least ten blocks outside of smoke", () => {
     for (const profile of profileNames.filter((name) => name !== "smoke")) {
       expect(profiles[profile].blocks).toBeGreaterThanOrEqual(10);

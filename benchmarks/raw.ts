@@ -10,7 +10,15 @@ import { parseJuicefsBench } from "./parsers/juicefsBench.ts";
 import { parseLoops, parseRay } from "./parsers/loops.ts";
 import type { Measurement, Measurements } from "./parsers/measurement.ts";
 import { planSchema, type Plan } from "./plan.ts";
-import { machineSchema, programSchema, usageSchema, type Machine, type Point, type Program } from "./run.ts";
+import {
+  machineSchema,
+  programSchema,
+  servicesSchema,
+  usageSchema,
+  type Machine,
+  type Point,
+  type Program,
+} from "./run.ts";
 
 /** Raw files that are missing or not those of a run: the message says which and what to do. */
 export class UnreadableRun extends Error {}
@@ -68,6 +76,7 @@ export const labSchema = z.object({
   stack: z.string().nullable(),
   commit: z.string().nullable(),
   dirty: z.boolean().nullable(),
+  services: servicesSchema,
   usage: usageSchema,
 });
 
@@ -84,7 +93,7 @@ export function readRaw(folder: string): RawRun {
     end: existsSync(join(folder, "end.json")) ? read(folder, "end.json", endSchema) : undefined,
     lab: existsSync(join(folder, "lab.json"))
       ? read(folder, "lab.json", labSchema)
-      : { stack: null, commit: null, dirty: null, usage: null },
+      : { stack: null, commit: null, dirty: null, services: {}, usage: null },
     points: names.sort().map((name) => readPoint(join(points, name), plan)),
   };
 }
@@ -109,9 +118,13 @@ function readPoint(folder: string, plan: Plan): RawPoint {
   const record = read(folder, "point.json", pointFileSchema);
   const clients = Object.entries(record.clients);
   const iostat: Record<string, Iostat> = {};
-  for (const [name] of clients) {
-    const lines = readIostat(join(folder, `${name}.iostat.json`));
+  const iostatGaps: Record<string, string> = {};
+  for (const [name, client] of clients) {
+    // A client that did not come to the end of its window has nothing to give; the point says why.
+    if (!client.counters) continue;
+    const { lines, gap } = readIostat(join(folder, `${name}.iostat.json`));
     if (lines) iostat[name] = lines;
+    if (gap !== undefined) iostatGaps[name] = gap;
   }
   const measured = record.invalid ?? unfit(plan, clients) ?? figuresOf(folder, record.workload, plan);
   const invalid = typeof measured === "string" ? measured : null;
@@ -137,6 +150,7 @@ function readPoint(folder: string, plan: Plan): RawPoint {
     figures,
     stealPercent: largest(clients.map(([, client]) => stealPercent(client))),
     pressurePercent: pressures(clients.map(([, client]) => client)),
+    iostatGaps,
     armCount: armCount(clients.map(([, client]) => client)),
   };
   const programs = clients.flatMap(([, client]) => client.proof?.after.script?.programs ?? []);
@@ -218,12 +232,15 @@ function readText(file: string): string {
   return readFileSync(file, "utf8");
 }
 
-/** iostat's samples, or undefined when its file cannot be used: figures do not depend on them. */
-function readIostat(file: string): Iostat | undefined {
+/** iostat's samples, and why there are none or fewer than there should be. Figures do not depend on them. */
+function readIostat(file: string): { lines?: Iostat; gap?: string } {
   try {
-    return parseIostat(readText(file));
+    const lines = parseIostat(readText(file));
+    const count = lines.samples.length;
+    if (lines.mended) return { lines, gap: `iostat: cut off, ${count} whole samples kept` };
+    return count > 0 ? { lines } : { lines, gap: "no sample: the window ended before iostat's first second" };
   } catch (error) {
-    if (error instanceof InvalidOutput) return undefined;
+    if (error instanceof InvalidOutput) return { gap: error.message };
     throw error;
   }
 }

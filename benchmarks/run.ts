@@ -2,8 +2,11 @@
 import { z } from "zod";
 import { profileNames } from "./workloads.ts";
 
-/** Version of run.json. A file of another version is refused: `./lab report` makes it anew from the raw files. */
-export const runVersion = 1;
+/**
+ * Version of run.json. A file of another version is refused: `./lab report` makes it anew from the raw files.
+ * 2: services, and for points why iostat's samples are missing.
+ */
+export const runVersion = 2;
 
 const verdict = z.union([
   z.enum(["better", "worse", "within noise"]),
@@ -78,10 +81,15 @@ export const pointSchema = z.strictObject({
   stealPercent: z.number().nullable(),
   /** Largest share of the window in which a task of a client waited, percent, by resource. */
   pressurePercent: z.record(z.string(), z.number()),
+  /** Clients whose iostat samples are missing or cut short, each with the reason; figures do not depend on them. */
+  iostatGaps: z.record(z.string(), z.string()),
   /** Run count of the arm's script over the window, summed over clients; null for an arm without one. */
   armCount: z.int().nullable(),
 });
 export type Point = z.infer<typeof pointSchema>;
+
+/** What the volume is made of besides JuiceFS, with versions; none in runs that did not record it. */
+export const servicesSchema = z.record(z.string(), z.string()).default({});
 
 /** What a lab that is paid for had used when its results were fetched; null on machines of one's own. */
 export const usageSchema = z
@@ -102,6 +110,7 @@ export const runSchema = z.strictObject({
   settingsHash: z.string(),
   settings: z.record(z.string(), z.unknown()),
   stack: nullable,
+  services: servicesSchema,
   usage: usageSchema,
   commit: nullable,
   dirty: z.boolean().nullable(),

@@ -176,7 +176,7 @@ const walk: WorkloadFacts<"walk"> = {
   parameters: {
     smoke: { files: 20, directories: 2, phaseSeconds: 0.2 },
     attributes: { files: 400, directories: 20, phaseSeconds: 1 },
-    course: { files: 4000, directories: 80, phaseSeconds: 1 },
+    course: { files: 4000, directories: 80, phaseSeconds: 0.3 },
     paper: { files: 40000, directories: 800, phaseSeconds: 5 },
   },
 };
@@ -211,7 +211,7 @@ export const workloads = {
         largeFiles: 2,
         largeBytes: 16 * MiB,
         tasksPerClient: 2,
-        seconds: 2,
+        seconds: 1,
       },
       paper: {
         smallFiles: 5000,
@@ -239,7 +239,7 @@ export const workloads = {
     parameters: {
       smoke: { files: 20, directories: 2, phaseSeconds: 0.2 },
       attributes: { files: 200, directories: 10, phaseSeconds: 0.3 },
-      course: { files: 1000, directories: 20, phaseSeconds: 0.4 },
+      course: { files: 1000, directories: 20, phaseSeconds: 0.25 },
       paper: { files: 10000, directories: 100, phaseSeconds: 3 },
     },
   },
@@ -260,18 +260,22 @@ export const workloads = {
     parameters: {
       smoke: { files: 20, directories: 2, modules: 4, phaseSeconds: 0.2 },
       attributes: { files: 200, directories: 10, modules: 40, phaseSeconds: 0.5 },
-      course: { files: 1000, directories: 20, modules: 40, phaseSeconds: 1 },
+      course: { files: 1000, directories: 20, modules: 40, phaseSeconds: 0.3 },
       paper: { files: 10000, directories: 100, modules: 40, phaseSeconds: 5 },
     },
   },
   "sequential-read-direct": fio("sequential-read with O_DIRECT", "cold", ["read", MiB, true], {
+    course: [256 * MiB, 0.5],
     paper: [4096 * MiB, 20],
   }),
+  // Writers of the profile `course` have a file of their own: a file that was overwritten is in more pieces than one that
+  // was not, and a reader of it would be slower in each block than in the one before.
   "sequential-write": fio("MB/s of one stream of 1 MiB writes", "as-is", ["write", MiB, false], {
-    course: [256 * MiB, 1],
+    course: [128 * MiB, 1],
     paper: [4096 * MiB, 20],
   }),
   "sequential-write-direct": fio("sequential-write with O_DIRECT", "as-is", ["write", MiB, true], {
+    course: [128 * MiB, 0.5],
     paper: [4096 * MiB, 20],
   }),
   "random-read": fio(
@@ -285,19 +289,22 @@ export const workloads = {
     "random-read with O_DIRECT: past the page cache, so every read asks the daemon",
     "warm",
     ["randread", 4 * KiB, true],
-    { course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+    { course: [64 * MiB, 0.5], paper: [1024 * MiB, 20] },
   ),
   "random-write": fio("4 KiB writes at random places", "as-is", ["randwrite", 4 * KiB, false], {
+    course: [32 * MiB, 0.5],
     paper: [1024 * MiB, 20],
   }),
   "random-write-direct": fio("random-write with O_DIRECT", "as-is", ["randwrite", 4 * KiB, true], {
+    course: [32 * MiB, 0.5],
     paper: [1024 * MiB, 20],
   }),
   mixed: fio("4 KiB, 70 % reads and 30 % writes", "warm", ["randrw", 4 * KiB, false], {
-    course: [64 * MiB, 1],
+    course: [32 * MiB, 1],
     paper: [1024 * MiB, 20],
   }),
   "mixed-direct": fio("mixed with O_DIRECT", "warm", ["randrw", 4 * KiB, true], {
+    course: [32 * MiB, 0.5],
     paper: [1024 * MiB, 20],
   }),
   "juicefs-bench": {
@@ -325,7 +332,7 @@ export const workloads = {
     place: "network",
     figures: { get: time("GET"), multi: time("MULTI, GET, EXEC") },
     once: ["smoke"],
-    parameters: { smoke: { phaseSeconds: 0.2 }, course: { phaseSeconds: 0.3 }, paper: { phaseSeconds: 2 } },
+    parameters: { smoke: { phaseSeconds: 0.2 }, course: { phaseSeconds: 0.2 }, paper: { phaseSeconds: 2 } },
   },
   control: {
     kind: "metadata",

@@ -18,6 +18,8 @@ export interface Lab {
   readonly juicefs: Juicefs;
   readonly ray: Ray;
   readonly monitoring: Monitoring | undefined;
+  /** What the volume is made of besides JuiceFS, with versions. */
+  readonly services: Readonly<Record<string, pulumi.Output<string>>>;
   /** What must be up before anything is run on the lab. */
   readonly up: readonly pulumi.Resource[];
 }
@@ -48,7 +50,13 @@ export function lab(settings: Settings, machines: readonly Machine[], store?: Ob
     ? new Monitoring("monitoring", { machines, redis, after: juicefs.ready })
     : undefined;
   const up = [...juicefs.ready, ray.check, ...(monitoring ? [monitoring.ready] : [])];
-  return { machines, ready, redis, objects, juicefs, ray, monitoring, up };
+  const { storage } = settings.juicefs;
+  const services = {
+    redis: redis.version,
+    "object store":
+      storage === "s3" ? (objects ?? store ?? never()).product : pulumi.output("a folder of each client"),
+  };
+  return { machines, ready, redis, objects, juicefs, ray, monitoring, services, up };
 }
 
 function only(machines: readonly Machine[], role: Role): Machine {

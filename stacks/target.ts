@@ -1,5 +1,5 @@
 /** Where the machines come from. Each target gives the same thing; all that follows is one program for both. */
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { isLocalKernel } from "../provisioning/kernels.ts";
 import type { Machine } from "../provisioning/machine.ts";
 import type { ObjectStore } from "../provisioning/objects/objects.ts";
@@ -22,7 +22,11 @@ export function target(settings: Settings): Target {
   const { kernel, aws, nodes } = settings;
   if (settings.target === "aws" && aws) {
     const made = awsMachines({ kernel, aws, cacheFolder: settings.juicefs.cacheDir }, nodes, volume);
-    const store = { bucketUrl: made.objectStore.url, ready: made.machines.map(({ resource }) => resource) };
+    const store = {
+      bucketUrl: made.objectStore.url,
+      product: pulumi.output("Amazon S3"),
+      ready: made.machines.map(({ resource }) => resource),
+    };
     const { created, costEstimate } = made.outputs;
     const cost = created.apply((time) => ({ created: time, perHour: costEstimate.perHour }));
     return { machines: made.machines, store, cost, outputs: made.outputs };

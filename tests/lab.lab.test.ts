@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runSchema } from "../benchmarks/run.ts";
 import { filesBelow } from "../stacks/local/files.ts";
 import { checkout, machineFolder, stackFolder } from "../stacks/local/paths.ts";
 import { isRunning, vmState } from "../stacks/local/vm.ts";
@@ -89,6 +90,13 @@ describe("a lab on this machine", () => {
       for (const file of ["run.json", "summary.csv", "report.html"]) {
         expect(existsSync(join(checkout, run.path, file))).toBe(true);
       }
+      const { services } = runSchema.parse(
+        JSON.parse(readFileSync(join(checkout, run.path, "run.json"), "utf8")),
+      );
+      expect(services).toEqual({
+        redis: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+        "object store": expect.stringMatching(/^SeaweedFS \d+\.\d+$/) as string,
+      });
     },
     minutes(5),
   );

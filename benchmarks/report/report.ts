@@ -31,7 +31,7 @@ function single(analysis: Analysis): string {
         </p>
         ${verdictTable(run)}
       </section>
-      ${chartSections()} ${about(run)}`,
+      ${chartSections(run)} ${about(run)}`,
     data,
   );
 }
@@ -45,7 +45,7 @@ function header(run: Run): Html {
   const facts: readonly [string, string | undefined][] = [
     ["Profile", `${run.profile}: ${profiles[run.profile].title}`],
     ["Clients", `${run.machines.length} × ${machine?.cpus ?? "?"} CPUs, Linux ${machine?.kernel ?? "?"}`],
-    ["Versions", machine ? versions(machine.versions) : undefined],
+    ["Versions", machine ? versions(machine.versions, run.services) : undefined],
     ["When", `${run.started.slice(0, 16).replace("T", " ")} UTC, ${minutes(run.seconds)}`],
     ["Stack", run.stack ?? undefined],
     ["Lab's cost so far", run.usage ? costSoFar(run.usage) : undefined],
@@ -74,11 +74,13 @@ function header(run: Run): Html {
   </header>`;
 }
 
-function versions(found: Readonly<Record<string, string | null>>): string {
+/** Programs of a client by the number alone, then the services as they name themselves. */
+function versions(found: Readonly<Record<string, string | null>>, services: Run["services"]): string {
   const bare = (text: string): string => /\d+\.\d+(\.\d+)?/.exec(text)?.[0] ?? text;
-  return Object.entries(found)
-    .flatMap(([name, text]) => (text === null ? [] : [`${name} ${bare(text)}`]))
-    .join(", ");
+  const programs = Object.entries(found).flatMap(([name, text]) =>
+    text === null ? [] : [[name, bare(text)]],
+  );
+  return [...programs, ...Object.entries(services)].map((pair) => pair.join(" ")).join(", ");
 }
 
 function minutes(seconds: number | null): string {
@@ -232,7 +234,7 @@ function number(field: string, value: number | null | undefined): Html | undefin
   return html`<data value="${value}" data-field="${field}">${digits(value)}</data>`;
 }
 
-function chartSections(): Html {
+function chartSections(run: Run): Html {
   return html`<section aria-labelledby="charts">
       <h2 id="charts">Block by block</h2>
       <p>
@@ -265,8 +267,28 @@ function chartSections(): Html {
         iostat at 1 s on each client. A shaded stripe is a timed window; point at it for its name.
       </p>
       <div id="iostat-charts"></div>
+      ${iostatGaps(run.points)}
     </section>`;
 }
+
+/** Which points have no samples, or fewer than they should: one line for each workload, client and reason. */
+function iostatGaps(points: Run["points"]): Html | undefined {
+  const places = new Map<string, string[]>();
+  for (const point of points)
+    for (const [client, reason] of Object.entries(point.iostatGaps)) {
+      const line = `${point.workload} on ${client}: ${reason}`;
+      places.set(line, [...(places.get(line) ?? []), `${placeOf(point)}, ${point.label}`]);
+    }
+  if (places.size === 0) return undefined;
+  return html`<details>
+    <summary>Points without samples, or with fewer</summary>
+    <ul id="iostat-gaps">
+      ${[...places].map(([line, where]) => html`<li>${line} (${where.join("; ")})</li>`)}
+    </ul>
+  </details>`;
+}
+
+const placeOf = ({ warmUp, block }: Run["points"][number]): string => (warmUp ? "warm-up" : `block ${block}`);
 
 function about(run: Run): Html {
   const invalid = run.points.filter((point) => point.invalid !== null);
@@ -353,11 +375,7 @@ function invalidPoints(points: Run["points"]): Html {
   return html`<h3>Invalid points</h3>
     <ul>
       ${points.map(
-        (point) =>
-          html`<li>
-            ${point.warmUp ? "warm-up" : `block ${point.block}`}, ${point.label}, ${point.workload}:
-            ${point.invalid}
-          </li>`,
+        (point) => html`<li>${placeOf(point)}, ${point.label}, ${point.workload}: ${point.invalid}</li>`,
       )}
     </ul>`;
 }

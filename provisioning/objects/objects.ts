@@ -9,6 +9,8 @@ import { secretText } from "../secret.ts";
 export interface ObjectStore {
   /** Address of the bucket, as JuiceFS's `--bucket` takes it. */
   readonly bucketUrl: pulumi.Output<string>;
+  /** What it is, with its version where it has one: a benchmark's record says what it ran on. */
+  readonly product: pulumi.Output<string>;
   /** Keys; undefined where the machines' own identity gives access. */
   readonly keys?: { readonly access: pulumi.Output<string>; readonly secret: pulumi.Output<string> };
   /** To depend on: every client has put and got an object. */
@@ -27,6 +29,7 @@ export class Objects extends pulumi.ComponentResource implements ObjectStore {
   readonly bucketUrl: pulumi.Output<string>;
   readonly keys: { readonly access: pulumi.Output<string>; readonly secret: pulumi.Output<string> };
   readonly version: pulumi.Output<string>;
+  readonly product: pulumi.Output<string>;
   readonly ready: readonly RemoteStep[];
 
   constructor(name: string, args: ObjectsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -67,6 +70,7 @@ export class Objects extends pulumi.ComponentResource implements ObjectStore {
         ),
     );
     this.version = start.stdout;
+    this.product = pulumi.interpolate`SeaweedFS ${this.version}`;
     this.bucketUrl = pulumi.interpolate`${endpoint}/${bucket}`;
     this.registerOutputs({ bucketUrl: this.bucketUrl, version: this.version });
   }
