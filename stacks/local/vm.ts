@@ -190,7 +190,9 @@ export function qemuArgs(
     ...["root=/dev/nvme0n1", "rw", "rootflags=noinit_itable", "console=ttyS0", "quiet", "panic=-1"],
     ...["net.ifnames=0", "nowatchdog", "systemd.show_status=0"],
     // Emulated CPUs have nothing to mitigate; on KVM the kernel's defaults stay, as they are part of what is measured.
-    ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check"] : []),
+    // norandmaps: QEMU translates a program's code for the addresses that it runs at, so at new ones it does so anew each
+    // time a program starts, which was half of what a start took (docs/performance.md).
+    ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check", "norandmaps"] : []),
   ];
   return [
     ...["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-name", spec.name],

@@ -7,6 +7,7 @@ The driver wraps the class in a Ray actor that is pinned to the node. Whatever g
 import contextlib
 import json
 import math
+import mmap
 import shutil
 import socket
 import tempfile
@@ -23,6 +24,7 @@ from .lifeline import Lifeline
 from .loop import StoppedError
 from .mount import Mount, ResetError
 from .plan import Arm, Plan, Workload
+from .resident import resident
 
 DROP_PORT = 9436
 DATA_FOLDER = ".disgrafs-benchmark"
@@ -53,6 +55,7 @@ class Agent:
         # Arms that the lab itself had enabled: disabled for the run, enabled again at its end.
         self.found: list[Arm] = []
         self.before: dict[str, Any] = {}
+        self.resident: list[mmap.mmap] = []
 
     # --- once a run
 
@@ -72,6 +75,7 @@ class Agent:
         Gives the arms that cannot run on this node, each with the reason.
         """
         self.mount.state()
+        self.resident = resident()
         obstacles: dict[str, str] = {}
         for arm in self.plan.arms.values():
             if arm.script is None:
