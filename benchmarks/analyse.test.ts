@@ -241,7 +241,9 @@ describe("analyse", () => {
     writeFileSync(file, `${first}}]}]}}\n`);
     const { run } = analyse(join(folder, "raw"));
     const gaps = run.points.map(({ iostatGaps }) => iostatGaps).find((found) => "node1" in found);
-    expect(gaps).toEqual({ node1: "no sample: the window ended before iostat's first second" });
+    expect(gaps).toEqual({
+      node1: "no sample: the window ended before iostat had more than its average since boot",
+    });
   });
 
   it("should say what the volume was made of, and read a run that did not record it", () => {

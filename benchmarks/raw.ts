@@ -238,7 +238,9 @@ function readIostat(file: string): { lines?: Iostat; gap?: string } {
     const lines = parseIostat(readText(file));
     const count = lines.samples.length;
     if (lines.mended) return { lines, gap: `iostat: cut off, ${count} whole samples kept` };
-    return count > 0 ? { lines } : { lines, gap: "no sample: the window ended before iostat's first second" };
+    return count > 0
+      ? { lines }
+      : { lines, gap: "no sample: the window ended before iostat had more than its average since boot" };
   } catch (error) {
     if (error instanceof InvalidOutput) return { gap: error.message };
     throw error;
