@@ -20,6 +20,8 @@ from .store import Store
 # A worker process imports Ray before it answers: 10 s in emulation, a minute and more on a busy host.
 START_SECONDS = 300.0
 SHARE = 0.001
+# The trees of the profile `paper` are 50,000 files on each client, and a small file in emulation takes 0.2 s to write.
+DATA_SECONDS = 3600.0
 # Ending a run also unmounts and mounts again: seconds, or half a minute in emulation on a busy host. The unit's
 # TimeoutStopSec (nodes/place.sh) is longer.
 ABORT_SECONDS = 60.0
@@ -70,7 +72,7 @@ class Driver:
             for block in self.plan.blocks:
                 self.block(block)
             self.show("removing the data")
-            self.all("clean_up", timeout=GRACE_SECONDS)
+            self.all("clean_up", timeout=DATA_SECONDS)
         except NodeLostError as error:
             # What was measured stands; the analysis says which verdicts lack blocks, and why.
             lost = str(error)
@@ -105,7 +107,7 @@ class Driver:
             if facts["bootId"] != self.facts[name]["bootId"]:
                 # Arms are compared in one boot: this block is taken anew by the next start of the run.
                 raise NodeLostError(f"node lost: {name} was started again during the run")
-            self.gather({name: self.agents[name].prepare.remote()}, GRACE_SECONDS + 600)
+            self.gather({name: self.agents[name].prepare.remote()}, DATA_SECONDS)
 
     def start_readers(self) -> None:
         """Have Ray start its workload's processes while the data is made: on a slow machine they take long."""
@@ -116,7 +118,7 @@ class Driver:
 
     def prepare(self) -> None:
         """Prepare every client, and learn which arms cannot run."""
-        for name, obstacles in self.all("prepare", timeout=GRACE_SECONDS + 600).items():
+        for name, obstacles in self.all("prepare", timeout=DATA_SECONDS).items():
             for arm, reason in obstacles.items():
                 self.obstacles.setdefault(arm, f"{name}: {reason}")
         for arm, reason in self.obstacles.items():

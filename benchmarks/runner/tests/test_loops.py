@@ -115,3 +115,14 @@ def test_ray_data_is_split_without_loss(tmp_path: Path) -> None:
     large = rayread.shards(tmp_path, "large", 3, parameters, seed=1)
     assert [len(shard) for shard in large] == [1, 1, 0]
     assert rayread.read_files(large[0])["bytes"] == 3 << 20
+
+
+def test_a_tree_that_cannot_be_made_whole_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: str) -> None:
+        if path.endswith("f000003"):
+            raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(tree, "write", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        tree.make(tmp_path / "tree", 8, 2)
+    assert not (tmp_path / "tree" / ".whole").exists()
