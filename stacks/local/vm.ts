@@ -191,7 +191,7 @@ export function qemuArgs(
     ...["net.ifnames=0", "nowatchdog", "systemd.show_status=0"],
     // Emulated CPUs have nothing to mitigate; on KVM the kernel's defaults stay, as they are part of what is measured.
     // norandmaps: QEMU translates a program's code for the addresses that it runs at, so at new ones it does so anew each
-    // time a program starts, which was half of what a start took (docs/performance.md).
+    // time a program starts, which was half of what a small program took (docs/performance.md).
     ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check", "norandmaps"] : []),
   ];
   return [
