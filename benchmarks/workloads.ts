@@ -21,10 +21,10 @@ export interface ProfileFacts {
 
 export const profiles = {
   smoke: {
-    title: "the whole pipeline in three minutes, in emulation: shows that it works, not a result to quote",
+    title: "the whole pipeline in two minutes, in emulation: shows that it works, not a result to quote",
     blocks: 3,
     warmUp: "baseline",
-    expectedMinutes: 3,
+    expectedMinutes: 2,
     limitMinutes: 20,
   },
   attributes: {
