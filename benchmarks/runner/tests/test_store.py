@@ -80,7 +80,9 @@ def test_progress_tells_the_point_and_the_time_left(plan: Plan) -> None:
     progress = Progress(plan, lines.append, lambda: time[0])
     progress.start()
     progress.point(plan.blocks[0], 0, plan.workloads[0])
-    assert lines[-1] == f"warm-up, arm ttl, ray: point 1 of {plan.points}, about 3:00 left"
+    expected = round(plan.expected_seconds)
+    first = f"point 1 of {plan.points}, about {expected // 60}:{expected % 60:02} left"
+    assert lines[-1] == f"warm-up, arm ttl, ray: {first}"
     for _ in range(10):
         progress.finish_point(measured=False)
     progress.finish_point(measured=True)
