@@ -6,11 +6,19 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { Verdict } from "../provisioning/extensions/extension.ts";
 import type { ExtensionName } from "../provisioning/extensions/table.ts";
 import { checkout, sshConfigFile } from "../stacks/local/paths.ts";
 import { kernelsAskedFor } from "./support/kernels.ts";
-import { changes, onNode, pulumi, removeStack, story, succeed } from "./support/lab.ts";
+import {
+  changes,
+  extensionVerdicts,
+  onNode,
+  pulumi,
+  removeStack,
+  story,
+  succeed,
+  upWith,
+} from "./support/lab.ts";
 
 const stack = `exttest-${process.pid}`;
 const minutes = (count: number): number => count * 60_000;
@@ -18,14 +26,6 @@ const own = ["fuse-latency", "packet-dma", "redis-sockmap"] as const satisfies E
 const samePackets = readFileSync(join(checkout, "bpf/packet-dma/same_packets.py"), "utf8");
 
 const on = (node: string, script: string): Promise<string> => onNode(stack, node, script);
-
-interface Output {
-  readonly extension: ExtensionName;
-  readonly node: string;
-  readonly verdict: Verdict;
-}
-const verdicts = async (): Promise<Output[]> =>
-  JSON.parse(await pulumi("stack", "output", "extensionVerdicts", "--json", "-s", stack)) as Output[];
 
 interface Status {
   readonly running: boolean;
@@ -62,8 +62,8 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
         `kernel=${kernel}`,
         ...own.map((name) => `extensions.${name}.required=true`),
       ];
-      await succeed("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));
-      const found = await verdicts();
+      await upWith(stack, settings);
+      const found = await extensionVerdicts(stack);
       expect(found.map(({ extension, node }) => `${extension} on ${node}`)).toEqual([
         "fuse-latency on node1",
         "fuse-latency on node2",
@@ -186,7 +186,7 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
     async () => {
       await pulumi("config", "rm", "--path", "extensions.packet-dma", "-s", stack);
       await succeed("up", "--stack", stack);
-      expect((await verdicts()).map(({ extension }) => extension)).toEqual([
+      expect((await extensionVerdicts(stack)).map(({ extension }) => extension)).toEqual([
         "fuse-latency",
         "fuse-latency",
         "redis-sockmap",

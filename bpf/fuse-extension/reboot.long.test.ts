@@ -9,11 +9,18 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import type { Verdict } from "../../provisioning/extensions/extension.ts";
 import { buildExtensions } from "../../stacks/local/builder.ts";
 import { sshConfigFile } from "../../stacks/local/paths.ts";
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
-import { changes, onNode, pulumi, removeStack, story, succeed } from "../../tests/support/lab.ts";
+import {
+  changes,
+  extensionVerdicts,
+  onNode,
+  removeStack,
+  story,
+  succeed,
+  upWith,
+} from "../../tests/support/lab.ts";
 
 const stack = `reboot-${process.pid}`;
 const boundMs = 1000;
@@ -166,10 +173,8 @@ describe.each(kernelsAskedFor())("the checker over reboots on %s", (kernel) => {
           `nodes[${index}].memoryMiB=${memoryMiB}`,
         ]),
       ];
-      await succeed("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));
-      const verdicts = JSON.parse(
-        await pulumi("stack", "output", "extensionVerdicts", "--json", "-s", stack),
-      ) as { node: string; verdict: Verdict }[];
+      await upWith(stack, settings);
+      const verdicts = await extensionVerdicts(stack);
       expect(verdicts.map(({ node, verdict }) => [node, verdict.supported])).toEqual([
         ["node1", true],
         ["node2", true],

@@ -83,13 +83,22 @@ export function vmRevision(stack: string, name: string, rebooted = false): numbe
 export async function wasRebooted(stack: string, name: string): Promise<boolean | undefined> {
   const state = vmState(stack, name);
   if (!isRunning(state)) return false;
-  const ssh = ["-F", sshConfigFile(stack, name), "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", name];
-  const { exitCode, stdout } = await execa("ssh", [...ssh, "cat /run/disgrafs/boot 2>/dev/null || true"], {
-    reject: false,
-    timeout: 60_000,
-    stdin: "ignore",
-  });
+  const { exitCode, stdout } = await tell(stack, name, "cat /run/disgrafs/boot 2>/dev/null || true", 30, 60);
   return exitCode === 0 ? stdout.trim() !== state.boot : undefined;
+}
+
+/** Runs one command on a machine that may not answer: does not throw. Seconds for the connection, and for all of it. */
+function tell(stack: string, name: string, command: string, connect: number, limit: number) {
+  const ssh = [
+    "-F",
+    sshConfigFile(stack, name),
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    `ConnectTimeout=${connect}`,
+    name,
+  ];
+  return execa("ssh", [...ssh, command], { reject: false, timeout: limit * 1000, stdin: "ignore" });
 }
 
 /** Starts a machine unless that start has been made already. */
@@ -249,8 +258,7 @@ async function launch(spec: VmSpec, image: Image, accelerator: Accelerator, port
 /** Ends a machine so that its file systems are whole, as its disk is used again; stops it when it does not listen. */
 async function shutDown(stack: string, name: string): Promise<void> {
   const state = vmState(stack, name);
-  const ssh = ["-F", sshConfigFile(stack, name), "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", name];
-  await execa("ssh", [...ssh, "systemctl poweroff"], { reject: false, timeout: 20_000, stdin: "ignore" });
+  await tell(stack, name, "systemctl poweroff", 5, 20);
   if (state) await gone(state.process, 30_000);
   await stopVm(stack, name);
 }

@@ -2,6 +2,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
+import type { Verdict } from "../../provisioning/extensions/extension.ts";
+import type { ExtensionName } from "../../provisioning/extensions/table.ts";
 import { checkout, sshConfigFile } from "../../stacks/local/paths.ts";
 
 export interface Outcome {
@@ -21,6 +23,23 @@ export async function succeed(...args: string[]): Promise<string> {
   if (exitCode !== 0)
     throw new Error(`./lab ${args.join(" ")} ended with ${exitCode}:\n${output.slice(-4000)}`);
   return output;
+}
+
+/** `./lab up` of a stack with settings, each as `name=value`; what it printed. */
+export function upWith(stack: string, settings: readonly string[]): Promise<string> {
+  return succeed("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));
+}
+
+/** One of a stack's output `extensionVerdicts`. */
+export interface ExtensionVerdict {
+  readonly extension: ExtensionName;
+  readonly node: string;
+  readonly verdict: Verdict;
+}
+
+export async function extensionVerdicts(stack: string): Promise<ExtensionVerdict[]> {
+  const output = await pulumi("stack", "output", "extensionVerdicts", "--json", "-s", stack);
+  return JSON.parse(output) as ExtensionVerdict[];
 }
 
 /** Standard output of plain `pulumi`, in the environment that `./lab env` gives. */
