@@ -6,41 +6,57 @@ import * as pulumi from "@pulumi/pulumi";
 import { armExtensions } from "./benchmarks/arms.ts";
 import { Benchmark } from "./benchmarks/benchmark.ts";
 import { port } from "./provisioning/ports.ts";
+import { benchmarkProgram } from "./stacks/benchmarkProgram.ts";
 import { stackConfig } from "./stacks/config.ts";
 import { loadExtensions } from "./stacks/extensions.ts";
-import { lab } from "./stacks/lab.ts";
-import { checkout } from "./stacks/local/paths.ts";
-import { target } from "./stacks/target.ts";
-import { healthOutput, monitoringOutput, nodesOutput, readmeOutput } from "./stacks/outputs.ts";
+import { makeCluster } from "./stacks/cluster.ts";
+import { grafanaFile } from "./stacks/grafana.ts";
+import { makeTarget } from "./stacks/target.ts";
+import {
+  disgrafsOutput,
+  healthOutput,
+  monitoringOutput,
+  nodesOutput,
+  readmeOutput,
+} from "./stacks/outputs.ts";
 import { readSettings } from "./stacks/readSettings.ts";
 
 const settings = readSettings(stackConfig());
 
-const place = target(settings);
-const cluster = lab(settings, place.machines, place.store);
+const grafana = await grafanaFile(settings);
+const target = makeTarget(settings);
+const cluster = makeCluster(settings, target.machines, { store: target.store, grafana });
 
 const ofArms = settings.benchmark === "none" ? [] : armExtensions(settings.benchmarkArms);
-const extensions = loadExtensions(settings.extensions, cluster, `${checkout}bpf`, ofArms);
+const extensions = loadExtensions(settings.extensions, cluster, ofArms);
 
 const benchmark =
   settings.benchmark === "none"
     ? undefined
     : new Benchmark("benchmark", {
         machines: cluster.machines,
+        program: benchmarkProgram(),
         profile: settings.benchmark,
         seed: settings.seed,
         arms: settings.benchmarkArms,
+        rows: settings.benchmarkRows,
+        marginPercent: settings.benchmarkMarginPercent,
+        collector: new URL("./stacks/collectResults.ts", import.meta.url),
         mountPoint: settings.juicefs.mountPoint,
         redis: { host: cluster.redis.host, port: port("redis") },
         clock: settings.clock,
+        disgrafs: settings.disgrafs !== undefined,
         services: cluster.services,
-        cost: place.cost,
+        cost: target.cost,
+        prometheus: cluster.monitoring?.prometheus,
+        onThisComputer: settings.target === "local",
         settings: {
           topology: settings.topology,
           kernel: settings.kernel,
           juicefs: settings.juicefs,
           extensions: extensions.facts,
           monitoring: settings.monitoring,
+          ...(cluster.grafana && { grafana: true }),
         },
         after: [...cluster.up, ...extensions.resources],
       });
@@ -50,9 +66,10 @@ export const mountPoint = cluster.juicefs.mountPoint;
 export const rayAddress = cluster.ray.address;
 export const health = healthOutput(cluster);
 export const monitoring = monitoringOutput(cluster);
+export const disgrafs = disgrafsOutput(cluster);
 export const readme = readmeOutput(cluster);
 export const extensionVerdicts = pulumi.output(extensions.outputs);
-export const targetFacts = place.outputs;
+export const targetFacts = target.outputs;
 // An output that is undefined is warned of; null stands for none.
 export const benchmarkSummary = benchmark?.summary ?? null;
 export const benchmarkRun = benchmark?.run ?? null;

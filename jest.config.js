@@ -1,4 +1,4 @@
-// One project per thing a test needs. `npm test` runs "unit"; `./lab test` runs them all (cli/test/suites.ts).
+// One project per thing a test needs. `npm test` runs "unit"; `./lab test` runs them all (cli/suites/suites.ts).
 //   x.test.ts           nothing but Node: under a minute for all of them
 //   x.sshd.test.ts      a real OpenSSH server on loopback
 //   x.engine.test.ts    a real Pulumi engine (CLI), no VM

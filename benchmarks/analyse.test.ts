@@ -1,8 +1,11 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { analyse } from "./analyse.ts";
-import { controlText, onceText, summaryCsv, writeResults } from "./results.ts";
+import { analyse, isDecided } from "./analyse.ts";
+import { analyseFolder, writeResults } from "./results.ts";
 import { runSchema, type Result } from "./run.ts";
+import { summaryCsv } from "./summaryCsv.ts";
+import { controlText, earlierText, onceText } from "./words.ts";
 import { chartData } from "./report/chartData.ts";
 import { renderReport } from "./report/report.ts";
 import { inventRun, type Invented, type InventedPoint } from "./testdata/rawRun.ts";
@@ -18,7 +21,7 @@ function invent(options: Invented = {}): string {
   return folder;
 }
 
-function resultOf(options: Invented, workload = "metadata", figure = "stat"): Result {
+function resultOf(options: Invented, workload = "metadata", figure = "statHit"): Result {
   const { run } = analyse(join(invent(options), "raw"));
   const found = run.results.find((result) => result.workload === workload && result.figure === figure);
   return found!;
@@ -32,16 +35,90 @@ const spoil =
     return point;
   };
 
+/** Only the metadata workload: ten blocks of all are many files. */
+const onlyMetadata = (point: InventedPoint): InventedPoint | undefined =>
+  point.workload === "metadata" ? point : undefined;
+const fifth = (figure: string, label: string): number =>
+  figure === "statHit" && label === "nocache" ? 200 : 1000;
+
 describe("analyse", () => {
   it("should call a fifth of the rate worse, and add up the rates of the clients", () => {
-    const result = resultOf({
-      rate: (figure, label) => (figure === "stat" && label === "nocache" ? 200 : 1000),
-    });
-    expect(result.verdict).toBe("worse");
+    const result = resultOf({ profile: "course", rate: fifth, point: onlyMetadata });
+    expect(result).toMatchObject({ verdict: "worse", decidedAt: 10, blocks: 10, planned: 10 });
+    expect(result).toMatchObject({ unit: "ops/s", better: "higher", arm: "nocache" });
     expect(result.ratio!.centre).toBeCloseTo(0.2, 2);
     expect(result.baseline! / 2000).toBeCloseTo(1, 1);
-    expect(result).toMatchObject({ blocks: 3, planned: 3, unit: "ops/s", arm: "nocache" });
-    expect(result.ratio!.method).toBe("student");
+    const { low, high, least, most, centre } = result.ratio!;
+    expect([least, low!, centre, high!, most]).toEqual(
+      [least, low!, centre, high!, most].sort((a, b) => a - b),
+    );
+    expect(result.p!.randomisation).toBeLessThan(1e-3);
+    // With 2 % noise, and 2 clients.
+    expect(result.smallestFactor!).toBeGreaterThan(1.01);
+    expect(result.smallestFactor!).toBeLessThan(1.1);
+  });
+
+  it("should say undetermined of noise, with the factor that the run would have called", () => {
+    let turn = 0;
+    const rate = (): number => 1000 * [0.4, 1, 1.9, 0.7, 1.3][turn++ % 5]!;
+    const result = resultOf({ profile: "course", rate, point: onlyMetadata });
+    expect(result).toMatchObject({ verdict: "undetermined", decidedAt: null });
+    expect(result.smallestFactor!).toBeGreaterThan(1.3);
+  });
+
+  it("should give no verdict on three blocks, but the ratio and the range of the blocks", () => {
+    const result = resultOf({ rate: fifth });
+    expect(result).toMatchObject({ verdict: null, decidedAt: null, smallestFactor: null, blocks: 3 });
+    expect(result.ratio).toMatchObject({ low: null, high: null });
+    expect(result.ratio!.most).toBeLessThan(0.25);
+  });
+
+  it("should judge a run with looks by the blocks it has come to, and say when it needs no more", () => {
+    const rows = ["metadata/statHit/nocache"];
+    const until = (last: number, rate: Invented["rate"]) =>
+      analyse(
+        join(
+          invent({
+            profile: "course",
+            rows,
+            rate,
+            point: (point) => (point.block <= last ? onlyMetadata(point) : undefined),
+          }),
+          "raw",
+        ),
+      ).run;
+    const found = until(10, fifth);
+    expect(found).toMatchObject({ look: 10, looks: [10, 15, 20, 30], rows });
+    expect(isDecided(found)).toBe(true);
+    let turn = 0;
+    const noisy = (): number => 1000 * [0.4, 1, 1.9, 0.7, 1.3][turn++ % 5]!;
+    const open = until(13, noisy);
+    expect(open.look).toBe(10);
+    expect(isDecided(open)).toBe(false);
+    expect(isDecided({ ...open, lost: "node lost" })).toBe(true);
+    expect(isDecided({ ...open, look: 30 })).toBe(true);
+  });
+
+  it("should count earlier runs of the same settings beside it, and not those of others", () => {
+    const beside = mkdtempSync(join(tmpdir(), "disgrafs-results-"));
+    folders.push(beside);
+    const place = (name: string, started: string, options: Invented): string => {
+      const folder = join(beside, name);
+      cpSync(invent(options), folder, { recursive: true });
+      const file = join(folder, "raw/facts.json");
+      writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, "utf8")) as object), started }));
+      return folder;
+    };
+    place("first", "2026-11-01T10:00:00Z", { seed: 4 });
+    place("other", "2026-11-02T10:00:00Z", { profile: "attributes", point: () => undefined });
+    place("later", "2026-11-09T10:00:00Z", { seed: 6 });
+    writeFileSync(join(beside, "comparison.html"), "");
+    const own = place("own", "2026-11-03T10:00:00Z", { seed: 5 });
+    const { run } = analyseFolder(own);
+    expect(run.earlierRuns).toEqual([
+      { runId: expect.stringMatching(/^smoke-/) as string, seed: 4, started: "2026-11-01T10:00:00Z" },
+    ]);
+    expect(earlierText(run)[0]).toMatch(/^2nd run of these settings here \(before it: smoke-/);
   });
 
   it("should not mind when all clients begin late, as a single one may", () => {
@@ -50,7 +127,7 @@ describe("analyse", () => {
       return point;
     };
     for (const clients of [["node1", "node2"], ["node1"]]) {
-      expect(resultOf({ clients, point: late }).verdict).toBe("within noise");
+      expect(resultOf({ clients, point: late }).ratio).not.toBeNull();
     }
   });
 
@@ -80,9 +157,11 @@ describe("analyse", () => {
   it("should warn when the control differs between arms", () => {
     const rate = (figure: string, label: string, workload: string): number =>
       workload === "control" && figure === "create" && label === "nocache" ? 200 : 1000;
-    const analysis = analyse(join(invent({ rate }), "raw"));
+    const point = (record: InventedPoint): InventedPoint | undefined =>
+      record.workload === "control" ? record : undefined;
+    const analysis = analyse(join(invent({ profile: "course", rate, point }), "raw"));
     expect(controlText(analysis.run)).toEqual([
-      expect.stringMatching(/^control create is worse in nocache: no arm changes the control/),
+      expect.stringMatching(/^control create is worse in nocache\. No arm changes the control/),
     ]);
     expect(renderReport([analysis])).toContain("control create is worse in nocache");
     const fine = analyse(join(invent(), "raw"));
@@ -92,8 +171,9 @@ describe("analyse", () => {
     expect(renderReport(both)).toContain(`${analysis.run.runId}: control create is worse in nocache`);
   });
 
-  it("should call the same rate within noise", () => {
-    expect(resultOf({}).verdict).toBe("within noise");
+  it("should find no difference where there is none, and almost no noise", () => {
+    const result = resultOf({ profile: "course", noise: 0.001, point: onlyMetadata });
+    expect(result).toMatchObject({ verdict: "no difference", decidedAt: 10 });
   });
 
   it("should say of an arm what ran in the kernel, and how often in the windows that were measured", () => {
@@ -101,7 +181,13 @@ describe("analyse", () => {
     const point = (record: InventedPoint): InventedPoint => {
       if (record.label === "nocache")
         for (const client of Object.values(record.clients))
-          client["proof"] = { before: { script: { count: 5 } }, after: { script: { count: 12, programs } } };
+          for (const [when, count] of [
+            ["before", 5],
+            ["after", 12],
+          ] as const)
+            Object.assign((client["proof"] as Record<string, object>)[when]!, {
+              script: { count, programs },
+            });
       return record;
     };
     const { run } = analyse(join(invent({ point }), "raw"));
@@ -118,8 +204,8 @@ describe("analyse", () => {
     const fine = analyse(join(invent(), "raw")).run;
     expect(fine.results.map(({ workload }) => workload)).not.toContain("redis");
     expect(onceText(fine)).toEqual([
-      "run once, not compared: ray works, walk-warm works, application works, random-read works, " +
-        "juicefs-bench works, redis works",
+      "run once, not compared: ray works, walk-warm works, tagger-warm works, application works, " +
+        "random-read works, juicefs-bench works, redis works",
     ]);
     const point = (record: InventedPoint): InventedPoint => ({
       ...record,
@@ -130,14 +216,8 @@ describe("analyse", () => {
     );
   });
 
-  it("should use the bootstrap when there are ten blocks", () => {
-    const { run } = analyse(
-      join(
-        invent({ profile: "course", point: (point) => (point.workload === "metadata" ? point : undefined) }),
-        "raw",
-      ),
-    );
-    expect(run.results.find(({ workload }) => workload === "metadata")!.ratio!.method).toBe("bootstrap");
+  it("should say of a workload that was never measured that it was not", () => {
+    const { run } = analyse(join(invent({ profile: "course", point: onlyMetadata }), "raw"));
     expect(run.results.find(({ workload }) => workload === "redis")!.verdict).toBe(
       "INVALID(not measured; 10 of 10 blocks)",
     );
@@ -147,7 +227,7 @@ describe("analyse", () => {
     "should give ratios only when a machine is emulated, or may be (%s)",
     (virtualization) => {
       const result = resultOf({ virtualization });
-      expect(result).toMatchObject({ baseline: null, value: null, verdict: "within noise" });
+      expect(result).toMatchObject({ baseline: null, value: null, verdict: null });
       expect(result.ratio).not.toBeNull();
     },
   );
@@ -166,12 +246,12 @@ describe("analyse", () => {
     [
       "stolen CPU time",
       { point: spoil("nocache", stealOn("node2"), [2]) },
-      "INVALID(CPU steal 10.0 % on node2, more than 5 %; 1 of 3 blocks)",
+      "INVALID(node2: CPU steal 10.0 %, more than 5 %; 1 of 3 blocks)",
     ],
     [
       "a client that began late",
       { point: spoil("ttl", (point) => (point.clients["node1"]!["late"] = 1.5), [1]) },
-      "INVALID(node1 began 1.5 s after the first: the clients did not run together; 1 of 3 blocks)",
+      "INVALID(node1 began 1.5 s after the first, in a window of 1.0 s: the clients did not run together; 1 of 3 blocks)",
     ],
     [
       "a client that is missing",
@@ -179,9 +259,9 @@ describe("analyse", () => {
       "INVALID(no answer from node2; 3 of 3 blocks)",
     ],
     [
-      "a noise floor that is missing",
+      "a second turn of the baseline that is missing",
       { point: spoil("ttl-again", (point) => (point.invalid = "node lost: node2")) },
-      "INVALID(no noise floor: node lost: node2; 3 of 3 blocks)",
+      "INVALID(node lost: node2; 3 of 3 blocks)",
     ],
     [
       "a run that was lost",
@@ -220,7 +300,7 @@ describe("analyse", () => {
     writeFileSync(file, text.slice(0, text.lastIndexOf('"disk"')));
     const analysis = analyse(join(folder, "raw"));
     const { run } = analysis;
-    expect(run.results.find(({ workload }) => workload === "random-read")!.verdict).toBe("within noise");
+    expect(run.results.find(({ workload }) => workload === "random-read")!.ratio).not.toBeNull();
     expect(
       run.points.map(({ iostatGaps }) => iostatGaps).filter((gaps) => Object.keys(gaps).length > 0),
     ).toEqual([
@@ -246,6 +326,35 @@ describe("analyse", () => {
     });
   });
 
+  it("should have the facts of every boot in which the run measured, the last one first", () => {
+    const folder = invent();
+    const file = join(folder, "raw/facts.json");
+    const facts = JSON.parse(readFileSync(file, "utf8")) as { clients: Record<string, { bootId: string }> };
+    const before = structuredClone(facts.clients);
+    before["node2"]!.bootId = "99999999-2222-3333-4444-555555555555";
+    writeFileSync(
+      file,
+      JSON.stringify({ ...facts, starts: [{ clients: before }, { clients: facts.clients }] }),
+    );
+    const { run } = analyse(join(folder, "raw"));
+    expect(run.machines.map(({ name, bootId }) => `${name} ${bootId.slice(0, 2)}`)).toEqual([
+      "node1 11",
+      "node2 11",
+      "node2 99",
+    ]);
+  });
+
+  it("should put runs of different work in rows of their own, and say how they differ", () => {
+    const [small, large] = (["smoke", "course"] as const).map((profile) =>
+      analyse(join(invent({ profile, point: onlyMetadata }), "raw")),
+    );
+    const text = renderReport([small!, large!]);
+    const rows = text.match(/<th scope="row">\s*metadata stat, hit.*?<\/th>/gs) ?? [];
+    expect(rows).toHaveLength(2);
+    for (const row of rows) expect(row).toMatch(/<small>files \d+, /);
+    expect(renderReport([small!, small!]).match(/<th scope="row">\s*metadata stat, hit/g)).toHaveLength(1);
+  });
+
   it("should say what the volume was made of, and read a run that did not record it", () => {
     const raw = join(invent(), "raw");
     expect(analyse(raw).run.services).toEqual({});
@@ -262,7 +371,7 @@ describe("analyse", () => {
   it("should say which file another version wrote", () => {
     const folder = invent();
     const file = join(folder, "raw/plan.json");
-    writeFileSync(file, readFileSync(file, "utf8").replace('"version":1', '"version":2'));
+    writeFileSync(file, readFileSync(file, "utf8").replace('"version":2', '"version":1'));
     expect(() => analyse(join(folder, "raw"))).toThrow(
       `${file} was not written by this version of disgrafs-lab`,
     );
@@ -304,7 +413,10 @@ describe("writeResults", () => {
     const good = resultOf({});
     const lines = summaryCsv([result, good]).split("\r\n");
     expect(lines[0]).toMatch(/^workload,figure,arm,unit,better,baseline,value,ratio,low,high/);
-    expect(lines[1]).toMatch(/,"INVALID\(it said ""no"", twice; 3 of 3 blocks\)"$/);
+    expect(lines[1]).toMatch(/,"INVALID\(it said ""no"", twice; 3 of 3 blocks\)",$/);
     expect(lines[2]!.split(",")[7]).toBe(String(good.ratio!.centre));
+    expect(lines.every((line) => line === "" || line.includes('""') || line.split(",").length === 21)).toBe(
+      true,
+    );
   });
 });

@@ -1,16 +1,39 @@
-/** From the raw files of a run to its verdicts: run.json. Pure but for reading; the same files give the same result. */
-import { readRaw, type RawRun } from "./raw.ts";
-import { runSchema, runVersion, type Point, type Result, type Run } from "./run.ts";
-import { difference, fewestBlocks, interval, median, noiseFloor, type Interval } from "./statistics.ts";
+/** Analyses the raw files of a run into its verdicts: run.json. Pure except for reading: the same files give the same result. */
+import { analysisHash } from "./analysisHash.ts";
 import type { Plan } from "./plan.ts";
+import { readRaw, type RawRun } from "./raw.ts";
+import { rowName, runSchema, runVersion, type Point, type Result, type Run } from "./run.ts";
+import {
+  contrasts,
+  hodgesLehmann,
+  median,
+  noiseFloor,
+  randomisationTest,
+  signedRankTest,
+  studentTest,
+  type Sides,
+  type Trio,
+} from "./statistics.ts";
+import {
+  decide,
+  fewestBlocks,
+  guardLevel,
+  levels,
+  smallestFactor,
+  type Decision,
+  type Rules,
+} from "./verdicts.ts";
 
 export interface Analysis {
   readonly run: Run;
   readonly raw: RawRun;
 }
 
-/** Analyse the raw files in a folder (`results/<runId>/raw`). */
-export function analyse(folder: string): Analysis {
+/**
+ * Analyse the raw files in a folder (`results/<runId>/raw`).
+ * @param earlierRuns what is known of other runs with the same settings
+ */
+export function analyse(folder: string, earlierRuns: Run["earlierRuns"] = []): Analysis {
   const raw = readRaw(folder);
   const { plan, end, lab } = raw;
   const points = raw.points.map(({ point }) => point);
@@ -19,6 +42,7 @@ export function analyse(folder: string): Analysis {
     plan.clock === "instructions" ||
     raw.machines.some(({ virtualization }) => virtualization === null || virtualization === "qemu");
   const lost = end ? end.lost : "the run has not ended";
+  const look = lookReached(plan, points);
   const run: Run = {
     version: runVersion,
     runId: plan.runId,
@@ -27,13 +51,19 @@ export function analyse(folder: string): Analysis {
     settingsHash: plan.settingsHash,
     settings: plan.settings,
     ...lab,
+    analysis: { hash: analysisHash(), levels: { ...levels, guard: guardLevel } },
+    earlierRuns,
+    looks: plan.looks,
+    look,
+    rows: plan.rows,
+    marginPercent: plan.marginPercent,
     started: raw.started,
     ended: end?.ended ?? null,
     seconds: end?.seconds ?? null,
     lost,
     clock: plan.clock,
     emulated,
-    machines: [...raw.machines],
+    machines: [...raw.machines, ...raw.earlierBoots],
     baseline: plan.baseline,
     repeat: plan.repeat,
     arms: plan.arms.map(({ name, title }) => ({ name, title, ...proofOf(name, raw.points) })),
@@ -49,6 +79,19 @@ export function analyse(folder: string): Analysis {
     points,
   };
   return { run: runSchema.parse(run), raw };
+}
+
+/** Whether a run needs no more blocks: all rows that were asked for have a verdict, or there is no later look. */
+export function isDecided({ rows, results: all, look, looks, lost }: Run): boolean {
+  if (lost !== null || look === looks.at(-1)) return true;
+  const open = all.filter((result) => rows.includes(rowName(result)) && result.verdict === "undetermined");
+  return open.length === 0;
+}
+
+/** The last look whose blocks have been measured; the first when the run did not come so far. */
+function lookReached({ looks }: Plan, points: readonly Point[]): number {
+  const last = Math.max(0, ...points.map(({ block }) => block));
+  return looks.findLast((blocks) => blocks <= last) ?? looks[0] ?? 0;
 }
 
 /** What proves that an arm was in force: its programs, and how often they ran. */
@@ -71,48 +114,83 @@ export function results(
   emulated: boolean,
   lost: string | null,
 ): Result[] {
-  const arms = plan.arms.map(({ name }) => name).filter((name) => name !== plan.baseline);
   const compared = plan.workloads.filter(({ once }) => !once);
-  const rows = compared.flatMap((workload) =>
-    Object.entries(workload.figures).flatMap(([figure, facts]) =>
-      arms.map((arm) => ({ workload: workload.name, figure, facts, arm })),
+  const arms = plan.arms.map(({ name }) => name).filter((name) => name !== plan.baseline);
+  const rows = compared.flatMap(({ name: workload, figures }) =>
+    Object.entries(figures).flatMap(([figure, { title, unit, better }]) =>
+      arms.map((arm) => ({ workload, figure, title, arm, unit, better })),
     ),
   );
-  return rows.map(({ workload, figure, facts, arm }, index) => {
-    const seed = plan.seed * 7919 + index;
-    const paired = pair(plan, points, workload, figure, arm, lost);
-    const repeat = pair(plan, points, workload, figure, plan.repeat, lost);
-    const common = {
-      workload,
-      figure,
-      title: facts.title,
-      arm,
-      unit: facts.unit,
-      better: facts.better,
-      blocks: paired.ratios.length,
-      planned: paired.planned,
-    };
-    const reason = paired.invalid ?? (repeat.invalid && `no noise floor: ${repeat.invalid}`);
-    if (reason !== undefined)
+  const find = finder(points);
+  const reached = lookReached(plan, points);
+  const rules: Rules = {
+    looks: plan.looks,
+    rows: rows.length,
+    marginFactor: 1 + plan.marginPercent / 100,
+  };
+  const taken = (row: (typeof rows)[number], look: number): Taken => take(plan, find, row, look, lost);
+  const decisions = decide(
+    rules,
+    rows.map((row) => (look) => {
+      const { trios, invalid } = taken(row, look);
+      return invalid === undefined ? trios : undefined;
+    }),
+    plan.looks.indexOf(reached) + 1,
+  );
+  return rows.map((row, index) => {
+    const { trios, planned, invalid } = taken(row, reached);
+    const common = { ...row, blocks: trios.length, planned };
+    const decision = decisions[index] ?? { call: null, look: null };
+    if (invalid !== undefined)
       return {
         ...common,
-        baseline: null,
-        value: null,
-        ratio: null,
-        noise: null,
-        verdict: `INVALID(${brief(reason)})`,
+        ...{ baseline: null, value: null, ratio: null, noise: null, p: null, smallestFactor: null },
+        verdict: `INVALID(${brief(invalid)})`,
+        decidedAt: null,
       };
-    const logs = interval(paired.ratios, seed);
-    const floor = noiseFloor(interval(repeat.ratios, seed));
+    const floor = noiseFloor(trios);
     return {
       ...common,
-      baseline: emulated ? null : median(paired.baselines),
-      value: emulated ? null : median(paired.values),
-      ratio: asRatio(logs),
-      noise: Math.exp(floor),
-      verdict: difference(logs, floor, facts.better),
+      baseline: emulated
+        ? null
+        : median(trios.map(({ baselines: [first, second] }) => Math.exp((first + second) / 2))),
+      value: emulated ? null : median(trios.map(({ arm }) => Math.exp(arm))),
+      ratio: ratioOf(trios),
+      noise: Number.isFinite(floor) ? Math.exp(floor) : null,
+      p: pValues(trios),
+      smallestFactor: smallestFactor(trios, rules, reached) ?? null,
+      verdict: plan.looks.every((blocks) => blocks < fewestBlocks) ? null : word(decision, row.better),
+      decidedAt: decision.look,
     };
   });
+}
+
+function word({ call }: Decision, better: Result["better"]): Result["verdict"] {
+  if (call === null) return "undetermined";
+  if (call === "same") return "no difference";
+  return call === better ? "better" : "worse";
+}
+
+function ratioOf(trios: readonly Trio[]): NonNullable<Result["ratio"]> {
+  const logs = contrasts(trios);
+  const { centre, low, high } = hodgesLehmann(logs);
+  const known = Number.isFinite(low);
+  return {
+    centre: Math.exp(centre),
+    low: known ? Math.exp(low) : null,
+    high: known ? Math.exp(high) : null,
+    least: Math.exp(Math.min(...logs)),
+    most: Math.exp(Math.max(...logs)),
+  };
+}
+
+function pValues(trios: readonly Trio[]): Result["p"] {
+  const twoSided = ({ above, below }: Sides): number => Math.min(1, 2 * Math.min(above, below));
+  return {
+    randomisation: twoSided(randomisationTest(trios)),
+    student: twoSided(studentTest(contrasts(trios))),
+    signedRank: twoSided(signedRankTest(contrasts(trios))),
+  };
 }
 
 const longestReason = 240;
@@ -123,46 +201,53 @@ function brief(reason: string): string {
   return line.length <= longestReason ? line : `${line.slice(0, longestReason - 60)} ... ${line.slice(-55)}`;
 }
 
-function asRatio({ centre, low, high, method }: Interval): Result["ratio"] {
-  return { centre: Math.exp(centre), low: Math.exp(low), high: Math.exp(high), method };
+/** Only what is above 0 has a logarithm. */
+function isRate(value: number | undefined): value is number {
+  return value !== undefined && value > 0;
 }
 
-interface Paired {
-  readonly ratios: readonly number[];
-  readonly baselines: readonly number[];
-  readonly values: readonly number[];
+type Find = (block: number, label: string, workload: string) => Point | undefined;
+
+function finder(points: readonly Point[]): Find {
+  const key = (block: number, label: string, workload: string): string => `${block} ${label} ${workload}`;
+  const index = new Map(points.map((point) => [key(point.block, point.label, point.workload), point]));
+  return (block, label, workload) => index.get(key(block, label, workload));
+}
+
+interface Taken {
+  readonly trios: readonly Trio[];
+  /** Blocks up to the look. */
   readonly planned: number;
   readonly invalid?: string;
 }
 
-/** Values of a figure in the baseline and under a label, block by block, with the log of their ratio. */
-function pair(
+/** Logs of a row's figure, block by block up to a look, or the reason why there are too few. */
+function take(
   plan: Plan,
-  points: readonly Point[],
-  workload: string,
-  figure: string,
-  label: string,
+  find: Find,
+  { workload, figure, arm }: Pick<Result, "workload" | "figure" | "arm">,
+  look: number,
   lost: string | null,
-): Paired {
-  const blocks = plan.blocks.filter(({ warmUp }) => !warmUp);
-  const find = (block: number, wanted: string): Point | undefined =>
-    points.find((point) => point.block === block && point.label === wanted && point.workload === workload);
-  const baselines: number[] = [];
-  const values: number[] = [];
+): Taken {
+  const blocks = plan.blocks.filter(({ index, warmUp }) => !warmUp && index <= look);
+  const trios: Trio[] = [];
   const reasons: string[] = [];
   for (const { index } of blocks) {
-    const [base, other] = [find(index, plan.baseline), find(index, label)];
-    const [from, to] = [base?.figures[figure], other?.figures[figure]];
-    if (from !== undefined && to !== undefined) {
-      baselines.push(from);
-      values.push(to);
-    } else reasons.push(base?.invalid ?? other?.invalid ?? (lost ? `not measured: ${lost}` : "not measured"));
+    const turns = [arm, plan.baseline, plan.repeat].map((label) => find(index, label, workload));
+    const [own, first, second] = turns.map((point) => point?.figures[figure]);
+    if (isRate(own) && isRate(first) && isRate(second))
+      trios.push({ arm: Math.log(own), baselines: [Math.log(first), Math.log(second)] });
+    else {
+      const said = turns.find((point) => point?.invalid)?.invalid;
+      const zero = turns.find((point) => point?.figures[figure] === 0)?.label;
+      const missing = lost === null ? "not measured" : `not measured: ${lost}`;
+      reasons.push(said ?? (zero === undefined ? missing : `${figure} is 0 in ${zero}`));
+    }
   }
-  const ratios = values.map((value, index) => Math.log(value / (baselines[index] ?? Number.NaN)));
   const tooMany = reasons.length > blocks.length * plan.limits.invalidShare;
   const invalid =
-    tooMany || ratios.length < fewestBlocks
+    tooMany || trios.length < 2
       ? `${reasons[0] ?? "too few blocks"}; ${reasons.length} of ${blocks.length} blocks`
       : undefined;
-  return { ratios, baselines, values, planned: blocks.length, ...(invalid ? { invalid } : {}) };
+  return { trios, planned: blocks.length, ...(invalid === undefined ? {} : { invalid }) };
 }

@@ -3,7 +3,7 @@
  * (how the volume is mounted) and, where that is not enough, a script on the node that enables, disables and proves it.
  * To add one, see docs/benchmarks.md.
  */
-import type { ExtensionName } from "../provisioning/extensions/table.ts";
+import type { ExtensionName } from "../bpf/table.ts";
 
 /** JuiceFS's kernel cache times in seconds: attributes, file entries, directory entries. */
 export interface CacheTimes {
@@ -28,6 +28,8 @@ export interface ArmFacts {
   readonly extension?: ExtensionName;
   /** Not part of a run unless the setting benchmarkArms names it. */
   readonly optional?: true;
+  /** It changes lookups on the data disk and not the mount: for the profile `lookups` alone. */
+  readonly lookups?: true;
 }
 
 const oneSecond: CacheTimes = { attr: 1, entry: 1, dirEntry: 1 };
@@ -42,6 +44,12 @@ function unit(extension: ExtensionName, title: string): ArmFacts & { readonly op
 /** An arm of the FUSE extension (docs/fuse-extension.md): its agent in one mode. */
 function fuse(mode: string, caches: CacheTimes, title: string): ArmFacts & { readonly optional: true } {
   return { title, caches, script: ["fuse.sh", mode], extension: "fuse", optional: true };
+}
+
+/** An arm of lookups on the data disk (docs/storage-chain.md): a door in one mode, or one of its rivals. */
+function lookups(way: string, title: string, extension?: "storage-chain") {
+  const arm = { title, caches: oneSecond, script: ["chain.sh", way], optional: true, lookups: true } as const;
+  return extension === undefined ? arm : { ...arm, extension };
 }
 
 export const arms = {
@@ -73,6 +81,16 @@ export const arms = {
     none,
     "cache times 0, and the kernel answers while Redis tells of every change",
   ),
+  "fuse-read": fuse(
+    "read",
+    oneSecond,
+    "defaults, and the kernel reads what the node's block cache has; attributes as fuse-lease, up to 1 s older",
+  ),
+  "fuse-lease-read": fuse(
+    "lease-read",
+    none,
+    "fuse-lease, and the kernel reads what the node's block cache has",
+  ),
   "fuse-off": fuse(
     "off",
     oneSecond,
@@ -87,6 +105,22 @@ export const arms = {
     ...unit("redis-sockmap", "defaults, with Redis connections inside a node spliced by eBPF"),
     script: ["redisSockmap.sh"],
   },
+  monitoring: {
+    title: "defaults, with the client's exporters running and asked by Prometheus: what watching costs",
+    caches: oneSecond,
+    script: ["monitoring.sh"],
+    optional: true,
+  },
+  "chain-wq": lookups("wq", "a lookup is one read; a worker asks for the next node", "storage-chain"),
+  "chain-poll": lookups(
+    "poll",
+    "a lookup is one polled read; the poller asks for the next node",
+    "storage-chain",
+  ),
+  "chain-irq": lookups("irq", "a lookup is one read; the interrupt asks for the next node", "storage-chain"),
+  "dm-pread": lookups("dm-pread", "pread through a linear device: device-mapper's own cost", "storage-chain"),
+  "io-uring": lookups("io-uring", "a read for each node, by io_uring, also one at a time"),
+  "io-uring-poll": lookups("io-uring-poll", "a polled read for each node, by io_uring: chain-poll's rival"),
 } as const satisfies Record<string, ArmFacts>;
 
 export type ArmName = keyof typeof arms;

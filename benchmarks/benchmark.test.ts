@@ -10,11 +10,14 @@ interface Registered {
 }
 
 const registered: Registered[] = [];
+/** What steps print, by name. */
+const answers: Record<string, string> = {};
 
 await pulumi.runtime.setMocks({
   newResource: ({ type, name, inputs }: Registered) => {
     registered.push({ type, name, inputs });
-    return { id: `${name}-id`, state: { ...inputs, stdout: "[]" } };
+    const plain = name.endsWith("-host") ? '{"load":[3]}' : '{"decided":true,"results":[]}';
+    return { id: `${name}-id`, state: { ...inputs, stdout: answers[name] ?? plain } };
   },
   call: ({ inputs }) => inputs as Record<string, unknown>,
 });
@@ -44,7 +47,15 @@ const machines = [
   machine("node1", ["client", "ray-head"], "10.77.0.11"),
   machine("node2", ["client", "ray-worker"], "10.77.0.12"),
 ];
-const common = { machines, seed: 1, mountPoint: "/mnt/jfs", settings: { topology: "course" }, after: [] };
+const common = {
+  machines,
+  program: import.meta.dirname,
+  seed: 1,
+  mountPoint: "/mnt/jfs",
+  settings: { topology: "course" },
+  collector: new URL("../stacks/collectResults.ts", import.meta.url),
+  after: [],
+};
 
 function value<T>(output: pulumi.Output<T>): Promise<T> {
   return new Promise((resolve) => output.apply(resolve));
@@ -70,15 +81,17 @@ describe("Benchmark", () => {
     await value(benchmark.run);
   });
 
-  it("should put the runner on the clients, the cache socket on the others, and the rest on the Ray head", () => {
+  it("should put the runner on the clients, a socket that answers on the others, and the rest on the Ray head", () => {
     expect(ofType("command:remote:CopyToRemote")).toEqual([
       "benchmark-arms-node1",
       "benchmark-arms-node2",
       "benchmark-disgrafs_benchmark-node1",
       "benchmark-disgrafs_benchmark-node2",
+      "benchmark-program-node1",
+      "benchmark-program-node2",
     ]);
     expect(ofType("command:remote:Command")).toEqual([
-      "benchmark-caches-meta",
+      "benchmark-answer-meta",
       "benchmark-plan",
       "benchmark-run-1",
       "benchmark-run-2",
@@ -113,7 +126,7 @@ describe("Benchmark", () => {
 
   it("should keep the way to log in out of the command line of the collector", () => {
     const { create, stdin, logging } = commandNamed("benchmark-results");
-    expect(create).toMatch(/collect\.ts'?$/);
+    expect(create).toMatch(/collectResults\.ts'?$/);
     expect(create).not.toContain("private key");
     expect(JSON.stringify(stdin)).toContain("private key");
     expect(logging).toBe("stderr");
@@ -146,6 +159,45 @@ describe("Benchmark", () => {
     expect(JSON.stringify(commandNamed("services-results")["stdin"])).toContain(
       JSON.stringify(JSON.stringify({ redis: "8.0.2", "object store": "SeaweedFS 4.03" })).slice(2, -2),
     );
+  });
+
+  it("should measure to a look, ask whether that is enough, and only end the run when it is", async () => {
+    answers["looked-results-10"] = '{"decided":false,"results":[]}';
+    answers["looked-results-15"] = '{"decided":true,"results":[]}';
+    const looked = new Benchmark("looked", {
+      ...common,
+      profile: "course",
+      rows: ["metadata/statHit"],
+      redis: { host: "h", port: 1 },
+    });
+    await value(looked.summary);
+    const names = registered.map(({ name }) => name).filter((name) => name.startsWith("looked-results"));
+    expect(names).toEqual(["looked-results-10", "looked-results-15", "looked-results-20", "looked-results"]);
+    const goals = [
+      ...new Set(
+        registered.flatMap(({ type, name, inputs }) => {
+          if (!type.startsWith("command:remote:Command") || !name.startsWith("looked-run-")) return [];
+          const words = /'?(?:more|last)'? '?(\d+)'? '?(pause|end)'?/.exec(inputs["stdin"] as string);
+          return [`${words?.[1]} ${words?.[2]}`];
+        }),
+      ),
+    ];
+    expect(goals).toEqual(["10 pause", "15 pause", "15 end"]);
+  });
+
+  it("should tell the collector what this computer did before the run, where the machines are its own", async () => {
+    const own = new Benchmark("own", {
+      ...common,
+      onThisComputer: true,
+      profile: "smoke",
+      redis: { host: "h", port: 1 },
+    });
+    await value(own.summary);
+    expect(commandNamed("own-host")["create"]).toMatch(/host\.ts'?$/);
+    expect(JSON.stringify(commandNamed("own-results")["stdin"])).toContain(
+      JSON.stringify(JSON.stringify({ host: { load: [3] } })).slice(2, -2),
+    );
+    expect(ofType("command:local:Command")).not.toContain("benchmark-host");
   });
 
   it("should refuse a lab without a Ray head or without clients", () => {

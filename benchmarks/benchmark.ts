@@ -13,13 +13,17 @@ import { port } from "../provisioning/ports.ts";
 import { RemoteFiles, RemoteStep } from "../provisioning/remote.ts";
 import { quote } from "../provisioning/shell.ts";
 import type { ArmName } from "./arms.ts";
-import { buildPlan, limitSeconds, type Plan } from "./plan.ts";
+import type { Collected } from "./collect.ts";
+import type { HostState } from "./host.ts";
+import { buildPlan, limitSeconds, looksOf, type Plan } from "./plan.ts";
 import type { Result } from "./run.ts";
 import type { Profile } from "./workloads.ts";
 
 export interface BenchmarkArgs {
   /** All machines of the lab. The first `ray-head` runs the driver; the `client`s run the workloads. */
   readonly machines: readonly Machine[];
+  /** Folder on this computer with the program `loops`, built for the clients. */
+  readonly program: pulumi.Input<string>;
   readonly profile: Profile;
   /** Order of the arms and resampling; another seed is another run. */
   readonly seed: number;
@@ -29,14 +33,26 @@ export interface BenchmarkArgs {
   readonly redis: { readonly host: pulumi.Input<string>; readonly port: number };
   /** Default: the arms of the table that are not optional. The baseline is always in it. */
   readonly arms?: readonly ArmName[];
+  /** Rows of the verdict table that the run shall decide, if it takes more blocks. */
+  readonly rows?: readonly string[];
+  /** Differences smaller than this do not matter. */
+  readonly marginPercent?: number;
+  /** Program that fetches the raw files and analyses them; stacks/collectResults.ts. */
+  readonly collector: URL;
   /** `instructions` when the VMs run with QEMU's -icount. */
   readonly clock?: "wall" | "instructions";
   /** Settings of the lab that a result depends on (topology, kernel, JuiceFS options): no secrets. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** The lab has DisGraFS. */
+  readonly disgrafs?: boolean;
   /** What the volume is made of besides JuiceFS, with versions, for the record. */
   readonly services?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Of a lab that is paid for: when it began and USD an hour, for the record of what it had used. */
   readonly cost?: pulumi.Input<Cost>;
+  /** The machines are virtual ones of this computer: what it does meanwhile is part of the record. */
+  readonly onThisComputer?: boolean;
+  /** Prometheus on the private network, where the lab is watched: its metrics of the run's time are kept. */
+  readonly prometheus?: pulumi.Input<string>;
   /** What must be ready before: the steps that check the mounts and that all Ray nodes are alive. */
   readonly after: readonly pulumi.Resource[];
 }
@@ -80,33 +96,32 @@ export class Benchmark extends pulumi.ComponentResource {
 
     const plan = planOf(args, clients);
     const runId = plan.apply((value) => value.runId);
+    const after = { parent: this, dependsOn: [...args.after] };
     const files = [...new Set([head, ...clients])].flatMap((machine) =>
-      (["disgrafs_benchmark", "arms"] as const).map(
-        (folder) =>
-          new RemoteFiles(
-            `${name}-${folder}-${machine.name}`,
-            {
-              machine,
-              source: fileURLToPath(
-                new URL(folder === "arms" ? "./arms/" : `./runner/${folder}/`, import.meta.url),
-              ),
-              path: `${installed}/${folder}`,
-            },
-            { parent: this, dependsOn: [...args.after] },
-          ),
-      ),
+      (["disgrafs_benchmark", "arms"] as const).map((folder) => {
+        const source = fileURLToPath(
+          new URL(folder === "arms" ? "./arms/" : `./runner/${folder}/`, import.meta.url),
+        );
+        const path = `${installed}/${folder}`;
+        return new RemoteFiles(`${name}-${folder}-${machine.name}`, { machine, source, path }, after);
+      }),
     );
-    const droppers = args.machines.filter(dropsCaches).map(
+    const programs = clients.map((machine) => {
+      const source = pulumi.interpolate`${args.program}/`;
+      const path = `${installed}/bin`;
+      return new RemoteFiles(`${name}-program-${machine.name}`, { machine, source, path }, after);
+    });
+    const others = args.machines.filter(servesClients).map(
       (machine) =>
         new RemoteStep(
-          `${name}-caches-${machine.name}`,
+          `${name}-answer-${machine.name}`,
           {
             machine,
             run: {
-              file: new URL("./nodes/dropCaches.sh", import.meta.url),
+              file: new URL("./nodes/answer.sh", import.meta.url),
               args: [machine.privateAddress, String(port("benchmarkCaches"))],
             },
-            undo: { file: new URL("./nodes/keepCaches.sh", import.meta.url) },
+            undo: { file: new URL("./nodes/noAnswer.sh", import.meta.url) },
           },
           { parent: this, dependsOn: [...args.after] },
         ),
@@ -121,30 +136,12 @@ export class Benchmark extends pulumi.ComponentResource {
         },
         undo: { file: new URL("./nodes/stop.sh", import.meta.url), args: [runId] },
       },
-      { parent: this, dependsOn: [...files, ...droppers, ...args.after] },
+      { parent: this, dependsOn: [...files, ...programs, ...others, ...args.after] },
     );
-    const follow = followRun(name, head, args, runId, this, place);
-    const collected = new local.Command(
-      `${name}-results`,
-      {
-        create: collectCommand,
-        stdin: pulumi.secret(
-          pulumi.jsonStringify({
-            runId,
-            connection: head.connection,
-            become: head.become,
-            stack: pulumi.getStack(),
-            services: args.services ?? {},
-            ...(args.cost !== undefined && { cost: args.cost }),
-          }),
-        ),
-        triggers: [runId],
-        logging: local.Logging.Stderr,
-        addPreviousOutputInEnv: false,
-      },
-      { parent: this, dependsOn: [follow] },
-    );
-    this.summary = pulumi.unsecret(collected.stdout).apply((text) => JSON.parse(text) as Result[]);
+    const before = args.onThisComputer ? hostCommand(name, runId, this, place) : undefined;
+    const host = before?.stdout.apply((text) => JSON.parse(text) as HostState);
+    const collected = measure(name, head, { ...args, host }, runId, this, before ?? place);
+    this.summary = collected.apply(({ results }) => [...results]);
     this.run = plan.apply(({ runId: id, settingsHash, seed }) => ({
       id,
       path: `results/${id}`,
@@ -155,43 +152,157 @@ export class Benchmark extends pulumi.ComponentResource {
   }
 }
 
-const collectCommand = [process.execPath, fileURLToPath(new URL("./collect.ts", import.meta.url))]
-  .map(quote)
-  .join(" ");
+/** What this computer does right before the run. */
+function hostCommand(
+  name: string,
+  runId: pulumi.Output<string>,
+  parent: pulumi.Resource,
+  after: pulumi.Resource,
+): local.Command {
+  const file = fileURLToPath(new URL("./host.ts", import.meta.url));
+  return new local.Command(
+    `${name}-host`,
+    {
+      create: [process.execPath, "--disable-warning=ExperimentalWarning", file].map(quote).join(" "),
+      triggers: [runId],
+      logging: local.Logging.Stderr,
+      addPreviousOutputInEnv: false,
+    },
+    { parent, dependsOn: [after] },
+  );
+}
 
-/** The steps that start (or resume) the run and wait for its end: one after the other, each for a bounded time. */
-function followRun(
+/** What the steps of a run need. */
+interface MeasureArgs extends BenchmarkArgs {
+  /** What this computer did before the run, where the machines are its own. */
+  readonly host: pulumi.Output<HostState> | undefined;
+}
+
+/**
+ * The run, look by look: steps that start it (or resume it) and wait for it, then one that fetches and analyses what there
+ * is. When that needs no more blocks, the steps after it only end the run.
+ */
+function measure(
   name: string,
   machine: Machine,
-  { profile, arms, clock }: BenchmarkArgs,
+  args: MeasureArgs,
   runId: pulumi.Output<string>,
   parent: pulumi.Resource,
   first: pulumi.Resource,
-): pulumi.Resource {
-  const count = Math.ceil(limitSeconds(profile, arms) / followSeconds);
+): pulumi.Output<Collected> {
+  const { profile, arms, rows } = args;
+  const looks = looksOf(profile, rows);
+  const last = looks.at(-1) ?? 0;
+  const seconds = limitSeconds(profile, arms, rows);
   let previous = first;
-  for (let number = 1; number <= count; number++) {
-    const step = new RemoteStep(
-      `${name}-run-${number}`,
-      {
+  let number = 0;
+  let target = pulumi.output<Goal>({ block: 0, then: "pause" });
+  let collected = pulumi.output<Collected>({ decided: false, results: [] });
+  for (const [index, look] of looks.entries()) {
+    const share = (look - (looks[index - 1] ?? 0)) / last;
+    const next: Goal = { block: look, then: look === last ? "end" : "pause" };
+    target = pulumi
+      .all([target, collected])
+      .apply(([{ block }, { decided }]): Goal => (decided ? { block, then: "end" } : next));
+    const count = Math.ceil((seconds * share) / followSeconds);
+    for (let part = 1; part <= count; part++)
+      previous = followStep(
+        `${name}-run-${++number}`,
         machine,
-        run: {
-          file: new URL("./nodes/follow.sh", import.meta.url),
-          args: [runId, String(followSeconds - 60), number === count ? "last" : "more"],
-        },
-        // The script's seconds are the machine's.
-        timeoutSeconds: followSeconds * (clock === "instructions" ? slowestClock : 1),
-      },
-      { parent, dependsOn: [previous] },
+        args,
+        runId,
+        target,
+        part === count,
+        parent,
+        previous,
+      );
+    const step = collectStep(
+      `${name}-results${look === last ? "" : `-${look}`}`,
+      machine,
+      args,
+      runId,
+      parent,
+      previous,
     );
+    collected = pulumi.unsecret(step.stdout).apply((text) => JSON.parse(text) as Collected);
     previous = step;
   }
-  return previous;
+  return collected;
+}
+
+/** What follow.sh is told: the block to come to, and whether the run waits for more there or is at its end. */
+interface Goal {
+  readonly block: number;
+  readonly then: "pause" | "end";
+}
+
+/** A step that starts or resumes the run, and follows it for a bounded time. */
+function followStep(
+  name: string,
+  machine: Machine,
+  { clock }: BenchmarkArgs,
+  runId: pulumi.Output<string>,
+  target: pulumi.Output<Goal>,
+  last: boolean,
+  parent: pulumi.Resource,
+  after: pulumi.Resource,
+): RemoteStep {
+  return new RemoteStep(
+    name,
+    {
+      machine,
+      run: {
+        file: new URL("./nodes/follow.sh", import.meta.url),
+        args: [
+          runId,
+          String(followSeconds - 60),
+          last ? "last" : "more",
+          target.apply(({ block }) => String(block)),
+          target.apply(({ then }) => then),
+        ],
+      },
+      // The script's seconds are the machine's.
+      timeoutSeconds: followSeconds * (clock === "instructions" ? slowestClock : 1),
+    },
+    { parent, dependsOn: [after] },
+  );
+}
+
+function collectStep(
+  name: string,
+  head: Machine,
+  args: MeasureArgs,
+  runId: pulumi.Output<string>,
+  parent: pulumi.Resource,
+  after: pulumi.Resource,
+): local.Command {
+  return new local.Command(
+    name,
+    {
+      create: [process.execPath, fileURLToPath(args.collector)].map(quote).join(" "),
+      stdin: pulumi.secret(
+        pulumi.jsonStringify({
+          runId,
+          connection: head.connection,
+          become: head.become,
+          stack: pulumi.getStack(),
+          services: args.services ?? {},
+          ...(args.cost !== undefined && { cost: args.cost }),
+          ...(args.prometheus !== undefined && { prometheus: args.prometheus }),
+          ...(args.host && { host: args.host }),
+        }),
+      ),
+      triggers: [runId],
+      logging: local.Logging.Stderr,
+      addPreviousOutputInEnv: false,
+    },
+    { parent, dependsOn: [after] },
+  );
 }
 
 function planOf(args: BenchmarkArgs, clients: readonly Machine[]): pulumi.Output<Plan> {
-  const { profile, seed, mountPoint, arms, redis, clock = "wall" } = args;
-  const others = args.machines.filter(dropsCaches);
+  const { profile, seed, mountPoint, arms, redis, rows, marginPercent, disgrafs, clock = "wall" } = args;
+  const others = args.machines.filter(servesClients);
   return pulumi
     .all([
       redis.host,
@@ -203,6 +314,9 @@ function planOf(args: BenchmarkArgs, clients: readonly Machine[]): pulumi.Output
         profile,
         seed,
         arms,
+        rows,
+        marginPercent,
+        disgrafs,
         mountPoint,
         clock,
         cacheDroppers,
@@ -215,17 +329,17 @@ function planOf(args: BenchmarkArgs, clients: readonly Machine[]): pulumi.Output
 }
 
 /** A node that serves clients but is none: the runner reaches it only through a socket. */
-function dropsCaches({ roles }: Machine): boolean {
+function servesClients({ roles }: Machine): boolean {
   return !roles.includes("client") && (roles.includes("meta") || roles.includes("objects"));
 }
 
 /** Hash of what runs on the nodes: figures taken by another version of it are not mixed with new ones. */
 function runnerHash(): string {
   const hash = createHash("sha256");
-  for (const folder of ["./runner/disgrafs_benchmark/", "./arms/"]) {
+  for (const folder of ["./runner/disgrafs_benchmark/", "./arms/", "./loops/"]) {
     const path = fileURLToPath(new URL(folder, import.meta.url));
     for (const file of readdirSync(path)
-      .filter((entry) => /\.(py|sh)$/.test(entry))
+      .filter((entry) => /\.(py|sh|c)$/.test(entry))
       .sort())
       hash
         .update(file)

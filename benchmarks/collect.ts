@@ -1,21 +1,25 @@
 /**
- * Fetches the raw files of a finished run from the Ray head and analyses them here. Run by the Benchmark component as
- * `node collect.ts`, with what it needs (a secret: how to log in) as JSON on standard input; prints the verdict table
- * as JSON. Safe to repeat: the files are fetched beside the old ones and take their place.
+ * Fetches the raw files of a run from the Ray head and analyses them here. Safe to repeat: the files are fetched beside
+ * the old ones and take their place. `stacks/collectResults.ts` is the program around it.
  */
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { execa } from "execa";
+import type { ClientChannel } from "ssh2";
 import { z } from "zod";
 import { readConnection } from "../plugins/command/ssh/connection.ts";
 import { Pool } from "../plugins/command/ssh/pool.ts";
 import { quote } from "../provisioning/shell.ts";
-import { usage } from "../stacks/aws/cost.ts";
-import { checkoutState } from "../stacks/checkoutState.ts";
-import { resultsFolder, summaryText, write, writeResults } from "./results.ts";
+import { isDecided } from "./analyse.ts";
+import { hostStateSchema } from "./host.ts";
+import { metricsFile, metricsOf, metricsScript } from "./metrics.ts";
+import type { LabFacts } from "./raw.ts";
+import { resultsFolder, write, writeResults } from "./results.ts";
+import type { Result } from "./run.ts";
+import { kindOf, kinds, kindText } from "./words.ts";
 
-const requestSchema = z.strictObject({
+export const requestSchema = z.strictObject({
   runId: z.string().regex(/^[a-z]+-[0-9a-f]{12}$/),
   connection: z.record(z.string(), z.json()),
   become: z.string(),
@@ -26,43 +30,91 @@ const requestSchema = z.strictObject({
   cost: z
     .strictObject({ created: z.string(), perHour: z.union([z.number(), z.literal("unknown")]) })
     .optional(),
+  /** Address of Prometheus as the head reaches it, where the lab is watched. */
+  prometheus: z.url().optional(),
+  /** What this computer did before the run, where the machines are its own. */
+  host: hostStateSchema.optional(),
 });
+export type CollectRequest = z.infer<typeof requestSchema>;
+
+/** What the steps after it, and the stack's outputs, are told. */
+export interface Collected {
+  /** No more blocks are needed. */
+  readonly decided: boolean;
+  readonly results: readonly Result[];
+}
 
 /** Longest time for the files to arrive. */
 const minutes = 15;
 
-const request = requestSchema.parse(JSON.parse(await text(process.stdin)));
-const folder = join(resultsFolder, request.runId);
-const raw = join(folder, "raw");
-const fresh = join(folder, "raw.new");
-rmSync(fresh, { recursive: true, force: true });
-mkdirSync(fresh, { recursive: true });
-await fetchFiles(request, fresh);
-const used = request.cost && usage(request.cost.perHour, new Date(request.cost.created), new Date());
-write(
-  join(fresh, "lab.json"),
-  JSON.stringify({
-    stack: request.stack,
-    services: request.services,
-    usage: used ?? null,
-    ...checkoutState(),
-  }),
-);
-// Whenever this is killed, a whole copy is there.
-const old = join(folder, "raw.old");
-rmSync(old, { recursive: true, force: true });
-if (existsSync(raw)) renameSync(raw, old);
-renameSync(fresh, raw);
-rmSync(old, { recursive: true, force: true });
-const run = writeResults(folder);
-process.stderr.write(`${summaryText(run)}\nreport: results/${request.runId}/report.html\n`);
-process.stdout.write(JSON.stringify(run.results));
+/** @param lab facts of the lab at this moment, kept beside the raw files */
+export async function collect(request: CollectRequest, lab: LabFacts): Promise<Collected> {
+  const folder = join(resultsFolder, request.runId);
+  const raw = join(folder, "raw");
+  const fresh = join(folder, "raw.new");
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true });
+  await fetchFiles(request, fresh);
+  write(join(fresh, "lab.json"), JSON.stringify(lab));
+  // Whenever this is killed, a whole copy is there.
+  const old = join(folder, "raw.old");
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(raw)) renameSync(raw, old);
+  renameSync(fresh, raw);
+  rmSync(old, { recursive: true, force: true });
+  await keepMetrics(request, folder);
+  const run = writeResults(folder);
+  const counts = kinds.flatMap((kind) => {
+    const count = run.results.filter((result) => kindOf(result) === kind).length;
+    return count > 0 ? [`${count} ${kindText(kind, run)}`] : [];
+  });
+  process.stderr.write(`after ${run.look} blocks: ${counts.join(", ")}\n`);
+  return { decided: isDecided(run), results: run.results };
+}
+
+/** The metrics of the run's time, beside its raw files. A run is whole without them, so that a failure is only said. */
+async function keepMetrics(request: CollectRequest, folder: string): Promise<void> {
+  const { prometheus } = request;
+  if (prometheus === undefined) return;
+  try {
+    const seconds = (name: string, key: string): number | undefined => {
+      const file = join(folder, "raw", name);
+      if (!existsSync(file)) return undefined;
+      return Date.parse((JSON.parse(readFileSync(file, "utf8")) as Record<string, string>)[key] ?? "") / 1000;
+    };
+    const [start, end = Date.now() / 1000] = [seconds("facts.json", "started"), seconds("end.json", "ended")];
+    if (start === undefined) return;
+    // A little before and after, for what a rate looks back on.
+    const window = { start: Math.floor(start) - 30, end: Math.ceil(end) + 10 };
+    const printed = await onHead(request, "bash -s", async ({ channel }) => {
+      channel.end(metricsScript(prometheus, window));
+      return await text(channel);
+    });
+    write(join(folder, metricsFile), JSON.stringify(metricsOf(printed, window)));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`the metrics of the run's time could not be kept: ${reason}\n`);
+  }
+}
 
 /** Stream a tar of the run's folder from the head into a local folder. */
-async function fetchFiles(
-  { runId, connection, become }: z.infer<typeof requestSchema>,
-  into: string,
-): Promise<void> {
+async function fetchFiles(request: CollectRequest, into: string): Promise<void> {
+  const source = `/var/lib/disgrafs/benchmarks/${request.runId}`;
+  const command = `tar --create --gzip --exclude=*.new --directory=${quote(source)} .`;
+  await onHead(request, command, async ({ channel, signal }) => {
+    await execa("tar", ["--extract", "--gzip", `--directory=${into}`], {
+      input: channel,
+      cancelSignal: signal,
+    });
+  });
+}
+
+/** Runs a command on the head as root, and what `use` makes of its output; throws when it fails there. */
+async function onHead<T>(
+  { connection, become }: CollectRequest,
+  command: string,
+  use: (running: { channel: ClientChannel; signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
   const quiet = (): void => undefined;
   const log = {
     info: quiet,
@@ -72,22 +124,18 @@ async function fetchFiles(
   };
   const signal = AbortSignal.timeout(minutes * 60_000);
   const pool = new Pool();
-  const source = `/var/lib/disgrafs/benchmarks/${runId}`;
-  const command = `${become}tar --create --gzip --exclude=*.new --directory=${quote(source)} .`;
   try {
-    await pool.use(readConnection(connection), { signal, log }, async (session) => {
-      const { channel } = await session.exec(command, {}, signal);
+    return await pool.use(readConnection(connection), { signal, log }, async (session) => {
+      const { channel } = await session.exec(`${become}${command}`, {}, signal);
       const errors = text(channel.stderr);
       // "close" without an "exit" before it: the connection was lost.
       const status = new Promise<number | null>((resolve) =>
         channel.once("exit", resolve).once("close", () => resolve(null)),
       );
-      await execa("tar", ["--extract", "--gzip", `--directory=${into}`], {
-        input: channel,
-        cancelSignal: signal,
-      });
+      const result = await use({ channel, signal });
       if ((await status) !== 0)
-        throw new Error(`the raw files could not be read on the head: ${await errors}`);
+        throw new Error(`the files of the run could not be read on the head: ${await errors}`);
+      return result;
     });
   } finally {
     pool.close();

@@ -1,6 +1,6 @@
-/** Histograms of latencies: they can be added up, which percentiles cannot. */
+/** Histograms of latencies: unlike percentiles, they can be added up. */
 
-/** Counts by latency in nanoseconds: the lower bound of a bucket, or the value that a program gives for it. */
+/** Counts by latency in nanoseconds: the middle of a bucket. */
 export type Histogram = ReadonlyMap<number, number>;
 
 export function merge(histograms: Iterable<Histogram>): Histogram {
@@ -41,4 +41,18 @@ export function distribution(histogram: Histogram): [number, number][] {
 /** A histogram from JSON: keys are nanoseconds as text. */
 export function fromRecord(record: Readonly<Record<string, number>>): Histogram {
   return new Map(Object.entries(record).map(([value, count]) => [Number(value), count]));
+}
+
+/** Significant bits that the runner keeps of a latency (KEPT_BITS in runner/disgrafs_benchmark/histogram.py). */
+const keptBits = 4;
+
+/** From the lower bounds of the runner's buckets to their middles, which are at most a sixteenth off. (fio gives middles.) */
+export function bucketMiddles(lowerBounds: Histogram): Histogram {
+  return new Map(
+    [...lowerBounds].map(([lower, count]) => {
+      const bits = lower < 1 ? 0 : Math.floor(Math.log2(lower)) + 1;
+      const width = 2 ** Math.max(0, bits - keptBits);
+      return [lower + (width - 1) / 2, count];
+    }),
+  );
 }

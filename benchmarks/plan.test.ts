@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { armExtensions, armNames, baselineArm, defaultArms, repeatLabel, type ArmName } from "./arms.ts";
-import { buildBlocks, buildPlan, planSchema, pointCount, type PlanSettings } from "./plan.ts";
+import { buildBlocks, buildPlan, fits, planSchema, pointCount, type PlanSettings } from "./plan.ts";
+import { tableRows } from "./rows.ts";
 import { examplePlan, exampleSettings as settings } from "./testdata/examplePlan.ts";
-import { profileNames, profiles, workloadNames, workloads, workloadsOf } from "./workloads.ts";
+import { profileNames, profiles, workloadNames, workloads, workloadsOf, type Profile } from "./workloads.ts";
+import { fewestOperations } from "./parsers/measurement.ts";
 
 describe("buildBlocks", () => {
   const anyProfile = fc.constantFrom(...profileNames);
@@ -40,6 +42,14 @@ describe("buildBlocks", () => {
       ),
     );
     expect(orders.size).toBe(6);
+  });
+
+  it("should put each arm in the middle of a block on average, and so the baselines, after ten blocks", () => {
+    const blocks = buildBlocks("course", armNames, 9).slice(1);
+    for (const label of [...armNames, repeatLabel]) {
+      const places = blocks.map(({ slots }) => slots.findIndex((slot) => slot.label === label));
+      expect(places.reduce((sum, place) => sum + place, 0) / blocks.length).toBe(armNames.length / 2);
+    }
   });
 });
 
@@ -89,12 +99,55 @@ describe("buildPlan", () => {
     );
   });
 
+  it("should refuse an arm that does not change what the profile measures, and name those that do", () => {
+    expect(() => buildPlan({ ...settings, profile: "lookups", arms: ["nocache", "chain-wq"] })).toThrow(
+      "the profile lookups cannot measure nocache: its arms are ttl, chain-wq, chain-poll, chain-irq, dm-pread",
+    );
+    expect(() => buildPlan({ ...settings, arms: ["chain-irq"] })).toThrow("smoke cannot measure chain-irq");
+    expect(buildPlan({ ...settings, profile: "lookups" }).arms.map(({ name }) => name)).toEqual([
+      "ttl",
+      "chain-wq",
+      "chain-poll",
+      "io-uring-poll",
+    ]);
+  });
+
+  it("should look once at a run that names no rows, and until 30 blocks at one that does", () => {
+    const once = buildPlan({ ...settings, profile: "course" });
+    expect(once).toMatchObject({ looks: [10], rows: [], marginPercent: 5 });
+    expect(once.blocks).toHaveLength(11);
+    const rows = ["metadata/statHit", "control/*/nocache"];
+    const until = buildPlan({ ...settings, profile: "course", rows, marginPercent: 2 });
+    expect(until).toMatchObject({ looks: [10, 15, 20, 30], marginPercent: 2 });
+    expect(until.rows).toContain("metadata/statHit/nocache");
+    expect(until.rows).not.toContain("metadata/openHit/nocache");
+    expect(until.blocks).toHaveLength(31);
+    expect(until.limitSeconds).toBe(3 * once.limitSeconds);
+    expect(until.runId).not.toBe(once.runId);
+  });
+
+  it("should refuse rows that the table does not have, and rows of a profile without verdicts", () => {
+    expect(() => buildPlan({ ...settings, profile: "course", rows: ["metadata/statHit/ttl-long"] })).toThrow(
+      /^no row of the verdict table is called "metadata\/statHit\/ttl-long"; .*metadata\/statHit\/nocache/,
+    );
+    expect(() => buildPlan({ ...settings, rows: ["metadata"] })).toThrow(
+      "the profile smoke gives no verdicts",
+    );
+  });
+
   it("should ask for a count from an arm with an extension, and from no other", () => {
-    const plan = buildPlan({ ...settings, arms: armNames });
-    expect(plan.arms.filter(({ counted }) => counted).map(({ name }) => name)).toEqual([
+    const of = (profile: Profile): ArmName[] => armNames.filter((name) => fits(name, profile));
+    const plan = buildPlan({ ...settings, arms: of("smoke") });
+    const lookups = buildPlan({ ...settings, profile: "lookups", arms: of("lookups") });
+    const counted = (own: typeof plan): string[] =>
+      own.arms.flatMap((arm) => (arm.counted ? [arm.name] : []));
+    expect(counted(lookups)).toEqual(["chain-wq", "chain-poll", "chain-irq", "dm-pread"]);
+    expect(counted(plan)).toEqual([
       "fuse-notify",
       "fuse-ttl",
       "fuse-lease",
+      "fuse-read",
+      "fuse-lease-read",
       "fuse-off",
       "fuse-latency",
       "packet-dma",
@@ -117,18 +170,32 @@ describe("buildPlan", () => {
 });
 
 describe("the workload table", () => {
-  it("should have a control in every profile, and every workload in the paper", () => {
+  it("should have a control in every profile, and every workload of the volume in the paper", () => {
     for (const profile of profileNames) {
-      expect(workloadsOf(profile).filter((name) => "control" in workloads[name])).toEqual(["control"]);
+      expect(workloadsOf(profile, true).filter((name) => "control" in workloads[name])).toEqual(["control"]);
     }
-    expect(workloadsOf("paper")).toEqual(workloadNames);
+    expect(workloadsOf("paper", true)).toEqual(workloadNames.filter((name) => name !== "lookup"));
+    expect(workloadsOf("lookups", true)).toEqual(["lookup", "control"]);
   });
 
-  it("should have every kind of workload in smoke, which compares some and runs the others once", () => {
+  it("should have the tagging workload only where DisGraFS is", () => {
+    for (const profile of ["smoke", "course", "paper"] as const) {
+      const names = (disgrafs?: boolean): string[] =>
+        buildPlan({ ...settings, profile, ...(disgrafs === undefined ? {} : { disgrafs }) }).workloads.map(
+          ({ name }) => name,
+        );
+      expect(names()).toEqual(names(true).filter((name) => name !== "tagging"));
+      expect(names(true)).toContain("tagging");
+    }
+    expect(tableRows("course", ["nocache"], false)).not.toContain("tagging/tagged/nocache");
+    expect(tableRows("course", ["nocache"], true)).toContain("tagging/tagged/nocache");
+  });
+
+  it("should have every kind of workload of the volume in smoke, which compares some and runs the others once", () => {
     const kinds = (names: readonly (keyof typeof workloads)[]): string[] => [
       ...new Set(names.map((name) => workloads[name].kind)),
     ];
-    expect(kinds(workloadsOf("smoke")).sort()).toEqual(kinds(workloadNames).sort());
+    expect(kinds(workloadsOf("smoke", true)).sort()).toEqual(kinds(workloadsOf("paper", true)).sort());
     const { workloads: planned } = buildPlan(settings);
     expect(planned.filter(({ once }) => !once).map(({ name }) => name)).toEqual(["metadata", "control"]);
   });
@@ -136,6 +203,7 @@ describe("the workload table", () => {
   it("should read and write in course and paper: sequential, random and mixed, with and without O_DIRECT", () => {
     for (const profile of ["course", "paper"] as const) {
       const jobs = buildPlan({ ...settings, profile }).workloads.filter(({ kind }) => kind === "fio");
+      expect(jobs.filter(({ parameters }) => !(Number(parameters["seconds"]) > 0))).toEqual([]);
       expect(
         jobs.map(({ parameters }) => `${String(parameters["rw"])} ${String(parameters["direct"])}`).sort(),
       ).toEqual(
@@ -146,17 +214,34 @@ describe("the workload table", () => {
     }
   });
 
-  it("should leave at least three of course's ten minutes to mounts and starts", () => {
+  it("should leave at least three of course's twelve minutes to mounts and starts", () => {
     const plan = buildPlan({ ...settings, profile: "course" });
-    // As window_seconds in the runner has it; what a warm workload does before its window takes as long again.
-    const phases: Record<string, number> = { metadata: 6, walk: 2, application: 2, redis: 2 };
-    const windows = plan.workloads.map(({ kind, caches, parameters }) => {
-      const each = Number(parameters["phaseSeconds"] ?? parameters["seconds"]) * (phases[kind] ?? 1);
-      return each * (caches === "warm" && kind !== "fio" ? 2 : 1);
+    // As window_seconds in the runner has it, and the rest until what was asked for has expired (1.1 s).
+    const windows = plan.workloads.map(({ kind, place, parameters }) => {
+      const phase = Number(parameters["phaseSeconds"] ?? parameters["seconds"]);
+      if (kind === "metadata")
+        return place === "mount" ? 8 * phase + Math.max(0, 1.1 - 3 * phase) : 3 * phase;
+      if (kind === "walk") return 4 * phase + 1.1;
+      return phase * (kind === "application" || kind === "redis" ? 2 : 1);
     });
     const turns = plan.blocks.reduce((sum, { slots }) => sum + slots.length, 0);
     const perTurn = windows.reduce((sum, each) => sum + each, 0);
-    expect((turns * perTurn) / 60).toBeLessThan(profiles.course.expectedMinutes - 3 + 0.2);
+    expect((turns * perTurn) / 60).toBeLessThan(profiles.course.expectedMinutes - 3);
+  });
+
+  it("should give every file system benchmark that is compared the work of a figure", () => {
+    const benches = profileNames.flatMap((profile) =>
+      buildPlan({ ...settings, profile }).workloads.filter(
+        ({ kind, once }) => kind === "juicefs-bench" && !once,
+      ),
+    );
+    expect(benches.length).toBeGreaterThan(0);
+    for (const { parameters } of benches) {
+      expect(Number(parameters["smallFiles"]) * Number(parameters["threads"])).toBeGreaterThanOrEqual(
+        fewestOperations,
+      );
+      expect(parameters["bigFileMiB"]).toBeGreaterThanOrEqual(fewestOperations);
+    }
   });
 
   it("should have at least ten blocks outside of smoke", () => {

@@ -12,7 +12,7 @@ import {
   type ArmFacts,
   type ArmName,
 } from "./arms.ts";
-import { digest } from "../provisioning/remote.ts";
+import { digest } from "../provisioning/digest.ts";
 import {
   profileNames,
   profiles,
@@ -21,10 +21,20 @@ import {
   type Profile,
   type WorkloadFacts,
 } from "./workloads.ts";
-import { seeded, shuffled } from "./random.ts";
+import { balancedOrders } from "./order.ts";
+import { seeded } from "./random.ts";
+import { matchRows, tableRows } from "./rows.ts";
 
-/** Version of the plan's and the raw files' layout: a run of another version is refused, not guessed at. */
-export const planVersion = 1;
+/**
+ * Version of the plan's and the raw files' layout: a run of another version is refused, not guessed at.
+ * 2: looks, rows, margin; the order of arms is balanced.
+ */
+export const planVersion = 2;
+
+/** Numbers of blocks after which a run is looked at that goes on until the rows asked for are decided. */
+export const looksUntilDecided = [10, 15, 20, 30] as const;
+/** Differences smaller than this do not matter, percent, unless the setting says otherwise. */
+export const defaultMarginPercent = 5;
 
 /** Limits past which a point is INVALID. */
 export const limits = {
@@ -32,6 +42,10 @@ export const limits = {
   stealPercent: 5,
   /** A client that began later than the first by more than this share of the window did not run together with it. */
   lateShare: 0.5,
+  /** A workload that was warmed longer ago than this before its window is not warm in the same way in every arm. */
+  gapSeconds: 0.5,
+  /** A block with a longer pause between two of its points was not taken in one stretch. */
+  pauseSeconds: 600,
   /** Share of blocks that may lack a valid pair of points before the verdict is INVALID. */
   invalidShare: 0.2,
 } as const;
@@ -49,7 +63,7 @@ const workloadSchema = z.strictObject({
   kind: z.string(),
   measures: z.string(),
   caches: z.enum(["cold", "warm", "as-is"]),
-  place: z.enum(["mount", "local-disk", "network"]),
+  place: z.enum(["mount", "local-disk", "network", "data-disk"]),
   control: z.boolean(),
   /** Run in the warm-up alone, without a verdict. */
   once: z.boolean(),
@@ -63,7 +77,7 @@ const armSchema = z.strictObject({
   environment: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string().regex(/^[^\n"\\]*$/)),
   /** File in benchmarks/arms/ and its first arguments. */
   script: z.array(z.string()).min(1).nullable(),
-  /** The script's count must grow in each window on the mount: it counts the runs of an extension. */
+  /** The script's count must grow in each window on the mount or the data disk: it counts the runs of an extension. */
   counted: z.boolean(),
 });
 
@@ -74,18 +88,45 @@ export const planSchema = z.strictObject({
   profile: z.enum(profileNames),
   seed: z.int().nonnegative(),
   settingsHash: z.string(),
-  /** Settings of the lab that the result depends on, for the reader of the report. */
-  settings: z.record(z.string(), z.unknown()),
+  settings: z
+    .record(z.string(), z.unknown())
+    .describe("Settings of the lab that the result depends on, for the reader of the report."),
   clock: z.enum(["wall", "instructions"]),
-  /** Names of the client nodes; each has the Ray resource `client_<name>`. */
-  clients: z.array(z.string()).min(1),
+  clients: z
+    .array(z.string())
+    .min(1)
+    .describe("Names of the client nodes; each has the Ray resource `client_<name>`."),
   mountPoint: z.string(),
   redis: z.strictObject({ host: z.string(), port: z.int() }),
-  /** Addresses of nodes that are no clients and drop their caches when asked (see benchmarks/nodes/). */
-  cacheDroppers: z.array(z.string()),
-  limits: z.strictObject({ stealPercent: z.number(), lateShare: z.number(), invalidShare: z.number() }),
+  cacheDroppers: z
+    .array(z.string())
+    .describe(
+      "Addresses of nodes that are no clients: they drop their caches and say how they are when asked (benchmarks/nodes/).",
+    ),
+  limits: z.strictObject({
+    stealPercent: z.number(),
+    lateShare: z.number(),
+    gapSeconds: z.number(),
+    pauseSeconds: z.number(),
+    invalidShare: z.number(),
+  }),
   expectedSeconds: z.number(),
   limitSeconds: z.number(),
+  looks: z
+    .array(z.int().positive())
+    .min(1)
+    .describe(
+      "Numbers of blocks after which the run is analysed; it ends at the first that decides all of `rows`, or the last.",
+    ),
+  rows: z
+    .array(z.string())
+    .describe(
+      "Rows of the verdict table that were asked for, WORKLOAD/FIGURE/ARM; empty: the run has one look, at its end.",
+    ),
+  marginPercent: z
+    .number()
+    .positive()
+    .describe("Ratios within this many percent of 1 are no difference that matters."),
   baseline: z.string(),
   repeat: z.string(),
   arms: z.array(armSchema).min(1),
@@ -105,44 +146,70 @@ export interface PlanSettings {
   readonly redis: { readonly host: string; readonly port: number };
   readonly cacheDroppers: readonly string[];
   readonly clock: "wall" | "instructions";
+  /** The lab has DisGraFS: its workload is in the plan. */
+  readonly disgrafs?: boolean;
+  /** Patterns of the rows (rows.ts) that the run shall decide, if it takes more blocks. */
+  readonly rows?: readonly string[];
+  readonly marginPercent?: number;
   /** What else the result depends on: goes into the settings hash, and to the report. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Identity of the machines: another cluster is another run, even with the same settings. */
   readonly machineIds: readonly string[];
 }
 
-/** Blocks of a run: every arm once and the baseline twice, in an order of its own in each block. Pure. */
-export function buildBlocks(profile: Profile, armsIn: readonly ArmName[], seed: number): Block[] {
-  const facts = profiles[profile];
+/** Blocks of a run: every arm once and the baseline twice, in a balanced order that the seed decides. Pure. */
+export function buildBlocks(
+  profile: Profile,
+  armsIn: readonly ArmName[],
+  seed: number,
+  count: number = profiles[profile].blocks,
+): Block[] {
   const random = seeded(seed);
   const slots = [
     { label: baselineArm as string, arm: baselineArm },
     { label: repeatLabel, arm: baselineArm },
     ...armsIn.filter((arm) => arm !== baselineArm).map((arm) => ({ label: arm, arm })),
   ];
-  const warmUp = facts.warmUp === "all" ? shuffled(slots, random) : slots.slice(0, 1);
-  const counted = Array.from({ length: facts.blocks }, (_, index) => ({
-    index: index + 1,
-    warmUp: false,
-    slots: shuffled(slots, random),
-  }));
-  return [{ index: 0, warmUp: true, slots: warmUp }, ...counted];
+  const orders = balancedOrders(slots, count, random);
+  const warmUp = profiles[profile].warmUp === "all" ? orders[0] : undefined;
+  return [
+    { index: 0, warmUp: true, slots: warmUp ?? slots.slice(0, 1) },
+    ...orders.map((order, index) => ({ index: index + 1, warmUp: false, slots: order })),
+  ];
+}
+
+/**
+ * When a run is looked at. Only one that names rows is looked at more than once: its level is spent over the looks.
+ * @throws Error when rows are named for a profile that gives no verdicts
+ */
+export function looksOf(profile: Profile, rows: readonly string[] = []): readonly number[] {
+  const { blocks } = profiles[profile];
+  if (rows.length === 0) return [blocks];
+  if (blocks < looksUntilDecided[0])
+    throw new Error(
+      `the profile ${profile} gives no verdicts, so no rows can be asked of it; choose another profile`,
+    );
+  return looksUntilDecided;
 }
 
 /** The whole plan. Pure: the same settings give the same plan to the letter. */
 export function buildPlan(settings: PlanSettings): Plan {
-  const { profile, seed } = settings;
-  const chosen = withBaseline(settings.arms ?? defaultArms);
+  const { profile, seed, disgrafs = false } = settings;
+  const chosen = withBaseline(armsFor(profile, settings.arms));
+  const looks = looksOf(profile, settings.rows);
   const planned = {
     profile,
     clock: settings.clock,
     clients: [...settings.clients],
     mountPoint: settings.mountPoint,
     limits,
+    looks: [...looks],
+    rows: matchRows(tableRows(profile, chosen, disgrafs), settings.rows ?? []),
+    marginPercent: settings.marginPercent ?? defaultMarginPercent,
     baseline: baselineArm,
     repeat: repeatLabel,
     arms: chosen.map((name) => plannedArm(name, arms[name])),
-    workloads: workloadsOf(profile).map((name) => plannedWorkload(name, workloads[name], profile)),
+    workloads: workloadsOf(profile, disgrafs).map((name) => plannedWorkload(name, workloads[name], profile)),
     settings: settings.settings,
   };
   const settingsHash = digest([JSON.stringify({ version: planVersion, ...planned })]);
@@ -155,20 +222,49 @@ export function buildPlan(settings: PlanSettings): Plan {
     ...planned,
     redis: settings.redis,
     cacheDroppers: [...settings.cacheDroppers],
-    expectedSeconds: Math.round(profiles[profile].expectedMinutes * 60 * longer(chosen)),
-    limitSeconds: limitSeconds(profile, chosen),
-    blocks: buildBlocks(profile, chosen, seed),
+    expectedSeconds: Math.round(profiles[profile].expectedMinutes * 60 * longer(profile, chosen, looks)),
+    limitSeconds: limitSeconds(profile, chosen, settings.rows),
+    blocks: buildBlocks(profile, chosen, seed, looks.at(-1)),
   } satisfies Plan);
 }
 
-/** Seconds after which a run is given up. A profile's limit is for the default arms; more arms are given more. */
-export function limitSeconds(profile: Profile, names: readonly ArmName[] = defaultArms): number {
-  return Math.round(profiles[profile].limitMinutes * 60 * longer(withBaseline(names)));
+/** Seconds after which a run is given up: the profile's limit, and more for more arms or blocks. */
+export function limitSeconds(
+  profile: Profile,
+  names: readonly ArmName[] = defaultArms,
+  rows: readonly string[] = [],
+): number {
+  const times = longer(profile, withBaseline(names), looksOf(profile, rows));
+  return Math.round(profiles[profile].limitMinutes * 60 * times);
 }
 
-/** How many times as long a block is as with the default arms, of which the baseline takes two turns; at least once. */
-function longer(chosen: readonly ArmName[]): number {
-  return Math.max(1, (chosen.length + 1) / (defaultArms.length + 1));
+/** How many times as long a run is as the profile with the default arms; at least once. The baseline has two turns. */
+function longer(profile: Profile, chosen: readonly ArmName[], looks: readonly number[]): number {
+  const block = Math.max(1, (chosen.length + 1) / (defaultArms.length + 1));
+  return (block * Math.max(...looks)) / profiles[profile].blocks;
+}
+
+/**
+ * The arms of a run: those asked for, or where that is the default of all profiles, the profile's own.
+ * @throws Error when one does not change what the profile measures
+ */
+export function armsFor(profile: Profile, asked: readonly ArmName[] = defaultArms): readonly ArmName[] {
+  if (profile === "lookups" && asked.join() === defaultArms.join()) return lookupsArms;
+  const unfit = asked.filter((arm) => !fits(arm, profile));
+  if (unfit.length === 0) return asked;
+  throw new Error(
+    `the profile ${profile} cannot measure ${unfit.join(", ")}: ` +
+      `its arms are ${armNames.filter((arm) => fits(arm, profile)).join(", ")}`,
+  );
+}
+
+/** Each mode that is safe, and the rival of the one that polls. */
+const lookupsArms: readonly ArmName[] = [baselineArm, "chain-wq", "chain-poll", "io-uring-poll"];
+
+/** Whether an arm changes what a profile measures. The baseline changes nothing. */
+export function fits(arm: ArmName, profile: Profile): boolean {
+  const { lookups }: ArmFacts = arms[arm];
+  return arm === baselineArm || (lookups === true) === (profile === "lookups");
 }
 
 /** Arms in the table's order, the baseline with them. */

@@ -2,23 +2,30 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { hostSchema } from "./host.ts";
 import { merge, type Histogram } from "./histogram.ts";
 import { parseFio } from "./parsers/fio.ts";
 import { parseIostat, type Iostat } from "./parsers/iostat.ts";
 import { InvalidOutput } from "./parsers/json.ts";
 import { parseJuicefsBench } from "./parsers/juicefsBench.ts";
 import { parseLoops, parseRay } from "./parsers/loops.ts";
-import type { Measurement, Measurements } from "./parsers/measurement.ts";
+import { parseTagging } from "./parsers/tagging.ts";
+import { enough, type Measurement, type Measurements } from "./parsers/measurement.ts";
 import { planSchema, type Plan } from "./plan.ts";
 import {
-  machineSchema,
-  programSchema,
-  servicesSchema,
-  usageSchema,
-  type Machine,
-  type Point,
-  type Program,
-} from "./run.ts";
+  contradictions,
+  countOf,
+  largest,
+  misplaced,
+  neighbourFacts,
+  recordSchema,
+  requestsOf,
+  stealPercent,
+  unfit,
+  type Client,
+  type PointRecord,
+} from "./record.ts";
+import { machineSchema, servicesSchema, usageSchema, type Machine, type Point, type Program } from "./run.ts";
 
 /** Raw files that are missing or not those of a run: the message says which and what to do. */
 export class UnreadableRun extends Error {}
@@ -36,40 +43,21 @@ export interface RawPoint {
 export interface RawRun {
   readonly plan: Plan;
   readonly machines: readonly Machine[];
+  /** The clients in boots before the last, when the run went on after one. */
+  readonly earlierBoots: readonly Machine[];
   readonly started: string;
   readonly end: z.infer<typeof endSchema> | undefined;
   readonly lab: z.infer<typeof labSchema>;
   readonly points: readonly RawPoint[];
 }
 
-const counters = z.object({
-  cpuTicks: z.number(),
-  stealTicks: z.number().nullable(),
-  pressure: z.record(z.string(), z.number().nullable()),
+const clientsSchema = z.record(z.string(), z.looseObject({}));
+const factsSchema = z.object({
+  started: z.string(),
+  clients: clientsSchema,
+  /** Each start of the run, which may be another boot. */
+  starts: z.array(z.object({ clients: clientsSchema })).default([]),
 });
-const proof = z.object({
-  script: z.object({ count: z.int().nullable(), programs: z.array(programSchema).default([]) }).optional(),
-});
-const clientSchema = z.object({
-  late: z.number().optional(),
-  seconds: z.number().optional(),
-  invalid: z.string().optional(),
-  counters: z.object({ before: counters, after: counters }).optional(),
-  proof: z.object({ before: proof, after: proof }).optional(),
-});
-type Client = z.infer<typeof clientSchema>;
-const pointFileSchema = z.object({
-  version: z.literal(1),
-  block: z.int(),
-  slot: z.int(),
-  label: z.string(),
-  arm: z.string(),
-  workload: z.string(),
-  windowStart: z.string().nullable(),
-  invalid: z.string().nullable(),
-  clients: z.record(z.string(), clientSchema),
-});
-const factsSchema = z.object({ started: z.string(), clients: z.record(z.string(), z.looseObject({})) });
 const endSchema = z.object({ ended: z.string(), lost: z.string().nullable(), seconds: z.number() });
 /** Written beside the raw files when they are fetched. */
 export const labSchema = z.object({
@@ -78,24 +66,50 @@ export const labSchema = z.object({
   dirty: z.boolean().nullable(),
   services: servicesSchema,
   usage: usageSchema,
+  host: hostSchema.nullable().default(null),
 });
+
+export type LabFacts = z.infer<typeof labSchema>;
 
 /** Read the raw files of a run. UnreadableRun when the folder is not one, or was written by another version. */
 export function readRaw(folder: string): RawRun {
   const plan = read(folder, "plan.json", planSchema);
   const facts = read(folder, "facts.json", factsSchema);
+  const machines = machinesOf(facts.clients);
+  const boots = new Map(
+    [...facts.starts.flatMap(({ clients }) => machinesOf(clients)), ...machines].map((machine) => [
+      `${machine.name} ${machine.bootId}`,
+      machine,
+    ]),
+  );
+  for (const { name, bootId } of machines) boots.delete(`${name} ${bootId}`);
   const points = join(folder, "points");
   const names = existsSync(points) ? readdirSync(points).filter((name) => !name.endsWith(".new")) : [];
+  const records = names.sort().map((name) => ({
+    folder: join(points, name),
+    record: read(join(points, name), "point.json", recordSchema),
+  }));
+  const contradicted = contradictions(
+    records.map(({ record }) => record),
+    plan,
+  );
   return {
     plan,
-    machines: Object.entries(facts.clients).map(([name, entry]) => machineSchema.parse({ name, ...entry })),
+    machines,
+    earlierBoots: [...boots.values()],
     started: facts.started,
     end: existsSync(join(folder, "end.json")) ? read(folder, "end.json", endSchema) : undefined,
     lab: existsSync(join(folder, "lab.json"))
       ? read(folder, "lab.json", labSchema)
-      : { stack: null, commit: null, dirty: null, services: {}, usage: null },
-    points: names.sort().map((name) => readPoint(join(points, name), plan)),
+      : { stack: null, commit: null, dirty: null, services: {}, usage: null, host: null },
+    points: records.map((entry, index) =>
+      readPoint(entry.folder, entry.record, { plan, machines, contradicted: contradicted[index] }),
+    ),
   };
+}
+
+function machinesOf(clients: z.infer<typeof clientsSchema>): Machine[] {
+  return Object.entries(clients).map(([name, entry]) => machineSchema.parse({ name, ...entry }));
 }
 
 function read<T>(folder: string, name: string, schema: z.ZodType<T>): T {
@@ -114,8 +128,14 @@ function read<T>(folder: string, name: string, schema: z.ZodType<T>): T {
   );
 }
 
-function readPoint(folder: string, plan: Plan): RawPoint {
-  const record = read(folder, "point.json", pointFileSchema);
+interface Around {
+  readonly plan: Plan;
+  readonly machines: readonly Machine[];
+  /** Why the record cannot stand beside the others. */
+  readonly contradicted: string | undefined;
+}
+
+function readPoint(folder: string, record: PointRecord, { plan, machines, contradicted }: Around): RawPoint {
   const clients = Object.entries(record.clients);
   const iostat: Record<string, Iostat> = {};
   const iostatGaps: Record<string, string> = {};
@@ -126,17 +146,24 @@ function readPoint(folder: string, plan: Plan): RawPoint {
     if (lines) iostat[name] = lines;
     if (gap !== undefined) iostatGaps[name] = gap;
   }
-  const measured = record.invalid ?? unfit(plan, clients) ?? figuresOf(folder, record.workload, plan);
+  const measured =
+    misplaced(record, plan) ??
+    contradicted ??
+    record.invalid ??
+    unfit(record, plan, machines) ??
+    figuresOf(folder, record, plan);
   const invalid = typeof measured === "string" ? measured : null;
   const figures: Record<string, number> = {};
   const latencies: Record<string, Histogram> = {};
-  for (const [name, { value, latencies: histogram }] of Object.entries(
+  const hitShares: Record<string, number> = {};
+  for (const [name, { value, latencies: histogram, asked, missed }] of Object.entries(
     invalid === null ? (measured as Measurements) : {},
   )) {
     figures[name] = value;
     if (histogram) latencies[name] = histogram;
+    if (asked && missed !== undefined) hitShares[name] = Math.max(0, 1 - missed / asked);
   }
-  const seconds = clients.map(([, client]) => client.seconds).filter((value) => value !== undefined);
+  const values = clients.map(([, client]) => client);
   const point: Point = {
     block: record.block,
     warmUp: plan.blocks.find(({ index }) => index === record.block)?.warmUp ?? false,
@@ -145,67 +172,78 @@ function readPoint(folder: string, plan: Plan): RawPoint {
     arm: record.arm,
     workload: record.workload,
     start: record.windowStart,
-    seconds: seconds.length > 0 ? Math.max(...seconds) : null,
+    seconds: largest(values.map(({ seconds }) => seconds)),
     invalid,
     figures,
-    stealPercent: largest(clients.map(([, client]) => stealPercent(client))),
-    pressurePercent: pressures(clients.map(([, client]) => client)),
+    lateSeconds: largest(values.map(({ late }) => late)),
+    gapSeconds: largest(values.map(({ gap }) => gap)),
+    requests: added(values.map(requestCount)),
+    hitShares,
+    stealPercent: largest(
+      clients.map(([name, client]) =>
+        stealPercent(
+          client.counters,
+          machines.find((machine) => machine.name === name),
+        ),
+      ),
+    ),
+    neighbours: neighbourFacts(record, plan, machines),
+    pressurePercent: pressures(values),
     iostatGaps,
-    armCount: armCount(clients.map(([, client]) => client)),
+    armCount: added(values.map(countOf)),
   };
-  const programs = clients.flatMap(([, client]) => client.proof?.after.script?.programs ?? []);
+  const programs = values.flatMap((client) => client.proof?.after.script?.programs ?? []);
   return { point, latencies, iostat, programs };
 }
 
-/** Why a point cannot count although its programs ran; undefined when it can. */
-function unfit(plan: Plan, clients: readonly (readonly [string, Client])[]): string | undefined {
-  for (const name of plan.clients)
-    if (!clients.some(([client]) => client === name)) return `no answer from ${name}`;
-  // Where all begin late, they still run together.
-  const first = Math.min(...clients.map(([, { late = 0 }]) => late));
-  for (const [name, client] of clients) {
-    const steal = stealPercent(client);
-    if (steal !== undefined && steal > plan.limits.stealPercent)
-      return `CPU steal ${steal.toFixed(1)} % on ${name}, more than ${plan.limits.stealPercent} %`;
-    const { late = 0, seconds = 0 } = client;
-    if (late - first > seconds * plan.limits.lateShare)
-      return `${name} began ${(late - first).toFixed(1)} s after the first: the clients did not run together`;
-  }
-  return undefined;
+function requestCount(client: Client): number | undefined {
+  const requests = requestsOf(client);
+  return requests && Object.values(requests).reduce((sum, count) => sum + count, 0);
 }
 
+/** Kinds whose work is fixed by their parameters, and checked to be whole. */
+const countedByProgram: readonly string[] = ["juicefs-bench", "ray-read", "tagging"];
+
 /** Figures of all clients together, or the reason why there are none. */
-function figuresOf(folder: string, workloadName: string, plan: Plan): Measurements | string {
-  const workload = plan.workloads.find(({ name }) => name === workloadName);
-  if (!workload) return `the plan has no workload ${workloadName}`;
+function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurements | string {
+  const workload = plan.workloads.find(({ name }) => name === record.workload);
+  if (!workload) return `the plan has no workload ${record.workload}`;
   const units = Object.fromEntries(Object.entries(workload.figures).map(([name, { unit }]) => [name, unit]));
   const parse = {
     fio: {
       file: "fio.json",
-      parser: (text: string) => parseFio(text, Object.values(units).includes("MB/s")),
+      parser: (text: string) =>
+        parseFio(text, { large: Object.values(units).includes("MB/s"), seconds: record.plannedSeconds }),
     },
     metadata: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     walk: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     application: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
+    tagger: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
+    lookup: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     redis: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     "juicefs-bench": { file: "juicefs-bench.txt", parser: parseJuicefsBench },
-    "ray-read": { file: "ray.json", parser: parseRay },
+    tagging: { file: "tagging.json", parser: parseTagging },
+    "ray-read": { file: "ray.json", parser: (text: string) => parseRay(text, plan.clients) },
   }[workload.kind];
   if (!parse) return `no parser for workloads of the kind ${workload.kind}`;
-  // The Ray workload has one file for all clients: its tasks are counted together.
+  // Workloads that the driver carries out have one file for all clients.
   const files =
-    workload.kind === "ray-read" ? [parse.file] : plan.clients.map((name) => `${name}.${parse.file}`);
+    workload.kind === "ray-read" || workload.kind === "tagging"
+      ? [parse.file]
+      : plan.clients.map((name) => `${name}.${parse.file}`);
   try {
     const all = files.map((name) => parse.parser(readText(join(folder, name))));
-    const combined = Object.entries(workload.figures).map(([figure, facts]) => {
+    const figures = Object.entries(workload.figures).map(([figure, facts]) => {
       const parts = all.map((measurements, index) => {
         const found = measurements[figure];
         if (!found) throw new InvalidOutput(`no figure ${figure} in ${files[index] ?? "?"}`);
         return found;
       });
-      return [figure, combine(parts, facts.combine)] as const;
+      const combined = combine(parts, facts.combine);
+      if (!countedByProgram.includes(workload.kind)) enough(figure, combined.operations);
+      return [figure, combined] as const;
     });
-    return Object.fromEntries(combined);
+    return Object.fromEntries(figures);
   } catch (error) {
     if (error instanceof InvalidOutput) return error.message;
     throw error;
@@ -220,9 +258,15 @@ export function combine(parts: readonly Measurement[], how: "sum" | "mean"): Mea
       ? parts.reduce((sum, part) => sum + part.value, 0)
       : parts.reduce((sum, part) => sum + part.value * part.operations, 0) / operations;
   const histograms = parts.map((part) => part.latencies).filter((entry) => entry !== undefined);
+  const total = (key: "asked" | "missed"): number | undefined =>
+    parts.every((part) => part[key] !== undefined)
+      ? parts.reduce((sum, part) => sum + (part[key] ?? 0), 0)
+      : undefined;
   return {
     value,
     operations,
+    asked: total("asked"),
+    missed: total("missed"),
     ...(histograms.length === parts.length ? { latencies: merge(histograms) } : {}),
   };
 }
@@ -247,18 +291,12 @@ function readIostat(file: string): { lines?: Iostat; gap?: string } {
   }
 }
 
-function stealPercent({ counters: pair }: Client): number | undefined {
-  if (!pair || pair.before.stealTicks === null || pair.after.stealTicks === null) return undefined;
-  const all = pair.after.cpuTicks - pair.before.cpuTicks;
-  return all > 0 ? (100 * (pair.after.stealTicks - pair.before.stealTicks)) / all : undefined;
-}
-
 function pressures(clients: readonly Client[]): Record<string, number> {
   const names = new Set(clients.flatMap(({ counters: pair }) => Object.keys(pair?.before.pressure ?? {})));
   const entries = [...names].map((name) => [
     name,
     largest(
-      clients.map(({ counters: pair, seconds }) => {
+      clients.map(({ counters: pair, observedSeconds: seconds }) => {
         const before = pair?.before.pressure[name];
         const after = pair?.after.pressure[name];
         return typeof before === "number" && typeof after === "number" && seconds
@@ -270,16 +308,8 @@ function pressures(clients: readonly Client[]): Record<string, number> {
   return Object.fromEntries(entries.filter((entry): entry is [string, number] => entry[1] !== null));
 }
 
-function armCount(clients: readonly Client[]): number | null {
-  const counts = clients.map(({ proof: pair }) => {
-    const [before, after] = [pair?.before.script?.count ?? null, pair?.after.script?.count ?? null];
-    return before !== null && after !== null ? after - before : undefined;
-  });
-  const known = counts.filter((count) => count !== undefined);
-  return known.length > 0 ? known.reduce((sum, count) => sum + count, 0) : null;
-}
-
-function largest(values: readonly (number | undefined)[]): number | null {
+/** Sum of what is known; null when nothing is. */
+function added(values: readonly (number | undefined)[]): number | null {
   const known = values.filter((value) => value !== undefined);
-  return known.length > 0 ? Math.max(...known) : null;
+  return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) : null;
 }

@@ -1,11 +1,14 @@
-/** Writes what a person reads of a run: run.json, summary.csv and report.html beside the raw files. */
-import { existsSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** Writes the results of a run beside its raw files: run.json for programs, summary.csv and report.html for people. */
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { analyse } from "./analyse.ts";
-import { renderReport } from "./report/report.ts";
+import { howToReadFile, renderHowToRead, renderReport } from "./report/report.ts";
+import { readMetrics, type Watched } from "./metrics.ts";
 import { UnreadableRun } from "./raw.ts";
-import type { Result, Run } from "./run.ts";
+import type { Run } from "./run.ts";
+import { summaryCsv } from "./summaryCsv.ts";
 
 /** Folder of all results in this checkout. */
 export const resultsFolder = fileURLToPath(new URL("../results/", import.meta.url));
@@ -18,13 +21,19 @@ export function runFolder(run: string): string {
   return folder;
 }
 
+/** Analyse a run's raw files, with the runs beside it that had the same settings. */
+export function analyseFolder(folder: string): Watched {
+  return { ...analyse(join(folder, "raw"), earlierRuns(folder)), metrics: readMetrics(folder) };
+}
+
 /** Analyse the raw files of a run and write its results. */
 export function writeResults(folder: string): Run {
-  const analysis = analyse(join(folder, "raw"));
+  const analysis = analyseFolder(folder);
   const { run } = analysis;
   write(join(folder, "run.json"), `${JSON.stringify(run, undefined, 1)}\n`);
   write(join(folder, "summary.csv"), summaryCsv(run.results));
   write(join(folder, "report.html"), renderReport([analysis]));
+  write(join(folder, howToReadFile), renderHowToRead(analysis));
   return run;
 }
 
@@ -34,94 +43,32 @@ export function write(file: string, text: string): void {
   renameSync(`${file}.new`, file);
 }
 
-const columns = [
-  "workload",
-  "figure",
-  "arm",
-  "unit",
-  "better",
-  "baseline",
-  "value",
-  "ratio",
-  "low",
-  "high",
-  "method",
-  "noise",
-  "blocks",
-  "planned",
-  "verdict",
-] as const;
+const planFacts = z.object({ runId: z.string(), seed: z.int(), settingsHash: z.string() });
+const startFacts = z.object({ started: z.string() });
 
-/** The verdict table as CSV (RFC 4180), numbers in full; an empty field is a null. */
-export function summaryCsv(results: readonly Result[]): string {
-  const rows = results.map((result) => {
-    const { centre, low, high, method } = result.ratio ?? {};
-    const fields: Record<string, unknown> = { ...result, ratio: centre, low, high, method };
-    return columns.map((column) => csvField(fields[column]));
+/** Runs in the folders beside a run's, of the same settings, that began earlier. */
+export function earlierRuns(folder: string): Run["earlierRuns"] {
+  const own = factsOf(folder);
+  if (own === undefined) return [];
+  const beside = dirname(folder);
+  return readdirSync(beside)
+    .flatMap((name) => factsOf(join(beside, name)) ?? [])
+    .filter(
+      ({ runId, settingsHash, started }) =>
+        runId !== own.runId &&
+        settingsHash === own.settingsHash &&
+        Date.parse(started) < Date.parse(own.started),
+    )
+    .sort((a, b) => Date.parse(a.started) - Date.parse(b.started))
+    .map(({ runId, seed, started }) => ({ runId, seed, started }));
+}
+
+/** What names a run; undefined for a folder that is none. */
+function factsOf(folder: string): (z.infer<typeof planFacts> & z.infer<typeof startFacts>) | undefined {
+  const [plan, start] = (["plan.json", "facts.json"] as const).map((name) => {
+    const file = join(folder, "raw", name);
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as unknown) : undefined;
   });
-  return [columns, ...rows].map((row) => `${row.join(",")}\r\n`).join("");
-}
-
-function csvField(value: unknown): string {
-  if (typeof value === "number") return String(value);
-  if (typeof value !== "string") return "";
-  return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-}
-
-/** The verdict table as text for a terminal: one line a figure and arm. */
-export function summaryText(run: Run): string {
-  const rows = run.results.map((result) => [
-    `${result.workload} ${result.title}`,
-    `${result.arm} / ${run.baseline}`,
-    result.ratio ? ratioText(result.ratio) : "",
-    result.verdict,
-  ]);
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-  return [...lines, ...controlText(run), ...onceText(run), ...(run.emulated ? [emulatedNote] : [])].join(
-    "\n",
-  );
-}
-
-/** A warning when the control differs, as no arm changes what it does; none when all is well. */
-export function controlText(run: Run): string[] {
-  const controls = run.workloads.filter(({ control }) => control).map(({ name }) => name);
-  const differs = run.results
-    .filter(({ workload, verdict }) => controls.includes(workload) && ["better", "worse"].includes(verdict))
-    .map(({ workload, title, arm, verdict }) => `${workload} ${title} is ${verdict} in ${arm}`);
-  if (differs.length === 0) return [];
-  return [
-    `${differs.join(", ")}: no arm changes the control, so something else changed with the arms, and may be behind other differences too`,
-  ];
-}
-
-/** A line that says whether the workloads that are not compared work here. */
-export function onceText(run: Run): string[] {
-  const tried = run.workloads
-    .filter(({ once }) => once)
-    .map(({ name }) => {
-      const points = run.points.filter(({ workload }) => workload === name);
-      const invalid = points.length === 0 ? "not measured" : points.find((point) => point.invalid)?.invalid;
-      return `${name} ${invalid ? `INVALID(${invalid})` : "works"}`;
-    });
-  return tried.length === 0 ? [] : [`run once, not compared: ${tried.join(", ")}`];
-}
-
-export const emulatedNote = "The machines are emulated: ratios only, and those of an emulator.";
-
-/** "0.36 [0.10, 1.24]": three significant digits, as everywhere a person reads a ratio. */
-export function ratioText({ centre, low, high }: { centre: number; low: number; high: number }): string {
-  return `${digits(centre)} [${digits(low)}, ${digits(high)}]`;
-}
-
-const three = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
-
-/** A number with three significant digits, without an exponent in the range of figures here. */
-export function digits(value: number): string {
-  return value === 0 || Math.abs(value) >= 1e-4 ? three.format(value) : value.toExponential(2);
+  const facts = [planFacts.safeParse(plan), startFacts.safeParse(start)] as const;
+  return facts[0].success && facts[1].success ? { ...facts[0].data, ...facts[1].data } : undefined;
 }

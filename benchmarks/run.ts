@@ -1,16 +1,19 @@
 /** What `run.json` holds: the analysed run, in a schema with a version. */
 import { z } from "zod";
+import { hostSchema } from "./host.ts";
 import { profileNames } from "./workloads.ts";
 
 /**
  * Version of run.json. A file of another version is refused: `./lab report` makes it anew from the raw files.
  * 2: services, and for points why iostat's samples are missing.
+ * 3: four verdicts, looks, p-values, smallest factor; hash of the analysis; earlier runs.
  */
-export const runVersion = 2;
+export const runVersion = 3;
 
+export const verdictWords = ["better", "worse", "no difference", "undetermined"] as const;
 const verdict = z.union([
-  z.enum(["better", "worse", "within noise"]),
-  z.string().regex(/^INVALID\(.+\)$/s, "better, worse, within noise or INVALID(reason)"),
+  z.enum(verdictWords),
+  z.string().regex(/^INVALID\(.+\)$/s, "better, worse, no difference, undetermined or INVALID(reason)"),
 ]);
 
 /** One line of the verdict table: a figure of a workload in an arm, against the baseline. */
@@ -21,26 +24,53 @@ export const resultSchema = z.strictObject({
   arm: z.string(),
   unit: z.string(),
   better: z.enum(["higher", "lower"]),
-  /** Medians over the blocks, in `unit`. Null when the machine is emulated (ratios only) or the verdict is INVALID. */
-  baseline: z.number().nullable(),
+  baseline: z
+    .number()
+    .nullable()
+    .describe(
+      "Medians over the blocks, in `unit`; the baseline's is of the mean of its two turns. Null when the machine is emulated (ratios only) or INVALID.",
+    ),
   value: z.number().nullable(),
-  /** Arm over baseline, from the paired per-block ratios: centre and 95 % interval. Null when INVALID. */
+  /** Arm over baseline, from the paired ratios of the blocks. Null when INVALID. */
   ratio: z
     .strictObject({
-      centre: z.number(),
-      low: z.number(),
-      high: z.number(),
-      method: z.enum(["bootstrap", "student"]),
+      centre: z.number().describe("Hodges-Lehmann estimate."),
+      low: z.number().nullable().describe("Exact 95 % interval; null with fewer than six blocks."),
+      high: z.number().nullable(),
+      least: z.number().describe("The smallest and the largest ratio of a block."),
+      most: z.number(),
     })
     .nullable(),
-  /** Noise floor: how far from 1, as a factor, the baseline comes against itself. Null when INVALID. */
-  noise: z.number().nullable(),
-  /** Blocks behind the ratio, of those planned. */
-  blocks: z.int(),
+  noise: z
+    .number()
+    .nullable()
+    .describe(
+      "Noise floor: how far from 1, as a factor, the baseline comes against itself. Null when unknown.",
+    ),
+  blocks: z.int().describe("Blocks behind the ratio, of those measured."),
   planned: z.int(),
-  verdict,
+  p: z
+    .strictObject({ randomisation: z.number(), student: z.number(), signedRank: z.number() })
+    .nullable()
+    .describe(`Two-sided p-values of "no difference". Null when INVALID.`),
+  smallestFactor: z
+    .number()
+    .nullable()
+    .describe(
+      "The smallest ratio, or one over it, that this run would have called a difference. Null when it could call none.",
+    ),
+  verdict: verdict
+    .nullable()
+    .describe(
+      'Null where the profile gives no verdicts. "no difference": none beyond the run\'s `marginPercent`.',
+    ),
+  decidedAt: z.int().nullable().describe("Blocks of the look that decided; null when none did."),
 });
 export type Result = z.infer<typeof resultSchema>;
+
+/** The name of a row, as `./lab bench --rows` takes it. */
+export const rowName = ({ workload, figure, arm }: Pick<Result, "workload" | "figure" | "arm">): string =>
+  `${workload}/${figure}/${arm}`;
 
 const nullable = z.string().nullable();
 
@@ -77,8 +107,18 @@ export const pointSchema = z.strictObject({
   invalid: nullable,
   /** Figures of all clients together, in the units of the workload table; empty when invalid. */
   figures: z.record(z.string(), z.number()),
-  /** Largest share of CPU time stolen on a client, percent; null where no client tells. */
+  /** How late the workload began on the client that was last, seconds, starting its tools included. */
+  lateSeconds: z.number().nullable(),
+  /** Longest time on a client from the end of warming to the window, seconds; null for a workload that is not warmed. */
+  gapSeconds: z.number().nullable(),
+  /** FUSE requests that reached JuiceFS in the window, of all clients; null off the mount. */
+  requests: z.number().nullable(),
+  /** Share of what a figure's operations asked for that needed no request to JuiceFS, where that is known. */
+  hitShares: z.record(z.string(), z.number()),
+  /** Largest share of CPU time stolen on a client, percent; null where no client tells, and in emulation. */
   stealPercent: z.number().nullable(),
+  /** The same of Redis's and the object store's node, and the largest of their loads (one minute's) at its end. */
+  neighbours: z.strictObject({ stealPercent: z.number().nullable(), load: z.number().nullable() }),
   /** Largest share of the window in which a task of a client waited, percent, by resource. */
   pressurePercent: z.record(z.string(), z.number()),
   /** Clients whose iostat samples are missing or cut short, each with the reason; figures do not depend on them. */
@@ -112,27 +152,55 @@ export const runSchema = z.strictObject({
   stack: nullable,
   services: servicesSchema,
   usage: usageSchema,
-  commit: nullable,
+  host: hostSchema
+    .nullable()
+    .describe("The computer on which the virtual machines run; null where they are not its own."),
+  commit: nullable.describe("Of the checkout that fetched the raw files."),
   dirty: z.boolean().nullable(),
+  /** Of the program that made this file from the raw files. */
+  analysis: z.strictObject({
+    hash: z.string().describe("Of the sources in benchmarks/ that decide what this file says."),
+    levels: z
+      .strictObject({ difference: z.number(), same: z.number(), guard: z.number() })
+      .describe(
+        "Chances of a false verdict in a run, and the level of the test that each verdict must pass besides.",
+      ),
+  }),
+  earlierRuns: z
+    .array(z.strictObject({ runId: z.string(), seed: z.int(), started: z.string() }))
+    .describe(
+      "Runs with the same settings and other seeds that began before this one, as far as their files are in results/.",
+    ),
+  looks: z
+    .array(z.int())
+    .describe("Numbers of blocks after which the run was to be looked at, and the one that it came to."),
+  look: z.int(),
+  rows: z.array(z.string()).describe("Rows that the run was to decide; empty: none in particular."),
+  marginPercent: z.number().describe("Ratios within this many percent of 1 are no difference that matters."),
   started: z.string(),
   ended: nullable,
   seconds: z.number().nullable(),
-  /** Why the run ended before its last point; null when it did not. */
-  lost: nullable,
+  lost: nullable.describe("Why the run ended before its last point; null when it did not."),
   clock: z.enum(["wall", "instructions"]),
-  /** The CPUs were emulated (QEMU without KVM): only ratios mean anything. */
-  emulated: z.boolean(),
-  machines: z.array(machineSchema),
+  emulated: z.boolean().describe("The CPUs were emulated (QEMU without KVM): only ratios mean anything."),
+  machines: z.array(machineSchema).describe("Clients, once for each boot in which the run measured."),
   baseline: z.string(),
   repeat: z.string(),
   arms: z.array(
     z.strictObject({
       name: z.string(),
       title: z.string(),
-      /** What the arm's script found in the kernel, each program once; empty for an arm without an extension. */
-      programs: z.array(programSchema),
-      /** Runs of the arm's extension, summed over windows and clients; null for an arm without one. */
-      count: z.int().nullable(),
+      programs: z
+        .array(programSchema)
+        .describe(
+          "What the arm's script found in the kernel, each program once; empty for an arm without an extension.",
+        ),
+      count: z
+        .int()
+        .nullable()
+        .describe(
+          "Runs of the arm's extension, summed over windows and clients; null for an arm without one.",
+        ),
     }),
   ),
   workloads: z.array(
@@ -141,8 +209,9 @@ export const runSchema = z.strictObject({
       measures: z.string(),
       caches: z.string(),
       control: z.boolean(),
-      /** Run in the warm-up alone: shown to work (its points tell), and not compared. */
-      once: z.boolean(),
+      once: z
+        .boolean()
+        .describe("Run in the warm-up alone: shown to work (its points tell), and not compared."),
       parameters: z.record(z.string(), z.unknown()),
     }),
   ),

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { nodeScript } from "../tests/support/nodeScript.ts";
 import { startTestVm, type TestVm } from "../tests/support/vm.ts";
+import { buildLoops } from "../workshop/builder/loops.ts";
 import { buildPlan, type Plan } from "./plan.ts";
 
 const here = import.meta.dirname;
@@ -45,12 +46,20 @@ const plan: Plan = {
 const folder = `/var/lib/disgrafs/benchmarks/${plan.runId}`;
 const unit = `disgrafs-benchmark@${plan.runId}.service`;
 
+/** What is looked at of a loop's record. */
+interface Loop {
+  readonly operations: number;
+  readonly requests: Readonly<Record<string, number>>;
+}
+
 let vm: TestVm;
 
 beforeAll(async () => {
   vm = await startTestVm({ name: "benchmark", memoryMiB: 2048 });
   await vm.push(join(here, "runner/disgrafs_benchmark"), "/opt/disgrafs/benchmarks");
   await vm.push(join(here, "arms"), "/opt/disgrafs/benchmarks");
+  const program = await buildLoops((line) => process.stderr.write(`${line}\n`));
+  await vm.push(join(program, "loops"), "/opt/disgrafs/benchmarks/bin");
   await vm.check(nodeScript("redis/start.sh", [address, "6379"], ["canary-password"]));
   await vm.check(
     nodeScript("juicefs/format.sh", [meta, "test", "file", "/var/lib/disgrafs/blocks/"], ["", ""]),
@@ -97,17 +106,30 @@ left`,
   );
 });
 
-describe("dropCaches.sh", () => {
+describe("answer.sh", () => {
   it(
-    "should drop the node's caches for who connects, with the kernel's counts as proof",
+    "should drop the node's caches for who asks, with the kernel's counts as proof, and say how the node is",
     async () => {
-      await vm.check(script("dropCaches.sh", address, "9436"));
+      await vm.check(script("answer.sh", address, "9436"));
       const ask = `${python} -c '
-from disgrafs_benchmark.agent import drop_remote
-print(drop_remote("${address}")["step"])'`;
-      expect(await vm.check(ask)).toBe(`drop caches of ${address}`);
+import json
+from disgrafs_benchmark.neighbours import Neighbour
+node = Neighbour("${address}")
+print(json.dumps([node.facts(), node.counters(), node.drop()["step"], node.counters()]))'`;
+      const [facts, before, step, after] = JSON.parse(await vm.check(ask)) as Record<string, unknown>[];
+      expect(facts).toEqual({
+        bootId: await vm.check("cat /proc/sys/kernel/random/boot_id"),
+        kernel: await vm.check("uname -r"),
+        cpus: 2,
+        virtualization: expect.stringMatching(/^(qemu|kvm)$/) as string,
+        cpu: expect.stringMatching(/./) as string,
+      });
+      expect(step).toBe(`drop caches of ${address}`);
+      expect(before!["load"]).toBeGreaterThanOrEqual(0);
+      expect(after!["cpuTicks"]).toBeGreaterThan(before!["cpuTicks"] as number);
+      expect(after!["stealTicks"]).not.toBeNull();
       expect(await vm.check(`ss -Hltn 'sport = :9436' | awk '{ print $4 }'`)).toBe(`${address}:9436`);
-      await vm.check(script("keepCaches.sh"));
+      await vm.check(script("noAnswer.sh"));
       expect((await vm.run(ask)).exitCode).not.toBe(0);
     },
     minutes(10),
@@ -133,19 +155,25 @@ cat >/tmp/plan.json <<'JSON'
 ${JSON.stringify(agentPlan)}
 JSON`);
       const text = await vm.check(`${python} - <<'PY'
-import json, pathlib, subprocess
+import json, pathlib, subprocess, time
 from disgrafs_benchmark.agent import Agent
 from disgrafs_benchmark.plan import read_plan
 plan = read_plan(pathlib.Path("/tmp/plan.json"))
-agent, work, said = Agent(plan, "vm"), plan.workloads[0], {}
+agent, work, said, loops = Agent(plan, "vm"), plan.workloads[0], {}, {}
 
 def turn(arm):
     for answer in (agent.unmount_and_drop(), agent.mount_arm(arm)):
         assert "invalid" not in answer, answer
 
 def measure(name, arm):
-    answer = agent.measure(work, arm, 1, 0)
+    answer = agent.ready(work, arm, 1)
+    if "invalid" not in answer:
+        answer = agent.measure(work, arm, 1, time.time() + 0.3)
     said[name] = answer.get("invalid") or sorted(answer["files"])
+    if "files" in answer:
+        loops[name] = json.loads(answer["files"]["loops.json"])
+        requests = answer["counters"]
+        said["used the mount"] = sum(requests["after"]["requests"].values()) > sum(requests["before"]["requests"].values())
 
 said["obstacles"] = agent.prepare()
 turn("nocache")
@@ -154,22 +182,38 @@ measure("another arm", "ttl")
 turn("still")
 measure("still", "still")
 turn("ttl")
+measure("default", "ttl")
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", plan.mount_point], check=True)
 measure("tmpfs", "ttl")
 subprocess.run(["umount", plan.mount_point], check=True)
 agent.clean_up()
 said["restored"] = agent.mount.state()["attr"]
-print(json.dumps(said))
+print(json.dumps({"said": said, "loops": loops}))
 PY`);
-      expect(JSON.parse(text)).toEqual({
+      const { said, loops } = JSON.parse(text) as {
+        said: object;
+        loops: Record<string, Record<string, Loop>>;
+      };
+      expect(said).toEqual({
         obstacles: {},
         "in force": ["iostat.json", "loops.json"],
+        default: ["iostat.json", "loops.json"],
+        "used the mount": true,
         "another arm":
           "the mount is not in arm ttl: attr is 0 s, not 1 s, entry is 0 s, not 1 s, dirEntry is 0 s, not 1 s",
         still: "arm still was enabled, but its run count did not move",
         tmpfs: `${mountPoint} is tmpfs, not fuse.juicefs`,
         restored: 1,
       });
+      // What is a hit and what is a miss, by JuiceFS's own count.
+      const asked = (arm: string, figure: string): number => {
+        const { requests, operations } = loops[arm]![figure]!;
+        return ((requests["lookup"] ?? 0) + (requests["getattr"] ?? 0)) / operations;
+      };
+      expect(asked("default", "statHit")).toBeLessThan(0.1);
+      expect(asked("default", "statMiss")).toBeGreaterThanOrEqual(1);
+      expect(asked("default", "openMiss")).toBeGreaterThanOrEqual(1);
+      expect(asked("in force", "statHit")).toBeGreaterThanOrEqual(1);
       expect(await vm.check(`ls -A ${mountPoint}/.disgrafs-benchmark/${plan.runId}`)).toBe("");
     },
     minutes(15),
@@ -177,8 +221,8 @@ PY`);
 });
 
 describe("a run", () => {
-  const follow = (seconds = "400", position = "last"): string =>
-    script("follow.sh", plan.runId, seconds, position);
+  const follow = (seconds = "400", position = "last", ...goal: [string, string] | []): string =>
+    script("follow.sh", plan.runId, seconds, position, ...(goal.length > 0 ? goal : ["2", "end"]));
   const active = async (): Promise<string> => (await vm.run(`systemctl is-active ${unit}`)).stdout;
   /** A point's folder and when it was taken. */
   const points = async (): Promise<string[]> => {
@@ -218,8 +262,14 @@ kill -KILL -- -$pid; ls ${folder}/points`,
       await vm.check(until(`! systemctl -q is-active ${unit}`));
       const before = await points();
       expect(before.length).toBeLessThan(4);
+      // To the end of its first block, and no farther; then it is asked for the rest.
+      const paused = await vm.run(follow("400", "last", "1", "pause"), 500);
+      expect(paused.stdout).toBe(`${plan.runId} paused after block 1`);
+      expect(await points()).toHaveLength(2);
+      expect(await vm.check(`jq .AttrTimeout ${mountPoint}/.config`)).toBe("1000000000");
+      expect((await vm.run(follow("400", "last", "1", "pause"))).stdout).toBe(paused.stdout);
       const done = await vm.run(follow(), 500);
-      expect(done.stderr).toMatch(/point \d of 4/);
+      expect(done.stderr).toMatch(/point [34] of 4/);
       expect(done.stdout).toBe(`${plan.runId} done`);
       const after = await points();
       expect(after).toHaveLength(4);

@@ -1,108 +1,146 @@
 import fc from "fast-check";
-import { normal, seeded } from "./random.ts";
-import { difference, interval, median, noiseFloor, type Difference } from "./statistics.ts";
+import {
+  contrasts,
+  hodgesLehmann,
+  median,
+  randomisationTest,
+  signedRankTest,
+  studentBelow,
+  studentTest,
+  type Trio,
+} from "./statistics.ts";
 
-/** One simulated run: `blocks` blocks whose points have 2 % noise, and an arm that is `gain` times the baseline. */
-function simulate(
-  seed: number,
-  blocks: number,
-  gain: number,
-  spoil = (ratios: number[]) => ratios,
-): Difference {
-  const random = seeded(seed);
-  const points = (): number[] => Array.from({ length: blocks }, () => 0.02 * normal(random));
-  const [base, repeat, arm] = [points(), points(), points()];
-  const against = (values: number[]): number[] => values.map((value, index) => value - base[index]!);
-  const floor = noiseFloor(interval(against(repeat), seed));
-  const ratios = spoil(against(arm).map((value) => value + Math.log(gain)));
-  return difference(interval(ratios, seed + 1), floor, "higher");
-}
+const trio = (arm: number, first: number, second: number): Trio => ({ arm, baselines: [first, second] });
+const values = (least: number, most: number): fc.Arbitrary<number[]> =>
+  fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: least, maxLength: most });
+const trios = (least: number, most: number): fc.Arbitrary<Trio[]> =>
+  fc.array(
+    fc
+      .array(fc.integer({ min: -9, max: 9 }), { minLength: 3, maxLength: 3 })
+      .map(([a, b, c]) => trio(a!, b!, c!)),
+    { minLength: least, maxLength: most },
+  );
 
-function rate(verdict: Difference, runs: number, blocks: number, gain: number): number {
-  const seeds = Array.from({ length: runs }, (_, index) => index * 7919 + blocks);
-  return seeds.filter((seed) => simulate(seed, blocks, gain) === verdict).length / runs;
-}
-
-describe("verdict of a simulated run", () => {
-  it("should be `within noise` in at least 98 % of 1,000 A/A runs of ten blocks", () => {
-    expect(rate("within noise", 1000, 10, 1)).toBeGreaterThanOrEqual(0.98);
+describe("randomisationTest", () => {
+  it("should count the placements of the arm by hand: the highest of three, three times, is 1 of 27", () => {
+    const { above, below } = randomisationTest([trio(5, 1, 2), trio(6, 1, 2.5), trio(7, 0, 1)]);
+    expect(above).toBeCloseTo(1 / 27, 12);
+    expect(below).toBeCloseTo(1, 12);
   });
 
-  it("should be `within noise` in at least 97 % of 1,000 A/A runs of three blocks", () => {
-    expect(rate("within noise", 1000, 3, 1)).toBeGreaterThanOrEqual(0.97);
-  });
-
-  it("should find a 5 % gain in at least 85 % of runs of ten blocks with 2 % noise", () => {
-    expect(rate("better", 400, 10, 1.05)).toBeGreaterThanOrEqual(0.85);
-  });
-
-  it("should find a 5 % loss as often, and never take it for a gain", () => {
-    expect(rate("worse", 400, 10, 1 / 1.05)).toBeGreaterThanOrEqual(0.85);
-    expect(rate("better", 400, 10, 1 / 1.05)).toBe(0);
-  });
-
-  it("should find a threefold gain with three blocks, as a smoke run has", () => {
-    expect(rate("better", 200, 3, 3)).toBe(1);
-  });
-
-  it.each([
-    ["a tenth", -Math.log(10)],
-    ["ten times", Math.log(10)],
-  ])("should not flip when a lone block of ten shows %s of what the others show", (_, outlier) => {
-    const spoil = ([, ...rest]: number[]): number[] => [outlier, ...rest];
-    const seeds = Array.from({ length: 100 }, (__, seed) => seed * 104729 + 1);
-    const flipped = (gain: number): number =>
-      seeds.filter((seed) => simulate(seed, 10, gain) !== simulate(seed, 10, gain, spoil)).length;
-    // A clear gain stays a gain; no gain stays none, but for the few of a hundred that were at the edge already.
-    expect(flipped(1.1)).toBeLessThanOrEqual(2);
-    expect(flipped(1)).toBeLessThanOrEqual(5);
-  });
-});
-
-describe("interval", () => {
-  it("should give the t interval of three known values", () => {
-    // mean 0.2, standard deviation 0.1: half width 4.303 * 0.1 / sqrt(3)
-    const { centre, low, high, method } = interval([0.1, 0.2, 0.3], 1);
-    expect(method).toBe("student");
-    expect([centre, low, high]).toEqual(
-      [0.2, -0.0484, 0.4484].map((value) => expect.closeTo(value, 4) as number),
-    );
-  });
-
-  it("should be the same for the same seed and lie within the values", () => {
-    const values = fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: 8, maxLength: 40 });
+  it("should be what counting all placements gives, ties and all", () => {
     fc.assert(
-      fc.property(values, fc.nat(), (ratios, seed) => {
-        const first = interval(ratios, seed);
-        expect(interval(ratios, seed)).toEqual(first);
-        expect(first.low).toBeLessThanOrEqual(first.centre);
-        expect(first.high).toBeGreaterThanOrEqual(first.centre);
-        expect(first.low).toBeGreaterThanOrEqual(Math.min(...ratios));
-        expect(first.high).toBeLessThanOrEqual(Math.max(...ratios));
+      fc.property(trios(1, 5), (blocks) => {
+        const { above, below } = randomisationTest(blocks);
+        const counted = bruteForce(blocks);
+        expect(above).toBeCloseTo(counted.above, 9);
+        expect(below).toBeCloseTo(counted.below, 9);
       }),
-      { numRuns: 30 },
+      { numRuns: 100 },
     );
   });
 
-  it("should refuse a single block", () => {
-    expect(() => interval([0.5], 1)).toThrow("an interval needs at least 2 blocks, not 1");
+  it("should not care which baseline came first, or how fast a block was", () => {
+    fc.assert(
+      fc.property(trios(3, 12), fc.integer({ min: -5, max: 5 }), (blocks, speed) => {
+        const other = blocks.map(({ arm, baselines: [first, second] }) =>
+          trio(arm + 3 * speed, second + 3 * speed, first + 3 * speed),
+        );
+        expect(randomisationTest(other).above).toBeCloseTo(randomisationTest(blocks).above, 9);
+      }),
+      { numRuns: 50 },
+    );
   });
 });
 
-describe("difference", () => {
-  const clear = { centre: 0.2, low: 0.1, high: 0.3, method: "bootstrap" } as const;
+/** Tails of the randomisation test by going through all placements. */
+function bruteForce(blocks: readonly Trio[]): { above: number; below: number } {
+  // Times three, so that means are whole numbers and ties are exact.
+  const aligned = blocks.flatMap(({ arm, baselines: [first, second] }) => {
+    const sum = arm + first + second;
+    return [3 * arm - sum, 3 * first - sum, 3 * second - sum];
+  });
+  const rank = (value: number): number =>
+    aligned.filter((other) => other < value).length +
+    (aligned.filter((other) => other === value).length + 1) / 2;
+  let sums = [0];
+  for (let block = 0; block < blocks.length; block++)
+    sums = sums.flatMap((sum) => [0, 1, 2].map((turn) => sum + rank(aligned[3 * block + turn]!)));
+  const observed = blocks.reduce((sum, _, block) => sum + rank(aligned[3 * block]!), 0);
+  return {
+    above: sums.filter((sum) => sum >= observed).length / sums.length,
+    below: sums.filter((sum) => sum <= observed).length / sums.length,
+  };
+}
 
-  it("should call nothing a difference that lies inside the noise floor", () => {
-    expect(difference(clear, 0.25, "higher")).toBe("within noise");
-    expect(difference(clear, 0.15, "higher")).toBe("better");
+describe("signedRankTest", () => {
+  it("should give the chances of the table of Wilcoxon's test", () => {
+    // All of ten positive: 1 of 1,024.
+    expect(signedRankTest([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).above).toBeCloseTo(1 / 1024, 12);
+    // Ten values, sum of negative ranks 8: p = 0.0244 one-sided (any table).
+    expect(signedRankTest([1, 2, 3, 4, 5, 6, 7, -8, 9, 10]).above).toBeCloseTo(25 / 1024, 12);
   });
 
-  it("should call more of a time worse", () => {
-    expect(difference(clear, 0.15, "lower")).toBe("worse");
+  it("should say nothing when all is the same", () => {
+    expect(signedRankTest([0, 0, 0])).toEqual({ above: 1, below: 1 });
+  });
+});
+
+describe("studentTest", () => {
+  it.each([
+    [12.706, 1],
+    [4.303, 2],
+    [3.182, 3],
+    [2.776, 4],
+    [2.262, 9],
+    [2.145, 14],
+    [2.045, 29],
+  ])("should have 97.5 %% below %d with %d degrees of freedom, as the table has", (t, degrees) => {
+    expect(studentBelow(t, degrees)).toBeCloseTo(0.975, 4);
+    expect(studentBelow(-t, degrees)).toBeCloseTo(0.025, 4);
   });
 
-  it("should call nothing a difference whose interval holds zero", () => {
-    expect(difference({ ...clear, low: -0.01 }, 0, "higher")).toBe("within noise");
+  it("should test the mean against its error", () => {
+    // mean 0.2, deviation 0.1, three values: t = 0.2 / (0.1 / sqrt 3) = 3.46
+    expect(studentTest([0.1, 0.2, 0.3]).above).toBeCloseTo(1 - studentBelow(2 * Math.sqrt(3), 2), 9);
+    expect(studentTest([0.2, 0.2, 0.2])).toEqual({ above: 0, below: 1 });
+  });
+});
+
+describe("hodgesLehmann", () => {
+  it("should be the median of the means of pairs", () => {
+    // 1, 2, 6 and 1.5, 3.5, 4
+    expect(hodgesLehmann([1, 6, 2]).centre).toBe(2.75);
+  });
+
+  it("should have as its interval the 9th from each end of ten values' 55 means, as the table has", () => {
+    const ten = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256];
+    const means = ten.flatMap((a, i) => ten.slice(i).map((b) => (a + b) / 2)).sort((a, b) => a - b);
+    expect(hodgesLehmann(ten)).toMatchObject({ low: means[8], high: means[46] });
+  });
+
+  it("should have no interval of 95 % with fewer than six blocks", () => {
+    expect(hodgesLehmann([1, 2, 3, 4, 5])).toEqual({ centre: 3, low: -Infinity, high: Infinity });
+    expect(hodgesLehmann([1, 2, 3, 4, 5, 6])).toEqual({ centre: 3.5, low: 1, high: 6 });
+  });
+
+  it("should exclude 0 exactly when the signed-rank test refuses it at 5 %", () => {
+    fc.assert(
+      fc.property(values(6, 20), (differences) => {
+        fc.pre(new Set(differences.map(Math.abs)).size === differences.length && !differences.includes(0));
+        const { low, high } = hodgesLehmann(differences);
+        const { above, below } = signedRankTest(differences);
+        expect(low > 0 || high < 0).toBe(Math.min(above, below) <= 0.025);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("should move with the values", () => {
+    const { centre, low, high } = hodgesLehmann(
+      contrasts([1, 2, 3, 4, 5, 6, 7].map((arm) => trio(arm, 0, 2))),
+    );
+    expect({ centre, low, high }).toEqual({ centre: 3, low: 1, high: 5 });
   });
 });
 
@@ -111,7 +149,7 @@ describe("median", () => {
     [[3, 1, 2], 2],
     [[4, 1, 2, 3], 2.5],
     [[-10, 2], -4],
-  ])("of %j should be %d", (values, expected) => {
-    expect(median(values)).toBe(expected);
+  ])("of %j should be %d", (list, expected) => {
+    expect(median(list)).toBe(expected);
   });
 });

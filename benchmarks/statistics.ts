@@ -1,33 +1,30 @@
 /**
- * The one implementation of the statistics: paired per-block log-ratios, their interval, the noise floor from the A/A
- * pair, and the verdict. Ratios are arm over baseline; logs keep a gain and its loss the same size.
+ * The statistics of one row of the verdict table: an arm against the baseline, which takes two turns in each block.
+ * Values are logs, so that a gain and its loss have the same size. docs/benchmarks.md explains the choice of tests;
+ * benchmarks/simulation/ measures how often they are wrong.
  */
-import { seeded, type Random } from "./random.ts";
 
-/** Centre and 95 % interval of log-ratios. */
+/** Logs of a figure in one block: the arm's turn, and the baseline's two. */
+export interface Trio {
+  readonly arm: number;
+  readonly baselines: readonly [number, number];
+}
+
+/** Centre and 95 % interval of log-ratios. The ends are infinite with too few blocks for such an interval. */
 export interface Interval {
   readonly centre: number;
   readonly low: number;
   readonly high: number;
-  /**
-   * bootstrap: median, and percentiles of the medians of resampled blocks. student: mean and Student's t, below 8
-   * blocks, where resampling so few values would give an interval that is far too narrow.
-   */
-  readonly method: "bootstrap" | "student";
 }
 
-export type Difference = "better" | "worse" | "within noise";
+/** One-sided p-values: that a value so high, or so low, comes by chance. */
+export interface Sides {
+  readonly above: number;
+  readonly below: number;
+}
 
-/** Fewest blocks for a bootstrap interval. */
-export const bootstrapBlocks = 8;
-/** Fewest blocks for any interval. */
-export const fewestBlocks = 2;
-const resamples = 2000;
 /** Stands for a value that cannot be missing. */
 const none = Number.NaN;
-
-/** Two-sided 95 % quantiles of Student's t for 1 to 6 degrees of freedom (any table of the distribution). */
-const student95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447];
 
 export function median(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort();
@@ -36,66 +33,161 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? none) + upper) / 2;
 }
 
-/** Interval of the log-ratios of at least two blocks. The same values and seed give the same interval. */
-export function interval(logRatios: readonly number[], seed: number): Interval {
-  if (logRatios.length < fewestBlocks)
-    throw new Error(`an interval needs at least ${fewestBlocks} blocks, not ${logRatios.length}`);
-  return logRatios.length < bootstrapBlocks ? student(logRatios) : bootstrap(logRatios, seeded(seed));
-}
-
-function student(values: readonly number[]): Interval {
-  const count = values.length;
-  const centre = values.reduce((sum, value) => sum + value, 0) / count;
-  const variance = values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (count - 1);
-  const half = (student95[count - 2] ?? none) * Math.sqrt(variance / count);
-  return { centre, low: centre - half, high: centre + half, method: "student" };
-}
-
-/** Resamples by how often each of the sorted values is drawn: the median is then found without sorting again. */
-function bootstrap(values: readonly number[], random: Random): Interval {
-  const sorted = Float64Array.from(values).sort();
-  const count = sorted.length;
-  const drawn = new Uint32Array(count);
-  const medians = new Float64Array(resamples);
-  for (let index = 0; index < resamples; index++) {
-    drawn.fill(0);
-    for (let draw = 0; draw < count; draw++) {
-      const place = (random() * count) | 0;
-      drawn[place] = (drawn[place] ?? 0) + 1;
-    }
-    medians[index] = (ranked(sorted, drawn, (count - 1) >> 1) + ranked(sorted, drawn, count >> 1)) / 2;
-  }
-  medians.sort();
-  const tail = Math.floor(resamples * 0.025);
-  return {
-    centre: median(values),
-    low: medians[tail] ?? none,
-    high: medians[resamples - 1 - tail] ?? none,
-    method: "bootstrap",
-  };
-}
-
-/** The value of a rank (from 0) in a sample that holds each sorted value as often as it was drawn. */
-function ranked(sorted: Float64Array, drawn: Uint32Array, rank: number): number {
-  let seen = 0;
-  for (let index = 0; index < sorted.length; index++) {
-    seen += drawn[index] ?? 0;
-    if (seen > rank) return sorted[index] ?? none;
-  }
-  return none;
-}
-
-/** Size of a log-ratio that the machine shows against itself: the farther end of the A/A pair's interval. */
-export function noiseFloor(repeat: Interval): number {
-  return Math.max(Math.abs(repeat.low), Math.abs(repeat.high));
+/** Log-ratios of the arm to the mean of both baselines, block by block. */
+export function contrasts(trios: readonly Trio[]): number[] {
+  return trios.map(({ arm, baselines: [first, second] }) => arm - (first + second) / 2);
 }
 
 /**
- * A difference is called only when the interval excludes "no difference" and its centre lies beyond the noise floor.
- * See docs/benchmarks.md for the rates at which this is wrong, and statistics.test.ts for their simulation.
+ * Exact randomisation test over which of the three turns of each block is the arm's: were the arm the baseline, each
+ * would be as likely. The statistic is the arm's sum of aligned ranks (Hodges and Lehmann, 1962): ranks, over the whole
+ * row, of values less the mean of their block.
  */
-export function difference(arm: Interval, floor: number, better: "higher" | "lower"): Difference {
-  const real = (arm.low > 0 || arm.high < 0) && Math.abs(arm.centre) > floor;
-  if (!real) return "within noise";
-  return arm.centre > 0 === (better === "higher") ? "better" : "worse";
+export function randomisationTest(trios: readonly Trio[], shift = 0): Sides {
+  const aligned = new Float64Array(3 * trios.length);
+  trios.forEach(({ arm, baselines: [first, second] }, block) => {
+    const moved = arm - shift;
+    const sum = moved + first + second;
+    // Three times the difference to the mean: without a division, equal values stay equal.
+    aligned[3 * block] = 3 * moved - sum;
+    aligned[3 * block + 1] = 3 * first - sum;
+    aligned[3 * block + 2] = 3 * second - sum;
+  });
+  const ranks = doubledRanks(aligned);
+  const choices = trios.map((_, block) => ranks.slice(3 * block, 3 * block + 3));
+  return exactTails(
+    choices,
+    choices.reduce((sum, [arm = none]) => sum + arm, 0),
+  );
+}
+
+/** Exact signed-rank test (Wilcoxon) of log-ratios against `shift`: symmetric about it, each sign is as likely. */
+export function signedRankTest(differences: readonly number[], shift = 0): Sides {
+  const moved = differences.map((value) => value - shift);
+  const ranks = doubledRanks(Float64Array.from(moved, Math.abs));
+  const positive = moved.reduce((sum, value, index) => {
+    const rank = ranks[index] ?? none;
+    return sum + (value > 0 ? rank : value === 0 ? rank / 2 : 0);
+  }, 0);
+  // Half a rank for a zero: it says nothing, in either direction.
+  const choices = moved.map((value, index) => {
+    const rank = ranks[index] ?? none;
+    return value === 0 ? Float64Array.of(rank / 2, rank / 2) : Float64Array.of(0, rank);
+  });
+  return exactTails(choices, positive);
+}
+
+/** Student's t-test of log-ratios against `shift`: right for an arm of any noise of its own, so long as it is normal. */
+export function studentTest(differences: readonly number[], shift = 0): Sides {
+  const count = differences.length;
+  const mean = differences.reduce((sum, value) => sum + value, 0) / count;
+  const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
+  const error = Math.sqrt(variance / count);
+  if (error === 0) return { above: mean > shift ? 0 : 1, below: mean < shift ? 0 : 1 };
+  const below = studentBelow((mean - shift) / error, count - 1);
+  return { above: 1 - below, below };
+}
+
+/** Chance that Student's t is at most `t` (Abramowitz and Stegun 26.7.3 and 26.7.4: exact for whole degrees). */
+export function studentBelow(t: number, degrees: number): number {
+  const angle = Math.atan(Math.abs(t) / Math.sqrt(degrees));
+  const cosine = Math.cos(angle);
+  const odd = degrees % 2 === 1;
+  let term = odd ? cosine : 1;
+  let sum = degrees === 1 ? 0 : term;
+  for (let index = odd ? 3 : 2; index < degrees - 1; index += 2) {
+    term *= ((index - 1) / index) * cosine * cosine;
+    sum += term;
+  }
+  const inside = odd ? (2 / Math.PI) * (angle + Math.sin(angle) * sum) : Math.sin(angle) * sum;
+  return t >= 0 ? (1 + inside) / 2 : (1 - inside) / 2;
+}
+
+/**
+ * Hodges-Lehmann estimate: the median of the means of all pairs of log-ratios, each with itself too. The interval holds
+ * the shifts that the exact signed-rank test does not refuse at 5 %, so it needs six blocks.
+ */
+export function hodgesLehmann(differences: readonly number[]): Interval {
+  const count = differences.length;
+  if (count === 0) throw new Error("an estimate needs at least one block");
+  const means = new Float64Array((count * (count + 1)) / 2);
+  let next = 0;
+  for (let first = 0; first < count; first++)
+    for (let second = first; second < count; second++)
+      means[next++] = ((differences[first] ?? none) + (differences[second] ?? none)) / 2;
+  means.sort();
+  const outside = meansOutside(count);
+  return {
+    centre: median([...means]),
+    low: outside === 0 ? -Infinity : (means[outside - 1] ?? none),
+    high: outside === 0 ? Infinity : (means[means.length - outside] ?? none),
+  };
+}
+
+const outsideByCount = new Map<number, number>();
+
+/** How many of the sorted pairwise means the 95 % interval begins with, counted from its end; 0 where there is none. */
+function meansOutside(count: number): number {
+  const known = outsideByCount.get(count);
+  if (known !== undefined) return known;
+  const chances = distribution(Array.from({ length: count }, (_, index) => Float64Array.of(0, index + 1)));
+  let sum = 0;
+  let outside = 0;
+  while (sum + (chances[outside] ?? none) <= 0.025) sum += chances[outside++] ?? none;
+  outsideByCount.set(count, outside);
+  return outside;
+}
+
+/** Size of a log-ratio that the machine shows against itself: the farther end of the interval of the A/A pair. */
+export function noiseFloor(trios: readonly Trio[]): number {
+  const { low, high } = hodgesLehmann(trios.map(({ baselines: [first, second] }) => second - first));
+  return Math.max(Math.abs(low), Math.abs(high));
+}
+
+/** Ranks from 1, times two so that the shared rank of ties is a whole number. */
+function doubledRanks(values: Float64Array): Float64Array {
+  const order = Uint32Array.from(values.keys()).sort((a, b) => (values[a] ?? none) - (values[b] ?? none));
+  const ranks = new Float64Array(values.length);
+  for (let begin = 0; begin < order.length;) {
+    let end = begin + 1;
+    while (end < order.length && values[order[end] ?? 0] === values[order[begin] ?? 0]) end++;
+    for (let place = begin; place < end; place++) ranks[order[place] ?? 0] = begin + 1 + end;
+    begin = end;
+  }
+  return ranks;
+}
+
+/** Chances of a sum at least and at most as large as the one observed, when each block's part is any of its choices. */
+function exactTails(choices: readonly Float64Array[], observed: number): Sides {
+  // Without ties all are even: half the steps.
+  const even = choices.every((values) => values.every((value) => value % 2 === 0));
+  const scaled = even ? choices.map((values) => values.map((value) => value / 2)) : choices;
+  const least = scaled.reduce((sum, values) => sum + Math.min(...values), 0);
+  const chances = distribution(scaled);
+  const place = (even ? observed / 2 : observed) - least;
+  let [above, below] = [0, 0];
+  for (let sum = 0; sum < chances.length; sum++) {
+    const chance = chances[sum] ?? none;
+    if (sum >= place) above += chance;
+    if (sum <= place) below += chance;
+  }
+  return { above: Math.min(1, above), below: Math.min(1, below) };
+}
+
+/** Chances of each sum, from the least possible, of one whole number from each list, all of a list as likely. */
+function distribution(choices: readonly Float64Array[]): Float64Array {
+  let chances = Float64Array.of(1);
+  for (const values of choices) {
+    const least = Math.min(...values);
+    const wider = new Float64Array(chances.length + Math.max(...values) - least);
+    for (const value of values) {
+      const offset = value - least;
+      for (let sum = 0; sum < chances.length; sum++)
+        wider[sum + offset] = (wider[sum + offset] ?? none) + (chances[sum] ?? none);
+    }
+    const share = 1 / values.length;
+    for (let sum = 0; sum < wider.length; sum++) wider[sum] = (wider[sum] ?? none) * share;
+    chances = wider;
+  }
+  return chances;
 }

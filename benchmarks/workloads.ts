@@ -3,7 +3,7 @@
  * profile. A workload without an entry for a profile is not part of it. To add one, see docs/benchmarks.md.
  */
 
-export const profileNames = ["smoke", "attributes", "course", "paper"] as const;
+export const profileNames = ["smoke", "attributes", "lookups", "course", "paper"] as const;
 export type Profile = (typeof profileNames)[number];
 
 /** Sizes of a profile. Times are seconds of a timed window, not of a whole run. */
@@ -21,10 +21,10 @@ export interface ProfileFacts {
 
 export const profiles = {
   smoke: {
-    title: "the whole pipeline in two minutes, in emulation: shows that it works, not a result to quote",
+    title: "the whole pipeline in four minutes, in emulation: shows that it works, not a result to quote",
     blocks: 3,
     warmUp: "baseline",
-    expectedMinutes: 2,
+    expectedMinutes: 4,
     limitMinutes: 20,
   },
   attributes: {
@@ -32,14 +32,21 @@ export const profiles = {
       "attributes and names only, small enough for many arms in emulation: the FUSE extension's question",
     blocks: 10,
     warmUp: "baseline",
-    expectedMinutes: 15,
+    expectedMinutes: 23,
     limitMinutes: 120,
   },
+  lookups: {
+    title: "lookups in an index on the clients' data disks: the question of storage chains",
+    blocks: 10,
+    warmUp: "baseline",
+    expectedMinutes: 30,
+    limitMinutes: 180,
+  },
   course: {
-    title: "ten minutes on real machines",
+    title: "twelve minutes on real machines",
     blocks: 10,
     warmUp: "all",
-    expectedMinutes: 10,
+    expectedMinutes: 12,
     limitMinutes: 120,
   },
   paper: {
@@ -53,7 +60,7 @@ export const profiles = {
 
 /** Parameters by kind of workload. Sizes are bytes, times seconds. */
 export interface WorkloadKinds {
-  /** fio with one job a client, on a file of its own that was laid out before the run. */
+  /** fio with one job a client, on a file of its own: laid out before the run to be read, new in each turn to be written. */
   readonly fio: {
     readonly rw: "read" | "write" | "randread" | "randwrite" | "randrw";
     readonly blockSize: number;
@@ -62,9 +69,12 @@ export interface WorkloadKinds {
     readonly direct: boolean;
     readonly seconds: number;
   };
-  /** Create, stat, open, readdir, rename, unlink in a tree of the client's own, each for `phaseSeconds`. */
+  /** Single operations in a tree of the client's own, each for `phaseSeconds`; stat and open as a hit and as a miss. */
   readonly metadata: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
-  /** Walks of a tree: as `find` does (every entry listed and stat'ed) and as `git status` does (every known path). */
+  /**
+   * Walks of a tree: as `find` does (every entry listed and stat'ed) and as `git status` does (every known path), with
+   * hits and misses as they come; and the known paths alone, as a hit and as a miss.
+   */
   readonly walk: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
   /** A Python process that imports `modules` modules; files that are read and asked for again. Each for `phaseSeconds`. */
   readonly application: {
@@ -73,6 +83,13 @@ export interface WorkloadKinds {
     readonly modules: number;
     readonly phaseSeconds: number;
   };
+  /**
+   * What DisGraFS asks of the volume, without its computing: each file opened, asked for, read and asked for again, as a
+   * tagger does; and a walk of its index, which lists every directory and stats every entry. Each for `phaseSeconds`.
+   */
+  readonly tagger: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
+  /** `files` of DisGraFS's corpus written on each client at once, until all are tagged, in about `seconds`. */
+  readonly tagging: { readonly files: number; readonly seconds: number };
   /** `juicefs bench`. */
   readonly "juicefs-bench": {
     readonly bigFileMiB: number;
@@ -83,6 +100,8 @@ export interface WorkloadKinds {
   };
   /** GET and MULTI/EXEC over one connection to the metadata Redis, without a file system. */
   readonly redis: { readonly phaseSeconds: number };
+  /** Lookups in indexes of each depth on the data disk, one and several at a time, each for `phaseSeconds`. */
+  readonly lookup: { readonly phaseSeconds: number };
   /** Ray tasks on all clients that read one data set through the mount. */
   readonly "ray-read": {
     readonly smallFiles: number;
@@ -100,7 +119,7 @@ export type Combine = "sum" | "mean";
 
 export interface MeasureFacts {
   readonly title: string;
-  readonly unit: "ops/s" | "MB/s" | "files/s" | "us";
+  readonly unit: "ops/s" | "MB/s" | "files/s" | "us" | "requests/file";
   readonly better: "higher" | "lower";
   readonly combine: Combine;
 }
@@ -114,9 +133,11 @@ export interface WorkloadFacts<K extends WorkloadKind = WorkloadKind> {
    * as-is: neither, because the workload brings its own state or is not on the mount.
    */
   readonly caches: "cold" | "warm" | "as-is";
-  readonly place: "mount" | "local-disk" | "network";
+  readonly place: "mount" | "local-disk" | "network" | "data-disk";
   /** Profiles that run it in the warm-up alone, to show that it works there: it has no verdict in them. */
   readonly once?: readonly Profile[];
+  /** It is in the plans of labs that have this part only. */
+  readonly needs?: "disgrafs";
   /** The workload that tells the machine's own noise: it must not differ between arms. */
   readonly control?: true;
   readonly figures: Readonly<Record<string, MeasureFacts>>;
@@ -165,21 +186,28 @@ function fio(
   };
 }
 
-const walkFigures = { find: rate("entries as find"), status: rate("paths as git status") };
+const mixedWalks = { find: rate("entries as find"), status: rate("paths as git status") };
 const walk: WorkloadFacts<"walk"> = {
   kind: "walk",
-  measures: "entries/s of a walk through a source tree larger than what the 1 s kernel caches cover",
+  measures:
+    "entries/s of a walk through a source tree: its real mixture of hits and misses, and each of the two alone",
   caches: "warm",
   place: "mount",
-  figures: walkFigures,
+  figures: {
+    ...mixedWalks,
+    hit: rate("known paths, hit"),
+    miss: rate("known paths, miss"),
+  },
   once: ["smoke"],
   parameters: {
-    smoke: { files: 20, directories: 2, phaseSeconds: 0.2 },
+    smoke: { files: 40, directories: 2, phaseSeconds: 0.1 },
     attributes: { files: 400, directories: 20, phaseSeconds: 1 },
     course: { files: 4000, directories: 80, phaseSeconds: 0.3 },
     paper: { files: 40000, directories: 800, phaseSeconds: 5 },
   },
 };
+
+const taggerFigures = { tag: files("files as a tagger reads"), walk: rate("entries as its index walks") };
 
 export const workloads = {
   // Cold workloads come first: the first of a profile uses the new mount that every arm begins with.
@@ -203,7 +231,7 @@ export const workloads = {
         largeFiles: 2,
         largeBytes: MiB,
         tasksPerClient: 1,
-        seconds: 1,
+        seconds: 2,
       },
       course: {
         smallFiles: 200,
@@ -223,21 +251,37 @@ export const workloads = {
       },
     },
   },
+  "tagger-cold": {
+    kind: "tagger",
+    measures:
+      "what DisGraFS asks of the volume (open, stat, read, walk), each file and directory once on a new mount",
+    caches: "cold",
+    place: "mount",
+    figures: taggerFigures,
+    parameters: {
+      attributes: { files: 400, directories: 20, phaseSeconds: 0.5 },
+      paper: { files: 40000, directories: 800, phaseSeconds: 5 },
+    },
+  },
   metadata: {
     kind: "metadata",
-    measures: "rate of each metadata operation in a tree that only this client uses",
+    measures:
+      "rate of each metadata operation in a tree that only this client uses; a hit is asked for again within the " +
+      "kernel's cache time, a miss after it",
     caches: "as-is",
     place: "mount",
     figures: {
       create: rate("create"),
-      stat: rate("stat"),
-      open: rate("open"),
+      statHit: rate("stat, hit"),
+      statMiss: rate("stat, miss"),
+      openHit: rate("open, hit"),
+      openMiss: rate("open, miss"),
       readdir: rate("readdir"),
       rename: rate("rename"),
       unlink: rate("unlink"),
     },
     parameters: {
-      smoke: { files: 20, directories: 2, phaseSeconds: 0.2 },
+      smoke: { files: 40, directories: 2, phaseSeconds: 0.1 },
       attributes: { files: 200, directories: 10, phaseSeconds: 0.3 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.25 },
       paper: { files: 10000, directories: 100, phaseSeconds: 3 },
@@ -247,7 +291,21 @@ export const workloads = {
   "walk-cold": {
     ...walk,
     caches: "cold",
+    figures: mixedWalks,
     parameters: { paper: { files: 4000, directories: 80, phaseSeconds: 5 } },
+  },
+  "tagger-warm": {
+    kind: "tagger",
+    measures: "what DisGraFS asks of the volume (open, stat, read, walk), again and again",
+    caches: "warm",
+    place: "mount",
+    figures: taggerFigures,
+    once: ["smoke"],
+    parameters: {
+      smoke: { files: 40, directories: 2, phaseSeconds: 0.3 },
+      attributes: { files: 400, directories: 20, phaseSeconds: 0.5 },
+      paper: { files: 40000, directories: 800, phaseSeconds: 5 },
+    },
   },
   application: {
     kind: "application",
@@ -258,7 +316,7 @@ export const workloads = {
     figures: { reread: rate("files read and asked for again"), import: rate("Python processes that import") },
     once: ["smoke"],
     parameters: {
-      smoke: { files: 20, directories: 2, modules: 4, phaseSeconds: 0.2 },
+      smoke: { files: 40, directories: 2, modules: 4, phaseSeconds: 0.2 },
       attributes: { files: 200, directories: 10, modules: 40, phaseSeconds: 0.5 },
       course: { files: 1000, directories: 20, modules: 40, phaseSeconds: 0.3 },
       paper: { files: 10000, directories: 100, modules: 40, phaseSeconds: 5 },
@@ -268,21 +326,50 @@ export const workloads = {
     course: [256 * MiB, 0.5],
     paper: [4096 * MiB, 20],
   }),
-  // Writers of the profile `course` have a file of their own: a file that was overwritten is in more pieces than one that
-  // was not, and a reader of it would be slower in each block than in the one before.
-  "sequential-write": fio("MB/s of one stream of 1 MiB writes", "as-is", ["write", MiB, false], {
-    course: [128 * MiB, 1],
-    paper: [4096 * MiB, 20],
-  }),
+  "sequential-write": fio(
+    "MB/s of one stream of 1 MiB writes, the flush in",
+    "as-is",
+    ["write", MiB, false],
+    {
+      course: [128 * MiB, 1],
+      paper: [4096 * MiB, 20],
+    },
+  ),
   "sequential-write-direct": fio("sequential-write with O_DIRECT", "as-is", ["write", MiB, true], {
     course: [128 * MiB, 0.5],
     paper: [4096 * MiB, 20],
   }),
+  tagging: {
+    kind: "tagging",
+    measures:
+      "files of many kinds, written on all clients at once, until DisGraFS has tagged each; searches meanwhile",
+    caches: "as-is",
+    place: "mount",
+    needs: "disgrafs",
+    figures: {
+      tagged: files("files tagged"),
+      searchable50: time("close to searchable, p50"),
+      searchable99: time("close to searchable, p99"),
+      search: time("search under load, p50"),
+      requests: {
+        title: "FUSE requests for each file",
+        unit: "requests/file",
+        better: "lower",
+        combine: "mean",
+      },
+    },
+    once: ["smoke"],
+    parameters: {
+      smoke: { files: 10, seconds: 5 },
+      course: { files: 60, seconds: 3 },
+      paper: { files: 1000, seconds: 30 },
+    },
+  },
   "random-read": fio(
     "4 KiB reads at random places of a file that the caches hold: the cost of a read that stays on the node",
     "warm",
     ["randread", 4 * KiB, false],
-    { smoke: [MiB, 0.5], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+    { smoke: [MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
     ["smoke"],
   ),
   "random-read-direct": fio(
@@ -291,7 +378,7 @@ export const workloads = {
     ["randread", 4 * KiB, true],
     { course: [64 * MiB, 0.5], paper: [1024 * MiB, 20] },
   ),
-  "random-write": fio("4 KiB writes at random places", "as-is", ["randwrite", 4 * KiB, false], {
+  "random-write": fio("4 KiB writes at random places, the flush in", "as-is", ["randwrite", 4 * KiB, false], {
     course: [32 * MiB, 0.5],
     paper: [1024 * MiB, 20],
   }),
@@ -299,7 +386,8 @@ export const workloads = {
     course: [32 * MiB, 0.5],
     paper: [1024 * MiB, 20],
   }),
-  mixed: fio("4 KiB, 70 % reads and 30 % writes", "warm", ["randrw", 4 * KiB, false], {
+  // Its writes are flushed after the window: fio would charge the flush to the reads.
+  mixed: fio("4 KiB, 70 % reads and 30 % writes, the flush not in", "warm", ["randrw", 4 * KiB, false], {
     course: [32 * MiB, 1],
     paper: [1024 * MiB, 20],
   }),
@@ -334,6 +422,26 @@ export const workloads = {
     once: ["smoke"],
     parameters: { smoke: { phaseSeconds: 0.2 }, course: { phaseSeconds: 0.2 }, paper: { phaseSeconds: 2 } },
   },
+  lookup: {
+    kind: "lookup",
+    measures:
+      "lookups in B+trees of 3 to 8 levels on the data disk, past the page cache; the baseline reads with pread, and with " +
+      "io_uring where several lookups are under way at once",
+    caches: "as-is",
+    place: "data-disk",
+    figures: {
+      d3: rate("3 levels"),
+      d4: rate("4 levels"),
+      d5: rate("5 levels"),
+      d6: rate("6 levels"),
+      d7: rate("7 levels"),
+      d8: rate("8 levels"),
+      d8zipf: rate("8 levels, some keys more often"),
+      d8q8: rate("8 levels, 8 at once"),
+      d8q32: rate("8 levels, 32 at once"),
+    },
+    parameters: { lookups: { phaseSeconds: 1 } },
+  },
   control: {
     kind: "metadata",
     measures: "the metadata workload on the node's own disk: how much this machine differs from itself",
@@ -342,8 +450,9 @@ export const workloads = {
     control: true,
     figures: { create: rate("create"), stat: rate("stat"), unlink: rate("unlink") },
     parameters: {
-      smoke: { files: 20, directories: 2, phaseSeconds: 0.1 },
+      smoke: { files: 40, directories: 2, phaseSeconds: 0.1 },
       attributes: { files: 200, directories: 10, phaseSeconds: 0.1 },
+      lookups: { files: 200, directories: 10, phaseSeconds: 0.1 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.1 },
       paper: { files: 10000, directories: 100, phaseSeconds: 1 },
     },
@@ -353,7 +462,10 @@ export const workloads = {
 export type WorkloadName = keyof typeof workloads;
 export const workloadNames = Object.keys(workloads) as WorkloadName[];
 
-/** The workloads of a profile, in the order in which they run. */
-export function workloadsOf(profile: Profile): WorkloadName[] {
-  return workloadNames.filter((name) => profile in workloads[name].parameters);
+/** The workloads of a profile, in the order in which they run; those that need DisGraFS only where it is. */
+export function workloadsOf(profile: Profile, disgrafs: boolean): WorkloadName[] {
+  return workloadNames.filter((name) => {
+    const { parameters, needs }: WorkloadFacts = workloads[name];
+    return profile in parameters && (needs === undefined || disgrafs);
+  });
 }

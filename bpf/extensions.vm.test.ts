@@ -3,14 +3,19 @@
  * for the default one. In one VM: the way from files to a proven extension and back, each extension's own test (vm.sh,
  * TAP), and what a reboot leaves.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseVerdict, releasePattern, type Verdict } from "../provisioning/extensions/extension.ts";
-import { extensions, type Extension, type ExtensionName } from "../provisioning/extensions/table.ts";
-import { program } from "../provisioning/shell.ts";
-import { buildExtensions } from "../stacks/local/builder.ts";
-import { checkout } from "../stacks/local/paths.ts";
+import { parseVerdict, type Verdict } from "./pipeline/extensionOnNode.ts";
+import type { ExtensionName } from "./table.ts";
+import { buildExtensions } from "../workshop/builder/builder.ts";
+import { checkout } from "../workshop/checkout.ts";
+import {
+  defaultOptions,
+  loadExtension,
+  pipelineScript,
+  putExtension,
+  removeExtension,
+} from "../tests/support/extensions.ts";
 import { kernelsAskedFor } from "../tests/support/kernels.ts";
 import { failures } from "../tests/support/tap.ts";
 import { startTestVm, type TestVm } from "../tests/support/vm.ts";
@@ -18,34 +23,14 @@ import { startTestVm, type TestVm } from "../tests/support/vm.ts";
 const tested = ["fuse-latency", "packet-dma", "redis-sockmap"] as const satisfies ExtensionName[];
 const minutes = (count: number): number => count * 60_000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
-const script = (name: string): string =>
-  readFileSync(join(checkout, "provisioning/extensions", `${name}.sh`), "utf8");
 
 describe.each(kernelsAskedFor())("on %s", (kernel) => {
   let vm: TestVm;
 
-  /** Puts an extension's files on the machine, as RemoteFiles does. */
-  const push = async (name: ExtensionName, build: string): Promise<void> => {
-    const folder = `/opt/disgrafs/extensions/${name}`;
-    await vm.check(`rm -rf ${folder}`);
-    await vm.push(join(build, kernel, name), folder);
-    await vm.push(join(checkout, "provisioning/extensions/node"), folder);
-    await vm.check(`mv ${folder}/${name} ${folder}/bin && mv ${folder}/node ${folder}/scripts`);
-  };
-  /** load.sh, called as ExtensionOnNode calls it. */
-  const load = async (
-    name: ExtensionName,
-    options: readonly string[],
-    required = false,
-  ): Promise<Verdict> => {
-    const facts: Extension = extensions[name];
-    const pattern = releasePattern([kernel]);
-    const args = [name, pattern, facts.needs.join(","), required ? "yes" : "no", "yes", ...options];
-    const text = program({ run: { script: script("load"), args } }, "test");
-    return parseVerdict(await vm.check(`set -- run\n${text}`, 400));
-  };
-  const remove = (name: ExtensionName): Promise<string> =>
-    vm.check(`set -- run\n${program({ run: { script: script("remove"), args: [name] } }, "test")}`);
+  const push = (name: ExtensionName, build: string): Promise<void> => putExtension(vm, kernel, name, build);
+  const load = (name: ExtensionName, options: readonly string[], required = false): Promise<Verdict> =>
+    loadExtension(vm, kernel, name, options, required);
+  const remove = (name: ExtensionName): Promise<string> => removeExtension(vm, name);
   const inKernel = async (name: ExtensionName): Promise<number> => {
     const status = await vm.check(`/opt/disgrafs/extensions/${name}/bin/${name} --status`);
     return (JSON.parse(status) as { programs: unknown[] }).programs.length;
@@ -97,19 +82,19 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
       await vm.check(`mkdir -p /mnt/test
         systemd-run -q --unit=testfs /opt/disgrafs/tests/test-tools/testfs /mnt/test /run/testfs.json
         for try in $(seq 300); do mountpoint -q /mnt/test && break; sleep 0.2; done; mountpoint /mnt/test`);
-      const first = await load(name, extensions[name].options, true);
+      const first = await load(name, defaultOptions(name), true);
       if (!first.supported) throw new Error(first.reason);
-      expect(first.programs).toHaveLength(4);
+      expect(first.programs).toHaveLength(5);
       expect(first.programs.filter(({ runs }) => runs > 0).length).toBeGreaterThanOrEqual(3);
       // Replaced while another is loaded beside it, as one `up` does both: neither takes the other's proof away.
       const [again, beside] = await Promise.all([
-        load(name, extensions[name].options, true),
+        load(name, defaultOptions(name), true),
         load("packet-dma", ["--interface", "10.0.2.15"], true),
       ]);
       if (!again.supported) throw new Error(again.reason);
       if (!beside.supported) throw new Error(beside.reason);
       await vm.check("systemctl stop disgrafs-extension@packet-dma");
-      expect(await inKernel(name)).toBe(4);
+      expect(await inKernel(name)).toBe(5);
       expect(again.programs.map(({ tag }) => tag)).toEqual(first.programs.map(({ tag }) => tag));
 
       await vm.check(`kill -9 "$(systemctl show -P MainPID ${unit})"
@@ -125,7 +110,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
     async () => {
       const facts = "^5\\.4\\. btf,bpffs";
       const call = (required: string): string =>
-        `set -- run\n${program({ run: { script: script("load"), args: ["fuse-latency", ...facts.split(" "), required, "yes"] } }, "test")}`;
+        pipelineScript("load", ["fuse-latency", ...facts.split(" "), required, "yes"]);
       const verdict = parseVerdict(await vm.check(call("no")));
       expect(verdict).toMatchObject({
         supported: false,
@@ -146,17 +131,13 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
     async (which, word) => {
       const folder = "/opt/disgrafs/extensions/refused";
       await vm.check(`mkdir -p ${folder}/bin && cp /opt/disgrafs/tests/test-tools/refused ${folder}/bin/
-      cp -r /opt/disgrafs/extensions/fuse-latency/scripts ${folder}/`);
+      cp -r /opt/disgrafs/extensions/fuse-latency/{scripts,probe.sh} ${folder}/`);
       const args = ["refused", ".", "btf,bpffs", "yes", "yes", "--program", which];
-      const failed = await vm.run(
-        `set -- run\n${program({ run: { script: script("load"), args } }, "test")}`,
-      );
+      const failed = await vm.run(pipelineScript("load", args));
       expect(failed.exitCode).toBe(1);
       expect(failed.stderr).toMatch(/extension refused is required and cannot run here: does not load: /);
       expect(failed.stderr).toContain(word);
-      await vm.check(
-        `set -- run\n${program({ run: { script: script("remove"), args: ["refused"] } }, "test")}`,
-      );
+      await vm.check(pipelineScript("remove", ["refused"]));
       expect(await vm.run(`ls -d ${folder} /run/disgrafs-refused.* /sys/fs/bpf/disgrafs`)).toMatchObject({
         stdout: "",
       });
@@ -180,7 +161,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
     "is not loaded after a reboot, and can be removed then",
     async () => {
       await vm.check("systemctl start disgrafs-extension@fuse-latency");
-      expect(await inKernel("fuse-latency")).toBe(4);
+      expect(await inKernel("fuse-latency")).toBe(5);
       await vm.reboot();
       expect(await inKernel("fuse-latency")).toBe(0);
       await vm.check("[ ! -e /sys/fs/bpf/disgrafs ]");

@@ -1,9 +1,10 @@
-/** What a command needs to know of a stack on AWS: its settings and what its last `up` said. */
+/** What a command needs to know about a stack on AWS: its settings and the outputs of its last `up`. */
 import { Problem } from "./problem.ts";
 import type { Pulumi } from "./pulumi.ts";
 
 export interface AwsStackSettings {
   readonly region?: string;
+  readonly owner?: string;
   readonly profile?: string;
   readonly expiresAfter?: string;
 }
@@ -21,6 +22,9 @@ export async function awsSettingsOf(pulumi: Pulumi): Promise<AwsStackSettings> {
 }
 
 export interface AwsFacts {
+  /** Run id of this life of the stack. */
+  readonly run: string;
+  readonly region: string;
   readonly created: string;
   readonly expires: string;
   readonly costEstimate: {
@@ -43,4 +47,25 @@ export function awsFactsOf(stack: string, outputs: Record<string, unknown> | und
 /** Makes the AWS SDKs of this process use the settings' profile, unless the user has chosen another. */
 export function useProfile({ profile }: AwsStackSettings): void {
   if (profile !== undefined) process.env.AWS_PROFILE ??= profile;
+}
+
+/**
+ * How each node's machine is now, in words, by EC2's answer: what a stack's outputs say was true at its last `up`.
+ * Where EC2 cannot be asked, that is said of each.
+ */
+export async function ec2States(stack: string, nodes: readonly string[], facts: AwsFacts): Promise<string[]> {
+  try {
+    // Loaded when it is needed: the AWS SDK would make every other command slow to start.
+    const { machineStates } = await import("../stacks/aws/machine/states.ts");
+    const states = await machineStates(facts.region, stack, facts.run);
+    return nodes.map((node) => {
+      const found = states.find((each) => each.node === node);
+      if (!found) return "not running, EC2 has no such machine";
+      if (found.state !== "running") return `not running (${found.state})`;
+      return found.trouble === undefined ? "running" : `running, but ${found.trouble}`;
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.name : String(error);
+    return nodes.map(() => `not known: EC2 could not be asked (${reason})`);
+  }
 }

@@ -1,26 +1,26 @@
-/** What `./lab class` does: cost first, then the labs, then who failed and why. */
+/** The actions of `./lab class`: it shows the cost first, then makes the labs, then lists which failed and why. */
 import { readFileSync } from "node:fs";
-import { costEstimate } from "../stacks/aws/cost.ts";
+import { costEstimate } from "../stacks/aws/cost/cost.ts";
 import { awsNodes, instanceTypeOf } from "../stacks/aws/index.ts";
 import { durationSeconds } from "../stacks/aws/settings.ts";
 import { parseSettings } from "../stacks/settings.ts";
-import { inLab, root } from "./checkout.ts";
+import { inLab, checkout } from "../workshop/checkout.ts";
 import {
   downFor,
   forEachStudent,
-  parseStudents,
   stackOf,
   standingOf,
   upFor,
   type Outcome,
   type Place,
-  type Student,
 } from "./classroom.ts";
+import { awsSettingsOf, useProfile } from "./awsStack.ts";
+import { parseStudents, type Student } from "./students.ts";
 import { confirm } from "./confirm.ts";
 import { apply } from "./environment.ts";
 import { Problem } from "./problem.ts";
 import { Pulumi, say } from "./pulumi.ts";
-import { table } from "./commands/status.ts";
+import { table } from "./table.ts";
 
 export interface ClassOptions {
   readonly students: string;
@@ -34,7 +34,7 @@ export interface ClassOptions {
 
 export async function runClass(options: ClassOptions): Promise<void> {
   if ([options.up, options.down, options.status].filter(Boolean).length !== 1)
-    throw new Problem("say one of --up, --down and --status");
+    throw new Problem("choose one of --up, --down and --status");
   const parallel = Number(options.parallel);
   if (!Number.isInteger(parallel) || parallel < 1 || parallel > 32)
     throw new Problem(`--parallel is "${options.parallel}"; it must be a whole number from 1 to 32`);
@@ -43,7 +43,8 @@ export async function runClass(options: ClassOptions): Promise<void> {
   const env = apply(pulumi.environment) as Record<string, string>;
   // The Automation API finds the CLI by this process's own PATH.
   Object.assign(process.env, { PATH: env.PATH, PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true" });
-  const place: Place = { project: root, env, folder: inLab("class") };
+  const place: Place = { project: checkout, env, folder: inLab("class") };
+  useProfile(await awsSettingsOf(pulumi));
   if (options.status) await showStatus(place, students);
   else if (options.down) {
     if (!(await confirm(`Take down the labs of ${students.length} students?`, options.yes))) return;
@@ -51,9 +52,9 @@ export async function runClass(options: ClassOptions): Promise<void> {
   } else await makeAll(place, students, parallel, await configOf(pulumi), options.yes);
 }
 
-function read(file: string): string {
+function read(file: string): Buffer {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file);
   } catch (error) {
     throw new Problem(
       `the list of students cannot be read: ${error instanceof Error ? error.message : String(error)}`,
@@ -94,7 +95,7 @@ async function makeAll(
   const settings = parseSettings(values);
   const { aws } = settings;
   if (settings.target !== "aws" || !aws)
-    throw new Problem("a class is on AWS: the settings need target: aws (docs/aws.md)");
+    throw new Problem("a class runs on AWS: its settings need target: aws (docs/aws.md)");
   const each = costEstimate(
     {
       region: aws.region,
@@ -174,12 +175,13 @@ async function showStatus(place: Place, students: readonly Student[]): Promise<v
   const now = new Date();
   const all = [];
   for (const student of students) all.push(await standingOf(place, student, now));
-  const rows = all.map(({ student, state, expires, usdPerHour }) => [
+  const rows = all.map(({ student, state, running, expires, usdPerHour }) => [
     student.id,
     state,
+    running,
     expires,
     String(usdPerHour),
   ]);
-  process.stdout.write(table([["STUDENT", "STATE", "EXPIRES", "USD/HOUR"], ...rows]));
+  process.stdout.write(table([["STUDENT", "STATE", "RUNNING", "EXPIRES", "USD/HOUR"], ...rows]));
   process.stdout.write(`${all.filter(({ state }) => state === "up").length} of ${all.length} up\n`);
 }

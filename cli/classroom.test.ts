@@ -1,36 +1,5 @@
-import { forEachStudent, parseStudents, reason, sheet, stackOf, type Student } from "./classroom.ts";
-
-describe("parseStudents", () => {
-  it("reads ids, names and addresses, and does without the last two", () => {
-    expect(parseStudents('id,name,email\nada,"Lovelace, Ada",ada@example.org\n')).toEqual([
-      { id: "ada", name: "Lovelace, Ada", contact: "ada@example.org" },
-    ]);
-    expect(parseStudents("id\nbob\n\ncarol\n")).toEqual([
-      { id: "bob", name: "bob", contact: "bob" },
-      { id: "carol", name: "carol", contact: "carol" },
-    ]);
-  });
-
-  it.each([
-    ["an empty list", "", /is empty: it needs a header/],
-    ["a header alone", "id,name\n", /is empty/],
-    ["a list without id", "name\nAda\n", /line 2: id is ""/],
-    [
-      "an id that no stack can have",
-      "id\nAda Lovelace\n",
-      /line 2: id is "Ada Lovelace"; it must be 1 to 30/,
-    ],
-    ["the same id twice", "id\nada\nbob\nada\n", /line 4: id "ada" is on line 2 too/],
-    ["an id below an empty line", "id\n\nada\n\nada\n", /line 5: id "ada" is on line 3 too/],
-    ["a line with too many values", "id\nada,x\n", /cannot be read: .*line 2/],
-  ])("refuses %s", (_, text, message) => {
-    expect(() => parseStudents(text)).toThrow(message);
-  });
-
-  it("uses no address as a tag that AWS would not take", () => {
-    expect(parseStudents("id,email\nada,<ada>\n")[0]?.contact).toBe("student-ada");
-  });
-});
+import { forEachStudent, reason, sheet, stackOf } from "./classroom.ts";
+import type { Student } from "./students.ts";
 
 describe("forEachStudent", () => {
   const students: Student[] = ["a", "b", "c", "d", "e"].map((id) => ({ id, name: id, contact: id }));
@@ -92,6 +61,8 @@ describe("sheet", () => {
       { id: "ada", name: "Ada", contact: "ada" },
       [{ name: "node1", roles: ["client", "ray-head"] }],
       {
+        run: "20261125T180000Z-1a2b",
+        region: "us-east-1",
         created: "2026-11-25T18:00:00Z",
         expires: "2026-11-25T22:00:00Z",
         costEstimate: { perHour: 0.3582, untilExpiry: 1.4327, basis: "prices of a day" },

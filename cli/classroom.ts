@@ -1,47 +1,11 @@
-/** A class: one lab on AWS a student, made, listed and taken down together, at most some at once. */
+/** A class: one lab on AWS per student, made, listed and removed together, a few at a time. */
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LocalWorkspace, type ConfigMap, type Stack } from "@pulumi/pulumi/automation/index.js";
-import { parse } from "csv-parse/sync";
 import { awsFailure } from "../stacks/aws/advice.ts";
-import { sshFolder } from "../stacks/aws/sshFiles.ts";
-import type { AwsFacts } from "./awsStack.ts";
-import { Problem } from "./problem.ts";
-
-export interface Student {
-  /** Names the stack (class-ID) and all that belongs to it. */
-  readonly id: string;
-  readonly name: string;
-  /** Whom to ask; the owner's tag. */
-  readonly contact: string;
-}
-
-/**
- * Students from a CSV text with a header: `id` (a-z, 0-9, -), and, where there are any, `name` and `email`.
- * @throws Problem that names the line when one cannot work
- */
-export function parseStudents(text: string): Student[] {
-  let rows: { record: Record<string, string>; info: { lines: number } }[];
-  try {
-    rows = parse(text, { columns: true, trim: true, skip_empty_lines: true, bom: true, info: true });
-  } catch (error) {
-    throw new Problem(
-      `the list of students cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-  if (rows.length === 0)
-    throw new Problem("the list of students is empty: it needs a header with `id`, and a line a student");
-  const seen = new Map<string, number>();
-  return rows.map(({ record, info: { lines: line } }) => {
-    const { id = "", name = id, email = id } = record;
-    if (!/^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$/.test(id))
-      throw new Problem(`line ${line}: id is "${id}"; it must be 1 to 30 of a-z, 0-9 and inner -`);
-    const earlier = seen.get(id);
-    if (earlier !== undefined) throw new Problem(`line ${line}: id "${id}" is on line ${earlier} too`);
-    seen.set(id, line);
-    return { id, name, contact: /^[\w.+@-]{2,64}$/.test(email) ? email : `student-${id}` };
-  });
-}
+import { sshFolder } from "../stacks/aws/access/sshFiles.ts";
+import { ec2States, type AwsFacts } from "./awsStack.ts";
+import type { Student } from "./students.ts";
 
 export const stackOf = (student: Student): string => `class-${student.id}`;
 
@@ -138,21 +102,36 @@ export async function downFor(place: Place, student: Student): Promise<void> {
 
 export interface Standing {
   readonly student: Student;
-  readonly state: "up" | "expired" | "none" | "unfinished";
+  /** up: EC2 says that all machines run; broken: some do not; lost: EC2 could not be asked. */
+  readonly state: "up" | "broken" | "expired" | "none" | "unfinished" | "lost";
+  /** Machines that EC2 says run, of all: an expired lab with any still costs. */
+  readonly running: string;
   readonly expires: string;
   readonly usdPerHour: number | "unknown" | "";
 }
 
-/** How a student's lab stands, by its stack's outputs. */
+/** How a student's lab stands: by its stack's outputs, and by EC2's word for its machines. */
 export async function standingOf(place: Place, student: Student, now: Date): Promise<Standing> {
   const workspace = await LocalWorkspace.create(options(place));
   if (!(await workspace.listStacks()).some(({ name }) => name === stackOf(student)))
-    return { student, state: "none", expires: "", usdPerHour: "" };
+    return { student, state: "none", running: "", expires: "", usdPerHour: "" };
   const outputs = await workspace.stackOutputs(stackOf(student));
   const facts = outputs.targetFacts?.value as AwsFacts | undefined;
-  if (!facts) return { student, state: "unfinished", expires: "", usdPerHour: "" };
-  const state = Date.parse(facts.expires) <= now.getTime() ? "expired" : "up";
-  return { student, state, expires: facts.expires, usdPerHour: facts.costEstimate.perHour };
+  if (!facts) return { student, state: "unfinished", running: "", expires: "", usdPerHour: "" };
+  const nodes = (outputs.nodes?.value as { name: string }[] | undefined) ?? [];
+  const names = nodes.map(({ name }) => name);
+  const states = await ec2States(stackOf(student), names, facts);
+  const { expires } = facts;
+  return {
+    ...{ student, expires, usdPerHour: facts.costEstimate.perHour },
+    state: Date.parse(expires) <= now.getTime() ? "expired" : standing(states),
+    running: `${states.filter((state) => state.startsWith("running")).length}/${states.length}`,
+  };
+}
+
+function standing(states: readonly string[]): Standing["state"] {
+  if (states.some((state) => state.startsWith("not known"))) return "lost";
+  return states.every((state) => state === "running") ? "up" : "broken";
 }
 
 async function withLog(

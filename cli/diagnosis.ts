@@ -1,12 +1,12 @@
-/** What `./lab doctor` looks at: a check says how things are and, where that is not right, what to do. */
+/** The checks of `./lab doctor`: each says what it found and, if that is not right, what to do. */
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, userInfo } from "node:os";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { execa } from "execa";
-import { inLab, nodeFolder, root } from "./checkout.ts";
+import { inLab, nodeFolder, checkout } from "../workshop/checkout.ts";
 import { distribution, isSupported, missingPackages, packagesFor } from "./setup/debian.ts";
-import { atLeast } from "./setup/go.ts";
+import { atLeast } from "../workshop/version.ts";
 
 /** `bad`: the lab will not work. `note`: it works, but less well or untried. */
 export type Verdict = "ok" | "note" | "bad";
@@ -86,7 +86,7 @@ export function disk(freeBytes: number): Finding {
 }
 
 function freeBytes(): number {
-  const { bavail, bsize } = statfsSync(root);
+  const { bavail, bsize } = statfsSync(checkout);
   return bavail * bsize;
 }
 
@@ -129,7 +129,7 @@ async function python(): Promise<Finding> {
   return { subject, verdict: "note", text: version, advice: "the pinned packages are for 3.11 to 3.13" };
 }
 
-/** The machines' private network is a vde switch, or a multicast group where QEMU is built without vde (Ubuntu's). */
+/** Machines log in over QEMU's user network, and are plugged into the switch of their private one by a stream. */
 async function qemu(): Promise<Finding> {
   const { stdout, failed } = await execa("qemu-system-x86_64", ["-netdev", "help"], { reject: false });
   if (failed)
@@ -140,18 +140,14 @@ async function qemu(): Promise<Finding> {
 /** Takes what `-netdev help` prints: a heading, then one kind a line. */
 export function qemuNetworks(help: string): Finding {
   const kinds = help.split("\n").map((line) => line.trim());
-  if (!kinds.includes("user") || !kinds.includes("socket")) {
-    const advice =
-      "the local target needs a QEMU with user and socket networks, as Debian's and Ubuntu's have";
-    return { subject: "QEMU", verdict: "bad", text: "is built without user or socket networks", advice };
-  }
-  if (kinds.includes("vde")) return { subject: "QEMU", verdict: "ok", text: "has the networks user and vde" };
-  const text = "is built without vde: machines share a multicast group on loopback";
+  const missing = ["user", "stream"].filter((kind) => !kinds.includes(kind));
+  if (missing.length === 0)
+    return { subject: "QEMU", verdict: "ok", text: "has the networks user and stream" };
   return {
     subject: "QEMU",
-    verdict: "note",
-    text,
-    advice: "other users of this computer could join that network",
+    verdict: "bad",
+    text: `is built without the network ${missing.join(" and ")}`,
+    advice: "the local target needs QEMU 7.2 or newer with both, as Debian 12 and Ubuntu 24.04 have it",
   };
 }
 

@@ -11,6 +11,7 @@ import {
   environment,
   makePassphrase,
   shellLines,
+  unreadableStacks,
   type Situation,
 } from "./environment.ts";
 
@@ -121,6 +122,26 @@ describe("with real files and sockets", () => {
     expect(currentLogin(env)).toBe("https://api.example.com");
     writeFileSync(join(home, "credentials.json"), JSON.stringify({ current: "" }));
     expect(currentLogin(env)).toBeUndefined();
+  });
+
+  it.each(["", "{", "no JSON"])("says which file is not a login's (%j), and what to do", (text) => {
+    const file = join(folder, "credentials.json");
+    writeFileSync(file, text);
+    expect(() => currentLogin({ PULUMI_CREDENTIALS_PATH: folder })).toThrow(
+      new RegExp(`^${file} is not what pulumi login writes there .* rm ${file}$`),
+    );
+  });
+
+  it("finds the stacks that nobody can read any more when the passphrase is gone, or empty", () => {
+    expect(unreadableStacks(folder)).toEqual([]);
+    const records = join(folder, "state", ".pulumi", "stacks", "disgrafs-lab");
+    mkdirSync(records, { recursive: true });
+    for (const name of ["a.json", "a.json.bak", "b.json.gz"]) writeFileSync(join(records, name), "");
+    expect(unreadableStacks(folder)).toEqual(["a", "b"]);
+    writeFileSync(join(folder, "passphrase"), "");
+    expect(unreadableStacks(folder)).toEqual(["a", "b"]);
+    writeFileSync(join(folder, "passphrase"), "x");
+    expect(unreadableStacks(folder)).toEqual([]);
   });
 
   it("tells a dead agent's socket from a living one", async () => {

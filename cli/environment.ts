@@ -3,12 +3,25 @@
  * run `eval "$(./lab env)"`. A user who is logged in elsewhere, or who names a backend, keeps that.
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { quote } from "../provisioning/shell.ts";
-import { inLab, nodeFolder } from "./checkout.ts";
+import { Problem } from "./problem.ts";
+import { recordedStacks } from "./record.ts";
+import { inLab, nodeFolder } from "../workshop/checkout.ts";
 
 /** What the decision depends on. */
 export interface Situation {
@@ -76,18 +89,32 @@ function prepend(first: readonly string[], path: string): string {
   return [...first, ...rest].join(":");
 }
 
-/** The environment for this process's situation. Makes the state folder and the passphrase when they are used. */
-export async function environment(env: NodeJS.ProcessEnv = process.env): Promise<Environment> {
-  const result = decide({
+/** This process's situation. */
+export async function situation(env: NodeJS.ProcessEnv = process.env): Promise<Situation> {
+  return {
     env,
     lab: inLab(),
     node: nodeFolder,
     login: currentLogin(env),
     agentAnswers: await answers(env.SSH_AUTH_SOCK),
-  });
+  };
+}
+
+/**
+ * The environment for this process's situation. Makes the state folder and the passphrase when they are used.
+ * @throws Problem when the passphrase is gone and the state is not: nothing could be read with another one
+ */
+export async function environment(env: NodeJS.ProcessEnv = process.env): Promise<Environment> {
+  const result = decide(await situation(env));
   if (result.backend === "checkout") {
-    mkdirSync(inLab("state"), { recursive: true });
-    if (result.set.PULUMI_CONFIG_PASSPHRASE_FILE) makePassphrase(inLab("passphrase"));
+    mkdirSync(inLab("state"), { recursive: true, mode: 0o700 });
+    // The state tells a lab's whole story; one that an earlier version made is open to others.
+    chmodSync(inLab("state"), 0o700);
+    if (result.set.PULUMI_CONFIG_PASSPHRASE_FILE) {
+      const lost = unreadableStacks(inLab());
+      if (lost.length > 0) throw new PassphraseLost(inLab("passphrase"), lost);
+      makePassphrase(inLab("passphrase"));
+    }
   }
   return result;
 }
@@ -112,13 +139,42 @@ export function currentLogin(env: NodeJS.ProcessEnv): string | undefined {
   const home = env.PULUMI_HOME && env.PULUMI_HOME !== inLab("pulumi-home") ? env.PULUMI_HOME : undefined;
   const file = join(env.PULUMI_CREDENTIALS_PATH ?? home ?? join(homedir(), ".pulumi"), "credentials.json");
   if (!existsSync(file)) return undefined;
-  const { current } = JSON.parse(readFileSync(file, "utf8")) as { current?: string };
-  return current === "" ? undefined : current;
+  try {
+    const { current } = JSON.parse(readFileSync(file, "utf8")) as { current?: string };
+    return current === "" ? undefined : current;
+  } catch {
+    throw new Problem(
+      `${file} is not what pulumi login writes there (${statSync(file).size} bytes), so the lab cannot tell where your state is. ` +
+        `If you use a Pulumi backend of your own, log in again: pulumi login. If not, remove it: rm ${quote(file)}`,
+    );
+  }
+}
+
+/** Stacks whose state is in a `.lab` that has no passphrase any more (an empty one is none). */
+export function unreadableStacks(lab: string): string[] {
+  const file = join(lab, "passphrase");
+  if (existsSync(file) && statSync(file).size > 0) return [];
+  const folder = join(lab, "state", ".pulumi", "stacks");
+  return existsSync(folder)
+    ? readdirSync(folder).flatMap((project) => recordedStacks(join(folder, project)))
+    : [];
+}
+
+/** What encrypts the state is gone, and must not be replaced as long as there is such state. */
+export class PassphraseLost extends Problem {
+  constructor(file: string, stacks: readonly string[]) {
+    super(
+      `${file} is gone, and without it nobody can read the secrets in the state of: ${stacks.join(", ")}. ` +
+        `Put it back from a copy; or end each stack without its record: ./lab down --stack ${stacks[0] ?? "NAME"}`,
+    );
+  }
 }
 
 /** Made once and never replaced: whatever the state holds is encrypted with it. */
 export function makePassphrase(file: string): void {
-  if (existsSync(file)) return;
+  if (existsSync(file) && statSync(file).size > 0) return;
+  // An empty one is what a full disk leaves, and encrypts nothing.
+  rmSync(file, { force: true });
   const temporary = `${file}.${process.pid}`;
   writeFileSync(temporary, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
   try {

@@ -1,8 +1,28 @@
-import { advice, errorsIn } from "./eventLog.ts";
+import { execFileSync } from "node:child_process";
+import { existsSync, readlinkSync } from "node:fs";
+import { dirname } from "node:path";
+import { advice, errorsIn, EventLog } from "./eventLog.ts";
 
 const event = (severity: string, message: string): string =>
   JSON.stringify({ sequence: 1, timestamp: 1, diagnosticEvent: { severity, message, color: "never" } });
 const full = "operation error EC2: RunInstances, api error InsufficientInstanceCapacity: no m6i.large";
+
+describe("EventLog", () => {
+  it("is written by another program and read here, and has no name that could outlive this process", () => {
+    const log = new EventLog();
+    const path = log.options.at(-1)!;
+    const name = readlinkSync(path);
+    expect(name).toMatch(/ \(deleted\)$/);
+    expect(existsSync(dirname(name))).toBe(false);
+    expect(log.errors()).toEqual([]);
+    // As the engine does: first for the preview, then from the beginning for the update.
+    for (const message of ["of the preview", full])
+      execFileSync("sh", ["-c", 'printf "%s\\n" "$1" >"$0"', path, event("error", message)]);
+    expect(log.errors()).toEqual([full]);
+    log.remove();
+    expect(() => log.errors()).toThrow();
+  });
+});
 
 describe("errorsIn", () => {
   it("gives the errors of a log, each once, and nothing that is no error", () => {

@@ -2,34 +2,40 @@
  * The engine's events of one `pulumi up` or `destroy`, written by the CLI itself while it has the terminal: what was an
  * error, and what to do about those of AWS. Nothing of it is kept: diagnostics can hold what a program printed.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { awsFailure } from "../stacks/aws/advice.ts";
 
 export class EventLog {
-  // mkdtemp makes a folder of mode 0700.
-  readonly #folder = mkdtempSync(join(tmpdir(), "disgrafs-events-"));
+  // In memory, and without a name: the SDK's debug messages, which the engine writes to its event log too, hold inputs of
+  // resources in the clear. So nothing of them is left, however this process ends.
+  readonly #file = openUnnamed();
 
   /** What the CLI's command line needs for it. */
   get options(): string[] {
-    return ["--event-log", this.#file];
+    return ["--event-log", `/proc/${process.pid}/fd/${this.#file}`];
   }
 
   /** What the CLI's environment needs: the option is one of those that Pulumi shows to its own programs only. */
   readonly env = { PULUMI_DEBUG_COMMANDS: "true" };
 
-  get #file(): string {
-    return join(this.#folder, "events");
-  }
-
   /** Texts of the errors so far, each once. */
   errors(): string[] {
-    return existsSync(this.#file) ? errorsIn(readFileSync(this.#file, "utf8")) : [];
+    return errorsIn(readFileSync(`/proc/self/fd/${this.#file}`, "utf8"));
   }
 
   remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    closeSync(this.#file);
+  }
+}
+
+function openUnnamed(): number {
+  const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "disgrafs-events-"));
+  try {
+    return openSync(join(folder, "events"), "wx+", 0o600);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inCheckout, nodeFolder } from "./checkout.ts";
+import { inCheckout, nodeFolder } from "../workshop/checkout.ts";
 
 describe("./lab", () => {
   let folder: string;

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { isStale, removeStaleLocks, stackLocks, type Lock } from "./locks.ts";
+import { heldBy, isStale, removeStaleLocks, stackLocks, type Lock } from "./locks.ts";
 
 let state: string;
 let locks: string;
@@ -68,6 +68,33 @@ describe("isStale", () => {
 
   it("is false for another machine's, of which nothing can be known here", () => {
     expect(of({ pid: endedProcess(), hostname: "elsewhere" })).toBe(false);
+  });
+});
+
+describe("a lock that does not say whose it is", () => {
+  it.each(["", "{", "{}", "null"])("is no crash (%j): it goes when no Pulumi runs here", async (text) => {
+    const file = lock("x", {});
+    writeFileSync(file, text);
+    const program = join(state, "pulumi");
+    copyFileSync("/usr/bin/sleep", program);
+    const child = spawn(program, ["60"]);
+    await new Promise((resolve) => child.once("spawn", resolve));
+    const [found] = stackLocks(`file://${state}`, "project", "local");
+    expect(isStale(found!)).toBe(false);
+    expect(heldBy(found!, "local")).toContain(`${file} is empty or broken`);
+    expect(heldBy(found!, "local")).toContain("pulumi cancel --yes --stack local");
+    child.kill("SIGKILL");
+  });
+});
+
+describe("heldBy", () => {
+  it("says what to do about a lock of another computer, or of this one's earlier name", () => {
+    lock("foreign", { pid: 5, hostname: "elsewhere" });
+    const [found] = stackLocks(`file://${state}`, "project", "local");
+    const text = heldBy(found!, "local");
+    expect(text).toContain("process 5 on elsewhere");
+    expect(text).toContain(`this computer is ${hostname()}`);
+    expect(text).toContain('eval "$(./lab env)"; pulumi cancel --yes --stack local');
   });
 });
 

@@ -14,22 +14,39 @@ export interface Lock {
   readonly timestamp: string;
 }
 
+/** A lock that does not say whose it is, as when the disk was full, or the computer stopped, when it was written. */
+export interface BrokenLock {
+  readonly file: string;
+  readonly pid: undefined;
+}
+
 /** The locks on a stack; none for a backend that is not a folder of this machine. */
-export function stackLocks(backendUrl: string, project: string, stack: string): Lock[] {
+export function stackLocks(backendUrl: string, project: string, stack: string): (Lock | BrokenLock)[] {
   if (!backendUrl.startsWith("file:///")) return [];
   const state = fileURLToPath(backendUrl.replace(/[?#].*$/, "").replaceAll("%", "%25"));
   const folder = join(state, ".pulumi", "locks", "organization", project, stack);
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => name.endsWith(".json"))
-    .map((name) => {
-      const file = join(folder, name);
-      return { ...(JSON.parse(readFileSync(file, "utf8")) as Omit<Lock, "file">), file };
-    });
+    .map((name) => readLock(join(folder, name)));
+}
+
+function readLock(file: string): Lock | BrokenLock {
+  try {
+    const lock = JSON.parse(readFileSync(file, "utf8")) as Partial<Lock>;
+    const { pid, hostname: host, timestamp } = lock;
+    if (pid !== undefined && host !== undefined && timestamp !== undefined)
+      return { file, pid, hostname: host, timestamp };
+  } catch {
+    // Empty, or a part of it.
+  }
+  return { file, pid: undefined };
 }
 
 /** True when the lock's process certainly runs no more: it was one of this machine, and is gone. */
-export function isStale(lock: Lock): boolean {
+export function isStale(lock: Lock | BrokenLock): boolean {
+  // Whoever holds it is a Pulumi, which holds it for longer than it takes to write it.
+  if (lock.pid === undefined) return !anyPulumi();
   if (lock.hostname !== hostname()) return false;
   const started = startTime(lock.pid);
   if (started === undefined) return true;
@@ -39,13 +56,34 @@ export function isStale(lock: Lock): boolean {
 }
 
 /** Removes the stale locks of a stack and gives them. */
-export function removeStaleLocks(backendUrl: string, project: string, stack: string): Lock[] {
+export function removeStaleLocks(backendUrl: string, project: string, stack: string): (Lock | BrokenLock)[] {
   const stale = stackLocks(backendUrl, project, stack).filter(isStale);
   for (const lock of stale) {
     rmSync(lock.file, { force: true });
     rmSync(`${lock.file}.attrs`, { force: true });
   }
   return stale;
+}
+
+/** Whether any Pulumi runs on this computer, whoever's. */
+function anyPulumi(): boolean {
+  return readdirSync("/proc").some((pid) => /^\d+$/.test(pid) && nameOf(Number(pid)) === "pulumi");
+}
+
+/** What a person has to do about a lock that is not ours to remove. */
+export function heldBy(lock: Lock | BrokenLock, stack: string): string {
+  const cancel = `eval "$(./lab env)"; pulumi cancel --yes --stack ${stack}`;
+  if (lock.pid === undefined)
+    return (
+      `the lock of stack "${stack}" does not say whose it is: ${lock.file} is empty or broken, and a pulumi runs on this ` +
+      `computer. Wait for that to end and try again; or, if it is at work on something else: ${cancel}`
+    );
+  const whose = `stack "${stack}" is being changed by process ${lock.pid} on ${lock.hostname} since ${lock.timestamp}`;
+  if (lock.hostname === hostname()) return `${whose}; wait for it to end, or end it with Ctrl-C`;
+  return (
+    `${whose}; this computer is ${hostname()}, so it cannot be seen from here whether that still runs. ` +
+    `If it does not (or this computer had that name before): ${cancel}`
+  );
 }
 
 function nameOf(pid: number): string | undefined {

@@ -1,20 +1,7 @@
-/** The lab's command line. A command is one file in commands/ and one line here. */
+/** The lab's command line. A command is one file in commands/ and one entry in commands.ts. */
 import { Command, CommanderError } from "commander";
+import { commands, loadCommand } from "./commands.ts";
 import { Problem } from "./problem.ts";
-import { bench } from "./commands/bench.ts";
-import { cache } from "./commands/cache.ts";
-import { classCommand } from "./commands/class.ts";
-import { doctor } from "./commands/doctor.ts";
-import { down } from "./commands/down.ts";
-import { env } from "./commands/env.ts";
-import { extend } from "./commands/extend.ts";
-import { report } from "./commands/report.ts";
-import { setup } from "./commands/setup.ts";
-import { ssh } from "./commands/ssh.ts";
-import { status } from "./commands/status.ts";
-import { sweep } from "./commands/sweep.ts";
-import { test } from "./commands/test.ts";
-import { up } from "./commands/up.ts";
 import { versionText } from "./version.ts";
 
 const program = new Command("lab")
@@ -30,8 +17,8 @@ Examples:
   ./lab ssh node1           log in to a node
   ./lab down                take everything down and show that nothing is left
 
-Each command has --help. The exit status is 0 when what was asked for is so, and 1 when it is not, for whatever reason;
-of ssh it is that of the command there, and of what runs Pulumi that of Pulumi.`,
+Each command has --help. Exits 0 on success and 1 on failure; ssh and commands that run Pulumi return that program's
+status.`,
   )
   // Not commander's own: asking git would slow every command.
   .on("option:version", () => {
@@ -39,23 +26,12 @@ of ssh it is that of the command there, and of what runs Pulumi that of Pulumi.`
     process.exit();
   });
 
-for (const command of [
-  setup,
-  up,
-  down,
-  test,
-  doctor,
-  ssh,
-  status,
-  env,
-  bench,
-  report,
-  cache,
-  extend,
-  sweep,
-  classCommand,
-])
-  program.addCommand(command);
+// Every command is known by name, so that a misspelt one is recognised; only the one that is called is loaded.
+const called = process.argv.slice(2).find((word) => !word.startsWith("-")) ?? "";
+for (const [name, { summary }] of Object.entries(commands)) {
+  const command = name === called ? await loadCommand(name) : undefined;
+  program.addCommand(command ?? new Command(name).description(summary));
+}
 
 try {
   await program.parseAsync();

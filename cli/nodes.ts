@@ -1,4 +1,4 @@
-/** The nodes of a stack, as its outputs tell (stacks/outputs.ts). */
+/** The nodes of a stack, from its outputs (stacks/outputs.ts). */
 import { Problem } from "./problem.ts";
 
 export interface Node {

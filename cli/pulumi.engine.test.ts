@@ -14,10 +14,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { jest } from "@jest/globals";
-import { inCheckout, root } from "./checkout.ts";
+import { inCheckout, checkout } from "../workshop/checkout.ts";
 import { apply, type Environment } from "./environment.ts";
 import { stackLocks } from "./locks.ts";
-import { pendingCreations, Pulumi } from "./pulumi.ts";
+import { Pulumi } from "./pulumi.ts";
+import { contentOf } from "./record.ts";
 
 // An engine takes 2 s to start on an idle machine, and much longer on a busy one.
 jest.setTimeout(400_000);
@@ -106,12 +107,13 @@ describe("after kill -9 of the CLI in the middle of an update", () => {
     await pulumi.select();
     await killedUpdate();
     expect(locks()).toHaveLength(1);
-    expect(pendingCreations((await pulumi.read("stack", "export"))!)).toEqual(["step"]);
+    expect(await pulumi.record()).toMatchObject({ is: "whole", pending: ["step"] });
+    expect(contentOf((await pulumi.read("stack", "export"))!).pending).toEqual(["step"]);
 
     appendFileSync(join(project, "go"), "");
     await pulumi.recover();
     expect(locks()).toEqual([]);
-    expect(pendingCreations((await pulumi.read("stack", "export"))!)).toEqual([]);
+    expect(await pulumi.record()).toMatchObject({ is: "whole", pending: [] });
 
     await expect(pulumi.run("up", "--yes", "--skip-preview", "--non-interactive")).resolves.toBe(0);
     expect(log()).toContain("ended");
@@ -145,7 +147,7 @@ describe("a signal to the lab", () => {
         `process.exitCode = await pulumi.run("up", "--yes", "--skip-preview", "--non-interactive");\n`,
     );
     const child = spawn(process.execPath, [join(project, "lab.ts")], {
-      cwd: root,
+      cwd: checkout,
       stdio: "ignore",
       detached: true,
     });

@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseSettings } from "../stacks/settings.ts";
-import { root } from "./checkout.ts";
-import { localName, pendingCreations, settingsFromExample } from "./pulumi.ts";
+import { checkout } from "../workshop/checkout.ts";
+import { localName, settingsFromExample } from "./pulumi.ts";
+import { contentOf } from "./record.ts";
 
 describe("localName", () => {
   it("is the last part of the name", () => {
@@ -23,16 +24,16 @@ describe("localName", () => {
   );
 });
 
-describe("pendingCreations", () => {
+describe("pending creations of a record", () => {
   it("names what was being created, and nothing that was being changed or deleted", () => {
     const pending = (type: string, name: string) => ({
       type,
       resource: { urn: `urn:pulumi:s::p::t:T::${name}` },
     });
     const deployment = { pending_operations: [pending("creating", "a"), pending("deleting", "b")] };
-    expect(pendingCreations(JSON.stringify({ version: 3, deployment }))).toEqual(["a"]);
-    expect(pendingCreations(JSON.stringify({ version: 3, deployment: {} }))).toEqual([]);
-    expect(pendingCreations(JSON.stringify({ version: 3, deployment: null }))).toEqual([]);
+    expect(contentOf(JSON.stringify({ version: 3, deployment })).pending).toEqual(["a"]);
+    expect(contentOf(JSON.stringify({ version: 3, deployment: {} })).pending).toEqual([]);
+    expect(contentOf(JSON.stringify({ version: 3, deployment: null })).pending).toEqual([]);
   });
 });
 
@@ -61,7 +62,7 @@ describe("settingsFromExample", () => {
 
 describe("Pulumi.aws.example.yaml", () => {
   it("lacks only what is the user's own", () => {
-    const text = readFileSync(join(root, "Pulumi.aws.example.yaml"), "utf8");
+    const text = readFileSync(join(checkout, "Pulumi.aws.example.yaml"), "utf8");
     const lines = text.split("\n").filter((line) => line.startsWith("  disgrafs-lab:"));
     const words = lines.map((line) => /disgrafs-lab:(\w+): *(.*)$/.exec(line)?.slice(1) ?? []);
     const settings: Record<string, unknown> = Object.fromEntries(words as [string, string][]);

@@ -4,9 +4,17 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { apply, environment, type Environment } from "./environment.ts";
 import { advice, EventLog } from "./eventLog.ts";
-import { root } from "./checkout.ts";
-import { removeStaleLocks, stackLocks } from "./locks.ts";
+import { checkout } from "../workshop/checkout.ts";
+import { heldBy, removeStaleLocks, stackLocks } from "./locks.ts";
 import { Problem } from "./problem.ts";
+import {
+  localPart,
+  readRecord,
+  recordFolder,
+  contentOf,
+  type LocalPart,
+  type StackRecord,
+} from "./record.ts";
 
 export class Pulumi {
   readonly environment: Environment;
@@ -18,7 +26,7 @@ export class Pulumi {
   readonly #project: string;
 
   /** `project` is the folder of Pulumi.yaml. */
-  constructor(environment: Environment, stack: string, project = root) {
+  constructor(environment: Environment, stack: string, project = checkout) {
     this.environment = environment;
     this.stack = stack;
     this.localName = localName(stack);
@@ -63,6 +71,7 @@ export class Pulumi {
     // A terminal's Ctrl-C reaches its whole foreground group, pulumi included; any other signal reaches only us.
     let passedOn = false;
     const pass = (signal: NodeJS.Signals): void => {
+      this.#interrupted = true;
       if (passedOn || (signal === "SIGINT" && inForeground())) return;
       passedOn = true;
       child.kill("SIGINT");
@@ -80,7 +89,7 @@ export class Pulumi {
 
   /** What a command on the stack prints; undefined when it fails. */
   async read(...args: string[]): Promise<string | undefined> {
-    const result = await this.#quiet([...args, "--stack", this.stack]);
+    const result = await this.quiet(...args, "--stack", this.stack);
     return result.exitCode === 0 ? result.stdout : undefined;
   }
 
@@ -90,9 +99,47 @@ export class Pulumi {
     return text === undefined ? undefined : (JSON.parse(text) as Record<string, unknown>);
   }
 
+  /** Name of the project: the namespace of its settings. */
+  get project(): string {
+    return projectName(this.#project);
+  }
+
+  /** Where Pulumi keeps the stack's settings. */
+  get settingsFile(): string {
+    return join(this.#project, `Pulumi.${this.localName}.yaml`);
+  }
+
+  /** Folder of the stacks' records; undefined when the backend is not a folder of this computer. */
+  get recordFolder(): string | undefined {
+    return recordFolder(this.#env.PULUMI_BACKEND_URL, projectName(this.#project));
+  }
+
+  /** What the backend has of the stack, read as a file where it is one, else as the CLI tells it. */
+  async record(): Promise<StackRecord> {
+    if (this.recordFolder !== undefined) return readRecord(this.recordFolder, this.localName);
+    if (!(await this.exists())) return { is: "absent" };
+    const text = await this.read("stack", "export");
+    return text === undefined
+      ? { is: "broken", file: this.stack }
+      : { is: "whole", file: this.stack, ...contentOf(text) };
+  }
+
+  /** What a record says of this computer's part of the stack. */
+  async localPart(): Promise<LocalPart | undefined> {
+    const record = await this.record();
+    return record.is === "whole" ? localPart(record.resources) : undefined;
+  }
+
+  #interrupted = false;
+
+  /** Whether a person has asked to stop while a command ran. */
+  wasInterrupted(): boolean {
+    return this.#interrupted;
+  }
+
   /** Whether the backend knows the stack. A backend that cannot be asked is an error, not a no. */
   async exists(): Promise<boolean> {
-    const result = await this.#quiet(["stack", "ls", "--json"]);
+    const result = await this.quiet("stack", "ls", "--json");
     if (result.code === "ENOENT") throw new Problem("there is no Pulumi CLI yet; run ./lab setup");
     if (result.exitCode !== 0) throw new Problem(`pulumi stack ls failed:\n${result.stderr}`);
     const stacks = JSON.parse(result.stdout) as { name: string }[];
@@ -103,11 +150,18 @@ export class Pulumi {
   async select(): Promise<void> {
     if (settingsFromExample(this.#project, this.localName))
       say(`made Pulumi.${this.localName}.yaml, with the settings of Pulumi.${this.localName}.example.yaml`);
-    const selected = await this.#quiet(["stack", "select", "--", this.stack]);
+    // Every command names its stack, so one that is there need not be the selected one.
+    if (
+      this.recordFolder !== undefined &&
+      (await this.record()).is === "whole" &&
+      existsSync(this.settingsFile)
+    )
+      return;
+    const selected = await this.quiet("stack", "select", "--", this.stack);
     if (selected.exitCode === 0) return;
     if (selected.code === "ENOENT") throw new Problem("there is no Pulumi CLI yet; run ./lab setup");
     if (this.environment.backend === "checkout") this.#forgetOldSalt();
-    const made = await this.#quiet(["stack", "init", "--", this.stack]);
+    const made = await this.quiet("stack", "init", "--", this.stack);
     if (made.exitCode === 0) return;
     throw new Problem(
       `the stack "${this.stack}" cannot be made or selected:\n${made.stderr.trim()}${hint(made.stderr)}`,
@@ -122,20 +176,18 @@ export class Pulumi {
     const backend = this.#env.PULUMI_BACKEND_URL ?? "";
     const project = projectName(this.#project);
     for (const lock of removeStaleLocks(backend, project, this.localName)) {
-      say(`removed the lock of a pulumi that is gone (process ${lock.pid}, ${lock.timestamp})`);
+      const whose =
+        lock.pid === undefined ? "it does not say whose" : `process ${lock.pid}, ${lock.timestamp}`;
+      say(`removed the lock of a pulumi that is gone (${whose})`);
     }
     const [held] = stackLocks(backend, project, this.localName);
-    if (held) {
-      throw new Problem(
-        `stack "${this.stack}" is being changed by process ${held.pid} on ${held.hostname} since ${held.timestamp}; ` +
-          `wait for it to end, or end it with Ctrl-C`,
-      );
-    }
-    const pending = pendingCreations((await this.read("stack", "export")) ?? "{}");
+    if (held) throw new Problem(heldBy(held, this.stack));
+    const record = await this.record();
+    const pending = record.is === "whole" ? record.pending : [];
     if (pending.length === 0) return;
-    say(`the last run was interrupted while it made ${pending.join(", ")}; that is done again`);
+    say(`the last run was interrupted while it made ${pending.join(", ")}; this is repeated now`);
     const refresh = ["refresh", "--clear-pending-creates", "--yes", "--skip-preview", "--non-interactive"];
-    const result = await this.#quiet([...refresh, "--stack", this.stack]);
+    const result = await this.quiet(...refresh, "--stack", this.stack);
     if (result.exitCode !== 0)
       throw new Problem(`pulumi refresh failed:\n${result.stdout}\n${result.stderr}`);
   }
@@ -160,7 +212,8 @@ export class Pulumi {
     renameSync(`${file}.new`, file);
   }
 
-  #quiet(args: readonly string[]) {
+  /** Runs a command and gives what it printed and how it ended; does not throw. */
+  quiet(...args: readonly string[]) {
     return execa("pulumi", args, {
       cwd: this.#project,
       env: this.#env,
@@ -194,19 +247,6 @@ export function settingsFromExample(project: string, stack: string): boolean {
     if (["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
     throw error;
   }
-}
-
-/** The resources that a stack's exported state says were being created, by type and name. */
-export function pendingCreations(exported: string): string[] {
-  interface Exported {
-    readonly deployment?: {
-      readonly pending_operations?: { type: string; resource: { urn: string } }[] | null;
-    };
-  }
-  const operations = (JSON.parse(exported) as Exported).deployment?.pending_operations ?? [];
-  return operations
-    .filter((operation) => operation.type === "creating")
-    .map((operation) => operation.resource.urn.split("::").at(-1) ?? "");
 }
 
 function hint(error: string): string {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { inCheckout } from "./checkout.ts";
+import { inCheckout } from "../workshop/checkout.ts";
 import { versionText } from "./version.ts";
 
 describe("versionText", () => {

@@ -1,7 +1,7 @@
 /** What `./lab --version` says. */
 import { readFileSync } from "node:fs";
-import { checkoutState } from "../stacks/checkoutState.ts";
-import { inCheckout } from "./checkout.ts";
+import { checkoutState } from "../workshop/checkoutState.ts";
+import { inCheckout } from "../workshop/checkout.ts";
 
 /** Name and version of the kit, and in a git checkout its commit: "disgrafs-lab 0.1.0 (commit 93a8055..., changed)". */
 export function versionText({ commit, dirty } = checkoutState()): string {

@@ -8,6 +8,7 @@ import { bucketEncrypted } from "./rules/bucketEncrypted.ts";
 import { bucketForgetsUploads } from "./rules/bucketForgetsUploads.ts";
 import { bucketPrivate } from "./rules/bucketPrivate.ts";
 import { diesWhenShutDown } from "./rules/diesWhenShutDown.ts";
+import { knownTypes } from "./rules/knownTypes.ts";
 import { metadataV2 } from "./rules/metadataV2.ts";
 import { noSecretInUserData } from "./rules/noSecretInUserData.ts";
 import { noWideIngress } from "./rules/noWideIngress.ts";
@@ -20,6 +21,7 @@ import { tagged } from "./rules/tagged.ts";
 new PolicyPack("disgrafs-aws", {
   enforcementLevel: "mandatory",
   policies: [
+    knownTypes,
     noWideIngress,
     standaloneRules,
     metadataV2,

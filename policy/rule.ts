@@ -14,9 +14,11 @@ export function forType(type: string, faults: (inputs: Inputs) => string[]): Res
 export function besideEachBucket(type: string, missing: string): StackValidation {
   return ({ resources }, report) => {
     const named = new Set(
-      resources.filter((each) => each.type === type).map((each) => each.props.bucket as unknown),
+      resources
+        .filter((each) => each.type === type || each.type === olderName(type))
+        .map((each) => each.props.bucket as unknown),
     );
-    for (const bucket of resources.filter((each) => each.type === "aws:s3/bucket:Bucket"))
+    for (const bucket of resources.filter((each) => /^aws:s3\/bucket(V2)?:Bucket(V2)?$/.test(each.type)))
       if (!named.has(bucket.props.bucket)) report(`${bucket.name} ${missing}`, bucket.urn);
   };
 }
@@ -27,4 +29,9 @@ export function at(inputs: unknown, ...path: string[]): unknown {
     (value, key) => (typeof value === "object" && value !== null ? (value as Inputs)[key] : undefined),
     inputs,
   );
+}
+
+/** S3's settings of buckets had other names for a while, which programs still have. */
+export function olderName(type: string): string {
+  return type.replace(/^aws:s3\/(bucket\w+):(Bucket\w+)$/, "aws:s3/$1V2:$2V2");
 }

@@ -12,7 +12,7 @@ export interface FirstBoot {
   readonly login: { readonly user: string; readonly authorizedKeys: readonly string[] };
   /**
    * SSH host key made before boot, so that its public half can be pinned. Local target only: user data of a cloud can
-   * be read by every process of the machine, so there the machine makes its own key (stacks/aws/learnHostKey.ts).
+   * be read by every process of the machine, so there the machine makes its own key (stacks/aws/access/learnHostKey.ts).
    */
   readonly hostKey?: HostKey;
   /** Static address on a second network card. Local target only: its image reads it at every boot. */
@@ -89,7 +89,7 @@ function writeFile({ path, content, permissions = "0644" }: BootFile) {
     : { path, permissions, encoding: "b64", content: Buffer.from(content).toString("base64") };
 }
 
-/** `mac address` lines, read at every boot by the local image (stacks/local/image/files/usr/local/lib/disgrafs/boot). */
+/** `mac address` lines, read at every boot by the local image (workshop/image/recipe/files/usr/local/lib/disgrafs/boot). */
 function networkFiles(network: PrivateNetwork | undefined): BootFile[] {
   return network ? [{ path: "/etc/disgrafs/addresses", content: `${network.mac} ${network.address}\n` }] : [];
 }

@@ -25,6 +25,8 @@ export const debianPackages = {
   measure: ["ethtool", "fio", "strace", "sysstat", "tcpdump"],
   extensions: ["bpftool", "libhiredis1.1.0", "libelf1t64"],
   python: ["python3", "python3-venv"],
+  // For FalkorDB, which comes from PyPI and brings no libraries.
+  graph: ["libgomp1"],
 } as const satisfies Record<string, readonly string[]>;
 
 export const debianPackageNames: readonly string[] = Object.values(debianPackages).flat().sort();

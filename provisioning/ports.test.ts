@@ -8,6 +8,10 @@ describe("ports", () => {
     }
   });
 
+  it("do not clash on a node with every role at once", () => {
+    expect(portClashes(ports, ["meta", "objects", "client", "ray-head", "ray-worker"])).toEqual([]);
+  });
+
   it("keep Ray away from Redis' port, its own default", () => {
     expect(port("redis")).toBe(6379);
     expect(port("rayGcs")).not.toBe(6379);

@@ -42,12 +42,18 @@ export const ports = {
   weedFilerGrpc: one(18888, ["objects"], false),
   s3: one(8333, ["objects"]),
   s3Grpc: one(18333, ["objects"], false),
+  graph: one(6390, ["meta"]),
+  disgrafsApi: one(8088, ["ray-head"]),
+  disgrafsIndexMetrics: one(9437, ["ray-head"]),
+  disgrafsTaggerMetrics: one(9438, ["ray-head"]),
+  rayState: one(9439, ["ray-head"]),
   juicefsMetrics: one(9567, ["client"]),
   nodeExporter: one(9100, anyNode),
   redisExporter: one(9121, ["meta"]),
   extensionMetrics: one(9435, ["client"], false),
   benchmarkCaches: one(9436, ["meta", "objects"]),
   prometheus: one(9090, ["meta"]),
+  grafana: one(3000, ["meta"], false),
 } as const satisfies Record<string, Port>;
 
 export type PortName = keyof typeof ports;

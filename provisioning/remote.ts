@@ -3,11 +3,12 @@
  * goes over standard input, secrets with it and nowhere else; a deadline on the far side; an explicit update; order and
  * deletion bound to the machine. See docs/remote-steps.md.
  */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { remote } from "@pulumi/command";
 import { readSource, sourceHash } from "../plugins/command/files/source.ts";
+import { digest } from "./digest.ts";
 import type { Machine } from "./machine.ts";
 import { program, type Call } from "./shell.ts";
 
@@ -91,6 +92,8 @@ export interface RemoteFilesArgs {
   readonly source: pulumi.Input<string>;
   /** Where they land on the machine. */
   readonly path: string;
+  /** Of a folder: which of the files below it, by their paths from there; all when left out. They land in `path`. */
+  readonly only?: (path: string) => boolean;
 }
 
 /** Files from this checkout on a machine. Its `hash` changes with their content: give it to a step's `inputs`. */
@@ -100,11 +103,11 @@ export class RemoteFiles extends pulumi.ComponentResource {
 
   constructor(name: string, args: RemoteFilesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("disgrafs:provisioning:RemoteFiles", name, {}, opts);
-    const source = pulumi
-      .output(args.source)
-      .apply((path) =>
-        path.endsWith("/") ? new pulumi.asset.FileArchive(path) : new pulumi.asset.FileAsset(path),
-      );
+    const { only } = args;
+    const source = pulumi.output(args.source).apply(async (path) => {
+      if (only) return new pulumi.asset.AssetArchive(await someFiles(path, only));
+      return path.endsWith("/") ? new pulumi.asset.FileArchive(path) : new pulumi.asset.FileAsset(path);
+    });
     const copy = new remote.CopyToRemote(
       name,
       {
@@ -116,12 +119,26 @@ export class RemoteFiles extends pulumi.ComponentResource {
       { parent: this, deletedWith: args.machine.resource, dependsOn: [args.machine.resource] },
     );
     // The resource keeps its id when its files change, so the hash is taken here: the one by which the provider tells.
-    const hash = pulumi
-      .output(args.source)
-      .apply(async (path) => sourceHash(await readSource({ kind: "asset", path })));
+    const hash = pulumi.output(args.source).apply(async (path) => {
+      const { files, ...rest } = await readSource({ kind: "asset", path });
+      return sourceHash({ ...rest, files: files.filter((file) => only?.(file.path) ?? true) });
+    });
     this.hash = pulumi.all([hash, copy.id]).apply(([value]) => value);
     this.registerOutputs({ hash: this.hash });
   }
+}
+
+/** Some of the files below a folder, as an archive has them. */
+async function someFiles(
+  folder: string,
+  only: (path: string) => boolean,
+): Promise<Record<string, pulumi.asset.FileAsset>> {
+  const { files } = await readSource({ kind: "asset", path: folder });
+  return Object.fromEntries(
+    files
+      .filter(({ path }) => only(path))
+      .map(({ path }) => [path, new pulumi.asset.FileAsset(join(folder, path))]),
+  );
 }
 
 function read(call: ScriptCall): pulumi.Output<Call> {
@@ -129,11 +146,6 @@ function read(call: ScriptCall): pulumi.Output<Call> {
   return pulumi
     .all([pulumi.all([...(call.args ?? [])]), pulumi.all([...(call.stdin ?? [])])])
     .apply(([args, stdin]) => ({ script, args, stdin }));
-}
-
-/** First 12 hex digits of the SHA-256 of some values: enough to tell one state from another. */
-export function digest(values: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, 12);
 }
 
 function duration(seconds: number): pulumi.CustomTimeouts {

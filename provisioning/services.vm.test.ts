@@ -1,9 +1,23 @@
 /** Every service's scripts on one real machine, on good days and bad ones. */
+import { spawn, type ChildProcess } from "node:child_process";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { chromium } from "playwright-core";
+import { tunnel } from "../cli/commands/open.ts";
+import { serveDashboard } from "../cli/dashboard.ts";
+import { askNode, type NodeReport } from "../cli/status/nodeReport.ts";
+import { sshConfigFile } from "../stacks/local/paths.ts";
+import { browserFlags } from "../tests/support/browser.ts";
+import { freePort } from "../workshop/freePort.ts";
+import { untilListening } from "../workshop/listening.ts";
 import { nodeScript } from "../tests/support/nodeScript.ts";
+import { plug } from "../stacks/local/network.ts";
 import { startTestVm, type TestVm } from "../tests/support/vm.ts";
+import { inCheckout } from "../workshop/checkout.ts";
+import { prelude } from "./remote.ts";
+import { quote } from "./shell.ts";
 import { prometheusConfig } from "./monitoring/config.ts";
-import { panels } from "./monitoring/grafana/dashboard.ts";
+import { panels, turns } from "./monitoring/panels.ts";
 
 const address = "10.77.0.10";
 const password = "canary-password";
@@ -24,12 +38,38 @@ const format = (volume: string, bucket = `http://${address}:8333/disgrafs`) =>
 
 describe("services on one machine", () => {
   let vm: TestVm;
+  /** Prometheus through the tunnel. */
+  let prometheus = "";
+  const tunnels: ChildProcess[] = [];
   beforeAll(async () => {
     vm = await startTestVm({ name: "services", memoryMiB: 1536 });
   }, 1_500_000);
   afterAll(async () => {
+    for (const each of tunnels) each.kill();
     expect(await vm.stop()).toEqual([]);
   }, 600_000);
+
+  const login = (): string => `ssh -F ${quote(sshConfigFile(vm.stack, "vm"))} vm`;
+
+  /** A URL of this computer that leads to an address inside the machine, as `./lab open` makes it. */
+  async function openTunnel(to: string): Promise<string> {
+    const port = await freePort();
+    const child = spawn("bash", ["-c", `exec ${tunnel(login(), port, to)}`], { stdio: "inherit" });
+    tunnels.push(child);
+    // A page that asks before the tunnel is there is told 502.
+    expect(await untilListening(port, () => child.exitCode !== null)).toBe(true);
+    return `http://127.0.0.1:${port}`;
+  }
+
+  /** What Prometheus answers to a query, now. */
+  async function seriesOf(expr: string): Promise<unknown[]> {
+    const answer = await fetch(`${prometheus}/api/v1/query`, {
+      method: "POST",
+      body: new URLSearchParams({ query: expr }),
+    });
+    expect(answer.status).toBe(200);
+    return ((await answer.json()) as { data: { result: unknown[] } }).data.result;
+  }
 
   it("runs the kernel that was asked for, and refuses another", async () => {
     const release = await vm.check("uname -r");
@@ -42,6 +82,26 @@ describe("services on one machine", () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`this machine runs Linux ${release}`);
   }, 600_000);
+
+  it("answers on the private network to whoever is plugged into its switch", async () => {
+    const card = await plug(vm.stack);
+    // Who has 10.77.0.10? As any Ethernet card asks (RFC 826), and the answer begins with the machine's address.
+    const from = "525400770063";
+    const arp = `${"ff".repeat(6)}${from}08060001080006040001${from}0a4d0063${"00".repeat(6)}0a4d000a`;
+    const answer = new Promise<string>((resolve) => {
+      let text = "";
+      card.on("data", (chunk) => {
+        text += chunk.toString("hex");
+        const found = new RegExp(`${from}5254007700..08060001080006040002`).exec(text);
+        if (found) resolve(found[0]);
+      });
+      card.resume();
+    });
+    const asking = setInterval(() => card.write(Buffer.from(`0000002a${arp}`, "hex")), 200);
+    expect(await answer).toContain("52540077000a");
+    clearInterval(asking);
+    card.destroy();
+  }, 60_000);
 
   it("has Redis with a password on the private address only, and starts it once", async () => {
     const start = nodeScript("redis/start.sh", [address, "6379"], [password]);
@@ -83,6 +143,14 @@ describe("services on one machine", () => {
     expect(stderr).toContain("refuses these keys");
   }, 600_000);
 
+  it("lets nobody else reach the inner ports of the object store", async () => {
+    const open = await vm.check("ss -Hltnp | grep weed | awk '{print $4}' | grep -v '^127.0.0.1:' | sort");
+    expect(open.split("\n")).toEqual([`${address}:18333`, `${address}:8333`]);
+    expect(await vm.check("nft list table inet disgrafs_weed")).toContain(
+      'iifname != "lo" tcp dport 18333 reject',
+    );
+  }, 60_000);
+
   it("formats a volume once, and refuses other settings without touching it", async () => {
     const uuid = await vm.check(format("disgrafs"));
     expect(uuid).toMatch(/^[0-9a-f-]{36}$/);
@@ -109,13 +177,18 @@ describe("services on one machine", () => {
     await vm.check(mount(meta));
     expect(await vm.check(since)).toBe(first);
     const stamp = await vm.check(nodeScript("juicefs/write.sh", [mountPoint]));
+    const uuid = await vm.check(format("disgrafs"));
+    await vm.check("touch /var/cache/juicefs/keep");
     expect(await vm.check(nodeScript("juicefs/read.sh", [mountPoint, stamp]))).toBe("1");
-    await vm.check(nodeScript("juicefs/unmount.sh", [mountPoint, "/var/cache/juicefs"]), 400);
-    expect(await vm.run(`mountpoint -q ${mountPoint}`)).toMatchObject({ exitCode: 32 });
+    await vm.check(nodeScript("juicefs/unmount.sh", [mountPoint, "/var/cache/juicefs", uuid]), 400);
+    expect(await vm.check("ls /var/cache/juicefs")).toBe("keep");
+    // The folder was made for the mount, and is empty.
+    expect(await vm.run(`ls -d ${mountPoint}`)).toMatchObject({ exitCode: 2, stdout: "" });
   }, 600_000);
 
   it("is watched: every panel of the dashboard has something to show", async () => {
     await vm.check(mount(meta), 400);
+    await vm.push(inCheckout("provisioning/monitoring/iostat.py"), "/opt/disgrafs/monitoring");
     await vm.check(nodeScript("monitoring/exporters.sh", [address, "9100", "6379", "9121"], [password]), 400);
     const jobs = { node: 9100, redis: 9121, juicefs: 9567 };
     const config = prometheusConfig(
@@ -124,7 +197,7 @@ describe("services on one machine", () => {
         targets: [{ node: "vm", address: `${address}:${number}` }],
       })),
     );
-    const start = nodeScript("monitoring/prometheus.sh", [address, "9090", JSON.stringify(config)]);
+    const start = nodeScript("monitoring/prometheus.sh", [address, "9090", "20", JSON.stringify(config)]);
     expect(await vm.check(start, 400)).toBe("3");
     const since =
       "systemctl show -p ActiveEnterTimestampMonotonic --value prometheus prometheus-node-exporter";
@@ -132,20 +205,161 @@ describe("services on one machine", () => {
     expect(await vm.check(start)).toBe("3");
     expect(await vm.check(since)).toBe(first);
 
-    const work = `i=0; while [ -d ${mountPoint} ]; do i=$((i + 1)); echo $i >${mountPoint}/w; cat ${mountPoint}/w; sync; done`;
+    // Something in every figure, and the processor left to what is tested.
+    const work = `i=0; while [ -d ${mountPoint} ]; do i=$((i + 1)); echo $i >${mountPoint}/w; cat ${mountPoint}/w; sync; sleep 0.5; done`;
     await vm.check(`systemd-run -q --unit=work bash -c '${work}'`);
-    const ask = ({ expr }: { expr: string }): string =>
-      `curl -sfG http://${address}:9090/api/v1/query --data-urlencode query@- <<'END' | jq '.data.result | length'\n${expr}\nEND\n`;
-    const queries = panels.filter(({ extension }) => !extension).flatMap((panel) => panel.queries);
+    prometheus = await openTunnel(`${address}:9090`);
+    const queries = panels.filter(({ needs }) => needs === undefined).flatMap((panel) => panel.queries);
     const empty = async (): Promise<string[]> => {
-      const counts = (await vm.check(queries.map(ask).join(""))).split("\n").map(Number);
-      return queries.map(({ expr }) => expr).filter((_, index) => !(Number(counts[index]) > 0));
+      const left: string[] = [];
+      for (const { expr } of queries) if ((await seriesOf(expr)).length === 0) left.push(expr);
+      return left;
     };
     const deadline = Date.now() + 300_000;
     while ((await empty()).length > 0 && Date.now() < deadline) await sleep(3000);
     expect(await empty()).toEqual([]);
-    await vm.check("systemctl stop work");
   }, 1_200_000);
+
+  it("understands each query of the dashboards, also those of what is not here", async () => {
+    const rules = [...panels.flatMap(({ queries }) => queries), turns].map(({ expr }, index) => ({
+      record: `query:${index}`,
+      expr,
+    }));
+    const file = JSON.stringify({ groups: [{ name: "panels", rules }] });
+    expect(
+      await vm.check(`cat >/run/rules.yml <<'END'\n${file}\nEND\npromtool check rules /run/rules.yml`),
+    ).toContain(`SUCCESS: ${rules.length} rules found`);
+  }, 300_000);
+
+  it("says how it is when it is asked: what answers, and which exporter is dead", async () => {
+    const questions = {
+      mountPoint,
+      redis: `${address}:6379`,
+      objects: `${address}:8333`,
+      prometheus: `${address}:9090`,
+      index: "",
+      taggers: "",
+      units: ["redis-server.service", "weed.service", "juicefs.service", "prometheus-node-exporter.service"],
+    };
+    const ask = async (): Promise<NodeReport> => {
+      const asked = await askNode(login(), questions, { cwd: inCheckout(), env: process.env });
+      if ("failure" in asked) throw new Error(asked.failure);
+      return asked.report;
+    };
+    const well = await ask();
+    expect(well).toMatchObject({
+      answers: { mount: true, redis: true, objects: true },
+      prometheus: { down: [], failedWrites: 0, storing: true },
+      benchmark: null,
+      extensions: [],
+    });
+    expect(well.units.map(({ unit, active }) => `${unit} ${active}`).sort()).toEqual(
+      questions.units.map((unit) => `${unit} active`).sort(),
+    );
+    await vm.check("systemctl stop prometheus-node-exporter weed");
+    const deadline = Date.now() + 120_000;
+    let ill = await ask();
+    while (ill.prometheus?.down?.length !== 1 && Date.now() < deadline) ill = await ask();
+    expect(ill.prometheus?.down).toEqual([
+      { job: "node", node: "vm", error: expect.stringContaining("connection refused") as string },
+    ]);
+    expect(ill.answers).toMatchObject({ redis: true, objects: false });
+    await vm.check("systemctl start weed prometheus-node-exporter");
+    while (!(await ask()).answers.objects && Date.now() < deadline) await sleep(1000);
+    expect(await ask()).toMatchObject({ answers: { objects: true } });
+  }, 600_000);
+
+  it("has iostat's figures as metrics, which agree with the kernel's own counters", async () => {
+    const file = "/var/lib/prometheus/node-exporter/disgrafs-iostat.prom";
+    // Both see the same writes: what iostat says over some seconds, and the difference of the counter over them.
+    const text = await vm.check(`
+      counter() { awk '$3 == "nvme0n1" { print $8 }' /proc/diskstats; }
+      ours() { sed -n 's/^disgrafs_iostat_writes_per_second{device="nvme0n1"} //p' ${file}; }
+      sum=0; before=$(counter)
+      for second in $(seq 15); do sleep 1; sum=$(echo "$sum $(ours)" | awk '{ print $1 + $2 }'); done
+      echo "$sum $(($(counter) - before)) $(grep -c ^disgrafs_iostat_ ${file})"`);
+    const [said = 0, counted = 0, fields = 0] = text.split(" ").map(Number);
+    expect(counted).toBeGreaterThan(0);
+    // A guest that is emulated on a busy machine misses a second now and then; a wrong unit would be off by far more.
+    expect(said / counted).toBeGreaterThan(0.4);
+    expect(said / counted).toBeLessThan(2.5);
+    expect(fields).toBeGreaterThanOrEqual(28);
+    await vm.check("systemctl stop disgrafs-iostat");
+    expect(await vm.run(`ls ${file}`)).toMatchObject({ exitCode: 2 });
+    await vm.check("systemctl start disgrafs-iostat");
+  }, 300_000);
+
+  it("is drawn by the lab's own page: every panel has lines, and the browser has nothing to complain of", async () => {
+    const server = await serveDashboard(0, prometheus);
+    const browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args: [...browserFlags],
+      timeout: 120_000,
+    });
+    try {
+      const page = await browser.newPage();
+      const faults: string[] = [];
+      page.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warning") faults.push(message.text());
+      });
+      page.on("pageerror", (error) => faults.push(error.message));
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { timeout: 120_000 });
+      const shown = panels.filter(({ needs }) => needs === undefined);
+      await page
+        .locator("canvas")
+        .nth(shown.length - 1)
+        .waitFor({ state: "attached", timeout: 300_000 });
+      expect(await page.locator("#node option").allTextContents()).toEqual(["all", "vm"]);
+      // The canvases come first, and then what they draw.
+      await page.locator("#state", { hasText: /: 1 node$/ }).waitFor({ timeout: 120_000 });
+      // Each panel of what this machine does not have says what it would need.
+      expect(await page.locator(".chart.empty").allTextContents()).toEqual(
+        panels.flatMap(({ needs }) => (needs === undefined ? [] : [`nothing yet: needs ${needs}`])),
+      );
+      await page.keyboard.press(" ");
+      expect(await page.locator("#live").textContent()).toBe("Stopped");
+      expect(faults).toEqual([]);
+    } finally {
+      await browser.close();
+      server.close();
+      server.closeAllConnections();
+    }
+    await vm.check("systemctl stop work");
+  }, 900_000);
+
+  it("has Redis again after a power cut that left zeros at the end of its file, and says what was cut off", async () => {
+    const redis = `REDISCLI_AUTH=${password} redis-cli -h ${address}`;
+    await vm.check(`${redis} set disgrafs:kept yes; ${redis} waitaof 1 0 5000`);
+    const newest = "f=$(ls -t /var/lib/redis/appendonlydir/*.incr.aof | head -n 1)";
+    await vm.check(`${newest}; systemctl kill -s KILL redis-server; systemctl stop redis-server
+      head -c 4096 /dev/zero >>"$f"; stat -c %s "$f" >/run/damaged-size`);
+    const { stderr, exitCode } = await vm.run(
+      nodeScript("redis/start.sh", [address, "6379"], [password]),
+      400,
+    );
+    expect(`${exitCode} ${exitCode === 0 ? "" : stderr}`).toBe("0 ");
+    expect(stderr).toContain("append-only file is damaged at its end");
+    expect(stderr).toMatch(/diff=4096/);
+    expect(await vm.check(`${redis} get disgrafs:kept`)).toBe("yes");
+    // As it was, beside.
+    expect(
+      await vm.check(
+        "cat /run/damaged-size; stat -c %s /var/lib/redis/appendonlydir.damaged-*/*.incr.aof | sort -n | tail -n 1",
+      ),
+    ).toMatch(/^(\d+)\n\1$/);
+  }, 600_000);
+
+  it("does not give a unit up that works on, and gives one up that does not", async () => {
+    const busy = (what: string) => `${prelude}
+      systemd-run -q --unit=work-${what} --property=RemainAfterExit=yes sh -c '${what === "busy" ? "while ! [ -e /run/enough ]; do :; done" : "sleep 1000"}'
+      unit_of_step=work-${what}.service
+      ( sleep 12; touch /run/enough; sleep 1; touch /run/done ) &
+      wait_for 4 "the work" test -e /run/done`;
+    expect((await vm.run(busy("idle"))).stderr).toContain("the work did not come in time");
+    await vm.check("sleep 14; rm -f /run/enough /run/done");
+    await vm.check(busy("busy"));
+    await vm.check("systemctl stop work-busy work-idle");
+  }, 300_000);
 
   it("has no secret in any process's arguments, nor in the journal", async () => {
     await vm.check(mount(meta), 400);

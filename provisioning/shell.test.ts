@@ -20,6 +20,13 @@ describe("quote", () => {
     );
   });
 
+  it.each(["~", "~/file", "~root", "$HOME", "*", "{a,b}", "!!", "#x", "a;b", "a&b", "\\"])(
+    "keeps bash from reading anything into %s",
+    (text) => {
+      expect(bash(`printf %s ${quote(text)}`)).toBe(text);
+    },
+  );
+
   it("leaves plain words as they are", () => {
     expect(quote("/mnt/jfs")).toBe("/mnt/jfs");
     expect(quote("")).toBe("''");

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Machine, Role } from "../provisioning/machine.ts";
-import { placesOf } from "./extensions.ts";
+import { usesOf } from "./extensions.ts";
 
 await pulumi.runtime.setMocks({
   newResource: ({ name, inputs }) => ({ id: name, state: inputs as object }),
@@ -21,17 +21,17 @@ const machine = (name: string, roles: Role[]): Machine => ({
   emulated: pulumi.output(true),
 });
 const machines = [machine("meta", ["meta"]), machine("node1", ["client"]), machine("node2", ["client"])];
-const on = { required: false };
+const on = { required: false, options: [] };
 
-const places = (...args: [Parameters<typeof placesOf>[0], Parameters<typeof placesOf>[2]]): string[] =>
-  placesOf(args[0], machines, args[1]).map(
+const uses = (...args: [Parameters<typeof usesOf>[0], Parameters<typeof usesOf>[2]]): string[] =>
+  usesOf(args[0], machines, args[1]).map(
     ({ extension, machine: { name }, keepLoaded }) =>
       `${extension} ${name} ${keepLoaded ? "stays" : "stops"}`,
   );
 
-describe("placesOf", () => {
+describe("usesOf", () => {
   it("puts an extension of the settings on the machines of its role, to stay", () => {
-    expect(places({ "fuse-latency": on, "redis-sockmap": on }, [])).toEqual([
+    expect(uses({ "fuse-latency": on, "redis-sockmap": on }, [])).toEqual([
       "fuse-latency node1 stays",
       "fuse-latency node2 stays",
       "redis-sockmap meta stays",
@@ -39,11 +39,11 @@ describe("placesOf", () => {
   });
 
   it("puts an extension of an arm on every client, to be started by the arm", () => {
-    expect(places({}, ["packet-dma"])).toEqual(["packet-dma node1 stops", "packet-dma node2 stops"]);
+    expect(uses({}, ["packet-dma"])).toEqual(["packet-dma node1 stops", "packet-dma node2 stops"]);
   });
 
   it("puts an extension of both on each machine once", () => {
-    expect(places({ "fuse-latency": on, "redis-sockmap": on }, ["fuse-latency", "redis-sockmap"])).toEqual([
+    expect(uses({ "fuse-latency": on, "redis-sockmap": on }, ["fuse-latency", "redis-sockmap"])).toEqual([
       "fuse-latency node1 stays",
       "fuse-latency node2 stays",
       "redis-sockmap meta stays",

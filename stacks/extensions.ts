@@ -1,25 +1,27 @@
 /** The eBPF extensions that the settings and the benchmark's arms ask for, built once here and put on their machines. */
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { fuseOptions } from "../provisioning/extensions/fuse.ts";
-import { ExtensionOnNode, type Verdict } from "../provisioning/extensions/extension.ts";
-import { extensionNames, extensions, type ExtensionName } from "../provisioning/extensions/table.ts";
-import { fuseDefaults, type ExtensionSettings } from "../provisioning/extensions/settings.ts";
+import { ExtensionOnNode, type Verdict } from "../bpf/pipeline/extensionOnNode.ts";
+import { extensionNames, extensions, type ExtensionName, type ExtensionSettings } from "../bpf/table.ts";
 import { withRole, type Machine } from "../provisioning/machine.ts";
-import type { Lab } from "./lab.ts";
-import { buildKey } from "./local/builder.ts";
-import { ensure } from "./local/ensure.ts";
+import { buildKey } from "../workshop/builder/builder.ts";
+import { cacheFolder, inCheckout } from "../workshop/checkout.ts";
+import { ensure } from "../workshop/ensure.ts";
+import type { Cluster } from "./cluster.ts";
 
 /** What one machine says of one extension. */
 export interface ExtensionOutput {
   readonly extension: ExtensionName;
   readonly node: string;
   readonly verdict: pulumi.Output<Verdict>;
+  /** It stays loaded; others are started by arms of the benchmark alone. */
+  readonly keepLoaded: boolean;
 }
 
 export interface Extensions {
   readonly outputs: readonly ExtensionOutput[];
   readonly resources: readonly pulumi.Resource[];
-  /** What a benchmark's result depends on: build, options by extension, and which stay loaded. */
+  /** What a benchmark's result depends on: build, settings by extension, and which stay loaded. */
   readonly facts: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -29,42 +31,52 @@ export interface Extensions {
  */
 export function loadExtensions(
   settings: ExtensionSettings,
-  lab: Lab,
-  source: string,
+  cluster: Cluster,
   ofArms: readonly ExtensionName[],
 ): Extensions {
-  const places = placesOf(settings, lab.machines, ofArms);
-  if (places.length === 0) return { outputs: [], resources: [], facts: undefined };
-  const key = buildKey(source);
+  const uses = usesOf(settings, cluster.machines, ofArms);
+  if (uses.length === 0) return { outputs: [], resources: [], facts: undefined };
+  const key = buildKey(inCheckout("bpf"));
   const built = ensure("extensions", "extensions", {}, { key });
-  const build = built.stdout.apply((text) => (JSON.parse(text) as { folder: string }).folder);
-  const loaded = places.map(({ extension, machine, keepLoaded }) => {
-    const options = optionsOf(extension, settings, lab);
-    const required = settings[extension]?.required;
+  const build = built.stdout.apply((text) =>
+    join(cacheFolder, (JSON.parse(text) as { build: string }).build),
+  );
+  const loaded = uses.map(({ extension, machine, keepLoaded }) => {
+    const own = settingsOf(extension, settings);
+    const { mountPoint, meta, passwordFile } = cluster.juicefs;
+    const { privateAddress } = machine;
+    const options = extensions[extension].options(own, { mountPoint, meta, passwordFile, privateAddress });
     const resource = new ExtensionOnNode(
       `${extension}-${machine.name}`,
-      { machine, extension, build, options, required, keepLoaded },
-      { dependsOn: [...lab.up] },
+      { machine, extension, build, options, required: own.required, keepLoaded },
+      { dependsOn: [...cluster.up] },
     );
-    return { extension, node: machine.name, verdict: resource.verdict, resource };
+    return { extension, node: machine.name, verdict: resource.verdict, keepLoaded, resource };
   });
-  const options = Object.fromEntries(
-    places.map(({ extension }) => [
-      extension,
-      extension === "fuse"
-        ? (settings.fuse ?? fuseDefaults)
-        : (settings[extension]?.options ?? extensions[extension].options),
-    ]),
-  );
+  const used = extensionNames.filter((name) => uses.some(({ extension }) => extension === name));
   const kept = extensionNames.filter((name) => settings[name] !== undefined);
   return {
-    facts: { build: key, options, kept },
-    outputs: loaded.map(({ extension, node, verdict }) => ({ extension, node, verdict })),
+    facts: {
+      build: key,
+      settings: Object.fromEntries(used.map((name) => [name, settingsOf(name, settings)])),
+      kept,
+    },
+    outputs: loaded.map(({ extension, node, verdict, keepLoaded }) => ({
+      extension,
+      node,
+      verdict,
+      keepLoaded,
+    })),
     resources: loaded.map(({ resource }) => resource),
   };
 }
 
-interface Place {
+/** The settings of an extension: those of the stack, or the defaults where only an arm brings it. */
+function settingsOf(extension: ExtensionName, settings: ExtensionSettings) {
+  return settings[extension] ?? extensions[extension].settings.parse({});
+}
+
+interface Use {
   readonly extension: ExtensionName;
   readonly machine: Machine;
   /** False where only arms of the benchmark load it. */
@@ -72,11 +84,11 @@ interface Place {
 }
 
 /** Which extension goes on which machine, each pair once. */
-export function placesOf(
+export function usesOf(
   settings: ExtensionSettings,
   machines: readonly Machine[],
   ofArms: readonly ExtensionName[],
-): Place[] {
+): Use[] {
   return extensionNames.flatMap((extension) => {
     const kept = settings[extension] === undefined ? [] : withRole(machines, extensions[extension].role);
     const switched = ofArms.includes(extension) ? withRole(machines, "client") : [];
@@ -84,15 +96,4 @@ export function placesOf(
       .filter((machine) => kept.includes(machine) || switched.includes(machine))
       .map((machine) => ({ extension, machine, keepLoaded: kept.includes(machine) }));
   });
-}
-
-/** Words for the loader, where the settings give any. */
-function optionsOf(
-  extension: ExtensionName,
-  settings: ExtensionSettings,
-  { juicefs }: Lab,
-): readonly pulumi.Input<string>[] | undefined {
-  return extension === "fuse"
-    ? fuseOptions(settings.fuse ?? fuseDefaults, juicefs)
-    : settings[extension]?.options;
 }

@@ -2,17 +2,17 @@
 import { statfsSync } from "node:fs";
 import { freemem } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
-import { checkout } from "./local/paths.ts";
-import { isRunning, vmState } from "./local/vm.ts";
+import { checkout } from "../workshop/checkout.ts";
+import { runningVm } from "./local/vm.ts";
 import { parseSettings, SettingsError, type Settings } from "./settings.ts";
 import type { Node } from "./topology.ts";
 
 /** @throws SettingsError with one line for each fault */
 export function readSettings(values: Readonly<Record<string, unknown>>): Settings {
-  const settings = parseSettings(values);
+  const settings = parseSettings(values, pulumi.getStack());
   if (settings.target === "local") {
     const stack = pulumi.getStack();
-    const toStart = settings.nodes.filter(({ name }) => !isRunning(vmState(stack, name)));
+    const toStart = settings.nodes.filter(({ name }) => !runningVm(stack, name));
     const problems = roomProblems(toStart, roomHere());
     if (problems.length > 0) throw new SettingsError(problems);
   }
@@ -41,7 +41,7 @@ export function roomProblems(nodes: readonly Node[], room: Room): string[] {
   if (memory > room.memoryMiB) {
     problems.push(
       `the nodes to start need ${memory} MiB of memory and ${room.memoryMiB} MiB are free here: ` +
-        `${memory - room.memoryMiB} MiB are missing; close something, or run: pulumi config set topology single`,
+        `${memory - room.memoryMiB} MiB are missing; close something, or run: ./lab up -c topology=single`,
     );
   }
   if (disk > room.diskGiB) {

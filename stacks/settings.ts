@@ -7,15 +7,15 @@ import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { isLocalKernel, kernelNames, localKernelNames, type Kernel } from "../provisioning/kernels.ts";
 import { roles } from "../provisioning/machine.ts";
+import { quote } from "../provisioning/shell.ts";
 import { portClashes, ports } from "../provisioning/ports.ts";
-import {
-  extensionShape,
-  extensionsSchema,
-  needsZeroCacheTimes,
-} from "../provisioning/extensions/settings.ts";
-import { armNames, defaultArms, isArm, type ArmName } from "../benchmarks/arms.ts";
+import { extensionNames, extensions, extensionShape, extensionsSchema } from "../bpf/table.ts";
+import { armExtensions, armNames, defaultArms, isArm, type ArmName } from "../benchmarks/arms.ts";
+import { armsFor, defaultMarginPercent, looksOf } from "../benchmarks/plan.ts";
+import { matchRows, tableRows } from "../benchmarks/rows.ts";
 import { profileNames } from "../benchmarks/workloads.ts";
 import { awsSettings } from "./aws/settings.ts";
+import { folderProblems } from "./folders.ts";
 import { defaultSize, topologies, topologyProblems, type Node } from "./topology.ts";
 
 const nodeSchema = z.strictObject({
@@ -53,8 +53,6 @@ const juicefsSchema = z.strictObject({
   writeback: z.boolean().default(false),
   /** `s3` is the lab's object store; `file` is a folder of the one client. */
   storage: z.enum(["s3", "file"]).default("s3"),
-  /** An S3 bucket's address, instead of the lab's own store. */
-  bucket: z.url().optional(),
 });
 
 /** A list of names, or one text with commas between them. */
@@ -68,6 +66,19 @@ const armsSchema = z.union([z.array(z.string()), z.string()]).transform((value, 
   return names.filter(isArm);
 });
 
+/** A list of names of rows, or one text with commas between them. */
+const rowsSchema = z
+  .union([z.array(z.string()), z.string()])
+  .transform((value) => (typeof value === "string" ? value.split(",").map((name) => name.trim()) : value))
+  .transform((names) => names.filter((name) => name !== ""));
+
+const disgrafsShape = z.strictObject({
+  /** The graph store. FalkorDB's licence is the SSPL; Neo4j's is the GPL, and it needs more memory. */
+  graph: z.enum(["falkordb", "neo4j"]).default("falkordb"),
+  /** Tagging processes on each client. */
+  taggers: z.int().min(1).max(64).default(1),
+});
+
 export const settingsSchema = z.strictObject({
   target: z.enum(["local", "aws"]).default("local"),
   topology: z.enum(["single", "course", "custom"]).default("course"),
@@ -75,11 +86,17 @@ export const settingsSchema = z.strictObject({
   nodes: z.array(nodeSchema).optional(),
   kernel: z.enum(kernelNames as [Kernel, ...Kernel[]]).default("debian-13"),
   accelerator: z.enum(["auto", "kvm", "tcg"]).default("auto"),
+  /** Local target: size of a second NVMe disk of each client. Default: none, or 256 with the extension storage-chain. */
+  dataDiskMiB: z.int().min(64).max(65_536).optional(),
   clock: z.enum(["wall", "instructions"]).default("wall"),
   juicefs: juicefsSchema.prefault({}),
   benchmark: z.enum(["none", ...profileNames]).default("none"),
   /** Arms of the benchmark; the baseline is always in it. */
   benchmarkArms: armsSchema.default([...defaultArms]),
+  /** Rows of the verdict table that the benchmark shall decide, if it takes more blocks (docs/benchmarks.md). */
+  benchmarkRows: rowsSchema.default([]),
+  /** Differences smaller than this do not matter. */
+  benchmarkMarginPercent: z.number().min(0.1).max(100).default(defaultMarginPercent),
   seed: z
     .int()
     .min(1)
@@ -87,6 +104,18 @@ export const settingsSchema = z.strictObject({
     .default(1),
   /** Prometheus and its exporters on the nodes. They take CPU time, so what is measured says whether they ran. */
   monitoring: z.boolean().default(false),
+  /** Grafana beside Prometheus; `auto`: where its package can be had. In YAML, `on` without quotes is true. */
+  grafana: z
+    .preprocess(
+      (value) => (value === true ? "on" : value === false ? "off" : value),
+      z.enum(["auto", "on", "off"]),
+    )
+    .default("auto"),
+  /** The application itself: true, or an object of its settings. */
+  disgrafs: z
+    .union([z.boolean(), disgrafsShape])
+    .default(false)
+    .transform((value) => (value === true ? disgrafsShape.parse({}) : value === false ? undefined : value)),
   extensions: extensionsSchema.prefault({}),
   aws: awsSettings.optional(),
 });
@@ -103,12 +132,13 @@ export interface Settings extends Omit<z.output<typeof settingsSchema>, "nodes" 
 
 /**
  * @param values the stack's configuration, namespace removed
+ * @param stack its name, for the commands that the error gives
  * @throws Error with one line for each fault
  */
-export function parseSettings(values: Readonly<Record<string, unknown>>): Settings {
+export function parseSettings(values: Readonly<Record<string, unknown>>, stack = "local"): Settings {
   const parsed = settingsSchema.safeParse(values);
   if (!parsed.success) {
-    throw new SettingsError(parsed.error.issues.flatMap((issue) => describe(issue, values)));
+    throw new SettingsError(parsed.error.issues.flatMap((issue) => describe(issue, values, stack)));
   }
   const settings = parsed.data;
   const { nodes: custom, ...rest } = settings;
@@ -122,40 +152,58 @@ export function parseSettings(values: Readonly<Record<string, unknown>>): Settin
       portClashes(ports, own).map((clash) => `on ${name} the ports clash: ${clash}`),
     ),
     ...storageProblems(settings.juicefs, nodes),
-    ...cacheTimeProblems(settings),
+    ...extensionProblems(settings),
+    ...disgrafsProblems(settings, nodes),
+    ...folderProblems(settings.juicefs),
     ...targetProblems(settings),
+    ...rowProblems(settings, stack),
   ];
   if (problems.length > 0) throw new SettingsError(problems);
-  return { ...rest, nodes, juicefs: withCacheTimes(settings) };
+  const benchmarkArms = [...runArms(settings)];
+  return {
+    ...rest,
+    nodes,
+    benchmarkArms,
+    juicefs: withCacheTimes(settings),
+    ...dataDisk(settings, benchmarkArms),
+  };
 }
 
-/** Under a lease the kernel must keep nothing by itself: what it kept would be served without asking the extension. */
-function withCacheTimes({ juicefs, extensions }: z.output<typeof settingsSchema>): JuicefsSettings {
-  const time = needsZeroCacheTimes(extensions.fuse) ? 0 : 1;
+type Parsed = z.output<typeof settingsSchema>;
+
+function runArms({ benchmark, benchmarkArms }: Parsed): readonly ArmName[] {
+  return benchmark === "none" ? benchmarkArms : armsFor(benchmark, benchmarkArms);
+}
+
+/** Storage chains need a disk for their images. */
+function dataDisk(
+  { benchmark, dataDiskMiB, extensions: own }: Parsed,
+  arms: readonly ArmName[],
+): { dataDiskMiB?: number } {
+  const needed =
+    own["storage-chain"] !== undefined ||
+    (benchmark !== "none" && armExtensions(arms).includes("storage-chain"));
+  const size = dataDiskMiB ?? (needed ? 256 : undefined);
+  return size === undefined ? {} : { dataDiskMiB: size };
+}
+
+/** JuiceFS's own cache times are 1 s, or 0 where an extension's promise needs that. */
+function withCacheTimes({ juicefs, extensions: own }: z.output<typeof settingsSchema>): JuicefsSettings {
+  const zero = extensionNames.some((name) => {
+    const its = own[name];
+    return its !== undefined && (extensions[name].needsZeroCacheTimes?.(its) ?? false);
+  });
   return {
     ...juicefs,
-    ...Object.fromEntries(cacheTimes.map((name) => [name, juicefs[name] ?? time])),
+    ...Object.fromEntries(cacheTimes.map((name) => [name, juicefs[name] ?? (zero ? 0 : 1)])),
   } as JuicefsSettings;
 }
 
-function cacheTimeProblems({ juicefs, extensions }: z.output<typeof settingsSchema>): string[] {
-  const mode = extensions.fuse?.mode;
-  if (needsZeroCacheTimes(extensions.fuse)) {
-    return cacheTimes
-      .filter((name) => (juicefs[name] ?? 0) > 0)
-      .map(
-        (name) =>
-          `juicefs.${name} is ${juicefs[name]} with extensions.fuse.mode ${mode}: the kernel would keep answers by itself, ` +
-          `and that time would add to the bound; remove it (it is 0 then), or set the mode to ttl`,
-      );
-  }
-  if (mode === "ttl" && cacheTimes.every((name) => juicefs[name] === 0)) {
-    return [
-      "extensions.fuse.mode is ttl and all cache times of juicefs are 0: nothing may be kept for a validity of 0; " +
-        "set juicefs.attrCacheSeconds and juicefs.entryCacheSeconds to 1, or the mode to lease",
-    ];
-  }
-  return [];
+function extensionProblems({ juicefs, extensions: own }: z.output<typeof settingsSchema>): string[] {
+  return extensionNames.flatMap((name) => {
+    const its = own[name];
+    return its === undefined ? [] : (extensions[name].problems?.(its, juicefs) ?? []);
+  });
 }
 
 /** Pulumi prints the message of a RunError alone, without a stack trace. */
@@ -165,12 +213,15 @@ export class SettingsError extends RunError {
   }
 }
 
-function nodesOf({ topology, nodes }: z.output<typeof settingsSchema>): Node[] {
-  if (topology !== "custom") return [...topologies[topology]];
-  return (nodes ?? []).map(({ name, roles: own, ...size }) => ({
+function nodesOf({ topology, nodes, disgrafs }: z.output<typeof settingsSchema>): Node[] {
+  const listed =
+    topology === "custom"
+      ? (nodes ?? [])
+      : topologies[topology].map(({ name, roles: own }) => ({ name, roles: own }));
+  return listed.map(({ name, roles: own, ...size }) => ({
     name,
     roles: own,
-    ...defaultSize(own),
+    ...defaultSize(own, disgrafs?.graph === "neo4j"),
     ...size,
   }));
 }
@@ -178,27 +229,41 @@ function nodesOf({ topology, nodes }: z.output<typeof settingsSchema>): Node[] {
 function storageProblems(juicefs: z.output<typeof juicefsSchema>, nodes: readonly Node[]): string[] {
   const clients = nodes.filter(({ roles: own }) => own.includes("client")).length;
   if (clients < 2) return [];
-  const problems: string[] = [];
-  if (juicefs.storage === "file") {
-    problems.push(
-      `juicefs.storage is file with ${clients} clients: each would have a folder of its own, and read names without data; set it to s3`,
-    );
-  }
-  const host = juicefs.bucket === undefined ? "" : new URL(juicefs.bucket).hostname;
-  if (/^(localhost|127\.|\[?::1)/.test(host)) {
-    problems.push(
-      `juicefs.bucket is on ${host} with ${clients} clients: each would ask itself; name an address that all reach`,
-    );
-  }
-  return problems;
+  if (juicefs.storage !== "file") return [];
+  return [
+    `juicefs.storage is file with ${clients} clients: each would have a folder of its own, and read names without data; set it to s3`,
+  ];
+}
+
+function disgrafsProblems(
+  { disgrafs, juicefs }: z.output<typeof settingsSchema>,
+  nodes: readonly Node[],
+): string[] {
+  if (!disgrafs) return [];
+  const head = nodes.find(({ roles: own }) => own.includes("ray-head"));
+  return [
+    ...(head && !head.roles.includes("client")
+      ? [`disgrafs is on, and the Ray head ${head.name} has no mount; give it the role client too`]
+      : []),
+    ...(juicefs.writeback
+      ? [
+          "disgrafs is on with juicefs.writeback: other clients cannot read a file before it is uploaded; set one of them to false",
+        ]
+      : []),
+  ];
 }
 
 function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
-  const { target, kernel, aws, clock, topology, accelerator, monitoring } = settings;
+  const { target, kernel, aws, clock, topology, accelerator, monitoring, grafana } = settings;
   const problems: string[] = [];
   if (monitoring && kernel === "amazon-linux-2023") {
     problems.push(
       "monitoring is on, and Amazon Linux 2023 has no Prometheus package; set monitoring to false, or kernel to another",
+    );
+  }
+  if (grafana === "on" && !monitoring) {
+    problems.push(
+      "grafana is on, and monitoring is false: it would have nothing to draw; set monitoring to true, or grafana to auto",
     );
   }
   if (target === "aws" && !aws)
@@ -214,34 +279,83 @@ function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
   return problems;
 }
 
+function rowProblems(
+  { benchmark, benchmarkArms, benchmarkRows, disgrafs }: z.output<typeof settingsSchema>,
+  stack: string,
+): string[] {
+  if (benchmark === "none") return [];
+  let arms: readonly ArmName[];
+  try {
+    arms = armsFor(benchmark, benchmarkArms);
+  } catch (error) {
+    return [`benchmarkArms: ${(error as Error).message}`];
+  }
+  try {
+    looksOf(benchmark, benchmarkRows);
+    matchRows(tableRows(benchmark, arms, disgrafs !== undefined), benchmarkRows);
+    return [];
+  } catch (error) {
+    return [
+      `benchmarkRows is ${benchmarkRows.join(",")}: ${(error as Error).message}; remove it with: ${up(stack, "--unset benchmarkRows")}`,
+    ];
+  }
+}
+
 /** One line or more for a fault that zod found. */
-function describe(issue: z.core.$ZodIssue, values: Readonly<Record<string, unknown>>): string[] {
+function describe(
+  issue: z.core.$ZodIssue,
+  values: Readonly<Record<string, unknown>>,
+  stack: string,
+): string[] {
   const key = pathOf(issue.path);
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((name) => unknownKey(key, name));
+    return issue.keys.map((name) => unknownKey(key, name, stack));
   }
-  const value = issue.path.reduce<unknown>(
-    (inner, step) => (inner as Record<PropertyKey, unknown> | undefined)?.[step],
-    values,
-  );
-  const example = issue.code === "invalid_value" ? String(issue.values[0]) : "VALUE";
-  const flag = issue.path.length > 1 ? "--path " : "";
+  const words = issue.message.replace(/^Invalid \w+: /, "");
   return [
-    `${key} is ${JSON.stringify(value)}: ${issue.message.replace(/^Invalid \w+: /, "")}; mend it with: ` +
-      `pulumi config set ${flag}'${key}' ${example}`,
+    `${key} is ${JSON.stringify(at(values, issue.path))}: ${words}; mend it with: ${mend(issue, stack)}`,
   ];
 }
 
-function unknownKey(parent: string, name: string): string {
+/** A command line, ready to paste, after which the value that zod found fault with is one that is allowed. */
+function mend(issue: z.core.$ZodIssue, stack: string): string {
+  const key = pathOf(issue.path);
+  const allowed = allowedValue(issue) ?? at(settingsSchema.parse({}), issue.path);
+  return typeof allowed === "string" || typeof allowed === "number" || typeof allowed === "boolean"
+    ? up(stack, `-c ${quote(`${key}=${allowed}`)}`)
+    : up(stack, `--unset ${quote(key)}`);
+}
+
+/** A value that the fault itself names: the first of a choice, or the end of a range. */
+function allowedValue(issue: z.core.$ZodIssue): unknown {
+  if (issue.code === "invalid_value") return issue.values[0];
+  if (issue.code === "too_small" && issue.origin !== "string" && issue.origin !== "array")
+    return issue.minimum;
+  if (issue.code === "too_big" && issue.origin !== "string" && issue.origin !== "array") return issue.maximum;
+  return undefined;
+}
+
+/** `./lab up` of a stack with some words more. */
+function up(stack: string, words: string): string {
+  return `./lab up ${stack === "local" ? "" : `--stack ${quote(stack)} `}${words}`;
+}
+
+function at(values: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, step) => (inner as Record<PropertyKey, unknown> | undefined)?.[step],
+    values,
+  );
+}
+
+function unknownKey(parent: string, name: string, stack: string): string {
   const key = parent === "" ? name : `${parent}.${name}`;
   const shape = shapeAt(parent);
   const known = shape ? Object.keys(shape) : [];
   const near = known.find((candidate) => distance(candidate, name) <= 2);
   const all = known.length > 0 ? `known here: ${known.join(", ")}.` : "";
   const hint = near ? `did you mean ${near}?` : all;
-  const flag = parent === "" ? "" : "--path ";
-  const remove = `Remove it with: pulumi config rm ${flag}'${key}'`;
-  return [`${key} is no setting;`, hint, remove].filter((part) => part !== "").join(" ");
+  const remove = `Remove it with: ${up(stack, `--unset ${quote(key)}`)}`;
+  return [`${key} is not a setting;`, hint, remove].filter((part) => part !== "").join(" ");
 }
 
 /** As `pulumi config --path` takes it: `nodes[0].name`. */
@@ -254,6 +368,7 @@ function pathOf(steps: readonly PropertyKey[]): string {
 function shapeAt(path: string): Record<string, unknown> | undefined {
   if (path === "") return settingsSchema.shape;
   if (path === "juicefs") return juicefsSchema.shape;
+  if (path === "disgrafs") return disgrafsShape.shape;
   if (path === "extensions") return extensionsSchema.shape;
   if (path.startsWith("extensions.")) return extensionShape(path.slice("extensions.".length));
   if (path === "aws") return awsSettings.shape;

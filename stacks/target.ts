@@ -4,7 +4,7 @@ import { isLocalKernel } from "../provisioning/kernels.ts";
 import type { Machine } from "../provisioning/machine.ts";
 import type { ObjectStore } from "../provisioning/objects/objects.ts";
 import { awsMachines } from "./aws/index.ts";
-import { volume } from "./lab.ts";
+import { volume } from "./cluster.ts";
 import { localMachines } from "./local/index.ts";
 import type { Settings } from "./settings.ts";
 
@@ -18,7 +18,7 @@ export interface Target {
   readonly outputs: Readonly<Record<string, pulumi.Input<unknown>>>;
 }
 
-export function target(settings: Settings): Target {
+export function makeTarget(settings: Settings): Target {
   const { kernel, aws, nodes } = settings;
   if (settings.target === "aws" && aws) {
     const made = awsMachines({ kernel, aws, cacheFolder: settings.juicefs.cacheDir }, nodes, volume);
@@ -33,5 +33,5 @@ export function target(settings: Settings): Target {
   }
   if (!isLocalKernel(kernel)) throw new Error(`kernel ${kernel} cannot run here`);
   const machines = localMachines({ ...settings, kernel }, nodes);
-  return { machines, outputs: { emulated: machines[0]?.emulated } };
+  return { machines, outputs: { emulated: machines[0]?.emulated, clock: settings.clock } };
 }

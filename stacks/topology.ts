@@ -11,11 +11,15 @@ export interface Node {
   readonly diskGiB: number;
 }
 
+/** Memory that Neo4j wants of the machine of the graph: its heap of 384 MiB, and Java. */
+const neo4jMiB = 768;
+
 /** Room for a node by what it does: Ray's processes want most of it. Measured in docs/performance.md. */
-export const defaultSize = (roles: readonly Role[]): Omit<Node, "name" | "roles"> => {
+export const defaultSize = (roles: readonly Role[], neo4j = false): Omit<Node, "name" | "roles"> => {
   const works = roles.some((role) => role !== "meta" && role !== "objects");
   const servesToo = works && roles.includes("meta");
-  return { cpus: works ? 2 : 1, memoryMiB: servesToo ? 2560 : works ? 1792 : 1024, diskGiB: 20 };
+  const more = neo4j && roles.includes("meta") ? neo4jMiB : 0;
+  return { cpus: works ? 2 : 1, memoryMiB: (servesToo ? 2560 : works ? 1792 : 1024) + more, diskGiB: 20 };
 };
 
 const node = (name: string, ...roles: Role[]): Node => ({ name, roles, ...defaultSize(roles) });

@@ -6,8 +6,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { ExtensionName } from "../provisioning/extensions/table.ts";
-import { checkout, sshConfigFile } from "../stacks/local/paths.ts";
+import type { ExtensionName } from "../bpf/table.ts";
+import { checkout } from "../workshop/checkout.ts";
+import { sshConfigFile } from "../stacks/local/paths.ts";
 import { kernelsAskedFor } from "./support/kernels.ts";
 import {
   changes,

@@ -4,20 +4,26 @@
  */
 import { spawn } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runSchema } from "../benchmarks/run.ts";
-import { filesBelow } from "../stacks/local/files.ts";
-import { checkout, machineFolder, stackFolder } from "../stacks/local/paths.ts";
-import { isRunning, vmState } from "../stacks/local/vm.ts";
+import { filesBelow } from "../workshop/files.ts";
+import { checkout } from "../workshop/checkout.ts";
+import { machineFolder, stackFolder } from "../stacks/local/paths.ts";
+import { runningVm, vmState } from "../stacks/local/vm.ts";
+import { attack } from "./support/neighbour.ts";
 import { changes, lab, onNode, pulumi, removeStack, story, succeed } from "./support/lab.ts";
 
 const stack = `labtest-${process.pid}`;
@@ -44,6 +50,21 @@ async function keepLogs(): Promise<void> {
   }
 }
 
+const start = new Date();
+/** What only the lab's own user may use: all that a lab is, and its record. */
+const secretFolders = ["stacks", "state", join("test", "state")].map((name) => join(checkout, ".lab", name));
+
+/** Waits for something, while another user of this computer tries all that he can, again and again. */
+async function attackedMeanwhile<T>(work: Promise<T>): Promise<T> {
+  const ended = work.then(
+    () => true,
+    () => true,
+  );
+  do expect(await attack(secretFolders, start)).toEqual([]);
+  while (!(await Promise.race([ended, sleep(2000, false)])));
+  return await work;
+}
+
 describe("a lab on this machine", () => {
   afterAll(async () => {
     if (tale.broken) await keepLogs();
@@ -57,7 +78,7 @@ describe("a lab on this machine", () => {
       const first = spawn(join(checkout, "lab"), args, { detached: true, stdio: "ignore", cwd: checkout });
       // Half-way: the machines run, and no service is there yet.
       const deadline = Date.now() + minutes(20);
-      while (!["meta", "node1", "node2"].every((name) => isRunning(vmState(stack, name)))) {
+      while (!["meta", "node1", "node2"].every((name) => runningVm(stack, name))) {
         if (Date.now() > deadline) throw new Error("the machines did not start in 20 minutes");
         await sleep(200);
       }
@@ -90,9 +111,12 @@ describe("a lab on this machine", () => {
       for (const file of ["run.json", "summary.csv", "report.html"]) {
         expect(existsSync(join(checkout, run.path, file))).toBe(true);
       }
-      const { services } = runSchema.parse(
+      const { services, points } = runSchema.parse(
         JSON.parse(readFileSync(join(checkout, run.path, "run.json"), "utf8")),
       );
+      // Each iostat ended when it was told to. A window of less than a second has no sample of it.
+      const gaps = points.flatMap(({ iostatGaps }) => Object.values(iostatGaps));
+      expect(gaps.filter((gap) => !gap.startsWith("no sample"))).toEqual([]);
       expect(services).toEqual({
         redis: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
         "object store": expect.stringMatching(/^SeaweedFS \d+\.\d+$/) as string,
@@ -166,12 +190,15 @@ describe("a lab on this machine", () => {
         "meta",
         "jq -r '.identities[0].credentials[0] | .accessKey, .secretKey' /etc/disgrafs/s3.json",
       );
-      const state = join(checkout, ".lab", "state");
-      const text = existsSync(state)
-        ? filesBelow(state)
-            .map((file) => readFileSync(file, "utf8"))
-            .join("\n")
-        : "";
+      // The tests' own backend (cli/commands/test.ts), and the lab's when this file is run by hand.
+      const state =
+        process.env.PULUMI_BACKEND_URL?.replace(/^file:\/\//, "") ?? join(checkout, ".lab", "state");
+      const text = filesBelow(state)
+        .map((file) => readFileSync(file, "utf8"))
+        .join("\n");
+      // This stack's record is in what is searched, with its secrets encrypted.
+      expect(text).toContain(`urn:pulumi:${stack}::`);
+      expect(text).toContain('"ciphertext"');
       for (const secret of [password, ...keys.split("\n")]) {
         expect(text.includes(secret)).toBe(false);
         for (const node of ["meta", "node1", "node2"]) {
@@ -187,6 +214,31 @@ describe("a lab on this machine", () => {
   );
 
   step(
+    "gives another user of this computer nothing to read, to write or to connect to",
+    async () => {
+      expect(await attack(secretFolders, start)).toEqual([]);
+      // What he could do, he would be seen to do.
+      const folder = mkdtempSync(join(tmpdir(), "open-"));
+      // The attacker goes as soon as he is connected: a greeting that was not read ends in a reset.
+      const server = createServer((socket) => socket.on("error", () => undefined).end("welcome\n"));
+      try {
+        chmodSync(folder, 0o755);
+        writeFileSync(join(folder, "file"), "", { mode: 0o644 });
+        await new Promise<void>((resolve) => server.listen(join(folder, "socket"), resolve));
+        chmodSync(join(folder, "socket"), 0o777);
+        expect(await attack([folder], start)).toEqual([
+          `read ${join(folder, "file")}`,
+          `connect ${join(folder, "socket")}`,
+        ]);
+      } finally {
+        server.close();
+        rmSync(folder, { recursive: true });
+      }
+    },
+    minutes(3),
+  );
+
+  step(
     "brings a killed machine back with its data, and a second stack comes up beside it meanwhile",
     async () => {
       const beside = lab("up", "--stack", second, "-c", "topology=single", "-c", "benchmark=none");
@@ -194,11 +246,11 @@ describe("a lab on this machine", () => {
       await sleep(1000);
       await succeed("up", "--stack", stack);
       expect(await on("node2", "cat /mnt/jfs/hello")).toBe("from node1");
-      const { exitCode, output } = await beside;
+      const { exitCode, output } = await attackedMeanwhile(beside);
       expect(exitCode === 0 ? "" : output.slice(-3000)).toBe("");
-      const status = await succeed("down", "--stack", second);
+      const status = await attackedMeanwhile(succeed("down", "--stack", second));
       expect(status).toContain(`0 left of stack ${second}`);
-      expect(isRunning(vmState(stack, "node1"))).toBe(true);
+      expect(runningVm(stack, "node1")).toBeDefined();
     },
     minutes(30),
   );

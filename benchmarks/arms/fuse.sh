@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The arms of the FUSE extension. It was put on the machine and proven when the lab came up (provisioning/extensions); an arm
 # starts its unit with other options.
-# Usage: fuse.sh notify|ttl|lease|off check|enable|prove|disable MOUNT
-#   notify: no module; the same pushes, as the daemon's own notifications. off: hooked, nothing is served.
+# Usage: fuse.sh notify|ttl|lease|read|lease-read|off check|enable|prove|disable MOUNT
+#   notify: no module; the same pushes, as the daemon's own notifications. off: hooked, nothing is served. read, lease-read:
+#   a lease, and read() is answered from the block cache; they differ by the mount.
 #   The count that prove gives grows with each request that the extension sees; for notify, which sees none, with each
 #   heartbeat that Redis answers.
 set -euo pipefail
@@ -13,9 +14,13 @@ own=/etc/disgrafs/extensions/fuse
 instead=/run/disgrafs/extension-fuse.env
 metrics=9435 # extensionMetrics in provisioning/ports.ts
 
-# The mode that runs now, or "none". The lab's own may run, in any mode.
+# The mode that runs now, with -read where reads are answered, or "none". The lab's own may run, in any mode.
 mode() {
-  if systemctl is-active -q "$unit"; then "$loader" --status | jq -r '.facts.mode // "notify"'; else echo none; fi
+  if systemctl is-active -q "$unit"; then
+    "$loader" --status | jq -r '(.facts.mode // "notify") + (if .facts.reads then "-read" else "" end)'
+  else
+    echo none
+  fi
 }
 heartbeats() {
   curl --silent --show-error --fail --max-time 10 --retry 2 "http://127.0.0.1:$metrics/metrics" | awk '$1 == "efuse_redis_heartbeats_total" { print $2 }'
@@ -28,9 +33,10 @@ stop() {
 }
 
 case $arm in
-notify) words="--sink notify --metrics $metrics" ;;
-ttl | lease | off) words="--mode $arm" ;;
-*) echo "usage: fuse.sh notify|ttl|lease|off ACTION, not $arm" >&2 && exit 2 ;;
+notify) words="--sink notify --metrics $metrics --reads off" ;;
+ttl | lease | off) words="--mode $arm --reads off" ;;
+read | lease-read) words="--mode lease --reads cache" arm=lease-read ;;
+*) echo "usage: fuse.sh notify|ttl|lease|read|lease-read|off ACTION, not $arm" >&2 && exit 2 ;;
 esac
 case $action in
 check)

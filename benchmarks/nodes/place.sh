@@ -17,6 +17,7 @@ Environment=HOME=/root PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 RAY_USAGE_ST
 WorkingDirectory=/opt/disgrafs/benchmarks
 ExecStart=/opt/disgrafs/venv/bin/python -m disgrafs_benchmark /var/lib/disgrafs/benchmarks/%i
 # The driver ends the workloads on all nodes when it gets TERM; should it be killed, they end with their lifeline.
+ExecStopPost=rm -f /var/lib/prometheus/node-exporter/disgrafs-benchmark.prom
 KillMode=mixed
 TimeoutStopSec=80
 UNIT

@@ -15,18 +15,32 @@ const output = z.object({
   jobs: z.tuple([z.object({ jobname: z.string(), error: z.number(), read: side, write: side })]),
 });
 
-/** Rates of one fio job: of `large` blocks in MB/s, else operations/s. A side that did nothing is absent. */
-export function parseFio(text: string, large: boolean): Measurements {
+/** A job that ran for less than this share of its time has not done its work. */
+const leastShare = 0.5;
+
+export interface FioJob {
+  /** Figures in MB/s, else operations/s. */
+  readonly large: boolean;
+  /** How long it was to run. */
+  readonly seconds: number;
+}
+
+/** Rates of one fio job. A side that did nothing is absent. */
+export function parseFio(text: string, { large, seconds: planned }: FioJob): Measurements {
   const { jobs } = shaped(output, onlyObject(text, "fio"), "fio");
   const [job] = jobs;
   if (job.error !== 0) throw new InvalidOutput(`fio: error ${job.error} in job ${job.jobname}`);
   const sides = (["read", "write"] as const).filter((name) => job[name].total_ios > 0);
   if (sides.length === 0) throw new InvalidOutput("fio did no I/O in its time");
-  return Object.fromEntries(sides.map((name) => [name, rate(job[name], large)]));
+  return Object.fromEntries(sides.map((name) => [name, rate(name, job[name], { large, seconds: planned })]));
 }
 
-function rate(facts: z.infer<typeof side>, large: boolean): Measurement {
+function rate(name: string, facts: z.infer<typeof side>, { large, seconds: planned }: FioJob): Measurement {
   if (facts.runtime <= 0) throw new InvalidOutput("fio: runtime is 0");
+  if (facts.runtime < planned * 1000 * leastShare)
+    throw new InvalidOutput(
+      `fio: ${name} lasted ${facts.runtime} ms of ${planned * 1000} ms: too little for a figure`,
+    );
   const { bins } = facts.clat_ns;
   const seconds = facts.runtime / 1000;
   return {

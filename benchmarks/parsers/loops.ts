@@ -1,15 +1,22 @@
 /** What the runner's own loops and its Ray tasks record (benchmarks/runner). */
 import { z } from "zod";
-import { fromRecord } from "../histogram.ts";
+import { bucketMiddles, fromRecord } from "../histogram.ts";
 import { InvalidOutput, onlyObject, shaped } from "./json.ts";
 import type { Measurements } from "./measurement.ts";
+
+/** A phase that ended earlier, because its work was done, was over before anything could be seen of it. */
+const shortestSeconds = 0.001;
 
 const loops = z.record(
   z.string(),
   z.object({
     operations: z.int().nonnegative(),
     seconds: z.number().nonnegative(),
-    histogram: z.record(z.string().regex(/^\d+$/), z.int().nonnegative()),
+    /** Absent where the clock was read once for many operations. */
+    histogram: z.record(z.string().regex(/^\d+$/), z.int().nonnegative()).optional(),
+    /** Operations that ask for attributes or a name, and FUSE requests that reached JuiceFS, by method. */
+    asked: z.int().nonnegative().optional(),
+    requests: z.record(z.string(), z.int()).optional(),
   }),
 );
 
@@ -22,24 +29,58 @@ export function parseLoops(text: string, units: Readonly<Record<string, string>>
       if (!loop) throw new InvalidOutput(`the loops have no figure ${name}`);
       if (loop.operations === 0 || loop.seconds === 0)
         throw new InvalidOutput(`no ${name} was finished in its time: give the window more seconds`);
+      if (loop.seconds < shortestSeconds)
+        throw new InvalidOutput(
+          `the loops: ${name} lasted ${(loop.seconds * 1000).toFixed(3)} ms: too little for a figure`,
+        );
       const value = unit === "us" ? (loop.seconds * 1e6) / loop.operations : loop.operations / loop.seconds;
-      return [name, { value, operations: loop.operations, latencies: fromRecord(loop.histogram) }];
+      return [
+        name,
+        {
+          value,
+          operations: loop.operations,
+          ...(loop.histogram && { latencies: bucketMiddles(fromRecord(loop.histogram)) }),
+          ...(loop.requests && { asked: loop.asked, missed: attributeRequests(loop.requests) }),
+        },
+      ];
     }),
   );
 }
 
-const read = z.object({
+/** Requests for what the kernel keeps: the others go to JuiceFS whatever it knows. */
+function attributeRequests({ lookup = 0, getattr = 0 }: Readonly<Record<string, number>>): number {
+  return lookup + getattr;
+}
+
+const part = z.object({
   seconds: z.number().positive(),
-  files: z.int().positive(),
-  bytes: z.int().positive(),
+  expected: z.object({ files: z.int().positive(), bytesEach: z.int().positive() }),
+  tasks: z.array(z.object({ client: z.string(), files: z.int(), bytes: z.int(), started: z.number() })),
 });
-const ray = z.object({ small: read, large: read });
+const ray = z.object({ small: part, large: part });
+type Part = z.infer<typeof part>;
 
 /** Figures of the Ray workload, over all clients: small files/s, large files in MB/s. */
-export function parseRay(text: string): Measurements {
+export function parseRay(text: string, clients: readonly string[]): Measurements {
   const { small, large } = shaped(ray, onlyObject(text, "the Ray tasks"), "the Ray tasks");
+  const [smallFiles, largeFiles] = [wholeData("small", small, clients), wholeData("large", large, clients)];
   return {
-    small: { value: small.files / small.seconds, operations: small.files },
-    large: { value: large.bytes / 1e6 / large.seconds, operations: large.files },
+    small: { value: smallFiles / small.seconds, operations: smallFiles },
+    large: { value: (largeFiles * large.expected.bytesEach) / 1e6 / large.seconds, operations: largeFiles },
   };
+}
+
+/** The number of files of a kind: all were read whole, the same number by each client, or it is no figure. */
+function wholeData(kind: string, { tasks, expected }: Part, clients: readonly string[]): number {
+  const each = expected.files / clients.length;
+  for (const client of clients) {
+    const own = tasks.filter((task) => task.client === client);
+    const files = own.reduce((sum, task) => sum + task.files, 0);
+    const bytes = own.reduce((sum, task) => sum + task.bytes, 0);
+    if (files !== each || bytes !== each * expected.bytesEach)
+      throw new InvalidOutput(
+        `the Ray tasks: ${client} read ${files} ${kind} files and ${bytes} bytes, not its share of ${each} files and ${each * expected.bytesEach} bytes`,
+      );
+  }
+  return expected.files;
 }

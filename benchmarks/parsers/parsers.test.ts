@@ -5,6 +5,8 @@ import { parseFio } from "./fio.ts";
 import { parseIostat } from "./iostat.ts";
 import { parseJuicefsBench } from "./juicefsBench.ts";
 import { parseLoops, parseRay } from "./loops.ts";
+import { parseTagging } from "./tagging.ts";
+import { rayAnswer, type InventedRay } from "../testdata/rawRun.ts";
 
 const real = (name: string): string =>
   readFileSync(new URL(`../testdata/${name}.txt`, import.meta.url), "utf8");
@@ -13,6 +15,9 @@ const edited = (name: string, edit: (value: FioFile) => void): string => {
   edit(value);
   return JSON.stringify(value, undefined, 2);
 };
+
+/** Operations/s of a job of one second. */
+const small = { large: false, seconds: 1 };
 
 interface FioFile {
   jobs: {
@@ -25,7 +30,7 @@ describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
   it("should give the rate and the whole latency histogram of json+", () => {
     const file = JSON.parse(real(`fio-${version}-randread`)) as FioFile;
     const job = file.jobs[0]!;
-    const { read, write } = parseFio(real(`fio-${version}-randread`), false);
+    const { read, write } = parseFio(real(`fio-${version}-randread`), small);
     expect(write).toBeUndefined();
     expect(read!.operations).toBe(job.read.total_ios);
     // fio's own figure, from the same count and time
@@ -34,7 +39,7 @@ describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
   });
 
   it("should agree with fio's own percentiles", () => {
-    const { read } = parseFio(real(`fio-${version}-randread`), false);
+    const { read } = parseFio(real(`fio-${version}-randread`), small);
     const text = real(`fio-${version}-randread`);
     for (const percent of [50, 90, 99]) {
       const theirs = Number(new RegExp(`"${percent}\\.000000" : (\\d+)`).exec(text)![1]);
@@ -44,23 +49,25 @@ describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
 
   it("should give MB/s for large blocks", () => {
     const file = JSON.parse(real(`fio-${version}-randread`)) as FioFile;
-    const { read } = parseFio(real(`fio-${version}-randread`), true);
+    const { read } = parseFio(real(`fio-${version}-randread`), { large: true, seconds: 1 });
     expect(read!.value / ((file.jobs[0]!.read["bw_bytes"] as number) / 1e6)).toBeCloseTo(1, 3);
   });
 
   it("should give both sides of a mixed job, without latencies when there are no bins", () => {
-    const { read, write } = parseFio(real(`fio-${version}-randrw-plain`), false);
+    const { read, write } = parseFio(real(`fio-${version}-randrw-plain`), small);
     expect(read!.value).toBeGreaterThan(write!.value);
     expect(read!.latencies).toBeUndefined();
   });
 
   it("should read past a note before the JSON", () => {
     expect(real(`fio-${version}-note-first`)).toMatch(/^note: both iodepth/);
-    expect(parseFio(real(`fio-${version}-note-first`), false)["read"]!.operations).toBe(256);
+    expect(
+      parseFio(real(`fio-${version}-note-first`), { large: false, seconds: 0 })["read"]!.operations,
+    ).toBe(256);
   });
 
   it("should refuse a job with an error", () => {
-    expect(() => parseFio(real(`fio-${version}-error`), false)).toThrow("fio: error 28 in job job");
+    expect(() => parseFio(real(`fio-${version}-error`), small)).toThrow("fio: error 28 in job job");
   });
 
   it.each([
@@ -74,19 +81,24 @@ describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
     ],
     ["no jobs", edited(`fio-${version}-randread`, (file) => (file.jobs = [])), "fio: jobs"],
     [
+      "a job that ended in a moment, however high its rate",
+      edited(`fio-${version}-randread`, (file) => (file.jobs[0]!.read["runtime"] = 1)),
+      "fio: read lasted 1 ms of 1000 ms: too little for a figure",
+    ],
+    [
       "no I/O",
       edited(`fio-${version}-randread`, (file) => (file.jobs[0]!.read.total_ios = 0)),
       "fio did no I/O in its time",
     ],
   ])("should refuse %s", (_, text, message) => {
-    expect(() => parseFio(text, false)).toThrow(message);
+    expect(() => parseFio(text, small)).toThrow(message);
   });
 
   it("should refuse a file that is cut off anywhere", () => {
     const text = real(`fio-${version}-randread`).trimEnd();
     fc.assert(
       fc.property(fc.nat(text.length - 1), (length) => {
-        expect(() => parseFio(text.slice(0, length), false)).toThrow(/cut off|nothing|no JSON/);
+        expect(() => parseFio(text.slice(0, length), small)).toThrow(/cut off|nothing|no JSON/);
       }),
       { numRuns: 50 },
     );
@@ -166,6 +178,13 @@ describe("parseJuicefsBench on output of juicefs 1.4", () => {
     });
   });
 
+  it("should give GiB/s, which a fast disk has, as MB/s too, and refuse a figure of nothing", () => {
+    const fast = real("juicefs-1.4-bench").replace("353.79 MiB/s", "  1.50 GiB/s");
+    expect(parseJuicefsBench(fast)["writeBig"]!.value).toBeCloseTo(1.5 * 1073.741824, 6);
+    const nothing = real("juicefs-1.4-bench").replace("353.79", "  0.00");
+    expect(() => parseJuicefsBench(nothing)).toThrow('"Write big file" is 0.00');
+  });
+
   it("should refuse a run that could not drop caches", () => {
     expect(() => parseJuicefsBench(real("juicefs-1.4-bench-caches-not-dropped"))).toThrow(
       /^juicefs bench: Failed to clean kernel caches/,
@@ -195,10 +214,27 @@ describe("parseLoops", () => {
     expect(parseLoops(loops, { get: "us" })["get"]!.value).toBe(2000);
   });
 
+  it("should count as missed what had to ask JuiceFS for attributes or a name, and nothing else", () => {
+    const loop = { operations: 100, seconds: 1, asked: 90, requests: { lookup: 20, getattr: 7, open: 90 } };
+    const { stat } = parseLoops(JSON.stringify({ stat: loop }), { stat: "ops/s" });
+    expect(stat).toMatchObject({ asked: 90, missed: 27 });
+  });
+
+  it("should have no latencies where the clock was read once for many operations", () => {
+    const { stat } = parseLoops(JSON.stringify({ stat: { operations: 64, seconds: 1, batch: 32 } }), {
+      stat: "ops/s",
+    });
+    expect(stat).toEqual({ value: 64, operations: 64 });
+  });
+
   it.each([
     [
       JSON.stringify({ get: { operations: 0, seconds: 0, histogram: {} } }),
       "no get was finished in its time",
+    ],
+    [
+      JSON.stringify({ get: { operations: 50, seconds: 0.0001, histogram: {} } }),
+      "the loops: get lasted 0.100 ms: too little for a figure",
     ],
     [JSON.stringify({ put: {} }), "the loops: put.operations"],
     ["{}", "the loops have no figure get"],
@@ -210,16 +246,63 @@ describe("parseLoops", () => {
 });
 
 describe("parseRay", () => {
-  it("should give small files per second and large ones in MB/s", () => {
-    const part = { seconds: 2, files: 10, bytes: 8_000_000 };
-    const { small, large } = parseRay(JSON.stringify({ small: part, large: part }));
-    expect([small!.value, large!.value]).toEqual([5, 4]);
+  const clients = ["node1", "node2"];
+
+  it("should give small files per second and large ones in MB/s, of all clients", () => {
+    const { small: few, large } = parseRay(JSON.stringify(rayAnswer(clients)), clients);
+    expect(few!.value).toBe(80);
+    expect(large!.value).toBeCloseTo((2 * 1.048576) / 0.2, 6);
   });
 
-  it("should refuse a run whose tasks read nothing", () => {
-    const part = { seconds: 2, files: 10, bytes: 0 };
-    expect(() => parseRay(JSON.stringify({ small: part, large: part }))).toThrow(
-      "the Ray tasks: small.bytes",
-    );
+  it.each<[string, (small: InventedRay, large: InventedRay) => void, string]>([
+    [
+      "one byte of one file of many",
+      (few) =>
+        few.tasks.forEach((task, index) => Object.assign(task, { files: 1 - index, bytes: 1 - index })),
+      "node1 read 1 small files and 1 bytes, not its share of 4 files and 16384 bytes",
+    ],
+    [
+      "a client without a share of the large files",
+      (_, large) => large.tasks.forEach((task) => (task.client = "node1")),
+      "node1 read 2 large files and 2097152 bytes, not its share of 1 files",
+    ],
+    [
+      "a file that was cut off",
+      (_, large) => (large.tasks[1]!.bytes -= 1),
+      "node2 read 1 large files and 1048575 bytes",
+    ],
+  ])("should refuse %s", (_, change, message) => {
+    const answer = rayAnswer(clients);
+    change(answer.small, answer.large);
+    expect(() => parseRay(JSON.stringify(answer), clients)).toThrow(message);
+  });
+});
+
+describe("parseTagging", () => {
+  const files = Array.from({ length: 200 }, (_, index) => ({ client: "node1", seconds: (index + 1) / 100 }));
+  const whole = { seconds: 4, files, searches: [0.02, 0.03, 0.9], requests: 1000 };
+
+  it("should give files per second, percentiles in microseconds, and requests for each file", () => {
+    const figures = parseTagging(JSON.stringify(whole));
+    expect(Object.entries(figures).map(([name, { value }]) => [name, Math.round(value)])).toEqual([
+      ["tagged", 50],
+      ["searchable50", 1_000_000],
+      ["searchable99", 1_980_000],
+      ["search", 30_000],
+      ["requests", 5],
+    ]);
+  });
+
+  it.each<[string, object, string]>([
+    [
+      "a file without tags",
+      { files: [...files, { client: "node2", seconds: null }] },
+      "1 of 201 files were not",
+    ],
+    ["a window without files", { files: [] }, "no file was written"],
+    ["a window without a search", { searches: [] }, "no search was answered"],
+    ["no count of requests", { requests: undefined }, "requests"],
+  ])("should refuse %s", (_, change, message) => {
+    expect(() => parseTagging(JSON.stringify({ ...whole, ...change }))).toThrow(message);
   });
 });

@@ -14,6 +14,7 @@ export interface FigureChart {
   readonly labels: readonly string[];
   /** Arm over baseline in each block; null where either is missing. */
   readonly ratios: Readonly<Record<string, readonly (number | null)[]>>;
+  /** Centres with 95 % intervals, or the blocks' own range where there are too few for one. */
   readonly intervals: Readonly<Record<string, { centre: number; low: number; high: number }>>;
   /** Noise floor as a factor; null when unknown. */
   readonly noise: number | null;
@@ -39,7 +40,16 @@ export interface ChartData {
   readonly figures: readonly FigureChart[];
   readonly iostat: readonly IostatChart[];
   /** Timed windows, in seconds since the run began. */
-  readonly windows: readonly { from: number; to: number; title: string; invalid: boolean }[];
+  readonly windows: readonly TimedWindow[];
+}
+
+export interface TimedWindow {
+  readonly from: number;
+  readonly to: number;
+  readonly title: string;
+  /** Of the arm's turn. */
+  readonly label: string;
+  readonly invalid: boolean;
 }
 
 const mostLatencyPoints = 120;
@@ -59,19 +69,27 @@ export function chartData({ run, raw }: Analysis): ChartData {
     iostat: raw.plan.clients
       .map((client) => iostatChart(client, raw.points, since))
       .filter((chart) => chart !== undefined),
-    windows: raw.points.flatMap(({ point }) =>
-      point.start === null
-        ? []
-        : [
-            {
-              from: since(point.start),
-              to: since(point.start) + (point.seconds ?? 0),
-              title: `${point.warmUp ? "warm-up" : `block ${point.block}`}, ${point.label}, ${point.workload}`,
-              invalid: point.invalid !== null,
-            },
-          ],
-    ),
+    windows: windowsOf({ run, raw }),
   };
+}
+
+/** When each point was measured, in seconds since the run began. */
+export function windowsOf({ run, raw }: Analysis): TimedWindow[] {
+  const zero = Date.parse(run.started);
+  const since = (start: string): number => (Date.parse(start) - zero) / 1000;
+  return raw.points.flatMap(({ point }) =>
+    point.start === null
+      ? []
+      : [
+          {
+            from: since(point.start),
+            to: since(point.start) + (point.seconds ?? 0),
+            title: `${point.warmUp ? "warm-up" : `block ${point.block}`}, ${point.label}, ${point.workload}`,
+            label: point.label,
+            invalid: point.invalid !== null,
+          },
+        ],
+  );
 }
 
 function figures(
@@ -88,9 +106,12 @@ function figures(
         points.find(
           ({ point }) => point.block === block && point.label === label && point.workload === workload.name,
         )?.point.figures[figure];
+      // As the verdict has it: an arm over the mean (of the logs) of both baselines, and the baselines over each other.
       const ratio = (block: number, label: string): number | null => {
-        const [from, to] = [value(block, run.baseline), value(block, label)];
-        return from === undefined || to === undefined ? null : round(to / from);
+        const [first, second] = [value(block, run.baseline), value(block, run.repeat)];
+        const to = value(block, label);
+        if (first === undefined || second === undefined || to === undefined) return null;
+        return round(to / (label === run.repeat ? first : Math.sqrt(first * second)));
       };
       const histograms = Object.fromEntries(
         [run.baseline, ...labels].map((label) => [label, latenciesOf(points, workload.name, figure, label)]),
@@ -110,7 +131,11 @@ function figures(
           labels.map((label) => [label, blocks.map((block) => ratio(block, label))]),
         ),
         intervals: Object.fromEntries(
-          found.flatMap(({ arm, ratio: entry }) => (entry ? [[arm, entry]] : [])),
+          found.flatMap(({ arm, ratio: entry }) => {
+            if (!entry) return [];
+            const { centre, low, high, least, most } = entry;
+            return [[arm, { centre, low: low ?? least, high: high ?? most }]];
+          }),
         ),
         noise: found.find(({ noise }) => noise !== null)?.noise ?? null,
         latencyUnit: run.emulated ? "times the baseline's median" : "microseconds",

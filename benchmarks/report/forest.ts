@@ -11,19 +11,25 @@ const narrowest = Math.log(1.1);
 /** Largest log-ratio that the drawings of a table show, the same for all its rows. */
 export function forestRange(results: readonly Result[]): number {
   const ends = results.flatMap(({ ratio, noise }) => [
-    ...(ratio ? [Math.abs(Math.log(ratio.low)), Math.abs(Math.log(ratio.high))] : []),
+    ...(ratio ? endsOf(ratio).map((end) => Math.abs(Math.log(end))) : []),
     ...(noise === null ? [] : [Math.log(noise)]),
   ]);
   return Math.min(widest, Math.max(narrowest, ...ends));
 }
 
+/** Ends of the interval, or of the blocks' own range where there are too few for one. */
+function endsOf({ low, high, least, most }: NonNullable<Result["ratio"]>): [number, number] {
+  return [low ?? least, high ?? most];
+}
+
 export function forest(result: Result, range: number): Html | undefined {
   const { ratio, noise } = result;
-  if (!ratio || noise === null) return undefined;
+  if (!ratio) return undefined;
+  const [from, to] = endsOf(ratio);
   const clamp = (log: number): number => Math.max(-range, Math.min(range, log));
   const place = (log: number): string => (width / 2 + (clamp(log) / range) * (width / 2 - 8)).toFixed(1);
-  const [low, centre, high] = [ratio.low, ratio.centre, ratio.high].map(Math.log) as [number, number, number];
-  const floor = Math.log(noise);
+  const [low, centre, high] = [from, ratio.centre, to].map(Math.log) as [number, number, number];
+  const floor = Math.log(noise ?? 1);
   const middle = height / 2;
   const arrow = (at: number, direction: 1 | -1): Html =>
     html`<path d="M${place(at)} ${middle} l${-6 * direction} -4 v8 z" />`;

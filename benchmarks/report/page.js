@@ -1,4 +1,5 @@
 // Behaviour of the report in the browser: charts in the colours of the page, the figure menu, and copying tables.
+/* global units */
 "use strict";
 
 (() => {
@@ -226,6 +227,42 @@
     });
   }
 
+  /** A chart's place with its caption, at the end of an element. */
+  function chartIn(host, id, text) {
+    const figure = document.createElement("figure");
+    const caption = document.createElement("figcaption");
+    caption.textContent = text;
+    const chart = document.createElement("div");
+    chart.className = "chart";
+    chart.id = id;
+    chart.setAttribute("role", "img");
+    figure.append(caption, chart);
+    host.append(figure);
+    return chart;
+  }
+
+  /** The run's windows as stretches behind the lines, named when they are pointed at. */
+  function stretches(windows, styleOf) {
+    return {
+      silent: false,
+      label: { show: false },
+      emphasis: { label: { show: true, color: colour("--ink"), position: "insideTop" } },
+      data: windows.map((window) => [
+        { name: window.title, xAxis: window.from, itemStyle: styleOf(window) },
+        { xAxis: window.to },
+      ]),
+    };
+  }
+
+  const runTime = (axis) => ({
+    type: "value",
+    name: "s since the run began",
+    nameLocation: "middle",
+    nameGap: 26,
+    ...axis,
+    splitLine: { show: false },
+  });
+
   function iostatCharts() {
     const host = element("iostat-charts");
     host.replaceChildren();
@@ -234,15 +271,7 @@
       return;
     }
     for (const entry of data.iostat) {
-      const figure = document.createElement("figure");
-      const caption = document.createElement("figcaption");
-      caption.textContent = `${entry.client}: CPU and ${entry.device}`;
-      const chart = document.createElement("div");
-      chart.className = "chart";
-      chart.id = `iostat-${entry.client}`;
-      chart.setAttribute("role", "img");
-      figure.append(caption, chart);
-      host.append(figure);
+      const chart = chartIn(host, `iostat-${entry.client}`, `${entry.client}: CPU and ${entry.device}`);
       const names = {
         cpu: "CPU busy %",
         iowait: "CPU waiting for I/O %",
@@ -263,28 +292,12 @@
         itemStyle: { color: armColour(tones[key]) },
         lineStyle: { width: 1.5 },
       }));
-      series[0].markArea = {
-        silent: false,
-        label: { show: false },
-        emphasis: { label: { show: true, color: colour("--ink"), position: "insideTop" } },
-        data: data.windows.map((window) => [
-          {
-            name: window.title,
-            xAxis: window.from,
-            itemStyle: { color: window.invalid ? colour("--invalid-back") : colour("--band"), opacity: 0.55 },
-          },
-          { xAxis: window.to },
-        ]),
-      };
+      series[0].markArea = stretches(data.windows, ({ invalid }) => ({
+        color: invalid ? colour("--invalid-back") : colour("--band"),
+        opacity: 0.55,
+      }));
       const option = base((axis) => ({
-        xAxis: {
-          type: "value",
-          name: "s since the run began",
-          nameLocation: "middle",
-          nameGap: 26,
-          ...axis,
-          splitLine: { show: false },
-        },
+        xAxis: runTime(axis),
         yAxis: [
           { type: "value", name: "%", min: 0, max: 100, ...axis },
           { type: "value", name: "MB/s", min: 0, ...axis, splitLine: { show: false } },
@@ -311,14 +324,99 @@
     }
   }
 
-  const menu = element("figure");
-  for (const figure of data.figures) menu.add(new Option(figure.title, figure.id));
-  const hash = decodeURIComponent(location.hash.slice(1));
-  menu.value = data.figures.some((figure) => figure.id === hash) ? hash : data.first;
+  let metricsDrawn = 0;
+
+  // The metrics of a section, when it is opened: runs beside each other, with the same axes.
+  function metricCharts(details) {
+    const holder = details.querySelector(".panels");
+    holder.replaceChildren();
+    charts = charts.filter((chart) => chart.getDom()?.isConnected || void chart.dispose());
+    const own = data.metrics.map((run) => ({
+      ...run,
+      panels: run.panels.filter(({ section }) => section === details.dataset.section),
+    }));
+    const titles = [...new Set(own.flatMap(({ panels }) => panels.map(({ title }) => title)))];
+    const length = Math.max(
+      ...own.flatMap((run) =>
+        run.panels.flatMap(({ lines }) => lines.map(({ values }) => run.from + values.length * run.step)),
+      ),
+    );
+    for (const title of titles) {
+      const row = document.createElement("div");
+      row.className = "beside";
+      holder.append(row);
+      const shown = own.map((run) => ({ run, panel: run.panels.find((panel) => panel.title === title) }));
+      const values = shown.flatMap(({ panel }) => panel?.lines.flatMap((line) => line.values) ?? []);
+      const highest = values.reduce((most, value) => Math.max(most, value ?? 0), 0);
+      for (const { run, panel } of shown) metricChart(row, run, title, panel, highest, length);
+    }
+  }
+
+  function metricChart(row, run, title, panel, highest, length) {
+    const caption = data.metrics.length > 1 ? `${title}: ${run.run}` : title;
+    const chart = chartIn(row, `metric-${++metricsDrawn}`, caption);
+    if (!panel) {
+      chart.textContent = "nothing in this run";
+      chart.setAttribute("aria-label", `${title}: nothing in run ${run.run}`);
+      return;
+    }
+    const format = units[panel.unit] ?? units.short;
+    const series = panel.lines.map(({ name, values }) => ({
+      name,
+      type: "line",
+      showSymbol: false,
+      connectNulls: false,
+      lineStyle: { width: 1.5 },
+      data: values.map((value, index) => [run.from + index * run.step, value]),
+    }));
+    // A series of its own, so that hiding a line hides no window.
+    series.push({
+      type: "line",
+      data: [],
+      markArea: stretches(run.windows, ({ invalid, label }) => ({
+        color: invalid ? colour("--invalid-back") : armColour(run.labels.indexOf(label)),
+        opacity: invalid ? 0.55 : 0.16,
+      })),
+    });
+    const option = base((axis) => ({
+      xAxis: { ...runTime(axis), min: Math.floor(run.from), max: Math.ceil(length) },
+      yAxis: {
+        type: "value",
+        min: 0,
+        max: highest > 0 ? highest : 1,
+        ...axis,
+        axisLabel: { ...axis.axisLabel, formatter: format, showMaxLabel: false },
+      },
+      dataZoom: [{ type: "inside" }],
+      series,
+    }));
+    option.legend.data = panel.lines.map(({ name }) => name);
+    option.tooltip.valueFormatter = (value) => (value === null || value === undefined ? "–" : format(value));
+    draw(chart.id, option, `${title} of run ${run.run}: ${panel.lines.map(({ name }) => name).join(", ")}`);
+  }
+
+  const sections = [...document.querySelectorAll("details.metrics")];
+  for (const details of sections) {
+    details.addEventListener("toggle", () => {
+      if (details.open) metricCharts(details);
+    });
+  }
+  const drawMetrics = () => sections.filter(({ open }) => open).forEach(metricCharts);
+
+  // A comparison has no charts of its own.
+  const menu = data.figures && element("figure");
+  if (menu) {
+    for (const figure of data.figures) menu.add(new Option(figure.title, figure.id));
+    const hash = decodeURIComponent(location.hash.slice(1));
+    menu.value = data.figures.some((figure) => figure.id === hash) ? hash : data.first;
+    menu.addEventListener("change", drawAll);
+  }
 
   function drawAll() {
     for (const chart of charts) chart.dispose();
     charts = [];
+    drawMetrics();
+    if (!menu) return;
     const figure = data.figures.find((entry) => entry.id === menu.value);
     blocksChart(figure);
     latencyChart(figure);
@@ -326,7 +424,6 @@
     iostatCharts();
   }
 
-  menu.addEventListener("change", drawAll);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   addEventListener("resize", () => charts.forEach((chart) => chart.resize()));
   drawAll();

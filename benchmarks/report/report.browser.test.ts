@@ -3,21 +3,15 @@ import { readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { browserFlags } from "../../tests/support/browser.ts";
 import { analyse } from "../analyse.ts";
-import { digits, write, writeResults } from "../results.ts";
+import type { Metrics } from "../metrics.ts";
+import { write, writeResults } from "../results.ts";
 import { runSchema, type Run } from "../run.ts";
+import { digits, kindOf, kindText, unitText } from "../words.ts";
 import { inventRun } from "../testdata/rawRun.ts";
 import { renderReport } from "./report.ts";
 
-const flags = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const deadline = 120_000;
 
 let browser: Browser;
@@ -25,9 +19,14 @@ let folder: string;
 let run: Run;
 
 beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags, timeout: deadline });
+  browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: [...browserFlags],
+    timeout: deadline,
+  });
   folder = inventRun({
-    rate: (figure, label) => (label === "nocache" && figure === "stat" ? 100 : 1000),
+    profile: "attributes",
+    rate: (figure, label) => (label === "nocache" && figure === "statHit" ? 100 : 1000),
     point: (point) => {
       if (point.label === "nocache" && point.workload === "control")
         point.invalid = "node1: </script><b>no</b>";
@@ -94,8 +93,10 @@ describe("report.html", () => {
       expect(await page.locator("#verdict-table tbody tr").count()).toBe(run.results.length);
       for (const result of run.results) {
         const found = await numbersOf(page, `${result.workload}/${result.figure}/${result.arm}`);
-        const { ratio, value, baseline, noise } = result;
-        const expected = { ratio: ratio?.centre, low: ratio?.low, high: ratio?.high, value, baseline, noise };
+        const { ratio, value, baseline, noise, smallestFactor: smallest } = result;
+        const { centre, low, high, least, most } = ratio ?? {};
+        const ends = low === null ? { least, most } : { low, high };
+        const expected = { ratio: centre, ...ends, value, baseline, noise, smallest };
         const known = Object.entries(expected).filter(
           (entry): entry is [string, number] => typeof entry[1] === "number",
         );
@@ -110,16 +111,37 @@ describe("report.html", () => {
   );
 
   it(
+    "should show the shares of hits beside the figures that have them, and no column where none has",
+    async () => {
+      const { page } = await open("report.html");
+      const header = page.locator("#verdict-table th", { hasText: /^\s*Hits\s*$/ });
+      expect(await header.count()).toBe(0);
+      const share = (arm: string): number => (arm === "nocache" ? 0.5 : 0.9999);
+      const points = run.points.map((point) =>
+        point.workload === "metadata" ? { ...point, hitShares: { statHit: share(point.arm) } } : point,
+      );
+      const analysis = { ...analyse(join(folder, "raw")), run: { ...run, points } };
+      write(join(folder, "hits.html"), renderReport([analysis]));
+      const { page: other } = await open("hits.html");
+      expect(await other.locator("#verdict-table th", { hasText: /^\s*Hits\s*$/ }).count()).toBe(1);
+      const row = other.locator('tr[data-result="metadata/statHit/nocache"]');
+      expect(await row.innerText()).toContain("99.9 % → 50 %");
+    },
+    deadline,
+  );
+
+  it(
     "should show each verdict in words, and the reason of an invalid one as text",
     async () => {
       const { page } = await open("report.html");
       const words = await page.locator("#verdict-table tbody .pill").allInnerTexts();
       expect(words.map((text) => text.replace(/^\S+ /, ""))).toEqual(
-        run.results.map(({ verdict }) => (verdict.startsWith("INVALID") ? "invalid" : verdict)),
+        run.results.map((result) => kindOf(result).replace("invalid", "INVALID")),
       );
       expect(words).toContain("▼ worse");
+      expect(await page.locator("#verdict-table tbody").innerText()).toContain("ops/s ↑");
       const reason = await page.locator("td.reason").first().innerText();
-      expect(reason).toBe("node1: </script><b>no</b>; 3 of 3 blocks");
+      expect(reason).toBe("node1: </script><b>no</b>; 10 of 10 blocks");
     },
     deadline,
   );
@@ -129,14 +151,14 @@ describe("report.html", () => {
     async () => {
       const { page, faults } = await open("report.html");
       // The first with a difference comes first.
-      expect(await page.locator("#figure").inputValue()).toBe("metadata/stat");
+      expect(await page.locator("#figure").inputValue()).toBe("metadata/statHit");
       await page.locator("#figure").focus();
       await page.keyboard.press("ArrowDown");
       await page.waitForFunction(
-        "document.getElementById('chart-blocks').getAttribute('aria-label').includes('open')",
+        "document.getElementById('chart-blocks').getAttribute('aria-label').includes('stat, miss')",
       );
       await page.locator("details summary").click();
-      expect(await page.locator("#block-table tbody tr").count()).toBe(3);
+      expect(await page.locator("#block-table tbody tr").count()).toBe(10);
       expect(faults).toEqual([]);
     },
     deadline,
@@ -198,6 +220,28 @@ describe("report.html", () => {
   );
 });
 
+describe("how-to-read.html", () => {
+  it(
+    "should be a click away, explain every verdict with a row of the run, and lead back",
+    async () => {
+      const { page, faults } = await open("report.html");
+      await page.getByRole("link", { name: "How to read this report" }).click();
+      await page.waitForSelector("#verdict");
+      const text = await page.locator("main").innerText();
+      for (const kind of new Set(run.results.map(kindOf))) {
+        const shown = run.results.find((result) => kindOf(result) === kind)!;
+        expect(text).toContain(kindText(kind, run));
+        expect(text).toContain(`${shown.workload} ${shown.title} (${unitText(shown)}) in ${shown.arm}`);
+      }
+      expect(text).toContain("5 of 100 runs hold a false verdict");
+      await page.getByRole("link", { name: "Back to the report" }).click();
+      await page.waitForSelector("#verdict-table");
+      expect(faults).toEqual([]);
+    },
+    deadline,
+  );
+});
+
 describe("report.html of many arms", () => {
   it(
     "should fit a phone, draw every arm, and say once why an arm never ran",
@@ -236,9 +280,85 @@ describe("the comparison of two runs", () => {
       const analysis = analyse(join(folder, "raw"));
       write(join(folder, "comparison.html"), renderReport([analysis, analysis]));
       const { page, faults } = await open("comparison.html");
-      expect(await page.locator("#verdict-table thead th").count()).toBe(4);
+      expect(await page.locator("#verdict-table thead th").count()).toBe(5);
       const shown = await page.locator("#verdict-table tbody tr").first().locator("data").allTextContents();
       expect(shown).toEqual(Array(2).fill(digits(run.results[0]!.ratio!.centre)));
+      expect(faults).toEqual([]);
+    },
+    deadline,
+  );
+});
+
+describe("the metrics of a run's time", () => {
+  const start = (): number => Date.parse(run.started) / 1000 - 30;
+  const metrics = (busy: number): Metrics => ({
+    version: 1,
+    start: start(),
+    step: 5,
+    panels: [
+      {
+        section: "I/O",
+        title: "Utilisation (%util)",
+        unit: "percentunit",
+        lines: ["node1", "node2"].map((name) => ({
+          name: `${name} nvme0n1`,
+          values: Array.from({ length: 60 }, (_, index) => (index === 30 ? null : busy * (index % 2))),
+        })),
+      },
+      {
+        section: "Redis",
+        title: "Redis memory",
+        unit: "bytes",
+        lines: [{ name: "meta", values: [1024, 2048] }],
+      },
+    ],
+  });
+
+  it(
+    "should be drawn when a section is opened, and again when it is opened again",
+    async () => {
+      write(join(folder, "metrics.json"), JSON.stringify(metrics(0.5)));
+      const before = readFileSync(join(folder, "report.html"), "utf8");
+      writeResults(folder);
+      const { page, faults } = await open("report.html");
+      rmSync(join(folder, "metrics.json"));
+      write(join(folder, "report.html"), before);
+      await page.waitForSelector("#chart-blocks canvas");
+      expect(await page.locator("details.metrics summary").allTextContents()).toEqual(["I/O", "Redis"]);
+      expect(await page.locator("details.metrics canvas").count()).toBe(0);
+      const summary = page.locator("details.metrics summary").first();
+      for (let times = 0; times < 3; times++) await summary.click();
+      await page.waitForSelector("details.metrics canvas");
+      expect(await page.locator("details.metrics canvas").count()).toBe(1);
+      const name = `Utilisation (%util) of run ${run.runId}: node1 nvme0n1, node2 nvme0n1`;
+      expect(await page.locator("details.metrics .chart").getAttribute("aria-label")).toBe(name);
+      expect(faults).toEqual([]);
+    },
+    deadline,
+  );
+
+  it(
+    "should be beside each other for two runs, with the same axes; of a run that was not watched that is said",
+    async () => {
+      const analysis = analyse(join(folder, "raw"));
+      const [with_, without] = [metrics(0.5), metrics(0.9)];
+      const analyses = [{ ...analysis, metrics: with_ }, { ...analysis, metrics: without }, analysis];
+      write(join(folder, "comparison.html"), renderReport(analyses));
+      const { page, faults } = await open("comparison.html", { viewport: { width: 1200, height: 900 } });
+      expect(await page.locator("#metrics ~ .lead").innerText()).toContain(
+        "1 of the runs ran without monitoring",
+      );
+      await page.locator("details.metrics summary").first().click();
+      await page.waitForSelector("details.metrics canvas");
+      const boxes: [number, number][] = await page.evaluate(
+        `[...document.querySelectorAll("details.metrics .chart")].map((one) => [
+          one.getBoundingClientRect().top, echarts.getInstanceByDom(one).getOption().yAxis[0].max,
+        ])`,
+      );
+      const [first, second] = boxes;
+      expect(boxes).toHaveLength(2);
+      expect(first?.[0]).toBe(second?.[0]);
+      expect([first?.[1], second?.[1]]).toEqual([0.9, 0.9]);
       expect(faults).toEqual([]);
     },
     deadline,

@@ -2,36 +2,64 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Analysis } from "../analyse.ts";
-import { controlText, emulatedNote, digits, onceText } from "../results.ts";
-import type { Result, Run } from "../run.ts";
+import type { Watched } from "../metrics.ts";
+import { rowName, type Result, type Run } from "../run.ts";
+import {
+  blocksText,
+  controlText,
+  digits,
+  earlierText,
+  emulatedNote,
+  hitText,
+  kindOf,
+  kinds,
+  kindText,
+  onceText,
+  reasonOf,
+  signs,
+  unitText,
+  type Kind,
+} from "../words.ts";
 import { profiles } from "../workloads.ts";
 import { chartData } from "./chartData.ts";
 import { forest, forestRange } from "./forest.ts";
+import { howToRead } from "./howToRead.ts";
 import { Html, html, jsonText, scriptText } from "./html.ts";
+import { metricsData, type MetricsData } from "./metricsData.ts";
+
+/** File name of the page that explains a report, beside it. */
+export const howToReadFile = "how-to-read.html";
 
 /** Render one run with its charts, or a comparison of several runs. */
-export function renderReport(analyses: readonly Analysis[]): string {
+export function renderReport(analyses: readonly Watched[]): string {
   const [first] = analyses;
   if (!first) throw new Error("a report needs a run");
-  return analyses.length === 1 ? single(first) : comparison(analyses.map(({ run }) => run));
+  return analyses.length === 1 ? single(first) : comparison(analyses);
 }
 
-function single(analysis: Analysis): string {
+/** Render the page that explains a run's report, with its own rows as examples. */
+export function renderHowToRead({ run }: Analysis): string {
+  return page(`How to read ${run.runId}`, howToRead(run), undefined);
+}
+
+function single(analysis: Watched): string {
   const { run } = analysis;
-  const data = chartData(analysis);
+  const watched = [metricsData(analysis)].filter((each) => each !== undefined);
+  const data = { ...chartData(analysis), metrics: watched };
   return page(
     `Benchmark ${run.runId}`,
     html`${header(run)} ${notes(run).map(note)}
       <section aria-labelledby="verdicts">
         <h2 id="verdicts">Verdicts</h2>
         <p class="lead">
-          Each arm against <b>${run.baseline}</b> in the same block. A difference counts only when its 95 %
-          interval excludes 1 and its centre lies outside the grey band: what ${run.baseline} shows against
-          itself.
+          The ratio is the arm's figure over that of <b>${run.baseline}</b> in the same block. For a rate
+          (ops/s, MB/s) more than 1 is better; for a time (us) less than 1 is. The grey band is what
+          ${run.baseline} shows against itself, ↑ and ↓ say which way is better, and “no difference” means
+          none beyond ±${digits(run.marginPercent)} %. <a href="${howToReadFile}">How to read this report</a>
         </p>
         ${verdictTable(run)}
       </section>
-      ${chartSections(run)} ${about(run)}`,
+      ${chartSections(run)} ${metricsSection(watched, 1)} ${about(run)}`,
     data,
   );
 }
@@ -44,7 +72,10 @@ function header(run: Run): Html {
   const machine = run.machines[0];
   const facts: readonly [string, string | undefined][] = [
     ["Profile", `${run.profile}: ${profiles[run.profile].title}`],
-    ["Clients", `${run.machines.length} × ${machine?.cpus ?? "?"} CPUs, Linux ${machine?.kernel ?? "?"}`],
+    [
+      "Clients",
+      `${new Set(run.machines.map(({ name }) => name)).size} × ${machine?.cpus ?? "?"} CPUs, Linux ${machine?.kernel ?? "?"}`,
+    ],
     ["Versions", machine ? versions(machine.versions, run.services) : undefined],
     ["When", `${run.started.slice(0, 16).replace("T", " ")} UTC, ${minutes(run.seconds)}`],
     ["Stack", run.stack ?? undefined],
@@ -53,12 +84,15 @@ function header(run: Run): Html {
       "Commit",
       run.commit === null ? undefined : `${run.commit.slice(0, 12)}${run.dirty ? ", with changes" : ""}`,
     ],
+    ["Analysis code", run.analysis.hash],
     ["Settings", `${run.settingsHash}, seed ${run.seed}`],
+    ["Blocks", blocksText(run)],
+    ["Asked for", run.rows.length > 0 ? run.rows.join(", ") : undefined],
   ];
   return html`<header>
     <p class="eyebrow">disgrafs-lab benchmark</p>
     <h1>${run.runId}</h1>
-    <p class="counts">${counts(run.results)}</p>
+    <p class="counts">${counts(run)}</p>
     <dl class="facts">
       ${facts.flatMap(([name, value]) =>
         value === undefined
@@ -89,37 +123,30 @@ function minutes(seconds: number | null): string {
     : `${Math.floor(seconds / 60)}\u00a0min ${Math.round(seconds % 60)}\u00a0s`;
 }
 
-const kinds = ["better", "worse", "within noise", "invalid"] as const;
-type Kind = (typeof kinds)[number];
-
-function kindOf(verdict: string): Kind {
-  return kinds.find((kind) => kind === verdict) ?? "invalid";
-}
-
-function counts(results: readonly Result[]): Html[] {
+function counts(run: Run): Html[] {
   return kinds.flatMap((kind) => {
-    const count = results.filter(({ verdict }) => kindOf(verdict) === kind).length;
-    return count > 0 ? [html`${pill(kind, `${count} ${kind}`)} `] : [];
+    const count = run.results.filter((result) => kindOf(result) === kind).length;
+    return count > 0 ? [html`${pill(kind, `${count} ${kindText(kind, run)}`)} `] : [];
   });
 }
 
 function pill(kind: Kind, text: string): Html {
-  const sign = { better: "▲", worse: "▼", "within noise": "≈", invalid: "!" }[kind];
   return html`<span class="pill ${kind.replace(" ", "-")}"
-    ><span aria-hidden="true">${sign}</span> ${text}</span
+    ><span aria-hidden="true">${signs[kind]}</span> ${text}</span
   >`;
 }
 
 /** What to know before reading the verdicts of a run. */
 function notes(run: Run): string[] {
   const all = [
-    run.emulated ? `${emulatedNote} Absolute figures are left out.` : undefined,
+    run.emulated ? emulatedNote : undefined,
     run.clock === "instructions"
       ? "The clock counts guest instructions, not time (QEMU -icount)."
       : undefined,
     run.profile === "smoke"
-      ? "A smoke run shows that everything works. Its few short blocks are no result."
+      ? "A smoke run shows that everything works. Its blocks are too few for verdicts."
       : undefined,
+    ...earlierText(run),
     ...controlText(run),
     ...onceText(run),
     run.lost === null ? undefined : `The run ended before its last point: ${run.lost}.`,
@@ -142,15 +169,18 @@ function sharedNotes(runs: readonly Run[]): Html[] {
 function verdictTable(run: Run): Html {
   const range = forestRange(run.results);
   const absolute = run.results.some(({ value }) => value !== null);
+  const hits = run.points.some(({ hitShares }) => Object.keys(hitShares).length > 0);
   return html`<div class="scroll" role="region" aria-labelledby="verdicts" tabindex="0">
       <table id="verdict-table">
         <thead>
           <tr>
             <th scope="col">Workload</th>
             <th scope="col">Arm</th>
+            <th scope="col">Unit</th>
             <th scope="col">Verdict</th>
             <th scope="col" class="number">Ratio</th>
             <th scope="col" class="number">95 % interval</th>
+            <th scope="col" class="number">Smallest seen</th>
             <th scope="col" class="wide">
               <span class="axis"
                 ><span>1/${digits(Math.exp(range))}</span><span>1</span
@@ -160,8 +190,18 @@ function verdictTable(run: Run): Html {
             ${
               absolute
                 ? html`<th scope="col" class="number">${run.baseline}</th>
-                    <th scope="col" class="number">Arm</th>
-                    <th scope="col">Unit</th>`
+                    <th scope="col" class="number">Arm</th>`
+                : undefined
+            }
+            ${
+              hits
+                ? html`<th
+                    scope="col"
+                    class="number"
+                    title="Share of operations that needed no request to JuiceFS: ${run.baseline}, then the arm"
+                  >
+                    Hits
+                  </th>`
                 : undefined
             }
             <th scope="col" class="number">Noise</th>
@@ -169,7 +209,7 @@ function verdictTable(run: Run): Html {
           </tr>
         </thead>
         <tbody>
-          ${run.results.map((result, index) => row(run, result, run.results.slice(0, index), range, absolute))}
+          ${run.results.map((result, index) => row(run, result, run.results.slice(0, index), { range, absolute, hits }))}
         </tbody>
       </table>
     </div>
@@ -179,11 +219,19 @@ function verdictTable(run: Run): Html {
     </p>`;
 }
 
+/** What the columns of the table are. */
+interface Columns {
+  /** Half of the forest's axis, as a logarithm. */
+  readonly range: number;
+  readonly absolute: boolean;
+  readonly hits: boolean;
+}
+
 /** @param above the results in the rows above, whose words are not said again */
-function row(run: Run, result: Result, above: readonly Result[], range: number, absolute: boolean): Html {
-  const { ratio, verdict, workload, title } = result;
+function row(run: Run, result: Result, above: readonly Result[], { range, absolute, hits }: Columns): Html {
+  const { ratio, workload, title } = result;
   const previous = above.at(-1);
-  const kind = kindOf(verdict);
+  const kind = kindOf(result);
   const facts = run.workloads.find(({ name }) => name === workload);
   const first = previous?.workload !== workload;
   const again = !first && previous.title === title;
@@ -199,39 +247,44 @@ function row(run: Run, result: Result, above: readonly Result[], range: number, 
       >
     </th>
     <td>${result.arm}</td>
-    <td>${pill(kind, kind)}</td>
-    ${ratio ? ratioCells(result, ratio, range) : html`<td class="reason" colspan="3">${above.some((other) => other.verdict === verdict) ? "as above" : reasonOf(verdict)}</td>`}
+    <td title="${unitText(result)}">${result.unit} ${result.better === "higher" ? "↑" : "↓"}</td>
+    <td>${pill(kind, kind === "invalid" || kind === "none" ? kindText(kind, run) : kind)}</td>
+    ${ratio ? ratioCells(result, ratio, range) : html`<td class="reason" colspan="4">${above.some((other) => other.verdict === result.verdict) ? "as above" : reasonOf(result)}</td>`}
     ${
       absolute
         ? html`<td class="number">${number("baseline", result.baseline)}</td>
-            <td class="number">${number("value", result.value)}</td>
-            <td>${result.unit}</td>`
+            <td class="number">${number("value", result.value)}</td>`
         : undefined
     }
-    <td class="number">${result.noise === null ? undefined : html`×${number("noise", result.noise)}`}</td>
+    ${hits ? html`<td class="number">${hitText(run, result)}</td>` : undefined}
+    <td class="number">${factor("noise", result.noise)}</td>
     <td class="number">${result.blocks}/${result.planned}</td>
   </tr>`;
 }
 
 function ratioCells(
   result: Result,
-  { centre, low, high }: NonNullable<Result["ratio"]>,
+  { centre, low, high, least, most }: NonNullable<Result["ratio"]>,
   range: number,
 ): Html {
+  const interval =
+    low === null || high === null
+      ? html`<small>blocks</small> ${number("least", least)} – ${number("most", most)}`
+      : html`${number("low", low)} – ${number("high", high)}`;
   return html`<td class="number">${number("ratio", centre)}</td>
-    <td class="number interval">${number("low", low)} – ${number("high", high)}</td>
+    <td class="number interval">${interval}</td>
+    <td class="number">${factor("smallest", result.smallestFactor)}</td>
     <td class="wide">${forest(result, range)}</td>`;
-}
-
-/** What stands in the brackets of INVALID(reason). */
-function reasonOf(verdict: string): string {
-  return /^INVALID\((.*)\)$/s.exec(verdict)?.[1] ?? verdict;
 }
 
 /** A number as people read it, with all its digits in the markup. */
 function number(field: string, value: number | null | undefined): Html | undefined {
   if (value === null || value === undefined) return undefined;
   return html`<data value="${value}" data-field="${field}">${digits(value)}</data>`;
+}
+
+function factor(field: string, value: number | null): Html | undefined {
+  return value === null ? undefined : html`×${number(field, value)}`;
 }
 
 function chartSections(run: Run): Html {
@@ -251,7 +304,10 @@ function chartSections(run: Run): Html {
         <div class="chart" id="chart-blocks" role="img"></div>
       </figure>
       <figure>
-        <figcaption>Share of operations that took no longer (all blocks and clients)</figcaption>
+        <figcaption>
+          Share of operations that took no longer (all blocks and clients), at the middles of the histogram's
+          buckets: a latency is at most 6 % off
+        </figcaption>
         <div class="chart" id="chart-latency" role="img"></div>
       </figure>
       <details>
@@ -339,7 +395,7 @@ function about(run: Run): Html {
       <table>
         <thead>
           <tr>
-            ${["Name", "CPU", "CPUs", "Memory", "Virtualization", "Governor", "SMT", "Clock source", "Kernel"].map((title) => html`<th scope="col">${title}</th>`)}
+            ${["Name", "CPU", "CPUs", "Memory", "Virtualization", "Governor", "SMT", "Clock source", "Kernel", "Boot"].map((title) => html`<th scope="col">${title}</th>`)}
           </tr>
         </thead>
         <tbody>
@@ -357,6 +413,7 @@ function about(run: Run): Html {
                 <td>${machine.smt ?? "not told"}</td>
                 <td>${machine.clocksource ?? "not told"}</td>
                 <td>${machine.kernel}</td>
+                <td title="${machine.bootId}">${machine.bootId.slice(0, 8)}</td>
               </tr>`,
           )}
         </tbody>
@@ -380,8 +437,33 @@ function invalidPoints(points: Run["points"]): Html {
     </ul>`;
 }
 
-function comparison(runs: readonly Run[]): string {
-  const keys = [...new Set(runs.flatMap(({ results }) => results.map(keyOf)))];
+/** The metrics of the time of one run, or of several beside each other: drawn when a section is opened. */
+function metricsSection(watched: readonly MetricsData[], runs: number): Html | undefined {
+  if (watched.length === 0) return undefined;
+  const names = [...new Set(watched.flatMap(({ panels }) => panels.map(({ section }) => section)))];
+  const missing = runs - watched.length;
+  return html`<section aria-labelledby="metrics">
+    <h2 id="metrics">Metrics of ${runs === 1 ? "its" : "their"} time</h2>
+    <p class="lead">
+      What Prometheus saw on all nodes (setting monitoring). The coloured stretches are the timed windows, a
+      colour for each arm; point at one to see arm and workload.
+      ${runs > 1 ? "Runs are beside each other with the same axes, each from its own begin." : undefined}
+      ${missing > 0 ? `${missing} of the runs ran without monitoring.` : undefined}
+    </p>
+    ${names.map(
+      (name) =>
+        html`<details class="metrics" data-section="${name}">
+          <summary>${name}</summary>
+          <div class="panels"></div>
+        </details>`,
+    )}
+  </section>`;
+}
+
+function comparison(analyses: readonly Watched[]): string {
+  const runs = analyses.map(({ run }) => run);
+  const watched = analyses.map(metricsData).filter((each) => each !== undefined);
+  const keys = [...new Set(runs.flatMap((run) => run.results.map((result) => keyOf(run, result))))];
   const alike = new Set(runs.map(({ settingsHash }) => settingsHash)).size === 1;
   return page(
     `Comparison of ${runs.length} benchmarks`,
@@ -403,17 +485,24 @@ function comparison(runs: readonly Run[]): string {
               <tr>
                 <th scope="col">Workload</th>
                 <th scope="col">Arm</th>
+                <th scope="col">Unit</th>
                 ${runs.map((run) => html`<th scope="col">${run.runId}<br /><small>${run.machines[0]?.kernel ?? ""}</small></th>`)}
               </tr>
             </thead>
             <tbody>
               ${keys.map((key) => {
-                const cells = runs.map(({ results }) => results.find((result) => keyOf(result) === key));
-                const any = cells.find((cell) => cell !== undefined);
+                const found = runs.map((run) => ({
+                  run,
+                  result: run.results.find((result) => keyOf(run, result) === key),
+                }));
+                const any = found.find(({ result }) => result !== undefined);
                 return html`<tr>
-                  <th scope="row">${any?.workload} ${any?.title}</th>
-                  <td>${any?.arm}</td>
-                  ${cells.map(comparisonCell)}
+                  <th scope="row">
+                    ${any?.result?.workload} ${any?.result?.title}${any && variant(runs, any.run, any.result)}
+                  </th>
+                  <td>${any?.result?.arm}</td>
+                  <td>${any?.result && unitText(any.result)}</td>
+                  ${found.map(({ run, result }) => comparisonCell(run, result))}
                 </tr>`;
               })}
             </tbody>
@@ -423,19 +512,38 @@ function comparison(runs: readonly Run[]): string {
           <button type="button" data-copy="verdict-table">Copy the table</button>
           <span role="status" id="copied"></span>
         </p>
-      </section>`,
-    undefined,
+      </section>
+      ${metricsSection(watched, runs.length)}`,
+    watched.length > 0 ? { metrics: watched } : undefined,
   );
 }
 
-const keyOf = ({ workload, figure, arm }: Result): string => `${workload}/${figure}/${arm}`;
+const parametersOf = (run: Run, { workload }: Result): string =>
+  Object.entries(run.workloads.find(({ name }) => name === workload)?.parameters ?? {})
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(", ");
 
-function comparisonCell(result: Result | undefined): Html {
+/** Only the same work is in one row: a walk of twenty files is not one of ten thousand. */
+const keyOf = (run: Run, result: Result): string =>
+  `${rowName(result)} ${result.unit} ${parametersOf(run, result)}`;
+
+/** The parameters of a row, where runs differ in them. */
+function variant(runs: readonly Run[], run: Run, result: Result | undefined): Html | undefined {
+  if (!result) return undefined;
+  const all = runs.flatMap((other) =>
+    other.results
+      .filter((candidate) => rowName(candidate) === rowName(result))
+      .map((candidate) => parametersOf(other, candidate)),
+  );
+  return new Set(all).size > 1 ? html`<br /><small>${parametersOf(run, result)}</small>` : undefined;
+}
+
+function comparisonCell(run: Run, result: Result | undefined): Html {
   if (!result) return html`<td>not run</td>`;
-  const { ratio, verdict } = result;
-  const kind = kindOf(verdict);
+  const { ratio } = result;
+  const kind = kindOf(result);
   return html`<td>
-    ${pill(kind, kind)}${ratio ? undefined : html`<br /><span class="reason">${reasonOf(verdict)}</span>`}${ratio ? html`<br />${number("ratio", ratio.centre)} <small>${digits(ratio.low)} – ${digits(ratio.high)}</small>` : undefined}
+    ${pill(kind, kindText(kind, run))}${ratio ? undefined : html`<br /><span class="reason">${reasonOf(result)}</span>`}${ratio ? html`<br />${number("ratio", ratio.centre)} <small>${digits(ratio.low ?? ratio.least)} – ${digits(ratio.high ?? ratio.most)}</small>` : undefined}
   </td>`;
 }
 
@@ -474,6 +582,9 @@ function page(title: string, body: Html, data: unknown): string {
                   ${scriptText(echarts)};
                 </script>`
         }
+        <script>
+          ${scriptText(beside("../../provisioning/monitoring/page/units.js"))};
+        </script>
         <script>
           ${scriptText(beside("./page.js"))};
         </script>

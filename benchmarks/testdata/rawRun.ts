@@ -11,9 +11,15 @@ export interface Invented {
   readonly profile?: Profile;
   /** Default: those of every run. */
   readonly arms?: readonly ArmName[];
+  readonly rows?: readonly string[];
+  readonly seed?: number;
+  /** Of the loops' rates, as a share; 2 % when left out. */
+  readonly noise?: number;
   readonly clients?: readonly string[];
+  /** Nodes that serve the clients but are none; default none. */
+  readonly cacheDroppers?: readonly string[];
   readonly virtualization?: string | null;
-  /** Rate of a loop in operations/s, before 2 % of noise. */
+  /** Rate of a loop in operations/s, before the noise. */
   readonly rate?: (figure: string, label: string, workload: string) => number;
   /** Last word on a point before it is written: undefined leaves it out. */
   readonly point?: (record: InventedPoint) => InventedPoint | undefined;
@@ -27,15 +33,30 @@ export interface InventedPoint {
   label: string;
   arm: string;
   workload: string;
+  boots: Record<string, string>;
+  started: string;
+  ended: string;
+  plannedSeconds: number;
   windowStart: string | null;
   invalid: string | null;
   clients: Record<string, Record<string, unknown>>;
 }
 
-const rayAnswer = JSON.stringify({
-  small: { files: 8, bytes: 32768, seconds: 0.1 },
-  large: { files: 2, bytes: 2 << 20, seconds: 0.2 },
-});
+/** What Ray's tasks say when each client has read its share. */
+export function rayAnswer(clients: readonly string[]): Record<"small" | "large", InventedRay> {
+  const part = (seconds: number, each: number, bytesEach: number): InventedRay => ({
+    seconds,
+    expected: { files: each * clients.length, bytesEach },
+    tasks: clients.map((client) => ({ client, files: each, bytes: each * bytesEach, seconds, started: 0 })),
+  });
+  return { small: part(0.1, 4, 4096), large: part(0.2, 1, 1 << 20) };
+}
+
+export interface InventedRay {
+  seconds: number;
+  expected: { files: number; bytesEach: number };
+  tasks: { client: string; files: number; bytes: number; seconds: number; started: number }[];
+}
 
 const real = (name: string): string => readFileSync(new URL(`./${name}.txt`, import.meta.url), "utf8");
 
@@ -44,12 +65,13 @@ export function inventRun(options: Invented = {}): string {
   const { profile = "smoke", clients = ["node1", "node2"], virtualization = "kvm" } = options;
   const plan = buildPlan({
     profile,
-    seed: 1,
+    seed: options.seed ?? 1,
     arms: options.arms,
+    rows: options.rows,
     clients,
     mountPoint: "/mnt/jfs",
     redis: { host: "10.77.0.10", port: 6379 },
-    cacheDroppers: [],
+    cacheDroppers: options.cacheDroppers ?? [],
     clock: "wall",
     settings: { topology: "course" },
     machineIds: ["a"],
@@ -68,9 +90,11 @@ export function inventRun(options: Invented = {}): string {
   return folder;
 }
 
+const bootId = "11111111-2222-3333-4444-555555555555";
+
 function facts(virtualization: string | null): Record<string, unknown> {
   return {
-    bootId: "11111111-2222-3333-4444-555555555555",
+    bootId,
     kernel: "6.12.48+deb13-cloud-amd64",
     cpu: "An <i>honest</i> CPU",
     cpus: 2,
@@ -91,7 +115,7 @@ function facts(virtualization: string | null): Record<string, unknown> {
 function writePoints(
   plan: Plan,
   points: string,
-  { rate = () => 1000, point = (record) => record }: Invented,
+  { rate = () => 1000, point = (record) => record, noise = 0.02 }: Invented,
 ): void {
   const random = seeded(5);
   let second = 0;
@@ -100,15 +124,19 @@ function writePoints(
       for (const workload of workloadsIn(plan, block)) {
         second += 4;
         const record = point({
-          version: 1,
+          version: 2,
           block: block.index,
           slot,
           label,
           arm,
           workload: workload.name,
-          windowStart: new Date(Date.UTC(2026, 10, 25, 19, 0, second)).toISOString(),
+          boots: Object.fromEntries(plan.clients.map((name) => [name, bootId])),
+          started: at(second),
+          ended: at(second + 3),
+          plannedSeconds: 1,
+          windowStart: at(second),
           invalid: null,
-          clients: Object.fromEntries(plan.clients.map((name) => [name, client()])),
+          clients: Object.fromEntries(plan.clients.map((name) => [name, client(plan, workload, arm)])),
         });
         if (!record) continue;
         const folder = join(
@@ -117,7 +145,8 @@ function writePoints(
         );
         mkdirSync(folder);
         writeFileSync(join(folder, "point.json"), JSON.stringify(record));
-        if (workload.kind === "ray-read") writeFileSync(join(folder, "ray.json"), rayAnswer);
+        if (workload.kind === "ray-read")
+          writeFileSync(join(folder, "ray.json"), JSON.stringify(rayAnswer(plan.clients)));
         for (const name of plan.clients) {
           writeFileSync(join(folder, `${name}.iostat.json`), real("iostat-12.7"));
           if (workload.kind === "fio")
@@ -127,7 +156,7 @@ function writePoints(
           else if (workload.kind !== "ray-read") {
             const loops = Object.keys(workload.figures).map((figure) => {
               const operations = Math.round(
-                rate(figure, label, workload.name) * Math.exp(0.02 * normal(random)),
+                rate(figure, label, workload.name) * Math.exp(noise * normal(random)),
               );
               return [
                 figure,
@@ -142,17 +171,36 @@ function writePoints(
   }
 }
 
+/** A moment of the run, in seconds from its begin. */
+function at(second: number): string {
+  return new Date(Date.UTC(2026, 10, 25, 19, 0, second)).toISOString();
+}
+
 /** What a client says of a window in which nothing went wrong. */
-function client(): Record<string, unknown> {
+function client(
+  plan: Plan,
+  { place, caches }: Plan["workloads"][number],
+  armName: string,
+): Record<string, unknown> {
+  const onMount = place === "mount";
+  const arm = plan.arms.find(({ name }) => name === armName);
   const counters = (ticks: number): Record<string, unknown> => ({
     cpuTicks: ticks,
     stealTicks: 1,
     pressure: { cpu: ticks * 100, io: 0, memory: 0 },
+    requests: onMount ? { lookup: ticks, open: 3 } : null,
+    neighbours: { "10.77.0.10": { cpuTicks: ticks, stealTicks: 0, load: ticks / 1000 } },
+  });
+  const proof = (count: number): Record<string, unknown> => ({
+    ...(onMount && { mount: { type: "fuse.juicefs", ...arm?.caches } }),
+    ...(onMount && arm?.script && { script: { count: arm.counted ? count : null } }),
   });
   return {
     late: 0.001,
+    ...(onMount && caches === "warm" && { gap: 0.101 }),
     seconds: 2,
-    proof: { before: {}, after: {} },
+    observedSeconds: 2.2,
+    proof: { before: proof(5), after: proof(12) },
     counters: { before: counters(100), after: counters(500) },
   };
 }

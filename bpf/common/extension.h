@@ -1,33 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What every extension's loader has in common: options, one instance at a
- * time, pins, readiness for systemd, status, removal, verifier logs.
+ * extension.h - what every extension's loader has in common: options, one
+ * instance at a time, pins, readiness for systemd, status, removal, logs
+ *
+ * Each part is a file of this folder; mounts.h, btf.h, module.h and number.h
+ * are further parts that not every loader needs.
  */
 #ifndef DISGRAFS_EXTENSION_H
 #define DISGRAFS_EXTENSION_H
 
 #include <argp.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <jansson.h>
 
-#define PIN_ROOT "/sys/fs/bpf/disgrafs"
+#define EXT_PIN_ROOT "/sys/fs/bpf/disgrafs"
+
+/* ---- extension.c: the whole main() of a loader ---- */
 
 /* What an extension's loader has of its own; ext_main() does the rest. */
 struct ext_loader {
-	const char *name; /* its pins are below PIN_ROOT/NAME */
+	const char *name; /* its pins are below EXT_PIN_ROOT/NAME */
 	const char *documentation; /* as argp takes it */
 	const struct argp_option *options;
 	argp_parser_t parse; /* of those options */
 	/* The object file, as the skeleton has it: which names are ours. */
 	const void *(*object)(size_t *size);
 	/*
-	 * How much the extension has done, in pieces of its own, from its
+	 * How much the extension has done, in units of its own, from its
 	 * pinned maps; negative: not known.
 	 */
 	long long (*work)(void);
+	/* What else the status shows, as an object; NULL: nothing. */
+	json_t *(*facts)(void);
 	/* Ends what a killed instance's pins still do; NULL: nothing. */
 	int (*clean)(void);
 	/* Answers by ext_supported() or ext_unsupported(). */
@@ -36,7 +43,6 @@ struct ext_loader {
 	int (*run)(void);
 };
 
-/* The whole main(): options, lock, and what was asked for. */
 int ext_main(const struct ext_loader *loader, int argc, char **argv);
 
 enum ext_mode {
@@ -50,6 +56,7 @@ enum ext_mode {
 struct ext_options {
 	enum ext_mode mode;
 	bool json;
+	bool verbose;
 	unsigned int interval; /* seconds between reports; 0: only at the end */
 	unsigned int duration; /* seconds to run; 0: until a signal */
 	const char *log; /* file for what libbpf and the verifier say */
@@ -57,6 +64,11 @@ struct ext_options {
 };
 
 extern struct ext_options ext_options;
+
+/* ---- args.c ---- */
+
+/* Parser of ext_options: a child of a program's own parser. */
+extern const struct argp ext_argp;
 
 /* For parsers: a whole number in these bounds, or argp's error. */
 unsigned long ext_number(const char *text, unsigned long least,
@@ -66,20 +78,31 @@ unsigned long ext_number(const char *text, unsigned long least,
 int ext_choice(const char *text, const char *const *words, int count,
 	       struct argp_state *state);
 
-/* True after SIGINT or SIGTERM and at the end of the duration. */
-bool ext_stopped(void);
+/* For parsers: words of such a list, with commas between, as a bit mask. */
+unsigned long ext_choices(const char *text, const char *const *words,
+			  int count, struct argp_state *state);
 
-/* Until ext_stopped(): calls `report` at every interval, if there is one. */
-void ext_loop(int (*report)(void *), void *data);
+/* ---- log.c ---- */
+
+/*
+ * Names the program in messages. Messages of libbpf and the verifier go to
+ * `--log`, or to /run/disgrafs-NAME.log.
+ */
+void ext_log_start(const char *name);
+
+/* The name given to ext_log_start(). */
+const char *ext_name(void);
 
 /* Prints an error for people to standard error: "NAME: ...". */
 void ext_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/*
- * libbpf's and the verifier's words go to `--log`, or /run/disgrafs-NAME.log.
- * ext_main() has called it; only a program without options of its own must.
- */
-void ext_init(const char *name);
+/* Says that the object does not load, and why; returns err. */
+int ext_not_loaded(int err);
+
+/* The last lines of the log, indented, to standard error. */
+void ext_show_log(void);
+
+/* ---- instance.c: one process, from its start to its end ---- */
 
 /*
  * Takes the lock that the one running instance holds until it dies, however
@@ -87,11 +110,34 @@ void ext_init(const char *name);
  */
 int ext_lock(void);
 
-/* Says that the object does not load, and why; returns err. */
-int ext_not_loaded(int err);
+/* Does another process hold the lock? */
+bool ext_locked_by_other(void);
 
-/* The last lines of the log, indented, to standard error. */
-void ext_show_log(void);
+/*
+ * Blocks SIGINT and SIGTERM, which from now on ext_stopped() takes: none is
+ * lost between a test and a sleep. SIGPIPE is ignored.
+ */
+void ext_catch_signals(void);
+
+/* True after SIGINT or SIGTERM and at the end of the duration. */
+bool ext_stopped(void);
+
+/* Readable when a signal has come; for programs that poll by themselves. */
+int ext_stop_fd(void);
+
+/* Until ext_stopped(): calls `report` at every interval, if there is one. */
+void ext_loop(int (*report)(void *), void *data);
+
+/*
+ * Everything is attached: the duration begins, and systemd is told if it
+ * started us.
+ */
+void ext_ready(void);
+
+/* CLOCK_MONOTONIC. */
+unsigned long long ext_now_ns(void);
+
+/* ---- pins.c ---- */
 
 /* Pins loaded programs, and maps except libbpf's own, below the pin folder. */
 int ext_pin(struct bpf_object *obj);
@@ -102,26 +148,27 @@ const char *ext_pin_path(const char *name);
 /* Removes the pin folder and what is in it. */
 int ext_unpin(void);
 
-/*
- * Everything is attached: the duration begins, and systemd is told if it
- * started us.
- */
-void ext_ready(void);
+/* ---- inventory.c: what is in the kernel ---- */
 
 /*
  * Writes what is loaded, as JSON: programs with id, tag and run count, and
  * maps, by the names in the unloaded object. `work` is how much the extension
- * has done, in pieces of its own, from its pinned maps; negative: not known.
+ * has done, negative: not known. `facts` is shown as "facts", and freed; NULL:
+ * none.
  */
-int ext_status(struct bpf_object *obj, long long work, FILE *out);
-/* A JSON object that ext_status shows as "facts"; NULL: none. */
-extern const char *ext_facts;
+int ext_status(struct bpf_object *obj, long long work, json_t *facts,
+	       FILE *out);
 
 /*
  * Waits up to 30 s until no program and no map of the object is left in the
  * kernel. Returns how many are, each named in a message.
  */
 int ext_left(struct bpf_object *obj);
+
+/* Runs that the object's loaded programs missed, as the kernel counts them. */
+unsigned long long ext_missed(struct bpf_object *obj);
+
+/* ---- output.c ---- */
 
 /*
  * One line of JSON for the preflight's answer: how it works here, or why it
@@ -131,8 +178,11 @@ int ext_supported(const char *how);
 int ext_unsupported(const char *needed, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* A JSON string with its quotes. */
-void ext_json_string(FILE *out, const char *text);
+/* A JSON string; bytes that are not UTF-8 become '?'. */
+json_t *ext_json_text(const char *text);
+
+/* Writes a document in one line, and frees it. Returns 0 or -EIO. */
+int ext_json_line(json_t *document, FILE *out);
 
 /* A label's value in Prometheus' text format, with its quotes. */
 void ext_label(FILE *out, const char *text);
@@ -147,7 +197,5 @@ void ext_metric(FILE *out, const char *name, const char *type,
  */
 FILE *ext_publish_start(const char *path);
 int ext_publish(FILE *out, const char *path);
-
-unsigned long long ext_now_ns(void);
 
 #endif

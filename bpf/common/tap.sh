@@ -50,6 +50,30 @@ wait_for() {
   done
 }
 
+# killed_at_every_step STRIDE LEAST LOADER ARGUMENT...: kills the loader as it enters its Nth call of bpf(2), for every STRIDEth
+# N until a run gets to its end, and removes what it leaves; at LEAST so many must be killed. A run that ends in any other way
+# fails.
+killed_at_every_step() {
+  local stride=$1 least=$2 loader=$3 step status output kills=0
+  shift 2
+  for ((step = 1; step < 500; step += stride)); do
+    status=0
+    output=$(strace -f -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=KILL:when=$step" "$@" 2>&1) || status=$?
+    [ "$status" -ne 0 ] || break
+    # strace ends as what it runs did: 128 + SIGKILL.
+    if [ "$status" -ne 137 ]; then
+      echo "not killed at step $step, but ended with status $status: $output"
+      return 1
+    fi
+    kills=$((kills + 1))
+    "$loader" --remove
+  done
+  echo "killed at $kills steps; the last run ended with status $status"
+  [ "$status" -eq 0 ]
+  [ "$kills" -ge "$least" ]
+  nothing_left "$loader"
+}
+
 # done_testing: the plan, and the exit status.
 done_testing() {
   echo "1..$tap_count"

@@ -41,6 +41,16 @@ struct {
 
 /* Requests that could not be followed: a map was full. */
 __u64 lost;
+/* Requests that were answered without being sent to a daemon. */
+__u64 answered;
+
+/* By kprobe: which request a task waits for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FL_MAX_IN_FLIGHT);
+	__type(key, __u64);
+	__type(value, __u64);
+} fl_waiting SEC(".maps");
 
 static const struct fl_stat zero;
 
@@ -70,6 +80,16 @@ static __always_inline void take(__u64 in_args)
 	request = bpf_map_lookup_elem(&fl_in_flight, &args);
 	if (request && !request->taken)
 		request->taken = bpf_ktime_get_ns();
+}
+
+/*
+ * The caller of a waited-for request goes on. What is still in flight was not
+ * sent: something on the same function answered it (the extension `fuse`).
+ */
+static __always_inline void leave(__u64 args)
+{
+	if (!bpf_map_delete_elem(&fl_in_flight, &args))
+		__sync_fetch_and_add(&answered, 1);
 }
 
 /* ceil(log2(value)), at most FL_SLOTS - 1 */
@@ -179,6 +199,21 @@ int fl_f_begin1(__u64 *ctx)
 	return 0;
 }
 
+/* The same function returns: its arguments, then the result. */
+SEC("fexit")
+int fl_f_leave0(__u64 *ctx)
+{
+	leave(ctx[1]);
+	return 0;
+}
+
+SEC("fexit")
+int fl_f_leave1(__u64 *ctx)
+{
+	leave(ctx[2]);
+	return 0;
+}
+
 /* A request that nobody waits for: (fm, args, gfp). */
 SEC("fentry")
 int fl_f_backgr(__u64 *ctx)
@@ -203,10 +238,18 @@ int fl_f_end(__u64 *ctx)
 	return 0;
 }
 
+static __always_inline void wait_for(__u64 args)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+
+	bpf_map_update_elem(&fl_waiting, &task, &args, BPF_ANY);
+}
+
 /* The same by kprobe. */
 SEC("kprobe")
 int fl_k_begin0(struct pt_regs *ctx)
 {
+	wait_for(PT_REGS_PARM2(ctx));
 	begin(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
 	return 0;
 }
@@ -214,7 +257,20 @@ int fl_k_begin0(struct pt_regs *ctx)
 SEC("kprobe")
 int fl_k_begin1(struct pt_regs *ctx)
 {
+	wait_for(PT_REGS_PARM3(ctx));
 	begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	return 0;
+}
+
+/* The same function returns; by then only the task is known. */
+SEC("kretprobe")
+int fl_k_leave(struct pt_regs *ctx)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+	__u64 *args = bpf_map_lookup_elem(&fl_waiting, &task);
+
+	if (args)
+		leave(*args);
 	return 0;
 }
 

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <bpf/btf.h>
 
+#include "btf.h"
 #include "extension.h"
 #include "fuse-latency.h"
+#include "mounts.h"
 #include "skeleton.h"
 
 const char *argp_program_version = "fuse-latency 1";
@@ -58,102 +59,44 @@ struct layout {
 	bool btf; /* the functions are in BTF, so fentry is possible */
 };
 
-/* Byte offset of a member such as "out.h.error", or -1. */
-static int offset_of(const struct btf *btf, const char *type, const char *path)
+/* Each position that a program relies on, checked. */
+static bool has_prototypes(const struct ext_btf *btf, const struct layout *l)
 {
-	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
-	unsigned int bits = 0;
-
-	while (id > 0) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
-		size_t length = strcspn(path, ".");
-		int i, next = -1;
-
-		if (!btf_is_composite(t))
-			return -1;
-		for (i = 0; i < btf_vlen(t); i++) {
-			const struct btf_member *m = &btf_members(t)[i];
-			const char *name =
-				btf__name_by_offset(btf, m->name_off);
-
-			if (strncmp(name, path, length) || name[length])
-				continue;
-			bits += btf_member_bit_offset(t, i);
-			next = btf__resolve_type(btf, m->type);
-		}
-		if (next < 0)
-			return -1;
-		if (!path[length])
-			return bits / 8;
-		path += length + 1;
-		id = next;
-	}
-	return -1;
-}
-
-/* Position of a function's argument of type `struct type *`, or -1. */
-static int argument_of(const struct btf *btf, const char *function,
-		       const char *type)
-{
-	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
-	const struct btf_type *proto, *t;
-	int i;
-
-	if (id < 0)
-		return -1;
-	proto = btf__type_by_id(btf, btf__type_by_id(btf, id)->type);
-	for (i = 0; i < btf_vlen(proto); i++) {
-		t = btf__type_by_id(btf, btf_params(proto)[i].type);
-		if (!btf_is_ptr(t))
-			continue;
-		t = btf__type_by_id(btf, t->type);
-		if (btf_is_struct(t) &&
-		    !strcmp(btf__name_by_offset(btf, t->name_off), type))
-			return i;
-	}
-	return -1;
+	return l->begin_fm >= 0 && l->begin_fm <= 1 &&
+	       ext_btf_parameter(btf, l->begin, "fuse_args") ==
+		       l->begin_fm + 1 &&
+	       !ext_btf_parameter(btf, "fuse_simple_background",
+				  "fuse_mount") &&
+	       ext_btf_parameter(btf, "fuse_simple_background", "fuse_args") ==
+		       1 &&
+	       ext_btf_parameter(btf, "fuse_copy_args", "fuse_arg") == 3 &&
+	       !ext_btf_parameter(btf, "fuse_request_end", "fuse_req");
 }
 
 /* Layout from BTF; 0, or -1 where BTF does not have FUSE. */
 static int layout_from_btf(struct layout *l)
 {
-	struct btf *base = btf__load_vmlinux_btf(), *module = NULL;
-	const struct btf *btf = base;
-	int err = -1;
+	struct ext_btf *btf = ext_btf_open("fuse_args", "fuse");
 
-	if (!base)
+	if (!btf)
 		return -1;
-	if (btf__find_by_name_kind(base, "fuse_args", BTF_KIND_STRUCT) < 0) {
-		module = btf__load_module_btf("fuse", base);
-		if (!module)
-			goto out;
-		btf = module;
-	}
-	l->opcode = offset_of(btf, "fuse_args", "opcode");
-	l->in_args = offset_of(btf, "fuse_args", "in_args");
-	l->req_args = offset_of(btf, "fuse_req", "args");
-	l->req_error = offset_of(btf, "fuse_req", "out.h.error");
-	l->sb = offset_of(btf, "fuse_mount", "sb");
+	l->opcode = ext_btf_offset(btf, "fuse_args", "opcode", NULL);
+	l->in_args = ext_btf_offset(btf, "fuse_args", "in_args", NULL);
+	l->req_args = ext_btf_offset(btf, "fuse_req", "args", NULL);
+	l->req_error = ext_btf_offset(btf, "fuse_req", "out.h.error", NULL);
+	l->sb = ext_btf_offset(btf, "fuse_mount", "sb", NULL);
 	l->begin = "__fuse_simple_request";
-	l->begin_fm = argument_of(btf, l->begin, "fuse_mount");
+	l->begin_fm = ext_btf_parameter(btf, l->begin, "fuse_mount");
 	if (l->begin_fm < 0) {
 		l->begin = "fuse_simple_request";
-		l->begin_fm = argument_of(btf, l->begin, "fuse_mount");
+		l->begin_fm = ext_btf_parameter(btf, l->begin, "fuse_mount");
 	}
-	/* Each position that a program relies on, checked. */
-	l->btf = l->begin_fm >= 0 && l->begin_fm <= 1 &&
-		 argument_of(btf, l->begin, "fuse_args") == l->begin_fm + 1 &&
-		 !argument_of(btf, "fuse_simple_background", "fuse_mount") &&
-		 argument_of(btf, "fuse_simple_background", "fuse_args") == 1 &&
-		 argument_of(btf, "fuse_copy_args", "fuse_arg") == 3 &&
-		 !argument_of(btf, "fuse_request_end", "fuse_req");
-	if (l->opcode >= 0 && l->in_args >= 0 && l->req_args >= 0 &&
-	    l->req_error >= 0 && l->sb >= 0)
-		err = 0;
-out:
-	btf__free(module);
-	btf__free(base);
-	return err;
+	l->btf = has_prototypes(btf, l);
+	ext_btf_close(btf);
+	return l->opcode < 0 || l->in_args < 0 || l->req_args < 0 ||
+			       l->req_error < 0 || l->sb < 0 ?
+		       -1 :
+		       0;
 }
 
 static bool is_symbol(const char *name)
@@ -187,24 +130,28 @@ static int find_layout(struct layout *l)
 struct place {
 	struct bpf_program *fentry, *kprobe;
 	const char *target;
+	bool returns; /* where the function returns, not where it begins */
 };
 
-#define PLACES 4
+#define PLACES 5
 static void places_of(struct fuse_latency_bpf *skel, const struct layout *l,
 		      struct place places[PLACES])
 {
 	struct place list[PLACES] = {
 		{ skel->progs.fl_f_end, skel->progs.fl_k_end,
-		  "fuse_request_end" },
+		  "fuse_request_end", false },
+		{ l->begin_fm ? skel->progs.fl_f_leave1 :
+				skel->progs.fl_f_leave0,
+		  skel->progs.fl_k_leave, l->begin, true },
 		{ skel->progs.fl_f_take, skel->progs.fl_k_take,
-		  "fuse_copy_args" },
+		  "fuse_copy_args", false },
 		{ skel->progs.fl_f_backgr, skel->progs.fl_k_backgr,
-		  "fuse_simple_background" },
+		  "fuse_simple_background", false },
 		{ l->begin_fm ? skel->progs.fl_f_begin1 :
 				skel->progs.fl_f_begin0,
 		  l->begin_fm ? skel->progs.fl_k_begin1 :
 				skel->progs.fl_k_begin0,
-		  l->begin },
+		  l->begin, false },
 	};
 
 	memcpy(places, list, sizeof(list));
@@ -293,7 +240,8 @@ static int attach(struct fuse_latency_bpf *skel, const struct layout *l,
 		links[i] = how == METHOD_FENTRY ?
 				   bpf_program__attach(places[i].fentry) :
 				   bpf_program__attach_kprobe(
-					   places[i].kprobe, false,
+					   places[i].kprobe,
+					   places[i].returns,
 					   places[i].target);
 		if (!links[i]) {
 			err = -errno;
@@ -314,52 +262,31 @@ static struct mount {
 } mounts[256];
 static int mount_count;
 
-static void unescape(char *text)
+static int note_mount(const struct ext_mount *mount, void *data)
 {
-	char *out = text;
+	__u32 dev = ext_kernel_dev(mount->major, mount->minor);
+	int i;
 
-	while (*text) {
-		int code;
-
-		if (*text == '\\' && sscanf(text + 1, "%3o", &code) == 1) {
-			*out++ = code;
-			text += 4;
-		} else {
-			*out++ = *text++;
-		}
+	(void)data;
+	if (strncmp(mount->type, "fuse", 4) ||
+	    !strncmp(mount->type, "fusectl", 7))
+		return 0;
+	for (i = 0; i < mount_count; i++) {
+		if (mounts[i].dev == dev)
+			break;
 	}
-	*out = '\0';
+	if (i == 256)
+		return 0;
+	if (i == mount_count)
+		mount_count++;
+	mounts[i].dev = dev;
+	snprintf(mounts[i].path, sizeof(mounts[i].path), "%s", mount->point);
+	return 0;
 }
 
 static void read_mounts(void)
 {
-	char line[4096], path[1024], *type;
-	unsigned int major, minor;
-	FILE *in = fopen("/proc/self/mountinfo", "re");
-	int i;
-
-	while (in && fgets(line, sizeof(line), in)) {
-		type = strstr(line, " - ");
-		if (!type || strncmp(type + 3, "fuse", 4) ||
-		    !strncmp(type + 3, "fusectl", 7))
-			continue;
-		if (sscanf(line, "%*d %*d %u:%u %*s %1023s", &major, &minor,
-			   path) != 3)
-			continue;
-		unescape(path);
-		for (i = 0; i < mount_count; i++) {
-			if (mounts[i].dev == (major << 20 | minor))
-				break;
-		}
-		if (i == 256)
-			continue;
-		if (i == mount_count)
-			mount_count++;
-		mounts[i].dev = major << 20 | minor;
-		strcpy(mounts[i].path, path);
-	}
-	if (in)
-		fclose(in);
+	ext_each_mount(note_mount, NULL);
 }
 
 static const char *mount_path(__u32 dev)
@@ -466,7 +393,7 @@ static void text_time(char *out, size_t size, unsigned long long ns)
 }
 
 static void report_text(const struct series *list, int n,
-			unsigned long long lost)
+			unsigned long long lost, unsigned long long answered)
 {
 	char queue[32], daemon[32], limit[32];
 	__u32 dev = 0;
@@ -507,43 +434,45 @@ static void report_text(const struct series *list, int n,
 			       (unsigned long long)stat->daemon.slots[slot]);
 		}
 	}
-	printf("\nlost: %llu\n", lost);
+	printf("\nanswered in the kernel: %llu\nlost: %llu\n", answered, lost);
 }
 
-static void json_phase(const char *name, const struct fl_phase *phase)
+static json_t *json_phase(const struct fl_phase *phase)
 {
+	json_t *slots = json_array();
 	int i;
 
-	printf(",\"%s\":{\"ns\":%llu,\"log2Ns\":[", name,
-	       (unsigned long long)phase->ns);
 	for (i = 0; i < FL_SLOTS; i++)
-		printf("%s%llu", i ? "," : "",
-		       (unsigned long long)phase->slots[i]);
-	printf("]}");
+		json_array_append_new(slots, json_integer(phase->slots[i]));
+	return json_pack("{s:I, s:o}", "ns", (json_int_t)phase->ns, "log2Ns",
+			 slots);
 }
 
 static void report_json(const struct series *list, int n,
-			unsigned long long lost)
+			unsigned long long lost, unsigned long long answered)
 {
+	json_t *series = json_array();
 	int i;
 
-	printf("{\"lost\":%llu,\"series\":[", lost);
 	for (i = 0; i < n; i++) {
 		const struct fl_stat *stat = &list[i].stat;
 
-		printf("%s{\"mount\":", i ? "," : "");
-		ext_json_string(stdout, mount_path(list[i].key.dev));
-		printf(",\"opcode\":");
-		ext_json_string(stdout, opcode_name(list[i].key.opcode));
-		printf(",\"count\":%llu,\"errors\":%llu,\"unsent\":%llu",
-		       (unsigned long long)stat->count,
-		       (unsigned long long)stat->errors,
-		       (unsigned long long)stat->unsent);
-		json_phase("queue", &stat->queue);
-		json_phase("daemon", &stat->daemon);
-		printf("}");
+		json_array_append_new(
+			series,
+			json_pack("{s:o, s:s, s:I, s:I, s:I, s:o, s:o}",
+				  "mount",
+				  ext_json_text(mount_path(list[i].key.dev)),
+				  "opcode", opcode_name(list[i].key.opcode),
+				  "count", (json_int_t)stat->count, "errors",
+				  (json_int_t)stat->errors, "unsent",
+				  (json_int_t)stat->unsent, "queue",
+				  json_phase(&stat->queue), "daemon",
+				  json_phase(&stat->daemon)));
 	}
-	printf("]}\n");
+	ext_json_line(json_pack("{s:I, s:I, s:o}", "lost", (json_int_t)lost,
+				"answered", (json_int_t)answered, "series",
+				series),
+		      stdout);
 }
 
 static void labels(FILE *out, const struct fl_key *key, const char *phase)
@@ -582,8 +511,11 @@ static void prometheus_phase(FILE *out, const struct series *s,
 }
 
 static int report_prometheus(const char *path, const struct series *list,
-			     int n, unsigned long long lost_count)
+			     int n, unsigned long long lost_count,
+			     unsigned long long answered_count)
 {
+	static const char answered[] = "disgrafs_fuse_requests_answered_total";
+
 	static const char errors[] = "disgrafs_fuse_request_errors_total";
 	static const char lost[] = "disgrafs_fuse_requests_lost_total";
 	FILE *out = ext_publish_start(path);
@@ -609,6 +541,9 @@ static int report_prometheus(const char *path, const struct series *list,
 	ext_metric(out, lost, "counter",
 		   "FUSE requests that could not be followed.");
 	fprintf(out, "%s %llu\n", lost, lost_count);
+	ext_metric(out, answered, "counter",
+		   "FUSE requests that were answered in the kernel.");
+	fprintf(out, "%s %llu\n", answered, answered_count);
 	return ext_publish(out, path);
 }
 
@@ -616,6 +551,7 @@ static int report(void *data)
 {
 	struct fuse_latency_bpf *skel = data;
 	struct series *list = NULL;
+	unsigned long long lost;
 	int n, err = 0;
 
 	n = read_series(bpf_map__fd(skel->maps.fl_stats), &list);
@@ -624,13 +560,15 @@ static int report(void *data)
 		return n;
 	}
 	read_mounts();
+	/* A program that was not run has lost a request, or its end. */
+	lost = skel->bss->lost + ext_missed(skel->obj);
 	if (ext_options.prometheus)
-		err = report_prometheus(ext_options.prometheus, list, n,
-					skel->bss->lost);
+		err = report_prometheus(ext_options.prometheus, list, n, lost,
+					skel->bss->answered);
 	if (ext_options.json)
-		report_json(list, n, skel->bss->lost);
+		report_json(list, n, lost, skel->bss->answered);
 	else if (!ext_options.prometheus)
-		report_text(list, n, skel->bss->lost);
+		report_text(list, n, lost, skel->bss->answered);
 	fflush(stdout);
 	free(list);
 	return err;

@@ -26,11 +26,11 @@ run() {
   running+=("$loader_pid")
   wait_for 120 attached
 }
-# Each of its four programs has a link.
+# Each of its five programs has a link.
 attached() {
   local programs
   programs=$("$loader" --status | jq -c '[.programs[].id]')
-  bpftool -j link show | jq -e --argjson ours "$programs" '[.[] | select(.prog_id | IN($ours[]))] | length == 4'
+  bpftool -j link show | jq -e --argjson ours "$programs" '[.[] | select(.prog_id | IN($ours[]))] | length == 5'
 }
 stop() {
   kill "$loader_pid"
@@ -195,19 +195,6 @@ without_btf() {
   nothing_left "$loader"
 }
 
-# The loader is killed as it enters its Nth call of bpf(2), for every KILL_STRIDEth N until one run gets to its end.
-killed_at_every_step() {
-  local step ends=0
-  for ((step = 1; step < 500; step += ${KILL_STRIDE:-20})); do
-    strace -f -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=KILL:when=$step" "$loader" -d 1 >/dev/null 2>&1 && break
-    ends=$((ends + 1))
-    "$loader" --remove
-  done
-  echo "killed at $ends steps"
-  [ "$ends" -ge 2 ]
-  nothing_left "$loader"
-}
-
 check "preflight says that it is supported" preflight
 run fast
 workload
@@ -228,5 +215,5 @@ check "nothing is left after kill -9 and --remove" killed
 check "a pin that is in the way: a clear error and nothing left" pin_in_the_way
 check "a bpffs that takes nothing: a clear error and nothing left" read_only_bpffs
 check "a kernel without BTF: unsupported, and nothing left" without_btf
-check "killed at every step: nothing is left" killed_at_every_step
+check "killed at every step: nothing is left" killed_at_every_step "${KILL_STRIDE:-20}" 2 "$loader" -d 1
 done_testing

@@ -8,9 +8,13 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 
 #include "extension.h"
 #include "packet-dma.h"
@@ -83,6 +87,24 @@ static const char *interface_of(const char *text)
 static int index_of(const char *name)
 {
 	return name ? if_nametoindex(name) : 0;
+}
+
+/*
+ * Whether the card takes VLAN tags off what it receives. XDP sees the packet
+ * without them then: they are in the card's descriptor, for the stack alone.
+ */
+static bool strips_vlan_tags(const char *name)
+{
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+	struct ifreq request = { .ifr_data = (void *)&flags };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return false;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	err = ioctl(fd, SIOCETHTOOL, &request);
+	close(fd);
+	return !err && flags.data & ETH_FLAG_RXVLAN;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -308,14 +330,17 @@ static int report(struct packet_dma_bpf *skel, enum mode how)
 	if (ext_options.prometheus)
 		err = report_prometheus(&c);
 	if (ext_options.json) {
-		fputs("{\"interface\":", out);
-		ext_json_string(out, interface);
-		fprintf(out,
-			",\"mode\":\"%s\",\"captured\":%llu,\"bytes\":%llu,\"dropped\":%llu,\"cut\":%llu,\"unwritten\":%llu}\n",
-			mode_names[how], (unsigned long long)c.captured,
-			(unsigned long long)c.bytes,
-			(unsigned long long)c.dropped,
-			(unsigned long long)c.cut, unwritten);
+		ext_json_line(
+			json_pack("{s:o, s:s, s:b, s:I, s:I, s:I, s:I, s:I}",
+				  "interface", ext_json_text(interface), "mode",
+				  mode_names[how], "vlanTags",
+				  !strips_vlan_tags(interface), "captured",
+				  (json_int_t)c.captured, "bytes",
+				  (json_int_t)c.bytes, "dropped",
+				  (json_int_t)c.dropped, "cut",
+				  (json_int_t)c.cut, "unwritten",
+				  (json_int_t)unwritten),
+			out);
 	} else if (!ext_options.prometheus) {
 		fprintf(out,
 			"%s (%s): %llu packets captured, %llu bytes; %llu dropped, %llu cut, %llu not written\n",
@@ -353,7 +378,8 @@ static int preflight(void)
 	if (fd < 0)
 		return ext_unsupported("an interface where XDP can be attached",
 				       "%s: %s", interface, attach_error(fd));
-	snprintf(text, sizeof(text), "%s on %s", mode_names[how], interface);
+	snprintf(text, sizeof(text), "%s on %s%s", mode_names[how], interface,
+		 strips_vlan_tags(interface) ? ", without VLAN tags" : "");
 	return ext_supported(text);
 }
 
@@ -394,6 +420,9 @@ static int run(void)
 		ext_error("%s: %s", interface, attach_error(err));
 		goto out;
 	}
+	if (strips_vlan_tags(interface))
+		ext_error("%s takes VLAN tags off what it receives: the capture lacks them; to keep them: ethtool -K %s rxvlan off",
+			  interface, interface);
 	ext_ready();
 	if (ext_options.interval)
 		next = ext_now_ns() + ext_options.interval * 1000000000ULL;

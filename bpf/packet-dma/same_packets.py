@@ -1,12 +1,13 @@
-"""Are one capture's packets, bytes and lengths, a run of another's, which began earlier and ended later?
+"""Whether one capture's packets, bytes and lengths, are a run of another's, which began earlier and ended later.
 
 Usage: same_packets.py TCPDUMP OURS
-Both are pcap files with nanoseconds. Prints what was compared; fails with the first packet that differs, or when the clocks
-are more than ten seconds apart: a busy machine may stop between the two looks at a packet.
+Both are pcap files with nanoseconds. Prints what was compared; fails with the first packet that differs, or when the
+clocks are more than ten seconds apart: a busy machine may stop between the two looks at a packet.
 """
 
 import struct
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -19,7 +20,7 @@ class Packet(NamedTuple):
 
 def read(path: str) -> tuple[list[Packet], list[float]]:
     """The packets of a file, and when each came, in seconds since 1970."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         content = file.read()
     magic, link = struct.unpack_from("<I", content)[0], struct.unpack_from("<I", content, 20)[0]
     if magic != 0xA1B23C4D or link != 1:

@@ -15,6 +15,8 @@
 #define AF_INET6 10
 
 const volatile __u32 port; /* host order */
+/* A reader with more unread bytes than this gets the rest by TCP. */
+const volatile __u32 backlog;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
@@ -22,6 +24,14 @@ struct {
 	__type(key, struct rs_key);
 	__type(value, __u64);
 } rs_sockets SEC(".maps");
+
+/* The sockets themselves, to look at how much is unread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RS_MAX_SOCKETS);
+	__type(key, struct rs_key);
+	__type(value, __u64);
+} rs_readers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -120,6 +130,7 @@ static __always_inline void take_in(struct bpf_sock_ops *ops)
 	struct bpf_sock *sk = ops->sk;
 	struct rs_key key = {};
 	struct rs_counts *sum;
+	__u64 address;
 
 	if (!sk || key_of(ops, &key) || !is_local(&key) || draining())
 		return;
@@ -129,6 +140,8 @@ static __always_inline void take_in(struct bpf_sock_ops *ops)
 		return;
 	reverse(&key, &direction.peer);
 	*stored = direction;
+	address = (__u64)bpf_skc_to_tcp_sock(sk);
+	bpf_map_update_elem(&rs_readers, &key, &address, BPF_ANY);
 	if (bpf_sock_hash_update(ops, &rs_sockets, &key, BPF_NOEXIST)) {
 		bpf_sk_storage_delete(&rs_direction, sk);
 		return;
@@ -170,6 +183,21 @@ static __always_inline bool is_tls(struct sk_msg_md *msg)
 	return *data == 0x16;
 }
 
+/*
+ * Has the peer's reader stopped? A redirected message takes the receiver's
+ * memory whatever its buffer's size, until the system has none for TCP and the
+ * connection is lost. TCP has a window for that.
+ */
+static __always_inline bool is_full(const struct rs_key *peer, __u32 size)
+{
+	__u64 *sk = bpf_map_lookup_elem(&rs_readers, peer);
+
+	/* It may have been closed since: then there is nobody to redirect to. */
+	return sk && BPF_CORE_READ((struct sock *)*sk,
+				    sk_backlog.rmem_alloc.counter) + size >
+			     backlog;
+}
+
 /* A socket in the map sends. */
 SEC("sk_msg")
 int rs_send(struct sk_msg_md *msg)
@@ -190,6 +218,11 @@ int rs_send(struct sk_msg_md *msg)
 		goto tcp;
 	}
 	peer = direction->peer;
+	if (is_full(&peer, msg->size)) {
+		__sync_fetch_and_add(&sum->full, 1);
+		direction->way = RS_TCP;
+		goto tcp;
+	}
 	if (bpf_msg_redirect_hash(msg, &rs_sockets, &peer, BPF_F_INGRESS) ==
 	    SK_PASS) {
 		direction->way = RS_REDIRECT;
@@ -204,8 +237,8 @@ int rs_send(struct sk_msg_md *msg)
 	}
 tcp:
 	/*
-	 * Also what follows redirected messages, when draining: the receiver
-	 * reads those first.
+	 * Also what follows redirected messages, when draining or after the
+	 * reader had stopped: the receiver reads those first.
 	 */
 	__sync_fetch_and_add(&sum->passed, 1);
 	return SK_PASS;

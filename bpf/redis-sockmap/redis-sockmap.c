@@ -29,10 +29,14 @@ static const char documentation[] =
 
 static const char *cgroup = "/sys/fs/cgroup";
 static unsigned long port = 6379;
+static unsigned long backlog_mib = 8;
 
 static const struct argp_option own_options[] = {
 	{ "cgroup", 'c', "PATH", 0, "cgroup v2 folder of both ends", 0 },
 	{ "port", 'p', "PORT", 0, "Port that Redis listens on (6379)", 0 },
+	{ "backlog", 'b', "MIB", 0,
+	  "Leave a direction to TCP when its reader has so much unread (8)",
+	  0 },
 	{},
 };
 
@@ -44,6 +48,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case 'p':
 		port = ext_number(text, 1, 65535, state);
+		return 0;
+	case 'b':
+		backlog_mib = ext_number(text, 1, 1024, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -59,6 +66,7 @@ static struct redis_sockmap_bpf *load(int *err)
 		return NULL;
 	}
 	skel->rodata->port = port;
+	skel->rodata->backlog = backlog_mib << 20;
 	*err = redis_sockmap_bpf__load(skel);
 	if (!*err)
 		return skel;
@@ -201,12 +209,24 @@ static int report(void *data)
 		err = report_prometheus(&c);
 	if (ext_options.prometheus && !ext_options.json)
 		return err;
-	printf(ext_options.json ?
-		       "{\"sockets\":%llu,\"redirected\":%llu,\"bytes\":%llu,\"passed\":%llu,\"late\":%llu,\"tls\":%llu}\n" :
-		       "%llu sockets; %llu messages redirected (%llu bytes), %llu left to TCP; directions left to TCP: %llu late, %llu TLS\n",
-	       (unsigned long long)c.sockets, (unsigned long long)c.redirected,
-	       (unsigned long long)c.bytes, (unsigned long long)c.passed,
-	       (unsigned long long)c.late, (unsigned long long)c.tls);
+	if (ext_options.json)
+		ext_json_line(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+					"sockets", (json_int_t)c.sockets,
+					"redirected", (json_int_t)c.redirected,
+					"bytes", (json_int_t)c.bytes, "passed",
+					(json_int_t)c.passed, "late",
+					(json_int_t)c.late, "tls",
+					(json_int_t)c.tls, "full",
+					(json_int_t)c.full),
+			      stdout);
+	else
+		printf("%llu sockets; %llu messages redirected (%llu bytes), %llu left to TCP; directions left to TCP: %llu late, %llu TLS, %llu whose reader had stopped\n",
+		       (unsigned long long)c.sockets,
+		       (unsigned long long)c.redirected,
+		       (unsigned long long)c.bytes,
+		       (unsigned long long)c.passed,
+		       (unsigned long long)c.late, (unsigned long long)c.tls,
+		       (unsigned long long)c.full);
 	fflush(stdout);
 	return err;
 }

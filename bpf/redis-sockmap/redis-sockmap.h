@@ -35,6 +35,7 @@ struct rs_counts {
 	__u64 passed; /* messages left to TCP */
 	__u64 late; /* directions left to TCP: the peer was not there yet */
 	__u64 tls; /* directions left to TCP: a TLS handshake */
+	__u64 full; /* directions left to TCP: the reader had stopped */
 };
 
 struct rs_control {

@@ -6,6 +6,7 @@ import random
 import socket
 import sys
 import threading
+import time
 
 PORT = int(sys.argv[1])
 ADDRESS = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
@@ -72,6 +73,12 @@ def both_ways(client: socket.socket, server: socket.socket, seed: int) -> None:
     same(data[1], got[1], "server to client")
 
 
+def pipelining() -> None:
+    """Three connections, one after the other."""
+    for seed in range(3):
+        both_ways(*pair(), seed)
+
+
 def large() -> None:
     """One value of 32 MiB in one call."""
     client, server = pair()
@@ -113,7 +120,12 @@ def stream() -> None:
     """Both ways, a line a round, until standard input ends. For what happens to live connections."""
     client, server = pair()
     stop = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+
+    def until_the_end() -> None:
+        sys.stdin.read()
+        stop.set()
+
+    threading.Thread(target=until_the_end, daemon=True).start()
     rounds = 0
     print("started", flush=True)
     while not stop.is_set():
@@ -138,12 +150,40 @@ def unread() -> None:
     same(text, receive(server, len(text)), "after the wait")
 
 
+def stopped() -> None:
+    """A long reply (so many MiB) to a reader that has stopped: the sender has to wait, and all arrives in the end."""
+    size = int(sys.argv[4] if len(sys.argv) > 4 else "1024") << 20
+    client, server = pair()
+    block = random.Random(4).randbytes(1 << 20)
+    sent = [0]
+
+    def reply() -> None:
+        server.settimeout(None)
+        while sent[0] < size:
+            server.sendall(block)
+            sent[0] += len(block)
+
+    sender = threading.Thread(target=reply)
+    sender.start()
+    before = -1
+    while before != sent[0]:
+        before = sent[0]
+        time.sleep(5)
+        if sent[0] > 128 << 20:
+            raise AssertionError(f"{sent[0] >> 20} MiB are kept for a reader that has stopped")
+    print(f"{sent[0] >> 20} MiB before the sender waits", flush=True)
+    for index in range(size // len(block)):
+        same(block, receive(client, len(block)), f"MiB {index}")
+    sender.join()
+
+
 TESTS = {
-    "pipelining": lambda: [both_ways(*pair(), seed) for seed in range(3)],
+    "pipelining": pipelining,
     "large": large,
     "half-close": half_close,
     "tls": tls,
     "stream": stream,
     "unread": unread,
+    "stopped": stopped,
 }
 TESTS[sys.argv[3]]()

@@ -1,9 +1,8 @@
-/** `./lab class`: a lab on AWS for each student of a list. */
+/** `./lab class`: a lab on AWS for each student on a list. */
 import { Command } from "commander";
 import type { ClassOptions } from "../classActions.ts";
 
 export const classCommand = new Command("class")
-  .description("a lab on AWS for each student of a list")
   .requiredOption("--students <file>", "CSV with a header: id, and optionally name and email")
   .option("--up", "make the labs, or bring them up to date")
   .option("--down", "take the labs down")

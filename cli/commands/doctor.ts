@@ -3,7 +3,6 @@ import { Command } from "commander";
 import { diagnose } from "../diagnosis.ts";
 
 export const doctor = new Command("doctor")
-  .description("check this machine, and say what to do where something is missing")
   .addHelpText(
     "after",
     `

@@ -1,11 +1,21 @@
-/** `./lab down`: `pulumi destroy`, then a look at what is left, whatever became of the first. */
+/**
+ * `./lab down`: `pulumi destroy`, then the end of all that is still there on this computer, then a look at what is left. Each
+ * of the three does its part whatever became of the one before: a lost record, passphrase or folder keeps nothing alive.
+ */
 import { existsSync, readdirSync } from "node:fs";
 import { Command } from "commander";
-import { removeRoot } from "../../stacks/local/debian.ts";
-import { cacheFolder, stacksFolder } from "../../stacks/local/paths.ts";
+import { orphans, ownProcesses } from "../../stacks/local/processes.ts";
+import { ownerOf } from "../../stacks/local/owner.ts";
+import { stackFolder, stacksFolder } from "../../stacks/local/paths.ts";
 import { removeStack } from "../../stacks/local/removeStack.ts";
 import { sweep, type Leftover } from "../../stacks/local/sweep.ts";
+import { cacheFolder, inLab } from "../../workshop/checkout.ts";
+import { thisComputer } from "../../workshop/computer.ts";
+import { removeRoot } from "../../workshop/debian/debian.ts";
+import { decide, environment, PassphraseLost, situation } from "../environment.ts";
+import { Problem } from "../problem.ts";
 import { Pulumi, say } from "../pulumi.ts";
+import { hasMoreThanLocal, localPart, recordedStacks, setAside, type LocalPart } from "../record.ts";
 
 interface Options {
   readonly stack: string;
@@ -13,14 +23,14 @@ interface Options {
 }
 
 export const down = new Command("down")
-  .description("take the cluster down, and show that nothing is left")
   .option("-s, --stack <name>", "the stack", "local")
   .option("--purge", "also remove the stack's record, and the cache of images if nothing else uses it", false)
   .addHelpText(
     "after",
     `
 Ends with the number of things that are left of the stack on this machine: processes, sockets, disks, files, mounts.
-When it is not zero, they are named and the exit status is not zero either.
+When it is not zero, they are named and the exit status is not zero either. It works without Pulumi's record too, when
+that, its passphrase or all of .lab is lost.
 
 Examples:
   ./lab down
@@ -28,19 +38,22 @@ Examples:
   ./lab down --purge          the next up bakes the image anew`,
   )
   .action(async ({ stack, purge }: Options) => {
-    const pulumi = await Pulumi.forStack(stack);
-    const name = pulumi.localName;
-    let status = 0;
-    if (await pulumi.exists()) {
-      await pulumi.recover();
-      status = await pulumi.run("destroy", "--yes", "--skip-preview");
-      if (status !== 0) say(`pulumi destroy ended with status ${status}; see above`);
-    } else {
-      say(`Pulumi knows no stack "${stack}"; removing what this machine has of it`);
-      await removeStack(name);
+    const { pulumi, readable } = await open(stack);
+    const names = await namesHere(pulumi);
+    let status = readable ? await destroy(pulumi, names) : await withoutRecord(pulumi, names);
+    if (pulumi.wasInterrupted()) {
+      say(
+        `interrupted: what is left of stack ${stack} was not looked at; ./lab down --stack ${stack} goes on`,
+      );
+      process.exitCode = status === 0 ? 1 : status;
+      return;
     }
-    const leftovers = await sweep(name);
-    process.stdout.write(report(name, leftovers));
+    const leftovers = (await Promise.all(names.map(sweep))).flat();
+    process.stdout.write(report(pulumi.localName, leftovers));
+    for (const { pid, what } of orphans())
+      say(
+        `not counted: process ${pid} is of a lab whose folder no longer exists; if it was yours: kill ${pid}  (${what.slice(0, 80)})`,
+      );
     if (status === 0 && leftovers.length > 0) status = 1;
     if (purge && status === 0) {
       if (await pulumi.exists()) status = await pulumi.run("stack", "rm", "--yes");
@@ -48,6 +61,110 @@ Examples:
     }
     process.exitCode = status;
   });
+
+/** The stack's Pulumi, and whether its record can be read with the passphrase that there is. */
+async function open(stack: string): Promise<{ pulumi: Pulumi; readable: boolean }> {
+  try {
+    return { pulumi: new Pulumi(await environment(), stack), readable: true };
+  } catch (error) {
+    if (!(error instanceof PassphraseLost)) throw error;
+    say(error.message.split(". ")[0] ?? "");
+    return { pulumi: new Pulumi(decide(await situation()), stack), readable: false };
+  }
+}
+
+/** What the stack is called here: its name, and the one that it had when it was last brought up. */
+async function namesHere(pulumi: Pulumi): Promise<string[]> {
+  const part = await pulumi.localPart();
+  requireThisComputer(pulumi, part);
+  const earlier =
+    part && part.stack !== pulumi.localName && ownerOf(part.stack) === part.owner ? [part.stack] : [];
+  return [pulumi.localName, ...earlier];
+}
+
+/** What a stack has on another computer cannot be ended, nor looked at, from here. */
+function requireThisComputer({ stack, localName }: Pulumi, part: LocalPart | undefined): void {
+  if (part?.computer === undefined || part.computer === thisComputer().computer) return;
+  if (existsSync(stackFolder(localName))) return;
+  throw new Problem(
+    `the machines of stack "${stack}" are on the computer ${part.host ?? part.computer}, and this one has none of them: ` +
+      `run ./lab down --stack ${stack} there. If that computer no longer exists: pulumi state delete --all --stack ${stack}`,
+  );
+}
+
+/** Destroys what the record says, then ends what is here besides. @returns an exit status */
+async function destroy(pulumi: Pulumi, names: readonly string[]): Promise<number> {
+  const record = await pulumi.record();
+  if (record.is === "absent") {
+    requireSomething(pulumi, names);
+    say(
+      `Pulumi knows no stack "${pulumi.stack}"; removing what this computer has of it. ` +
+        `What such a stack may have had on AWS was not looked at: ./lab sweep --aws does`,
+    );
+    await end(names);
+    return 0;
+  }
+  if (record.is === "broken") {
+    say(`Pulumi's record of stack ${pulumi.stack} cannot be read: ${record.file}`);
+    return await withoutRecord(pulumi, names);
+  }
+  await pulumi.recover();
+  const once = await pulumi.run("destroy", "--yes", "--skip-preview");
+  if (pulumi.wasInterrupted()) return once;
+  await end(names);
+  if (once === 0) return 0;
+  // With the machines gone, nothing can hold up the rest.
+  say(
+    `pulumi destroy ended with status ${once}; this computer's part is ended now, and the rest is tried once more`,
+  );
+  await pulumi.recover();
+  const again = await pulumi.run("destroy", "--yes", "--skip-preview");
+  if (again === 0 || pulumi.wasInterrupted()) return again;
+  if (hasMoreThanLocal(record.resources) || !localPart(record.resources)) {
+    say(`pulumi destroy ended with status ${again}; see above`);
+    return again;
+  }
+  return await withoutRecord(pulumi, names);
+}
+
+/** Ends this computer's part, and takes away the record that nobody can read: the next `up` makes another. */
+async function withoutRecord(pulumi: Pulumi, names: readonly string[]): Promise<number> {
+  await end(names);
+  const record = await pulumi.record();
+  if (record.is === "absent") {
+    requireSomething(pulumi, names);
+    return 0;
+  }
+  if (record.is === "whole" && hasMoreThanLocal(record.resources)) {
+    say(
+      `the record of stack ${pulumi.stack} names resources on AWS, and cannot be used to remove them: ./lab sweep --aws ` +
+        `finds them by their tags. The record stays: ${record.file}`,
+    );
+    return 1;
+  }
+  if (pulumi.recordFolder === undefined) {
+    say(
+      `the record of stack ${pulumi.stack} cannot be read, and is in a backend of your own: it stays there`,
+    );
+    return 1;
+  }
+  say(`the record of stack ${pulumi.stack} is set aside: ${setAside(record.file, inLab("lost"))}`);
+  return 0;
+}
+
+async function end(names: readonly string[]): Promise<void> {
+  for (const name of names) await removeStack(name);
+}
+
+/** That nothing is left may only be said of a stack that there was. */
+function requireSomething({ stack, recordFolder }: Pulumi, names: readonly string[]): void {
+  if (names.some((name) => existsSync(stackFolder(name)) || ownProcesses(name).length > 0)) return;
+  const known = recordFolder === undefined ? [] : recordedStacks(recordFolder);
+  throw new Problem(
+    `there is no stack "${stack}": Pulumi has no record of it, and this computer has nothing of it; ` +
+      (known.length > 0 ? `the stacks here: ${known.join(", ")}` : "there is no stack here at all"),
+  );
+}
 
 /**
  * Machines' disks are overlays of the cached images, so images that another stack or checkout may use are kept.

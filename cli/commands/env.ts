@@ -3,7 +3,6 @@ import { Command } from "commander";
 import { environment, shellLines } from "../environment.ts";
 
 export const env = new Command("env")
-  .description("print the environment that pulumi needs, for eval in bash or zsh")
   .addHelpText(
     "after",
     `

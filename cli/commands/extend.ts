@@ -1,4 +1,4 @@
-/** `./lab extend TIME`: a lab on AWS lives longer. One setting changes, and an `up` brings it to tags and timers. */
+/** `./lab extend TIME`: extends the life of a lab on AWS. It changes one setting; an `up` then updates tags and timers. */
 import { Command } from "commander";
 import { durationSeconds } from "../../stacks/aws/settings.ts";
 import { awsFactsOf } from "../awsStack.ts";
@@ -6,8 +6,7 @@ import { Problem } from "../problem.ts";
 import { Pulumi } from "../pulumi.ts";
 
 export const extend = new Command("extend")
-  .description("let a lab on AWS live longer")
-  .argument("<time>", "from now on, as 90m, 4h or 2d")
+  .argument("<time>", "how long from now: 90m, 4h or 2d")
   .option("-s, --stack <name>", "the stack", "aws")
   .addHelpText(
     "after",
@@ -61,8 +60,10 @@ export function extension(args: { created: string; expires: string; time: string
   const minutes = Math.ceil((now.getTime() + seconds * 1000 - begin) / 60_000);
   const end = new Date(begin + minutes * 60_000);
   if (end.getTime() <= Date.parse(expires))
-    throw new Problem(`this lab lives until ${expires} already, which is later than ${time} from now`);
+    throw new Problem(`this lab already lives until ${expires}, which is later than ${time} from now`);
   if (minutes > longestMinutes)
-    throw new Problem(`that would be ${Math.ceil(minutes / 1440)} days after this lab began; 14 is the most`);
+    throw new Problem(
+      `that would be ${Math.ceil(minutes / 1440)} days after this lab began; the limit is 14`,
+    );
   return { expiresAfter: `${minutes}m`, expires: end.toISOString() };
 }

@@ -2,14 +2,14 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { analyse } from "../../benchmarks/analyse.ts";
 import { UnreadableRun } from "../../benchmarks/raw.ts";
 import { renderReport } from "../../benchmarks/report/report.ts";
-import { resultsFolder, runFolder, summaryText, write, writeResults } from "../../benchmarks/results.ts";
+import { analyseFolder, resultsFolder, runFolder, write, writeResults } from "../../benchmarks/results.ts";
+import { verdictTable } from "../../benchmarks/verdictTable.ts";
 import { Problem } from "../problem.ts";
+import { hasColours } from "../verdicts.ts";
 
 export const report = new Command("report")
-  .description("rebuild the report of a benchmark run, or compare runs")
   .argument("<run...>", "id of a run in results/, or a folder with its raw/")
   .addHelpText(
     "after",
@@ -26,12 +26,12 @@ Examples:
       const folders = names.map(runFolder);
       for (const folder of folders) {
         const run = writeResults(folder);
-        process.stdout.write(`${run.runId}\n${summaryText(run)}\nreport: ${join(folder, "report.html")}\n`);
+        process.stdout.write(`${verdictTable(run, folder, hasColours(process.stdout))}\n`);
       }
       if (folders.length < 2) return;
       mkdirSync(resultsFolder, { recursive: true });
       const file = join(resultsFolder, "comparison.html");
-      write(file, renderReport(folders.map((folder) => analyse(join(folder, "raw")))));
+      write(file, renderReport(folders.map(analyseFolder)));
       process.stdout.write(`comparison: ${file}\n`);
     } catch (error) {
       if (error instanceof UnreadableRun) throw new Problem(error.message);

@@ -4,9 +4,6 @@ import type { Purpose } from "../setup/debian.ts";
 import { setUp } from "../setup/steps.ts";
 
 export const setup = new Command("setup")
-  .description(
-    "install what the lab needs: Debian packages by apt, everything else into .lab of this checkout",
-  )
   .addOption(
     new Option("--for <purpose>", "for `up`, or also for `test`").choices(["lab", "test"]).default("lab"),
   )

@@ -1,14 +1,14 @@
 /** `./lab ssh NODE`: a shell on a node, or one command. */
 import { spawnSync } from "node:child_process";
 import { Command } from "commander";
+import { mendSshConfig } from "../../stacks/local/vm.ts";
 import { quote } from "../../provisioning/shell.ts";
-import { root } from "../checkout.ts";
+import { checkout } from "../../workshop/checkout.ts";
 import { apply } from "../environment.ts";
-import { nodeNamed, nodesOf } from "../nodes.ts";
+import { areLocal, nodeNamed, nodesOf } from "../nodes.ts";
 import { Pulumi } from "../pulumi.ts";
 
 export const ssh = new Command("ssh")
-  .description("log in to a node, or run one command there")
   .argument("<node>", "name of the node")
   .argument("[command...]", "a command and its arguments, after --")
   .option("-s, --stack <name>", "the stack", "local")
@@ -24,9 +24,11 @@ Examples:
   )
   .action(async (name: string, words: string[], options: { stack: string }) => {
     const pulumi = await Pulumi.forStack(options.stack);
-    const node = nodeNamed(nodesOf(options.stack, await pulumi.outputs()), name);
+    const outputs = await pulumi.outputs();
+    const node = nodeNamed(nodesOf(options.stack, outputs), name);
+    if (areLocal(outputs)) await mendSshConfig(pulumi.localName, name);
     const result = spawnSync("bash", ["-c", commandLine(node.ssh, words)], {
-      cwd: root,
+      cwd: checkout,
       env: apply(pulumi.environment),
       stdio: "inherit",
     });

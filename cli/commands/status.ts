@@ -1,48 +1,146 @@
-/** `./lab status`: the nodes as they are now, and the health that the last `up` found. */
+/** `./lab status`: the current state of the lab, as its machines report it. */
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
-import { isRunning, vmState } from "../../stacks/local/vm.ts";
-import { areLocal, nodesOf } from "../nodes.ts";
+import { stackFolder } from "../../stacks/local/paths.ts";
+import { mendSshConfig, runningVm, vmState } from "../../stacks/local/vm.ts";
+import { checkout } from "../../workshop/checkout.ts";
+import { awsFactsOf, awsSettingsOf, ec2States, useProfile } from "../awsStack.ts";
+import { apply } from "../environment.ts";
+import { areLocal } from "../nodes.ts";
 import { Pulumi } from "../pulumi.ts";
+import { expectedOf, questionsFor } from "../status/expected.ts";
+import { labStatus, runs, type Expected, type LabStatus } from "../status/labStatus.ts";
+import { statusLines } from "../status/lines.ts";
+import { askNode, type Asked } from "../status/nodeReport.ts";
+
+interface Options {
+  readonly watch: boolean;
+  readonly json: boolean;
+}
 
 export const status = new Command("status")
-  .description("show the nodes as they are now, and the health that the last up found")
   .option("-s, --stack <name>", "the stack", "local")
+  .option("-w, --watch", "refresh on one screen until Ctrl-C", false)
+  .option("--json", "print JSON; with --watch, one line per refresh", false)
   .addHelpText(
     "after",
     `
-The exit status is 1 when a local machine does not run; ./lab up brings it back.
+Each node is asked by one ssh, all at the same time: its services, whether they answer, its extensions, a benchmark
+that runs, DisGraFS's lag. Asking takes a node's CPU for a moment, also from what is measured.
+
+The exit status is 0 when all is well, and 1 when something is wrong: the last lines say what, and what to do.
 
 Examples:
   ./lab status
+  ./lab status --watch
+  ./lab status --json | jq .problems
   ./lab status --stack aws`,
   )
-  .action(async (options: { stack: string }) => {
-    const pulumi = await Pulumi.forStack(options.stack);
-    const outputs = await pulumi.outputs();
-    const nodes = nodesOf(options.stack, outputs);
-    const states = nodes.map((node) => machineState(pulumi.localName, node.name, areLocal(outputs)));
-    const rows = nodes.map((node, i) => [node.name, states[i] ?? "", node.roles.join(","), node.kernel]);
-    process.stdout.write(table([["NODE", "STATE", "ROLES", "KERNEL"], ...rows]));
-    const health = Object.values((outputs?.health ?? {}) as Record<string, string>);
-    if (health.length > 0) process.stdout.write("\nat the last up:\n");
-    for (const line of health) process.stdout.write(`  ${line}\n`);
-    process.exitCode = states.some((state) => state.startsWith("not running")) ? 1 : 0;
+  .action(async ({ stack, ...options }: Options & { stack: string }) => {
+    process.exitCode = await showStatus(await Pulumi.forStack(stack), options);
   });
 
-/** What is known here of a machine: of those elsewhere only that the stack has them. */
-export function machineState(stack: string, name: string, local: boolean): string {
-  if (!local) return "elsewhere";
-  const state = vmState(stack, name);
-  if (state === undefined) return "not running, its files are gone";
-  if (!isRunning(state)) return "not running";
-  return `running, pid ${state.process.pid}, ssh on 127.0.0.1:${state.port}`;
+/** Seconds between two looks of --watch. */
+const pause = 5;
+
+/** Shows the status once or again and again; gives the exit status: 0 when all is well. */
+export async function showStatus(
+  pulumi: Pulumi,
+  { watch, json }: Options = { watch: false, json: false },
+): Promise<number> {
+  const screen = watch && !json && process.stdout.isTTY;
+  const text = (found: LabStatus): string =>
+    json ? `${JSON.stringify(found, null, watch ? undefined : 2)}\n` : statusLines(found);
+  let found = await look(pulumi);
+  if (!watch) {
+    process.stdout.write(text(found));
+    return found.ok ? 0 : 1;
+  }
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+  // The other screen of a terminal: what was there before is there again afterwards.
+  if (screen) process.stdout.write("\x1b[?1049h\x1b[?25l");
+  try {
+    for (;;) {
+      const time = new Date(found.at).toLocaleTimeString();
+      const head = `${found.stack} at ${time}, again every ${pause} s; Ctrl-C ends\n\n`;
+      process.stdout.write(
+        screen ? onScreen(head + text(found)) : json ? text(found) : `${found.at}\n${text(found)}\n`,
+      );
+      await sleep(pause * 1000, undefined, { signal: stop.signal }).catch(() => undefined);
+      if (stop.signal.aborted) break;
+      found = await look(pulumi);
+    }
+  } finally {
+    if (screen) process.stdout.write("\x1b[?25h\x1b[?1049l");
+  }
+  return found.ok ? 0 : 1;
 }
 
-/** Columns as wide as their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))
-    .map((text) => `${text.trimEnd()}\n`)
-    .join("");
+/** What fits on the terminal, written over what was there, so that nothing flickers. */
+export function onScreen(
+  text: string,
+  { columns = 80, rows = 24 }: { columns?: number; rows?: number } = process.stdout,
+): string {
+  const lines = text.trimEnd().split("\n");
+  const shown =
+    lines.length > rows - 1 ? [...lines.slice(0, rows - 2), "... and more: a higher window shows it"] : lines;
+  return `\x1b[H${shown.map((line) => `${line.slice(0, columns)}\x1b[K\n`).join("")}\x1b[J`;
+}
+
+async function look(pulumi: Pulumi): Promise<LabStatus> {
+  const outputs = (await pulumi.outputs()) ?? {};
+  const expected = expectedOf(pulumi.stack, outputs);
+  const { machines, spent } = areLocal(outputs)
+    ? { machines: await statesHere(pulumi, expected), spent: {} }
+    : await statesOnAws(pulumi, expected, outputs);
+  const env = apply(pulumi.environment);
+  const asked = await Promise.all(
+    expected.nodes.map(async (node, index): Promise<Asked> => {
+      if (!runs(machines[index] ?? "")) return { failure: "its machine does not run" };
+      return await askNode(node.ssh, questionsFor(node, expected, outputs), { cwd: checkout, env });
+    }),
+  );
+  return labStatus({ expected: { ...expected, ...spent }, machines, asked, now: new Date() });
+}
+
+/** By EC2's word, with what the lab has cost. */
+async function statesOnAws(
+  pulumi: Pulumi,
+  { nodes }: Expected,
+  outputs: Record<string, unknown>,
+): Promise<{ machines: string[]; spent: Pick<Expected, "cost"> }> {
+  const facts = awsFactsOf(pulumi.stack, outputs);
+  useProfile(await awsSettingsOf(pulumi));
+  const names = nodes.map(({ name }) => name);
+  const { usage } = await import("../../stacks/aws/cost/cost.ts");
+  const { usd } = usage(facts.costEstimate.perHour, new Date(facts.created), new Date());
+  return { machines: await ec2States(pulumi.localName, names, facts), spent: { cost: usd } };
+}
+
+async function statesHere(pulumi: Pulumi, { nodes }: Expected): Promise<string[]> {
+  const here = await nameHere(pulumi);
+  return await Promise.all(
+    nodes.map(async ({ name }) => {
+      const state = machineState(here, name);
+      // The checkout may have been moved since.
+      if (runs(state)) await mendSshConfig(here, name);
+      return state;
+    }),
+  );
+}
+
+/** What the stack's folder is called: until the next `up`, a stack that was renamed has the one of its old name. */
+async function nameHere(pulumi: Pulumi): Promise<string> {
+  if (existsSync(stackFolder(pulumi.localName))) return pulumi.localName;
+  return (await pulumi.localPart())?.stack ?? pulumi.localName;
+}
+
+/** What is known of a machine of this computer. */
+export function machineState(stack: string, name: string): string {
+  if (vmState(stack, name) === undefined) return "not running, its files are gone";
+  const state = runningVm(stack, name);
+  if (!state) return "not running";
+  return `running, pid ${state.process.pid}, ssh on 127.0.0.1:${state.port}`;
 }

@@ -1,14 +1,14 @@
 /** `./lab test`: set-up, then every test. */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { Command } from "commander";
-import { inLab } from "../checkout.ts";
+import { inCheckout, inLab } from "../../workshop/checkout.ts";
 import { apply, environment } from "../environment.ts";
 import { Problem } from "../problem.ts";
 import { say } from "../pulumi.ts";
 import { setUp } from "../setup/steps.ts";
-import { removeLeftMachines } from "../test/leftMachines.ts";
-import { runSuites } from "../test/run.ts";
-import { suites, type Suite } from "../test/suites.ts";
+import { removeLeftMachines } from "../suites/leftMachines.ts";
+import { runSuites } from "../suites/run.ts";
+import { suites, type Suite } from "../suites/suites.ts";
 
 interface Options {
   readonly only?: string;
@@ -21,10 +21,9 @@ interface Options {
 const ciMinutes = 85;
 
 export const test = new Command("test")
-  .description("set this machine up, then run every test")
-  .option("--only <suites>", "only these, with commas between them")
+  .option("--only <names>", "only these suites or test files, with commas between them")
   .option("--kernels <list>", 'kernels for vm tests: "all", or names with commas between them')
-  .option("--again", "run a test file that failed once more, and tell what was flaky (CI does)", false)
+  .option("--again", "run a test file that failed once more, and report what was flaky (CI does)", false)
   .option("--list", "print the suites, and run nothing", false)
   .addHelpText(
     "after",
@@ -34,6 +33,7 @@ Output of a suite goes to .lab/test/SUITE.log; the end of it is shown when it fa
 Examples:
   ./lab test
   ./lab test --only unit,sshd
+  ./lab test --only stacks/local/vm.vm.test.ts
   ./lab test --only vm --kernels all`,
   )
   .action(async (options: Options) => {
@@ -57,17 +57,34 @@ Examples:
     process.exitCode = good ? 0 : 1;
   });
 
-/** The suites with some names, in the table's order; when none are given, all but those that run by name only. */
+/**
+ * The suites with some names, in the table's order; of a suite whose test files are named, only those files. When nothing
+ * is named, all but those that run by name only.
+ */
 export function choose(all: readonly Suite[], only: string | undefined): readonly Suite[] {
   if (only === undefined) return all.filter(({ onlyByName }) => onlyByName === undefined);
-  const names = only.split(",").map((name) => name.trim());
+  const words = only.split(",").map((word) => word.trim());
+  const files = words.filter((word) => word.endsWith(".test.ts"));
+  const missing = files.find((file) => !existsSync(inCheckout(file)));
+  if (missing !== undefined) throw new Problem(`there is no file ${missing} in the checkout`);
+  const names = words.map((word) => (files.includes(word) ? suiteOf(word) : word));
   const unknown = names.find((name) => !all.some((suite) => suite.name === name));
   if (unknown !== undefined) {
     throw new Problem(
       `there is no suite "${unknown}"; the suites: ${all.map((suite) => suite.name).join(", ")}`,
     );
   }
-  return all.filter((suite) => names.includes(suite.name));
+  return all
+    .filter(({ name }) => names.includes(name))
+    .map((suite) => ({
+      ...suite,
+      command: [...suite.command, ...files.filter((file) => suiteOf(file) === suite.name)],
+    }));
+}
+
+/** `x.vm.test.ts` is a file of the suite vm, `x.test.ts` one of the suite unit. */
+function suiteOf(file: string): string {
+  return /\.(\w+)\.test\.ts$/.exec(file)?.[1] ?? "unit";
 }
 
 /** Before, for a run that was killed; after, for one that was interrupted. */
@@ -80,7 +97,7 @@ async function removeLeft(): Promise<void> {
 async function testEnvironment(): Promise<NodeJS.ProcessEnv> {
   const others = Object.entries(process.env).filter(([name]) => !name.startsWith("PULUMI_"));
   const state = inLab("test", "state");
-  mkdirSync(state, { recursive: true });
+  mkdirSync(state, { recursive: true, mode: 0o700 });
   const env: NodeJS.ProcessEnv = {
     ...Object.fromEntries(others),
     PULUMI_BACKEND_URL: `file://${state}`,

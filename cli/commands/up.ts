@@ -1,18 +1,21 @@
 /** `./lab up`: set-up, then `pulumi up` of a stack, from whatever state an earlier run left. */
 import { Command } from "commander";
-import { Pulumi } from "../pulumi.ts";
+import { keepSettings } from "../keepSettings.ts";
+import { Pulumi, say } from "../pulumi.ts";
 import { setUp } from "../setup/steps.ts";
+import { upWithVerdicts } from "../verdicts.ts";
 
 interface Options {
   readonly stack: string;
   readonly config: string[];
+  readonly unset: string[];
   readonly preview: boolean;
 }
 
 export const up = new Command("up")
-  .description("set this machine up, then make or update the cluster")
   .option("-s, --stack <name>", "the stack", "local")
   .option("-c, --config <key=value>", "a setting, kept for this stack; may be repeated", collect, [])
+  .option("--unset <key>", "forget a setting of this stack; may be repeated", collect, [])
   .option("--preview", "show what would change, and ask", false)
   .addHelpText(
     "after",
@@ -31,11 +34,14 @@ Examples:
     const pulumi = await Pulumi.forStack(options.stack);
     await pulumi.select();
     await pulumi.recover();
-    const settings = options.config.flatMap((setting) => ["--config", setting]);
-    // So that a dot goes into an object: juicefs.attrCacheSeconds=5.
-    if (settings.length > 0) settings.push("--config-path");
+    await keepSettings(pulumi, { set: options.config, unset: options.unset });
+    if (options.preview && !process.stdin.isTTY) {
+      say("nobody can be asked without a terminal: this only shows what would change");
+      process.exitCode = await pulumi.run("preview");
+      return;
+    }
     const mode = options.preview ? [] : ["--yes", "--skip-preview"];
-    process.exitCode = await pulumi.run("up", ...mode, ...settings);
+    process.exitCode = await upWithVerdicts(pulumi, ...mode);
   });
 
 function collect(value: string, earlier: string[]): string[] {

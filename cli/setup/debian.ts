@@ -30,7 +30,6 @@ export const debianPackages = {
   "qemu-system-x86": { why: "runs the machines", purpose: "lab" },
   "qemu-utils": { why: "qemu-img makes overlay disks", purpose: "lab" },
   uidmap: { why: "mmdebstrap without root", purpose: "lab" },
-  "vde-switch": { why: "the private network between machines, without root", purpose: "lab" },
   "xz-utils": { why: "unpacks the kernel's packages", purpose: "lab" },
   zstd: { why: "packs what the image builder makes", purpose: "lab" },
   chromium: { why: "opens reports in browser tests", purpose: "test", absentOn: ["ubuntu"] },
@@ -44,6 +43,7 @@ export const debianPackages = {
   gcc: { why: "compiles what spin makes of the model", purpose: "test" },
   "libc6-dev": { why: "the same", purpose: "test" },
   socat: { why: "the metadata service and S3 of an emulated EC2 machine (tests/aws/ec2)", purpose: "test" },
+  gnupg: { why: "signs an apt repository of a test's own", purpose: "test" },
   shellcheck: { why: "lint of bash scripts", purpose: "test" },
 } as const satisfies Record<string, DebianPackage>;
 
@@ -90,7 +90,7 @@ export async function missingPackages(names: readonly string[]): Promise<string[
   if (failed && code === "ENOENT") {
     throw new Problem(
       `this machine (${distribution().title}) has no dpkg; the lab's set-up knows ${supported.join(", ")}. ` +
-        `Install by hand what these packages hold, or use one of those: ${names.join(" ")}`,
+        `Install what these packages contain by hand, or use one of these systems: ${names.join(" ")}`,
     );
   }
   const installed = stdout.split("\n").filter((line) => line.endsWith(" installed"));

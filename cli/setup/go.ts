@@ -4,8 +4,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
-import { inCheckout, inLab } from "../checkout.ts";
+import { inCheckout, inLab } from "../../workshop/checkout.ts";
 import { Problem } from "../problem.ts";
+import { atLeast } from "../../workshop/version.ts";
 import { pythonVenv } from "./python.ts";
 
 export interface GoProgram {
@@ -101,16 +102,6 @@ async function goVersion(go: string): Promise<string> {
 /** The `go` line of a go.mod. */
 export function requiredGo(goMod: string): string {
   return /^go (\S+)$/m.exec(goMod)?.[1] ?? "0";
-}
-
-/** Compares dotted numbers: `1.26.10` is at least `1.26.6`. */
-export function atLeast(version: string, minimum: string): boolean {
-  const [a, b] = [version, minimum].map((text) => text.split(".").map(Number));
-  for (let i = 0; i < Math.max(a?.length ?? 0, b?.length ?? 0); i++) {
-    const difference = (a?.[i] ?? 0) - (b?.[i] ?? 0);
-    if (difference !== 0) return difference > 0;
-  }
-  return true;
 }
 
 function stampFile(program: GoProgram): string {

@@ -17,8 +17,9 @@ import { delimiter, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
-import { inLab } from "../checkout.ts";
-import { atLeast, build, isBuilt, type GoProgram } from "./go.ts";
+import { inLab } from "../../workshop/checkout.ts";
+import { atLeast } from "../../workshop/version.ts";
+import { build, isBuilt, type GoProgram } from "./go.ts";
 import type { Step } from "./runner.ts";
 
 /**

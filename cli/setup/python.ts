@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { inCheckout, inLab } from "../checkout.ts";
+import { inCheckout, inLab } from "../../workshop/checkout.ts";
 import { Problem } from "../problem.ts";
 import type { Step } from "./runner.ts";
 

@@ -1,7 +1,7 @@
 /** All of set-up: the steps in order, one process at a time. */
 import { mkdirSync } from "node:fs";
-import { withLock } from "../../stacks/local/lock.ts";
-import { inLab } from "../checkout.ts";
+import { withLock } from "../../workshop/lock.ts";
+import { inLab } from "../../workshop/checkout.ts";
 import { debianStep, type Purpose } from "./debian.ts";
 import { pulumiSteps } from "./pulumi.ts";
 import { devToolsStep } from "./python.ts";

@@ -1,5 +1,6 @@
 /** command:remote:CopyFile: copies one file to a machine. Deprecated by the schema; any change makes a new resource. */
 import { copyTo } from "./copyToRemote.ts";
+import { remotePathFaults } from "./files/remotePath.ts";
 import { comparableConnection } from "./remoteCommand.ts";
 import type { ResourceType } from "./resources.ts";
 import { faultsOf, textOf, withSecretConnection, type Shape } from "./shapes.ts";
@@ -16,7 +17,10 @@ export function copyFile(pool: Pool): ResourceType {
   return {
     check: (given) => ({
       inputs: withSecretConnection(given),
-      faults: faultsOf(given, inputs, ["connection", "localPath", "remotePath"]),
+      faults: [
+        ...faultsOf(given, inputs, ["connection", "localPath", "remotePath"]),
+        ...remotePathFaults(given),
+      ],
     }),
     comparable: comparableConnection,
     replaces: () => true,

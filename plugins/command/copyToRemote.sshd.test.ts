@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { spawn } from "node:child_process";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { jest } from "@jest/globals";
 import { startSshd, type SshServer } from "../../tests/support/sshd.ts";
@@ -154,6 +154,37 @@ describe("where a source lands", () => {
     expect(await failure(copy(archive({ path: `${from}/` }), to))).toMatch(
       /leads back to a folder that it is in/,
     );
+  });
+});
+
+describe("the remote path", () => {
+  // The test's user is asked for its home folder, and a folder of this test's own is made there.
+  const name = `.copy-test-${process.pid}`;
+  const home = join(userInfo().homedir, name);
+  afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+  test("a leading ~/ is the login user's home folder, and one with a slash at its end is a folder", async () => {
+    writeFileSync(join(from, "x"), "x");
+    await copy(asset({ path: join(from, "x") }), `~/${name}/new/`);
+    expect(readFileSync(join(home, "new/x"), "utf8")).toBe("x");
+    expect(await copy(asset({ path: join(from, "x") }), `~/${name}/new/x`)).toBe("0 files sent, 1 unchanged");
+    expect(await failure(copy(asset({ text: "x" }), join(to, "new/")))).toMatch(
+      /means a folder: a text needs/,
+    );
+  });
+
+  test("what only a shell would expand is refused at preview, and so is none", async () => {
+    const reasons = async (remotePath: string): Promise<string> =>
+      (await copyToRemote(pool).check(inputs(asset({ text: "x" }), remotePath))).faults
+        .map(({ reason }) => reason)
+        .join();
+    expect(await reasons("$HOME/x")).toMatch(
+      /^remotePath has \$HOME in it, and no shell expands that: write ~\//,
+    );
+    expect(await reasons("/a/${B}/x")).toMatch(/^remotePath has \$\{B\} in it/);
+    expect(await reasons("~ada/x")).toMatch(/^remotePath begins with ~ada: only ~\/ is expanded/);
+    expect(await reasons("")).toMatch(/^remotePath is empty/);
+    expect(await reasons("~/cost-$")).toBe("");
   });
 });
 

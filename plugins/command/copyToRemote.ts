@@ -1,5 +1,6 @@
 /** command:remote:CopyToRemote: copies a file, a text or a folder to a machine. */
 import { message } from "./errors.ts";
+import { expanded, remotePathFaults } from "./files/remotePath.ts";
 import { readSource, sourceHash } from "./files/source.ts";
 import { upload } from "./files/upload.ts";
 import type { Operation } from "./operation.ts";
@@ -42,7 +43,10 @@ export function copyToRemote(pool: Pool): ResourceType {
   };
   return {
     check: async (given) => {
-      const faults = faultsOf(given, inputs, ["connection", "remotePath", "source"]);
+      const faults = [
+        ...faultsOf(given, inputs, ["connection", "remotePath", "source"]),
+        ...remotePathFaults(given),
+      ];
       const checked = await checkSource(withSecretConnection(given));
       return { inputs: checked.inputs, faults: [...faults, ...checked.faults] };
     },
@@ -66,7 +70,7 @@ export async function copyTo(
 ): Promise<void> {
   const files = await readSource(source);
   const connection = readConnection(plain(given["connection"] ?? null));
-  const remotePath = textOf(given, "remotePath") ?? "";
+  const remotePath = expanded(textOf(given, "remotePath") ?? "");
   const { sent, unchanged } = await pool.use(connection, { signal, log }, (session) =>
     upload(session, files, remotePath, { mode }, signal),
   );

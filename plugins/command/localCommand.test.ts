@@ -7,11 +7,15 @@ import { localCommand } from "./localCommand.ts";
 import { Operations } from "./operation.ts";
 import { failure, operate, properties } from "./testing/operations.ts";
 import { processesWith, until } from "./testing/processes.ts";
+import type { Properties } from "./wire.ts";
 
 // This machine may be busy.
 jest.setTimeout(60_000);
 
-const create = (given: object, options?: Parameters<typeof operate>[1]): ReturnType<typeof operate> =>
+const create = (
+  given: object,
+  options?: Parameters<typeof operate>[1],
+): ReturnType<typeof operate<Properties>> =>
   operate((operation) => localCommand.create(properties({ logging: "none", ...given }), operation), options);
 
 let folder: string;
@@ -50,12 +54,9 @@ describe("local.Command", () => {
   test("a daemon in a session of its own stays when the command is done, and holds nothing", async () => {
     const mark = `local-daemon-${process.pid}-${Date.now()}`;
     const daemon = `setsid bash -c 'exec -a ${mark} sleep 60' </dev/null >/dev/null 2>&1 & echo started`;
-    const { value, lines } = (await create({ create: daemon })) as {
-      value: { stdout: string };
-      lines: { warn: string[] };
-    };
+    const { value, lines } = await create({ create: daemon });
     try {
-      expect(value.stdout).toBe("started");
+      expect(value["stdout"]).toBe("started");
       expect(lines.warn).toEqual([]);
       await until("the daemon runs", () => processesWith(mark).length === 1);
     } finally {
@@ -79,6 +80,32 @@ describe("local.Command", () => {
     expect(await running).toBe("cancelled");
     expect(processesWith(mark)).toEqual([]);
     expect(existsSync(after)).toBe(false);
+  });
+
+  test("archivePaths follow links to files and folders", async () => {
+    const { value } = await create({
+      create: "mkdir -p real/in && echo a >real/in/a && ln -s real link && ln -s real/in/a file",
+      dir: folder,
+      assetPaths: ["**"],
+    });
+    expect(Object.keys((value as { assets: object }).assets)).toEqual(["file", "link/in/a", "real/in/a"]);
+  });
+
+  test("a pipe or a circle of links that archivePaths pick is named, and one that they do not pick does no harm", async () => {
+    const make = "mkdir -p d && echo a >d/a && mkfifo -m 600 pipe; ln -sfn .. d/up; ln -sfn nothing gone";
+    const picked = (archivePaths: string[]): Promise<string> =>
+      failure(create({ create: make, dir: folder, archivePaths }, { seconds: 60 }));
+    expect(await picked(["pipe"])).toMatch(
+      /the patterns pick \S+\/pipe, which is a named pipe; take it away with/,
+    );
+    expect(await picked(["d/**"])).toMatch(/pick \S+\/d\/up, which is a symbolic link back to a folder/);
+    expect(await picked(["g*"])).toMatch(/pick \S+\/gone, which is a symbolic link to nothing/);
+    const { value } = await create({
+      create: make,
+      dir: folder,
+      archivePaths: ["**", "!pipe", "!d/up", "!gone"],
+    });
+    expect(JSON.stringify(value["archive"])).toContain("d/a");
   });
 
   test("an unknown input, a wrong type and a wrong word are named with what is allowed", async () => {

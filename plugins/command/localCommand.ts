@@ -92,7 +92,7 @@ async function run(
   return {
     ...given,
     ...streams(output, redactor),
-    ...(assetPaths && { assets: await collectAssets(dir ?? ".", assetPaths) }),
-    ...(archivePaths && { archive: await collectArchive(dir ?? ".", archivePaths) }),
+    ...(assetPaths && { assets: await collectAssets(dir ?? ".", assetPaths, signal) }),
+    ...(archivePaths && { archive: await collectArchive(dir ?? ".", archivePaths, signal) }),
   };
 }

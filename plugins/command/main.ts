@@ -1,5 +1,6 @@
 /** Starts the provider: serves gRPC on a free loopback port, prints the port, and ends when the engine does. */
 import * as grpc from "@grpc/grpc-js";
+import { ownUserOnly } from "./peer.ts";
 import { Provider } from "./service.ts";
 
 /** Milliseconds for running operations to end when the engine is gone, or asks for the end. */
@@ -11,11 +12,17 @@ delete process.env["NODE_COMPILE_CACHE"];
 // The engine passes its address last; flags for logging and tracing may stand before it.
 const engine = process.argv.slice(2).findLast((argument) => /^[^-].*:\d+$/.test(argument));
 const provider = new Provider(engine);
-const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
+let ownPort = 0;
+const server = new grpc.Server({
+  "grpc.max_receive_message_length": -1,
+  "grpc.max_send_message_length": -1,
+  interceptors: [ownUserOnly(() => ownPort)],
+});
 provider.addTo(server);
 
 server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
+  ownPort = port;
   process.stdout.write(`${port}\n`);
 });
 

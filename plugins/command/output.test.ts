@@ -51,6 +51,39 @@ describe("Output", () => {
     );
   });
 
+  test("logs no secret that lies over the place where a long line is cut", () => {
+    const secret = "canary-value";
+    // A piece has 16 KiB of characters; each secret here has another part of it on either side of one of the first cuts.
+    for (const cut of [16 * 1024, 16 * 1024 + secret.length - 1, 2 * 16 * 1024]) {
+      for (let before = cut - secret.length - 1; before <= cut + 1; before++) {
+        for (const size of [1 << 20, 4096]) {
+          const { output, log } = collect("stdout", [secret]);
+          const bytes = Buffer.from(`${"x".repeat(before)}${secret}${"y".repeat(3 * 16 * 1024)}`);
+          for (let at = 0; at < bytes.length; at += size)
+            output.write("stdout", bytes.subarray(at, at + size));
+          output.end();
+          expect([before, log.join("")]).toEqual([
+            before,
+            `${"x".repeat(before)}[secret]${"y".repeat(3 * 16 * 1024)}`,
+          ]);
+        }
+      }
+    }
+  });
+
+  test.each([
+    ["stdout", ["out"]],
+    ["stderr", ["err"]],
+    ["stdoutAndStderr", ["out", "err"]],
+    ["none", []],
+  ] as const)("logs the streams that %s names, and no other", (logging, lines) => {
+    const { output, log } = collect(logging);
+    output.write("stdout", Buffer.from("out\n"));
+    output.write("stderr", Buffer.from("err\n"));
+    output.end();
+    expect(log).toEqual(lines);
+  });
+
   test("the tail has the last twenty lines of both streams, long ones cut, without secrets", () => {
     const { output } = collect("none", ["canary"]);
     for (let line = 1; line <= 30; line++)

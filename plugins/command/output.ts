@@ -58,7 +58,7 @@ export class Output {
   text(stream: Stream): string {
     if (this.#size[stream] > largestStream) {
       throw new StepError(
-        `it ended well but printed ${this.#size[stream]} bytes to ${stream}, and a state holds at most ` +
+        `it succeeded but printed ${this.#size[stream]} bytes to ${stream}; a state holds at most ` +
           `${largestStream}: let it write to a file`,
       );
     }

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { join } from "node:path";
 import { jest } from "@jest/globals";
 import { withStack, type RunResult, type Stack } from "../../tests/support/pulumi.ts";
-import { freePort } from "../../stacks/local/freePort.ts";
+import { freePort } from "../../workshop/freePort.ts";
 import { startSshd, type SshServer } from "../../tests/support/sshd.ts";
 import { processesWith, until } from "./testing/processes.ts";
 

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { jest } from "@jest/globals";
-import { freePort } from "../../stacks/local/freePort.ts";
+import { freePort } from "../../workshop/freePort.ts";
 import { startSshd, type SshServer } from "../../tests/support/sshd.ts";
 import { Operations } from "./operation.ts";
 import { remoteCommand } from "./remoteCommand.ts";
@@ -419,28 +419,6 @@ describe("credentials", () => {
     }
   });
 
-  test("a key that the server does not know is given up after a few tries, with a hint", async () => {
-    const other = await startSshd({ stopped: true });
-    const message = await failure(
-      create({ create: "true" }, { ...sshd.connection, privateKey: other.privateKey }),
-    );
-    expect(message).toMatch(/does not accept the private key for this user; check connection.user/);
-    await other.remove();
-  });
-
-  test("keys that are written after the server is up are waited for", async () => {
-    const own = await startSshd();
-    const keys = join(own.folder, "user_key.pub");
-    const text = readFileSync(keys, "utf8");
-    writeFileSync(keys, "");
-    setTimeout(() => writeFileSync(keys, text), 300);
-    try {
-      expect(await stdout({ create: "echo in" }, own.connection)).toBe("in");
-    } finally {
-      await own.remove();
-    }
-  });
-
   test("a private key that is none is told without a word of it", async () => {
     const message = await failure(
       create({ create: "true" }, { ...sshd.connection, privateKey: "canary-key" }),
@@ -498,6 +476,37 @@ describe("first contact", () => {
       expect(Date.now() - up).toBeLessThan(120_000);
     } finally {
       await own.remove();
+    }
+  });
+
+  test("of two that wait for one session, the one that is cancelled leaves it to the other", async () => {
+    let open = (): void => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    let connections = 0;
+    const port = await listen((socket) => {
+      connections++;
+      void opened.then(() => socket.pipe(connect(sshd.port, "127.0.0.1")).pipe(socket));
+    });
+    const connection = { ...sshd.connection, port: port.port };
+    const operations = new Operations();
+    const run = (operations?: Operations) =>
+      operate(
+        (operation) => remoteCommand(pool).create(inputs({ create: "echo in" }, connection), operation),
+        {
+          ...(operations ? { operations } : {}),
+        },
+      );
+    try {
+      const cancelled = failure(run(operations));
+      await until("the first is connected", () => connections === 1);
+      const kept = run();
+      await operations.cancel();
+      expect(await cancelled).toBe("cancelled");
+      open();
+      expect((await kept).value["stdout"]).toBe("in");
+      expect(connections).toBe(1);
+    } finally {
+      await port.close();
     }
   });
 

@@ -1,6 +1,6 @@
 /** What is in a bucket is encrypted at rest, by a setting that can be seen. */
 import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
-import { at, besideEachBucket, forType } from "../rule.ts";
+import { at, besideEachBucket, forType, olderName } from "../rule.ts";
 
 const type = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration";
 
@@ -8,16 +8,18 @@ export const bucketEncrypted: ResourceValidationPolicy & StackValidationPolicy =
   name: "bucket-encrypted",
   description: "Buckets are encrypted.",
   enforcementLevel: "mandatory",
-  validateResource: forType(type, (inputs) => {
-    const algorithm = at(
-      (inputs.rules as unknown[] | undefined)?.[0],
-      "applyServerSideEncryptionByDefault",
-      "sseAlgorithm",
-    );
-    return algorithm === "AES256" || algorithm === "aws:kms"
-      ? []
-      : ["encrypts nothing: set sseAlgorithm to AES256 or aws:kms"];
-  }),
+  validateResource: [type, olderName(type)].map((each) =>
+    forType(each, (inputs) => {
+      const algorithm = at(
+        (inputs.rules as unknown[] | undefined)?.[0],
+        "applyServerSideEncryptionByDefault",
+        "sseAlgorithm",
+      );
+      return algorithm === "AES256" || algorithm === "aws:kms"
+        ? []
+        : ["encrypts nothing: set sseAlgorithm to AES256 or aws:kms"];
+    }),
+  ),
   validateStack: besideEachBucket(
     type,
     "has no BucketServerSideEncryptionConfiguration: add one with AES256 or aws:kms",

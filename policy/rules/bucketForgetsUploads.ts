@@ -1,6 +1,6 @@
 /** Parts of uploads that were never finished are kept and paid for, and no list of objects shows them. */
 import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
-import { at, besideEachBucket, forType } from "../rule.ts";
+import { at, besideEachBucket, forType, olderName } from "../rule.ts";
 
 const type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration";
 
@@ -8,17 +8,19 @@ export const bucketForgetsUploads: ResourceValidationPolicy & StackValidationPol
   name: "bucket-forgets-uploads",
   description: "Buckets forget unfinished uploads.",
   enforcementLevel: "mandatory",
-  validateResource: forType(type, (inputs) => {
-    const rules = (inputs.rules ?? []) as unknown[];
-    const aborts = rules.some(
-      (rule) =>
-        at(rule, "status") === "Enabled" &&
-        Number(at(rule, "abortIncompleteMultipartUpload", "daysAfterInitiation")) <= 7,
-    );
-    return aborts
-      ? []
-      : ["keeps unfinished uploads: add a rule with abortIncompleteMultipartUpload of 7 days or less"];
-  }),
+  validateResource: [type, olderName(type)].map((each) =>
+    forType(each, (inputs) => {
+      const rules = (inputs.rules ?? []) as unknown[];
+      const aborts = rules.some(
+        (rule) =>
+          at(rule, "status") === "Enabled" &&
+          Number(at(rule, "abortIncompleteMultipartUpload", "daysAfterInitiation")) <= 7,
+      );
+      return aborts
+        ? []
+        : ["keeps unfinished uploads: add a rule with abortIncompleteMultipartUpload of 7 days or less"];
+    }),
+  ),
   validateStack: besideEachBucket(
     type,
     "has no BucketLifecycleConfiguration: add one that aborts unfinished uploads",

@@ -1,12 +1,12 @@
 /** A machine that powers itself off, as it does when its lab expires, is gone and costs nothing. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { forType } from "../rule.ts";
+import { forMachines } from "../machines.ts";
 
 export const diesWhenShutDown: ResourceValidationPolicy = {
   name: "dies-when-shut-down",
   description: "Machines that shut down are terminated.",
   enforcementLevel: "mandatory",
-  validateResource: forType("aws:ec2/instance:Instance", (inputs) => [
+  validateResource: forMachines(({ inputs }) => [
     ...(inputs.instanceInitiatedShutdownBehavior === "terminate"
       ? []
       : [

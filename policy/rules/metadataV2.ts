@@ -1,12 +1,13 @@
-/** The metadata service answers only who asks with a token (IMDSv2), and nobody a hop away, as in a container. */
+/** The metadata service answers only requests with a token (IMDSv2), and none from a hop away, such as a container. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { at, forType } from "../rule.ts";
+import { forMachines } from "../machines.ts";
+import { at } from "../rule.ts";
 
 export const metadataV2: ResourceValidationPolicy = {
   name: "metadata-v2",
   description: "IMDSv2 is required, with a hop limit of 1.",
   enforcementLevel: "mandatory",
-  validateResource: forType("aws:ec2/instance:Instance", (inputs) => [
+  validateResource: forMachines(({ inputs }) => [
     ...(at(inputs, "metadataOptions", "httpTokens") === "required"
       ? []
       : ["gives out credentials without a token: set metadataOptions.httpTokens to required"]),

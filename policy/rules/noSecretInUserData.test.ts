@@ -1,4 +1,4 @@
-import { userData } from "../../stacks/aws/userData.ts";
+import { userData } from "../../stacks/aws/machine/userData.ts";
 import { violations } from "../testing.ts";
 import { noSecretInUserData } from "./noSecretInUserData.ts";
 

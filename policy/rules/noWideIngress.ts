@@ -1,20 +1,38 @@
-/** Nobody but who was named comes in: no rule is for the whole Internet, or most of it. */
+/** Only named addresses may connect: no rule admits the whole Internet, or most of it. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { forType } from "../rule.ts";
+import { list } from "../machines.ts";
+import { at, forType, type Inputs } from "../rule.ts";
 
 export const noWideIngress: ResourceValidationPolicy = {
   name: "no-wide-ingress",
   description: "No ingress from 0.0.0.0/0, ::/0 or ranges wider than /8.",
   enforcementLevel: "mandatory",
-  validateResource: forType("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", (inputs) => [
-    ...(prefix(inputs.cidrIpv4) < 8
-      ? [`lets in ${String(inputs.cidrIpv4)}: name the address that you come from`]
-      : []),
-    ...(prefix(inputs.cidrIpv6) < 32
-      ? [`lets in ${String(inputs.cidrIpv6)}: name the address that you come from`]
-      : []),
-  ]),
+  validateResource: [
+    forType("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", (inputs) =>
+      wide([inputs.cidrIpv4, inputs.cidrIpv6]),
+    ),
+    forType("aws:ec2/securityGroupRule:SecurityGroupRule", (inputs) =>
+      inputs.type === "egress" ? [] : wide(blocks(inputs)),
+    ),
+    forType("aws:ec2/securityGroup:SecurityGroup", inside),
+    forType("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", inside),
+  ],
 };
+
+function inside(inputs: Inputs): string[] {
+  return wide(list(inputs.ingress).flatMap(blocks));
+}
+
+function blocks(rule: unknown): unknown[] {
+  return [...list(at(rule, "cidrBlocks")), ...list(at(rule, "ipv6CidrBlocks"))];
+}
+
+/** What is wrong with each range that is as good as everybody: wider than /8, or /32 of IPv6. */
+function wide(ranges: readonly unknown[]): string[] {
+  return ranges
+    .filter((range) => prefix(range) < (String(range).includes(":") ? 32 : 8))
+    .map((range) => `lets in ${String(range)}: name the address that you come from`);
+}
 
 /** Prefix length of an address range; of no range, or one that is not known yet, the longest. */
 function prefix(cidr: unknown): number {

@@ -1,6 +1,8 @@
 /** What a machine may do on AWS is what its jobs need: objects below one prefix of the lab's bucket. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { at, forType } from "../rule.ts";
+import { list } from "../machines.ts";
+import { at, forType, type Inputs } from "../rule.ts";
+import { tagKeys } from "../../stacks/aws/tags.ts";
 
 interface Statement {
   readonly Effect: string;
@@ -17,25 +19,47 @@ export const oneBucketPrefix: ResourceValidationPolicy = {
   description: "Machine roles may use one prefix of one bucket and nothing else.",
   enforcementLevel: "mandatory",
   validateResource: [
-    forType("aws:iam/rolePolicy:RolePolicy", (inputs) => {
-      // Not known yet at preview: looked at when it is.
-      if (typeof inputs.policy !== "string") return [];
-      const statements = (JSON.parse(inputs.policy) as { Statement: Statement[] }).Statement;
-      return statements.filter(({ Effect }) => Effect === "Allow").flatMap(faults);
-    }),
-    forType("aws:iam/rolePolicyAttachment:RolePolicyAttachment", ({ policyArn }) =>
-      typeof policyArn !== "string" || policyArn === sessionManager
-        ? []
-        : [`gives the role all of ${policyArn}: write what it needs into a RolePolicy`],
+    ...["rolePolicy:RolePolicy", "policy:Policy", "userPolicy:UserPolicy", "groupPolicy:GroupPolicy"].map(
+      (type) => forType(`aws:iam/${type}`, ({ policy }) => policyFaults(policy)),
+    ),
+    forType("aws:iam/role:Role", (inputs) => [
+      ...list(inputs.inlinePolicies).flatMap((inline) => policyFaults(at(inline, "policy"))),
+      ...list(inputs.managedPolicyArns).flatMap(managedFaults),
+    ]),
+    ...["rolePolicyAttachment:RolePolicyAttachment", "policyAttachment:PolicyAttachment"].map((type) =>
+      forType(`aws:iam/${type}`, ({ policyArn }: Inputs) => managedFaults(policyArn)),
     ),
   ],
 };
+
+function managedFaults(arn: unknown): string[] {
+  return typeof arn !== "string" || arn === sessionManager
+    ? []
+    : [`gives the role all of ${arn}: write what it needs into a RolePolicy`];
+}
+
+/** A policy is JSON text, or what becomes it; its statements are a list, or one alone. */
+function policyFaults(policy: unknown): string[] {
+  // Not known yet at preview: looked at when it is.
+  if (policy === undefined || policy === null) return [];
+  let document: unknown = policy;
+  if (typeof policy === "string")
+    try {
+      document = JSON.parse(policy);
+    } catch {
+      return ["has a policy that is no JSON"];
+    }
+  const statements = list(at(document, "Statement")) as Statement[];
+  return statements.filter(({ Effect }) => Effect === "Allow").flatMap(faults);
+}
 
 function faults({ Action, Resource, Condition }: Statement): string[] {
   if (Action === undefined || Resource === undefined)
     return ["allows all but what it names: give Action and Resource, not NotAction or NotResource"];
   const resources = [Resource].flat();
   return [Action].flat().flatMap((action) => {
+    const terminates = terminatorFaults(action, resources, Condition);
+    if (terminates) return terminates;
     if (!action.startsWith("s3:")) return [`allows ${action}: machines use S3 only`];
     if (action.includes("*")) return [`allows ${action}: name the actions`];
     if (action === "s3:ListBucket") return listFaults(resources, at(Condition, "StringLike", "s3:prefix"));
@@ -46,6 +70,25 @@ function faults({ Action, Resource, Condition }: Statement): string[] {
           `allows ${action} on ${resource}: name a prefix of one bucket, as arn:aws:s3:::bucket/volume/*`,
       );
   });
+}
+
+/** What the clock outside the machines does (stacks/aws/cleanup/deadline.ts); undefined for every other action. */
+function terminatorFaults(
+  action: string,
+  resources: readonly string[],
+  condition: unknown,
+): string[] | undefined {
+  if (action === "ec2:DescribeInstances") return [];
+  if (action === "ec2:TerminateInstances") {
+    const run = at(condition, "StringEquals", `aws:ResourceTag/${tagKeys.run}`);
+    return list(run).length > 0
+      ? []
+      : [`allows ${action} on any machine: add the condition aws:ResourceTag/${tagKeys.run}`];
+  }
+  if (action !== "states:StartExecution") return undefined;
+  return resources
+    .filter((resource) => !/^arn:aws[\w-]*:states:[^*]+$/.test(resource))
+    .map((resource) => `allows ${action} on ${resource}: name one state machine`);
 }
 
 function listFaults(resources: readonly string[], prefix: unknown): string[] {

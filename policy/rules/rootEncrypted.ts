@@ -1,20 +1,28 @@
 /** A machine's root volume is encrypted, of the current kind, and goes with the machine. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { at, forType } from "../rule.ts";
+import { forMachines } from "../machines.ts";
+import { at } from "../rule.ts";
 
 export const rootEncrypted: ResourceValidationPolicy = {
   name: "root-encrypted",
   description: "Root volumes are gp3, encrypted, and deleted with their machine.",
   enforcementLevel: "mandatory",
-  validateResource: forType("aws:ec2/instance:Instance", (inputs) => [
-    ...(at(inputs, "rootBlockDevice", "encrypted") === true
-      ? []
-      : ["keeps its root volume in the clear: set rootBlockDevice.encrypted to true"]),
-    ...(at(inputs, "rootBlockDevice", "volumeType") === "gp3"
-      ? []
-      : ["has a root volume of an older kind: set rootBlockDevice.volumeType to gp3"]),
-    ...(at(inputs, "rootBlockDevice", "deleteOnTermination") === false
-      ? ["leaves its root volume behind: remove rootBlockDevice.deleteOnTermination"]
-      : []),
-  ]),
+  validateResource: forMachines(({ rootVolumes, volumesAt }) =>
+    // Where nothing is said of the volume, it is as the image has it: in the clear.
+    (rootVolumes.length === 0 ? [undefined] : rootVolumes).flatMap((volume) => [
+      ...(isTrue(at(volume, "encrypted"))
+        ? []
+        : [`keeps its root volume in the clear: set ${volumesAt}.encrypted to true`]),
+      ...(at(volume, "volumeType") === "gp3"
+        ? []
+        : [`has a root volume of an older kind: set ${volumesAt}.volumeType to gp3`]),
+      ...(isFalse(at(volume, "deleteOnTermination"))
+        ? [`leaves its root volume behind: remove ${volumesAt}.deleteOnTermination`]
+        : []),
+    ]),
+  ),
 };
+
+/** A launch template has these as words. */
+const isTrue = (value: unknown): boolean => value === true || value === "true";
+const isFalse = (value: unknown): boolean => value === false || value === "false";

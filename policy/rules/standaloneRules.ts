@@ -1,17 +1,26 @@
 /** Rules inside a group and beside it undo each other at every update. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { forType } from "../rule.ts";
+import { list } from "../machines.ts";
+import { forType, type Inputs } from "../rule.ts";
 
 export const standaloneRules: ResourceValidationPolicy = {
   name: "standalone-rules",
   description: "Rules of security groups are resources of their own.",
   enforcementLevel: "mandatory",
-  validateResource: forType("aws:ec2/securityGroup:SecurityGroup", (inputs) =>
-    (["ingress", "egress"] as const)
-      .filter((direction) => Array.isArray(inputs[direction]) && inputs[direction].length > 0)
-      .map(
-        (direction) =>
-          `has ${direction} rules of its own: make each an aws.vpc.SecurityGroup${direction === "ingress" ? "Ingress" : "Egress"}Rule`,
-      ),
-  ),
+  validateResource: [
+    forType("aws:ec2/securityGroup:SecurityGroup", inside),
+    forType("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", inside),
+    forType("aws:ec2/securityGroupRule:SecurityGroupRule", ({ type }) => [
+      `is a rule of the older kind, which the new ones undo: make it an ${resourceFor(type === "egress" ? "egress" : "ingress")}`,
+    ]),
+  ],
 };
+
+function inside(inputs: Inputs): string[] {
+  return (["ingress", "egress"] as const)
+    .filter((direction) => list(inputs[direction]).length > 0)
+    .map((direction) => `has ${direction} rules of its own: make each an ${resourceFor(direction)}`);
+}
+
+const resourceFor = (direction: "ingress" | "egress"): string =>
+  `aws.vpc.SecurityGroup${direction === "ingress" ? "Ingress" : "Egress"}Rule`;

@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { violations } from "../testing.ts";
+import { known } from "./knownTypes.ts";
 import { taggable, tagged } from "./tagged.ts";
 
 const tags = {
@@ -10,7 +13,18 @@ const tags = {
   "disgrafs:expires": "2026-11-25T22:00:00Z",
 };
 
+/** Whether a type takes tags, by the provider's own declarations. */
+function takesTags(type: string): boolean {
+  const path = /^aws:(.+):\w+$/.exec(type)?.[1] ?? "";
+  const declared = fileURLToPath(import.meta.resolve(`@pulumi/aws/${path}.d.ts`));
+  return /^ {4}tags\?: pulumi\.Input</m.test(readFileSync(declared, "utf8"));
+}
+
 describe("tagged", () => {
+  it.each([...known])("looks at %s exactly when AWS puts tags on it", (type) => {
+    expect(taggable.includes(type)).toBe(takesTags(type));
+  });
+
   it.each(taggable)("lets a %s with all tags pass, and refuses one without", async (type) => {
     expect(await violations(tagged, type, { tags })).toEqual([]);
     expect(await violations(tagged, type, {})).toEqual([

@@ -2,20 +2,27 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { tagKeys } from "../../stacks/aws/tags.ts";
 
-/** The types of this program that AWS puts tags on. */
+/** The types that the pack knows and that AWS puts tags on. */
 export const taggable: readonly string[] = [
   "aws:ec2/instance:Instance",
+  "aws:ec2/launchTemplate:LaunchTemplate",
+  "aws:ec2/spotInstanceRequest:SpotInstanceRequest",
   "aws:ec2/internetGateway:InternetGateway",
   "aws:ec2/keyPair:KeyPair",
   "aws:ec2/placementGroup:PlacementGroup",
   "aws:ec2/routeTable:RouteTable",
   "aws:ec2/securityGroup:SecurityGroup",
+  "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
   "aws:ec2/subnet:Subnet",
   "aws:ec2/vpc:Vpc",
   "aws:ec2/vpcEndpoint:VpcEndpoint",
   "aws:iam/instanceProfile:InstanceProfile",
+  "aws:iam/policy:Policy",
   "aws:iam/role:Role",
   "aws:s3/bucket:Bucket",
+  "aws:s3/bucketV2:BucketV2",
+  "aws:scheduler/scheduleGroup:ScheduleGroup",
+  "aws:sfn/stateMachine:StateMachine",
   "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
   "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 ];

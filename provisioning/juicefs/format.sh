@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the volume if Redis holds none, and compares its settings if it does: formatting over a volume in use loses data.
-# Usage: format.sh META-URL VOLUME STORAGE BUCKET <<<$'ACCESS-KEY\nSECRET-KEY' (two empty lines: no keys)
+# Usage: format.sh META-URL VOLUME STORAGE BUCKET [CHANGELOG] <<<$'ACCESS-KEY\nSECRET-KEY' (two empty lines: no keys)
 set -euo pipefail
-meta=$1 volume=$2 storage=$3 bucket=$4
+meta=$1 volume=$2 storage=$3 bucket=$4 changelog=${5:-false}
 IFS= read -r ACCESS_KEY
 IFS= read -r SECRET_KEY
 export ACCESS_KEY SECRET_KEY META_PASSWORD_FILE=/etc/disgrafs/redis-password
@@ -31,4 +31,10 @@ differ Name "$volume"
 differ Storage "$storage"
 # JuiceFS keeps the folder of file storage with a slash at its end.
 [ "$storage" = file ] || differ Bucket "$bucket"
+# A client that is mounted already learns of it when it mounts again: see mount.sh.
+if [ "$(jq -r '.ChangeLog // false' <<<"$found")" != "$changelog" ]; then
+  juicefs config "$meta" --changelog="$changelog" --changelog-max-age 168h --yes >/tmp/disgrafs-format.log 2>&1 ||
+    { tail -n 5 /tmp/disgrafs-format.log >&2; exit 1; }
+  rm -f /tmp/disgrafs-format.log
+fi
 jq -r .UUID <<<"$found"

@@ -24,6 +24,8 @@ export interface JuicefsArgs {
   readonly objects: ObjectStore;
   readonly volume: string;
   readonly options: JuicefsOptions;
+  /** Whether the metadata keep a log of their changes, which DisGraFS follows. */
+  readonly changelog: boolean;
 }
 
 /** Ready means: every client has read what every client has written. */
@@ -31,6 +33,8 @@ export class Juicefs extends pulumi.ComponentResource {
   readonly mountPoint: string;
   /** Address of the metadata; the password is in a file on each machine. */
   readonly meta: pulumi.Output<string>;
+  /** That file (../redis/check.sh puts it there). */
+  readonly passwordFile = "/etc/disgrafs/redis-password";
   /** Version of the client. */
   readonly version: pulumi.Output<string>;
   /** Identity of the volume. */
@@ -43,6 +47,7 @@ export class Juicefs extends pulumi.ComponentResource {
   constructor(name: string, args: JuicefsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("disgrafs:provisioning:Juicefs", name, {}, opts);
     const { clients, redis, objects, volume, options } = args;
+    const changelog = String(args.changelog);
     const [first] = clients;
     if (!first) throw new Error("a JuiceFS volume needs at least one client");
     this.mountPoint = options.mountPoint;
@@ -56,7 +61,7 @@ export class Juicefs extends pulumi.ComponentResource {
         machine: first,
         run: {
           file: new URL("./format.sh", import.meta.url),
-          args: [meta, volume, options.storage, bucket],
+          args: [meta, volume, options.storage, bucket, changelog],
           stdin: [objects.keys?.access ?? "", objects.keys?.secret ?? ""],
         },
       },
@@ -77,16 +82,19 @@ export class Juicefs extends pulumi.ComponentResource {
                 pulumi.interpolate`${machine.privateAddress}:${port("juicefsMetrics")}`,
                 cacheOptions(options),
                 mountOptions(options),
+                changelog,
               ],
             },
             undo: {
               file: new URL("./unmount.sh", import.meta.url),
-              args: [options.mountPoint, options.cacheDir],
+              args: [options.mountPoint, options.cacheDir, format.stdout],
             },
             // With write-back, blocks wait on the client; the store that they are for outlives it, unless it is the lab's.
             undoBeforeMachine: options.writeback && args.objects.keys === undefined,
             // Another volume under the same mount point is another mount.
             inputs: [format.stdout],
+            // The longest: an upload that goes on is waited for.
+            timeoutSeconds: 1800,
           },
           { parent: this, dependsOn: [format] },
         ),

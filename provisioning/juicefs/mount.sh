@@ -2,18 +2,43 @@
 # Mounts the volume by a systemd unit, and proves that the mount point is JuiceFS.
 # Benchmark arms change the mount without touching this: they write variables of juicefs.env (cache times, options, a
 # query such as ?client-cache=true) to /run/disgrafs/juicefs-arm.env and restart the unit.
-# Usage: mount.sh META-URL MOUNT-POINT CACHE-DIR METRICS-ADDRESS CACHE-OPTIONS OPTIONS
+# Usage: mount.sh META-URL MOUNT-POINT CACHE-DIR METRICS-ADDRESS CACHE-OPTIONS OPTIONS [CHANGELOG]
 set -euo pipefail
 meta=$1 mount_point=$2 cache_dir=$3 metrics=$4 cache_options=$5 options=$6
+# In the environment for one reason: a client asks whether to log its changes only when it mounts.
+changelog=${7:-false}
 
-restart=no
-put /etc/disgrafs/juicefs.env 0644 <<END && restart=yes
+variables=/etc/disgrafs/juicefs.env unit=/etc/systemd/system/juicefs.service
+
+# What was written and not uploaded is known to the mount that has it in its cache folder, and to no other: it is uploaded
+# before that mount goes. Where nothing is uploaded any more, the mount stays as it is.
+upload_what_waits() {
+  grep -q -- --writeback "$variables" || return 0
+  local folder oldest before="" still=0
+  folder=$(sed -n 's/^ExecStart=.* --cache-dir \([^ ]*\).*/\1/p' "$unit")
+  while oldest=$(find "$folder" -path '*/rawstaging/*' -type f -printf '%T@ %p\n' | sort -n | sed -n 1p) && [ "$oldest" ]; do
+    [ "$oldest" = "$before" ] || still=0
+    # An upload that failed is tried again once a minute.
+    if [ $((still += 1)) -gt 90 ]; then
+      echo "blocks below $folder wait for their upload, and the object store takes none: the mount stays as it is. See what is wrong with the store (./lab status), and run the same command again" >&2
+      return 1
+    fi
+    before=$oldest
+    sleep 1
+  done
+}
+
+new_variables=$(
+  cat <<END
 JUICEFS_CACHE_OPTIONS=$cache_options
 JUICEFS_OPTIONS=$options
 JUICEFS_META=$meta
 JUICEFS_META_QUERY=
+JUICEFS_CHANGELOG=$changelog
 END
-put /etc/systemd/system/juicefs.service 0644 <<END && restart=yes
+)
+new_unit=$(
+  cat <<END
 [Unit]
 Description=JuiceFS on $mount_point
 After=network.target
@@ -41,6 +66,17 @@ LimitNOFILE=65536
 [Install]
 WantedBy=multi-user.target
 END
+)
+if [ -e "$unit" ] && ! { cmp -s "$unit" <<<"$new_unit" && cmp -s "$variables" <<<"$new_variables"; }; then
+  # shellcheck disable=SC2034 # of the prelude
+  waiting_for="the upload of what was written"
+  upload_what_waits
+  # With the options that it was mounted with.
+  systemctl stop juicefs.service
+fi
+restart=no
+put "$variables" 0644 <<<"$new_variables" && restart=yes
+put "$unit" 0644 <<<"$new_unit" && restart=yes
 start_unit juicefs.service "$restart"
 kind=$(findmnt -no FSTYPE "$mount_point" || true)
 if [ "$kind" != fuse.juicefs ]; then

@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Flushes and unmounts. Refuses to call it done while blocks wait for their upload: they would be lost with the machine.
-# Usage: unmount.sh MOUNT-POINT CACHE-DIR
+# Of the cache's folder only what is this volume's goes away.
+# Usage: unmount.sh MOUNT-POINT CACHE-DIR UUID
 set -euo pipefail
-mount_point=$1 cache_dir=$2
+mount_point=$1 cache_dir=$2 uuid=$3
+if ! [[ $uuid =~ ^[0-9a-f-]{36}$ ]]; then
+  echo "\"$uuid\" is no volume's UUID: nothing is removed" >&2
+  exit 1
+fi
 systemctl disable --now juicefs.service
 waiting=0
-if [ -d "$cache_dir" ]; then waiting=$(find "$cache_dir" -path '*/rawstaging/*' -type f | wc -l); fi
+if [ -d "$cache_dir/$uuid" ]; then waiting=$(find "$cache_dir/$uuid" -path '*/rawstaging/*' -type f | wc -l); fi
 if [ "$waiting" -gt 0 ]; then
   echo "$waiting blocks below $cache_dir have not been uploaded; mount again and let them" >&2
   exit 1
@@ -14,5 +19,7 @@ if mountpoint -q "$mount_point"; then
   echo "$mount_point is still mounted" >&2
   exit 1
 fi
-rm -rf /etc/systemd/system/juicefs.service /etc/disgrafs/juicefs.env "${cache_dir:?}"
+rm -rf /etc/systemd/system/juicefs.service /etc/disgrafs/juicefs.env "${cache_dir:?}/${uuid:?}"
+# Folders that were made for this, as long as nobody else has put anything there.
+rmdir --ignore-fail-on-non-empty "$cache_dir" "$mount_point" 2>/dev/null || true
 systemctl daemon-reload

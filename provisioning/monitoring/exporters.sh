@@ -1,21 +1,37 @@
 #!/usr/bin/env bash
-# Debian's exporters on one node, on its private address: the machine itself, with the text files that eBPF extensions
-# write, and Redis where this node has it.
+# Debian's exporters on one node, on its private address: the machine itself, with the text files that eBPF extensions and
+# our exporter of iostat write, and Redis where this node has it.
 # Usage: exporters.sh ADDRESS NODE-PORT REDIS-PORT|"" REDIS-EXPORTER-PORT <<<REDIS-PASSWORD
 set -euo pipefail
 address=$1 node_port=$2 redis_port=$3 redis_exporter_port=$4
 IFS= read -r password
+textfiles=/var/lib/prometheus/node-exporter
 
 # Only what iostat, vmstat and the dashboard ask for: each collector costs CPU time on a machine that is measured.
 collectors=(cpu diskstats filesystem loadavg meminfo netdev pressure stat textfile uname vmstat)
 restart=no
 put /etc/default/prometheus-node-exporter 0644 <<END && restart=yes
 ARGS="--web.listen-address=$address:$node_port --collector.disable-defaults ${collectors[*]/#/--collector.} \
---collector.textfile.directory=/var/lib/prometheus/node-exporter"
+--collector.textfile.directory=$textfiles"
 END
-mkdir -p /var/lib/prometheus/node-exporter
+mkdir -p "$textfiles"
 start_unit prometheus-node-exporter.service "$restart"
 wait_for 60 "the node exporter on $address:$node_port" curl -sf "http://$address:$node_port/metrics"
+
+restart=no
+put /etc/systemd/system/disgrafs-iostat.service 0644 <<END && restart=yes
+# $(sha256sum /opt/disgrafs/monitoring/iostat.py)
+[Unit]
+Description=iostat's figures for Prometheus (disgrafs-lab)
+[Service]
+ExecStart=/usr/bin/python3 /opt/disgrafs/monitoring/iostat.py $textfiles/disgrafs-iostat.prom
+Restart=on-failure
+RestartSec=5
+[Install]
+WantedBy=multi-user.target
+END
+start_unit disgrafs-iostat.service "$restart"
+wait_for 60 "figures of iostat" test -s "$textfiles/disgrafs-iostat.prom"
 
 if [ -n "$redis_port" ]; then
   restart=no

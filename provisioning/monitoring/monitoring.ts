@@ -1,14 +1,18 @@
 /** Prometheus on the meta node, an exporter on every node, and what Grafana needs to show it. See docs/monitoring.md. */
+import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { withRole, type Machine } from "../machine.ts";
+import { venv } from "../packages.ts";
 import { port } from "../ports.ts";
 import type { Redis } from "../redis/redis.ts";
-import { RemoteStep } from "../remote.ts";
-import { prometheusConfig, type ScrapeJob } from "./config.ts";
+import { RemoteFiles, RemoteStep } from "../remote.ts";
+import { lookbackSeconds, prometheusConfig, type ScrapeJob } from "./config.ts";
 
 export interface MonitoringArgs {
   readonly machines: readonly Machine[];
   readonly redis: Redis;
+  /** Whether DisGraFS runs on the Ray head: it has figures too. */
+  readonly disgrafs: boolean;
   /** Services whose metrics are there only when they are up: the mounts. */
   readonly after: readonly pulumi.Resource[];
 }
@@ -29,38 +33,71 @@ export class Monitoring extends pulumi.ComponentResource {
     const { machines, redis } = args;
     const [meta] = withRole(machines, "meta");
     if (!meta) throw new Error("monitoring needs a node with the role meta");
-    const exporters = machines.map(
-      (machine) =>
-        new RemoteStep(
-          `${name}-exporters-${machine.name}`,
-          {
-            machine,
-            run: {
-              file: new URL("./exporters.sh", import.meta.url),
-              args: [
-                machine.privateAddress,
-                String(port("nodeExporter")),
-                machine === meta ? String(port("redis")) : "",
-                String(port("redisExporter")),
-              ],
-              stdin: [machine === meta ? redis.password : ""],
-            },
-            undo: { file: new URL("./exportersStop.sh", import.meta.url) },
+    const program = (machine: Machine, file: string): RemoteFiles =>
+      new RemoteFiles(
+        `${name}-${file.replace(/[._].*/, "")}-${machine.name}`,
+        {
+          machine,
+          source: fileURLToPath(new URL(`./${file}`, import.meta.url)),
+          path: `/opt/disgrafs/monitoring/${file}`,
+        },
+        { parent: this, dependsOn: [...args.after] },
+      );
+    const exporters = machines.map((machine) => {
+      const iostat = program(machine, "iostat.py");
+      return new RemoteStep(
+        `${name}-exporters-${machine.name}`,
+        {
+          machine,
+          inputs: [iostat.hash],
+          run: {
+            file: new URL("./exporters.sh", import.meta.url),
+            args: [
+              machine.privateAddress,
+              String(port("nodeExporter")),
+              machine === meta ? String(port("redis")) : "",
+              String(port("redisExporter")),
+            ],
+            stdin: [machine === meta ? redis.password : ""],
           },
-          { parent: this, dependsOn: [...args.after] },
-        ),
-    );
+          undo: { file: new URL("./exportersStop.sh", import.meta.url) },
+        },
+        { parent: this, dependsOn: [iostat] },
+      );
+    });
+    // After the other exporters, whose end removes the folder that the program is in.
+    const states = withRole(machines, "ray-head").map((machine) => {
+      const state = program(machine, "ray_state.py");
+      return new RemoteStep(
+        `${name}-ray-state-${machine.name}`,
+        {
+          machine,
+          inputs: [state.hash],
+          run: {
+            file: new URL("./rayState.sh", import.meta.url),
+            args: [venv, machine.privateAddress, String(port("rayGcs")), String(port("rayState"))],
+          },
+          undo: { file: new URL("./rayStateStop.sh", import.meta.url) },
+        },
+        { parent: this, dependsOn: [state, ...exporters] },
+      );
+    });
     const prometheus = new RemoteStep(
       `${name}-prometheus`,
       {
         machine: meta,
         run: {
           file: new URL("./prometheus.sh", import.meta.url),
-          args: [meta.privateAddress, String(port("prometheus")), pulumi.jsonStringify(config(machines))],
+          args: [
+            meta.privateAddress,
+            String(port("prometheus")),
+            String(lookbackSeconds),
+            pulumi.jsonStringify(config(args)),
+          ],
         },
         undo: { file: new URL("./prometheusStop.sh", import.meta.url) },
       },
-      { parent: this, dependsOn: exporters },
+      { parent: this, dependsOn: [...exporters, ...states] },
     );
     this.prometheus = pulumi.interpolate`http://${meta.privateAddress}:${port("prometheus")}`;
     const forward = pulumi.interpolate`-N -L 9090:${meta.privateAddress}:${port("prometheus")}`;
@@ -71,7 +108,8 @@ export class Monitoring extends pulumi.ComponentResource {
   }
 }
 
-function config(machines: readonly Machine[]): pulumi.Output<unknown> {
+function config({ machines, disgrafs }: MonitoringArgs): pulumi.Output<unknown> {
+  const heads = disgrafs ? withRole(machines, "ray-head") : [];
   const job = (name: string, number: number, nodes: readonly Machine[]): pulumi.Output<ScrapeJob> =>
     pulumi.all(nodes.map((machine) => machine.privateAddress)).apply((addresses) => ({
       name,
@@ -85,6 +123,13 @@ function config(machines: readonly Machine[]): pulumi.Output<unknown> {
       job("node", port("nodeExporter"), machines),
       job("redis", port("redisExporter"), withRole(machines, "meta")),
       job("juicefs", port("juicefsMetrics"), withRole(machines, "client")),
+      job("ray", port("rayState"), withRole(machines, "ray-head")),
+      ...(disgrafs
+        ? [
+            job("disgrafs-index", port("disgrafsIndexMetrics"), heads),
+            job("disgrafs-taggers", port("disgrafsTaggerMetrics"), heads),
+          ]
+        : []),
     ])
     .apply(prometheusConfig);
 }

@@ -1,4 +1,4 @@
-/** What must hold on a machine before any service is put on it. */
+/** What must be true of a machine before any service is installed on it. */
 import * as pulumi from "@pulumi/pulumi";
 import { kernels } from "../kernels.ts";
 import type { Machine } from "../machine.ts";

@@ -54,6 +54,8 @@ export class Objects extends pulumi.ComponentResource implements ObjectStore {
           stdin,
         },
         undo: { file: new URL("./stop.sh", import.meta.url) },
+        // The longest; a store that does nothing is given up after four minutes.
+        timeoutSeconds: 1200,
       },
       { parent: this, ...(opts?.dependsOn ? { dependsOn: opts.dependsOn } : {}) },
     );

@@ -13,6 +13,17 @@ put /etc/disgrafs/s3.json 0640 root:weed <<END && restart=yes
 {"identities": [{"name": "lab", "actions": ["Admin", "Read", "List", "Tagging", "Write"],
   "credentials": [{"accessKey": "$access_key", "secretKey": "$secret_key"}]}]}
 END
+# The gateway's gRPC port listens beside it, and takes new keys from whoever asks.
+put /etc/disgrafs/weed.nft 0644 <<END && restart=yes
+table inet disgrafs_weed {}
+delete table inet disgrafs_weed
+table inet disgrafs_weed {
+  chain input {
+    type filter hook input priority filter
+    iifname != "lo" tcp dport $((s3 + 10000)) reject with tcp reset
+  }
+}
+END
 put /etc/systemd/system/weed.service 0644 <<END && restart=yes
 [Unit]
 Description=SeaweedFS with S3 (the lab's object store)
@@ -20,10 +31,14 @@ After=network.target
 
 [Service]
 User=weed
-# Only the S3 gateway is for others; everything else listens on the same private address and is not used by name.
-ExecStart=/usr/local/bin/weed -logtostderr=true server -dir=/var/lib/weed -ip=$address -ip.bind=$address \\
-  -master.port=$master -master.volumeSizeLimitMB=1024 -volume.port=$volume -volume.max=20 \\
-  -filer -filer.port=$filer -s3 -s3.port=$s3 -s3.config=/etc/disgrafs/s3.json -s3.iam=false -metricsPort=0
+# Only the S3 gateway is for others; everything else is for itself, on loopback, and asks nobody for a key. Off is what
+# nobody here uses: other catalogs, which would listen beside the gateway, and figures that it sends to its makers.
+ExecStartPre=+/usr/sbin/nft -f /etc/disgrafs/weed.nft
+ExecStart=/usr/local/bin/weed -logtostderr=true server -dir=/var/lib/weed -ip=127.0.0.1 -ip.bind=127.0.0.1 \\
+  -master.port=$master -master.volumeSizeLimitMB=1024 -master.telemetry=false -master.heartbeatInterval=5s \\
+  -master.electionTimeout=20s -volume.port=$volume -volume.max=20 -filer -filer.port=$filer \\
+  -s3 -s3.ip.bind=$address -s3.port=$s3 -s3.config=/etc/disgrafs/s3.json -s3.iam=false \\
+  -s3.port.iceberg=0 -s3.port.lance=0 -metricsPort=0
 Restart=on-failure
 RestartSec=1
 LimitNOFILE=65536

@@ -2,5 +2,6 @@
 # Stops the object store and removes its data and its keys.
 set -euo pipefail
 systemctl disable --now weed.service
-rm -rf /var/lib/weed /etc/disgrafs/s3.json /etc/systemd/system/weed.service
+nft delete table inet disgrafs_weed 2>/dev/null || true
+rm -rf /var/lib/weed /etc/disgrafs/s3.json /etc/disgrafs/weed.nft /etc/systemd/system/weed.service
 systemctl daemon-reload

@@ -59,7 +59,7 @@ export class Ray extends pulumi.ComponentResource {
             ],
           },
           undo: { file: new URL("./stop.sh", import.meta.url) },
-          timeoutSeconds: 900,
+          timeoutSeconds: 1800,
         },
         { parent: this, dependsOn: after },
       );

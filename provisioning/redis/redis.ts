@@ -37,6 +37,8 @@ export class Redis extends pulumi.ComponentResource {
         machine: args.machine,
         run: { file: new URL("./start.sh", import.meta.url), args: where, stdin: [this.password] },
         undo: { file: new URL("./stop.sh", import.meta.url) },
+        // The longest; a Redis that does nothing is given up after four minutes.
+        timeoutSeconds: 1200,
       },
       { parent: this, ...after },
     );

@@ -21,7 +21,33 @@ save ""
 logfile ""
 END
 put /etc/disgrafs/redis-password 0600 <<<"$password" || true
-start_unit redis-server.service "$restart"
+# systemd's own 90 s are for a computer that is not emulated, and on which nothing else runs.
+put /etc/systemd/system/redis-server.service.d/disgrafs.conf 0644 <<END && restart=yes
+[Service]
+TimeoutStartSec=15min
+END
+
+# A power cut can leave zeros at the end of the append-only file: the file system had made it longer, and the data was not
+# there yet. Redis does not start then, and does not mend that by itself. What it was not told to keep yet (a second, by
+# appendfsync) is cut off; the file as it was stays beside.
+damaged() {
+  journalctl -q -u redis-server.service -n 50 -o cat | grep 'Bad file format reading the append only file' >/dev/null
+}
+mend() {
+  local folder=/var/lib/redis/appendonlydir copy
+  copy=$folder.damaged-$(date -u +%Y%m%dT%H%M%SZ)
+  cp -a "$folder" "$copy"
+  echo "Redis's append-only file is damaged at its end, as after a power cut; it is mended, and was copied to $copy" >&2
+  runuser -u redis -- redis-check-aof --fix "$folder/appendonly.aof.manifest" <<<y 2>&1 |
+    grep -E 'diff=|ok_up_to|truncated|not valid' >&2
+  find "$folder" "$copy" -name '*.aof' -printf '%p: %s bytes\n' | sort >&2
+}
+if ! start_unit redis-server.service "$restart"; then
+  systemctl stop redis-server.service
+  damaged || exit 1
+  mend
+  start_unit redis-server.service yes
+fi
 
 export REDISCLI_AUTH=$password
 wait_for 240 "Redis on $address:$port" redis-cli -h "$address" -p "$port" ping

@@ -21,6 +21,33 @@ describe("awsFailure", () => {
     expect(failure?.advice).toMatch(advice);
   });
 
+  it.each([
+    ["ExpiredTokenException", /log in again/],
+    ["RequestExpired", /clock is wrong/],
+    ["InvalidClientTokenId", /get-caller-identity/],
+    ["AccessDeniedException", /docs\/aws\.md/],
+    ["RequestLimitExceeded", /lower --parallel/],
+    ["PendingVerification", /still verifying/],
+    ["OptInRequired", /enable it/],
+    ["InsufficientFreeAddressesInSubnet", /another subnetId/],
+  ])("knows %s", (code, advice) => {
+    expect(awsFailure(message(code))).toMatchObject({
+      code,
+      advice: expect.stringMatching(advice) as string,
+    });
+  });
+
+  it.each([
+    [
+      "get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found",
+      /aws sso login/,
+    ],
+    ["The SSO session has expired or is otherwise invalid. To refresh", /aws sso login/],
+    ["AWS account ID not allowed: 123456789012", /another account than aws\.accountId/],
+  ])("knows what has no code: %s", (text, advice) => {
+    expect(awsFailure(text)?.advice).toMatch(advice);
+  });
+
   it("does not take a longer code or prose for one that it knows", () => {
     expect(awsFailure(message("UnsupportedOperation"))).toBeUndefined();
     expect(awsFailure(message("InvalidAMIID.NotFoundAtAll"))).toBeUndefined();

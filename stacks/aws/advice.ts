@@ -7,7 +7,7 @@ export type FailureKind =
 
 export interface Failure {
   readonly kind: FailureKind;
-  /** AWS's own error code. */
+  /** AWS's own error code; for errors without one, the words of its SDK or provider. */
   readonly code: string;
   readonly advice: string;
 }
@@ -102,6 +102,68 @@ const table: readonly (Failure & { readonly code: string })[] = [
     kind: "credentials",
     code: "AuthFailure",
     advice: "AWS does not accept your credentials: look at aws.profile, and at AWS_* in your environment.",
+  },
+  ...(["ExpiredTokenException", "RequestExpired"] as const).map((code) => ({
+    kind: "credentials" as const,
+    code,
+    advice:
+      "Your AWS login is over, or this computer's clock is wrong: log in again (`aws sso login` or the like), and compare " +
+      "`date -u` with the time.",
+  })),
+  ...(["InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"] as const).map(
+    (code) => ({
+      kind: "credentials" as const,
+      code,
+      advice:
+        "AWS does not know this access key, or its secret is another: look at aws.profile, and at AWS_* in your environment " +
+        "(`aws sts get-caller-identity` must work).",
+    }),
+  ),
+  {
+    kind: "credentials",
+    code: "failed to refresh cached credentials",
+    advice:
+      "There are no usable AWS credentials: log in (`aws sso login --profile NAME`), and set aws.profile.",
+  },
+  {
+    kind: "credentials",
+    code: "SSO session has expired or is otherwise invalid",
+    advice: "Your AWS login is over: aws sso login --profile NAME.",
+  },
+  {
+    kind: "permission",
+    code: "AccessDeniedException",
+    advice: "Your AWS identity may not do this. docs/aws.md lists the permissions that a lab needs.",
+  },
+  {
+    kind: "capacity",
+    code: "RequestLimitExceeded",
+    advice: "The account makes too many calls at once. Wait a minute; for a class, take a lower --parallel.",
+  },
+  {
+    kind: "quota",
+    code: "PendingVerification",
+    advice:
+      "AWS is still verifying this new account for the region: it takes up to four hours, and AWS sends a mail.",
+  },
+  {
+    kind: "permission",
+    code: "OptInRequired",
+    advice:
+      "The account has not enabled this region or service: enable it in the console (Account, AWS Regions), or set " +
+      "another aws.region.",
+  },
+  {
+    kind: "in-use",
+    code: "InsufficientFreeAddressesInSubnet",
+    advice:
+      "The subnet of aws.network has no free addresses: give another subnetId, or leave aws.network out.",
+  },
+  {
+    kind: "permission",
+    code: "AWS account ID not allowed",
+    advice:
+      "Your credentials are for another account than aws.accountId: log in to that one (aws.profile), or change the setting.",
   },
   {
     kind: "in-use",

@@ -33,7 +33,11 @@ await pulumi.runtime.setMocks(
         Object.assign(state, { publicIp: "198.51.100.1", privateIp: "10.77.0.10" });
       if (type === "aws:s3/bucket:Bucket")
         Object.assign(state, { bucket: "disgrafs-test-2026", arn: "arn:aws:s3:::disgrafs-test-2026" });
-      if (type.startsWith("aws:iam/")) state.name = `${name}-1`;
+      if (type.startsWith("aws:iam/"))
+        Object.assign(state, { name: `${name}-1`, arn: `arn:aws:iam::1:${name}` });
+      if (type === "aws:scheduler/scheduleGroup:ScheduleGroup") state.name = `${name}-1`;
+      if (type === "aws:sfn/stateMachine:StateMachine")
+        state.arn = "arn:aws:states:eu-central-1:1:terminator";
       if (type === "aws:ec2/placementGroup:PlacementGroup") state.name = `${name}-1`;
       if (type === "aws:ec2/keyPair:KeyPair") state.keyName = `${name}-1`;
       return { id, state };
@@ -118,11 +122,28 @@ function counts(): Record<string, number> {
   return result;
 }
 
+function named(name: string): Made["inputs"] {
+  const found = made.filter((each) => each.name === name);
+  expect(found).toHaveLength(1);
+  return found[0]!.inputs;
+}
+
 function only(type: string): Made["inputs"] {
   const found = made.filter((each) => each.type === type);
   expect(found).toHaveLength(1);
   return found[0]!.inputs;
 }
+
+/** Inputs of a provider are JSON. */
+const allowedAccounts = (): unknown =>
+  JSON.parse((only("pulumi:providers:aws").allowedAccountIds as string | undefined) ?? "null");
+
+it("makes nothing in an account other than aws.accountId, where that is given", async () => {
+  await build(single, { accountId: "123456789012" });
+  expect(allowedAccounts()).toEqual(["123456789012"]);
+  await build(single);
+  expect(allowedAccounts()).toBeNull();
+});
 
 const ofNetwork = {
   "aws:ec2/vpc:Vpc": 1,
@@ -143,8 +164,13 @@ const ofLab = {
   "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": 1,
   "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": 1,
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": 1,
-  "aws:iam/role:Role": 1,
-  "aws:iam/rolePolicy:RolePolicy": 1,
+  // Of the machines, and of the clock outside them.
+  "aws:iam/role:Role": 2,
+  "aws:iam/rolePolicy:RolePolicy": 2,
+  "disgrafs:aws:Deadline": 1,
+  "aws:scheduler/scheduleGroup:ScheduleGroup": 1,
+  "aws:scheduler/schedule:Schedule": 1,
+  "aws:sfn/stateMachine:StateMachine": 1,
   "aws:iam/instanceProfile:InstanceProfile": 1,
   "aws:ec2/keyPair:KeyPair": 1,
 };
@@ -313,7 +339,7 @@ describe("the way in", () => {
   it("with Session Manager is no port at all, and the agent's permissions", async () => {
     // In a preview there is nothing to forward to yet; the mocks run as an update, so only the graph's start is looked at.
     made = [];
-    const { Network } = await import("./network.ts");
+    const { Network } = await import("./access/network.ts");
     const { Storage } = await import("./storage.ts");
     const tags = () => ({});
     new Network("n", {
@@ -388,7 +414,7 @@ describe("storage", () => {
 
   it("lets machines use one prefix of one bucket", async () => {
     await build(single);
-    expect(JSON.parse(only("aws:iam/rolePolicy:RolePolicy").policy as string)).toEqual({
+    expect(JSON.parse(named("storage-policy").policy as string)).toEqual({
       Version: "2012-10-17",
       Statement: [
         {
@@ -437,6 +463,8 @@ describe("tags", () => {
       "aws:ec2/route:",
       "aws:ec2/routeTableAssociation:",
       "aws:iam/rolePolicy:",
+      // A schedule has none; its group has.
+      "aws:scheduler/schedule:",
       "aws:s3/bucketP",
       "aws:s3/bucketS",
       "aws:s3/bucketL",
@@ -468,6 +496,42 @@ describe("tags", () => {
         4 * 3_600_000,
       );
     }
+  });
+});
+
+describe("the clock outside the machines", () => {
+  it("starts the terminator of this run, five minutes after the lab's end and under its own role", async () => {
+    const lab = await build(single);
+    const expires = await value(lab.outputs.expires);
+    expect(only("aws:scheduler/schedule:Schedule")).toMatchObject({
+      groupName: "deadline-schedules-1",
+      scheduleExpression: `at(${new Date(Date.parse(expires) + 300_000).toISOString().slice(0, 19)})`,
+      scheduleExpressionTimezone: "UTC",
+      flexibleTimeWindow: { mode: "OFF" },
+      target: {
+        arn: "arn:aws:states:eu-central-1:1:terminator",
+        roleArn: "arn:aws:iam::1:deadline-role",
+        input: "{}",
+      },
+    });
+  });
+
+  it("may end machines with this run's tag and no others", async () => {
+    const lab = await build(single);
+    const run = await value(lab.outputs.run);
+    const { Statement } = JSON.parse(named("deadline-policy").policy as string) as {
+      Statement: { Action: string; Condition?: unknown }[];
+    };
+    expect(Statement.map(({ Action }) => Action)).toEqual([
+      "ec2:DescribeInstances",
+      "ec2:TerminateInstances",
+      "states:StartExecution",
+    ]);
+    expect(Statement[1]?.Condition).toEqual({ StringEquals: { "aws:ResourceTag/disgrafs:run": run } });
+    const { States } = JSON.parse(only("aws:sfn/stateMachine:StateMachine").definition as string) as {
+      States: { Find: { Parameters: { Filters: unknown[] } } };
+    };
+    expect(States.Find.Parameters.Filters[0]).toEqual({ Name: "tag:disgrafs:run", Values: [run] });
   });
 });
 
@@ -567,7 +631,7 @@ describe("a pinned image that is gone", () => {
     images = [];
     const warn = jest.spyOn(console, "warn").mockImplementation(() => undefined);
     try {
-      const { pinnedImage } = await import("./image.ts");
+      const { pinnedImage } = await import("./machine/image.ts");
       expect(await value(pinnedImage({ kernel: "amazon-linux-2023" }, {}))).toBe("ami-00000000000000009");
       expect(warn.mock.calls.join()).toMatch(
         /ami-00000000000000009 \(Amazon Linux 2023.*\) is gone from AWS\. Machines that run stay.*--replace 'urn:pulumi:test::disgrafs-lab::pulumi:index:Stash::image-amazon-linux-2023', or set aws\.image/,

@@ -7,17 +7,18 @@ import type { Region } from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { Kernel } from "../../provisioning/kernels.ts";
 import type { Machine, Role } from "../../provisioning/machine.ts";
-import { checkCost, costEstimate, type CostEstimate } from "./cost.ts";
-import { pinnedImage } from "./image.ts";
-import { Instance } from "./instance.ts";
-import { lifetime, settled } from "./lifetime.ts";
-import { Network } from "./network.ts";
-import { forward, forwardPort } from "./sessionManager.ts";
+import { Network } from "./access/network.ts";
+import { forward, forwardPort } from "./access/sessionManager.ts";
+import { sshFiles } from "./access/sshFiles.ts";
+import { sshKey } from "./access/sshKey.ts";
+import { Deadline } from "./cleanup/deadline.ts";
+import { lifetime, settled } from "./cleanup/lifetime.ts";
+import { checkCost, costEstimate, type CostEstimate } from "./cost/cost.ts";
+import { pinnedImage } from "./machine/image.ts";
+import { Instance } from "./machine/instance.ts";
 import { durationSeconds, sizingRoles, type AwsSettings } from "./settings.ts";
-import { sshFiles } from "./sshFiles.ts";
-import { sshKey } from "./sshKey.ts";
 import { Storage } from "./storage.ts";
-import { bucketNameStart, tagger } from "./tags.ts";
+import { nameStart, tagger } from "./tags.ts";
 
 /** A node of the topology, as far as EC2 needs to know. */
 export interface AwsNode {
@@ -48,6 +49,7 @@ export interface AwsLab {
     readonly created: pulumi.Output<string>;
     readonly expires: pulumi.Output<string>;
     readonly run: pulumi.Output<string>;
+    readonly region: string;
     readonly costEstimate: CostEstimate;
     readonly images: Readonly<Record<string, pulumi.Output<string>>>;
     readonly zone: pulumi.Output<string>;
@@ -88,6 +90,7 @@ export function awsMachines(settings: AwsLabSettings, nodes: readonly AwsNode[],
   const opts = { provider };
   const life = lifetime(seconds, new Date(), {});
   const tags = tagger({ stack, owner: config.owner, ...life });
+  const deadline = new Deadline("deadline", { stack, run: life.run, expires: life.expires, tags }, opts);
   const image = pinnedImage({ kernel, image: config.image }, opts);
   const zone = config.network
     ? aws.getSubnetOutput({ id: config.network.subnetId }, opts).availabilityZone
@@ -143,7 +146,7 @@ export function awsMachines(settings: AwsLabSettings, nodes: readonly AwsNode[],
           expires: life.expires,
           cacheFolder,
           tags,
-          after: [...network.ready, ...storage.ready],
+          after: [...deadline.ready, ...network.ready, ...storage.ready],
         },
         opts,
       ),
@@ -165,6 +168,7 @@ export function awsMachines(settings: AwsLabSettings, nodes: readonly AwsNode[],
       created: life.created,
       expires: life.expires,
       run: life.run,
+      region: config.region,
       costEstimate: estimate,
       images: { [kernel]: image },
       zone,
@@ -194,7 +198,7 @@ export function bucketPrefix(stack: string): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
     .replaceAll(/^-+|-+$/g, "");
-  return `${bucketNameStart}${name}`.slice(0, 36).replace(/-+$/, "") + "-";
+  return `${nameStart}${name}`.slice(0, 36).replace(/-+$/, "") + "-";
 }
 
 /** The first zone of the region where all the types can be had. */

@@ -52,7 +52,6 @@ describe("awsSettings", () => {
     ["a region that is none", { region: "frankfurt" }, /must be an AWS region[\s\S]*at region/],
     ["a missing owner", { owner: undefined }, /at owner/],
     ["an owner that no tag should hold", { owner: "<script>" }, /name or address/],
-    ["an account number as a number", { accountId: 123456789012 }, /at accountId/],
     ["a short account number", { accountId: "1234" }, /12 digits/],
     ["an arm64 type", { instanceTypes: { client: "m7gd.large" } }, /arm64[\s\S]*at instanceTypes\.client/],
     [
@@ -132,5 +131,16 @@ describe("durationSeconds", () => {
   });
   it("refuses anything else", () => {
     expect(() => durationSeconds("4 hours")).toThrow('"4 hours" is not a duration');
+  });
+});
+
+describe("a number where text is wanted", () => {
+  it("is taken for the text that was typed: an account, an owner", () => {
+    const settings = awsSettings.parse({ ...minimal, accountId: 123456789012, owner: 4711 });
+    expect(settings).toMatchObject({ accountId: "123456789012", owner: "4711" });
+  });
+  it("is refused where digits are lost, with the way to keep them", () => {
+    const { error } = awsSettings.safeParse({ ...minimal, accountId: 12345678901 });
+    expect(error?.issues[0]?.message).toMatch(/12 digits; one that begins with 0 .* --type string/);
   });
 });

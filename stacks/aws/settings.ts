@@ -2,6 +2,7 @@
  * The `aws` part of a stack's settings: what a lab on EC2 needs to know beyond the settings that every target has.
  * Each value that cannot work, cannot be paid for or would be open to the world is refused here, before a resource exists.
  */
+import ipaddr from "ipaddr.js";
 import { z } from "zod";
 
 /** What decides a machine's size: the first of these that a node has. */
@@ -34,30 +35,18 @@ const instanceType = z
       "is of a family before Nitro, whose disks and console the lab cannot use: take the same size of m6i, c6i or r6i",
   });
 
-/** Four numbers of an IPv4 CIDR block's address and its prefix length, or undefined when it is none. */
-function parseCidr(text: string): { address: number; prefix: number } | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
-  const numbers = match?.slice(1).map(Number);
-  if (!numbers) return undefined;
-  const [a = 256, b = 256, c = 256, d = 256, prefix = 33] = numbers;
-  if (Math.max(a, b, c, d) > 255 || prefix > 32) return undefined;
-  return { address: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, prefix };
-}
-
 /** What is wrong with an address range for SSH, or undefined when nothing is. */
 export function sshCidrFault(text: string): string | undefined {
   if (text.includes(":"))
     return "is IPv6, and the machines have public IPv4 addresses only: give the IPv4 address that you come from, as 203.0.113.7/32";
-  const cidr = parseCidr(text);
-  if (!cidr) return "must be an IPv4 address range, as 203.0.113.7/32";
-  if (cidr.prefix < 8)
+  if (!/^\d+(\.\d+){3}\//.test(text) || !ipaddr.IPv4.isValidCIDR(text))
+    return "must be an IPv4 address range, as 203.0.113.7/32";
+  const [address, prefix] = ipaddr.IPv4.parseCIDR(text);
+  if (prefix < 8)
     return "lets in (almost) the whole Internet: give the address that you come from, as 203.0.113.7/32";
-  const mask = cidr.prefix === 0 ? 0 : (~0 << (32 - cidr.prefix)) >>> 0;
-  const base = (cidr.address & mask) >>> 0;
-  if (base !== cidr.address) {
-    const dotted = [24, 16, 8, 0].map((shift) => (base >>> shift) & 255).join(".");
-    return `names a host inside a range: write ${dotted}/${cidr.prefix}, or end it with /32`;
-  }
+  const base = ipaddr.IPv4.networkAddressFromCIDR(text).toString();
+  if (base !== address.toString())
+    return `names a host inside a range: write ${base}/${prefix}, or end it with /32`;
   return undefined;
 }
 
@@ -94,22 +83,33 @@ const id = (prefix: string) =>
     .string()
     .regex(new RegExp(`^${prefix}-([0-9a-f]{8}|[0-9a-f]{17})$`), `must be an id that starts with ${prefix}-`);
 
+/** `pulumi config set` writes what looks like a number as one; here it is taken for the text that was typed. */
+const numberAsText = <T extends z.ZodType>(text: T) =>
+  z.preprocess((value) => (Number.isSafeInteger(value) ? String(value) : value), text);
+
 export const awsSettings = z
   .strictObject({
     region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be an AWS region, as eu-central-1"),
     profile: z.string().min(1).optional().describe("profile of ~/.aws to use"),
-    accountId: z
-      .string()
-      .regex(/^\d{12}$/, "must be an account number of 12 digits, in quotes")
+    accountId: numberAsText(
+      z
+        .string()
+        .regex(
+          /^\d{12}$/,
+          "must be an account number of 12 digits; one that begins with 0 loses it as a number, so add --type string " +
+            "to pulumi config set",
+        ),
+    )
       .optional()
       .describe("the only account that this stack may be made in"),
-    owner: z
-      .string()
-      .regex(
-        /^[\w.+@-]{2,64}$/,
-        "must be a name or address that people know whom to ask by: letters, digits and . _ + @ -",
-      )
-      .describe("whom to ask about these resources; a tag on all of them"),
+    owner: numberAsText(
+      z
+        .string()
+        .regex(
+          /^[\w.+@-]{2,64}$/,
+          "must be a name or address that people know whom to ask by: letters, digits and . _ + @ -",
+        ),
+    ).describe("whom to ask about these resources; a tag on all of them"),
     access: z
       .enum(["ssh", "session-manager"])
       .default("ssh")

@@ -15,8 +15,8 @@ export const tagKeys = {
 
 /** Path of the roles and instance profiles: IAM finds by path at once, and by tag only one by one. */
 export const identityPath = "/disgrafs/";
-/** All buckets begin so. */
-export const bucketNameStart = "disgrafs-";
+/** Names of buckets, schedules and state machines begin so. */
+export const nameStart = "disgrafs-";
 
 /** Value of the project tag. */
 export const projectTag = "disgrafs-lab";

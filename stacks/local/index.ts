@@ -7,21 +7,24 @@ import type { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
 import { cloudInit } from "../../provisioning/cloudInit.ts";
-import { digest } from "../../provisioning/remote.ts";
+import { digest } from "../../provisioning/digest.ts";
 import type { Machine } from "../../provisioning/machine.ts";
 import type { Node } from "../topology.ts";
-import type { Accelerator } from "./accelerator.ts";
-import { imageKey } from "./image.ts";
-import type { KeyPair } from "./keyPair.ts";
+import type { Accelerator } from "../../workshop/accelerator.ts";
+import { imageKey } from "../../workshop/image/image.ts";
+import type { KeyPair } from "../../workshop/keyPair.ts";
 import { networkRevision } from "./network.ts";
-import { ensure } from "./ensure.ts";
-import { checkout, loginKeyFile, machineFolder, sshConfigFile } from "./paths.ts";
+import { ensure } from "../../workshop/ensure.ts";
+import { checkout } from "../../workshop/checkout.ts";
+import { loginKeyFile, machineFolder, sshConfigFile } from "./paths.ts";
 import { vmRevision, wasRebooted, type VmSpec } from "./vm.ts";
 
 export interface LocalSettings {
   readonly kernel: LocalKernel;
   readonly accelerator: "auto" | Accelerator;
   readonly clock: "wall" | "instructions";
+  /** Size of a data disk on each client; undefined: none. */
+  readonly dataDiskMiB?: number | undefined;
 }
 
 /** First three numbers of the private network's addresses. Each stack has a switch of its own, so all can use it. */
@@ -30,14 +33,23 @@ const prefix = "10.77.0";
 /** The machines of a local stack, in the nodes' order. */
 export function localMachines(settings: LocalSettings, nodes: readonly Node[]): Machine[] {
   const stack = pulumi.getStack();
-  const network = ensure("network", "network", { stack }, { revision: String(networkRevision(stack)) });
+  // It knows by what it printed the last time what the stack was called then (owner.ts).
+  const network = ensure(
+    "network",
+    "network",
+    { stack, revision: networkRevision(stack) },
+    {},
+    { addPreviousOutput: true },
+  );
+  const owner = network.stdout.apply((text) => (JSON.parse(text) as { owner: string }).owner);
   const image = ensure("image", "image", { kernel: settings.kernel }, { key: imageKey(settings.kernel) });
-  const login = keyPair("login-key", loginKeyFile(stack));
-  return nodes.map((node, index) => machine(settings, node, index, { network, image, login }));
+  const login = keyPair("login-key", loginKeyFile(stack), owner);
+  return nodes.map((node, index) => machine(settings, node, index, { network, owner, image, login }));
 }
 
 interface Shared {
   readonly network: local.Command;
+  readonly owner: pulumi.Output<string>;
   readonly image: local.Command;
   readonly login: Keys;
 }
@@ -46,26 +58,30 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
   const stack = pulumi.getStack();
   const { name } = node;
   const address = `${prefix}.${index + 10}`;
-  const hostKey = keyPair(`${name}-host-key`, `${machineFolder(stack, name)}-host_key`);
+  const hostKey = keyPair(`${name}-host-key`, `${machineFolder(stack, name)}-host_key`, shared.owner);
+  const dataDiskMiB = node.roles.includes("client") ? settings.dataDiskMiB : undefined;
   const mac = `52:54:00:77:00:${(index + 10).toString(16).padStart(2, "0")}`;
   const rebooted = wasRebooted(stack, name).then((answer) => {
     if (answer === undefined)
       void pulumi.log.warn(`${name} does not answer: whether it was rebooted is not known`);
     return answer ?? false;
   });
+  const revision = rebooted.then((again) => vmRevision(stack, name, again));
   const spec = pulumi
-    .all([shared.login.pair, hostKey.pair, rebooted])
-    .apply(([login, host, again]): VmSpec => ({
+    .all([shared.login.pair, hostKey.pair, revision, shared.owner])
+    .apply(([login, host, start, owner]): VmSpec => ({
       stack,
+      owner,
       name,
       kernel: settings.kernel,
       cpus: node.cpus,
       memoryMiB: node.memoryMiB,
       diskGiB: node.diskGiB,
+      ...(dataDiskMiB === undefined ? {} : { dataDiskMiB }),
       accelerator: settings.accelerator,
       clock: settings.clock,
       mac,
-      revision: vmRevision(stack, name, again),
+      revision: start,
       hostKey: host.publicKey,
       userData: cloudInit({
         hostname: name,
@@ -113,8 +129,10 @@ interface Keys {
   readonly publicKey: pulumi.Output<string>;
 }
 
-function keyPair(name: string, file: string): Keys {
-  const command = ensure(name, "key", { file }, {}, { additionalSecretOutputs: ["stdout"] });
+/** The file is named by its way from the checkout: an absolute path would be that of another one after a move. */
+function keyPair(name: string, file: string, owner: pulumi.Output<string>): Keys {
+  const input = { stack: pulumi.getStack(), owner, file: relative(checkout, file) };
+  const command = ensure(name, "key", input, {}, { additionalSecretOutputs: ["stdout"] });
   const pair = command.stdout.apply((text) => JSON.parse(text) as KeyPair);
   return { pair, publicKey: pulumi.unsecret(pair.apply(({ publicKey }) => publicKey)) };
 }

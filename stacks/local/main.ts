@@ -1,53 +1,49 @@
-/**
- * The program that the local target's resources run: `main.ts network|image|extensions|key|vm ensure|remove`. What to do comes as
- * JSON on standard input, since some of it is secret; the answer is one JSON document on standard output, and progress
- * goes to standard error.
- */
-import { chooseAccelerator } from "./accelerator.ts";
-import { buildExtensions } from "./builder.ts";
-import { ensureImage } from "./image.ts";
-import { ensureKeyPair, removeKeyPair } from "./keyPair.ts";
+/** What the resources of a local stack run: `main.ts network|key|vm ensure|remove`. */
+import { runAction, say } from "../../workshop/action.ts";
+import { inCheckout } from "../../workshop/checkout.ts";
+import { thisComputer } from "../../workshop/computer.ts";
+import { ensureKeyPair, removeKeyPair } from "../../workshop/keyPair.ts";
 import { startNetwork, stopNetwork } from "./network.ts";
-import type { LocalKernel } from "../../provisioning/kernels.ts";
+import { claim, mayRemove, type Claim } from "./owner.ts";
 import { removeVm, startVm, type VmSpec } from "./vm.ts";
 
-const say = (line: string): void => {
-  process.stderr.write(`${line}\n`);
-};
+interface Key {
+  readonly stack: string;
+  readonly owner: string;
+  /** From the checkout on. */
+  readonly file: string;
+}
 
-const actions: Readonly<Record<string, (input: never) => Promise<unknown>>> = {
-  "network ensure": async ({ stack }: { stack: string }) => ({
-    revision: (await startNetwork(stack)).revision,
-  }),
-  "network remove": ({ stack }: { stack: string }) => stopNetwork(stack),
-  "image ensure": async ({ kernel }: { kernel: LocalKernel }) => {
-    const image = await ensureImage(kernel, say);
-    await chooseAccelerator(image, say);
-    return { release: image.release };
+/** What the network's resource printed the last time, where there was one. */
+function before(): Claim | undefined {
+  const text = process.env.PULUMI_COMMAND_STDOUT;
+  const answer = text ? (JSON.parse(text) as Partial<Claim>) : {};
+  return answer.stack && answer.owner ? { stack: answer.stack, owner: answer.owner } : undefined;
+}
+
+function isOthers(stack: string, owner: string | undefined): boolean {
+  if (mayRemove(stack, owner)) return false;
+  say(`left alone: what is called ${stack} here now belongs to another stack`);
+  return true;
+}
+
+await runAction({
+  "network ensure": async ({ stack, revision }: { stack: string; revision: number }) => {
+    const claimed = claim(stack, before());
+    return { ...claimed, ...thisComputer(), revision: (await startNetwork(stack, revision)).revision };
   },
-  "extensions ensure": async () => ({ folder: await buildExtensions(say) }),
-  "key ensure": ({ file }: { file: string }) => ensureKeyPair(file),
-  "key remove": ({ file }: { file: string }) => removeKeyPair(file),
+  "network remove": async ({ stack }: { stack: string }) => {
+    if (!isOthers(stack, before()?.owner)) await stopNetwork(stack);
+  },
+  "key ensure": ({ file }: Key) => ensureKeyPair(inCheckout(file)),
+  "key remove": async ({ stack, owner, file }: Key) => {
+    if (!isOthers(stack, owner)) await removeKeyPair(inCheckout(file));
+  },
   "vm ensure": async (spec: VmSpec) => {
     const { id, boot, port, accelerator } = await startVm(spec, say);
     return { id, boot, port, accelerator };
   },
-  "vm remove": ({ stack, name }: VmSpec) => removeVm(stack, name),
-};
-
-async function main(): Promise<void> {
-  const name = process.argv.slice(2).join(" ");
-  const action = actions[name];
-  if (!action) throw new Error(`no action "${name}"; there are: ${Object.keys(actions).join(", ")}`);
-  let text = "";
-  for await (const chunk of process.stdin.setEncoding("utf8")) text += String(chunk);
-  const answer = await action(JSON.parse(text) as never);
-  if (answer !== undefined) process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
-
-try {
-  await main();
-} catch (error) {
-  say(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-}
+  "vm remove": async ({ stack, name, owner }: VmSpec) => {
+    if (!isOthers(stack, owner)) await removeVm(stack, name);
+  },
+});

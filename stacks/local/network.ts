@@ -1,112 +1,136 @@
 /**
- * The private network of a stack, made without root: a vde_switch that the machines' second cards are plugged into. Some
- * QEMUs (Ubuntu's) are built without vde; there the cards share a multicast group on loopback, which needs no program,
- * but which every user of this computer could join.
+ * The private network of a stack, made without root: a switch (switch.ts) that the machines' second cards are plugged into
+ * over a unix socket in the stack's own folder, where no other user of this computer gets in.
  */
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { execa } from "execa";
-import { end, identify, isAlive, type ProcessId } from "./process.ts";
-import { networkFolder, stackFolder, switchFolder } from "./paths.ts";
-import { readState, writeState } from "./state.ts";
+import { fileURLToPath } from "node:url";
+import { end, identify, type ProcessId } from "../../workshop/process.ts";
+import { readState, writeState } from "../../workshop/state.ts";
+import { networkFolder } from "./paths.ts";
+import { isOwn, ownProcesses } from "./processes.ts";
+import { connectTo } from "./unixSocket.ts";
 
 interface NetworkState {
-  /** The switch; undefined where there is none, and so nothing that could die. */
-  readonly process?: ProcessId;
-  /** Counts the starts: another number means that machines must be plugged in again. */
+  readonly process: ProcessId;
+  /** Another number means that machines must be plugged in again. */
   readonly revision: number;
 }
 
 const stateFile = (stack: string): string => join(networkFolder(stack), "state.json");
+const socketFile = (stack: string): string => join(networkFolder(stack), "s");
+const program = fileURLToPath(new URL("./switch.ts", import.meta.url));
+
+/** A switch that is asked whether it lives has this long: on a busy computer it may not run for seconds. */
+const answerMs = 30_000;
 
 function readNetwork(stack: string): NetworkState | undefined {
   return readState(stateFile(stack)) as NetworkState | undefined;
 }
 
-function isThere({ process }: NetworkState): boolean {
-  return process === undefined || isAlive(process);
-}
-
-/** Whether this computer's QEMU was built with vde. `DISGRAFS_NETWORK=multicast` says no, for tests. */
-async function hasVde(): Promise<boolean> {
-  if (process.env.DISGRAFS_NETWORK === "multicast") return false;
-  const { stdout } = await execa("qemu-system-x86_64", ["-netdev", "help"], { stdin: "ignore" });
-  return /^vde$/m.test(stdout);
-}
-
-/** What `-netdev` takes, after its id, to plug a card into the stack's network. */
-export async function privateNetdev(stack: string): Promise<string> {
-  if (await hasVde()) return `vde,sock=${join(switchFolder(stack), "s")}`;
-  // A group of the organisation's own scope (RFC 2365) and a port, both by the stack.
-  const [a = 0, b = 0, c = 0, d = 0] = createHash("sha256").update(stackFolder(stack)).digest();
-  return `socket,mcast=239.192.${a}.${b}:${20000 + c * 100 + (d % 100)},localaddr=127.0.0.1`;
-}
-
-/** State of the switch, or undefined when it is not running. */
-export function runningNetwork(stack: string): NetworkState | undefined {
+/** State of the switch, or undefined when it is not running, or nobody answers on its socket. */
+export async function runningNetwork(stack: string): Promise<NetworkState | undefined> {
   const state = readNetwork(stack);
-  return state && isThere(state) ? state : undefined;
+  return state && isOwn(stack, state.process) && (await answers(stack)) ? state : undefined;
 }
 
-/** The revision that the switch has, or will have when it is started again. */
-export function networkRevision(stack: string): number {
+/** Whether the switch sends an empty frame back. */
+async function answers(stack: string): Promise<boolean> {
+  const port = await connectTo(socketFile(stack)).catch(() => undefined);
+  if (!port) return false;
+  const timer = setTimeout(() => port.destroy(new Error("no answer")), answerMs);
+  try {
+    port.write(Buffer.alloc(4));
+    let data: Buffer = Buffer.alloc(0);
+    for await (const chunk of port) {
+      data = Buffer.concat([data, chunk as Buffer]);
+      // Frames that other machines send to all come between.
+      for (let length; data.length >= 4; data = data.subarray(4 + length)) {
+        length = data.readUInt32BE(0);
+        if (length === 0) return true;
+        if (data.length < 4 + length) break;
+      }
+    }
+    return false;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+    port.destroy();
+  }
+}
+
+/**
+ * The revision that the switch has, or will have when it is started again: a number that was never there before where
+ * nothing is known of one, so that a network whose folder was lost shows as a change.
+ */
+export async function networkRevision(stack: string): Promise<number> {
   const state = readNetwork(stack);
-  if (!state) return 1;
-  return isThere(state) ? state.revision : state.revision + 1;
+  if (!state) return Date.now();
+  return (await runningNetwork(stack)) ? state.revision : state.revision + 1;
 }
 
 /** Starts the switch unless it runs. */
-export async function startNetwork(stack: string): Promise<NetworkState> {
-  const running = runningNetwork(stack);
+export async function startNetwork(stack: string, revision?: number): Promise<NetworkState> {
+  const running = await runningNetwork(stack);
   if (running) return running;
-  const revision = networkRevision(stack);
-  if (!(await hasVde())) {
-    writeState(stateFile(stack), { revision });
-    return { revision };
-  }
-  const pidFile = join(networkFolder(stack), "pid");
-  const sockets = switchFolder(stack);
-  // Sockets of a switch that was killed would keep the new one from starting.
-  await rm(sockets, { recursive: true, force: true });
-  await rm(pidFile, { force: true });
-  await mkdir(networkFolder(stack), { recursive: true, mode: 0o700 });
-  // Not recursive: in a folder for all users, a name that somebody else has taken must be an error.
-  await mkdir(sockets, { mode: 0o700 });
-  await execa(
-    "vde_switch",
-    ["--daemon", "--sock", join(sockets, "s"), "--dirmode", "0700", "--mode", "0600", "--pidfile", pidFile],
-    { cwd: stackFolder(stack), stdin: "ignore" },
-  );
-  const daemon = await started(pidFile);
-  if (!daemon)
-    throw new Error(
-      `the private network's vde_switch of stack ${stack} ended at once, or did not start in 30 s`,
-    );
-  const state = { process: daemon, revision };
+  const wanted = revision ?? (await networkRevision(stack));
+  // Also one that nobody has noted, as when its starter was killed.
+  await endSwitches(stack);
+  const folder = networkFolder(stack);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const state = { process: await startSwitch(stack, folder), revision: wanted };
   writeState(stateFile(stack), state);
   return state;
 }
 
-/** The process that a daemon has written to its pid file; it does so only after its parent has ended. */
-async function started(pidFile: string): Promise<ProcessId | undefined> {
-  // Milliseconds on an idle machine; a busy one may take long to run the daemon at all.
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
-    const text = existsSync(pidFile) ? readFileSync(pidFile, "utf8") : "";
-    if (text.endsWith("\n")) return identify(Number(text));
-    await sleep(20);
+async function startSwitch(stack: string, folder: string): Promise<ProcessId> {
+  const log = join(folder, "switch.log");
+  const output = openSync(log, "w", 0o600);
+  try {
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program], {
+      cwd: folder,
+      detached: true,
+      env: { PATH: process.env.PATH },
+      stdio: ["ignore", output, output],
+    });
+    await once(child, "spawn");
+    child.unref();
+    const id = identify(child.pid ?? 0);
+    // A moment on an idle machine; a busy one may take long to run it at all, and only its end is a failure.
+    while (child.exitCode === null && child.signalCode === null) {
+      if (id && (await answers(stack))) return id;
+      await sleep(20);
+    }
+  } finally {
+    closeSync(output);
   }
-  return undefined;
+  const said = (await readFile(log, "utf8")).trim().split("\n").slice(-5).join("\n");
+  throw new Error(`the private network's switch of stack ${stack} ended at once: ${said}`);
+}
+
+/** A machine's plug: a connection to the stack's switch, which QEMU is started with. */
+export function plug(stack: string): Promise<Socket> {
+  return connectTo(socketFile(stack));
+}
+
+async function endSwitches(stack: string): Promise<void> {
+  const switches = ownProcesses(stack).filter(({ what }) => !what.includes("qemu-system-"));
+  for (const each of switches) {
+    if (!(await end(each)))
+      throw new Error(
+        `the switch of stack ${stack} (process ${each.pid}) does not exit; see: ps ${each.pid}`,
+      );
+  }
 }
 
 /** Stops the switch and removes its folder. */
 export async function stopNetwork(stack: string): Promise<void> {
-  const state = readNetwork(stack);
-  if (state?.process && !(await end(state.process))) {
-    throw new Error(`vde_switch of stack ${stack} (pid ${state.process.pid}) does not end`);
-  }
-  await rm(switchFolder(stack), { recursive: true, force: true });
+  await endSwitches(stack);
   await rm(networkFolder(stack), { recursive: true, force: true });
 }

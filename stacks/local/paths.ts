@@ -1,22 +1,14 @@
-/** Where the local target keeps things: everything under `.lab/` of the checkout, a folder a stack. */
-import { createHash } from "node:crypto";
-import { tmpdir } from "node:os";
+/** Where the local target keeps what belongs to a stack: a folder a stack under `.lab/stacks`. */
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { inLab } from "../../workshop/checkout.ts";
 
-export const checkout = fileURLToPath(new URL("../../", import.meta.url));
-const lab = join(checkout, ".lab");
-
-/** Shared by all stacks: images, wheels, the accelerator's verdict. Several checkouts can share one by DISGRAFS_CACHE. */
-export const cacheFolder = process.env.DISGRAFS_CACHE ?? join(lab, "cache");
+/** All stacks' folders. */
+export const stacksFolder = inLab("stacks");
 
 /** What belongs to one stack and goes away with it: keys, disks, sockets, logs. */
 export function stackFolder(stack: string): string {
-  return join(lab, "stacks", stack);
+  return join(stacksFolder, stack);
 }
-
-/** All stacks' folders. */
-export const stacksFolder = join(lab, "stacks");
 
 export function machineFolder(stack: string, machine: string): string {
   return join(stackFolder(stack), "machines", machine);
@@ -24,15 +16,6 @@ export function machineFolder(stack: string, machine: string): string {
 
 export function networkFolder(stack: string): string {
   return join(stackFolder(stack), "network");
-}
-
-/**
- * Folder of the private network's sockets. A unix socket's path holds 107 bytes and vde_switch makes it absolute, so a
- * deep checkout or a long stack name must not be part of it.
- */
-export function switchFolder(stack: string): string {
-  const hash = createHash("sha256").update(stackFolder(stack)).digest("hex").slice(0, 16);
-  return join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `disgrafs-${hash}`);
 }
 
 /** Private key that logs in to every machine of a stack. */

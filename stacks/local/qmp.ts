@@ -1,14 +1,10 @@
 /** The few QEMU Machine Protocol calls that the lab makes, over the machine's unix socket. */
-import { closeSync, openSync } from "node:fs";
-import { connect } from "node:net";
-import { dirname, basename } from "node:path";
 import { createInterface } from "node:readline";
+import { connectTo } from "./unixSocket.ts";
 
 /** Runs QMP commands in order and returns their `return` values. Rejects after `ms` or when QEMU reports an error. */
 export async function qmp(socketPath: string, commands: readonly string[], ms: number): Promise<unknown[]> {
-  // A unix socket's path holds 107 bytes, and a checkout can be deeper than that: reach it through its open folder.
-  const folder = openSync(dirname(socketPath), "r");
-  const socket = connect(`/proc/self/fd/${folder}/${basename(socketPath)}`);
+  const socket = await connectTo(socketPath);
   const timer = setTimeout(
     () => socket.destroy(new Error(`QEMU did not answer on ${socketPath} in ${ms} ms`)),
     ms,
@@ -29,6 +25,5 @@ export async function qmp(socketPath: string, commands: readonly string[], ms: n
   } finally {
     clearTimeout(timer);
     socket.destroy();
-    closeSync(folder);
   }
 }

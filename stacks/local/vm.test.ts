@@ -1,4 +1,8 @@
-import { qemuArgs, type VmSpec } from "./vm.ts";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runAs } from "./confinement.ts";
+import { qemuArgs, writeSeed, type VmSpec } from "./vm.ts";
 
 const spec: VmSpec = {
   stack: "s",
@@ -18,13 +22,14 @@ const image = { disk: "/c/disk.raw", kernel: "/c/vmlinuz", release: "6.12", key:
 
 describe("qemuArgs", () => {
   const words = (accelerator: "tcg" | "kvm", change: Partial<VmSpec> = {}) =>
-    qemuArgs({ ...spec, ...change }, image, accelerator, 40001, "vde,sock=/s").join(" ");
+    qemuArgs({ ...spec, ...change }, image, accelerator, 40001).join(" ");
 
   it("listens on loopback and unix sockets only", () => {
     expect(words("tcg")).toContain("hostfwd=tcp:127.0.0.1:40001-:22");
     expect(words("tcg").match(/hostfwd=/g)).toHaveLength(1);
     expect(words("tcg")).toContain("-qmp unix:machines/node1/qmp.sock,server=on,wait=off");
-    expect(words("tcg")).not.toMatch(/-vnc|-monitor|0\.0\.0\.0/);
+    expect(words("tcg")).toContain("-netdev stream,id=lab,server=off,addr.type=fd,addr.str=3");
+    expect(words("tcg")).not.toMatch(/-vnc|-monitor|mcast|0\.0\.0\.0/);
   });
 
   it("lets the guest reach nothing through the host", () => {
@@ -36,11 +41,64 @@ describe("qemuArgs", () => {
     expect(words("kvm")).not.toMatch(/mitigations|norandmaps/);
   });
 
+  it("gives a machine the data disk that is asked for, with poll queues, and none else", () => {
+    expect(words("tcg", { dataDiskMiB: 256 })).toContain("-device nvme,drive=data,serial=data");
+    expect(words("tcg", { dataDiskMiB: 256 })).toContain("nvme.poll_queues=1");
+    expect(words("tcg")).not.toMatch(/data\.qcow2|poll_queues/);
+  });
+
   it("counts instructions with one CPU", () => {
     expect(words("tcg", { clock: "instructions" })).toMatch(/-icount shift=0\S* .*-smp 1 /);
+  });
+
+  it("may start no other program", () => {
+    expect(words("tcg")).toContain("-sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny");
+  });
+
+  it("names no folder but the image's", () => {
+    expect(words("tcg").match(/ \/\S+|=\/[^,\s]+/g)).toEqual([" /c/vmlinuz", "=/dev/nvme0n1"]);
   });
 
   it("holds nothing secret", () => {
     expect(words("tcg", { userData: "canary" })).not.toContain("canary");
   });
+});
+
+describe("runAs", () => {
+  const whole = "         0          0 4294967295";
+  const machine = { stack: "s", name: "node1" };
+
+  it("gives each machine of root a user id of its own, that nobody has", () => {
+    const [option, ids = ""] = runAs(machine, 0, whole);
+    expect(option).toBe("-runas");
+    const [user, group] = ids.split(":").map(Number);
+    expect(user).toBe(group);
+    expect(user).toBeGreaterThan(2_130_000_000 - 1);
+    expect(user).toBeLessThan(2 ** 31);
+    expect(runAs({ ...machine, name: "node2" }, 0, whole)[1]).not.toBe(ids);
+  });
+
+  it("leaves everybody else as they are, and root where there is no such id", () => {
+    expect(runAs(machine, 1000, whole)).toEqual([]);
+    expect(runAs(machine, 0, "         0     100000      65536\n")).toEqual([]);
+  });
+});
+
+describe("the seed disk", () => {
+  it.each([1, 4095, 4096, 5000])(
+    "holds user data of %d bytes in whole sectors, for its owner alone",
+    async (bytes) => {
+      const folder = mkdtempSync(join(tmpdir(), "seed-"));
+      try {
+        const file = join(folder, "seed");
+        const text = "#".repeat(bytes);
+        await writeSeed(file, text);
+        expect(statSync(file).mode & 0o777).toBe(0o600);
+        expect(statSync(file).size % 4096).toBe(0);
+        expect(readFileSync(file, "utf8").replace(/\0+$/, "")).toBe(text);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 });

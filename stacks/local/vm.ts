@@ -2,29 +2,39 @@
  * One QEMU machine: started, found again, stopped. It outlives the program that starts it. Its folder holds the overlay
  * disk, the seed disk, the QMP socket, the console log and state.json, which says how to find the process.
  */
+import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
-import { acceleratorArgs, chooseAccelerator, type Accelerator } from "./accelerator.ts";
-import { freePort } from "./freePort.ts";
-import { ensureImage, type Image } from "./image.ts";
-import { networkRevision, privateNetdev } from "./network.ts";
+import { acceleratorArgs, chooseAccelerator, type Accelerator } from "../../workshop/accelerator.ts";
+import { freePort } from "../../workshop/freePort.ts";
+import { inLab } from "../../workshop/checkout.ts";
+import { ensureImage, type Image } from "../../workshop/image/image.ts";
+import { networkRevision, plug } from "./network.ts";
 import { loginKeyFile, machineFolder, sshConfigFile, stackFolder } from "./paths.ts";
-import { end, gone, identify, isAlive, type ProcessId } from "./process.ts";
+import { isOwn, machineProcesses } from "./processes.ts";
+import { end, gone, identify, type ProcessId } from "../../workshop/process.ts";
 import { qmp } from "./qmp.ts";
-import { readState, writeState } from "./state.ts";
+import { runAs, sandbox } from "./confinement.ts";
+import { readState, writeState } from "../../workshop/state.ts";
 
 export interface VmSpec {
   readonly stack: string;
+  /** Mark of the stack's folder (owner.ts). */
+  readonly owner?: string;
   readonly name: string;
   readonly kernel: LocalKernel;
   readonly cpus: number;
   readonly memoryMiB: number;
   /** Size of the root disk in GiB. */
   readonly diskGiB: number;
+  /** Size in MiB of a second NVMe disk, of serial `data`, blank at first; the kernel polls if asked. None by default. */
+  readonly dataDiskMiB?: number;
   readonly accelerator: "auto" | Accelerator;
   /** `instructions`: time passes with guest instructions (QEMU's -icount), one CPU, emulation only. */
   readonly clock: "wall" | "instructions";
@@ -60,19 +70,22 @@ export function vmState(stack: string, name: string): VmState | undefined {
   return readState(stateFile(stack, name)) as VmState | undefined;
 }
 
-export function isRunning(state: VmState | undefined): state is VmState {
-  return state !== undefined && isAlive(state.process);
+/** State of a machine that runs, and is this stack's: the number in a copied folder is that of the original's machine. */
+export function runningVm(stack: string, name: string): VmState | undefined {
+  const state = vmState(stack, name);
+  return state && isOwn(stack, state.process) ? state : undefined;
 }
 
 /**
  * The number of the start that a machine has, or will need when it has died since, or when its network has: a card does
  * not find a new switch. The program puts it in the resource's inputs, so that a machine that was killed, or went with a
- * reboot of the host, shows as an update, and comes back with its disk. One that was rebooted is as if started again.
+ * reboot of the host, shows as an update, and comes back with its disk. One that was rebooted is as if started again. Where
+ * nothing is known of a machine it is a number that was never there before: a folder that was lost is a change, too.
  */
-export function vmRevision(stack: string, name: string, rebooted = false): number {
+export async function vmRevision(stack: string, name: string, rebooted = false): Promise<number> {
   const state = vmState(stack, name);
-  if (!state) return 1;
-  const good = isAlive(state.process) && state.network === networkRevision(stack) && !rebooted;
+  if (!state) return Date.now();
+  const good = isOwn(stack, state.process) && !rebooted && state.network === (await networkRevision(stack));
   return good ? state.revision : state.revision + 1;
 }
 
@@ -81,14 +94,15 @@ export function vmRevision(stack: string, name: string, rebooted = false): numbe
  * machine's first step has left (provisioning/node/ready.sh) is gone. Undefined when the machine does not say.
  */
 export async function wasRebooted(stack: string, name: string): Promise<boolean | undefined> {
-  const state = vmState(stack, name);
-  if (!isRunning(state)) return false;
+  const state = runningVm(stack, name);
+  if (!state) return false;
   const { exitCode, stdout } = await tell(stack, name, "cat /run/disgrafs/boot 2>/dev/null || true", 30, 60);
   return exitCode === 0 ? stdout.trim() !== state.boot : undefined;
 }
 
 /** Runs one command on a machine that may not answer: does not throw. Seconds for the connection, and for all of it. */
-function tell(stack: string, name: string, command: string, connect: number, limit: number) {
+async function tell(stack: string, name: string, command: string, connect: number, limit: number) {
+  await mendSshConfig(stack, name);
   const ssh = [
     "-F",
     sshConfigFile(stack, name),
@@ -98,42 +112,41 @@ function tell(stack: string, name: string, command: string, connect: number, lim
     `ConnectTimeout=${connect}`,
     name,
   ];
-  return execa("ssh", [...ssh, command], { reject: false, timeout: limit * 1000, stdin: "ignore" });
+  return await execa("ssh", [...ssh, command], { reject: false, timeout: limit * 1000, stdin: "ignore" });
 }
 
 /** Starts a machine unless that start has been made already. */
 export async function startVm(spec: VmSpec, say: (line: string) => void): Promise<VmState> {
   const { stack, name } = spec;
   const before = vmState(stack, name);
-  if (isRunning(before)) {
+  const running = runningVm(stack, name);
+  if (running) {
     // The accelerator that it has is what "auto" chose, or what was asked for: the same one is no reason to restart.
-    const accelerator = spec.accelerator === "auto" ? before.accelerator : spec.accelerator;
-    const asWanted = before.shape === shapeOf(spec, accelerator);
-    if (asWanted && before.revision >= spec.revision) return before;
-    if (asWanted && before.network === networkRevision(stack)) {
+    const accelerator = spec.accelerator === "auto" ? running.accelerator : spec.accelerator;
+    const asWanted = running.shape === shapeOf(spec, accelerator);
+    if (asWanted && running.revision >= spec.revision) return running;
+    if (asWanted && running.network === (await networkRevision(stack))) {
       // It rebooted by itself: nothing is to be done but to know.
-      const state = { ...before, revision: spec.revision, boot: randomUUID() };
+      const state = { ...running, revision: spec.revision, boot: randomUUID() };
       writeState(stateFile(stack, name), state);
       return state;
     }
     await shutDown(stack, name);
   }
+  // One that nobody has noted, as when its starter was killed: two machines must not write to one disk.
+  await stopVm(stack, name);
   const image = await ensureImage(spec.kernel, say);
   const accelerator = spec.accelerator === "auto" ? await chooseAccelerator(image, say) : spec.accelerator;
   const folder = machineFolder(stack, name);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const id = before && existsSync(join(folder, "root.qcow2")) ? before.id : randomUUID();
-  if (id !== before?.id) await makeDisks(spec, image, folder);
-  await rm(join(folder, "qmp.sock"), { force: true });
-  const network = networkRevision(stack);
+  const id = await ensureDisks(spec, image, folder, before?.id);
+  const network = await networkRevision(stack);
 
   for (let tries = 0; ; tries++) {
     // The port of the last time, if it is still free, so that what people have written down keeps working.
     const port = tries === 0 && before ? before.port : await freePort();
     try {
-      const pid = await launch(spec, image, accelerator, port);
-      const process = identify(pid);
-      if (!process) throw new Error(`QEMU for ${name} ended at once; see ${join(folder, "qemu.log")}`);
+      const process = await launch(spec, image, accelerator, port);
       const state = {
         process,
         revision: spec.revision,
@@ -145,7 +158,7 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
         shape: shapeOf(spec, accelerator),
       };
       writeState(stateFile(stack, name), state);
-      await writeSshConfig(spec, port);
+      await writeSshConfig(stack, name, port, spec.hostKey);
       return state;
     } catch (error) {
       if (!(error instanceof PortTaken) || tries >= 5) throw error;
@@ -154,54 +167,109 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
   }
 }
 
+/** The disks of the last time, or new ones. @returns the id of the root disk */
+async function ensureDisks(
+  spec: VmSpec,
+  image: Image,
+  folder: string,
+  id: string | undefined,
+): Promise<string> {
+  const root = join(folder, "root.qcow2");
+  if (id === undefined || !existsSync(root)) {
+    await rm(join(folder, "data.qcow2"), { force: true });
+    await makeDisks(spec, image, folder);
+    await makeDataDisk(spec, folder);
+    return randomUUID();
+  }
+  await makeDataDisk(spec, folder);
+  // The image is the same one, but may be elsewhere now: the checkout was moved, or its cache.
+  await execa("qemu-img", ["rebase", "-u", "-F", "raw", "-b", backing(image, folder), root]);
+  return id;
+}
+
+/** A blank data disk, unless the machine has one already. */
+async function makeDataDisk({ dataDiskMiB }: VmSpec, folder: string): Promise<void> {
+  const file = join(folder, "data.qcow2");
+  if (dataDiskMiB === undefined || existsSync(file)) return;
+  const words = ["create", "-q", "-f", "qcow2", "-o", "lazy_refcounts=on", file, `${dataDiskMiB}M`];
+  await execa("qemu-img", words);
+}
+
+/** An image in the same checkout is named by the way to it, so that both can be moved. */
+function backing(image: Image, folder: string): string {
+  return image.disk.startsWith(inLab("")) ? relative(folder, image.disk) : image.disk;
+}
+
 async function makeDisks(spec: VmSpec, image: Image, folder: string): Promise<void> {
   const root = join(folder, "root.qcow2");
   await rm(root, { force: true });
   await execa("qemu-img", [
-    ...["create", "-q", "-f", "qcow2", "-b", image.disk, "-F", "raw", "-o", "lazy_refcounts=on"],
+    ...["create", "-q", "-f", "qcow2", "-b", backing(image, folder), "-F", "raw", "-o", "lazy_refcounts=on"],
     ...[root, `${spec.diskGiB}G`],
   ]);
-  // A disk's size is a multiple of its sectors; the reader drops the padding.
-  const text = Buffer.from(spec.userData);
-  const padded = Buffer.concat([text, Buffer.alloc(4096 - (text.length % 4096))]);
-  await writeFile(join(folder, "seed"), padded, { mode: 0o600 });
+  await writeSeed(join(folder, "seed"), spec.userData);
 }
 
-/** What `ssh -F` needs to reach the machine by name: for people, and for ./lab ssh. */
-async function writeSshConfig(spec: VmSpec, port: number): Promise<void> {
-  const folder = machineFolder(spec.stack, spec.name);
-  const hosts = join(folder, "known_hosts");
-  await writeFile(hosts, `[127.0.0.1]:${port} ${spec.hostKey}\n`);
+/** The disk with the machine's user data, for this user alone: the machine's private host key is in it. */
+export async function writeSeed(file: string, userData: string): Promise<void> {
+  // A disk's size is a multiple of its sectors; the reader drops the padding.
+  const text = Buffer.from(userData);
+  const padded = Buffer.concat([text, Buffer.alloc(4096 - (text.length % 4096))]);
+  await writeFile(file, padded, { mode: 0o600 });
+}
+
+/**
+ * What `ssh -F` needs to reach the machine by name: for people, and for ./lab ssh. Its paths are absolute, so that it can be
+ * used from anywhere; `mendSshConfig` writes it anew when the checkout was moved.
+ */
+async function writeSshConfig(stack: string, name: string, port: number, hostKey: string): Promise<void> {
+  await writeFile(knownHosts(stack, name), `[127.0.0.1]:${port} ${hostKey}\n`);
+  await writeFile(sshConfigFile(stack, name), sshConfig(stack, name, port));
+}
+
+const knownHosts = (stack: string, name: string): string => join(machineFolder(stack, name), "known_hosts");
+
+function sshConfig(stack: string, name: string, port: number): string {
   const lines = [
-    `Host ${spec.name}`,
+    `Host ${name}`,
     "  HostName 127.0.0.1",
     `  Port ${port}`,
     "  User root",
-    `  IdentityFile "${loginKeyFile(spec.stack)}"`,
+    `  IdentityFile "${loginKeyFile(stack)}"`,
     "  IdentitiesOnly yes",
-    `  UserKnownHostsFile "${hosts}"`,
+    `  UserKnownHostsFile "${knownHosts(stack, name)}"`,
     "  StrictHostKeyChecking yes",
     "",
   ];
-  await writeFile(sshConfigFile(spec.stack, spec.name), lines.join("\n"));
+  return lines.join("\n");
+}
+
+/** Makes a machine's ssh settings right for where the checkout is now. */
+export async function mendSshConfig(stack: string, name: string): Promise<void> {
+  const state = vmState(stack, name);
+  const file = sshConfigFile(stack, name);
+  if (!state || !existsSync(file)) return;
+  const text = sshConfig(stack, name, state.port);
+  if (readFileSync(file, "utf8") !== text) await writeFile(file, text);
 }
 
 /** QEMU's command line. Paths are relative to the stack's folder, in which it starts. */
-export function qemuArgs(
-  spec: VmSpec,
-  image: Image,
-  accelerator: Accelerator,
-  port: number,
-  privateNet: string,
-): string[] {
+export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, port: number): string[] {
   const here = `machines/${spec.name}`;
   const kernelLine = [
+    // Without an initrd a disk has no other name. The kernel looks at the disks in parallel, and the first one is the root
+    // nearly always; where it is not, it panics at once (panic=-1), and the machine boots again.
     ...["root=/dev/nvme0n1", "rw", "rootflags=noinit_itable", "console=ttyS0", "quiet", "panic=-1"],
     ...["net.ifnames=0", "nowatchdog", "systemd.show_status=0"],
     // Emulated CPUs have nothing to mitigate; on KVM the kernel's defaults stay, as they are part of what is measured.
     // norandmaps: QEMU translates a program's code for the addresses that it runs at, so at new ones it does so anew each
     // time a program starts, which was half of what a small program took (docs/performance.md).
     ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check", "norandmaps"] : []),
+    ...(spec.dataDiskMiB === undefined ? [] : ["nvme.poll_queues=1"]),
+  ];
+  const dataDisk = [
+    ...["-drive", `if=none,id=data,file=${here}/data.qcow2,format=qcow2,discard=unmap,cache=writeback`],
+    ...["-device", "nvme,drive=data,serial=data"],
   ];
   return [
     ...["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-name", spec.name],
@@ -212,47 +280,70 @@ export function qemuArgs(
     ...["-device", "nvme,drive=root,serial=root"],
     ...["-drive", `if=none,id=seed,file=${here}/seed,format=raw,readonly=on`],
     ...["-device", "nvme,drive=seed,serial=seed"],
+    ...(spec.dataDiskMiB === undefined ? [] : dataDisk),
     ...["-netdev", `user,id=user,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
     ...["-device", "virtio-net-pci,netdev=user,mac=52:54:00:00:00:01,romfile="],
-    ...["-netdev", `${privateNet},id=lab`],
+    ...["-netdev", `stream,id=lab,server=off,addr.type=fd,addr.str=${plugFd}`],
     ...["-device", `virtio-net-pci,netdev=lab,mac=${spec.mac},romfile=`],
     ...["-device", "virtio-rng-pci"],
     ...["-chardev", `file,id=console,path=${here}/console.log,append=on`, "-serial", "chardev:console"],
-    ...[
-      "-qmp",
-      `unix:${here}/qmp.sock,server=on,wait=off`,
-      "-pidfile",
-      `${here}/pid`,
-      "-D",
-      `${here}/qemu.log`,
-    ],
-    "-daemonize",
+    ...["-qmp", `unix:${here}/qmp.sock,server=on,wait=off`],
+    ...sandbox,
   ];
 }
 
 class PortTaken extends Error {}
 
-async function launch(spec: VmSpec, image: Image, accelerator: Accelerator, port: number): Promise<number> {
+/** The number by which QEMU knows its connection to the switch. */
+const plugFd = 3;
+
+async function launch(
+  spec: VmSpec,
+  image: Image,
+  accelerator: Accelerator,
+  port: number,
+): Promise<ProcessId> {
   const folder = machineFolder(spec.stack, spec.name);
-  const privateNet = await privateNetdev(spec.stack);
+  const socket = join(folder, "qmp.sock");
   const log = join(folder, "qemu.log");
-  await rm(log, { force: true });
-  const { exitCode, stderr } = await execa(
-    "qemu-system-x86_64",
-    qemuArgs(spec, image, accelerator, port, privateNet),
-    {
-      cwd: stackFolder(spec.stack),
-      stdin: "ignore",
-      reject: false,
-    },
-  );
-  if (exitCode !== 0) {
-    // As a daemon QEMU complains to its log.
-    const reason = `${stderr}\n${existsSync(log) ? readFileSync(log, "utf8") : ""}`.trim();
-    if (reason.includes("host forwarding rule")) throw new PortTaken(reason);
-    throw new Error(`QEMU did not start machine ${spec.name}: ${reason}`);
+  await rm(socket, { force: true });
+  const output = openSync(log, "w", 0o600);
+  const card = await plug(spec.stack);
+  // Not QEMU's own -daemonize: it forks, which the sandbox forbids from the first moment.
+  const child = spawn("qemu-system-x86_64", [...qemuArgs(spec, image, accelerator, port), ...runAs(spec)], {
+    cwd: stackFolder(spec.stack),
+    detached: true,
+    stdio: ["ignore", output, output, card],
+  });
+  try {
+    await once(child, "spawn");
+    const id = identify(child.pid ?? 0);
+    // It answers when all that it was told to have is there.
+    while (child.exitCode === null && child.signalCode === null) {
+      if (id && (await answersQmp(socket))) return id;
+      await sleep(20);
+    }
+  } finally {
+    card.destroy();
+    closeSync(output);
+    child.unref();
   }
-  return Number(readFileSync(join(folder, "pid"), "utf8"));
+  const reason = readFileSync(log, "utf8").trim() || howItEnded(child);
+  if (reason.includes("host forwarding rule")) throw new PortTaken(reason);
+  throw new Error(`QEMU did not start machine ${spec.name}: ${reason}`);
+}
+
+function howItEnded({ exitCode, signalCode }: ChildProcess): string {
+  return signalCode ? `it was ended by ${signalCode}` : `exit status ${exitCode}`;
+}
+
+async function answersQmp(socket: string): Promise<boolean> {
+  try {
+    await qmp(socket, ["query-status"], 5000);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Ends a machine so that its file systems are whole, as its disk is used again; stops it when it does not listen. */
@@ -263,21 +354,23 @@ async function shutDown(stack: string, name: string): Promise<void> {
   await stopVm(stack, name);
 }
 
-function shapeOf({ cpus, memoryMiB, clock }: VmSpec, accelerator: Accelerator): string {
-  return JSON.stringify({ cpus, memoryMiB, accelerator, clock });
+function shapeOf({ cpus, memoryMiB, clock, dataDiskMiB }: VmSpec, accelerator: Accelerator): string {
+  return JSON.stringify({ cpus, memoryMiB, accelerator, clock, dataDiskMiB });
 }
 
-/** Stops a machine: QMP first, then signals. Its folder stays. */
+/** Stops a machine, whatever is known of it: QMP first, then signals. Its folder stays. */
 export async function stopVm(stack: string, name: string): Promise<void> {
-  const state = vmState(stack, name);
-  if (!isRunning(state)) return;
+  const processes = machineProcesses(stack, name);
+  if (processes.length === 0) return;
   try {
     await qmp(join(machineFolder(stack, name), "qmp.sock"), ["quit"], 3000);
-    if (await gone(state.process, 5000)) return;
   } catch {
-    // A hung QEMU answers to nothing but signals.
+    // A hung QEMU answers to nothing but signals, and one whose folder was deleted to nobody.
   }
-  if (!(await end(state.process))) throw new Error(`machine ${name} (pid ${state.process.pid}) does not end`);
+  for (const each of processes) {
+    if ((await gone(each, 5000)) || (await end(each))) continue;
+    throw new Error(`machine ${name} (process ${each.pid}) does not exit; see: ps ${each.pid}`);
+  }
 }
 
 /** Stops a machine and removes all that it had. */

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startNetwork, stopNetwork, networkRevision } from "./network.ts";
 import { machineFolder, stackFolder } from "./paths.ts";
-import { identify, isAlive, type ProcessId } from "./process.ts";
+import { identify, isAlive, type ProcessId } from "../../workshop/process.ts";
 import { qmp } from "./qmp.ts";
 import { sweep } from "./sweep.ts";
-import { isRunning, removeVm, startVm, vmRevision, vmState, type VmSpec } from "./vm.ts";
+import { removeVm, runningVm, startVm, vmRevision, vmState, type VmSpec } from "./vm.ts";
 
 // A name with everything that Pulumi allows in one, in a folder whose path is long for a unix socket.
 const stack = `test.VM_odd-name.${"x".repeat(60)}-${process.pid}`;
@@ -23,7 +23,7 @@ const spec = (change: Partial<VmSpec> = {}): VmSpec => ({
   accelerator: "auto",
   clock: "wall",
   mac: "52:54:00:77:00:0a",
-  revision: vmRevision(stack, "vm"),
+  revision: 1,
   hostKey: "ssh-ed25519 AAAA",
   userData: "#cloud-config\n{}\n",
   ...change,
@@ -45,7 +45,7 @@ async function listenOn(port: number): Promise<Server> {
 
 describe("a local machine", () => {
   beforeAll(async () => {
-    await startNetwork(stack);
+    await startNetwork(stack, 1);
   });
   afterAll(async () => {
     await removeVm(stack, "vm");
@@ -55,16 +55,16 @@ describe("a local machine", () => {
 
   it("is started once, however often it is asked for", async () => {
     const first = await startVm(spec(), say);
-    expect(isRunning(first)).toBe(true);
+    expect(runningVm(stack, "vm")).toEqual(first);
     expect(await startVm(spec(), say)).toEqual(first);
-    expect(vmRevision(stack, "vm")).toBe(1);
+    expect(await vmRevision(stack, "vm")).toBe(1);
     const socket = join(machineFolder(stack, "vm"), "qmp.sock");
     expect(await qmp(socket, ["query-status"], 5000)).toMatchObject([{ running: true }]);
   }, 1_200_000);
 
   it("keeps its process, and has another boot, when it has rebooted by itself", async () => {
     const before = vmState(stack, "vm")!;
-    const revision = vmRevision(stack, "vm", true);
+    const revision = await vmRevision(stack, "vm", true);
     expect(revision).toBe(2);
     const after = await startVm(spec({ revision }), say);
     expect(after).toEqual({ ...before, revision, boot: after.boot });
@@ -75,8 +75,9 @@ describe("a local machine", () => {
     const before = vmState(stack, "vm")!;
     process.kill(before.process.pid, "SIGKILL");
     while (isAlive(before.process)) await sleep(20);
-    expect(vmRevision(stack, "vm")).toBe(3);
-    const after = await startVm(spec(), say);
+    const revision = await vmRevision(stack, "vm");
+    expect(revision).toBe(3);
+    const after = await startVm(spec({ revision }), say);
     expect(after).toMatchObject({ id: before.id, revision: 3, port: before.port });
     expect(after.boot).not.toBe(before.boot);
   }, 300_000);
@@ -103,23 +104,24 @@ describe("a local machine", () => {
     const me = identify(process.pid)!;
     const stale = { ...before, process: { ...me, bootId: "0f0f0f0f-of-another-boot" } };
     writeFileSync(file, JSON.stringify(stale));
-    expect(isRunning(vmState(stack, "vm"))).toBe(false);
+    expect(runningVm(stack, "vm")).toBeUndefined();
     const after = await startVm(spec(), say);
     expect(after.process.pid).not.toBe(process.pid);
     expect(after.id).toBe(before.id);
   }, 300_000);
 
   it("is plugged in again when its network had to be started again", async () => {
-    const before = vmRevision(stack, "vm");
+    const before = await vmRevision(stack, "vm");
     const network = JSON.parse(readFileSync(join(stackFolder(stack), "network", "state.json"), "utf8")) as {
       process: ProcessId;
     };
     process.kill(network.process.pid, "SIGKILL");
     while (isAlive(network.process)) await sleep(20);
-    expect(networkRevision(stack)).toBe(2);
-    expect(vmRevision(stack, "vm")).toBe(before + 1);
+    expect(await networkRevision(stack)).toBe(2);
+    const revision = await vmRevision(stack, "vm");
+    expect(revision).toBe(before + 1);
     await startNetwork(stack);
-    const after = await startVm(spec(), say);
+    const after = await startVm(spec({ revision }), say);
     expect(after.network).toBe(2);
   }, 300_000);
 

@@ -1,17 +1,10 @@
-/** A class of two on moto: one fails for lack of quota, is made at the second try, and both go. And a sweep of orphans. */
+/** A class of two on moto: one fails for lack of quota, is made at the second try, and both go. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
-import {
-  downFor,
-  forEachStudent,
-  parseStudents,
-  upFor,
-  type Place,
-  type Student,
-} from "../../cli/classroom.ts";
+import { downFor, forEachStudent, upFor, type Place } from "../../cli/classroom.ts";
+import { parseStudents, type Student } from "../../cli/students.ts";
 import { Cloud } from "./cloud.ts";
 import { LabProject } from "./labProject.ts";
 
@@ -94,42 +87,6 @@ describe("a class", () => {
       expect(
         (await forEachStudent(students, 2, (student) => downFor(place, student)))[0]?.failure,
       ).toBeUndefined();
-    },
-    6 * minutes,
-  );
-});
-
-describe("./lab sweep --aws", () => {
-  // Not synchronously: the proxy before moto lives in this process and must go on answering.
-  const sweep = async (...args: string[]) => {
-    const { exitCode, stdout } = await execa(
-      process.execPath,
-      ["cli/main.ts", "sweep", "--aws", "--region", "us-east-1", ...args],
-      {
-        env: { ...lab.env, PULUMI_ACCESS_TOKEN: "" },
-        reject: false,
-        stripFinalNewline: false,
-        timeout: 2 * minutes,
-      },
-    );
-    return { status: exitCode, stdout };
-  };
-
-  it(
-    "removes what a stack left whose state is lost, and nothing that is not over",
-    async () => {
-      await lab.configure("lost", { aws: aws("ada"), nodes });
-      await lab.up();
-      rmSync(join(lab.folder, "state"), { recursive: true });
-      expect(await sweep()).toEqual({ status: 0, stdout: "0 left in us-east-1\n" });
-      const dry = await sweep("--stack", "lost", "--dry-run");
-      expect(dry.status).toBe(1);
-      expect(dry.stdout).toMatch(/^KIND +ID +STACK +OWNER +EXPIRES\ninstance +i-/);
-      expect(await sweep("--stack", "lost", "--yes")).toMatchObject({
-        status: 0,
-        stdout: expect.stringMatching(/\n0 left in us-east-1\n$/) as string,
-      });
-      expect(await cloud.listing()).toEqual(empty);
     },
     6 * minutes,
   );

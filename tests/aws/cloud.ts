@@ -2,8 +2,10 @@
 import * as ec2 from "@aws-sdk/client-ec2";
 import * as iam from "@aws-sdk/client-iam";
 import * as s3 from "@aws-sdk/client-s3";
+import * as scheduler from "@aws-sdk/client-scheduler";
+import * as sfn from "@aws-sdk/client-sfn";
 import { spawn, type ChildProcess } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -11,13 +13,14 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../stacks/local/freePort.ts";
+import { freePort } from "../../workshop/freePort.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
 
 /** An error that the next calls of an action get in place of an answer. */
 export interface Fault {
+  /** An action of EC2 or IAM; for S3 a method and path, as `GET /BUCKET/?tagging=`. */
   readonly action: string;
   readonly code: string;
   readonly message: string;
@@ -110,17 +113,25 @@ export class Cloud {
   static async start(makeMachines?: (place: MachinesPlace) => Promise<Machines>): Promise<Cloud> {
     const folder = mkdtempSync(join(tmpdir(), "cloud-"));
     writeFileSync(join(folder, "images.json"), JSON.stringify(images));
+    const proxy = createServer();
+    await new Promise<void>((resolve) => {
+      proxy.listen(0, "127.0.0.1", resolve);
+    });
     const port = await freePort();
     const python = process.env.DISGRAFS_PYTHON ?? join(root, ".lab/venv/bin/python");
     const moto = spawn(python, ["-m", "moto.server", "-H", "127.0.0.1", "-p", String(port)], {
-      env: { ...process.env, MOTO_AMIS_PATH: join(folder, "images.json") },
+      env: {
+        ...process.env,
+        MOTO_AMIS_PATH: join(folder, "images.json"),
+        // Where its state machines call AWS: here, so that what they end is ended.
+        MOTO_PORT: String((proxy.address() as AddressInfo).port),
+      },
       stdio: ["ignore", "ignore", "pipe"],
     });
     let log = "";
     moto.stderr.on("data", (data: Buffer) => {
       log = (log + data.toString()).slice(-4000);
     });
-    const proxy = createServer();
     const cloud = new Cloud(proxy, moto, port, folder);
     proxy.on("request", (incoming: IncomingMessage, answer: ServerResponse) => {
       cloud.#open += 1;
@@ -133,15 +144,17 @@ export class Cloud {
         })
         .finally(() => (cloud.#open -= 1));
     });
-    await new Promise<void>((resolve) => {
-      proxy.listen(0, "127.0.0.1", resolve);
-    });
     const deadline = Date.now() + 240_000;
     while (!(await answers(port))) {
       if (moto.exitCode !== null || Date.now() > deadline)
         throw new Error(`moto's server did not start (./lab setup installs it into .lab/venv): ${log}`);
       await sleep(200);
     }
+    // State machines are really run, and not only listed.
+    await fetch(`http://127.0.0.1:${port}/moto-api/config`, {
+      method: "POST",
+      body: JSON.stringify({ stepfunctions: { execute_state_machine: true } }),
+    });
     try {
       cloud.#machines = await makeMachines?.(cloud.#place());
     } catch (error) {
@@ -212,6 +225,15 @@ export class Cloud {
         ({ InstanceProfileName }) => InstanceProfileName,
       ),
       (await buckets.send(new s3.ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name),
+      (
+        await new scheduler.SchedulerClient(options).send(new scheduler.ListScheduleGroupsCommand({}))
+      ).ScheduleGroups?.map(({ Name }) => Name),
+      (
+        await new scheduler.SchedulerClient(options).send(new scheduler.ListSchedulesCommand({}))
+      ).Schedules?.map(({ Name }) => Name),
+      (await new sfn.SFNClient(options).send(new sfn.ListStateMachinesCommand({}))).stateMachines?.map(
+        ({ stateMachineArn }) => stateMachineArn,
+      ),
     ];
     return found
       .flatMap((each) => each ?? [])
@@ -235,20 +257,61 @@ export class Cloud {
     rmSync(this.#folder, { recursive: true });
   }
 
+  /**
+   * Lets AWS's own clock come to a time: what is scheduled until then is started, in its order, as EventBridge Scheduler
+   * does it. Gives the state machines' executions.
+   */
+  async advanceTo(time: Date): Promise<string[]> {
+    const options = { endpoint: this.env.AWS_ENDPOINT_URL, region: this.env.AWS_REGION, credentials };
+    const clock = new scheduler.SchedulerClient(options);
+    const { Schedules = [] } = await clock.send(new scheduler.ListSchedulesCommand({}));
+    const all = await Promise.all(
+      Schedules.map(({ Name, GroupName }) =>
+        clock.send(new scheduler.GetScheduleCommand({ Name, GroupName })),
+      ),
+    );
+    const due = all
+      .map((each) => ({ at: /^at\((.*)\)$/.exec(each.ScheduleExpression ?? "")?.[1] ?? "", each }))
+      .filter(({ at, each }) => each.State !== "DISABLED" && new Date(`${at}Z`) <= time)
+      .sort((a, b) => (a.at < b.at ? -1 : 1));
+    const executions: string[] = [];
+    for (const { each } of due) {
+      const { executionArn = "" } = await new sfn.SFNClient(options).send(
+        new sfn.StartExecutionCommand({
+          name: randomUUID(),
+          stateMachineArn: each.Target?.Arn,
+          input: each.Target?.Input,
+        }),
+      );
+      executions.push(executionArn);
+    }
+    return executions;
+  }
+
+  /** How an execution of a state machine stands: RUNNING, SUCCEEDED, FAILED. */
+  async execution(executionArn: string): Promise<string> {
+    const options = { endpoint: this.env.AWS_ENDPOINT_URL, region: this.env.AWS_REGION, credentials };
+    const client = new sfn.SFNClient(options);
+    return (await client.send(new sfn.DescribeExecutionCommand({ executionArn }))).status ?? "?";
+  }
+
   async #serve(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
     const form = new URLSearchParams(body.toString("latin1"));
-    const action = form.get("Action") ?? "";
+    const action = form.get("Action") ?? jsonAction(incoming);
     if (action !== "") this.calls.push(action);
     while (this.held.has(action)) await sleep(50);
-    const fault = this.faults.find((each) => each.action === action && each.times > 0);
+    const path = `${incoming.method} ${incoming.url}`;
+    const fault = this.faults.find((each) => [action, path].includes(each.action) && each.times > 0);
     if (fault) {
       fault.times -= 1;
       answer.writeHead(fault.status, { "content-type": "text/xml" });
       answer.end(
-        `<Response><Errors><Error><Code>${fault.code}</Code><Message>${fault.message}</Message></Error></Errors><RequestID>test</RequestID></Response>`,
+        fault.action === path
+          ? `<Error><Code>${fault.code}</Code><Message>${fault.message}</Message></Error>`
+          : `<Response><Errors><Error><Code>${fault.code}</Code><Message>${fault.message}</Message></Error></Errors><RequestID>test</RequestID></Response>`,
       );
       return;
     }
@@ -306,6 +369,13 @@ export class Cloud {
     });
     return text;
   }
+}
+
+/** The action of a service that speaks JSON: by header (Step Functions) or by method and path (EventBridge Scheduler). */
+function jsonAction({ method, url = "", headers }: IncomingMessage): string {
+  const target = headers["x-amz-target"];
+  if (typeof target === "string") return target.split(".").at(-1) ?? "";
+  return method === "POST" && url.startsWith("/schedules/") ? "CreateSchedule" : "";
 }
 
 /** The three calls about placement groups, and tags on them; undefined for every other call. */

@@ -8,7 +8,9 @@ import {
 } from "@aws-sdk/client-ec2";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { awsFailure } from "../../stacks/aws/advice.ts";
-import { clientsFor, findLeftovers, remove, select } from "../../stacks/aws/sweep.ts";
+import { clientsFor, findLeftovers } from "../../stacks/aws/cleanup/leftovers.ts";
+import { remove } from "../../stacks/aws/cleanup/remove.ts";
+import { select } from "../../stacks/aws/cleanup/selection.ts";
 import { Cloud, hostKeyFor } from "./cloud.ts";
 import { LabProject } from "./labProject.ts";
 
@@ -159,6 +161,8 @@ describe("a lab on AWS", () => {
       expect(text).toContain(`stack test now expires at ${new Date(expires).toISOString()}`);
       const { targetFacts } = await lab.outputs<{ targetFacts: { expires: string } }>();
       expect(targetFacts.expires).toBe(expires);
+      // The clock outside moves with it.
+      expect(await cloud.advanceTo(new Date(Date.parse(expires)))).toEqual([]);
       const steps = lab.remoteCalls();
       expect(steps.map(({ name, operation }) => `${operation} ${name}`).sort()).toEqual([
         "update meta-expiry",
@@ -175,7 +179,7 @@ describe("a lab on AWS", () => {
     async () => {
       const { exitCode, text } = await lab.lab("test", "extend", "1h");
       expect(exitCode).not.toBe(0);
-      expect(text).toMatch(/this lab lives until .* already, which is later than 1h from now/);
+      expect(text).toMatch(/this lab already lives until .*, which is later than 1h from now/);
       expect(lab.remoteCalls()).toEqual([]);
     },
     4 * minutes,
@@ -275,11 +279,15 @@ describe("a lab on AWS", () => {
       await lab.succeed("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
       await lab.up();
       expect(Object.keys(await machines()).sort()).toEqual(["killed-meta", "killed-node1"]);
+      const { targetFacts } = await lab.outputs<{ targetFacts: { run: string } }>();
       await lab.destroy();
       // Machines that no state knows of may be left, and what they hold; a sweep finds them by their tags.
       const left = (await cloud.listing()).filter((id) => !before.includes(id));
       const clients = clientsFor("us-east-1");
-      const found = select(await findLeftovers(clients), { stack: "killed", withData: false });
+      const { found: all, unseen } = await findLeftovers(clients);
+      expect(unseen).toEqual([]);
+      const { run } = targetFacts;
+      const found = select(all, { owners: ["ada"], stack: "killed", run, now: new Date(), withData: false });
       expect(found.length > 0).toBe(left.length > 0);
       expect(await remove(clients, found, () => undefined)).toEqual([]);
       expect(await cloud.listing()).toEqual(before);

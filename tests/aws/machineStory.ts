@@ -3,10 +3,10 @@ import { readFileSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { execa } from "execa";
-import { inCheckout } from "../../cli/checkout.ts";
+import { inCheckout } from "../../workshop/checkout.ts";
 import { program } from "../../provisioning/shell.ts";
-import { installedMarker } from "../../stacks/aws/userData.ts";
-import { sshFolder } from "../../stacks/aws/sshFiles.ts";
+import { installedMarker } from "../../stacks/aws/machine/userData.ts";
+import { sshFolder } from "../../stacks/aws/access/sshFiles.ts";
 import { story } from "../support/lab.ts";
 import { Cloud } from "./cloud.ts";
 import { roleAccessKey } from "./ec2/metadata.ts";
@@ -168,7 +168,7 @@ export function machineStory(kind: Ec2Image): void {
       "makes a cache of an empty instance store, and refuses a disk that is in use or holds something",
       async () => {
         const disk = "/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_store";
-        const script = readFileSync(inCheckout("stacks/aws/instanceStore.sh"), "utf8");
+        const script = readFileSync(inCheckout("stacks/aws/machine/instanceStore.sh"), "utf8");
         const args = ["/mnt/store", "QEMU NVMe Ctrl"];
         const store = async () => {
           const { exitCode, text } = await on(

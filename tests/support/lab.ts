@@ -2,9 +2,10 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { Verdict } from "../../provisioning/extensions/extension.ts";
-import type { ExtensionName } from "../../provisioning/extensions/table.ts";
-import { checkout, sshConfigFile } from "../../stacks/local/paths.ts";
+import type { Verdict } from "../../bpf/pipeline/extensionOnNode.ts";
+import type { ExtensionName } from "../../bpf/table.ts";
+import { checkout } from "../../workshop/checkout.ts";
+import { sshConfigFile } from "../../stacks/local/paths.ts";
 
 export interface Outcome {
   readonly exitCode: number;

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { cloudInit } from "../../provisioning/cloudInit.ts";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
-import { ensureKeyPair } from "../../stacks/local/keyPair.ts";
+import { ensureKeyPair } from "../../workshop/keyPair.ts";
 import { startNetwork, stopNetwork } from "../../stacks/local/network.ts";
 import { loginKeyFile, machineFolder, sshConfigFile, stackFolder } from "../../stacks/local/paths.ts";
 import { sweep, type Leftover } from "../../stacks/local/sweep.ts";
@@ -22,6 +22,8 @@ export interface TestVmOptions {
   readonly memoryMiB?: number;
   /** `instructions`: QEMU's -icount. */
   readonly clock?: VmSpec["clock"];
+  /** A second NVMe disk, blank, and poll queues. */
+  readonly dataDiskMiB?: number;
 }
 
 export interface Result {
@@ -72,6 +74,7 @@ export async function startTestVm(options: TestVmOptions): Promise<TestVm> {
     diskGiB: 20,
     accelerator: "auto",
     clock: options.clock ?? "wall",
+    ...(options.dataDiskMiB === undefined ? {} : { dataDiskMiB: options.dataDiskMiB }),
     mac,
     revision: 1,
     hostKey: hostKey.publicKey,

@@ -8,7 +8,7 @@ from types import FrameType
 
 import ray
 
-from .driver import Driver
+from .driver import Driver, NodeLostError
 from .plan import read_plan
 
 
@@ -58,6 +58,8 @@ def main(folder: Path) -> int:
     driver = Driver(read_plan(folder / "plan.json"), folder)
     try:
         return carry_out(driver, Terminator(), lambda: ray.init(address="auto", log_to_driver=False))
+    except NodeLostError as error:
+        sys.exit(f"the run could not begin: {error}")
     finally:
         ray.shutdown()
 

@@ -8,8 +8,8 @@ import contextlib
 import json
 import math
 import mmap
+import re
 import shutil
-import socket
 import tempfile
 import threading
 import time
@@ -19,17 +19,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import arms, programs, rayread, redis, system, tree
+from . import arms, lookup, loops, programs, rayread, redis, requests, system, tagging, tree
 from .lifeline import Lifeline
 from .loop import StoppedError
+from .loops import GAP_SECONDS, Loops
 from .mount import Mount, ResetError
+from .neighbours import Neighbour
 from .plan import Arm, Plan, Workload
 from .resident import resident
 
-DROP_PORT = 9436
 DATA_FOLDER = ".disgrafs-benchmark"
+# Fewest operations behind a figure, of all clients together (fewestOperations in benchmarks/parsers/measurement.ts).
+FEWEST_OPERATIONS = 10
 # Kinds of workloads that work in a tree of small files.
-TREE_KINDS = ("metadata", "walk", "application")
+TREE_KINDS = ("metadata", "walk", "application", "tagger")
+# Places that arms change.
+ARM_PLACES = ("mount", "data-disk")
 LOCAL_FOLDER = Path("/var/tmp/disgrafs-benchmark")  # noqa: S108
 # Name of the arm that a run has enabled here. What an agent leaves that is killed is not taken for the lab's own.
 ENABLED_FILE = Path("/run/disgrafs/benchmark-arm")
@@ -51,10 +56,15 @@ class Agent:
         if lifeline is None:
             self.lifeline.open()
         self.iostat = programs.Iostat(self.lifeline, self.scratch / "iostat.json")
+        self.loops = Loops(self.lifeline, self.scratch)
+        # The first client asks the nodes that are none.
+        self.neighbours = [Neighbour(address) for address in plan.cache_droppers] if name == plan.clients[0] else []
         self.enabled: Arm | None = None
         # Arms that the lab itself had enabled: disabled for the run, enabled again at its end.
         self.found: list[Arm] = []
         self.before: dict[str, Any] = {}
+        self.began = 0.0
+        self.pieces: list[tuple[str, bytes]] = []
         self.resident: list[mmap.mmap] = []
 
     # --- once a run
@@ -63,6 +73,7 @@ class Agent:
         """Facts of this node, and the version of the JuiceFS that serves the mount."""
         facts = system.facts()
         facts["versions"]["juicefs"] = self.mount.version()
+        facts["neighbours"] = {neighbour.address: neighbour.facts() for neighbour in self.neighbours}
         return facts
 
     def clock(self) -> float:
@@ -95,9 +106,12 @@ class Agent:
             if workload.kind in TREE_KINDS:
                 tree.make(folder / "tree", parameters["files"], parameters["directories"])
             elif workload.kind == "fio":
-                programs.fio_layout(folder, parameters["fileSize"])
+                programs.fio_layout(programs.fio_file(folder, workload.name), parameters)
+            elif workload.kind == "lookup":
+                lookup.prepare()
             elif workload.kind == "ray-read" and self.name == self.plan.clients[0]:
-                rayread.make_data(self.folder(workload, shared=True), parameters)
+                readers = len(self.plan.clients) * parameters["tasksPerClient"]
+                rayread.make_data(self.folder(workload, shared=True), parameters, readers)
         return obstacles
 
     def folder(self, workload: Workload, shared: bool = False) -> Path:
@@ -117,6 +131,7 @@ class Agent:
         steps: list[Callable[[], object]] = [self.disable, self.mount.restore]
         steps += [partial(arms.switch, arm, "enable", self.plan.mount_point) for arm in self.found]
         failed: list[str] = []
+        self.loops.cancel()
         for action in steps:
             try:
                 action()
@@ -174,6 +189,7 @@ class Agent:
 
         def action() -> list[dict[str, Any]]:
             with self.changing():
+                self.loops.cancel()
                 self.disable()
                 return self.mount.unmount_and_drop()
 
@@ -181,7 +197,7 @@ class Agent:
 
     def drop_elsewhere(self) -> dict[str, Any]:
         """Have the nodes that are no clients drop their caches too."""
-        return answer(lambda: {"steps": [drop_remote(address) for address in self.plan.cache_droppers]})
+        return answer(lambda: {"steps": [neighbour.drop() for neighbour in self.neighbours]})
 
     def mount_arm(self, arm_name: str) -> dict[str, Any]:
         """Second half: mounted in the state of an arm, its script enabled and proven."""
@@ -204,15 +220,21 @@ class Agent:
 
     # --- one point
 
-    def ready(self, workload: Workload, seed: int) -> dict[str, Any]:
-        """Do what comes before the timed window: for a warm workload, the same work untimed."""
+    def ready(self, workload: Workload, arm_name: str, seed: int) -> dict[str, Any]:
+        """Do all that comes before the timed window, so that only its own work is left to be done in it.
+
+        For a warm workload, the same work untimed. Then proof that the arm is in force, whose last part is the count of
+        its extension: what is counted from then on is what the workload asks. Then the observers.
+        """
 
         def action() -> dict[str, Any]:
-            if workload.caches == "warm":
-                if workload.kind == "fio":
-                    programs.fio_warm_up(programs.fio_file(self.folder(workload), workload.parameters["fileSize"]))
-                else:
-                    self.work(workload, seed)
+            if workload.place == "mount":
+                # First of all, so that what is wrong is said of the mount and not of the work that failed on it.
+                self.mount.check(self.plan.arms[arm_name])
+            self.prepare_work(workload, seed)
+            proof = self.proof(workload, arm_name)
+            self.iostat.start(math.ceil(window_seconds(workload)))
+            self.before = {"counters": self.counters(workload), "proof": proof, "clock": time.monotonic()}
             return {}
 
         return answer(action)
@@ -221,82 +243,193 @@ class Agent:
         """Carry out one timed window that begins when this node's clock shows `start_at`."""
 
         def action() -> dict[str, Any]:
-            begun = self.begin(workload, arm_name, start_at)
+            begin = time.monotonic() + max(0.0, start_at - time.time())
             try:
-                files = self.work(workload, seed)
+                done = self.work(workload, seed, start_at)
             finally:
                 ended = self.end(workload, arm_name)
-            return {**begun, **ended, "files": {**files, **ended["files"]}}
+            seconds = round(ended["clock"] - begin, 4)
+            return {**done, **ended, "seconds": seconds, "files": done["files"] | ended["files"]}
 
         return answer(action)
 
-    def begin(self, workload: Workload, arm_name: str, start_at: float) -> dict[str, Any]:
-        """Check that the arm is in force, wait for the start, and start the observers."""
-        proof = self.proof(workload, arm_name)
-        late = time.time() - start_at
-        if late < 0:
-            time.sleep(-late)
-            late = max(0.0, time.time() - start_at)
-        self.iostat.start(math.ceil(window_seconds(workload)))
-        self.before = {"counters": system.counters(), "proof": proof, "clock": time.monotonic()}
-        return {"late": round(late, 4)}
-
     def end(self, workload: Workload, arm_name: str) -> dict[str, Any]:
-        """Stop the observers and check that the arm was in force all the time."""
-        seconds = time.monotonic() - self.before["clock"]
-        counters = system.counters()
-        iostat = self.iostat.stop()
-        proof = self.proof(workload, arm_name)
+        """Stop the observers and check that the arm was in force all the time.
+
+        The count of its extension is asked for before anything else that touches the mount.
+        """
+        clock = time.monotonic()
         arm = self.plan.arms[arm_name]
-        if arm.counted and workload.place == "mount":
-            moved = proof["script"]["count"] - self.before["proof"]["script"]["count"]
+        on_mount = workload.place == "mount"
+        script = self.script_proof(arm) if workload.place in ARM_PLACES and arm.script is not None else None
+        counters = self.counters(workload)
+        iostat = self.iostat.stop()
+        proof = ({"mount": self.mount.check(arm)} if on_mount else {}) | ({"script": script} if script else {})
+        if script and arm.counted:
+            moved = script["count"] - self.before["proof"]["script"]["count"]
             if moved <= 0:
                 raise ResetError(f"arm {arm.name} was enabled, but its run count did not move")
         return {
-            "seconds": round(seconds, 4),
+            "clock": clock,
+            "observedSeconds": round(clock - self.before["clock"], 4),
             "proof": {"before": self.before["proof"], "after": proof},
             "counters": {"before": self.before["counters"], "after": counters},
             "files": {"iostat.json": iostat},
         }
 
-    def begin_answer(self, workload: Workload, arm_name: str, start_at: float) -> dict[str, Any]:
-        """`begin` for a workload that the driver carries out."""
-        return answer(lambda: self.begin(workload, arm_name, start_at))
+    def begin_answer(self, start_at: float) -> dict[str, Any]:
+        """Wait for the start of a window in which the driver has the work done."""
+        wait_until(start_at)
+        self.began = time.monotonic()
+        return {"late": round(max(0.0, time.time() - start_at), 4)}
+
+    def clear_tagging(self, workload: Workload) -> dict[str, Any]:
+        """Remove what an earlier window wrote, untimed and before DisGraFS is waited for."""
+
+        def action() -> dict[str, Any]:
+            shutil.rmtree(self.folder(workload), ignore_errors=True)
+            return {}
+
+        return answer(action)
+
+    def write_corpus(self, workload: Workload, start_at: float) -> dict[str, Any]:
+        """Write files from the start of a window on; gives what was closed when, by this node's clock."""
+
+        def action() -> dict[str, Any]:
+            wait_until(start_at)
+            self.began = time.monotonic()
+            late = round(max(0.0, time.time() - start_at), 4)
+            return {"late": late, "closed": tagging.write(self.folder(workload), self.pieces)}
+
+        return answer(action)
 
     def end_answer(self, workload: Workload, arm_name: str) -> dict[str, Any]:
         """`end` for a workload that the driver carries out."""
-        return answer(lambda: self.end(workload, arm_name))
+
+        def action() -> dict[str, Any]:
+            ended = self.end(workload, arm_name)
+            return {**ended, "seconds": round(ended["clock"] - self.began, 4)}
+
+        return answer(action)
+
+    def counters(self, workload: Workload) -> dict[str, Any]:
+        """Counters of this node and, on the first client, of the nodes that are none. The mount is not touched."""
+        counts = None
+        if workload.place == "mount":
+            counts = requests.counts(*self.metrics())
+        return {
+            **system.counters(),
+            "requests": counts,
+            "neighbours": {neighbour.address: neighbour.counters() for neighbour in self.neighbours},
+        }
+
+    def metrics(self) -> tuple[str, int, str]:
+        """Where JuiceFS counts, and its mount point."""
+        return (*self.mount.metrics(), self.plan.mount_point)
 
     def proof(self, workload: Workload, arm_name: str) -> dict[str, Any]:
         """Evidence that the arm is in force now. ResetError when it is not."""
-        if workload.place != "mount":
+        if workload.place not in ARM_PLACES:
             return {}
         arm = self.plan.arms[arm_name]
-        state: dict[str, Any] = {"mount": self.mount.check(arm)}
+        state: dict[str, Any] = {"mount": self.mount.check(arm)} if workload.place == "mount" else {}
         if arm.script is not None:
-            proof = arms.prove(arm, self.plan.mount_point)
-            state["script"] = {"count": proof.count, "programs": proof.programs}
+            state["script"] = self.script_proof(arm)
         return state
 
-    def work(self, workload: Workload, seed: int) -> dict[str, bytes]:
-        """Do a workload's work once; gives its raw files."""
-        folder, parameters = self.folder(workload), workload.parameters
+    def script_proof(self, arm: Arm) -> dict[str, Any]:
+        """What an arm's script says of itself."""
+        proof = arms.prove(arm, self.plan.mount_point)
+        return {"count": proof.count, "programs": proof.programs}
+
+    def prepare_work(self, workload: Workload, seed: int) -> None:
+        """Untimed: new files, warm caches, and the program of the loops started."""
+        folder, parameters, kind = self.folder(workload), workload.parameters, workload.kind
+        self.loops.cancel()
+        if kind == "fio":
+            file = programs.fio_file(folder, workload.name)
+            programs.fio_renew(file, parameters)
+            if workload.caches == "warm":
+                programs.fio_warm_up(file)
+        if kind == "metadata":
+            shutil.rmtree(folder / "work", ignore_errors=True)
+            (folder / "work").mkdir(parents=True)
+        if kind == "application":
+            tree.make_modules(folder / "modules", parameters["modules"])
+            tree.import_all(folder / "modules", parameters["modules"])
+        if kind == "tagging":
+            folder.mkdir(parents=True, exist_ok=True)
+            first = self.plan.clients.index(self.name) * parameters["files"]
+            self.pieces = tagging.corpus(seed, first, parameters["files"])
+        if kind in TREE_KINDS:
+            self.loops.prepare(self.script(workload, seed))
+
+    def script(self, workload: Workload, seed: int) -> str:
+        """What the program of the loops is to do."""
+        setting = loops.Setting(
+            folder=self.folder(workload),
+            seed=seed,
+            metrics=self.metrics() if workload.place == "mount" else None,
+            cache_seconds=self.plan.arms[self.plan.baseline].longest,
+            least=self.least(),
+        )
+        if workload.kind == "walk":
+            return loops.walk(setting, workload.parameters, workload.caches)
+        if workload.kind == "tagger":
+            return loops.tagger(setting, workload.parameters, workload.caches)
+        if workload.kind == "application":
+            return loops.reread(setting, workload.parameters)
+        of_metadata = loops.metadata if workload.place == "mount" else loops.control
+        return of_metadata(setting, workload.parameters)
+
+    def least(self) -> int:
+        """This client's share of the fewest operations of a figure."""
+        return -(-FEWEST_OPERATIONS // len(self.plan.clients))
+
+    def work(self, workload: Workload, seed: int, start_at: float) -> dict[str, Any]:
+        """Do a workload's timed work: how late it began, how long after it was warmed, and its raw files."""
+        if workload.kind in TREE_KINDS:
+            return self.timed_loops(workload, start_at)
         if workload.kind == "fio":
-            warm = workload.caches == "warm"
-            return programs.fio(self.lifeline, folder, self.scratch, parameters, seed, warm)
+            return self.timed_fio(workload, seed, start_at)
+        wait_until(start_at)
+        late = round(max(0.0, time.time() - start_at), 4)
         if workload.kind == "juicefs-bench":
-            return programs.juicefs_bench(self.lifeline, folder, self.scratch, parameters)
-        if workload.kind == "metadata":
-            result = tree.metadata(folder, parameters, seed, lambda: self.stopped)
-        elif workload.kind == "walk":
-            result = tree.walk(folder, parameters, lambda: self.stopped)
-        elif workload.kind == "application":
-            result = tree.application(folder, parameters, lambda: self.stopped)
+            files = programs.juicefs_bench(self.lifeline, self.folder(workload), self.scratch, workload.parameters)
         elif workload.kind == "redis":
-            result = redis.floor(self.plan.redis_host, self.plan.redis_port, parameters, lambda: self.stopped)
+            host, port = self.plan.redis_host, self.plan.redis_port
+            result = redis.floor(host, port, workload.parameters, lambda: self.stopped, self.least())
+            files = {"loops.json": json.dumps(result).encode()}
+        elif workload.kind == "lookup":
+            result = lookup.run_all(self.lifeline, workload.parameters["phaseSeconds"], seed, self.scratch)
+            files = {"loops.json": json.dumps(result).encode()}
         else:
             raise RuntimeError(f"this runner has no workload of the kind {workload.kind}")
-        return {"loops.json": json.dumps(result).encode()}
+        return {"late": late, "files": files}
+
+    def timed_loops(self, workload: Workload, start_at: float) -> dict[str, Any]:
+        """A window of the program of the loops."""
+        result = self.loops.run(start_at, programs.GRACE_SECONDS + 10 * window_seconds(workload))
+        phases = result.pop("loops")
+        if workload.kind == "application":
+            modules = self.folder(workload) / "modules"
+            phases["import"] = tree.imports(modules, workload.parameters, self.least(), lambda: self.stopped)
+        if workload.kind == "metadata":
+            shutil.rmtree(self.folder(workload) / "work")
+        if workload.caches != "warm":
+            result.pop("gap", None)
+        return {**result, "files": {"loops.json": json.dumps(phases).encode()}}
+
+    def timed_fio(self, workload: Workload, seed: int, start_at: float) -> dict[str, Any]:
+        """A window of fio, which says itself when its job began."""
+        file, warm = programs.fio_file(self.folder(workload), workload.name), workload.caches == "warm"
+        warmed = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else None
+        wait_until(start_at)
+        files = programs.fio(self.lifeline, file, self.scratch, workload.parameters, seed, warm)
+        found = re.search(rb'"job_start"\s*:\s*(\d+)', files["fio.json"])
+        began = int(found[1]) / 1000 if found else time.time()
+        gap = {} if warmed is None else {"gap": round(began - warmed, 4)}
+        return {"late": round(max(0.0, began - start_at), 4), **gap, "files": files}
 
 
 def answer(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -310,18 +443,17 @@ def answer(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def window_seconds(workload: Workload) -> float:
     """How long a workload's timed window is meant to last."""
     parameters = workload.parameters
-    phases = {"metadata": 6, "walk": 2, "application": 2, "redis": 2}.get(workload.kind)
+    phases = {"metadata": 8, "walk": 4, "application": 2, "redis": 2, "tagger": 2, "lookup": len(lookup.PHASES)}.get(
+        workload.kind
+    )
+    if workload.kind == "metadata" and workload.place != "mount":
+        phases = 3
+    if workload.kind == "walk" and workload.caches != "warm":
+        phases = 2
     return float(parameters["phaseSeconds"] * phases if phases else parameters["seconds"])
 
 
-def drop_remote(address: str) -> dict[str, Any]:
-    """Ask another node to drop its caches (disgrafs-drop-caches.socket) and check the counters it answers with."""
-    begin = time.monotonic()
-    with socket.create_connection((address, DROP_PORT), 30) as connection, connection.makefile() as lines:
-        words = [line.split() for line in lines]
-    counts: dict[str, list[int]] = {}
-    for name, value in words:
-        counts.setdefault(name, []).append(int(value))
-    if not counts or any(len(pair) != 2 or pair[1] <= pair[0] for pair in counts.values()):
-        raise ResetError(f"{address} did not confirm that it dropped its caches: {words}")
-    return {"step": f"drop caches of {address}", "seconds": round(time.monotonic() - begin, 3)}
+def wait_until(moment: float) -> None:
+    """Sleep until this node's clock shows a moment, if it does not yet."""
+    while (left := moment - time.time()) > 0:
+        time.sleep(left)

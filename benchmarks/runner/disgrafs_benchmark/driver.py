@@ -10,16 +10,19 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
-from . import rayread
+from . import rayread, tagging
 from .agent import Agent, window_seconds
+from .loops import GAP_SECONDS
 from .plan import Block, Plan, Workload
 from .programs import GRACE_SECONDS
 from .progress import Progress
 from .store import Store
 
-# A worker process imports Ray before it answers: 10 s in emulation, a minute and more on a busy host.
-START_SECONDS = 300.0
+# A worker process imports Ray before it answers: 10 s in emulation, and minutes on a busy host.
+START_SECONDS = 900.0
 SHARE = 0.001
+# Version of point.json (recordVersion in benchmarks/record.ts).
+RECORD_VERSION = 2
 # The trees of the profile `paper` are 50,000 files on each client, and a small file in emulation takes 0.2 s to write.
 DATA_SECONDS = 3600.0
 # Ending a run also unmounts and mounts again: seconds, or half a minute in emulation on a busy host. The unit's
@@ -43,10 +46,12 @@ class Driver:
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
         self.store = Store(folder)
-        self.progress = Progress(plan, self.show)
+        self.progress = Progress(plan, self.show, until=self.store.request(plan).until)
         self.agents: dict[str, Any] = {}
         self.facts: dict[str, dict[str, Any]] = {}
         self.replacements = 0
+        # By how much each client's clock is ahead, as of the last start that was agreed on.
+        self.offsets: dict[str, float] = {}
         # Arms that cannot run on some client, with the reason.
         self.obstacles: dict[str, str] = {}
         self.begin = time.monotonic()
@@ -57,31 +62,50 @@ class Driver:
         print(line)
 
     def run(self) -> None:
-        """Everything, from the first agent to the last file; points that are there already are not taken again."""
+        """Everything, from the first agent to the last file; points that are there already are not taken again.
+
+        NodeLostError when not all nodes answer at the start: nothing is measured then, and the next start tries again.
+        """
         started = self.store.first_start() or now()
         self.show(f"benchmark {self.plan.run_id}: starting an agent on {', '.join(self.plan.clients)}")
         lost = None
+        outcome = "done"
+        # Of an earlier start, which has paused.
+        self.store.remove("end.json")
         try:
             self.start_agents()
+        except NodeLostError:
+            self.abort()
+            raise
+        try:
             self.start_readers()
-            self.store.write("facts.json", json.dumps({"started": started, "clients": self.facts}, indent=1))
-            self.store.discard_other_boots(self.plan, self.boots())
+            self.store.add_facts(started, now(), self.facts)
+            self.store.discard_unfinished(self.plan, self.boots(), datetime.now(UTC))
             self.show("making the data that the workloads read")
             self.prepare()
             self.progress.start()
             for block in self.plan.blocks:
-                self.block(block)
-            self.show("removing the data")
-            self.all("clean_up", timeout=DATA_SECONDS)
+                # Asked anew each time: it may have grown while this ran.
+                if block.index <= self.store.request(self.plan).until:
+                    self.block(block)
+            request = self.store.request(self.plan)
+            if request.pause:
+                outcome = f"paused after block {request.until}"
+                self.abort()
+            else:
+                self.show("removing the data")
+                self.all("clean_up", timeout=DATA_SECONDS)
         except NodeLostError as error:
             # What was measured stands; the analysis says which verdicts lack blocks, and why.
             lost = str(error)
+            outcome = f"ended early: {lost}"
             self.abort(for_good=True)
+        self.progress.live.end()
         ended = now()
         seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
         end = {"ended": ended, "lost": lost, "seconds": round(seconds, 1)}
         self.store.write("end.json", json.dumps(end))
-        self.store.write("finished", f"{self.plan.run_id} {'ended early: ' + lost if lost else 'done'}\n")
+        self.store.write("finished", f"{self.plan.run_id} {outcome}\n")
 
     def start_agents(self) -> None:
         """One actor on each client; learns the facts of each node."""
@@ -173,7 +197,7 @@ class Driver:
                 raise NodeLostError(f"time limit of {self.plan.limit_seconds / 60:.0f} minutes reached")
             self.progress.point(block, slot, workload)
             record: dict[str, Any] = {
-                "version": 1,
+                "version": RECORD_VERSION,
                 "block": block.index,
                 "slot": slot,
                 "label": block.slots[slot].label,
@@ -183,6 +207,7 @@ class Driver:
                 "started": now(),
                 # Moment of the timed window, by the head's clock; null when it did not come to one.
                 "windowStart": None,
+                "plannedSeconds": window_seconds(workload),
                 "reset": reset,
                 "invalid": None,
                 "clients": {},
@@ -205,6 +230,7 @@ class Driver:
                 record["invalid"] = str(error)
                 self.replace_agents(error)
                 reset = None
+            record["ended"] = now()
             self.store.write_point(block, slot, workload, record, files)
             self.progress.finish_point(measured=True)
 
@@ -242,13 +268,19 @@ class Driver:
         """One timed window on all clients: fills the record and gives the raw files."""
         # The same work for every arm of a block, other work in the next block.
         seed = self.plan.seed * 1000 + block.index
-        readied = self.all("ready", workload, seed, timeout=GRACE_SECONDS + 2 * window_seconds(workload))
+        if workload.kind == "tagging":
+            record["invalid"] = self.calm_down(workload)
+            if record["invalid"]:
+                return {}
+        readied = self.all("ready", workload, arm, seed, timeout=GRACE_SECONDS + 2 * window_seconds(workload))
         record["invalid"] = first_invalid(readied)
         if record["invalid"]:
             return {}
         files: dict[str, bytes] = {}
         if workload.kind == "ray-read":
             answers, files["ray.json"] = self.ray_read(workload, arm, seed, record)
+        elif workload.kind == "tagging":
+            answers, files["tagging.json"] = self.tagging(workload, arm, record)
         else:
             starts, record["windowStart"] = self.start_times()
             calls = {
@@ -272,9 +304,10 @@ class Driver:
             after = time.time()
             offsets[name] = there - (before + after) / 2
             slowest = max(slowest, after - before)
-        # All clients have the call by then; a client that begins late says by how much.
-        start = time.time() + 0.1 + 3 * slowest
+        # All clients have the call by then, and what is kept warm is still warmed in it; one that begins late says so.
+        start = time.time() + 2 * GAP_SECONDS + 3 * slowest
         starts = {name: start + offset for name, offset in offsets.items()}
+        self.offsets = offsets
         return starts, datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
 
     def readers(self, workload: Workload) -> list[str]:
@@ -301,10 +334,8 @@ class Driver:
         # The worker processes are there before the start is agreed.
         read([[] for _ in readers])
         starts, record["windowStart"] = self.start_times()
-        begun = {name: agent.begin_answer.remote(workload, arm, starts[name]) for name, agent in self.agents.items()}
+        begun = {name: agent.begin_answer.remote(starts[name]) for name, agent in self.agents.items()}
         answers = self.gather(begun, GRACE_SECONDS)
-        if first_invalid(answers):
-            return answers, b""
         result: dict[str, Any] = {}
         failed: str | None = None
         try:
@@ -313,15 +344,60 @@ class Driver:
                 done = read(rayread.shards(folder, kind, len(readers), parameters, seed))
                 result[kind] = {
                     "seconds": time.perf_counter() - before,
-                    "files": sum(task["files"] for task in done),
-                    "bytes": sum(task["bytes"] for task in done),
-                    "tasks": done,
+                    # What there was to read, for who checks that all of it was read, by each client its share.
+                    "expected": {
+                        "files": rayread.count(kind, parameters, len(readers)),
+                        "bytesEach": parameters[f"{kind}Bytes"],
+                    },
+                    "tasks": [{"client": name, **task} for name, task in zip(readers, done, strict=True)],
                 }
+            # A client has begun when its last task has.
+            for task in result["small"]["tasks"]:
+                client = answers[task["client"]]
+                client["late"] = round(max(client["late"], task["started"] - starts[task["client"]]), 4)
         except RayError as error:
             failed = f"a Ray task failed: {str(error).splitlines()[0][:200]}"
         ended = self.all("end_answer", workload, arm, timeout=GRACE_SECONDS)
         for name, client in ended.items():
             answers[name] = {**answers[name], **client, **({"invalid": failed} if failed else {})}
+        return answers, json.dumps(result).encode()
+
+    def calm_down(self, workload: Workload) -> str | None:
+        """Have DisGraFS done with all that was before, with a tagger on each client. The reason, when it is not."""
+        failed = first_invalid(self.all("clear_tagging", workload, timeout=GRACE_SECONDS))
+        if failed:
+            return failed
+        try:
+            tagging.wait_until_calm(len(self.plan.clients), GRACE_SECONDS)
+        except Exception as error:
+            return f"DisGraFS is not ready: {error}"
+        return None
+
+    def tagging(self, workload: Workload, arm: str, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Let clients write, and watch the graph until all that they wrote has tags."""
+        patience = GRACE_SECONDS + 10 * window_seconds(workload)
+        result: dict[str, Any] = {}
+        failed: str | None = None
+        with tagging.Watch(tagging.words()) as watch:
+            starts, record["windowStart"] = self.start_times()
+            first = self.plan.clients[0]
+            start = starts[first] - self.offsets[first]
+            calls = {name: agent.write_corpus.remote(workload, starts[name]) for name, agent in self.agents.items()}
+            answers = self.gather(calls, patience)
+            closed = [
+                (name, inode, moment - self.offsets[name])
+                for name, client in answers.items()
+                for inode, moment in client.pop("closed", [])
+            ]
+            watch.wait({inode for _, inode, _ in closed}, patience)
+        try:
+            result = tagging.record(watch, closed, start)
+        except RuntimeError as error:
+            failed = str(error)
+        ended = self.all("end_answer", workload, arm, timeout=GRACE_SECONDS)
+        for name, client in ended.items():
+            answers[name] = {**client, **answers[name], **({"invalid": failed} if failed else {})}
+        result["requests"] = sum(asked(client) for client in answers.values())
         return answers, json.dumps(result).encode()
 
     def abort(self, for_good: bool = False) -> None:
@@ -339,6 +415,13 @@ class Driver:
 def first_invalid(answers: dict[str, Any]) -> str | None:
     """First reason given by a client, with its name."""
     return next((f"{name}: {entry['invalid']}" for name, entry in answers.items() if entry.get("invalid")), None)
+
+
+def asked(client: dict[str, Any]) -> int:
+    """FUSE requests of a client in its window."""
+    counters = client.get("counters", {})
+    before, after = (counters.get(when, {}).get("requests") or {} for when in ("before", "after"))
+    return sum(count - before.get(method, 0) for method, count in after.items())
 
 
 def now() -> str:

@@ -51,11 +51,11 @@ class Lifeline:
             if self.killed:
                 raise StoppedError("the run was told to stop")
             if self.folder is None:
-                return subprocess.Popen(command, **options)
+                return interruptible(command, **options)
             # A shell enters the cgroup and becomes the program. A function between fork and exec would copy this
             # process's page tables, and each page that the timed loop then writes to would fault.
             enter = ["sh", "-c", 'echo 0 >"$0" && exec "$@"', str(self.folder / "cgroup.procs")]
-            process = subprocess.Popen([*enter, *command], **options)
+            process = interruptible([*enter, *command], **options)
             while cgroup_of(process.pid) != self.folder and process.poll() is None:
                 time.sleep(0.005)
             return process
@@ -85,6 +85,15 @@ class Lifeline:
             self.watch.wait()
         self.watch = None
         self.folder = None
+
+
+def interruptible(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401
+    """Start a program that SIGINT can end: Ray's workers block the signal, and a program inherits that."""
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        return subprocess.Popen(command, **options)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def cgroup_of(pid: int) -> Path | None:

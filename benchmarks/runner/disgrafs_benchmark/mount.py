@@ -13,6 +13,7 @@ from .plan import Arm
 from .system import PROC, run
 
 UNIT = "juicefs.service"
+UNIT_FILE = Path("/etc/systemd/system/juicefs.service")
 # Read by juicefs.service after its own settings; in /run, so that a reboot goes back to them.
 ARM_FILE = Path("/run/disgrafs/juicefs-arm.env")
 FILE_SYSTEM = "fuse.juicefs"
@@ -116,6 +117,13 @@ class Mount:
             return self.config().get("Version")
         except ResetError:
             return None
+
+    def metrics(self, unit: Path = UNIT_FILE) -> tuple[str, int]:
+        """Address and port at which JuiceFS gives its metrics, as its unit says. ResetError when it does not."""
+        found = re.search(r"--metrics (\S+):(\d+)", unit.read_text())
+        if found is None:
+            raise ResetError(f"{unit} has no --metrics: the mount's requests cannot be counted")
+        return found[1], int(found[2])
 
     def check(self, arm: Arm) -> dict[str, Any]:
         """State of the mount, which must be that of `arm`: ResetError when it is not."""

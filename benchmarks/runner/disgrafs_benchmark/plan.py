@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Arm:
     environment: dict[str, str]
     script: list[str] | None
     counted: bool
+
+    @property
+    def longest(self) -> float:
+        """Longest of the cache times."""
+        return max(self.attr, self.entry, self.dir_entry)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class Plan:
     cache_droppers: list[str]
     expected_seconds: float
     limit_seconds: float
+    # An unfinished block with a longer pause in it is begun anew.
+    pause_seconds: float
     baseline: str
     arms: dict[str, Arm]
     workloads: list[Workload]
@@ -78,7 +85,11 @@ class Plan:
     @property
     def points(self) -> int:
         """Number of points, warm-up included."""
-        return sum(len(block.slots) * len(self.workloads_in(block)) for block in self.blocks)
+        return self.points_in(self.blocks)
+
+    def points_in(self, blocks: list[Block]) -> int:
+        """Number of points in some of the blocks."""
+        return sum(len(block.slots) * len(self.workloads_in(block)) for block in blocks)
 
 
 def read_plan(file: Path) -> Plan:
@@ -96,6 +107,7 @@ def read_plan(file: Path) -> Plan:
         cache_droppers=raw["cacheDroppers"],
         expected_seconds=raw["expectedSeconds"],
         limit_seconds=raw["limitSeconds"],
+        pause_seconds=raw["limits"]["pauseSeconds"],
         baseline=raw["baseline"],
         arms={
             arm["name"]: Arm(

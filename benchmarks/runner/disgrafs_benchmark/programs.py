@@ -1,7 +1,9 @@
 """Workloads that are programs of their own: fio and `juicefs bench`. Their output is kept as it comes."""
 
+import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,11 @@ from .lifeline import Lifeline
 
 # A program may take this much longer than its timed window to start, lay out, flush and end (in emulation: tens of s).
 GRACE_SECONDS = 300.0
+# iostat is started before the start of a window is agreed on, and ended after it.
+WAITING_SAMPLES = 60
+# What fio calls them. A job of the first reads alone; one of the second writes alone.
+READERS = ("read", "randread")
+WRITERS = ("write", "randwrite")
 
 
 def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int, warm: bool) -> list[str]:
@@ -29,8 +36,8 @@ def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int,
         "--time_based",
         f"--runtime={round(parameters['seconds'] * 1000)}ms",
         "--fallocate=none",
-        # What the window wrote is on the store before the next point begins.
-        "--end_fsync=1",
+        # A rate of writes holds the flush of what was written. fio would charge it to the reads of a mixed job, too.
+        *(["--end_fsync=1"] if parameters["rw"] in WRITERS else []),
         f"--randseed={seed + 1}",
         # json+ has the whole latency histogram, so that percentiles of clients and blocks are never averaged.
         "--output-format=json+",
@@ -38,34 +45,58 @@ def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int,
     ]
 
 
-def fio_layout(folder: Path, size: int) -> None:
-    """Lay out the file that jobs of this size use, unless it is there already."""
-    file = fio_file(folder, size)
-    if file.exists() and file.stat().st_size == size:
+def fio_file(folder: Path, name: str) -> Path:
+    """The file of a workload's job. No two jobs share one: a writer leaves it in more pieces than a reader found."""
+    return folder / f"{name}.data"
+
+
+def fio_layout(file: Path, parameters: dict[str, Any]) -> None:
+    """Lay out the file of a job that only reads, unless it is there already."""
+    size = parameters["fileSize"]
+    if parameters["rw"] not in READERS or (file.exists() and file.stat().st_size == size):
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_random(file, size)
 
 
-def fio_file(folder: Path, size: int) -> Path:
-    """The file that fio jobs with this file size share."""
-    return folder / f"fio-{size}"
+def fio_renew(file: Path, parameters: dict[str, Any]) -> None:
+    """Give a job that writes a new file, untimed: what earlier jobs wrote, in other arms too, must not slow it down.
+
+    A mixed job gets its data anew. One that only writes begins without a file.
+    """
+    if parameters["rw"] in READERS:
+        return
+    file.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if parameters["rw"] not in WRITERS:
+        write_random(file, parameters["fileSize"])
 
 
 def fio(
-    lifeline: Lifeline, folder: Path, scratch: Path, parameters: dict[str, Any], seed: int, warm: bool
+    lifeline: Lifeline, file: Path, scratch: Path, parameters: dict[str, Any], seed: int, warm: bool
 ) -> dict[str, bytes]:
     """Run one job; gives `fio.json` as fio wrote it and, when it said anything else, `fio.log`."""
     output = scratch / "fio.json"
     output.unlink(missing_ok=True)
     log_file = scratch / "fio.log"
-    command = fio_command(fio_file(folder, parameters["fileSize"]), output, parameters, seed, warm)
+    command = fio_command(file, output, parameters, seed, warm)
     with log_file.open("wb") as log:
         status = lifeline.run(command, parameters["seconds"] + GRACE_SECONDS, log)
     files = {"fio.json": output.read_bytes() if output.exists() else b"", "fio.log": log_file.read_bytes()}
     if status != 0:
         raise RuntimeError(f"fio: exit status {status}: {files['fio.log'].decode(errors='replace').strip()[-300:]}")
+    if parameters["rw"] not in READERS:
+        flush(file)
     return {name: data for name, data in files.items() if data or name == "fio.json"}
+
+
+def flush(file: Path) -> None:
+    """Have what a window wrote on the store before the next point begins."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def fio_warm_up(file: Path) -> None:
@@ -73,6 +104,15 @@ def fio_warm_up(file: Path) -> None:
     with file.open("rb", buffering=0) as data:
         while data.read(1 << 20):
             pass
+
+
+def fio_keep_warm(file: Path, until: float) -> float:
+    """Go on reading a file until a moment by this node's clock; gives the moment at which it ended."""
+    with file.open("rb", buffering=0) as data:
+        while time.time() < until:
+            if not data.read(1 << 20):
+                data.seek(0)
+    return time.time()
 
 
 def juicefs_bench(lifeline: Lifeline, folder: Path, scratch: Path, parameters: dict[str, Any]) -> dict[str, bytes]:
@@ -103,9 +143,9 @@ class Iostat:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, samples: int) -> None:
-        """Begin. The first report is an average since boot, so one more than `samples` is asked for."""
+        """Begin. The first report is an average since boot, so more than `samples` are asked for: `stop` ends it."""
         with self.file.open("wb") as output:
-            command = ["iostat", "-dxc", "-o", "JSON", "1", str(samples + 1)]
+            command = ["iostat", "-dxc", "-o", "JSON", "1", str(samples + WAITING_SAMPLES)]
             self.process = self.lifeline.start(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL
             )

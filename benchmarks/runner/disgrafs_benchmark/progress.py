@@ -3,14 +3,25 @@
 import time
 from collections.abc import Callable
 
+from .live import Live
 from .plan import Block, Plan, Workload
 
 
 class Progress:
     """Counts points and tells the time left from those measured so far."""
 
-    def __init__(self, plan: Plan, show: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        show: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        until: int | None = None,
+        live: Live | None = None,
+    ) -> None:
         self.plan = plan
+        self.live = live or Live(plan.run_id)
+        self.blocks = [block for block in plan.blocks if until is None or block.index <= until]
+        self.points = plan.points_in(self.blocks)
         self.show = show
         self.clock = clock
         self.done = 0
@@ -23,11 +34,10 @@ class Progress:
 
     def point(self, block: Block, slot: int, workload: Workload) -> None:
         """Say which point comes now."""
-        place = "warm-up" if block.warm_up else f"block {block.index} of {len(self.plan.blocks) - 1}"
+        place = "warm-up" if block.warm_up else f"block {block.index} of {len(self.blocks) - 1}"
         label = block.slots[slot].label
-        self.show(
-            f"{place}, arm {label}, {workload.name}: point {self.done + 1} of {self.plan.points}, {self.left()} left"
-        )
+        self.show(f"{place}, arm {label}, {workload.name}: point {self.done + 1} of {self.points}, {self.left()} left")
+        self.live.point(block.index, label, workload.name, self.done, self.points, self.seconds_left())
 
     def finish_point(self, measured: bool) -> None:
         """Count a point, whether measured now or before."""
@@ -35,12 +45,16 @@ class Progress:
         self.measured += measured
 
     def left(self) -> str:
-        """Time left as minutes and seconds; from the plan until a point has been measured."""
-        todo = self.plan.points - self.done
+        """Time left as minutes and seconds."""
+        seconds = round(self.seconds_left())
+        return f"about {seconds // 60}:{seconds % 60:02}"
+
+    def seconds_left(self) -> float:
+        """Time left; from the plan until a point has been measured."""
+        todo = max(0, self.points - self.done)
         each = (
             (self.clock() - self.begin) / self.measured
             if self.measured
             else self.plan.expected_seconds / self.plan.points
         )
-        seconds = round(todo * each)
-        return f"about {seconds // 60}:{seconds % 60:02}"
+        return todo * each

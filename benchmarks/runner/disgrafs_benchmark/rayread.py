@@ -9,32 +9,41 @@ from typing import Any
 from .data import CHUNK, write_random
 
 
-def make_data(folder: Path, parameters: dict[str, Any]) -> None:
-    """Make the data set unless it is whole."""
+def count(kind: str, parameters: dict[str, Any], readers: int) -> int:
+    """How many files of a kind there are: as many as were asked for at least, and the same number for each reader."""
+    return -(-int(parameters[f"{kind}Files"]) // readers) * readers
+
+
+def make_data(folder: Path, parameters: dict[str, Any], readers: int) -> None:
+    """Make the data set for a number of readers unless it is whole."""
     whole = folder / ".whole"
     if whole.exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
     for kind in ("small", "large"):
         (folder / kind).mkdir(parents=True)
-        for number in range(parameters[f"{kind}Files"]):
+        for number in range(count(kind, parameters, readers)):
             write_random(folder / kind / f"{number:06}", parameters[f"{kind}Bytes"])
     whole.touch()
 
 
-def shards(folder: Path, kind: str, count: int, parameters: dict[str, Any], seed: int) -> list[list[str]]:
-    """Split the files of a kind, in random order, into `count` lists of nearly the same length."""
-    names = [f"{folder}/{kind}/{number:06}" for number in range(parameters[f"{kind}Files"])]
+def shards(folder: Path, kind: str, readers: int, parameters: dict[str, Any], seed: int) -> list[list[str]]:
+    """Split the files of a kind, in random order, into lists of the same length, one for each reader."""
+    names = [f"{folder}/{kind}/{number:06}" for number in range(count(kind, parameters, readers))]
     random.Random(seed).shuffle(names)
-    return [names[start::count] for start in range(count)]
+    return [names[start::readers] for start in range(readers)]
 
 
 def read_files(files: list[str]) -> dict[str, Any]:
-    """Read files whole, one after the other: runs as a Ray task. Gives how many, bytes and seconds."""
+    """Read files whole, one after the other: runs as a Ray task.
+
+    Gives how many, their bytes and the seconds, and the moment of the begin by this node's clock.
+    """
+    started = time.time()
     begin = time.perf_counter()
     size = 0
     for name in files:
         with open(name, "rb", buffering=0) as file:  # noqa: PTH123
             while data := file.read(CHUNK):
                 size += len(data)
-    return {"files": len(files), "bytes": size, "seconds": time.perf_counter() - begin}
+    return {"files": len(files), "bytes": size, "seconds": time.perf_counter() - begin, "started": started}

@@ -53,7 +53,7 @@ class Connection:
         self.socket.close()
 
 
-def floor(host: str, port: int, parameters: dict[str, Any], stop: Stop = never) -> dict[str, Any]:
+def floor(host: str, port: int, parameters: dict[str, Any], stop: Stop = never, least: int = 1) -> dict[str, Any]:
     """Time GET, and MULTI with a GET and EXEC in one write, each for `phaseSeconds`. The key need not exist."""
     password = PASSWORD_FILE.read_text().strip() if PASSWORD_FILE.exists() else None
     connection = Connection(host, port, password)
@@ -62,9 +62,9 @@ def floor(host: str, port: int, parameters: dict[str, Any], stop: Stop = never) 
     seconds = parameters["phaseSeconds"]
     try:
         return {
-            "get": timed(itertools.repeat(get), connection.call, seconds, stop),
+            "get": timed(itertools.repeat(get), connection.call, seconds, stop, least),
             # MULTI: +OK, GET: +QUEUED, EXEC: the array
-            "multi": timed(itertools.repeat(multi), lambda request: connection.call(request, 3), seconds, stop),
+            "multi": timed(itertools.repeat(multi), lambda request: connection.call(request, 3), seconds, stop, least),
         }
     finally:
         connection.close()

@@ -3,14 +3,24 @@
 import json
 import os
 import shutil
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from .plan import Block, Plan, Workload
 
 
+@dataclass(frozen=True)
+class Request:
+    """How far the run is to go now: to a block, and then to a pause, with its data kept, or to its end."""
+
+    until: int
+    pause: bool
+
+
 class Store:
-    """Folder of a run: plan.json, facts.json, progress, points/, discarded/, finished."""
+    """Folder of a run: plan.json, request, facts.json, progress, points/, discarded/, finished."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -18,6 +28,13 @@ class Store:
         self.points.mkdir(parents=True, exist_ok=True)
         for left in self.points.glob("*.new"):
             shutil.rmtree(left)
+
+    def request(self, plan: Plan) -> Request:
+        """What follow.sh has asked for ("10 pause", "10 end"); without it, the whole plan."""
+        file = self.folder / "request"
+        last = plan.blocks[-1].index
+        until, then = file.read_text().split() if file.exists() else (str(last), "end")
+        return Request(int(until), then == "pause" and int(until) < last)
 
     def first_start(self) -> str | None:
         """When the run was first started, as an earlier start of it wrote down; None when this is the first."""
@@ -46,21 +63,36 @@ class Store:
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)
 
-    def discard_other_boots(self, plan: Plan, boots: dict[str, str]) -> None:
-        """Set aside an unfinished block whose points were taken before a node was started again.
+    def discard_unfinished(self, plan: Plan, boots: dict[str, str], at: datetime) -> None:
+        """Set aside an unfinished block that was begun before a node was started again, or too long ago.
 
-        Arms are compared within a block, in the same boot; whole blocks of an earlier boot are kept.
+        Arms are compared within a block: in the same boot, and in one stretch of time. Whole blocks are kept.
         """
         for block in plan.blocks:
             folders = sorted(self.points.glob(f"{block.index:03}-*"))
             records = [json.loads((folder / "point.json").read_text()) for folder in folders]
             whole = len(folders) == len(block.slots) * len(plan.workloads_in(block))
-            if not whole and any(record["boots"] != boots for record in records):
+            if whole or not records:
+                continue
+            last = max(datetime.fromisoformat(record["ended"]) for record in records)
+            paused = (at - last).total_seconds() > plan.pause_seconds
+            if paused or any(record["boots"] != boots for record in records):
                 aside = self.folder / "discarded"
                 aside.mkdir(exist_ok=True)
                 for folder in folders:
                     shutil.rmtree(aside / folder.name, ignore_errors=True)
                     folder.rename(aside / folder.name)
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the run, if it is there."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def add_facts(self, started: str, at: str, clients: dict[str, dict[str, Any]]) -> None:
+        """Keep the facts of the clients at a start of the run beside those of earlier ones: it may be another boot."""
+        file = self.folder / "facts.json"
+        earlier = json.loads(file.read_text())["starts"] if file.exists() else []
+        starts = [*earlier, {"at": at, "clients": clients}]
+        self.write("facts.json", json.dumps({"started": started, "clients": clients, "starts": starts}, indent=1))
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the run; a reader sees the old text or the new."""

@@ -1,5 +1,6 @@
 """What the runner's tests share: the plan that benchmarks/plan.ts makes, and programs that stand in for real ones."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,30 @@ import pytest
 sys.dont_write_bytecode = True
 
 PLAN = Path(__file__).parents[2] / "testdata" / "plan.txt"
+LOOPS = Path(__file__).parents[2] / "loops" / "loops.c"
 
 
 @pytest.fixture
 def plan_file() -> Path:
     """Plan of a smoke run, as the runner gets it."""
     return PLAN
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of the loops, compiled here with the warnings that its own build has."""
+    out = tmp_path_factory.mktemp("program") / "loops"
+    subprocess.run(["gcc", "-O2", "-std=gnu17", "-Wall", "-Wextra", "-Werror", LOOPS, "-o", out], check=True)
+    return out
+
+
+@pytest.fixture
+def loops_program(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The program where the runner looks for it."""
+    from disgrafs_benchmark import loops
+
+    monkeypatch.setattr(loops, "PROGRAM", built)
+    return built
 
 
 @pytest.fixture

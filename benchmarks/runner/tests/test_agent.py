@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from disgrafs_benchmark import agent as agent_module
-from disgrafs_benchmark import arms, mount, programs, redis, system
-from disgrafs_benchmark.agent import Agent, drop_remote, window_seconds
+from disgrafs_benchmark import arms, mount, neighbours, programs, redis, requests, system, tree
+from disgrafs_benchmark.agent import Agent, window_seconds
 from disgrafs_benchmark.lifeline import Lifeline
 from disgrafs_benchmark.loop import StoppedError
 from disgrafs_benchmark.mount import Mount, ResetError
+from disgrafs_benchmark.neighbours import Neighbour
 from disgrafs_benchmark.plan import Arm, Workload, read_plan
 
 Program = Callable[[str, str], Path]
@@ -31,6 +32,7 @@ def agent(plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prog
     """An agent whose local disk is the test's folder; without systemd, its programs are only children."""
     monkeypatch.setattr(agent_module, "LOCAL_FOLDER", tmp_path / "local")
     monkeypatch.setattr(agent_module, "ENABLED_FILE", tmp_path / "run" / "arm")
+    monkeypatch.setattr(Neighbour, "counters", lambda _self: {"cpuTicks": 1, "stealTicks": 0, "load": 0.5})
     program("iostat", 'echo "$@"; sleep 30 & trap "kill $!; exit" INT; wait')
     yield Agent(read_plan(plan_file), "node1", lifeline=Lifeline("test"))
 
@@ -39,41 +41,140 @@ def workload(plan_file: Path, name: str) -> Workload:
     return next(entry for entry in read_plan(plan_file).workloads if entry.name == name)
 
 
-def test_a_window_starts_when_agreed_and_leaves_all_that_the_analysis_needs(
-    agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    control = workload(plan_file, "control")
-    agent_module.tree.make(agent.folder(control) / "tree", control.parameters["files"], 2)
+def turn(agent: Agent, work: Workload, arm: str = "ttl", ahead: float = 0.3) -> dict[str, Any]:
+    """Get ready, and take a window that is agreed to begin in so many seconds."""
+    readied = agent.ready(work, arm, 1)
+    return readied if "invalid" in readied else agent.measure(work, arm, 1, time.time() + ahead)
 
-    def work_when_iostat_has_begun(*arguments: Any) -> dict[str, bytes]:  # noqa: ANN401
-        deadline = time.monotonic() + 60
-        while agent.iostat.file.stat().st_size == 0 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return Agent.work(agent, *arguments)
 
-    monkeypatch.setattr(agent, "work", work_when_iostat_has_begun)
+@pytest.fixture
+def control(agent: Agent, plan_file: Path, loops_program: Path) -> Workload:
+    """The workload that needs no mount, with its tree."""
+    assert loops_program.exists()
+    work = workload(plan_file, "control")
+    tree.make(agent.folder(work) / "tree", work.parameters["files"], 2)
+    return work
+
+
+def test_a_window_starts_when_agreed_and_leaves_all_that_the_analysis_needs(agent: Agent, control: Workload) -> None:
+    assert agent.ready(control, "ttl", 1) == {}
+    deadline = time.monotonic() + 60
+    while agent.iostat.file.stat().st_size == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
     start = time.time() + 0.2
-    answer = agent.measure(control, "ttl", seed=1, start_at=start)
+    answer = agent.measure(control, "ttl", 1, start)
     assert answer.get("invalid") is None
     assert 0 <= answer["late"] < 60
-    assert time.time() >= start + window_seconds(control) / 2
-    assert set(answer["counters"]) == {"before", "after"}
-    assert answer["counters"]["after"]["cpuTicks"] >= answer["counters"]["before"]["cpuTicks"]
-    assert answer["files"]["iostat.json"] == b"-dxc -o JSON 1 2\n"
-    assert set(json.loads(answer["files"]["loops.json"])) == {"create", "stat", "open", "readdir", "rename", "unlink"}
+    assert answer["seconds"] < answer["observedSeconds"]
+    assert time.time() >= start + window_seconds(control) / 4
+    before, after = answer["counters"]["before"], answer["counters"]["after"]
+    assert after["cpuTicks"] >= before["cpuTicks"]
+    assert before["requests"] is None
+    assert before["neighbours"] == {"10.77.0.10": {"cpuTicks": 1, "stealTicks": 0, "load": 0.5}}
+    assert answer["files"]["iostat.json"].startswith(b"-dxc -o JSON 1 ")
+    assert set(json.loads(answer["files"]["loops.json"])) == {"create", "stat", "unlink"}
 
 
-def test_a_workload_on_a_mount_that_is_none_is_invalid(agent: Agent, plan_file: Path) -> None:
-    answer = agent.measure(workload(plan_file, "metadata"), "ttl", seed=1, start_at=0)
+def test_a_late_start_is_told(agent: Agent, control: Workload) -> None:
+    assert turn(agent, control, ahead=-2)["late"] >= 2
+
+
+def test_a_workload_on_a_mount_that_is_none_is_invalid(
+    agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "prepare_work", lambda _workload, _seed: None)
+    answer = turn(agent, workload(plan_file, "metadata"))
     assert answer["invalid"] == "/mnt/jfs is not mounted, not fuse.juicefs"
     assert "files" not in answer
 
 
-def test_a_workload_that_is_stopped_is_invalid(agent: Agent, plan_file: Path) -> None:
-    control = workload(plan_file, "control")
-    agent_module.tree.make(agent.folder(control) / "tree", control.parameters["files"], 2)
+def test_a_workload_that_is_stopped_is_invalid(agent: Agent, control: Workload, plan_file: Path) -> None:
     agent.stopped = True
-    assert agent.measure(control, "ttl", seed=1, start_at=0)["invalid"] == "StoppedError"
+    with server(answer_redis) as port:
+        agent.plan = replace(agent.plan, redis_host="127.0.0.1", redis_port=port)
+        assert turn(agent, workload(plan_file, "redis"))["invalid"] == "StoppedError"
+    agent.ready(control, "ttl", 1)
+    agent.lifeline.kill()
+    assert agent.ready(control, "ttl", 1)["invalid"] == "the run was told to stop"
+
+
+class Extension:
+    """An extension that counts each request that it sees, as the FUSE extension does."""
+
+    def __init__(self, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        agent.plan.arms["counted"] = replace(agent.plan.arms["ttl"], name="counted", script=["unit.sh"], counted=True)
+        monkeypatch.setattr(Mount, "metrics", lambda _self: ("127.0.0.1", 1))
+        monkeypatch.setattr(requests, "counts", lambda *_where: {"lookup": self.count})
+        monkeypatch.setattr(Mount, "check", self.check)
+        monkeypatch.setattr(arms, "prove", lambda _arm, _point: arms.Proof(True, self.count))
+        monkeypatch.setattr(agent, "prepare_work", lambda _workload, _seed: None)
+
+    def check(self, _arm: Arm) -> dict[str, Any]:
+        """Read the mount's .config, which is a request, too."""
+        self.count += 5
+        return {"type": "fuse.juicefs"}
+
+
+def test_an_arm_is_proven_by_the_workloads_own_requests_and_not_by_those_of_the_proof(
+    agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extension = Extension(agent, monkeypatch)
+    asked = [0]
+
+    def work(_workload: Workload, _seed: int, _start: float) -> dict[str, Any]:
+        extension.count += asked[0]
+        return {"late": 0, "files": {}}
+
+    monkeypatch.setattr(agent, "work", work)
+    metadata = workload(plan_file, "metadata")
+    assert turn(agent, metadata, "counted")["invalid"] == "arm counted was enabled, but its run count did not move"
+    asked[0] = 3
+    answer = turn(agent, metadata, "counted")
+    proof = answer["proof"]
+    assert proof["after"]["script"]["count"] - proof["before"]["script"]["count"] == 3
+    assert answer["counters"]["after"]["requests"]["lookup"] - answer["counters"]["before"]["requests"]["lookup"] == 3
+
+
+def test_fio_begins_when_it_says_and_is_kept_warm_until_right_before(
+    agent: Agent, plan_file: Path, program: Program
+) -> None:
+    program(
+        "fio",
+        'for a; do case $a in --output=*) printf \'{"job_start" : %s}\' $(date +%s%3N) >"${a#--output=}";; esac; done',
+    )
+    work = replace(workload(plan_file, "random-read"), place="local-disk")
+    file = programs.fio_file(agent.folder(work), work.name)
+    programs.fio_layout(file, work.parameters)
+    answer = turn(agent, work, ahead=1)
+    assert answer.get("invalid") is None
+    # It was warmed a second before, too.
+    assert answer["gap"] - answer["late"] < 0.6
+
+
+def test_a_fio_job_runs_for_its_window_and_no_shorter(tmp_path: Path) -> None:
+    command = programs.fio_command(
+        tmp_path / "data", tmp_path / "out", {**PARAMETERS, "seconds": 1.5}, seed=4, warm=True
+    )
+    assert "--time_based" in command
+    assert [word for word in command if word.startswith("--runtime")] == ["--runtime=1500ms"]
+    assert {"--invalidate=0", "--direct=1", "--randseed=5", "--size=4096", "--bs=4096"} <= set(command)
+
+
+def test_a_job_that_writes_gets_a_new_file_and_one_that_reads_keeps_its_own(tmp_path: Path) -> None:
+    file = programs.fio_file(tmp_path, "mixed")
+    assert file != programs.fio_file(tmp_path, "random-read")
+    parameters = {**PARAMETERS, "rw": "randread"}
+    programs.fio_layout(file, parameters)
+    first = file.read_bytes()
+    programs.fio_renew(file, parameters)
+    programs.fio_layout(file, parameters)
+    assert file.read_bytes() == first
+    programs.fio_renew(file, {**parameters, "rw": "randrw"})
+    assert len(file.read_bytes()) == len(first)
+    assert file.read_bytes() != first
+    programs.fio_renew(file, {**parameters, "rw": "randwrite"})
+    assert not file.exists()
 
 
 class SlowService:
@@ -184,20 +285,37 @@ def test_nothing_is_started_after_a_kill(program: Program) -> None:
         lifeline.start(["late"])
 
 
+def test_a_program_can_be_interrupted_though_ray_blocks_sigint_in_its_workers() -> None:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        program = Lifeline("test").start(["sleep", "60"])
+        program.send_signal(signal.SIGINT)
+        assert program.wait(30) == -signal.SIGINT
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
 def test_fio_gets_the_parameters_and_its_json_is_kept_as_it_is(tmp_path: Path, program: Program) -> None:
     program("fio", 'for a; do case $a in --output=*) echo "{ $* }" >"${a#--output=}";; esac; done; echo note')
-    files = programs.fio(Lifeline("test"), tmp_path, tmp_path, PARAMETERS, seed=4, warm=True)
+    file = tmp_path / "mixed.data"
+    file.touch()
+    files = programs.fio(Lifeline("test"), file, tmp_path, PARAMETERS, seed=4, warm=True)
     written = files["fio.json"].decode()
     assert files["fio.log"] == b"note\n"
     for option in ("--rw=randrw", "--rwmixread=70", "--direct=1", "--invalidate=0", "--output-format=json+"):
         assert f"{option} " in written
-    assert f"--filename={tmp_path}/fio-4096 " in written
+    assert f"--filename={file} " in written
+    # It would be charged to the reads.
+    assert "--end_fsync" not in written
+    writes = programs.fio(Lifeline("test"), file, tmp_path, {**PARAMETERS, "rw": "randwrite"}, seed=4, warm=False)
+    assert "--end_fsync=1 " in writes["fio.json"].decode()
 
 
 def test_fio_that_fails_is_not_a_figure(tmp_path: Path, program: Program) -> None:
     program("fio", "echo no space; exit 1")
     with pytest.raises(RuntimeError, match="fio: exit status 1: no space"):
-        programs.fio(Lifeline("test"), tmp_path, tmp_path, PARAMETERS, seed=4, warm=False)
+        programs.fio(Lifeline("test"), tmp_path / "data", tmp_path, PARAMETERS, seed=4, warm=False)
 
 
 def test_a_program_that_hangs_is_killed(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,20 +381,54 @@ def test_an_error_of_redis_is_told_without_the_password(tmp_path: Path, monkeypa
         redis.floor("127.0.0.1", port, {"phaseSeconds": 0.05})
 
 
+@contextlib.contextmanager
+def neighbour(answers: dict[bytes, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Neighbour]:
+    """A node that answers questions, all over one connection."""
+
+    def handle(connection: socket.socket) -> None:
+        for question in connection.makefile("rb"):
+            connection.sendall(answers[question.strip()] + b"\n")
+
+    with server(handle) as port:
+        monkeypatch.setattr(neighbours, "PORT", port)
+        found = Neighbour("127.0.0.1")
+        yield found
+        found.close()
+
+
 @pytest.mark.parametrize(
     ("text", "good"),
     [
-        (b"drop_pagecache 1\ndrop_slab 1\ndrop_pagecache 2\ndrop_slab 2\n", True),
-        (b"drop_pagecache 1\ndrop_slab 1\ndrop_pagecache 1\ndrop_slab 2\n", False),
+        (b"drop_pagecache 1 2\ndrop_slab 1 2\n", True),
+        (b"drop_pagecache 1 1\ndrop_slab 1 2\n", False),
         (b"drop_pagecache 1\ndrop_slab 1\n", False),
         (b"", False),
     ],
 )
 def test_another_node_must_confirm_its_drop(monkeypatch: pytest.MonkeyPatch, text: bytes, good: bool) -> None:
-    with server(lambda connection: connection.sendall(text)) as port:
-        monkeypatch.setattr(agent_module, "DROP_PORT", port)
+    with neighbour({b"drop": text}, monkeypatch) as node:
         if good:
-            assert drop_remote("127.0.0.1")["step"] == "drop caches of 127.0.0.1"
+            assert node.drop()["step"] == "drop caches of 127.0.0.1"
+            assert node.drop()["step"] == "drop caches of 127.0.0.1"
         else:
             with pytest.raises(ResetError, match="did not confirm"):
-                drop_remote("127.0.0.1")
+                node.drop()
+
+
+def test_another_node_says_how_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = b"boot abc\nkernel 6.12\ncpus 2\nvirtualization kvm\ncpu An EPYC\n"
+    look = b"cpu 10 0 20 70 0 0 0 5 0 0\nload 0.52 0.3 0.1 1/90 7\n"
+    with neighbour({b"facts": facts, b"look": look}, monkeypatch) as node:
+        assert node.facts() == {
+            "bootId": "abc",
+            "kernel": "6.12",
+            "cpus": 2,
+            "virtualization": "kvm",
+            "cpu": "An EPYC",
+        }
+        assert node.counters() == {"cpuTicks": 105, "stealTicks": 5, "load": 0.52}
+
+
+def test_a_node_that_does_not_answer_is_named() -> None:
+    with pytest.raises(ResetError, match=r"^127\.0\.0\.1 does not answer: "):
+        Neighbour("127.0.0.1").ask("look")

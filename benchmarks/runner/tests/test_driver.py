@@ -52,6 +52,8 @@ class Cluster:
         self.boots = {"node1": "a", "node2": "b"}
         self.failing: dict[str, int] = {}
         self.obstacles: dict[str, str] = {}
+        # Seconds by which a Ray task begins later than it could.
+        self.task_delay = 0.0
 
     def module(self) -> ModuleType:
         """A module with the names of Ray that the driver uses."""
@@ -103,7 +105,7 @@ class Task:
 
         def read() -> dict[str, Any]:
             self.cluster.log.append(f"read {len(files)} files")
-            return {"files": len(files), "bytes": 0, "seconds": 1}
+            return {"files": len(files), "bytes": 0, "seconds": 1, "started": time.time() + self.cluster.task_delay}
 
         return read
 
@@ -127,7 +129,7 @@ class FakeAgent:
 
     def clock(self) -> float:
         self.note("clock")
-        return 1000.0
+        return time.time()
 
     def prepare(self) -> dict[str, str]:
         self.note("prepare")
@@ -155,17 +157,25 @@ class FakeAgent:
         self.note(f"mount {arm}")
         return {"steps": []}
 
-    def ready(self, workload: Workload, _seed: int) -> dict[str, Any]:
+    def ready(self, workload: Workload, _arm: str, _seed: int) -> dict[str, Any]:
         self.note(f"ready {workload.name}")
         return {}
 
-    def begin_answer(self, workload: Workload, arm: str, _start: float) -> dict[str, Any]:
-        self.note(f"begin {workload.name} {arm}")
+    def begin_answer(self, _start: float) -> dict[str, Any]:
+        self.note("begin")
         return {"late": 0}
 
     def end_answer(self, workload: Workload, arm: str) -> dict[str, Any]:
         self.note(f"end {workload.name} {arm}")
         return {"seconds": 1}
+
+    def clear_tagging(self, _workload: Workload) -> dict[str, Any]:
+        self.note("clear")
+        return {}
+
+    def write_corpus(self, _workload: Workload, _start: float) -> dict[str, Any]:
+        self.note("write")
+        return {"late": 0, "closed": [(int(self.name[-1]), time.time())]}
 
     def measure(self, workload: Workload, arm: str, seed: int, _start: float) -> dict[str, Any]:
         self.note(f"measure {workload.name} {arm} {seed}")
@@ -209,6 +219,38 @@ def test_every_point_of_the_plan_is_taken_on_every_client(cluster: Cluster, tmp_
     assert cluster.log[-2:] == ["node1 clean up", "node2 clean up"]
 
 
+def test_a_run_pauses_after_the_block_asked_for_and_goes_on_from_there(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    (tmp_path / "request").write_text("1 pause\n")
+    plan = run(tmp_path, plan_file).plan
+    first = points(tmp_path)
+    assert {record["block"] for record in first.values()} == {0, 1}
+    assert (tmp_path / "finished").read_text() == f"{plan.run_id} paused after block 1\n"
+    # The volume is as it was before the run, and the data is kept for the next start.
+    assert cluster.log[-2:] == ["node1 killed", "node2 killed"]
+    assert not any("clean up" in line for line in cluster.log)
+    (tmp_path / "request").write_text("3 end\n")
+    run(tmp_path, plan_file)
+    done = points(tmp_path)
+    assert len(done) == plan.points
+    assert {name: done[name] for name in first} == first
+    assert (tmp_path / "finished").read_text() == f"{plan.run_id} done\n"
+    assert cluster.log[-2:] == ["node1 clean up", "node2 clean up"]
+
+
+def test_a_paused_run_that_is_decided_is_ended_without_another_point(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    (tmp_path / "request").write_text("1 pause\n")
+    run(tmp_path, plan_file)
+    first = points(tmp_path)
+    (tmp_path / "request").write_text("1 end\n")
+    run(tmp_path, plan_file)
+    assert points(tmp_path) == first
+    assert cluster.log[-2:] == ["node1 clean up", "node2 clean up"]
+
+
 def test_all_clients_are_unmounted_before_the_store_drops_and_any_mounts(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
@@ -234,9 +276,11 @@ def test_an_arms_turn_begins_with_a_new_mount(cluster: Cluster, tmp_path: Path, 
 def test_a_workload_that_runs_once_runs_in_the_warm_up_alone(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
     plan = run(tmp_path, plan_file).plan
     once = {workload.name for workload in plan.workloads if workload.once}
-    assert once == {"ray", "walk-warm", "application", "random-read", "juicefs-bench", "redis"}
+    assert once == {"ray", "walk-warm", "tagger-warm", "application", "random-read", "juicefs-bench", "redis"}
     assert {record["block"] for record in points(tmp_path).values() if record["workload"] in once} == {0}
-    assert json.loads((tmp_path / "points" / "000-0-ttl-ray" / "ray.json").read_text())["small"]["files"] == 8
+    small = json.loads((tmp_path / "points" / "000-0-ttl-ray" / "ray.json").read_text())["small"]
+    assert small["expected"] == {"files": 8, "bytesEach": 4096}
+    assert [(task["client"], task["files"]) for task in small["tasks"]] == [("node1", 4), ("node2", 4)]
     assert len([line for line in cluster.log if line.startswith("node1 measure redis")]) == 1
 
 
@@ -256,9 +300,101 @@ def test_a_window_of_ray_tasks_is_agreed_on_when_their_processes_are_there(
     assert cluster.log[begin + 1 : begin + 9] == [
         *["read 0 files", "read 0 files"],
         *["node1 clock", "node2 clock"],
-        *["node1 begin ray ttl", "node2 begin ray ttl"],
+        *["node1 begin", "node2 begin"],
         *["read 4 files", "read 4 files"],
     ]
+
+
+@pytest.fixture
+def tagging_plan(tmp_path: Path, plan_file: Path) -> Path:
+    """A plan of one workload, which needs DisGraFS."""
+    plan = json.loads(plan_file.read_text())
+    workload = {"name": "tagging", "kind": "tagging", "once": False, "parameters": {"files": 1, "seconds": 1}}
+    plan["workloads"] = [{**plan["workloads"][0], **workload, "caches": "as-is"}]
+    file = tmp_path / "tagging-plan.json"
+    file.write_text(json.dumps(plan))
+    return file
+
+
+def test_a_window_of_tagging_begins_when_disgrafs_is_calm_and_lasts_until_all_is_tagged(
+    cluster: Cluster, tmp_path: Path, tagging_plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from disgrafs_benchmark import tagging
+
+    class Watch:
+        error = None
+        searches = (0.1,)
+
+        def __init__(self, _words: list[str]) -> None:
+            self.tagged: dict[int, list[float]] = {}
+
+        def __enter__(self) -> "Watch":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def wait(self, inodes: set[int], _seconds: float) -> None:
+            cluster.log.append(f"wait for {sorted(inodes)}")
+            self.tagged = {inode: [time.time() + 2] for inode in inodes}
+
+    monkeypatch.setattr(tagging, "Watch", Watch)
+    monkeypatch.setattr(tagging, "words", lambda: ["x"])
+    monkeypatch.setattr(tagging, "wait_until_calm", lambda clients, _: cluster.log.append(f"calm with {clients}"))
+    run(tmp_path, tagging_plan)
+    begin = cluster.log.index("node1 clear")
+    assert [line for line in cluster.log[begin : begin + 12] if "clock" not in line][:9] == [
+        *["node1 clear", "node2 clear", "calm with 2"],
+        *["node1 ready tagging", "node2 ready tagging", "node1 write", "node2 write"],
+        *["wait for [1, 2]", "node1 end tagging ttl"],
+    ]
+    (file, *_) = (tmp_path / "points").glob("*/tagging.json")
+    result = json.loads(file.read_text())
+    assert [record["client"] for record in result["files"]] == ["node1", "node2"]
+    assert all(1 < record["seconds"] < 60 for record in result["files"])
+    assert result["requests"] == 0
+
+
+def test_a_window_without_a_disgrafs_that_is_ready_is_invalid(
+    cluster: Cluster, tmp_path: Path, tagging_plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from disgrafs_benchmark import tagging
+
+    def never(_clients: int, _seconds: float) -> None:
+        raise RuntimeError("1 of 2 taggers ready")
+
+    monkeypatch.setattr(tagging, "wait_until_calm", never)
+    run(tmp_path, tagging_plan)
+    assert cluster.started
+    reasons = {record["invalid"] for record in points(tmp_path).values()}
+    assert reasons == {"DisGraFS is not ready: 1 of 2 taggers ready"}
+
+
+def test_a_client_whose_ray_tasks_begin_late_has_begun_late(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+    cluster.task_delay = 7.5
+    run(tmp_path, plan_file)
+    clients = points(tmp_path)["000-0-ttl-ray"]["clients"]
+    assert all(client["late"] > 5 for client in clients.values())
+
+
+def test_a_record_says_when_it_was_taken_and_how_long_its_window_was_meant_to_be(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    plan = run(tmp_path, plan_file).plan
+    assert cluster.started
+    phase = next(workload for workload in plan.workloads if workload.name == "metadata").parameters["phaseSeconds"]
+    records = [record for record in points(tmp_path).values() if record["workload"] == "metadata"]
+    assert {record["plannedSeconds"] for record in records} == {8 * phase}
+    assert all(record["started"] <= record["ended"] for record in records)
+
+
+def test_facts_of_every_start_are_kept(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+    run(tmp_path, plan_file)
+    cluster.boots["node2"] = "later"
+    run(tmp_path, plan_file)
+    facts = json.loads((tmp_path / "facts.json").read_text())
+    assert [start["clients"]["node2"]["bootId"] for start in facts["starts"]] == ["b", "later"]
+    assert facts["clients"]["node2"]["bootId"] == "later"
 
 
 def test_points_that_are_there_are_not_taken_again(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
@@ -291,7 +427,7 @@ def test_a_protocol_that_fails_twice_makes_the_point_invalid_and_no_other(
     assert invalid == {
         f"000-0-ttl-{plan.workloads[0].name}": "cold-cache protocol failed: node2: drop caches: not counted"
     }
-    assert "node1 begin ray ttl" not in cluster.log
+    assert "node1 begin" not in cluster.log
 
 
 def test_an_arm_that_cannot_run_on_a_client_is_invalid_without_a_mount(
@@ -325,16 +461,37 @@ def test_an_agent_that_dies_is_replaced_and_its_point_invalid(
     assert json.loads((tmp_path / "end.json").read_text())["lost"] is None
 
 
+def test_a_run_whose_agents_do_not_start_has_not_begun_and_begins_with_the_next_start(
+    cluster: Cluster, tmp_path: Path, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = FakeAgent.facts
+
+    def dies(self: FakeAgent) -> dict[str, Any]:
+        cluster.dead.add("node2")
+        return original(self)
+
+    with monkeypatch.context() as once:
+        once.setattr(FakeAgent, "facts", dies)
+        with pytest.raises(Exception, match=r"node lost: node2: The actor died\."):
+            run(tmp_path, plan_file)
+    # Neither is it over for those who wait for it, nor is there anything to collect.
+    assert not (tmp_path / "finished").exists()
+    assert not (tmp_path / "end.json").exists()
+    assert cluster.log[-2:] == ["node1 killed", "node2 killed"]
+    run(tmp_path, plan_file)
+    assert (tmp_path / "finished").exists()
+
+
 def test_a_node_that_was_started_again_ends_the_run(
     cluster: Cluster, tmp_path: Path, plan_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = FakeAgent.ready
 
-    def reboots(self: FakeAgent, workload: Workload, seed: int) -> dict[str, Any]:
+    def reboots(self: FakeAgent, workload: Workload, arm: str, seed: int) -> dict[str, Any]:
         if self.name == "node2" and seed == 7002 and cluster.started.count("node2") == 1:
             cluster.boots["node2"] = "c"
             cluster.dead.add("node2")
-        return original(self, workload, seed)
+        return original(self, workload, arm, seed)
 
     monkeypatch.setattr(FakeAgent, "ready", reboots)
     run(tmp_path, plan_file)

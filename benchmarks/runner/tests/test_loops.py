@@ -1,6 +1,7 @@
-"""Histograms, timed loops, and the metadata workloads on a real file system."""
+"""Histograms, timed loops in Python, and the data that workloads read."""
 
 import itertools
+import os
 import random
 import subprocess
 import time
@@ -8,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from disgrafs_benchmark import loop as loop_module
 from disgrafs_benchmark import rayread, tree
 from disgrafs_benchmark.histogram import bucket, histogram
 from disgrafs_benchmark.loop import StoppedError, timed
-
-METADATA = {"files": 20, "directories": 4, "phaseSeconds": 0.05}
 
 
 def test_a_bucket_holds_its_values_and_is_at_most_an_eighth_wide() -> None:
@@ -45,16 +45,24 @@ def test_a_loop_is_stopped_from_outside() -> None:
         timed(itertools.repeat(0), lambda _: None, 60, lambda: True)
 
 
+@pytest.mark.parametrize(("least", "done"), [(1, 2), (4, 4), (1000, 40)])
+def test_a_loop_goes_on_until_its_least_work_is_done_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, least: int, done: int
+) -> None:
+    # A clock by which each operation takes half of the loop's second.
+    moments = itertools.count(0, 500_000_000)
+    monkeypatch.setattr(loop_module.time, "perf_counter_ns", lambda: next(moments))
+    assert timed(itertools.repeat(0), lambda _: None, 1, least=least)["operations"] == done
+
+
 def test_an_error_of_an_operation_is_not_swallowed() -> None:
     with pytest.raises(FileNotFoundError):
-        timed(["/nonexistent/file"], tree.open_and_close, 1)
+        timed(["/proc/nothing/file"], os.stat, 1)
 
 
-def test_an_application_reads_again_and_imports(tmp_path: Path) -> None:
-    tree.make(tmp_path / "tree", 20, 4)
-    result = tree.application(tmp_path, {**METADATA, "modules": 5})
-    assert list(result) == ["reread", "import"]
-    assert all(phase["operations"] > 0 for phase in result.values())
+def test_processes_that_import_are_timed(tmp_path: Path) -> None:
+    result = tree.imports(tmp_path / "modules", {"modules": 5, "phaseSeconds": 0.01}, least=2)
+    assert result["operations"] >= 2
     assert not list(tmp_path.rglob("__pycache__"))
 
 
@@ -82,39 +90,18 @@ def test_a_tree_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "tree" / "d0000" / "mark").exists()
 
 
-def test_metadata_times_every_operation_and_leaves_only_the_tree(tmp_path: Path) -> None:
-    tree.make(tmp_path / "tree", METADATA["files"], METADATA["directories"])
-    result = tree.metadata(tmp_path, METADATA, seed=1)
-    assert list(result) == ["create", "stat", "open", "readdir", "rename", "unlink"]
-    assert all(entry["operations"] > 0 for entry in result.values())
-    assert result["unlink"]["operations"] <= result["create"]["operations"] <= METADATA["files"]
-    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
-
-
-def test_metadata_begins_again_after_a_run_that_was_killed(tmp_path: Path) -> None:
-    tree.make(tmp_path / "tree", METADATA["files"], METADATA["directories"])
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "f000000").touch()
-    assert tree.metadata(tmp_path, METADATA, seed=1)["create"]["operations"] > 0
-
-
-def test_walks_visit_the_tree(tmp_path: Path) -> None:
-    tree.make(tmp_path / "tree", 20, 4)
-    result = tree.walk(tmp_path, {"files": 20, "directories": 4, "phaseSeconds": 0.05})
-    # A whole walk lists 5 directories and stats 4 directories and 20 files, or stats 20 files and lists 4.
-    assert result["find"]["operations"] > 0
-    assert result["status"]["operations"] > 0
-
-
-def test_ray_data_is_split_without_loss(tmp_path: Path) -> None:
-    parameters = {"smallFiles": 7, "smallBytes": 10, "largeFiles": 2, "largeBytes": 3 << 20}
-    rayread.make_data(tmp_path, parameters)
-    shards = rayread.shards(tmp_path, "small", 3, parameters, seed=1)
-    assert sorted(name for shard in shards for name in shard) == sorted(map(str, (tmp_path / "small").iterdir()))
-    assert sum(rayread.read_files(shard)["bytes"] for shard in shards) == 70
-    large = rayread.shards(tmp_path, "large", 3, parameters, seed=1)
-    assert [len(shard) for shard in large] == [1, 1, 0]
-    assert rayread.read_files(large[0])["bytes"] == 3 << 20
+@pytest.mark.parametrize("readers", [1, 2, 3, 4, 6])
+def test_every_reader_of_ray_data_gets_the_same_share_and_no_file_is_left(tmp_path: Path, readers: int) -> None:
+    parameters = {"smallFiles": 7, "smallBytes": 10, "largeFiles": 2, "largeBytes": 3000}
+    rayread.make_data(tmp_path, parameters, readers)
+    for kind, least in (("small", 7), ("large", 2)):
+        shards = rayread.shards(tmp_path, kind, readers, parameters, seed=1)
+        made = sorted(map(str, (tmp_path / kind).iterdir()))
+        assert len(made) >= least
+        assert sorted(name for shard in shards for name in shard) == made
+        done = [rayread.read_files(shard) for shard in shards]
+        assert len({(task["files"], task["bytes"]) for task in done}) == 1
+        assert sum(task["bytes"] for task in done) == len(made) * parameters[f"{kind}Bytes"]
 
 
 def test_a_tree_that_cannot_be_made_whole_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

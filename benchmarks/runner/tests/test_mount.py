@@ -1,6 +1,7 @@
 """The cold-cache protocol: every step is confirmed, or says which one was not."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from disgrafs_benchmark import arms, mount
 from disgrafs_benchmark.mount import Mount, ResetError
-from disgrafs_benchmark.plan import Arm, read_plan
+from disgrafs_benchmark.plan import VERSION, Arm, read_plan
 
 MOUNTINFO = """\
 22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw
@@ -166,6 +167,6 @@ def test_the_plan_of_plan_ts_is_read(plan_file: Path) -> None:
 
 def test_a_plan_of_another_version_is_refused(tmp_path: Path, plan_file: Path) -> None:
     other = tmp_path / "plan.json"
-    other.write_text(plan_file.read_text().replace('"version": 1', '"version": 2'))
-    with pytest.raises(ValueError, match="plan version 2, this runner carries out version 1"):
+    other.write_text(json.dumps({**json.loads(plan_file.read_text()), "version": VERSION + 1}))
+    with pytest.raises(ValueError, match=f"plan version {VERSION + 1}, this runner carries out version {VERSION}"):
         read_plan(other)

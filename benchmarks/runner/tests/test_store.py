@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from disgrafs_benchmark.live import Live
 from disgrafs_benchmark.plan import Plan, read_plan
 from disgrafs_benchmark.progress import Progress
 from disgrafs_benchmark.store import Store
@@ -22,8 +25,13 @@ def plan(plan_file: Path, tmp_path: Path) -> Plan:
     return read_plan(plan_file)
 
 
-def take(store: Store, plan: Plan, block: int, slot: int, workload: int, boots: dict[str, str] = BOOTS) -> None:
-    store.write_point(plan.blocks[block], slot, plan.workloads[workload], {"boots": boots}, {"node1.loops.json": b"{}"})
+TAKEN = datetime(2026, 11, 28, 18, tzinfo=UTC)
+SOON, NEXT_DAY = TAKEN + timedelta(minutes=5), TAKEN + timedelta(days=1)
+
+
+def take(store: Store, plan: Plan, block: int, slot: int, workload: int) -> None:
+    record = {"boots": BOOTS, "ended": TAKEN.isoformat()}
+    store.write_point(plan.blocks[block], slot, plan.workloads[workload], record, {"node1.loops.json": b"{}"})
 
 
 def test_a_point_is_kept_with_its_files(tmp_path: Path, plan: Plan) -> None:
@@ -45,24 +53,29 @@ def test_a_point_that_was_cut_off_is_taken_again(tmp_path: Path, plan: Plan) -> 
     assert not half.exists()
 
 
-def test_an_unfinished_block_of_an_earlier_boot_is_set_aside(tmp_path: Path, plan: Plan) -> None:
+@pytest.mark.parametrize(
+    ("boots", "at"), [({"node1": "a", "node2": "rebooted"}, SOON), (BOOTS, NEXT_DAY)], ids=["other boot", "next day"]
+)
+def test_an_unfinished_block_of_another_boot_or_day_is_set_aside(
+    tmp_path: Path, plan: Plan, boots: dict[str, str], at: datetime
+) -> None:
     store = Store(tmp_path)
     for slot in range(len(plan.blocks[1].slots)):
         for workload in plan.workloads_in(plan.blocks[1]):
             take(store, plan, 1, slot, plan.workloads.index(workload))
     take(store, plan, 2, 0, METADATA)
-    store.discard_other_boots(plan, {"node1": "a", "node2": "rebooted"})
-    # The whole block is compared within its own boot, and stays.
+    store.discard_unfinished(plan, boots, at)
+    # The whole block is compared within its own boot and stretch of time, and stays.
     assert store.has(plan.blocks[1], 0, plan.workloads[METADATA])
     assert not store.has(plan.blocks[2], 0, plan.workloads[METADATA])
     assert all(entry.name.startswith("002-0-") for entry in (tmp_path / "discarded").iterdir())
     assert (tmp_path / "discarded").is_dir()
 
 
-def test_an_unfinished_block_of_this_boot_is_kept(tmp_path: Path, plan: Plan) -> None:
+def test_an_unfinished_block_of_this_boot_that_has_just_been_left_is_kept(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     take(store, plan, 2, 0, METADATA)
-    store.discard_other_boots(plan, BOOTS)
+    store.discard_unfinished(plan, BOOTS, SOON)
     assert store.has(plan.blocks[2], 0, plan.workloads[METADATA])
 
 
@@ -91,3 +104,28 @@ def test_progress_tells_the_point_and_the_time_left(plan: Plan) -> None:
     left = (plan.points - 11) * 6
     assert lines[-1].startswith(f"block 1 of 3, arm {plan.blocks[1].slots[1].label}, control: point 12 of")
     assert lines[-1].endswith(f"about {left // 60}:{left % 60:02} left")
+
+
+def test_what_is_measured_now_is_told_to_the_node_exporter_while_it_is(plan: Plan, tmp_path: Path) -> None:
+    file = tmp_path / "textfiles" / "disgrafs-benchmark.prom"
+    progress = Progress(plan, lambda _: None, live=Live(plan.run_id, file))
+    # A lab that is not watched has no such folder, and the run goes on.
+    progress.point(plan.blocks[0], 0, plan.workloads[0])
+    file.parent.mkdir()
+    progress.finish_point(measured=True)
+    progress.point(plan.blocks[1], 0, plan.workloads[METADATA])
+    samples = {
+        sample.name: sample for family in text_string_to_metric_families(file.read_text()) for sample in family.samples
+    }
+    assert samples["disgrafs_benchmark_point"].labels == {
+        "run": plan.run_id,
+        "block": "1",
+        "arm": plan.blocks[1].slots[0].label,
+        "workload": plan.workloads[METADATA].name,
+    }
+    assert samples["disgrafs_benchmark_points_done"].value == 1
+    assert samples["disgrafs_benchmark_points"].value == plan.points
+    assert samples["disgrafs_benchmark_left_seconds"].value >= 0
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    progress.live.end()
+    assert not file.exists()

@@ -103,10 +103,14 @@ async function destination(
 ): Promise<{ base: string; made: boolean }> {
   const there = await sftp.stat(remotePath);
   if (source.kind === "file") {
-    if (there?.isDirectory()) {
+    // A slash at the end means a folder, as for cp and scp; it is made where it is missing.
+    const asFolder = remotePath.endsWith("/");
+    if (asFolder && !there && source.name !== undefined)
+      await sftp.makeFolders(remotePath.replace(/\/+$/, ""));
+    if (there?.isDirectory() || asFolder) {
       if (source.name !== undefined) return { base: posix.join(remotePath, source.name), made: false };
       throw new StepError(
-        `${remotePath} on the machine is a folder: a text needs a remotePath that is a file's`,
+        `${remotePath} ${there ? "on the machine is" : "means"} a folder: a text needs a remotePath that is a file's`,
       );
     }
     const above = posix.dirname(remotePath);

@@ -8,8 +8,12 @@ import type { Duplex } from "node:stream";
 import { abortReason, message, StepError } from "../errors.ts";
 import { defaults, type Connection } from "./connection.ts";
 
-/** Milliseconds between two attempts that failed at once. */
-const retryInterval = 250;
+/**
+ * Milliseconds between attempts that failed at once: each pause is a twentieth longer than the one before, so a machine
+ * that comes up is met within a twentieth of the time that it was waited for.
+ */
+const firstRetry = 250;
+const longestRetry = 2000;
 /**
  * Milliseconds of silence after which one more connection is tried beside those that are open: the first ones to a
  * booting guest may have lost their packets, and wait longer for another try than a new one takes. It grows, so that
@@ -33,7 +37,12 @@ export interface Budget {
   readonly milliseconds: number;
   /** Attempts that are made in any case. */
   readonly attempts: number;
+  /** Attempts after which no further one is made, however much time is left. */
+  readonly most: number;
 }
+
+/** Attempts that the default `dialErrorLimit` allows at most. */
+const mostAttempts = 200;
 
 /**
  * How long a machine is waited for. `dialErrorLimit` counts failed attempts in the published plugin, which waits
@@ -42,14 +51,15 @@ export interface Budget {
  * anything between it and that.
  */
 export function budgetOf(dialErrorLimit: number, deleting = false): Budget {
-  if (dialErrorLimit < 0) return { milliseconds: Infinity, attempts: Infinity };
+  if (dialErrorLimit < 0) return { milliseconds: Infinity, attempts: Infinity, most: Infinity };
   if (deleting && dialErrorLimit === defaults.dialErrorLimit)
-    return { milliseconds: deleteBudget, attempts: 1 };
+    return { milliseconds: deleteBudget, attempts: 1, most: mostAttempts };
   let total = 0;
   for (let count = 0; count < dialErrorLimit; count++) total += Math.min(100 * 1.5 ** count, 5000);
   return {
     milliseconds: dialErrorLimit >= defaults.dialErrorLimit ? Math.max(defaultBudget, total) : total,
     attempts: dialErrorLimit + 1,
+    most: Math.max(mostAttempts, dialErrorLimit + 1),
   };
 }
 
@@ -104,12 +114,22 @@ export class Attempts {
     this.#budget = budget;
   }
 
+  /** Attempts that have failed so far. */
+  get failures(): number {
+    return this.#failures;
+  }
+
   /** Notes a failed attempt. Returns what to give up with when it was the last one that the budget allows. */
   failed(error: unknown): StepError | undefined {
     this.#failures++;
     this.#last = message(error);
-    if (this.#failures < this.#budget.attempts || Date.now() - this.#started < this.#budget.milliseconds)
-      return undefined;
+    const early =
+      this.#failures < this.#budget.attempts || Date.now() - this.#started < this.#budget.milliseconds;
+    return early && this.#failures < this.#budget.most ? undefined : this.end();
+  }
+
+  /** What to give up with. */
+  end(): StepError {
     return new StepError(
       `no SSH session with ${this.#where} in ${this.#seconds()} s and ${this.#failures} attempts; the last one: ` +
         `${this.#last}. Is the machine up, is sshd running, and is the port right? ` +
@@ -137,6 +157,7 @@ export function firstBanner(
   return new Promise((resolve, reject) => {
     const running = new Set<AbortController>();
     let silence = firstSilence;
+    let retry = firstRetry;
     let next: NodeJS.Timeout | undefined;
     let done = false;
 
@@ -175,7 +196,8 @@ export function firstBanner(
         (error: unknown) => {
           if (!running.delete(own) || own.signal.aborted) return;
           failed(error);
-          startIn(retryInterval);
+          startIn(retry);
+          retry = Math.min(retry * 1.05, longestRetry);
         },
       );
       startIn(silence);

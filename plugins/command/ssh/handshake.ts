@@ -1,15 +1,11 @@
-/** From a stream with a banner to a session that has logged in: host key, credentials, deadline. */
+/** From a stream with a banner to a session that has logged in: algorithms, host key, deadline. */
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
-import type { Client, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
+import type { Client, ServerHostKeyAlgorithm } from "ssh2";
 import { abortReason, message, StepError } from "../errors.ts";
 import { address, hostKeyWords, type Connection } from "./connection.ts";
 import { NotReady } from "./gate.ts";
-
-/** The server does not let the user in. Tried again a few times only: keys may be written after sshd starts. */
-export class LoginRefused extends StepError {
-  override readonly name = "LoginRefused";
-}
+import { Login } from "./login.ts";
 
 const keepaliveInterval = 15_000;
 /** Unanswered keepalives after which a session is dead. */
@@ -26,6 +22,9 @@ export async function handshake(
   const { default: ssh2 } = await import("ssh2");
   return await new Promise((resolve, reject) => {
     const client = new ssh2.Client();
+    const login = new Login(connection);
+    const offers = new Map<string, string>();
+    let loggedIn = false;
     let wrongKey: StepError | undefined;
     const end = (outcome: () => void): void => {
       clearTimeout(timer);
@@ -48,23 +47,33 @@ export async function handshake(
     signal.addEventListener("abort", stop);
     client.on("error", (error: Error & { level?: string }) => {
       if (wrongKey) fail(wrongKey);
-      else if (error.level === "client-authentication") fail(refused(connection));
-      else if (error.level !== "agent") fail(new NotReady(`the SSH handshake failed: ${error.message}`));
+      else if (error.level === "agent") login.agentFailed(error);
+      else fail(failed(error, connection, login, offers));
     });
     client.on("close", closed);
-    client.on("ready", () => end(() => resolve(client)));
+    client.on("ready", () => {
+      loggedIn = true;
+      end(() => resolve(client));
+    });
     if (signal.aborted) {
       stop();
       return;
     }
     try {
       client.connect({
-        ...credentials(connection),
+        ...login.config(),
         sock: stream,
         username: connection.user,
         readyTimeout: 0,
         keepaliveInterval,
         keepaliveCountMax: keepaliveCount,
+        // Each packet of a session is told here too, and none of those is wanted.
+        debug: (line: string) => {
+          if (loggedIn) return;
+          login.debug(line);
+          const [, side, what = "", list = ""] = /^Handshake: \((remote)\) (.*?): (.*)$/.exec(line) ?? [];
+          if (side) offers.set(what.toLowerCase(), list);
+        },
         ...(connection.hostKey && {
           algorithms: { serverHostKey: algorithmsOf(connection.hostKey) },
           hostVerifier: (key: Buffer) => {
@@ -74,7 +83,7 @@ export async function handshake(
         }),
       });
     } catch (error) {
-      fail(new StepError(badKey(error)));
+      fail(error instanceof StepError ? error : new StepError(badKey(error)));
     }
   });
 }
@@ -87,27 +96,41 @@ function badKey(error: unknown): string {
   return `connection.privateKey cannot be used: ${reason.replace(/^Cannot parse privateKey: /, "")}`;
 }
 
-/** How to prove who we are. A private key makes the agent unneeded, so a dead SSH_AUTH_SOCK does no harm then. */
-function credentials(connection: Connection): Partial<ConnectConfig> {
-  const { privateKey, privateKeyPassword, password, agentSocketPath } = connection;
-  const agent = agentSocketPath ?? (privateKey || password ? undefined : process.env["SSH_AUTH_SOCK"]);
-  return {
-    ...(privateKey && { privateKey: `${privateKey.trim()}\n`, passphrase: privateKeyPassword }),
-    ...(password && { password, tryKeyboard: false }),
-    ...(agent && { agent }),
-  };
+/** What a failed handshake means: an attempt that another one may better, or the end. */
+function failed(
+  error: Error & { level?: string },
+  connection: Connection,
+  login: Login,
+  offers: ReadonlyMap<string, string>,
+): StepError {
+  if (error.level === "client-authentication") return login.refused();
+  if (/too many authentication failures/i.test(error.message)) return login.tooMany(error.message);
+  const [, what] = /no matching (.*)$/.exec(error.message) ?? [];
+  if (error.level === "handshake" && what) return nothingInCommon(what, connection, offers);
+  return new NotReady(`the SSH handshake failed: ${error.message}`);
 }
 
-function refused(connection: Connection): LoginRefused {
-  const { privateKey, password, agentSocketPath } = connection;
-  const tried = [
-    ...(privateKey ? ["the private key"] : []),
-    ...(password ? ["the password"] : []),
-    ...(agentSocketPath || !(privateKey || password) ? ["the keys of the SSH agent"] : []),
-  ];
-  return new LoginRefused(
-    `${address(connection)} does not accept ${tried.join(" or ")} for this user; ` +
-      "check connection.user and the credentials, and the authorized keys on the machine",
+/** Client and server have no algorithm of one kind in common: no time mends that. */
+function nothingInCommon(
+  what: string,
+  connection: Connection,
+  offers: ReadonlyMap<string, string>,
+): StepError {
+  const names: Record<string, string> = { "key exchange algorithm": "kex method" };
+  const offered = (offers.get(names[what] ?? what.toLowerCase()) ?? "what is not known").replaceAll(
+    ",",
+    ", ",
+  );
+  if (what === "host key format" && connection.hostKey) {
+    const [type = ""] = hostKeyWords(connection.hostKey);
+    return new StepError(
+      `${address(connection)} has no host key of type ${type}, which connection.hostKey is; it has ${offered}. ` +
+        "Give the line of one of those, as `ssh-keyscan` prints it, once checked",
+    );
+  }
+  return new StepError(
+    `${address(connection)} and this provider have no ${what} in common; the server offers ${offered}. ` +
+      "Allow one of the usual ones in the server's sshd_config (sshd -T prints what it has)",
   );
 }
 
@@ -124,7 +147,7 @@ function compareHostKey(connection: Connection, expected: string, key: Buffer): 
   if (key.equals(Buffer.from(base64, "base64"))) return undefined;
   return new StepError(
     `${address(connection)} has another host key (${fingerprint(key)}) than connection.hostKey says ` +
-      `(${fingerprint(Buffer.from(base64, "base64"))}): it is another machine, or somebody is between. ` +
+      `(${fingerprint(Buffer.from(base64, "base64"))}): it is a different machine, or the connection is intercepted. ` +
       "If the machine was made anew, give its new key",
   );
 }

@@ -4,17 +4,28 @@ import { abortReason, Cancelled, ConnectionLost, message } from "../errors.ts";
 import type { Log } from "../operation.ts";
 import { address, connectionId, type Connection } from "./connection.ts";
 import { Attempts, budgetOf, dialTcp, firstBanner, NotReady, type Dial } from "./gate.ts";
-import { handshake, LoginRefused } from "./handshake.ts";
+import { handshake } from "./handshake.ts";
+import { LoginRefused } from "./login.ts";
 import { Session } from "./session.ts";
 
 /** Milliseconds that the first handshake may take, and the most that any may. */
 const firstHandshake = 20_000;
 const longestHandshake = 60_000;
 /**
- * Milliseconds between tries after a refused login: sshd may be up before cloud-init has written the keys. Few, since
- * OpenSSH 9.8 and later shut out an address for a while after several.
+ * Milliseconds between tries after a refused login on a machine that was seen to come up: its sshd may run before
+ * cloud-init has written the keys. Few, since OpenSSH 9.8 and later shut out an address for a while after several.
  */
 const defaultLoginRetries = [1000, 2000, 4000, 8000, 15_000];
+/** A machine that is up sends its banner in this many milliseconds. */
+const promptBanner = 1000;
+/**
+ * Milliseconds before the next try when the server answered and the handshake came to nothing. Each pause is half as
+ * long again.
+ */
+const firstPause = 250;
+const longestPause = 10_000;
+/** Handshakes that may come to nothing before the machine is given up. */
+const mostHandshakes = 30;
 /** Milliseconds after which a line tells that a machine is still waited for, and between two such lines. */
 const waitNotice = 10_000;
 /** Times that a command is given to a new session because the old one was found dead before it was started. */
@@ -152,7 +163,7 @@ export class Pool {
   }
 }
 
-/** Logs in as soon as the machine lets us. */
+/** Logs in as soon as the machine lets us; gives up at once where it never will. */
 async function login(
   connection: Connection,
   dial: Dial,
@@ -160,25 +171,36 @@ async function login(
   loginRetries: readonly number[],
   signal: AbortSignal,
 ): Promise<Session> {
+  const started = Date.now();
   let milliseconds = firstHandshake;
+  let comesUp: boolean | undefined;
   let refusals = 0;
-  for (;;) {
+  let pause = firstPause;
+  for (let failures = 1; ; failures++) {
     const stream = await firstBanner(dial, connection.perDialTimeout, attempts, signal);
+    comesUp ??= attempts.failures > 0 || Date.now() - started > promptBanner;
     try {
       return new Session(await handshake(stream, connection, milliseconds, signal), stream);
     } catch (error) {
       if (signal.aborted) throw abortReason(signal);
       if (error instanceof LoginRefused) {
-        const delay = loginRetries[refusals++];
+        // The keys of a machine that was up already are not written any more.
+        const delay = comesUp && error.mayChange ? loginRetries[refusals++] : undefined;
         if (delay === undefined) throw error;
-        await sleep(delay, undefined, { signal }).catch(() => {
-          throw abortReason(signal);
-        });
+        await wait(delay, signal);
       } else if (error instanceof NotReady) {
-        const last = attempts.failed(error);
+        const last = attempts.failed(error) ?? (failures >= mostHandshakes ? attempts.end() : undefined);
         if (last) throw last;
         milliseconds = Math.min(milliseconds * 1.5, longestHandshake);
+        await wait(pause, signal);
+        pause = Math.min(pause * 1.5, longestPause);
       } else throw error;
     }
   }
+}
+
+async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => {
+    throw abortReason(signal);
+  });
 }

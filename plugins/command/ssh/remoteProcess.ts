@@ -26,7 +26,6 @@ export async function runRemotely(
   const running = await session.exec(line.command, line.environment, signal);
   const { channel } = running;
   return await new Promise((resolve, reject) => {
-    let exit: Exit | undefined;
     let quiet: NodeJS.Timeout | undefined;
     let longest: NodeJS.Timeout | undefined;
     let stopping = false;
@@ -47,7 +46,7 @@ export async function runRemotely(
       quiet = setTimeout(leave, quietAfterExit);
     };
     const stop = (): void => {
-      if (exit) {
+      if (running.exit()) {
         channel.close();
         finish(() => reject(abortReason(signal)));
         return;
@@ -60,19 +59,21 @@ export async function runRemotely(
     };
     const read = (stream: "stdout" | "stderr") => (chunk: Buffer) => {
       output.write(stream, chunk);
-      if (exit) waitForQuiet();
+      if (running.exit()) waitForQuiet();
+    };
+    const exited = (): void => {
+      longest = setTimeout(leave, longestAfterExit);
+      waitForQuiet();
     };
 
     channel.on("data", read("stdout"));
     channel.stderr.on("data", read("stderr"));
     channel.on("error", () => undefined); // "close" follows.
-    channel.on("exit", (status: number | null, name?: string) => {
-      exit = status === null ? { signal: name ?? "unknown" } : { status };
-      longest = setTimeout(leave, longestAfterExit);
-      waitForQuiet();
-    });
+    if (running.exit()) exited();
+    else channel.on("exit", exited);
     channel.on("close", () => {
       if (stopping) return;
+      const exit = running.exit();
       finish(() => {
         if (exit) resolve(exit);
         else reject(new ConnectionLost(lost(session.why), true));

@@ -5,7 +5,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
-import { abortReason, ConnectionLost, message, StepError } from "../errors.ts";
+import { abortReason, ConnectionLost, message, StepError, type Exit } from "../errors.ts";
 import { killCommand, listCommand, match, parseChildren, parseLeft } from "./kill.ts";
 
 /** Channels at once. sshd's MaxSessions is 10 unless set; two stay free for ending processes. */
@@ -28,6 +28,8 @@ interface Place {
 /** A command that runs on the far side. */
 export interface RemoteProcess {
   readonly channel: ClientChannel;
+  /** How it ended, once it has; `undefined` on a channel that closes without that. */
+  readonly exit: () => Exit | undefined;
   /** Ends the process and its children. Resolves to what is known to be left of them; rejects when nothing is known. */
   readonly kill: () => Promise<number[]>;
 }
@@ -86,8 +88,8 @@ export class Session {
     environment: Record<string, string>,
     signal: AbortSignal,
   ): Promise<RemoteProcess> {
-    const { channel, place } = await this.#queued(signal, () => this.#exec(command, environment));
-    return { channel, kill: () => this.#kill(place) };
+    const { channel, place, exit } = await this.#queued(signal, () => this.#exec(command, environment));
+    return { channel, exit, kill: () => this.#kill(place) };
   }
 
   /** Runs a short command of our own to its end and returns what it prints. */
@@ -133,15 +135,23 @@ export class Session {
   async #exec(
     command: string,
     env: Record<string, string>,
-  ): Promise<{ channel: ClientChannel; place: Place }> {
+  ): Promise<{ channel: ClientChannel; place: Place; exit: () => Exit | undefined }> {
     const place = this.#place();
+    let exit: Exit | undefined;
     try {
       const channel = await this.#ask<ClientChannel>((callback) =>
-        this.#client.exec(command, { env }, callback),
+        this.#client.exec(command, { env }, (error, channel: ClientChannel | undefined) => {
+          // At once: a busy process reads the answer and the end of a short command together, and ssh2 tells of both
+          // before any promise goes on.
+          channel?.on("exit", (status: number | null, name?: string) => {
+            exit = status === null ? { signal: name ?? "unknown" } : { status };
+            this.#live.delete(place);
+          });
+          callback(error, channel as ClientChannel);
+        }),
       );
-      channel.on("exit", () => this.#live.delete(place));
       channel.on("close", () => this.#live.delete(place));
-      return { channel, place };
+      return { channel, place, exit: () => exit };
     } catch (error) {
       this.#live.delete(place);
       throw error;

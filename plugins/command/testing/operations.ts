@@ -32,7 +32,7 @@ export async function failure(promise: Promise<unknown>): Promise<string> {
   } catch (error) {
     return (error as Error).message;
   }
-  throw new Error("it was to fail, and did not");
+  throw new Error("the operation succeeded; it should have failed");
 }
 
 /** An interface as the property values that the engine sends. */

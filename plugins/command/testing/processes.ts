@@ -20,7 +20,7 @@ export function processesWith(mark: string): number[] {
 export async function until(what: string, holds: () => boolean, seconds = 120): Promise<void> {
   const end = Date.now() + seconds * 1000;
   while (!holds()) {
-    if (Date.now() > end) throw new Error(`not so after ${seconds} s: ${what}`);
+    if (Date.now() > end) throw new Error(`still not true after ${seconds} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -10,12 +10,18 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { kernels } from "../../../provisioning/kernels.ts";
 import { debianPackageNames, requirementsFile, userland, venv } from "../../../provisioning/packages.ts";
-import { noteUse } from "../../../stacks/local/cacheUse.ts";
-import { asBuilder, bootstrap, kernelScript, makingRoot, removeRoot } from "../../../stacks/local/debian.ts";
-import { filesBelow } from "../../../stacks/local/files.ts";
-import { downloadWheels, takeKernel, type Image } from "../../../stacks/local/image.ts";
-import { withLock } from "../../../stacks/local/lock.ts";
-import { cacheFolder } from "../../../stacks/local/paths.ts";
+import { noteUse } from "../../../workshop/cache/cacheUse.ts";
+import {
+  asBuilder,
+  bootstrap,
+  kernelScript,
+  makingRoot,
+  removeRoot,
+} from "../../../workshop/debian/debian.ts";
+import { filesBelow } from "../../../workshop/files.ts";
+import { downloadWheels, takeKernel, type Image } from "../../../workshop/image/image.ts";
+import { withLock } from "../../../workshop/lock.ts";
+import { cacheFolder } from "../../../workshop/checkout.ts";
 
 export type Ec2Image = "bare" | "installed";
 
@@ -38,7 +44,7 @@ const bare = [
 const kernel = "debian-13";
 const folder = join(cacheFolder, "ec2");
 const recipe = fileURLToPath(new URL(".", import.meta.url));
-const kernelHook = fileURLToPath(new URL("../../../stacks/local/image/kernel.sh", import.meta.url));
+const kernelHook = fileURLToPath(new URL("../../../workshop/image/recipe/kernel.sh", import.meta.url));
 
 function imageKey(kind: Ec2Image): string {
   const hash = createHash("sha256");

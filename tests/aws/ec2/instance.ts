@@ -8,8 +8,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
-import { acceleratorArgs, type Accelerator } from "../../../stacks/local/accelerator.ts";
-import type { Image } from "../../../stacks/local/image.ts";
+import { acceleratorArgs, type Accelerator } from "../../../workshop/accelerator.ts";
+import type { Image } from "../../../workshop/image/image.ts";
 import { MetadataService, type MachineFacts } from "./metadata.ts";
 
 export interface InstanceArgs extends MachineFacts {

@@ -13,7 +13,12 @@ const lab = awsMachines(
   "disgrafs",
 );
 
-const nodeOutputs = lab.machines.map(({ name, roles, sshCommand }) => ({ name, roles, ssh: sshCommand }));
+const nodeOutputs = lab.machines.map(({ name, roles, sshCommand }) => ({
+  name,
+  roles,
+  ssh: sshCommand,
+  kernel,
+}));
 
 export const ids = lab.machines.map((machine) => machine.id);
 export const targetFacts = lab.outputs;

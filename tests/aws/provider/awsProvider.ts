@@ -4,12 +4,13 @@
  */
 import type * as provider from "@pulumi/pulumi/provider/provider.js";
 import { hasUnknown, plainProperties, type Properties } from "../../../plugins/command/wire.ts";
+import { deadlineTypes } from "./deadlineTypes.ts";
 import { resourceTypes } from "./ec2Types.ts";
 import { functions } from "./functions.ts";
 import { storageTypes } from "./storageTypes.ts";
 import type { ResourceType } from "./resourceType.ts";
 
-const types: Readonly<Record<string, ResourceType>> = { ...resourceTypes, ...storageTypes };
+const types: Readonly<Record<string, ResourceType>> = { ...resourceTypes, ...storageTypes, ...deadlineTypes };
 
 /** Name of the output that keeps the inputs of the last create or update: what the next diff compares with. */
 const kept = "__inputs";

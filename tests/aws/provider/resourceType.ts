@@ -33,7 +33,7 @@ export async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined>
   try {
     return await call;
   } catch (error) {
-    if (/NotFound|NoSuch/.test(codeOf(error))) return undefined;
+    if (/NotFound|NoSuch|DoesNotExist/.test(codeOf(error))) return undefined;
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 import * as iam from "@aws-sdk/client-iam";
 import * as s3 from "@aws-sdk/client-s3";
 import type { Properties } from "../../../plugins/command/wire.ts";
-import { emptyBucket } from "../../../stacks/aws/emptyBucket.ts";
+import { emptyBucket } from "../../../stacks/aws/cleanup/emptyBucket.ts";
 import { tagList, unique, unlessMissing, type ResourceType } from "./resourceType.ts";
 
 const buckets = new s3.S3Client({ forcePathStyle: true });
@@ -115,7 +115,7 @@ export const storageTypes: Readonly<Record<string, ResourceType>> = {
     updatable: ["tags", "tagsAll"],
     async create(inputs, name) {
       const role = `${name}-${unique()}`;
-      await identities.send(
+      const { Role } = await identities.send(
         new iam.CreateRoleCommand({
           RoleName: role,
           Path: s(inputs.path),
@@ -124,7 +124,7 @@ export const storageTypes: Readonly<Record<string, ResourceType>> = {
           Tags: tagList(inputs.tags),
         }),
       );
-      return { id: role, outputs: { name: role } };
+      return { id: role, outputs: { name: role, arn: Role?.Arn ?? "" } };
     },
     async read(id) {
       return (await unlessMissing(identities.send(new iam.GetRoleCommand({ RoleName: id }))))

@@ -1,0 +1,67 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hostBetween, hostState, hostStateSchema } from "./host.ts";
+
+describe("the computer's state", () => {
+  let proc: string;
+  const file = (name: string, text: string): void => {
+    mkdirSync(join(proc, name, ".."), { recursive: true });
+    writeFileSync(join(proc, name), text);
+  };
+  beforeEach(() => {
+    proc = mkdtempSync(join(tmpdir(), "proc-"));
+    file("stat", "cpu  100 0 50 800 40 0 5 5 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n");
+    file("loadavg", "1.50 0.70 0.20 3/200 4711\n");
+    file("cpuinfo", "processor\t: 0\nmodel name\t: An EPYC\nprocessor\t: 1\nmodel name\t: An EPYC\n");
+    file("sys/kernel/random/boot_id", "one\n");
+    file("pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=2000000\n");
+    for (const [pid, name] of Object.entries({ 1: "systemd", 20: "qemu-system-x86", 21: "qemu-system-x86" }))
+      file(`${pid}/comm`, `${name}\n`);
+  });
+  afterEach(() => {
+    rmSync(proc, { recursive: true });
+  });
+
+  it("should be read from this computer as from another", () => {
+    expect(hostStateSchema.parse(hostState()).cpus).toBeGreaterThan(0);
+    expect(hostState(proc)).toMatchObject({
+      bootId: "one",
+      cpu: "An EPYC",
+      cpus: 2,
+      load: [1.5, 0.7, 0.2],
+      cpuTicks: 1000,
+      idleTicks: 840,
+      stealTicks: 5,
+      waitedMicroseconds: 2_000_000,
+      machines: 2,
+    });
+  });
+
+  it("should give what was used, stolen and waited for in the time of a run, and the machines beside it", () => {
+    const before = hostState(proc, new Date("2026-11-29T18:00:00Z"));
+    file("stat", "cpu  1000 0 50 900 40 0 5 105 0 0\n");
+    file("pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=32000000\n");
+    file("loadavg", "4.00 0.70 0.20 3/200 4711\n");
+    rmSync(join(proc, "21"), { recursive: true });
+    const after = hostState(proc, new Date("2026-11-29T18:01:00Z"));
+    const between = hostBetween(before, after);
+    expect(between).toMatchObject({ load: { before: 1.5, after: 4 }, machines: { before: 2, after: 1 } });
+    // Of 1,100 ticks, 100 idle and 100 stolen; 30 s of a minute waited.
+    expect(between.busyPercent).toBeCloseTo(90.9, 1);
+    expect(between.stealPercent).toBeCloseTo(9.1, 1);
+    expect(between.waitedPercent).toBeCloseTo(50, 6);
+  });
+
+  it("should say nothing of a time in which the computer was started again, or of a kernel that does not count", () => {
+    const before = hostState(proc);
+    file("sys/kernel/random/boot_id", "two\n");
+    expect(hostBetween(before, hostState(proc))).toMatchObject({
+      busyPercent: null,
+      stealPercent: null,
+      waitedPercent: null,
+    });
+    rmSync(join(proc, "pressure"), { recursive: true });
+    expect(hostState(proc).waitedMicroseconds).toBeNull();
+  });
+});

@@ -1,0 +1,129 @@
+/**
+ * The metrics of a run's time: each panel of the lab's table, of all nodes, from Prometheus into `metrics.json` beside the
+ * raw files, so that the report draws them when the lab is gone. Verdicts do not depend on them.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { panels, type Panel } from "../provisioning/monitoring/panels.ts";
+import { scrapeSeconds } from "../provisioning/monitoring/config.ts";
+import type { Analysis } from "./analyse.ts";
+import { seriesName } from "../provisioning/monitoring/seriesName.ts";
+
+export const metricsFile = "metrics.json";
+const version = 1;
+
+const lineSchema = z.object({
+  name: z.string(),
+  /** One for each step; null where Prometheus has none. */
+  values: z.array(z.number().nullable()),
+});
+export const metricsSchema = z.object({
+  version: z.literal(version),
+  /** Seconds since 1970 of the first value, and between two. */
+  start: z.number(),
+  step: z.number().positive(),
+  panels: z.array(
+    z.object({ section: z.string(), title: z.string(), unit: z.string(), lines: z.array(lineSchema) }),
+  ),
+});
+export type Metrics = z.infer<typeof metricsSchema>;
+
+/** An analysis with the metrics of its time, for the report's pictures. */
+export type Watched = Analysis & { readonly metrics?: Metrics | undefined };
+
+/** The metrics of a run's folder; undefined where there are none, or another version wrote them. */
+export function readMetrics(folder: string): Metrics | undefined {
+  const file = join(folder, metricsFile);
+  if (!existsSync(file)) return undefined;
+  return metricsSchema.safeParse(JSON.parse(readFileSync(file, "utf8"))).data;
+}
+
+export interface Window {
+  /** Seconds since 1970. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Values of a line: more than a chart has pixels for is of no use. */
+const mostValues = 600;
+
+/** Seconds between two values of a window of that length. */
+export function stepOf({ start, end }: Window): number {
+  return Math.max(scrapeSeconds, Math.ceil((end - start) / mostValues));
+}
+
+/**
+ * A bash script for a node that reaches Prometheus: asks each query of the table over the window, all in one curl, and
+ * prints a line of JSON for each, which is empty where there was no answer.
+ */
+export function metricsScript(prometheus: string, window: Window): string {
+  const asked = queriesOf(panels).map(({ expr }) => {
+    const query = { query: expr, start: window.start, end: window.end, step: stepOf(window) };
+    // A string of JSON is one of curl's configuration too.
+    const data = Object.entries(query).map(([name, value]) => JSON.stringify(`${name}=${value}`));
+    return [
+      `url = ${JSON.stringify(`${prometheus}/api/v1/query_range`)}`,
+      ...data.map((text) => `data-urlencode = ${text}`),
+      ...["silent", "fail", "max-time = 60", String.raw`write-out = "\n"`],
+    ].join("\n");
+  });
+  return `curl --config - <<'END' || true\n${asked.join("\nnext\n")}\nEND\n`;
+}
+
+interface Asked {
+  readonly panel: Panel;
+  readonly expr: string;
+  readonly legend: string;
+}
+const queriesOf = (all: readonly Panel[]): Asked[] =>
+  all.flatMap((panel) => panel.queries.map((query) => ({ panel, ...query })));
+
+const answerSchema = z
+  .object({
+    data: z.object({
+      result: z.array(
+        z.object({
+          metric: z.record(z.string(), z.string()),
+          values: z.array(z.tuple([z.number(), z.string()])),
+        }),
+      ),
+    }),
+  })
+  .nullable();
+
+/** What the script printed, as the metrics of the window. Panels without a line are left out. */
+export function metricsOf(printed: string, window: Window): Metrics {
+  const step = stepOf(window);
+  const count = Math.floor((window.end - window.start) / step) + 1;
+  const answers = printed.split("\n").slice(0, -1);
+  const asked = queriesOf(panels);
+  if (answers.length !== asked.length)
+    throw new Error(`Prometheus got ${asked.length} queries and gave ${answers.length} answers`);
+  const lines = asked.flatMap(({ panel, legend }, index) =>
+    (answerSchema.parse(JSON.parse(answers[index] || "null"))?.data.result ?? []).map(
+      ({ metric, values }) => {
+        const line: (number | null)[] = Array.from({ length: count }, () => null);
+        for (const [time, text] of values) {
+          const value = Number(text);
+          // NaN and infinities are no values, and JSON has none.
+          if (Number.isFinite(value))
+            line[Math.round((time - window.start) / step)] = Number(value.toPrecision(5));
+        }
+        return { panel, name: seriesName(legend, metric), values: line };
+      },
+    ),
+  );
+  return {
+    version,
+    start: window.start,
+    step,
+    panels: panels.flatMap((panel) => {
+      const own = lines.filter((line) => line.panel === panel);
+      const { section, title, unit } = panel;
+      return own.length === 0
+        ? []
+        : [{ section, title, unit, lines: own.map(({ name, values }) => ({ name, values })) }];
+    }),
+  };
+}

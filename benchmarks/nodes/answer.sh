@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# On a node that serves the clients but is none: a socket on the private network that answers the benchmark's questions, so
+# that a cold read is cold at the object store too, and that this node's load is part of the record. One process answers
+# all questions of a connection, without starting another for most: this machine is in use.
+# Usage: answer.sh ADDRESS PORT
+set -euo pipefail
+address=$1 port=$2
+
+put /usr/local/lib/disgrafs/answer 0755 <<'SCRIPT' || true
+#!/bin/bash
+# Questions, one a line: drop, look, facts. An answer is lines of a name and values, and an empty one at the end.
+drops() { while read -r name value; do case $name in drop_pagecache | drop_slab) printf '%s %s\n' "$name" "$value" ;; esac; done </proc/vmstat; }
+while read -r question; do
+  case $question in
+    drop)
+      declare -A before=()
+      while read -r name value; do before[$name]=$value; done < <(drops)
+      sync
+      echo 3 >/proc/sys/vm/drop_caches
+      while read -r name value; do echo "$name ${before[$name]} $value"; done < <(drops)
+      ;;
+    look)
+      read -r _ ticks </proc/stat
+      read -r load </proc/loadavg
+      printf 'cpu %s\nload %s\n' "$ticks" "$load"
+      ;;
+    facts)
+      printf 'boot %s\nkernel %s\ncpus %s\n' "$(</proc/sys/kernel/random/boot_id)" "$(uname -r)" "$(nproc)"
+      printf 'virtualization %s\n' "$(systemd-detect-virt --vm || true)"
+      sed -n 's/^model name[[:space:]]*: /cpu /p;T;q' /proc/cpuinfo
+      ;;
+    *) printf 'unknown %s\n' "$question" ;;
+  esac
+  echo
+done
+SCRIPT
+put /etc/systemd/system/disgrafs-node@.service 0644 <<'UNIT' || true
+[Unit]
+Description=Answers the benchmark's questions about this node
+[Service]
+StandardInput=socket
+StandardError=journal
+ExecStart=/usr/local/lib/disgrafs/answer
+UNIT
+changed=no
+put /etc/systemd/system/disgrafs-node.socket 0644 <<UNIT && changed=yes
+[Unit]
+Description=Answers the benchmark's questions about this node
+[Socket]
+ListenStream=$address:$port
+FreeBind=yes
+Accept=yes
+MaxConnections=8
+[Install]
+WantedBy=sockets.target
+UNIT
+start_unit disgrafs-node.socket "$changed"
+systemctl --quiet is-active disgrafs-node.socket

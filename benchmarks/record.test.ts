@@ -1,0 +1,226 @@
+import { cpSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { readRaw } from "./raw.ts";
+import type { Point } from "./run.ts";
+import { inventRun, type Invented, type InventedPoint } from "./testdata/rawRun.ts";
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+function invent(options: Invented = {}): string {
+  const folder = inventRun(options);
+  folders.push(folder);
+  return folder;
+}
+
+type Change = (point: InventedPoint, client: Record<string, unknown>) => void;
+
+/** A run in which the points of one arm's workload in one block are changed, as the analysis reads it. */
+function pointsAfter(
+  change: Change,
+  options: Invented & { workload?: string; label?: string } = {},
+): Point[] {
+  const { workload = "metadata", label = "nocache" } = options;
+  const point = (record: InventedPoint): InventedPoint => {
+    if (record.block === 2 && record.label === label && record.workload === workload)
+      change(record, record.clients["node2"]!);
+    return record;
+  };
+  return readRaw(join(invent({ ...options, point }), "raw")).points.map((entry) => entry.point);
+}
+
+/** Why the changed point is INVALID; null when it is not. No other point may be. */
+function reasonAfter(
+  change: Change,
+  options: Invented & { workload?: string; label?: string } = {},
+): string | null {
+  const invalid = pointsAfter(change, options).filter((point) => point.invalid !== null);
+  expect(invalid.length).toBeLessThanOrEqual(1);
+  return invalid[0]?.invalid ?? null;
+}
+
+/** A field below a client's record, by its path. */
+function set(client: Record<string, unknown>, path: string, value: unknown): void {
+  const keys = path.split(".");
+  const last = keys.pop()!;
+  const parent = keys.reduce((object, key) => object[key] as Record<string, unknown>, client);
+  // JSON leaves out what is undefined.
+  parent[last] = value;
+}
+
+/** An arm whose extension counts: its points are otherwise in order. */
+const counted = { arms: ["ttl", "fuse-latency"], label: "fuse-latency" } as const;
+
+describe("a record", () => {
+  it("should be taken when nothing is wrong with it", () => {
+    expect(reasonAfter(() => undefined)).toBeNull();
+    expect(reasonAfter(() => undefined, counted)).toBeNull();
+  });
+
+  it.each<[string, Change, string]>([
+    [
+      "of an arm that the plan does not have at its place",
+      (point) => (point.arm = "ttl"),
+      "recorded as nocache in arm ttl, where the plan has nocache in arm nocache",
+    ],
+    ["of a block that the plan does not have", (point) => (point.block = 9), "the plan has no block 9"],
+    [
+      "of a workload that runs in the warm-up alone",
+      (point) => (point.workload = "redis"),
+      "redis runs in the warm-up alone",
+    ],
+    [
+      "of a client that gave no counters",
+      (_, client) => set(client, "counters", undefined),
+      "node2: recorded no counters",
+    ],
+    [
+      "of a client that gave no proof of its mount",
+      (_, client) => set(client, "proof", undefined),
+      "node2: recorded no proof of its mount",
+    ],
+    [
+      "of a mount that was in another arm's state",
+      (_, client) => set(client, "proof.after.mount.attr", 1),
+      "node2: the mount was not in arm nocache: attr was 1 s, not 0 s",
+    ],
+    [
+      "of a machine that can tell stolen time and does not",
+      (_, client) => set(client, "counters.after.stealTicks", null),
+      "node2: recorded no CPU steal, which its machine has",
+    ],
+    [
+      "of a workload that did not use the mount",
+      (_, client) => set(client, "counters.after.requests", { lookup: 100, open: 3 }),
+      "node2: no request of the workload reached JuiceFS: it did not use the mount",
+    ],
+    [
+      "without a count of requests",
+      (_, client) => set(client, "counters.after.requests", null),
+      "node2: recorded no count of FUSE requests",
+    ],
+    [
+      "that does not say when a client began",
+      (_, client) => set(client, "late", undefined),
+      "node2: did not record when it began",
+    ],
+  ])("should be refused: %s", (_, change, reason) => {
+    expect(reasonAfter(change)).toContain(reason);
+  });
+
+  it("should be refused when the extension of its arm did not run, whatever the runner says", () => {
+    const same: Change = (_, client) => set(client, "proof.after.script.count", 5);
+    expect(reasonAfter(same, counted)).toBe(
+      "node2: arm fuse-latency was enabled, but its run count did not move",
+    );
+  });
+
+  it("should measure a late start against the window as it was planned, however long it then took", () => {
+    const late: Change = (point, client) => {
+      Object.assign(client, { late: 4.9, seconds: 30 });
+      point.plannedSeconds = 1.5;
+    };
+    expect(reasonAfter(late)).toBe(
+      "node2 began 4.9 s after the first, in a window of 1.5 s: the clients did not run together",
+    );
+  });
+
+  it("should be refused when it was not warmed right before, or does not say", () => {
+    const walk = { workload: "walk-warm", profile: "attributes" } as const;
+    expect(reasonAfter(() => undefined, walk)).toBeNull();
+    expect(reasonAfter((_, client) => set(client, "gap", 0.9), walk)).toBe(
+      "node2 was warmed 0.9 s before the window, more than 0.5 s",
+    );
+    expect(reasonAfter((_, client) => set(client, "gap", undefined), walk)).toBe(
+      "node2: did not record how long before the window it was warmed",
+    );
+  });
+
+  it("should not be asked for stolen time by an emulated machine, where nobody counts it", () => {
+    const none: Change = (_, client) => set(client, "counters.after.stealTicks", null);
+    expect(reasonAfter(none, { virtualization: "qemu" })).toBeNull();
+    expect(pointsAfter(none, { virtualization: "qemu" }).every((point) => point.stealPercent === null)).toBe(
+      true,
+    );
+  });
+
+  it("should be refused when fewer operations are behind a figure than make a rate", () => {
+    const rate = (figure: string): number => (figure === "rename" ? 4 : 1000);
+    const points = readRaw(join(invent({ rate }), "raw")).points.map((entry) => entry.point);
+    expect(points.find(({ workload }) => workload === "metadata")!.invalid).toBe(
+      "rename: 8 operations, fewer than 10: too little for a figure",
+    );
+  });
+});
+
+describe("the node of Redis and of the object store", () => {
+  const address = "10.77.0.10";
+  const lab = { cacheDroppers: [address] };
+
+  it("should be part of the record, with its load and stolen time", () => {
+    const change: Change = (point) => {
+      set(point.clients["node1"]!, `counters.after.neighbours`, {
+        [address]: { cpuTicks: 500, stealTicks: 4, load: 1.25 },
+      });
+    };
+    const found = pointsAfter(change, lab).filter(({ neighbours }) => neighbours.load === 1.25);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatchObject({ invalid: null, neighbours: { stealPercent: 1, load: 1.25 } });
+  });
+
+  it.each([
+    [
+      { [address]: { cpuTicks: 500, stealTicks: 40, load: 1 } },
+      `${address}: CPU steal 10.0 %, more than 5 %`,
+    ],
+    [
+      { [address]: { cpuTicks: 500, stealTicks: null, load: 1 } },
+      `${address}: recorded no CPU steal, which its machine has`,
+    ],
+    [{}, `${address}: recorded no counters`],
+  ])("should make a point INVALID when it was not left alone: %j", (neighbours, reason) => {
+    const change: Change = (point) => set(point.clients["node1"]!, "counters.after.neighbours", neighbours);
+    expect(reasonAfter(change, lab)).toBe(reason);
+  });
+});
+
+describe("records of one run", () => {
+  it("should be refused when there are two of one point", () => {
+    const folder = invent();
+    const points = join(folder, "raw/points");
+    const name = readdirSync(points).find((entry) => /^002-.*-nocache-metadata$/.test(entry))!;
+    cpSync(join(points, name), join(points, `${name}-copy`), { recursive: true });
+    const invalid = readRaw(join(folder, "raw")).points.filter(({ point }) => point.invalid !== null);
+    expect(invalid.map(({ point }) => point.invalid)).toEqual(
+      Array.from(
+        { length: 2 },
+        () => expect.stringMatching(/^2 records of one point \(block 2, slot \d\)$/) as string,
+      ),
+    );
+  });
+
+  it("should be refused when their block was taken in two boots of a client", () => {
+    const points = pointsAfter((point) => (point.boots["node2"] = "another boot"));
+    const invalid = points.filter(({ invalid: reason }) => reason !== null);
+    expect(new Set(invalid.map(({ invalid: reason }) => reason))).toEqual(
+      new Set(["the block was taken in more than one boot of node2"]),
+    );
+    expect(points.filter(({ block }) => block === 2)).toEqual(invalid);
+  });
+
+  it("should be refused when half of their block is of another day", () => {
+    const point = (record: InventedPoint): InventedPoint => {
+      const moved = record.block === 2 && record.slot > 0;
+      const later = (time: string): string =>
+        new Date(Date.parse(time) + (moved ? 86_400_000 : 0)).toISOString();
+      return { ...record, started: later(record.started), ended: later(record.ended) };
+    };
+    const invalid = readRaw(join(invent({ point }), "raw")).points.filter(
+      (entry) => entry.point.invalid !== null,
+    );
+    expect(new Set(invalid.map((entry) => entry.point.block))).toEqual(new Set([2]));
+    expect(invalid[0]!.point.invalid).toMatch(/^the block has a pause of 1\d{3} minutes in it$/);
+  });
+});

@@ -1,0 +1,259 @@
+/**
+ * What the runner records of a point (point.json), and the checks by which a record that does not fit the plan, another
+ * record, or what it must hold becomes INVALID(reason). The runner is not trusted: it is what is being checked.
+ */
+import { z } from "zod";
+import type { Plan } from "./plan.ts";
+import { programSchema, type Machine } from "./run.ts";
+
+/** Version of point.json. 2: planned seconds, gap after warming, FUSE requests, the other nodes. */
+const recordVersion = 2;
+
+const ticks = { cpuTicks: z.number(), stealTicks: z.number().nullable() };
+const counters = z.object({
+  ...ticks,
+  pressure: z.record(z.string(), z.number().nullable()),
+  /** FUSE requests that the mount's JuiceFS has had, by method; null off the mount. */
+  requests: z.record(z.string(), z.number()).nullable().default(null),
+  /** By address, nodes that serve the clients but are none; the first client asks them. */
+  neighbours: z.record(z.string(), z.object({ ...ticks, load: z.number().nullable() })).default({}),
+});
+const proof = z.object({
+  mount: z.object({ type: z.string(), attr: z.number(), entry: z.number(), dirEntry: z.number() }).optional(),
+  script: z.object({ count: z.int().nullable(), programs: z.array(programSchema).default([]) }).optional(),
+});
+const clientSchema = z.object({
+  /** Seconds from the agreed moment to the workload's first work, starting its tools included. */
+  late: z.number().optional(),
+  /** Seconds from the end of warming to the window, of a workload that is warmed. */
+  gap: z.number().optional(),
+  seconds: z.number().optional(),
+  /** Seconds between the two readings of the counters: the wait for the start is in it. */
+  observedSeconds: z.number().optional(),
+  invalid: z.string().optional(),
+  counters: z.object({ before: counters, after: counters }).optional(),
+  proof: z.object({ before: proof, after: proof }).optional(),
+});
+export type Client = z.infer<typeof clientSchema>;
+
+export const recordSchema = z.object({
+  version: z.literal(recordVersion),
+  block: z.int(),
+  slot: z.int(),
+  label: z.string(),
+  arm: z.string(),
+  workload: z.string(),
+  /** Boot of each client. */
+  boots: z.record(z.string(), z.string()),
+  started: z.iso.datetime({ offset: true }),
+  ended: z.iso.datetime({ offset: true }),
+  windowStart: z.string().nullable(),
+  /** How long the window was meant to be. */
+  plannedSeconds: z.number().positive(),
+  invalid: z.string().nullable(),
+  clients: z.record(z.string(), clientSchema),
+});
+export type PointRecord = z.infer<typeof recordSchema>;
+
+/** Why a record is not one of the plan's; undefined when it is. */
+export function misplaced(record: PointRecord, plan: Plan): string | undefined {
+  const block = plan.blocks.find(({ index }) => index === record.block);
+  if (!block) return `the plan has no block ${record.block}`;
+  const slot = block.slots[record.slot];
+  if (!slot) return `the plan has no slot ${record.slot} in block ${record.block}`;
+  if (slot.label !== record.label || slot.arm !== record.arm)
+    return (
+      `recorded as ${record.label} in arm ${record.arm}, ` +
+      `where the plan has ${slot.label} in arm ${slot.arm} (block ${record.block}, slot ${record.slot})`
+    );
+  const workload = plan.workloads.find(({ name }) => name === record.workload);
+  if (!workload) return `the plan has no workload ${record.workload}`;
+  if (workload.once && !block.warmUp) return `${record.workload} runs in the warm-up alone`;
+  return undefined;
+}
+
+/** Why a point cannot count although its programs ran; undefined when it can. */
+export function unfit(record: PointRecord, plan: Plan, machines: readonly Machine[]): string | undefined {
+  for (const name of plan.clients) {
+    const client = record.clients[name];
+    if (!client) return `no answer from ${name}`;
+    const machine = machines.find((entry) => entry.name === name);
+    const reason =
+      incomplete(client, record, plan) ??
+      stolen(stealPercent(client.counters, machine), machine, plan) ??
+      notInForce(client, record, plan);
+    if (reason !== undefined) return `${name}: ${reason}`;
+  }
+  return neighbourStolen(record, plan, machines) ?? notTogether(record, plan);
+}
+
+/** The same of Redis's and the object store's node: each must be in the record, with as much of its CPU time. */
+function neighbourStolen(
+  { clients }: PointRecord,
+  plan: Plan,
+  machines: readonly Machine[],
+): string | undefined {
+  const first = clients[plan.clients[0] ?? ""];
+  for (const address of plan.cacheDroppers) {
+    const pair = neighbourOf(first, address);
+    if (!pair) return `${address}: recorded no counters`;
+    // All machines of a lab are of one kind.
+    const reason = stolen(stealPercent(pair, machines[0]), machines[0], plan);
+    if (reason !== undefined) return `${address}: ${reason}`;
+  }
+  return undefined;
+}
+
+type Ticks = {
+  readonly [key in "before" | "after"]: { readonly cpuTicks: number; readonly stealTicks: number | null };
+};
+
+/** Counters of another node before and after a window; undefined when one of them is missing. */
+function neighbourOf(client: Client | undefined, address: string): Ticks | undefined {
+  const [before, after] = [
+    client?.counters?.before.neighbours[address],
+    client?.counters?.after.neighbours[address],
+  ];
+  return before && after && { before, after };
+}
+
+/** Largest steal and load of other nodes in a window; null where there are none, or none says. */
+export function neighbourFacts(
+  { clients }: PointRecord,
+  plan: Plan,
+  machines: readonly Machine[],
+): { readonly stealPercent: number | null; readonly load: number | null } {
+  const first = clients[plan.clients[0] ?? ""];
+  const steals = plan.cacheDroppers.map((address) => stealPercent(neighbourOf(first, address), machines[0]));
+  const loads = Object.values(first?.counters?.after.neighbours ?? {}).map(({ load }) => load ?? undefined);
+  return { stealPercent: largest(steals), load: largest(loads) };
+}
+
+/** The largest of what is known; null when nothing is. */
+export function largest(values: readonly (number | undefined)[]): number | null {
+  const known = values.filter((value) => value !== undefined);
+  return known.length > 0 ? Math.max(...known) : null;
+}
+
+/** What every client must have recorded. */
+function incomplete(client: Client, { workload: name }: PointRecord, plan: Plan): string | undefined {
+  if (!client.counters) return "recorded no counters";
+  if (client.late === undefined) return "did not record when it began";
+  const workload = plan.workloads.find((entry) => entry.name === name);
+  if (workload?.caches === "warm" && workload.place === "mount" && client.gap === undefined)
+    return "did not record how long before the window it was warmed";
+  if (workload?.place !== "mount") return undefined;
+  if (!client.proof?.before.mount || !client.proof.after.mount) return "recorded no proof of its mount";
+  const requests = requestsOf(client);
+  if (!requests) return "recorded no count of FUSE requests";
+  if (sum(requests) <= 0) return "no request of the workload reached JuiceFS: it did not use the mount";
+  return undefined;
+}
+
+function stolen(steal: number | undefined, machine: Machine | undefined, plan: Plan): string | undefined {
+  // An emulated machine has a counter of stolen time that nobody counts up.
+  if (emulated(machine)) return undefined;
+  if (steal === undefined) return "recorded no CPU steal, which its machine has";
+  if (steal > plan.limits.stealPercent)
+    return `CPU steal ${steal.toFixed(1)} %, more than ${plan.limits.stealPercent} %`;
+  return undefined;
+}
+
+/** Whether the arm was in force, by the same evidence that the runner saw. */
+function notInForce(client: Client, record: PointRecord, plan: Plan): string | undefined {
+  const workload = plan.workloads.find(({ name }) => name === record.workload);
+  const arm = plan.arms.find(({ name }) => name === record.arm);
+  if (!arm || (workload?.place !== "mount" && workload?.place !== "data-disk")) return undefined;
+  if (arm.counted && !((countOf(client) ?? 0) > 0))
+    return `arm ${arm.name} was enabled, but its run count did not move`;
+  if (workload.place !== "mount") return undefined;
+  for (const state of [client.proof?.before.mount, client.proof?.after.mount]) {
+    for (const key of ["attr", "entry", "dirEntry"] as const) {
+      if (state?.[key] !== arm.caches[key])
+        return `the mount was not in arm ${arm.name}: ${key} was ${state?.[key] ?? "?"} s, not ${arm.caches[key]} s`;
+    }
+  }
+  return undefined;
+}
+
+/** Clients that did not run together, or not as long after their warming as planned. */
+function notTogether({ clients, plannedSeconds }: PointRecord, { limits }: Plan): string | undefined {
+  const lates = Object.entries(clients).map(([name, { late = 0 }]) => [name, late] as const);
+  // Where all begin late, they still run together.
+  const first = Math.min(...lates.map(([, late]) => late));
+  for (const [name, late] of lates) {
+    if (late - first > plannedSeconds * limits.lateShare)
+      return `${name} began ${(late - first).toFixed(1)} s after the first, in a window of ${plannedSeconds.toFixed(1)} s: the clients did not run together`;
+    const { gap = 0 } = clients[name] ?? {};
+    if (gap > limits.gapSeconds)
+      return `${name} was warmed ${gap.toFixed(1)} s before the window, more than ${limits.gapSeconds} s`;
+  }
+  return undefined;
+}
+
+/**
+ * Reasons by index why records cannot stand together: two of one point, a block of more than one boot, a block with a
+ * pause in it. Arms are compared within a block, which must be one stretch of time on the same machines.
+ */
+export function contradictions(records: readonly PointRecord[], plan: Plan): (string | undefined)[] {
+  const places = groups(records, ({ block, slot, workload }) => `${block} ${slot} ${workload}`);
+  const blocks = groups(records, ({ block }) => String(block));
+  return records.map((record) => {
+    const twins = places.get(`${record.block} ${record.slot} ${record.workload}`) ?? [];
+    if (twins.length > 1)
+      return `${twins.length} records of one point (block ${record.block}, slot ${record.slot})`;
+    return inOneStretch(blocks.get(String(record.block)) ?? [], plan);
+  });
+}
+
+function inOneStretch(block: readonly PointRecord[], plan: Plan): string | undefined {
+  for (const name of plan.clients) {
+    if (new Set(block.map(({ boots }) => boots[name])).size > 1)
+      return `the block was taken in more than one boot of ${name}`;
+  }
+  const inOrder = [...block].sort((a, b) => Date.parse(a.started) - Date.parse(b.started));
+  for (const [index, record] of inOrder.entries()) {
+    const next = inOrder[index + 1];
+    const pause = next ? (Date.parse(next.started) - Date.parse(record.ended)) / 1000 : 0;
+    if (pause > plan.limits.pauseSeconds)
+      return `the block has a pause of ${Math.round(pause / 60)} minutes in it`;
+  }
+  return undefined;
+}
+
+function groups<T>(values: readonly T[], key: (value: T) => string): Map<string, T[]> {
+  const found = new Map<string, T[]>();
+  for (const value of values) found.set(key(value), [...(found.get(key(value)) ?? []), value]);
+  return found;
+}
+
+/** FUSE requests of a client's window by method; undefined when they were not counted. */
+export function requestsOf({ counters: pair }: Client): Record<string, number> | undefined {
+  const [before, after] = [pair?.before.requests, pair?.after.requests];
+  if (!before || !after) return undefined;
+  return Object.fromEntries(
+    Object.entries(after).map(([method, count]) => [method, count - (before[method] ?? 0)]),
+  );
+}
+
+/** How often the arm's extension ran in a client's window; undefined for an arm that does not count. */
+export function countOf({ proof: pair }: Client): number | undefined {
+  const [before, after] = [pair?.before.script?.count ?? null, pair?.after.script?.count ?? null];
+  return before !== null && after !== null ? after - before : undefined;
+}
+
+/** CPU time stolen in a window, percent; undefined where it is not known. */
+export function stealPercent(pair: Ticks | undefined, machine: Machine | undefined): number | undefined {
+  if (emulated(machine) || !pair || pair.before.stealTicks === null || pair.after.stealTicks === null)
+    return undefined;
+  const all = pair.after.cpuTicks - pair.before.cpuTicks;
+  return all > 0 ? (100 * (pair.after.stealTicks - pair.before.stealTicks)) / all : undefined;
+}
+
+function emulated(machine: Machine | undefined): boolean {
+  return machine?.virtualization === "qemu";
+}
+
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}

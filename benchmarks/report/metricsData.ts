@@ -1,0 +1,34 @@
+/** What the report draws of the metrics of a run's time: by section, on the run's own clock, under its points and arms. */
+import type { Watched } from "../metrics.ts";
+import { windowsOf } from "./chartData.ts";
+
+export interface MetricsData {
+  readonly run: string;
+  /** Seconds from the run's begin to the first value, and between two. */
+  readonly from: number;
+  readonly step: number;
+  /** Labels of arms, in the order of their colours. */
+  readonly labels: readonly string[];
+  readonly windows: ReturnType<typeof windowsOf>;
+  readonly panels: readonly {
+    readonly section: string;
+    readonly title: string;
+    readonly unit: string;
+    readonly lines: readonly { readonly name: string; readonly values: readonly (number | null)[] }[];
+  }[];
+}
+
+/** Undefined for a run that was not watched. */
+export function metricsData({ run, raw, metrics }: Watched): MetricsData | undefined {
+  if (!metrics) return undefined;
+  const { start, step, panels } = metrics;
+  const others = run.arms.map(({ name }) => name).filter((name) => name !== run.baseline);
+  return {
+    run: run.runId,
+    from: start - Date.parse(run.started) / 1000,
+    step,
+    labels: [run.baseline, run.repeat, ...others],
+    windows: windowsOf({ run, raw }),
+    panels,
+  };
+}

@@ -1,0 +1,81 @@
+"""Nodes that serve the clients but are none: Redis's, the object store's.
+
+They drop their caches when asked, and say how they are. Each has disgrafs-node.socket (benchmarks/nodes/answer.sh); one
+connection is kept for the whole run.
+"""
+
+import socket
+import time
+from typing import Any
+
+from .mount import ResetError
+
+PORT = 9436
+
+
+class Neighbour:
+    """The connection to one node, made when it is first needed and again when it was lost."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.connection: socket.socket | None = None
+
+    def ask(self, question: str, timeout: float = 60) -> dict[str, str]:
+        """Send a word; gives the lines of the answer, each by its first word. ResetError when there is none."""
+        try:
+            if self.connection is None:
+                self.connection = socket.create_connection((self.address, PORT), timeout)
+            self.connection.settimeout(timeout)
+            self.connection.sendall(f"{question}\n".encode())
+            text = self._until_empty_line(self.connection)
+        except OSError as error:
+            self.close()
+            raise ResetError(f"{self.address} does not answer: {error}") from error
+        lines = (line.partition(" ") for line in text.splitlines())
+        return {name: rest.strip() for name, _, rest in lines if name}
+
+    def _until_empty_line(self, connection: socket.socket) -> str:
+        text = b""
+        while text != b"\n" and not text.endswith(b"\n\n"):
+            data = connection.recv(65536)
+            if not data:
+                raise ConnectionError("the connection was closed")
+            text += data
+        return text.decode(errors="replace")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+
+    def facts(self) -> dict[str, Any]:
+        """What holds for a boot of the node."""
+        said = self.ask("facts")
+        cpus = said.get("cpus", "")
+        return {
+            "bootId": said.get("boot", "unknown"),
+            "kernel": said.get("kernel"),
+            "cpu": said.get("cpu") or None,
+            "cpus": int(cpus) if cpus.isdigit() else None,
+            "virtualization": said.get("virtualization") or None,
+        }
+
+    def counters(self) -> dict[str, Any]:
+        """CPU ticks, all and stolen, and the load, to be compared before and after a window."""
+        said = self.ask("look")
+        ticks = [int(field) for field in said.get("cpu", "").split()[:8]]
+        return {
+            "cpuTicks": sum(ticks),
+            "stealTicks": ticks[7] if len(ticks) == 8 else None,
+            "load": float(said["load"].split()[0]) if "load" in said else None,
+        }
+
+    def drop(self) -> dict[str, Any]:
+        """Have it drop its caches, and check that its kernel has counted that."""
+        begin = time.monotonic()
+        said = self.ask("drop")
+        pairs = {name: said.get(name, "").split() for name in ("drop_pagecache", "drop_slab")}
+        if any(len(pair) != 2 or int(pair[1]) <= int(pair[0]) for pair in pairs.values()):
+            raise ResetError(f"{self.address} did not confirm that it dropped its caches: {said}")
+        return {"step": f"drop caches of {self.address}", "seconds": round(time.monotonic() - begin, 3)}

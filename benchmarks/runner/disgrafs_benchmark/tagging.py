@@ -1,0 +1,168 @@
+"""The tagging workload: files written on all clients at once, until DisGraFS has tagged each of them.
+
+Clients write (the agents call `write`), and the driver, on the Ray head, watches the graph (`Watch`). A file is
+searchable when the graph has told of its tags, by the head's clock.
+"""
+
+import importlib
+import os
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+APP = "/opt/disgrafs/app"
+SETTINGS = Path("/etc/disgrafs/disgrafs.env")
+TAGGERS_UNIT = Path("/etc/systemd/system/disgrafs-taggers.service")
+# Between two searches while files are tagged.
+SEARCH_PAUSE = 0.1
+TAGGERS = re.compile(r"^disgrafs_taggers (\S+)$", re.MULTILINE)
+
+
+def of_disgrafs(module: str) -> Any:  # noqa: ANN401
+    """A module of DisGraFS, whose package is on every client of a lab that has it."""
+    if APP not in sys.path:
+        sys.path.append(APP)
+    return importlib.import_module(f"disgrafs.{module}")
+
+
+def corpus(seed: int, first: int, files: int) -> list[tuple[str, bytes]]:
+    """Names and contents, made before the window: only their writing is in it."""
+    make = of_disgrafs("corpus.make")
+    pieces = [make.piece(seed, number) for number in range(first, first + files)]
+    return [(piece.path.replace("/", "_"), piece.content) for piece in pieces]
+
+
+def write(folder: Path, pieces: list[tuple[str, bytes]]) -> list[tuple[int, float]]:
+    """Write files; gives the inode of each, and when it was closed by this node's clock."""
+    closed = []
+    for name, content in pieces:
+        with (folder / name).open("xb") as file:
+            file.write(content)
+            inode = os.fstat(file.fileno()).st_ino
+        closed.append((inode, time.time()))
+    return closed
+
+
+class Watch:
+    """What the graph tells from now on, and how long it takes to answer searches meanwhile."""
+
+    def __init__(self, words: list[str]) -> None:
+        self.graph = open_graph()
+        self.model = of_disgrafs("graph.model")
+        self.words = words
+        self.tagged: dict[int, list[float]] = {}
+        self.failed: set[int] = set()
+        self.searches: list[float] = []
+        self.after = self.graph.last_event()
+        self.ending = threading.Event()
+        self.error: Exception | None = None
+        self.threads = [
+            threading.Thread(target=self.guard, args=(part,), daemon=True) for part in (self.read, self.ask)
+        ]
+
+    def __enter__(self) -> "Watch":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def guard(self, part: Any) -> None:  # noqa: ANN401
+        """Run a thread's work; what goes wrong there is the window's error."""
+        try:
+            part()
+        except Exception as error:
+            self.error = error
+
+    def read(self) -> None:
+        """Events, as soon as they are there."""
+        while not self.ending.is_set():
+            for event in self.graph.events(self.after, 1000, 0.5):
+                self.after = event.id
+                if event.kind == "tagged":
+                    self.tagged.setdefault(event.inode, []).append(time.time())
+                elif event.kind == "failed":
+                    self.failed.add(event.inode)
+
+    def ask(self) -> None:
+        """Searches, one after the other, by words of the corpus."""
+        number = 0
+        while not self.ending.wait(SEARCH_PAUSE):
+            begin = time.perf_counter()
+            self.graph.search(self.model.Search(words=(self.words[number % len(self.words)],)))
+            self.searches.append(time.perf_counter() - begin)
+            number += 1
+
+    def wait(self, inodes: set[int], seconds: float) -> None:
+        """Return when all have tags, or have failed, or time is up."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.error is None:
+            if all(inode in self.tagged or inode in self.failed for inode in inodes):
+                return
+            time.sleep(0.02)
+
+
+def open_graph() -> Any:  # noqa: ANN401
+    """The graph of the lab, which only the Ray head may ask."""
+    for line in SETTINGS.read_text().splitlines():
+        name, _, value = line.partition("=")
+        if name.startswith("DISGRAFS_GRAPH"):
+            os.environ[name] = value
+    graph = of_disgrafs("graph")
+    return graph.open_graph(graph.GraphAddress.from_environment())
+
+
+def words() -> list[str]:
+    """What is searched: the first term of every topic in every language."""
+    topics = of_disgrafs("corpus.topics").TOPICS
+    return [terms[0] for topic in topics.values() for terms in topic.values()]
+
+
+def taggers() -> int:
+    """How many taggers are ready, as their dispatcher says."""
+    where = re.search(r"DISGRAFS_METRICS=(\S+)", TAGGERS_UNIT.read_text())
+    if where is None:
+        raise RuntimeError(f"{TAGGERS_UNIT} does not say where the taggers give their metrics")
+    with urlopen(f"http://{where[1]}/metrics", timeout=60) as answer:
+        found = TAGGERS.search(answer.read().decode())
+    return int(float(found[1])) if found else 0
+
+
+def wait_until_calm(clients: int, seconds: float) -> None:
+    """Return when every client's taggers are ready and no file waits. RuntimeError when that does not come."""
+    settings = dict(line.split("=", 1) for line in SETTINGS.read_text().splitlines() if "=" in line)
+    wanted = clients * int(settings["DISGRAFS_TAGGERS"])
+    graph = open_graph()
+    waiting_state = of_disgrafs("graph.model").State.WAITING
+    deadline = time.monotonic() + seconds
+    try:
+        while True:
+            ready, waiting = taggers(), graph.waiting()[waiting_state]
+            if ready >= wanted and waiting == 0:
+                return
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"DisGraFS has {ready} of {wanted} taggers ready, and {waiting} files wait")
+            time.sleep(0.2)
+    finally:
+        graph.close()
+
+
+def record(watch: Watch, closed: list[tuple[str, int, float]], start: float) -> dict[str, Any]:
+    """The window as a raw file: of each file its client, and from its close to its tags, seconds; null without tags."""
+    if watch.error is not None:
+        raise RuntimeError(f"the graph did not answer: {watch.error}")
+    files: list[dict[str, Any]] = []
+    last = start
+    for client, inode, moment in closed:
+        # One that was tagged while it was written is tagged again.
+        after = [seen for seen in watch.tagged.get(inode, []) if seen >= moment]
+        last = max([last, *after[:1]])
+        files.append({"client": client, "seconds": after[0] - moment if after else None})
+    return {"seconds": last - start, "files": files, "searches": watch.searches}

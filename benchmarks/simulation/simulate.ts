@@ -1,0 +1,119 @@
+/**
+ * How often the verdicts of benchmarks/ are wrong, or find what is there, by running its own functions (order, tests,
+ * rules) on runs whose truth is known.
+ */
+import { balancedOrders } from "../order.ts";
+import { seeded, type Random } from "../random.ts";
+import { contrasts, hodgesLehmann, type Trio } from "../statistics.ts";
+import { decide, type Decision, type Rules } from "../verdicts.ts";
+import type { Noise, NoiseModel } from "./noise.ts";
+import { oldRule } from "./oldRule.ts";
+
+export const marginFactor = 1.05;
+const [baseline, repeat] = ["baseline", "repeat"];
+
+/** A table: so many figures, each in so many arms, and when it is looked at. */
+export interface Table {
+  readonly figures: number;
+  readonly arms: number;
+  readonly looks: readonly number[];
+}
+
+const rulesOf = ({ figures, arms, looks }: Table): Rules => ({ looks, rows: figures * arms, marginFactor });
+
+/** The rows of one run. Every arm is `ratio` times the baseline. */
+export function simulatedRows(table: Table, model: NoiseModel, seed: number, ratio = 1): Trio[][] {
+  const random = mixed(seed);
+  const arms = Array.from({ length: table.arms }, (_, index) => `arm ${index}`);
+  const orders = balancedOrders([baseline, repeat, ...arms], table.looks.at(-1) ?? 0, random);
+  return Array.from({ length: table.figures }, () => model.begin(random)).flatMap((noise: Noise) => {
+    const blocks = orders.map(
+      (order) => new Map(order.map((label) => [label, noise(label !== baseline && label !== repeat)])),
+    );
+    const value = (block: Map<string | undefined, number>, label: string | undefined): number =>
+      block.get(label) ?? Number.NaN;
+    return arms.map((arm) =>
+      blocks.map((block) => ({
+        arm: value(block, arm) + Math.log(ratio),
+        baselines: [value(block, baseline), value(block, repeat)] as const,
+      })),
+    );
+  });
+}
+
+/** Neighbouring seeds of the generator begin alike. */
+function mixed(seed: number): Random {
+  return seeded(Math.floor(seeded(seed)() * 2 ** 32));
+}
+
+function decideRows(table: Table, rows: readonly Trio[][]): Decision[] {
+  return decide(
+    rulesOf(table),
+    rows.map((trios) => (blocks) => trios.slice(0, blocks)),
+  );
+}
+
+function share(runs: number, holds: (seed: number) => boolean): number {
+  let count = 0;
+  for (let seed = 1; seed <= runs; seed++) if (holds(seed)) count++;
+  return count / runs;
+}
+
+/** Share of runs with any false difference, when no arm differs. */
+export function falseDifferences(table: Table, model: NoiseModel, runs: number): number {
+  return share(runs, (seed) =>
+    decideRows(table, simulatedRows(table, model, seed)).some(
+      ({ call }) => call === "higher" || call === "lower",
+    ),
+  );
+}
+
+/** The same by the rule that was used before. */
+export function oldFalseDifferences(table: Table, model: NoiseModel, runs: number): number {
+  return share(runs, (seed) =>
+    simulatedRows(table, model, seed).some((trios) => oldRule(trios, seed) !== null),
+  );
+}
+
+/** Share of runs with any "no difference beyond the margin", when every arm is `ratio` times the baseline. */
+export function equalities(table: Table, model: NoiseModel, ratio: number, runs: number): number {
+  return share(runs, (seed) =>
+    decideRows(table, simulatedRows(table, model, seed, ratio)).some(({ call }) => call === "same"),
+  );
+}
+
+/** Share of 95 % intervals that hold the true ratio. */
+export function coverage(blocks: number, model: NoiseModel, runs: number): number {
+  const table = { figures: 1, arms: 1, looks: [blocks] };
+  return share(runs, (seed) => {
+    const [trios] = simulatedRows(table, model, seed);
+    const { low, high } = hodgesLehmann(contrasts(trios ?? []));
+    return low <= 0 && high >= 0;
+  });
+}
+
+export interface Power {
+  /** Share of runs in which a row is found to be higher. */
+  readonly found: number;
+  /** Blocks until then, or of the whole run, on average. */
+  readonly blocks: number;
+}
+
+/** How often a row of a table is found higher when it is, the others' p-values being of no help. */
+export function power(table: Table, model: NoiseModel, ratio: number, runs: number): Power {
+  const last = table.looks.at(-1) ?? 0;
+  let blocks = 0;
+  const found = share(runs, (seed) => {
+    const rows = simulatedRows({ ...table, figures: 1, arms: 1 }, model, seed, ratio);
+    const [decision] = decideRows(table, rows);
+    blocks += decision?.look ?? last;
+    return decision?.call === "higher";
+  });
+  return { found, blocks: blocks / runs };
+}
+
+/** How often the rule that was used before found it. */
+export function oldPower(blocks: number, model: NoiseModel, ratio: number, runs: number): number {
+  const table = { figures: 1, arms: 1, looks: [blocks] };
+  return share(runs, (seed) => oldRule(simulatedRows(table, model, seed, ratio)[0] ?? [], seed) === "higher");
+}

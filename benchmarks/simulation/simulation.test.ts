@@ -1,0 +1,57 @@
+/** A quick version of `node benchmarks/simulation/main.ts`: the limits hold with room for the chance of fewer runs. */
+import { lognormal, noiseModels, noiseNames } from "./noise.ts";
+import {
+  coverage,
+  falseDifferences,
+  equalities,
+  oldFalseDifferences,
+  oldPower,
+  marginFactor,
+  power,
+} from "./simulate.ts";
+
+const table = (looks: readonly number[], arms = 1) => ({ figures: 29, arms, looks });
+
+/** What 5 % may come to in so many runs, but once in a thousand times. */
+const allowed = (runs: number): number => 0.05 + 3.1 * Math.sqrt((0.05 * 0.95) / runs);
+
+describe("verdicts of simulated runs", () => {
+  it.each(noiseNames)("should be false in at most 5 % of runs of 29 rows: %s", (noise) => {
+    expect(falseDifferences(table([10]), noiseModels[noise], 100)).toBeLessThanOrEqual(allowed(100));
+  });
+
+  it.each(["lognormal", "tenfold"] as const)(
+    "should be false in at most 5 % of runs with looks: %s",
+    (noise) => {
+      expect(falseDifferences(table([10, 15, 20, 30]), noiseModels[noise], 30)).toBeLessThanOrEqual(
+        allowed(30),
+      );
+    },
+  );
+
+  it("should be false in at most 5 % of runs of 290 rows", () => {
+    expect(falseDifferences(table([10], 10), noiseModels.threefold, 60)).toBeLessThanOrEqual(allowed(60));
+  });
+
+  it("should notice a rule that is false more often: the old one is, of an arm that is only noisier", () => {
+    expect(oldFalseDifferences(table([10]), noiseModels.threefold, 8)).toBeGreaterThan(allowed(8));
+  });
+
+  it("should call an arm equal that is, and in at most 5 % of runs one that is 5 % off", () => {
+    const rows = { ...table([30]), figures: 5 };
+    expect(equalities(rows, lognormal(0.02), 1, 20)).toBe(1);
+    expect(equalities(rows, lognormal(0.02), marginFactor, 60)).toBeLessThanOrEqual(allowed(60));
+  });
+
+  it("should have intervals that hold the truth in 94 % and more", () => {
+    for (const blocks of [8, 10, 30])
+      expect(coverage(blocks, noiseModels.lognormal, 2000)).toBeGreaterThan(0.94 - 0.016);
+  });
+
+  it("should find what the old rule misses, given the looks", () => {
+    const { found, blocks } = power(table([10, 15, 20, 30]), noiseModels.lognormal, 1.57, 150);
+    expect(found).toBeGreaterThan(0.95);
+    expect(blocks).toBeLessThan(24);
+    expect(oldPower(10, noiseModels.lognormal, 1.57, 40)).toBeLessThan(0.8);
+  });
+});

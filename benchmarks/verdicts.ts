@@ -1,0 +1,170 @@
+/**
+ * From the rows of a run's table to its verdicts. No more than 5 % of runs may hold a false one: 4 % are for false
+ * differences and 1 % for false equality, each shared out over the looks at the data, and by Holm over the table's rows.
+ */
+import {
+  contrasts,
+  hodgesLehmann,
+  randomisationTest,
+  signedRankTest,
+  studentTest,
+  type Trio,
+} from "./statistics.ts";
+
+/** What was settled before the run about how it is judged. */
+export interface Rules {
+  /** Numbers of blocks after which the data is looked at, ascending; the last is the whole run. */
+  readonly looks: readonly number[];
+  /** Rows of the table, those without a number too. */
+  readonly rows: number;
+  /** Ratios of 1 / factor to factor are too small to matter. */
+  readonly marginFactor: number;
+}
+
+/** Against the baseline, whether that is good or not. */
+export type Call = "higher" | "lower" | "same";
+
+export interface Decision {
+  readonly call: Call | null;
+  /** Blocks of the look that decided. */
+  readonly look: number | null;
+}
+
+export const levels = { difference: 0.04, same: 0.01 } as const;
+/** Two-sided level of the signed-rank test that every verdict must pass besides. */
+export const guardLevel = 0.01;
+
+/** With fewer blocks no test can be as sure as a verdict must be. */
+export const fewestBlocks = 8;
+
+type Side = "above" | "below";
+
+/**
+ * Decide the rows of a table. What an earlier look decided stands.
+ * @param row gives the blocks of a row up to a look; undefined when it has too few that are valid
+ * @param looks how many of the looks have been reached
+ */
+export function decide(
+  rules: Rules,
+  rows: readonly ((blocks: number) => readonly Trio[] | undefined)[],
+  looks = rules.looks.length,
+): Decision[] {
+  const decisions: Decision[] = rows.map(() => ({ call: null, look: null }));
+  for (const look of rules.looks.slice(0, looks)) {
+    const open = rows.flatMap((row, index) => {
+      const trios = decisions[index]?.call === null ? row(look) : undefined;
+      return trios ? [{ index, trios }] : [];
+    });
+    const level = levelsAt(rules, look, decisions);
+    const margin = Math.log(rules.marginFactor);
+    const same = holm(
+      open.map(({ trios }) => samePValue(trios, margin, level.same.whole)),
+      level.same,
+    );
+    const tests = open.map(({ trios }) => difference(trios, level.difference.whole));
+    const different = holm(
+      tests.map(({ p }) => p),
+      level.difference,
+    );
+    open.forEach(({ index }, place) => {
+      // First: a difference that is proven too small to matter is none.
+      const call = same[place] ? "same" : different[place] ? tests[place]?.call : undefined;
+      if (call) decisions[index] = { call, look };
+    });
+  }
+  return decisions;
+}
+
+interface Level {
+  /** For the whole table at this look. */
+  readonly whole: number;
+  /** Rows that share it. */
+  readonly rows: number;
+}
+
+/** The levels of a look: spent in proportion to the blocks since the look before. */
+function levelsAt(
+  { looks, rows }: Rules,
+  look: number,
+  earlier: readonly Decision[],
+): Record<keyof typeof levels, Level> {
+  const before = Math.max(0, ...looks.filter((blocks) => blocks < look));
+  const share = (look - before) / Math.max(...looks);
+  const count = (wanted: (call: Call | null) => boolean): number =>
+    earlier.filter(({ call }) => wanted(call)).length;
+  return {
+    difference: {
+      whole: levels.difference * share,
+      rows: rows - count((call) => call === "higher" || call === "lower"),
+    },
+    same: { whole: levels.same * share, rows: rows - count((call) => call === "same") },
+  };
+}
+
+/** Which p-values Holm's procedure lets through. */
+function holm(pValues: readonly number[], { whole, rows }: Level): boolean[] {
+  const passed = pValues.map(() => false);
+  const order = [...pValues.keys()].sort((a, b) => (pValues[a] ?? 1) - (pValues[b] ?? 1));
+  for (const [step, index] of order.entries()) {
+    if ((pValues[index] ?? 1) > whole / (rows - step)) break;
+    passed[index] = true;
+  }
+  return passed;
+}
+
+/** p of "the arm is the baseline", two-sided; 1 where it is above `worth` or the guard says no. */
+export function difference(trios: readonly Trio[], worth = 1): { p: number; call: "higher" | "lower" } {
+  const side: Side = hodgesLehmann(contrasts(trios)).centre > 0 ? "above" : "below";
+  return {
+    p: Math.min(1, 2 * oneSided(trios, 0, side, worth / 2)),
+    call: side === "above" ? "higher" : "lower",
+  };
+}
+
+/** p of "the ratio is `margin` or farther from 1": the larger of the two one-sided ones. */
+export function samePValue(trios: readonly Trio[], margin: number, worth = 1): number {
+  const high = oneSided(trios, margin, "below", worth);
+  return high > worth ? 1 : Math.max(high, oneSided(trios, -margin, "above", worth));
+}
+
+/**
+ * p of "the log-ratio is `shift`", against it being farther out on a side. The larger of two tests': the randomisation
+ * test is exact, whatever the noise, when an arm has the noise of the baseline; Student's when the arm has noise of its
+ * own. The cheapest is asked first, as no other can make p smaller.
+ */
+function oneSided(trios: readonly Trio[], shift: number, side: Side, worth: number): number {
+  const differences = contrasts(trios);
+  const student = studentTest(differences, shift)[side];
+  if (student > worth || signedRankTest(differences, shift)[side] > guardLevel / 2) return 1;
+  return Math.max(student, randomisationTest(trios, shift)[side]);
+}
+
+/**
+ * The smallest factor that a run with this row's noise calls a difference, as the level of its last look goes for one
+ * row; undefined when it has too few blocks to call any.
+ */
+export function smallestFactor(trios: readonly Trio[], rules: Rules, look: number): number | undefined {
+  const { difference: level } = levelsAt(rules, look, []);
+  const worth = level.whole / level.rows / 2;
+  const { centre } = hodgesLehmann(contrasts(trios));
+  const sides = (["above", "below"] as const).map((side) => {
+    const sign = side === "above" ? -1 : 1;
+    return least((size) => oneSided(trios, centre + sign * size, side, worth) <= worth);
+  });
+  return sides.some((size) => size === undefined) ? undefined : Math.exp(Math.max(...(sides as number[])));
+}
+
+/** A log-ratio no run can fail to see, if it can see any. */
+const largest = Math.log(1e4);
+
+/** Least size for which a test that grows with it says yes, to three digits. */
+function least(called: (size: number) => boolean): number | undefined {
+  if (!called(largest)) return undefined;
+  let [low, high] = [0, largest];
+  while (high - low > 0.001 * Math.max(high, 0.01)) {
+    const middle = (low + high) / 2;
+    if (called(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* module.h - a kernel module that lies beside the loader */
+#ifndef DISGRAFS_MODULE_H
+#define DISGRAFS_MODULE_H
+
+/*
+ * Loads NAME.ko from the folder of this program. Returns 0, -EEXIST if a
+ * module of this name is loaded already, or -errno with a message.
+ */
+int ext_module_load(const char *name);
+
+/*
+ * Unloads it, and waits up to 30 s for what the kernel frees a while after
+ * the last close. Returns 0, also when it is not loaded, or -errno with a
+ * message.
+ */
+int ext_module_unload(const char *name);
+
+#endif

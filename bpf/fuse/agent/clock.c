@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * clock.c - the clock that agent and programs share: CLOCK_BOOTTIME, which
+ * goes on while the machine sleeps, so that no lease does
+ *
+ * A process in a time namespace sees it with an offset, programs do not.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "agent.h"
+
+static int64_t offset;			/* ours minus the kernel's, ns */
+
+static bool same_namespace(void)
+{
+	char ours[64] = "", children[64] = "";
+
+	return readlink("/proc/self/ns/time", ours, sizeof(ours) - 1) < 0 ||
+	       (readlink("/proc/self/ns/time_for_children", children,
+			 sizeof(children) - 1) > 0 &&
+		!strcmp(ours, children));
+}
+
+void clock_start(void)
+{
+	FILE *in = fopen("/proc/self/timens_offsets", "re");
+	long long sec, nsec;
+	char name[32];
+
+	if (!in)
+		return;		/* a kernel without time namespaces */
+	/* The file has the offsets of children. */
+	if (!same_namespace())
+		fatal("it must not be started by a process that has left its time namespace");
+	while (fscanf(in, "%31s %lld %lld", name, &sec, &nsec) == 3)
+		if (!strcmp(name, "boottime"))
+			offset = sec * (int64_t)NSEC_PER_SEC + nsec;
+	fclose(in);
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * NSEC_PER_SEC + t.tv_nsec - offset;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * layout.c - where the members of the running kernel's FUSE structures are
+ *
+ * The module knows none of them; it refuses to work without. Everything is
+ * looked up by name in the kernel's BTF, and anything that is not as expected
+ * ends the agent with what it was.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent.h"
+#include "btf.h"
+
+static struct ext_btf *btf;
+
+/* Ends the agent unless the member is there and has `size` bytes; 0: any. */
+static void check(const char *name, const char *path, long at, size_t is,
+		  size_t size)
+{
+	if (at < 0)
+		fatal("struct %s of this kernel has no %s where we can use it",
+		      name, path);
+	if (size && is != size)
+		fatal("struct %s: %s has %zu bytes, not %zu", name, path, is,
+		      size);
+}
+
+static __u16 offset_of(const char *name, const char *path, size_t size)
+{
+	size_t is = 0;
+	long at = ext_btf_offset(btf, name, path, &is);
+
+	check(name, path, at, is, size);
+	return at;
+}
+
+static __u16 bits_of(const char *name, const char *path)
+{
+	long at = ext_btf_bits(btf, name, path, NULL);
+
+	check(name, path, at, 0, 0);
+	return at;
+}
+
+/* The function's parameters must be `count`, number `n` a struct `type` *. */
+static void expect(const char *function, int count, int n, const char *type)
+{
+	if (ext_btf_parameters(btf, function) != count ||
+	    !ext_btf_is_parameter(btf, function, n, type))
+		fatal("%s() of this kernel is not what we know (%d parameters, number %d a struct %s *)",
+		      function, count, n, type);
+}
+
+/* Does the function take a mount at `first`, then the arguments, no more? */
+static bool is_request(const char *function, int first)
+{
+	return ext_btf_parameters(btf, function) == first + 2 &&
+	       ext_btf_parameter(btf, function, "fuse_mount") == first &&
+	       ext_btf_parameter(btf, function, "fuse_args") == first + 1;
+}
+
+static void open_btf(void)
+{
+	btf = ext_btf_open("fuse_args", "fuse");
+	if (!btf)
+		fatal("no BTF of FUSE in this kernel (%s); is module fuse loaded?",
+		      strerror(errno));
+}
+
+void layout_of_reads(struct efuse_reads *r)
+{
+	open_btf();
+	memset(r, 0, sizeof(*r));
+	r->file_fm = offset_of("fuse_file", "fm", 8);
+	r->file_fh = offset_of("fuse_file", "fh", 8);
+	r->file_nodeid = offset_of("fuse_file", "nodeid", 8);
+	r->file_flags = offset_of("fuse_file", "open_flags", 4);
+	expect("fuse_file_read_iter", 2, 0, "kiocb");
+	expect("fuse_file_read_iter", 2, 1, "iov_iter");
+	ext_btf_close(btf);
+}
+
+void layout_read(struct efuse_hook *h)
+{
+	long finished;
+
+	open_btf();
+
+	memset(h, 0, sizeof(*h));
+	h->abi = EFUSE_ABI;
+	h->ctx_size = sizeof(struct efuse_ctx);
+	if (is_request("__fuse_simple_request", 1))
+		h->function = EFUSE_FN_SIMPLE_REQUEST_IDMAP;
+	else if (is_request("fuse_simple_request", 0))
+		h->function = EFUSE_FN_SIMPLE_REQUEST;
+	else
+		fatal("this kernel sends FUSE requests by a function that we do not know");
+
+	h->args_nodeid = offset_of("fuse_args", "nodeid", 8);
+	h->args_opcode = offset_of("fuse_args", "opcode", 4);
+	h->args_in_num = offset_of("fuse_args", "in_numargs", 1);
+	h->args_out_num = offset_of("fuse_args", "out_numargs", 1);
+	h->args_in = offset_of("fuse_args", "in_args", 0);
+	h->args_out = offset_of("fuse_args", "out_args", 0);
+	h->args_out_argvar = bits_of("fuse_args", "out_argvar");
+	h->mount_fc = offset_of("fuse_mount", "fc", 8);
+	h->mount_sb = offset_of("fuse_mount", "sb", 8);
+	if (ext_btf_offset(btf, "fuse_conn", "chan", NULL) >= 0) {
+		h->conn_chan = offset_of("fuse_conn", "chan", 8);
+		h->chan_conn = offset_of("fuse_chan", "conn", 8);
+		h->connected = offset_of("fuse_chan", "connected", 4);
+		h->req_fm = offset_of("fuse_req", "chan", 8);
+	} else {
+		h->connected = offset_of("fuse_conn", "connected", 4);
+		h->req_fm = offset_of("fuse_req", "fm", 8);
+	}
+	h->req_args = offset_of("fuse_req", "args", 8);
+	h->req_error = offset_of("fuse_req", "out.h.error", 4);
+	h->req_flags = offset_of("fuse_req", "flags", 8);
+	if (!ext_btf_enum(btf, "FR_FINISHED", &finished))
+		fatal("this kernel's BTF has no FR_FINISHED");
+	h->req_finished = finished;
+	h->inode_nodeid = offset_of("fuse_inode", "nodeid", 8);
+
+	/* The module has these as it is compiled. */
+	if (offset_of("fuse_in_arg", "size", 4) != 0 ||
+	    offset_of("fuse_in_arg", "value", 8) != 8 ||
+	    offset_of("fuse_arg", "size", 4) != 0 ||
+	    offset_of("fuse_arg", "value", 8) != 8 ||
+	    ext_btf_size(btf, "fuse_in_arg") != 16 ||
+	    ext_btf_size(btf, "fuse_arg") != 16)
+		fatal("the arguments of a FUSE request have another layout");
+	if (offset_of("fuse_inode", "inode", 0) != 0)
+		fatal("struct fuse_inode does not begin with its inode");
+	expect("fuse_simple_background", 3, 0, "fuse_mount");
+	expect("fuse_simple_background", 3, 1, "fuse_args");
+	expect("fuse_request_end", 1, 0, "fuse_req");
+	expect("fuse_unlink", 2, 1, "dentry");
+	expect("fuse_rmdir", 2, 1, "dentry");
+	expect("fuse_rename2", 6, 2, "dentry");
+	expect("fuse_rename2", 6, 4, "dentry");
+	expect("fuse_reverse_inval_inode", 4, 0, "fuse_conn");
+	expect("fuse_reverse_inval_entry", 5, 0, "fuse_conn");
+	ext_btf_close(btf);
+}

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reads.c - for each block that a read() missed: finds which blocks of the
+ * cache it is made of, and tells module and programs
+ *
+ * In a thread of its own, since disks and Redis are waited for: the heartbeat
+ * must not. It uses a connection of its own as well. What it reads there,
+ * slices and attributes, is of one moment (MULTI), so the one goes with the
+ * other; the programs only use it while these are the attributes that the file
+ * has. So a mapping that is too late, or of a server that is behind, is only
+ * useless.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <hiredis/hiredis.h>
+#include "agent.h"
+#include "mounts.h"
+#include "efuse.skel.h"
+
+#define BLOCK		(1U << EFUSE_BLOCK_BITS)
+#define RETRY		NSEC_PER_SEC
+#define AGAIN		(5 * NSEC_PER_SEC)
+#define TYPE_FILE	1	/* JuiceFS's, in the mode's upper bits */
+#define POLL_MS		500
+#define FILES		(4096 * EFUSE_PIECES + 64)
+
+/* A block that the programs know, and the files that it keeps open. */
+struct known {
+	struct efuse_block_key key;	/* dev 0: free */
+	struct efuse_block_val val;
+	uint64_t since;
+	int fd[EFUSE_PIECES];
+};
+
+static pthread_t thread;
+static bool running, stopping;
+static int module;
+static struct ring_buffer *misses;
+static redisContext *conn;
+static uint64_t retry_at;
+
+/* Shared with the main thread. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct mounted mounted;		/* dev 0: none */
+static struct known *known;
+
+/* ---- what is known --------------------------------------------------- */
+
+static int blocks_map(void)
+{
+	return bpf_map__fd(programs()->maps.efuse_blocks);
+}
+
+static void unback(struct known *k)
+{
+	unsigned int i;
+
+	for (i = 0; i < EFUSE_PIECES && k->val.piece[i].backing; i++) {
+		ioctl(module, EFUSE_IOC_UNBACK, &k->val.piece[i].backing);
+		close(k->fd[i]);
+	}
+}
+
+static void forget(struct known *k)
+{
+	bpf_map_delete_elem(blocks_map(), &k->key);
+	unback(k);
+	memset(k, 0, sizeof(*k));
+	counters.read_dropped++;
+	counters.read_blocks--;
+}
+
+/* When a program last answered from it. */
+static uint64_t last_used(const struct known *k)
+{
+	struct efuse_block_val v = {};
+
+	bpf_map_lookup_elem(blocks_map(), &k->key, &v);
+	return v.used > k->since ? v.used : k->since;
+}
+
+/* Has JuiceFS evicted one of its files? While we hold it, its space is taken. */
+static bool evicted(const struct known *k)
+{
+	struct stat st;
+	unsigned int i;
+
+	for (i = 0; i < EFUSE_PIECES && k->val.piece[i].backing; i++)
+		if (fstat(k->fd[i], &st) || !st.st_nlink)
+			return true;
+	return false;
+}
+
+static struct known *find(const struct efuse_block_key *key)
+{
+	uint32_t i;
+
+	for (i = 0; i < opt.read_blocks; i++)
+		if (!memcmp(&known[i].key, key, sizeof(*key)))
+			return &known[i];
+	return NULL;
+}
+
+/* A free place; if there is none, that of the least recently used of some. */
+static struct known *place(void)
+{
+	struct known *oldest = NULL;
+	uint64_t used, least = 0;
+	uint32_t i;
+
+	for (i = 0; i < opt.read_blocks; i++)
+		if (!known[i].key.dev)
+			return &known[i];
+	for (i = 0; i < 16; i++) {
+		struct known *k = &known[random() % opt.read_blocks];
+
+		used = last_used(k);
+		if (!oldest || used < least) {
+			oldest = k;
+			least = used;
+		}
+	}
+	forget(oldest);
+	return oldest;
+}
+
+/* Takes over what `new` has; false: the mount is another one by now. */
+static bool remember(const struct known *new, int mount_id)
+{
+	struct known *k;
+	bool ok = false;
+
+	pthread_mutex_lock(&lock);
+	if (mounted.dev && mounted.id == mount_id) {
+		k = find(&new->key);
+		if (k)
+			unback(k);	/* its number is never used again */
+		else
+			k = place();
+		if (!k->key.dev)
+			counters.read_blocks++;
+		*k = *new;
+		ok = !bpf_map_update_elem(blocks_map(), &k->key, &k->val,
+					  BPF_ANY);
+		if (!ok) {
+			memset(&k->val.piece, 0, sizeof(k->val.piece));
+			forget(k);
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
+
+/* A part of the table each time: what to let go of? */
+static void sweep(void)
+{
+	static uint32_t at;
+	uint64_t age = opt.read_age * NSEC_PER_SEC;
+	uint32_t n = opt.read_blocks / 4;
+
+	if (FAULT(READ_KEEP))
+		return;
+	pthread_mutex_lock(&lock);
+	for (; n; n--, at = (at + 1) % opt.read_blocks)
+		if (known[at].key.dev &&
+		    (evicted(&known[at]) ||
+		     now_ns() - last_used(&known[at]) > age))
+			forget(&known[at]);
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- one miss --------------------------------------------------------- */
+
+static uint64_t take(const char **p, unsigned int bytes)
+{
+	uint64_t value = 0;
+
+	while (bytes--)
+		value = value << 8 | (uint8_t)*(*p)++;
+	return value;
+}
+
+/* JuiceFS's attributes, as it keeps them; false: not of a file. */
+static bool version_in(const redisReply *r, struct efuse_version *v)
+{
+	const char *p = r->str;
+
+	if (r->type != REDIS_REPLY_STRING || r->len < 59)
+		return false;
+	p += 1;				/* flags */
+	if (take(&p, 2) >> 12 != TYPE_FILE)
+		return false;
+	p += 4 + 4 + 8 + 4;		/* uid, gid, atime */
+	v->mtime = take(&p, 8);
+	v->mtimensec = take(&p, 4);
+	v->ctime = take(&p, 8);
+	v->ctimensec = take(&p, 4);
+	p += 4;				/* links */
+	v->size = take(&p, 8);
+	return true;
+}
+
+/* Attributes and slices, of one moment; NULL: said why. */
+static redisReply *look_up(const struct efuse_miss *miss)
+{
+	char ino[96], chunk[128];
+	redisReply *r = NULL;
+	int i;
+
+	if (!conn && now_ns() >= retry_at) {
+		conn = redis_connect();
+		retry_at = now_ns() + RETRY;
+	}
+	if (!conn)
+		return NULL;
+	snprintf(ino, sizeof(ino), "%si%llu", opt.key_prefix,
+		 (unsigned long long)miss->ino);
+	snprintf(chunk, sizeof(chunk), "%sc%llu_%llu", opt.key_prefix,
+		 (unsigned long long)miss->ino,
+		 (unsigned long long)(miss->index * BLOCK / CHUNK_SIZE));
+	redisAppendCommand(conn, "MULTI");
+	redisAppendCommand(conn, "GET %s", ino);
+	redisAppendCommand(conn, "LRANGE %s 0 -1", chunk);
+	redisAppendCommand(conn, "EXEC");
+	for (i = 0; i < 4; i++) {
+		freeReplyObject(r);
+		if (redisGetReply(conn, (void **)&r) != REDIS_OK) {
+			redisFree(conn);
+			conn = NULL;
+			return NULL;
+		}
+	}
+	if (r->type == REDIS_REPLY_ARRAY && r->elements == 2)
+		return r;
+	freeReplyObject(r);
+	return NULL;
+}
+
+/* Opens and registers the file; false: it cannot be used. */
+static bool back(const struct mounted *m, const struct block_name *name,
+		 int *fd, __u32 *backing)
+{
+	struct efuse_back b = { .size = name->size };
+
+	*fd = blockfile_open(m, name);
+	if (*fd < 0) {
+		if (errno == EBADMSG)
+			counters.read_damaged++;
+		else
+			counters.read_absent++;
+		return false;
+	}
+	b.fd = *fd;
+	if (!ioctl(module, EFUSE_IOC_BACK, &b)) {
+		*backing = b.backing;
+		return true;
+	}
+	close(*fd);
+	return false;
+}
+
+/*
+ * Adds the pieces of one slice that are in the block. They end where the
+ * slice's own blocks do, and where the file does.
+ */
+static unsigned int add_pieces(const struct mounted *m, struct known *k,
+			       unsigned int n, const struct slice *s,
+			       uint32_t base, uint32_t end)
+{
+	uint32_t at = s->pos > base ? s->pos : base;
+	uint32_t to = s->pos + s->len < end ? s->pos + s->len : end;
+
+	while (s->id && at < to && n < EFUSE_PIECES) {
+		uint32_t off = s->off + (at - s->pos);
+		struct block_name name = { s->id, off / m->block_size, 0 };
+		uint32_t inside = off % m->block_size;
+		uint32_t rest = s->size - name.index * m->block_size;
+		struct efuse_piece *p = &k->val.piece[n];
+
+		name.size = rest < m->block_size ? rest : m->block_size;
+		p->start = at - base;
+		p->len = name.size - inside < to - at ? name.size - inside :
+							to - at;
+		p->offset = inside;
+		at += p->len;
+		if (back(m, &name, &k->fd[n], &p->backing))
+			n++;
+	}
+	return n;
+}
+
+/*
+ * Was this version of the block looked at a moment ago? What is missed of it
+ * then is a hole, or in no cache, or one piece too many.
+ */
+static bool seen_lately(const struct known *new)
+{
+	const struct known *k;
+	bool lately;
+
+	pthread_mutex_lock(&lock);
+	k = find(&new->key);
+	lately = k && new->since - k->since < AGAIN &&
+		 !memcmp(&k->val.version, &new->val.version,
+			 sizeof(k->val.version));
+	pthread_mutex_unlock(&lock);
+	return lately;
+}
+
+static bool map_block(const struct mounted *m, const struct efuse_miss *miss,
+		      const redisReply *r, struct known *k)
+{
+	uint64_t from = miss->index * BLOCK;	/* in the file */
+	uint32_t base = from % CHUNK_SIZE, end;	/* in the chunk */
+	unsigned int count, i, n = 0;
+	struct slice *slices;
+
+	if (!version_in(r->element[0], &k->val.version) ||
+	    from >= k->val.version.size || seen_lately(k))
+		return false;
+	end = base + BLOCK;
+	if (k->val.version.size - from < BLOCK)
+		end = base + (k->val.version.size - from);
+	slices = slices_of(r->element[1], &count);
+	for (i = 0; slices && i < count && slices[i].pos < end; i++)
+		if (slices[i].pos + slices[i].len > base)
+			n = add_pieces(m, k, n, &slices[i], base, end);
+	free(slices);
+	/* What the last try has left is no piece. */
+	if (n < EFUSE_PIECES)
+		memset(&k->val.piece[n], 0, sizeof(k->val.piece[n]));
+	return n;
+}
+
+static int missed(void *context, void *data, size_t size)
+{
+	const struct efuse_miss *miss = data;
+	struct known k = {
+		.key = { miss->dev, miss->ino, miss->index },
+		.since = now_ns(),
+	};
+	struct mounted m;
+	redisReply *r;
+
+	pthread_mutex_lock(&lock);
+	m = mounted;
+	pthread_mutex_unlock(&lock);
+	if (stopping || !m.dev ||
+	    miss->dev != ext_kernel_dev(major(m.dev), minor(m.dev)))
+		return 0;
+	counters.read_misses++;
+	r = look_up(miss);
+	if (!r)
+		return 0;
+	if (map_block(&m, miss, r, &k)) {
+		k.val.sum = efuse_block_sum(&k.key, &k.val);
+		if (remember(&k, m.id))
+			counters.read_mapped++;
+		else
+			unback(&k);
+	}
+	freeReplyObject(r);
+	return 0;
+}
+
+/* For a program of the user's own: examples/README.md. */
+static void back_file(const char *path)
+{
+	struct efuse_back b = {};
+	struct stat st;
+
+	b.fd = open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
+	if (b.fd < 0 || fstat(b.fd, &st))
+		fatal("--backing %s: %s", path, strerror(errno));
+	b.size = st.st_size;
+	if (ioctl(module, EFUSE_IOC_BACK, &b))
+		fatal("--backing %s: the module does not take it: %s", path,
+		      strerror(errno));
+	close(b.fd);
+	say("backing %u: %s, %lld bytes", b.backing, path,
+	    (long long)st.st_size);
+}
+
+/* ---- the thread -------------------------------------------------------- */
+
+static void *work(void *unused)
+{
+	uint64_t sweep_at = 0;
+
+	while (!__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
+		ring_buffer__poll(misses, POLL_MS);
+		if (now_ns() < sweep_at)
+			continue;
+		sweep();
+		sweep_at = now_ns() + POLL_MS * NSEC_PER_MSEC;
+	}
+	return NULL;
+}
+
+void reads_start(int module_fd)
+{
+	struct rlimit files = { FILES, FILES };
+	struct efuse_reads layout;
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int err;
+
+	layout_of_reads(&layout);
+	module = module_fd;
+	if (ioctl(module, EFUSE_IOC_READS, &layout))
+		fatal("the module cannot hook read() on this kernel: %s",
+		      strerror(errno));
+	if (opt.backing)
+		back_file(opt.backing);
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		fatal("%d open files: %s", FILES, strerror(errno));
+	known = calloc(opt.read_blocks, sizeof(*known));
+	misses = ring_buffer__new(bpf_map__fd(programs()->maps.efuse_misses),
+				  missed, NULL, NULL);
+	if (!known || !misses)
+		fatal("reads: %s", strerror(errno));
+	/* All memory is locked, a whole stack would be, too. */
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 512 << 10);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&thread, &attr, work, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (err)
+		fatal("reads: %s", strerror(err));
+	running = true;
+}
+
+void reads_stop(void)
+{
+	if (!running)
+		return;
+	__atomic_store_n(&stopping, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	running = false;
+	ring_buffer__free(misses);
+	if (conn)
+		redisFree(conn);
+}
+
+bool reads_mount(const struct mounted *m)
+{
+	const char *why = reads_refusal(m);
+
+	if (why) {
+		say("reads go to the daemon: %s", why);
+		return false;
+	}
+	pthread_mutex_lock(&lock);
+	mounted = *m;
+	pthread_mutex_unlock(&lock);
+	return true;
+}
+
+void reads_unmount(void)
+{
+	uint32_t i;
+
+	pthread_mutex_lock(&lock);
+	mounted.dev = 0;
+	for (i = 0; known && i < opt.read_blocks; i++)
+		if (known[i].key.dev)
+			forget(&known[i]);
+	pthread_mutex_unlock(&lock);
+}

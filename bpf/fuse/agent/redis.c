@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+/* redis.c - connections to the database of --meta, also by way of Sentinel */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <hiredis/hiredis.h>
+#include <hiredis/hiredis_ssl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include "agent.h"
+#include "number.h"
+
+#define DIAL_TIMEOUT	{ 2, 0 }
+
+static struct address {
+	bool tls;
+	char user[64];
+	char host[512];			/* master,sentinel,sentinel: Sentinel */
+	int port;
+	int db;
+} address;
+
+static SSL_CTX *tls;
+static __thread char trouble[256];	/* said last */
+
+/* Once, not at each of many tries. */
+#define say_once(fmt, ...) do {						\
+	char now_[sizeof(trouble)];					\
+									\
+	snprintf(now_, sizeof(now_), fmt, ##__VA_ARGS__);		\
+	if (strcmp(now_, trouble))					\
+		say("%s", now_);					\
+	strcpy(trouble, now_);						\
+} while (0)
+
+static int number(const char *what, const char *text, unsigned long least,
+		  unsigned long most)
+{
+	unsigned long value;
+
+	if (!ext_whole_number(text, least, most, &value))
+		fatal("--meta: the %s '%s' is not a number from %lu to %lu",
+		      what, text, least, most);
+	return value;
+}
+
+/* Splits host[:port] or [address]:port; a port of its own comes first. */
+static char *split_host(char *text, int *port)
+{
+	char *end, *colon = strrchr(text, ':');
+
+	if (*text == '[') {
+		end = strchr(++text, ']');
+		if (!end)
+			fatal("--meta: an address that begins with [ ends with ]");
+		*end = 0;
+		colon = end[1] == ':' ? end + 1 : NULL;
+	}
+	if (colon) {
+		*colon = 0;
+		*port = number("port", colon + 1, 1, 65535);
+	}
+	return text;
+}
+
+/* Splits redis[s]://[user[:password]@]host[:port][/db][?query]. */
+static void parse(const char *url)
+{
+	char copy[1024], *p = copy, *at, *slash, *colon;
+
+	snprintf(copy, sizeof(copy), "%s", url);
+	if (!strncmp(p, "rediss://", 9))
+		address.tls = true, p += 9;
+	else if (!strncmp(p, "redis://", 8))
+		p += 8;
+	else
+		fatal("--meta: only redis:// and rediss:// can be tracked");
+	slash = strchr(p, '?');
+	if (slash) {
+		if (strstr(slash, "route-read=replica"))
+			fatal("--meta: route-read=replica: a replica's answers can be old, so nothing of them can be kept");
+		if (strstr(slash, "client-cache=true") &&
+		    opt.mode == EFUSE_LEASE)
+			fatal("--meta: client-cache=true: the daemon's own answers can be old, so nothing of them can be kept");
+		*slash = 0;
+	}
+	at = strrchr(p, '@');
+	if (at) {
+		*at = 0;
+		colon = strchr(p, ':');
+		if (colon && colon[1])
+			fatal("--meta must not carry a password: use --password-file");
+		if (colon)
+			*colon = 0;
+		snprintf(address.user, sizeof(address.user), "%.63s", p);
+		p = at + 1;
+	}
+	slash = strchr(p, '/');
+	if (slash) {
+		*slash = 0;
+		if (slash[1])
+			address.db = number("database", slash + 1, 0, 1000000);
+	}
+	/* With Sentinels, the last one's port is also that of the others. */
+	address.port = strchr(p, ',') ? 26379 : 6379;
+	if (strchr(p, ','))
+		split_host(strrchr(p, ',') + 1, &address.port);
+	else
+		p = split_host(p, &address.port);
+	snprintf(address.host, sizeof(address.host), "%.511s", p);
+}
+
+/* The first line of the file; read anew each time, so it can be rotated. */
+static bool password(const char *path, char *to, size_t size)
+{
+	FILE *in;
+
+	*to = 0;
+	if (!path)
+		return true;
+	in = fopen(path, "re");
+	if (!in || !fgets(to, size, in)) {
+		say_once("%s: %s", path, strerror(errno));
+		if (in)
+			fclose(in);
+		return false;
+	}
+	fclose(in);
+	to[strcspn(to, "\r\n")] = 0;
+	return true;
+}
+
+static const char *tls_error(void)
+{
+	return ERR_reason_error_string(ERR_peek_last_error()) ?: "no reason";
+}
+
+/* Whom to trust, and who we are. */
+static void tls_setup(void)
+{
+	tls = SSL_CTX_new(TLS_client_method());
+	if (!tls)
+		fatal("TLS: %s", tls_error());
+	SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+	if (opt.tls_ca ? !SSL_CTX_load_verify_locations(tls, opt.tls_ca, NULL) :
+			 !SSL_CTX_set_default_verify_paths(tls))
+		fatal("--tls-ca %s: %s", opt.tls_ca ?: "", tls_error());
+	if (opt.tls_cert && SSL_CTX_use_certificate_chain_file(tls, opt.tls_cert) != 1)
+		fatal("--tls-cert %s: %s", opt.tls_cert, tls_error());
+	if (opt.tls_key && SSL_CTX_use_PrivateKey_file(tls, opt.tls_key,
+						       SSL_FILETYPE_PEM) != 1)
+		fatal("--tls-key %s: %s", opt.tls_key, tls_error());
+}
+
+/* The certificate must be the host's, by name or by address. */
+static bool tls_start(redisContext *c, const char *host)
+{
+	SSL *ssl = SSL_new(tls);
+	X509_VERIFY_PARAM *param;
+
+	if (!ssl)
+		fatal("TLS: %s", tls_error());
+	param = SSL_get0_param(ssl);
+	if ((X509_VERIFY_PARAM_set1_ip_asc(param, host) ||
+	     (X509_VERIFY_PARAM_set1_host(param, host, 0) &&
+	      SSL_set_tlsext_host_name(ssl, host))) &&
+	    redisInitiateSSL(c, ssl) == REDIS_OK)
+		return true;	/* it is the connection's now */
+	SSL_free(ssl);
+	return false;
+}
+
+static redisContext *dial(const char *host, int port)
+{
+	struct timeval timeout = DIAL_TIMEOUT;
+	redisContext *c = redisConnectWithTimeout(host, port, timeout);
+	int on = 1;
+
+	if (!c)
+		return NULL;
+	if (!c->err)
+		redisSetTimeout(c, timeout);
+	if (!c->err && tls && !tls_start(c, host)) {
+		say_once("TLS with %s: %s", host, c->errstr);
+		redisFree(c);
+		return NULL;
+	}
+	if (c->err) {
+		say_once("Redis at %s, port %d: %s", host, port, c->errstr);
+		redisFree(c);
+		return NULL;
+	}
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return c;
+}
+
+struct redisReply *redis_run(struct redisContext *c, int argc,
+			     const char **argv)
+{
+	redisReply *r = redisCommandArgv(c, argc, argv, NULL);
+
+	if (r && r->type == REDIS_REPLY_ERROR) {
+		say_once("Redis: %s: %s", argv[0], r->str);
+		freeReplyObject(r);
+		return NULL;
+	}
+	return r;
+}
+
+/*
+ * Speaks RESP 3. A password of its own can be a Sentinel's, too. *mode is
+ * what the server is: standalone, cluster or sentinel.
+ */
+static bool hello(redisContext *c, const char *user, const char *password_file,
+		  char *mode, size_t size)
+{
+	char secret[512];
+	redisReply *r;
+	size_t i;
+
+	if (!password(password_file, secret, sizeof(secret)))
+		return false;
+	if (*secret)
+		r = REDIS_RUN(c, "HELLO", "3", "AUTH", user, secret);
+	else
+		r = REDIS_RUN(c, "HELLO", "3");
+	explicit_bzero(secret, sizeof(secret));
+	for (i = 0; r && i + 1 < r->elements; i += 2)
+		if (r->element[i]->str && r->element[i + 1]->str &&
+		    !strcmp(r->element[i]->str, "mode"))
+			snprintf(mode, size, "%s", r->element[i + 1]->str);
+	freeReplyObject(r);
+	return r;
+}
+
+static bool select_db(redisContext *c)
+{
+	char db[16];
+	redisReply *r;
+
+	snprintf(db, sizeof(db), "%d", address.db);
+	r = REDIS_RUN(c, "SELECT", db);
+	freeReplyObject(r);
+	return r;
+}
+
+/* Whom a Sentinel names as master; NULL: it does not know. */
+static redisContext *ask_sentinel(const char *host, int port, const char *name)
+{
+	redisContext *c = dial(host, port), *master = NULL;
+	char mode[16] = "";
+	redisReply *r;
+
+	if (!c)
+		return NULL;
+	/* One without a password of its own need not be greeted. */
+	if (opt.sentinel_password_file &&
+	    !hello(c, "default", opt.sentinel_password_file, mode,
+		   sizeof(mode))) {
+		redisFree(c);
+		return NULL;
+	}
+	r = REDIS_RUN(c, "SENTINEL", "get-master-addr-by-name", name);
+	if (r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
+	    r->element[0]->type == REDIS_REPLY_STRING &&
+	    r->element[1]->type == REDIS_REPLY_STRING)
+		master = dial(r->element[0]->str,
+			      number("port", r->element[1]->str, 1, 65535));
+	freeReplyObject(r);
+	redisFree(c);
+	return master;
+}
+
+/* The server, or what the Sentinels, asked in turn, say is the master. */
+static redisContext *dial_master(void)
+{
+	char copy[512], *name, *host, *rest = copy;
+	redisContext *master = NULL;
+	int port;
+
+	strcpy(copy, address.host);
+	if (!strchr(copy, ',')) {
+		port = address.port;
+		return dial(copy, port);
+	}
+	name = strsep(&rest, ",");
+	while (!master && (host = strsep(&rest, ","))) {
+		port = address.port;
+		host = split_host(host, &port);
+		master = ask_sentinel(host, port, name);
+	}
+	return master;
+}
+
+struct redisContext *redis_connect(void)
+{
+	redisContext *c = dial_master();
+	char mode[16] = "";
+
+	if (!c)
+		return NULL;
+	if (!hello(c, *address.user ? address.user : "default",
+		   opt.password_file, mode, sizeof(mode)))
+		goto fail;
+	/* There a server pushes only the keys that it holds. */
+	if (!strcmp(mode, "cluster")) {
+		say_once("Redis is a cluster, whose servers each report only a part of the changes: use one without cluster mode, or mode ttl");
+		goto fail;
+	}
+	if (!select_db(c))
+		goto fail;
+	*trouble = 0;
+	return c;
+fail:
+	redisFree(c);
+	return NULL;
+}
+
+void redis_start(void)
+{
+	parse(opt.meta);
+	if (address.tls) {
+		redisInitOpenSSL();
+		tls_setup();
+	}
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tracking.c - learns from Redis what any client changes
+ *
+ * One connection holds CLIENT TRACKING ON BCAST on the prefixes of JuiceFS'
+ * inodes, directories and extended attributes. Redis writes the invalidations
+ * of a command before it answers a later one on the same connection, so the
+ * reply to a heartbeat that was sent at time t says: everything that was
+ * committed before t has been seen. The lease is renewed to t + bound, never
+ * from the time of the reply. A new connection may have missed anything: the
+ * epoch is raised once it tracks, and only then is the lease renewed again.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <hiredis/hiredis.h>
+#include <jansson.h>
+#include "agent.h"
+
+#define RETRY		(200 * NSEC_PER_MSEC)
+#define TYPE_DIR	2		/* first byte of a directory's values */
+
+static redisContext *conn;
+static uint64_t beat_sent;		/* 0: none is on its way */
+static uint64_t beat_next, retry_at, lease;
+static bool has_role = true;
+static char volume[64];			/* UUID; empty: not connected */
+
+static bool track(redisContext *c)
+{
+	char i[72], d[72], x[72];
+	redisReply *r;
+
+	snprintf(i, sizeof(i), "%si", opt.key_prefix);
+	snprintf(d, sizeof(d), "%sd", opt.key_prefix);
+	snprintf(x, sizeof(x), "%sx", opt.key_prefix);
+	r = REDIS_RUN(c, "CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", i,
+		"PREFIX", d, "PREFIX", x);
+	freeReplyObject(r);
+	return r;
+}
+
+/*
+ * Which volume the database has. Tracking succeeds in any database, so without
+ * this an agent of another one would renew its lease and never be told.
+ */
+static bool read_volume(redisContext *c)
+{
+	const char *uuid;
+	char key[80];
+	redisReply *r;
+	json_t *doc;
+
+	*volume = 0;
+	if (opt.any_config)
+		return true;
+	snprintf(key, sizeof(key), "%ssetting", opt.key_prefix);
+	r = REDIS_RUN(c, "GET", key);
+	doc = r && r->str ? json_loadb(r->str, r->len, 0, NULL) : NULL;
+	uuid = json_string_value(json_object_get(doc, "UUID"));
+	snprintf(volume, sizeof(volume), "%s", uuid ?: "");
+	if (!uuid)
+		say("Redis at --meta has no JuiceFS volume (no key %s)", key);
+	json_decref(doc);
+	freeReplyObject(r);
+	return *volume;
+}
+
+const char *tracking_volume(void)
+{
+	return volume;
+}
+
+static void lost(const char *why)
+{
+	if (conn) {
+		say("Redis: %s", why);
+		redisFree(conn);
+	}
+	conn = NULL;
+	*volume = 0;
+	beat_sent = 0;
+	retry_at = now_ns() + RETRY;
+	if (!FAULT(NO_RECONNECT_EPOCH)) {
+		lease = 0;
+		sink->lease(0);
+	}
+}
+
+static void renew(uint64_t sent)
+{
+	uint64_t until = sent + opt.bound;
+
+	if (until <= lease || !mount_is_of(volume))
+		return;
+	lease = until;
+	sink->lease(lease);
+}
+
+static void beat(void)
+{
+	beat_sent = now_ns();
+	beat_next = beat_sent + opt.bound / 4;
+	if (has_role)
+		redisAppendCommand(conn, "ROLE");
+	else
+		redisAppendCommand(conn, "PING");
+	tracking_ready(POLLOUT);
+}
+
+static void connect_now(void)
+{
+	redisContext *c = redis_connect();
+
+	/* Track first: a volume formatted anew in between is pushed. */
+	if (!c || !track(c) || !read_volume(c)) {
+		if (c)
+			redisFree(c);
+		*volume = 0;
+		retry_at = now_ns() + RETRY;
+		return;
+	}
+	fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
+	c->flags &= ~REDIS_BLOCK;
+	/* Pushes come to us in their order among the replies. */
+	redisSetPushCallback(c, NULL);
+	conn = c;
+	counters.connects++;
+	if (!FAULT(NO_RECONNECT_EPOCH))
+		sink->all();
+	beat();
+}
+
+/* i<inode>, d<inode>, x<inode>; others share the letter (dirUsedSpace). */
+static void invalidate(const char *key, size_t len)
+{
+	size_t n = strlen(opt.key_prefix), i;
+	uint64_t ino = 0;
+	char kind;
+
+	if (len < n + 2 || memcmp(key, opt.key_prefix, n))
+		return;
+	kind = key[n];
+	for (i = n + 1; i < len; i++) {
+		if (key[i] < '0' || key[i] > '9')
+			return;
+		ino = ino * 10 + (key[i] - '0');
+	}
+	counters.invalidated++;
+	if (kind == 'd')
+		sink->dir(ino);
+	else
+		sink->inode(ino);
+}
+
+static void push(const redisReply *r)
+{
+	size_t i;
+
+	if (r->elements < 2 || r->element[0]->type != REDIS_REPLY_STRING ||
+	    strcmp(r->element[0]->str, "invalidate"))
+		return;
+	if (FAULT(NO_PUSH))
+		return;
+	counters.pushes++;
+	if (r->element[1]->type == REDIS_REPLY_ARRAY) {
+		for (i = 0; i < r->element[1]->elements; i++)
+			invalidate(r->element[1]->element[i]->str,
+				   r->element[1]->element[i]->len);
+	} else {
+		sink->all();		/* FLUSHALL, FLUSHDB */
+	}
+}
+
+/* The reply to the heartbeat; false: this is no master any more. */
+static bool heartbeat(const redisReply *r)
+{
+	if (r->type == REDIS_REPLY_ERROR) {
+		if (!has_role || strncmp(r->str, "NOPERM", 6))
+			return false;
+		has_role = false;	/* this user may not ask */
+	} else if (has_role && (r->type != REDIS_REPLY_ARRAY ||
+				!r->elements ||
+				r->element[0]->type != REDIS_REPLY_STRING ||
+				strcmp(r->element[0]->str, "master"))) {
+		return false;
+	}
+	renew(beat_sent);
+	beat_sent = 0;
+	counters.heartbeats++;
+	return true;
+}
+
+void tracking_ready(short revents)
+{
+	redisReply *r;
+	void *reply;
+	int done;
+
+	if (!conn)
+		return;
+	if (revents & POLLOUT) {
+		if (redisBufferWrite(conn, &done) != REDIS_OK) {
+			lost(conn->errstr);
+			return;
+		}
+	}
+	if (!(revents & (POLLIN | POLLERR | POLLHUP)))
+		return;
+	if (redisBufferRead(conn) != REDIS_OK) {
+		lost(conn->errstr);
+		return;
+	}
+	for (;;) {
+		reply = NULL;
+		if (redisGetReplyFromReader(conn, &reply) != REDIS_OK) {
+			lost(conn->errstr);
+			return;
+		}
+		r = reply;
+		if (!r)
+			return;
+		if (r->type == REDIS_REPLY_PUSH) {
+			push(r);
+		} else if (!heartbeat(r)) {
+			freeReplyObject(r);
+			lost("not the master (any more)");
+			return;
+		}
+		freeReplyObject(r);
+	}
+}
+
+bool tracking_wants_write(void)
+{
+	return conn && sdslen(conn->obuf);
+}
+
+int tracking_fd(void)
+{
+	return conn ? conn->fd : -1;
+}
+
+int tracking_timeout(void)
+{
+	uint64_t now = now_ns();
+	uint64_t at = !conn ? retry_at : beat_sent ?
+		      beat_sent + 3 * opt.bound + NSEC_PER_SEC : beat_next;
+
+	if (at <= now)
+		return 0;
+	if (FAULT(EARLY_RENEWAL))
+		return 5;
+	return (at - now) / NSEC_PER_MSEC + 1;
+}
+
+void tracking_tick(void)
+{
+	if (FAULT(EARLY_RENEWAL))
+		renew(now_ns());
+	if (tracking_timeout())
+		return;
+	if (!conn)
+		connect_now();
+	else if (beat_sent)
+		lost("no answer to the heartbeat");
+	else
+		beat();
+}
+
+uint64_t tracking_lease(void)
+{
+	return lease;
+}
+
+bool tracking_list(uint64_t dir, dir_entry_fn *fn)
+{
+	static redisContext *c;		/* of its own, for plain requests */
+	char key[96];
+	redisReply *r;
+	size_t i, n;
+
+	if (!c) {
+		c = redis_connect();
+		if (!c)
+			return false;
+	}
+	snprintf(key, sizeof(key), "%sd%llu", opt.key_prefix,
+		 (unsigned long long)dir);
+	r = REDIS_RUN(c, "HGETALL", key);
+	if (!r) {
+		redisFree(c);
+		c = NULL;
+		return false;
+	}
+	/* A field is a name; its value is the type and the inode. */
+	for (i = 0; i + 1 < r->elements; i += 2) {
+		const redisReply *v = r->element[i + 1];
+		uint64_t ino = 0;
+
+		if (v->len != 9)
+			continue;
+		for (n = 1; n < 9; n++)
+			ino = ino << 8 | (uint8_t)v->str[n];
+		fn(ino, v->str[0] == TYPE_DIR, r->element[i]->str,
+		   r->element[i]->len);
+	}
+	freeReplyObject(r);
+	return true;
+}
+
+void tracking_look(void)
+{
+	redisContext *c;
+
+	redis_start();
+	c = redis_connect();
+	if (!c)
+		return;
+	read_volume(c);
+	redisFree(c);
+}
+
+void tracking_start(void)
+{
+	redis_start();
+	connect_now();
+}

@@ -1,0 +1,933 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * efuse-check - is what one client sees ever older than it may be?
+ *
+ * A coordinator hands random operations to workers, each on some client's
+ * mount of the same volume, one at a time. Every change of an object has a
+ * number, and what a reader gets back tells the number. A change is known to
+ * be made when its worker has answered (`acked`); a read that was sent at time
+ * t and missed change n is at least t - acked(n) old. Only the coordinator's
+ * clock is used, so the workers can be on any machine.
+ *
+ * Workers on other machines (--accept, --join) may go and come back, as when
+ * their machine is rebooted. See gone() for what that means for what they had
+ * been told to do.
+ *
+ * Fails when
+ *   bound	a stat or lookup was older than the bound
+ *   own	a stat or lookup missed a change of its own client
+ *   close	an open() and read() missed a change that was closed before
+ *   torn	size and content of an opened file are of two changes
+ *   impossible	a value that nobody wrote
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "number.h"
+
+#define MAX_WORKERS	64
+#define MAX_OBJECTS	256
+#define HISTORY		4096		/* changes of an object remembered */
+#define STAMP		64		/* bytes of a stamped file at least */
+
+/* What is changed, how it is read back. */
+enum kind {
+	SIZE,		/* truncate(), stat() */
+	MODE,		/* chmod(), stat() */
+	TIMES,		/* utimensat(), stat() */
+	EXISTS,		/* create and unlink in turns, stat() */
+	FOLDER,		/* mkdir and rmdir in turns, stat() */
+	NAME,		/* rename to the next name, stat() of old or new */
+	REPLACED,	/* rename another file over it, stat() */
+	LINKS,		/* a second name made and unlinked, stat() of the first */
+	DATA,		/* open, write, close; open, fstat, read, close */
+	KINDS,
+};
+
+static const char * const kind_names[KINDS] = {
+	"size", "mode", "times", "exists", "folder", "name", "replaced",
+	"links", "data",
+};
+
+struct order {
+	int32_t kind;
+	int32_t read;
+	int32_t object;
+	int32_t version;	/* to make; NAME: the name to look for */
+	int32_t again;		/* an earlier attempt may have made it */
+};
+
+struct answer {
+	int64_t value;		/* below 0: -errno */
+};
+
+/* The first that a worker on another machine says. */
+struct hello {
+	uint32_t client;
+	char boot[36];		/* boot id of its machine */
+};
+
+struct object {
+	enum kind kind;
+	int version;			/* last one that was acked */
+	int started;			/* == version + 1: being made */
+	int busy;			/* a worker is making it */
+	uint64_t acked[HISTORY];	/* by version % HISTORY, ns */
+	int client[HISTORY];		/* who made it */
+};
+
+struct worker {
+	int fd;				/* below 0: silent, see gone() */
+	int client;			/* mount that it works on */
+	int remote;
+	char boot[36];			/* remote: of its machine */
+	int idle;
+	struct order order;
+	uint64_t sent;
+	int low, high;			/* NAME: versions when it was sent */
+};
+
+static struct object objects[MAX_OBJECTS];
+static struct worker workers[MAX_WORKERS];
+static int object_count = 36, worker_count;
+static int listener = -1, remote_max;
+static uint64_t bound = 100000000ULL, start;
+static volatile sig_atomic_t asked, ended;
+
+static struct {
+	uint64_t reads, changes, errors;
+	uint64_t bound, own, close, torn, impossible;
+	uint64_t stale[KINDS];		/* reads that missed a change */
+	uint64_t oldest[KINDS];		/* ns */
+	uint64_t longest;		/* operation, ns */
+	int lost, joined;		/* workers on other machines */
+} result;
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "efuse-check: %s: %s\n", what, strerror(errno));
+	exit(2);
+}
+
+/* ---- worker: carries out one order at a time ---- */
+
+static int make_stamped(const char *path, int version, int flags)
+{
+	char text[STAMP + 1024];
+	int fd, n = STAMP + version % 1024, err = 0;
+
+	memset(text, '.', sizeof(text));
+	snprintf(text, STAMP, "%d", version);
+	fd = open(path, O_WRONLY | O_CREAT | flags, 0644);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, n) != n || ftruncate(fd, n))
+		err = -errno;
+	if (close(fd) && !err)
+		err = -errno;
+	return err;
+}
+
+#define TORN	(INT64_C(1) << 40)
+
+static int64_t read_stamped(const char *path)
+{
+	char text[STAMP + 1025];
+	struct stat st;
+	ssize_t n;
+	int fd, version;
+
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		goto error;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		goto error;
+	close(fd);
+	if (!n)
+		return st.st_size ? TORN : 0;
+	text[n] = 0;
+	version = atoi(text);
+	if (n != st.st_size || n != STAMP + version % 1024)
+		return TORN | version;
+	return version;
+error:
+	n = -errno;
+	close(fd);
+	return n;
+}
+
+/* -errno, unless it says what an earlier attempt of this change has made. */
+static int64_t unless(int already, const struct order *o)
+{
+	return errno == already && o->again ? 0 : -errno;
+}
+
+static int64_t change(const struct order *o, const char *path)
+{
+	struct timespec times[2] = { { o->version, 0 }, { o->version, 0 } };
+	int v = o->version, err;
+	char from[64], to[64];
+
+	switch (o->kind) {
+	case SIZE:
+		return truncate(path, v) ? -errno : 0;
+	case MODE:
+		return chmod(path, v % 512) ? -errno : 0;
+	case TIMES:
+		return utimensat(AT_FDCWD, path, times, 0) ? -errno : 0;
+	/*
+	 * An attempt that seemed to fail, or of a worker that is gone, may have
+	 * been carried out; then it is so already. The first attempt is not
+	 * told that: there, "it is so" is the client's old view of what was
+	 * before the last change, and nothing has been made. give() has what
+	 * keeps a later attempt from that.
+	 */
+	case EXISTS:
+		if (v % 2) {
+			int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0644);
+
+			return fd < 0 ? unless(EEXIST, o) : close(fd) ? -errno : 0;
+		}
+		return unlink(path) ? unless(ENOENT, o) : 0;
+	case FOLDER:
+		if (v % 2)
+			return mkdir(path, 0755) ? unless(EEXIST, o) : 0;
+		return rmdir(path) ? unless(ENOENT, o) : 0;
+	/* No client can have seen the next name before: it is there, or not. */
+	case NAME:
+		snprintf(from, sizeof(from), "%s.%d", path, v - 1);
+		snprintf(to, sizeof(to), "%s.%d", path, v);
+		if (!rename(from, to) || (errno == ENOENT && !access(to, F_OK)))
+			return 0;
+		return -errno;
+	/* From the start each time: what an earlier attempt left goes first. */
+	case REPLACED:
+		snprintf(from, sizeof(from), "%s.new", path);
+		unlink(from);
+		err = make_stamped(from, v, O_TRUNC);
+		if (err)
+			return err;
+		if (truncate(from, v))
+			return -errno;
+		return rename(from, path) ? -errno : 0;
+	case LINKS:
+		snprintf(to, sizeof(to), "%s.link", path);
+		if (v % 2)
+			return link(path, to) ? unless(EEXIST, o) : 0;
+		return unlink(to) ? unless(ENOENT, o) : 0;
+	/* The same bytes again. Half of them are allowed while it is started. */
+	case DATA:
+		return make_stamped(path, v, v % 3 ? 0 : O_TRUNC);
+	}
+	return -EINVAL;
+}
+
+static int64_t look(const struct order *o, const char *path)
+{
+	char name[64];
+	struct stat st;
+
+	if (o->kind == DATA)
+		return read_stamped(path);
+	if (o->kind == NAME) {
+		snprintf(name, sizeof(name), "%s.%d", path, o->version);
+		path = name;
+	}
+	if (stat(path, &st)) {
+		if (errno == ENOENT && (o->kind == EXISTS ||
+					o->kind == FOLDER || o->kind == NAME))
+			return 0;
+		return -errno;
+	}
+	switch (o->kind) {
+	case SIZE:
+	case REPLACED:
+		return st.st_size;
+	case MODE:
+		return st.st_mode & 0777;
+	case TIMES:
+		return st.st_mtime;
+	case LINKS:
+		return st.st_nlink - 1;
+	default:
+		return 1;
+	}
+}
+
+static void work(const char *dir, int fd)
+{
+	struct answer a;
+	struct order o;
+	char path[32];
+
+	if (chdir(dir))
+		die(dir);
+	while (recv(fd, &o, sizeof(o), MSG_WAITALL) == sizeof(o)) {
+		/*
+		 * A folder for each: a change of one must not make a client
+		 * ask again for the others.
+		 */
+		snprintf(path, sizeof(path), "%s%d/x",
+			 o.kind < KINDS ? kind_names[o.kind] : "?", o.object);
+		a.value = o.read ? look(&o, path) : change(&o, path);
+		if (send(fd, &a, sizeof(a), 0) != sizeof(a))
+			break;
+	}
+}
+
+/* ---- coordinator ---- */
+
+/*
+ * A reader saw version `seen`. Was `seen + 1` acked before it asked? Then its
+ * answer was that old.
+ */
+static void judge(struct worker *w, struct object *o, int64_t seen)
+{
+	uint64_t acked, age;
+	int next = seen + 1, v;
+
+	result.reads++;
+	if (seen < 0 || seen > o->started) {
+		result.impossible++;
+		fprintf(stderr, "impossible: %s %d: version %lld of %d\n",
+			kind_names[o->kind], w->order.object,
+			(long long)seen, o->started);
+		return;
+	}
+	if (next > o->version)
+		return;
+	/* Forgotten: at least as old as the oldest that is remembered. */
+	if (next < o->version - HISTORY / 2)
+		next = o->version - HISTORY / 2;
+	acked = o->acked[next % HISTORY];
+	if (acked >= w->sent)
+		return;
+	age = w->sent - acked;
+	result.stale[o->kind]++;
+	if (age > result.oldest[o->kind])
+		result.oldest[o->kind] = age;
+	if (o->kind == DATA) {
+		result.close++;
+		fprintf(stderr, "close-to-open: data %d: %lld of %d, %.3f ms\n",
+			w->order.object, (long long)seen, o->version,
+			age / 1e6);
+		return;
+	}
+	if (age > bound) {
+		result.bound++;
+		fprintf(stderr, "bound: %s %d: %lld of %d, %.3f ms old\n",
+			kind_names[o->kind], w->order.object,
+			(long long)seen, o->version, age / 1e6);
+	}
+	/* Its own client made one of those that it missed. */
+	for (v = next; v <= o->version; v++) {
+		if (o->acked[v % HISTORY] >= w->sent)
+			break;
+		if (o->client[v % HISTORY] != w->client)
+			continue;
+		result.own++;
+		fprintf(stderr, "own: %s %d: %lld of %d, change %d was its own client's\n",
+			kind_names[o->kind], w->order.object,
+			(long long)seen, o->version, v);
+		break;
+	}
+}
+
+/* The newest version not above `started` that would look like `value`. */
+static int64_t version_of(const struct object *o, int64_t value, int cycle)
+{
+	int v;
+
+	for (v = o->started; v >= 0 && v > o->started - cycle; v--)
+		if (v % cycle == value)
+			return v;
+	return -1;
+}
+
+static void name_seen(struct worker *w, struct object *o, int there)
+{
+	int name = w->order.version;
+
+	/*
+	 * There: no rename away from it was seen. Not there: the one to it,
+	 * if none away from it has begun by now.
+	 */
+	if (there)
+		judge(w, o, name);
+	else if (name == o->started)
+		judge(w, o, name - 1);
+	else
+		result.reads++;
+}
+
+static void answered(struct worker *w, int64_t value)
+{
+	struct object *o = &objects[w->order.object];
+	uint64_t now = now_ns();
+
+	if (now - w->sent > result.longest)
+		result.longest = now - w->sent;
+	w->idle = 1;
+	if (value < 0) {
+		result.errors++;
+		if (!w->order.read)
+			o->busy = 0;	/* to be tried again */
+		return;
+	}
+	if (!w->order.read) {
+		result.changes++;
+		o->version = w->order.version;
+		o->acked[o->version % HISTORY] = now;
+		o->client[o->version % HISTORY] = w->client;
+		o->busy = 0;
+		return;
+	}
+	switch (o->kind) {
+	case EXISTS:
+	case FOLDER:
+	case LINKS:
+		judge(w, o, version_of(o, value, 2));
+		break;
+	case MODE:
+		judge(w, o, version_of(o, value, 512));
+		break;
+	case NAME:
+		name_seen(w, o, value);
+		break;
+	case DATA:
+		if (value & TORN) {
+			result.reads++;
+			/* Allowed only while someone writes it. */
+			if (o->started == w->low && w->low == w->high) {
+				result.torn++;
+				fprintf(stderr, "torn: data %d\n",
+					w->order.object);
+			}
+			break;
+		}
+		/* Empty: truncated by a writer that is not done yet. */
+		if (!value && (o->started != w->low || w->low != w->high)) {
+			result.reads++;
+			break;
+		}
+		judge(w, o, value);
+		break;
+	default:
+		judge(w, o, value);
+		break;
+	}
+}
+
+/*
+ * A worker on another machine whose connection has ended. Its read is dropped.
+ * Its change stays started, perhaps made: nobody has to see it, everybody may,
+ * and the next that is told to change this object makes it again. It becomes a
+ * change that all must see, "its own client's" too, when someone answers for
+ * it; what a client had answered for before it was rebooted is its own after
+ * that as well, for it must be seen by then as by anyone.
+ *
+ * That holds only if the lost attempt is over: carried out later, it would
+ * undo the changes after it, and readers would be blamed. So
+ * - it is over when the worker's process has ended, and the process's end is
+ *   seen no sooner than that of what it was doing (see join());
+ * - it is over when the machine was started again. A machine that was cut off
+ *   says nothing; that its client comes back with another boot id does. Until
+ *   then the worker only has not answered, and its object is not changed,
+ *   though it is read and judged. It stays so if the connection times out.
+ *
+ * While a change is perhaps made, a reader that sees what would look like it
+ * is taken to see it. For the kinds with two looks (exists, folder, links) an
+ * old answer can hide so, until the change is made again: some seconds.
+ */
+static void gone(struct worker *w)
+{
+	fprintf(stderr, "%.1f s: a worker of client %d is gone",
+		(now_ns() - start) / 1e9, w->client);
+	if (!w->idle && !w->order.read) {
+		objects[w->order.object].busy = 0;
+		fprintf(stderr, ", perhaps with %s %d: %d",
+			kind_names[w->order.kind], w->order.object,
+			w->order.version);
+	}
+	fputc('\n', stderr);
+	result.lost++;
+	close(w->fd);
+	*w = workers[--worker_count];
+}
+
+/* Its connection is of no use any more: ended, or timed out. */
+static void broken(struct worker *w)
+{
+	if (!w->remote)
+		die("a worker is gone");
+	if (w->idle || !errno || errno == ECONNRESET || errno == EPIPE) {
+		gone(w);
+		return;
+	}
+	close(w->fd);
+	w->fd = -1;
+}
+
+static int remote_workers(void)
+{
+	int i, n = 0;
+
+	for (i = 0; i < worker_count; i++)
+		n += workers[i].remote && workers[i].fd >= 0;
+	return n;
+}
+
+/* May somebody be told to change it now? */
+static int changeable(const struct object *o)
+{
+	if (o->busy)
+		return 0;
+	/*
+	 * Again only when no client may still have its view of what was before
+	 * the last change, which looks as if this one had been made.
+	 */
+	return o->started == o->version ||
+	       now_ns() - o->acked[o->version % HISTORY] > bound;
+}
+
+static void give(struct worker *w)
+{
+	int n = random() % object_count;
+	struct object *o = &objects[n];
+
+	w->order = (struct order){ o->kind, 1, n, 0, 0 };
+	if (changeable(o) && random() % 4 == 0) {
+		w->order.read = 0;
+		if (o->started == o->version)
+			o->started++;
+		else
+			w->order.again = 1;
+		w->order.version = o->started;
+		o->busy = 1;
+	} else if (o->kind == NAME) {
+		w->order.version = o->version - random() % 2;
+		if (w->order.version < 0)
+			w->order.version = 0;
+	}
+	w->low = o->version;
+	w->high = o->started;
+	w->idle = 0;
+	w->sent = now_ns();
+	if (send(w->fd, &w->order, sizeof(w->order), MSG_NOSIGNAL) !=
+	    sizeof(w->order))
+		broken(w);
+}
+
+static void add_worker(int fd, int client)
+{
+	workers[worker_count++] = (struct worker){ .fd = fd, .client = client,
+						   .idle = 1 };
+}
+
+/* A worker on another machine: new, or back. */
+static void welcome(void)
+{
+	struct hello hello;
+	int fd = accept(listener, NULL, NULL), on = 1, i;
+
+	if (fd < 0)
+		return;
+	/* The kernel waited for its first words (TCP_DEFER_ACCEPT). */
+	if (recv(fd, &hello, sizeof(hello), MSG_DONTWAIT) != sizeof(hello)) {
+		close(fd);
+		return;
+	}
+	/* Backwards, as the last takes the place of one that is gone. */
+	for (i = worker_count - 1; i >= 0; i--)
+		if (workers[i].remote && workers[i].client == (int)hello.client &&
+		    memcmp(workers[i].boot, hello.boot, sizeof(hello.boot)))
+			gone(&workers[i]);
+	if (remote_workers() == remote_max || worker_count == MAX_WORKERS) {
+		fprintf(stderr, "a worker of client %u is one too many\n",
+			hello.client);
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	add_worker(fd, hello.client);
+	workers[worker_count - 1].remote = 1;
+	memcpy(workers[worker_count - 1].boot, hello.boot, sizeof(hello.boot));
+	result.joined++;
+	fprintf(stderr, "%.1f s: a worker of client %u has joined\n",
+		(now_ns() - start) / 1e9, hello.client);
+}
+
+static void step(int timeout)
+{
+	struct pollfd fds[MAX_WORKERS + 1];
+	int i, count = worker_count;
+	struct answer a;
+	ssize_t n;
+
+	for (i = 0; i < count; i++)
+		fds[i] = (struct pollfd){ workers[i].fd, POLLIN, 0 };
+	fds[count] = (struct pollfd){ listener, POLLIN, 0 };
+	if (poll(fds, count + 1, timeout) <= 0)
+		return;
+	/* Backwards, as the last takes the place of one that is gone. */
+	for (i = count - 1; i >= 0; i--) {
+		if (!fds[i].revents)
+			continue;
+		errno = 0;
+		n = recv(workers[i].fd, &a, sizeof(a), MSG_WAITALL);
+		if (n == sizeof(a))
+			answered(&workers[i], a.value);
+		else
+			broken(&workers[i]);
+	}
+	if (fds[count].revents)
+		welcome();
+}
+
+/* Version 0 of everything, made by the first worker. */
+static void prepare(const char *dir)
+{
+	char path[544];
+	int i;
+
+	for (i = 0; i < object_count; i++) {
+		struct object *o = &objects[i];
+
+		o->kind = i % KINDS;
+		snprintf(path, 512, "%s/%s%d", dir, kind_names[o->kind], i);
+		if (mkdir(path, 0755) && errno != EEXIST)
+			die(path);
+		strcat(path, o->kind == NAME ? "/x.0" : "/x");
+		/* What an earlier run left would be taken for a change. */
+		if ((o->kind == FOLDER ? rmdir(path) : unlink(path)) &&
+		    errno != ENOENT)
+			die(path);
+		if (o->kind == LINKS) {
+			/* of an earlier run: then link() would do nothing */
+			strcat(path, ".link");
+			unlink(path);
+			path[strlen(path) - strlen(".link")] = 0;
+		}
+		if (o->kind == EXISTS || o->kind == FOLDER)
+			continue;
+		if (o->kind == DATA ? make_stamped(path, 0, O_TRUNC) :
+		    close(open(path, O_CREAT | O_TRUNC | O_WRONLY, 0644)))
+			die(path);
+		if (o->kind == MODE && chmod(path, 0))
+			die(path);
+		if (o->kind == TIMES) {
+			struct timespec zero[2] = {};
+
+			if (utimensat(AT_FDCWD, path, zero, 0))
+				die(path);
+		}
+	}
+}
+
+static int report(FILE *to)
+{
+	double seconds = (now_ns() - start) / 1e9;
+	uint64_t oldest = 0, bad;
+	int k;
+
+	bad = result.bound + result.own + result.close + result.torn +
+	      result.impossible;
+	fprintf(to, "{\"seconds\":%.1f,\"bound_ms\":%.3f,\"workers\":%d,\"lost\":%d,\"joined\":%d,\"reads\":%llu,\"changes\":%llu,\"errors\":%llu,\"longest_ms\":%.1f,",
+	       seconds, bound / 1e6, worker_count,
+	       result.lost, result.joined,
+	       (unsigned long long)result.reads,
+	       (unsigned long long)result.changes,
+	       (unsigned long long)result.errors, result.longest / 1e6);
+	fprintf(to, "\"stale\":{");
+	for (k = 0; k < KINDS; k++) {
+		fprintf(to, "%s\"%s\":{\"reads\":%llu,\"oldest_ms\":%.3f}",
+		       k ? "," : "", kind_names[k],
+		       (unsigned long long)result.stale[k],
+		       result.oldest[k] / 1e6);
+		if (result.oldest[k] > oldest)
+			oldest = result.oldest[k];
+	}
+	fprintf(to, "},\"oldest_ms\":%.3f,\"violations\":{\"bound\":%llu,\"own\":%llu,\"close\":%llu,\"torn\":%llu,\"impossible\":%llu}}\n",
+	       oldest / 1e6, (unsigned long long)result.bound,
+	       (unsigned long long)result.own,
+	       (unsigned long long)result.close,
+	       (unsigned long long)result.torn,
+	       (unsigned long long)result.impossible);
+	fflush(to);
+	return bad ? 1 : 0;
+}
+
+static void local(const char *dir, int client)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		die("socketpair");
+	switch (fork()) {
+	case -1:
+		die("fork");
+		break;
+	case 0:
+		close(pair[0]);
+		/* Ends with the coordinator, which a Ctrl-C only tells to end. */
+		signal(SIGINT, SIG_IGN);
+		signal(SIGTERM, SIG_IGN);
+		signal(SIGUSR1, SIG_IGN);
+		work(dir, pair[1]);
+		_exit(0);
+	}
+	close(pair[1]);
+	add_worker(pair[0], client);
+}
+
+/*
+ * Workers on other machines: each says which client it is, and is believed.
+ * So only the address that is named listens, one of a network of one's own.
+ */
+static void accept_workers(const char *where)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	unsigned int port, count;
+	int on = 1, seconds = 5;
+	char address[16];
+
+	if (sscanf(where, "%15[0-9.]:%u:%u", address, &port, &count) != 3 ||
+	    inet_pton(AF_INET, address, &a.sin_addr) != 1 || port > 65535 ||
+	    !count || count > (unsigned int)(MAX_WORKERS - worker_count)) {
+		fprintf(stderr,
+			"efuse-check: --accept %s: an IPv4 address of this machine, a port and the number of workers, as 10.77.0.11:7000:2; at most %d workers in all\n",
+			where, MAX_WORKERS);
+		exit(2);
+	}
+	a.sin_port = htons(port);
+	remote_max = count;
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+		   sizeof(seconds));
+	if (bind(listener, (void *)&a, sizeof(a)) || listen(listener, count))
+		die(where);
+	fprintf(stderr, "waiting for %u workers at %s:%u\n", count, address,
+		port);
+	while (remote_workers() < remote_max && !ended)
+		step(1000);
+}
+
+/* A descriptor above all that work() opens. */
+#define LAST_FD	500
+
+static int join(const char *dir, char *address, uint32_t client)
+{
+	struct addrinfo *found, hints = { .ai_socktype = SOCK_STREAM };
+	struct hello hello = { .client = client };
+	char *colon = strrchr(address, ':');
+	int fd, last, on = 1;
+
+	if (!colon) {
+		fprintf(stderr, "efuse-check: --join %s: HOST:PORT\n", address);
+		return 2;
+	}
+	*colon = 0;
+	if (getaddrinfo(address, colon + 1, &hints, &found))
+		die(address);
+	/* Before it joins: a folder that is not there yet is no worker lost. */
+	if (chdir(dir))
+		die(dir);
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
+	if (fd < 0 || read(fd, hello.boot, sizeof(hello.boot)) !=
+	    sizeof(hello.boot))
+		die("boot_id");
+	close(fd);
+	fd = socket(found->ai_family, SOCK_STREAM, 0);
+	if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen))
+		die(address);
+	/*
+	 * A process that is killed has its files closed in the order of their
+	 * numbers, and what it wrote to one is flushed then. So the connection
+	 * ends after that, and not before.
+	 */
+	last = fcntl(fd, F_DUPFD, LAST_FD);
+	if (last < 0)
+		die("fcntl");
+	close(fd);
+	setsockopt(last, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (send(last, &hello, sizeof(hello), 0) != sizeof(hello))
+		die("send");
+	work(".", last);
+	return 0;
+}
+
+static void on_signal(int number)
+{
+	if (number == SIGUSR1)
+		asked = 1;
+	else
+		ended = 1;
+}
+
+static const char usage[] =
+"Usage: efuse-check [options] DIR...        one folder of the same volume per\n"
+"                                           client; the first prepares it\n"
+"       efuse-check --join HOST:PORT --client N DIR\n"
+"                                           a worker on another machine; each\n"
+"                                           machine is a client of its own\n"
+"  --bound MS      oldest stat that is allowed (default 100)\n"
+"  --seconds N     how long (default 10)\n"
+"  --reads N       go on until so many were judged, at most 20 times as long\n"
+"  --workers N     for each DIR (default 2)\n"
+"  --objects N     files and folders, 9 to 256 (default 36)\n"
+"  --seed N        of the random operations (default: from the clock)\n"
+"  --accept ADDRESS:PORT:N wait for N workers on other machines, whose client is 100\n"
+"                  or more. They may go and come back, as when their machine is\n"
+"                  rebooted: one that joins again is a new worker\n"
+"Prints one line of JSON; SIGUSR1: the same on standard error, as it stands; SIGINT\n"
+"and SIGTERM end the run. Exits 1 when something was seen that may not be.\n"
+"Example: efuse-check --bound 50 --seconds 60 /jfs1/check /jfs2/check\n";
+
+/* The value of an option: a whole number, or the program ends. */
+static unsigned long number(const char *option, const char *text,
+			    unsigned long least, unsigned long most)
+{
+	unsigned long value;
+
+	if (ext_whole_number(text, least, most, &value))
+		return value;
+	fprintf(stderr,
+		"efuse-check: --%s %s: not a whole number from %lu to %lu\n",
+		option, text, least, most);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "bound", 1, NULL, 'b' }, { "seconds", 1, NULL, 's' },
+		{ "workers", 1, NULL, 'w' }, { "objects", 1, NULL, 'o' },
+		{ "seed", 1, NULL, 'r' }, { "accept", 1, NULL, 'a' },
+		{ "reads", 1, NULL, 'n' }, { "join", 1, NULL, 'j' }, { "client", 1, NULL, 'c' },
+		{ "help", 0, NULL, 'h' }, {}
+	};
+	char *accepts = NULL, *joins = NULL;
+	int per_dir = 2, seconds = 10, client = 100, i, n, o;
+	uint64_t reads = 0, limit;
+	uint64_t seed = time(NULL);
+
+	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (o) {
+		case 'b':
+			bound = number("bound", optarg, 0, 3600000) * 1000000;
+			break;
+		case 's':
+			seconds = number("seconds", optarg, 1, 1000000);
+			break;
+		case 'w':
+			per_dir = number("workers", optarg, 1, MAX_WORKERS);
+			break;
+		case 'o':
+			object_count = number("objects", optarg, KINDS,
+					      MAX_OBJECTS);
+			break;
+		case 'r':
+			seed = number("seed", optarg, 0, ULONG_MAX);
+			break;
+		case 'a':
+			accepts = optarg;
+			break;
+		case 'n':
+			reads = number("reads", optarg, 0, ULONG_MAX);
+			break;
+		case 'j':
+			joins = optarg;
+			break;
+		case 'c':
+			client = number("client", optarg, 0, 1000000);
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind == argc) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	if (joins)
+		return join(argv[optind], joins, client);
+
+	if (per_dir * (argc - optind) > MAX_WORKERS) {
+		fprintf(stderr, "efuse-check: at most %d workers in all\n",
+			MAX_WORKERS);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	prepare(argv[optind]);
+	start = now_ns();
+	for (i = optind; i < argc; i++)
+		for (n = 0; n < per_dir; n++)
+			local(argv[i], i - optind);
+	signal(SIGUSR1, on_signal);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	if (accepts)
+		accept_workers(accepts);
+
+	srandom(seed);
+	fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
+	/* What was before preparation may be seen for as long as the bound. */
+	usleep(bound / 1000 + 100000);
+	start = now_ns();
+	limit = seconds * 1000000000ULL;
+	while (!ended &&
+	       (now_ns() - start < limit ||
+		(result.reads < reads && now_ns() - start < 20 * limit))) {
+		for (i = worker_count - 1; i >= 0; i--)
+			if (workers[i].idle)
+				give(&workers[i]);
+		step(100);
+		if (asked) {
+			asked = 0;
+			report(stderr);
+		}
+	}
+	/* A worker that hangs is not waited for. */
+	for (i = 0; i < 100; i++) {
+		for (n = 0, o = 0; n < worker_count; n++)
+			o += !workers[n].idle;
+		if (!o)
+			break;
+		step(100);
+	}
+	for (i = 0; i < worker_count; i++)
+		shutdown(workers[i].fd, SHUT_RDWR);
+	return report(stdout);
+}

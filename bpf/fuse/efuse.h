@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the BPF programs and the agent share.
+ *
+ * Everything cached carries `seen`: the value of the sequence when the request
+ * that brought it was sent. Every change that is noticed takes the next number
+ * of the sequence and writes it as the generation of what changed. A cached
+ * thing is valid while its generation and the epoch are not above `seen`.
+ */
+#ifndef EFUSE_H
+#define EFUSE_H
+
+#include <linux/fuse.h>
+#include "efuse_abi.h"
+
+/* Slots, at least: as many as entries; a shared slot only costs an upcall. */
+#define EFUSE_GENS	65536
+#define EFUSE_OPCODES	64	/* opcodes above are not FUSE's, but CUSE's */
+
+/* Where results of read() are counted and switched: it is no request. */
+#define EFUSE_OP_READ	(EFUSE_OPCODES - 1)
+
+/* From here on inodes are JuiceFS's own files and its trash. */
+#define EFUSE_INTERNAL	0x7fffffff00000000ULL
+#define EFUSE_CONTROL	(EFUSE_INTERNAL + 2)	/* .control */
+
+enum efuse_mode {
+	EFUSE_OFF	= 0,	/* nothing is served, changes are followed */
+	EFUSE_TTL	= 1,	/* for the rest of the daemon's own validity */
+	EFUSE_LEASE	= 2,	/* while the agent knows of every change */
+};
+
+/* Why the mount was switched off, until the agent finds it anew or starts. */
+enum efuse_fail {
+	EFUSE_FAIL_NONE		= 0,
+	EFUSE_FAIL_WRITERS	= 1,	/* table of open files is full */
+	EFUSE_FAIL_NO_OPEN	= 2,	/* the daemon does without OPEN */
+	EFUSE_FAIL_RAISE	= 3,	/* a generation could not be raised */
+	EFUSE_FAIL_REMOUNT	= 4,	/* another mount has its device number */
+};
+
+/* What became of a request, by opcode. */
+#define EFUSE_RESULTS(X)						\
+	X(ASKED, "asked")		/* seen by the dispatcher */	\
+	X(HIT, "hit")			/* answered in the kernel */	\
+	X(ABSENT, "absent")		/* not cached */		\
+	X(ATTR_ABSENT, "attr_absent")	/* LOOKUP: entry without attr */\
+	X(EXPIRED, "expired")		/* ttl: validity is over */	\
+	X(GENERATION, "generation")	/* changed since */		\
+	X(OPEN_WRITE, "open_for_write")					\
+	X(LEASE, "lease")		/* the agent is out of touch */	\
+	X(NAME_LONG, "name_too_long")					\
+	X(INTERNAL, "internal_inode")					\
+	X(REPLY_SIZE, "reply_size")	/* not the layout we know */	\
+	X(OFF, "off")			/* mode, opcode or failure */	\
+	X(HANDLE, "handle")		/* READ: it saw another version */\
+	X(VERSION, "version")		/* READ: mapped is another one */\
+	X(HOLE, "not_mapped")		/* READ: not in the mapped pieces */\
+	X(SHADOW, "shadow_hit")		/* would have been a hit */	\
+	X(SHADOW_OK, "shadow_match")					\
+	X(SHADOW_RACE, "shadow_raced")	/* changed while in flight */	\
+	X(SHADOW_BAD, "shadow_differs")	/* the agent looks again */	\
+	X(FILL, "filled")						\
+	X(RAISE, "raised")		/* a change was noticed */	\
+	X(EPOCH, "epoch")		/* everything was dropped */
+
+enum efuse_result {
+#define X(name, text) EFUSE_R_##name,
+	EFUSE_RESULTS(X)
+#undef X
+	EFUSE_R_MAX,
+};
+
+struct efuse_opstats {
+	__u64	n[EFUSE_R_MAX];
+};
+
+/*
+ * Faults that the tests seed, to prove that a test fails without a rule. Only
+ * a build with EFUSE_TEST_FAULTS (efuse-agent-faulty) has them.
+ */
+#define EFUSE_FAULTS(X)							\
+	X(NO_RAISE, "no-raise")		/* no change is noticed */	\
+	X(NO_RAISE_DONE, "no-raise-done")	/* only at submit */	\
+	X(FILL_RACE, "fill-race")	/* seen is taken at completion */\
+	X(NO_OPEN_WRITE, "no-open-write")				\
+	X(TTL_ADDS, "ttl-adds")		/* a hit restarts the validity */\
+	X(ZERO_TTL, "zero-ttl")		/* zero validity is cached */	\
+	X(NO_LEASE, "no-lease")		/* the heartbeat is ignored */	\
+	X(NO_RECONNECT_EPOCH, "no-reconnect-epoch")	/* in the agent */\
+	X(EARLY_RENEWAL, "early-renewal")	/* in the agent */	\
+	X(NO_PUSH, "no-push")		/* in the agent */		\
+	X(NO_OPEN_RAISE, "no-open-raise")				\
+	X(NO_TARGET, "no-target")	/* UNLINK: parent only */	\
+	X(NO_NOTIFY, "no-notify")	/* daemon's own notifications */\
+	X(NO_INTERNAL, "no-internal")	/* serve internal inodes */	\
+	X(NO_UNKNOWN, "no-unknown")	/* unknown opcodes are ignored */\
+	X(NO_REMOUNT, "no-remount")	/* INIT is ignored */		\
+	X(DONE_NAME, "done-name")	/* a name of another request */	\
+	X(NO_ESTALE, "no-estale")	/* open() may say ENOENT */	\
+	X(NO_VOLUME, "no-volume")	/* in the agent: any volume */	\
+	X(LONG_GRANT, "long-grant")	/* longer than the lease */	\
+	X(KEEP_ALL, "keep-all")		/* no OPEN raises */		\
+	X(READ_OFFSET, "read-offset")	/* one byte beside */		\
+	X(READ_VERSION, "read-version")	/* of any version */		\
+	X(READ_HANDLE, "read-handle")	/* whatever a handle saw */	\
+	X(READ_END, "read-end")		/* a piece's end is the file's */\
+	X(READ_CHECKSUM, "read-checksum")	/* in the agent */	\
+	X(READ_KEEP, "read-keep")	/* in the agent: nothing drops */\
+	/* as published of ExtFUSE */					\
+	X(X_LOOKUP_ATTR, "extfuse-lookup-attr")				\
+	X(X_GETATTR_STALE, "extfuse-getattr-stale")			\
+	X(X_RENAME, "extfuse-rename")					\
+	X(X_TOGGLE, "extfuse-toggle")					\
+	X(X_WRITE, "extfuse-write")
+
+enum efuse_fault_bit {
+#define X(name, text) EFUSE_FAULT_BIT_##name,
+	EFUSE_FAULTS(X)
+#undef X
+};
+
+#define EFUSE_FAULT(name)	(1ULL << EFUSE_FAULT_BIT_##name)
+
+/* Written by the agent, read on every request; a cache line of its own. */
+struct efuse_control {
+	__u64	lease_until;	/* lease: CLOCK_BOOTTIME, ns */
+	__u64	opcodes;	/* bit n: opcode n may be served */
+	__u64	dev;		/* 0: none */
+	__u32	mode;		/* enum efuse_mode */
+	__u32	shadow;		/* ask the daemon all the same and compare */
+	__u32	fail;		/* enum efuse_fail; written by the programs */
+	__u32	bound_ms;	/* lease; for whoever reads the map */
+	__u64	xattr_ttl;	/* ns; 0: GETXATTR is not served */
+	__u64	statfs_ttl;	/* ns; 0: STATFS is not served */
+	__u32	grant;		/* lease: the kernel may keep answers, too */
+	__u32	keep;		/* an OPEN that keeps the cache raises not */
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct efuse_control) == 64, "one cache line");
+
+/* What each change writes is apart from what each hit reads. */
+struct efuse_sequence {
+	__u64	seq __attribute__((aligned(64)));	/* last number taken */
+	__u64	epoch __attribute__((aligned(64)));	/* nothing seen before
+							 * this is valid
+							 */
+	__u64	conn;		/* FUSE connection, for notifications */
+	__u64	max_valid;	/* longest validity that the daemon gave, ns */
+};
+
+struct efuse_attr_key {
+	__u64	dev;
+	__u64	ino;
+};
+
+struct efuse_attr_val {
+	__u64	seen;
+	__u64	expires;	/* CLOCK_BOOTTIME, ns; ttl only */
+	__u64	life;		/* ns as given; for the fault TTL_ADDS */
+	struct fuse_attr attr;
+};
+
+struct efuse_entry_key {
+	__u64	dev;
+	__u64	parent;
+	char	name[EFUSE_NAME];
+};
+
+struct efuse_entry_val {
+	__u64	seen;
+	__u64	expires;
+	__u64	ino;		/* 0: there is no such name */
+	__u64	generation;
+#ifdef EFUSE_TEST_FAULTS
+	__u64	life;
+	struct fuse_attr attr;	/* of the fault X_LOOKUP_ATTR */
+#endif
+};
+
+/*
+ * Where a block of a file is, as of one version of the file. Written by the
+ * agent (reads.c), for the block that was missed.
+ */
+#define EFUSE_BLOCK_BITS 22	/* of a file; a volume's blocks may be others */
+#define EFUSE_PIECES	4
+
+struct efuse_block_key {
+	__u64	dev;
+	__u64	ino;
+	__u64	index;		/* offset in the file >> EFUSE_BLOCK_BITS */
+};
+
+struct efuse_piece {
+	__u32	start;		/* in the block */
+	__u32	len;
+	__u32	backing;	/* 0: no more pieces */
+	__u32	offset;		/* in the backing file */
+};
+
+/* What changes whenever the content does. */
+struct efuse_version {
+	__u64	size, mtime, ctime;
+	__u32	mtimensec, ctimensec;
+};
+
+struct efuse_block_val {
+	__u64	used;		/* CLOCK_BOOTTIME of a late hit, ns */
+	__u64	sum;		/* efuse_block_sum() */
+	struct efuse_version version;
+	struct efuse_piece piece[EFUSE_PIECES];
+};
+
+_Static_assert(sizeof(struct efuse_block_val) ==
+	       (6 + 2 * EFUSE_PIECES) * sizeof(__u64), "summed up by words");
+
+/*
+ * A value of a map can be taken for another key, or for another value of the
+ * same, while a program copies it. Whether its copy is whole, and of the key,
+ * only shows by this.
+ */
+static inline __attribute__((always_inline)) __u64
+efuse_block_sum(const struct efuse_block_key *key,
+		const struct efuse_block_val *val)
+{
+	const __u64 *word = (const __u64 *)val;
+	__u64 sum = key->dev;
+	unsigned int i;
+
+	sum = (sum ^ key->ino) * 0xff51afd7ed558ccdULL;
+	sum = (sum ^ key->index) * 0xff51afd7ed558ccdULL;
+	/* all behind `sum` */
+	for (i = 2; i < sizeof(*val) / sizeof(*word); i++)
+		sum = (sum ^ word[i]) * 0xff51afd7ed558ccdULL;
+	return sum ^ sum >> 32;
+}
+
+/* A block that a read() wanted, for the agent. */
+struct efuse_miss {
+	__u64	dev;
+	__u64	ino;
+	__u64	index;
+};
+
+/* An open file: by its handle, what was known when its OPEN was sent. */
+struct efuse_handle_key {
+	__u64	dev;
+	__u64	ino;
+	__u64	fh;
+};
+
+/* A file that is open for writing. */
+struct efuse_writer_key {
+	__u64	dev;
+	__u64	ino;
+	__u64	fh;
+};
+
+/* A shadow hit that differs, and nothing had changed by then. */
+struct efuse_event {
+	__u64	when;		/* CLOCK_BOOTTIME, ns */
+	__u64	dev;
+	__u64	ino;		/* 0: a name that is cached as absent */
+	__u64	parent;		/* LOOKUP only */
+	__u64	seen;
+	__u64	opcode;
+	__s64	cached_error;
+	__s64	error;
+	struct efuse_answer {
+		__u64	nodeid;
+		__u64	generation;
+		struct fuse_attr attr;
+	} cached, daemon;
+};
+
+_Static_assert(sizeof(struct efuse_answer) == 13 * sizeof(__u64),
+	       "compared by words");
+
+/* The generation of an inode; `mask`: slots less 1, a power of 2 less 1. */
+static inline __u32 efuse_slot(__u64 dev, __u64 ino, __u32 mask)
+{
+	__u64 h = (ino + dev * 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
+
+	return (h ^ (h >> 32)) >> 8 & mask;
+}
+
+#endif /* EFUSE_H */

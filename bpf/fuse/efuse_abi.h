@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * What the module, the BPF programs and the agent agree on.
+ *
+ * struct efuse_ctx is the writable context of the raw tracepoint
+ * efuse_request. A program may read and write it at constant offsets only, so
+ * it is flat and of fixed size. A change of layout or meaning raises
+ * EFUSE_ABI, and the module refuses an agent of another version.
+ */
+#ifndef EFUSE_ABI_H
+#define EFUSE_ABI_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+#define EFUSE_ABI	3
+#define EFUSE_IN	64	/* bytes of the first argument that are shown */
+#define EFUSE_NAME	128	/* longest name that is shown, NUL included */
+#define EFUSE_OUT	160	/* longest reply that a program can give */
+#define EFUSE_MAX_DEVS	16	/* mounts that can be registered at a time */
+
+/* What is happening; the tracepoint fires for each of these. */
+enum efuse_phase {
+	EFUSE_SUBMIT	= 0,	/* a synchronous request is about to be sent */
+	EFUSE_BACKGROUND = 1,	/* an asynchronous one is */
+	EFUSE_DONE	= 2,	/* a request has ended; error, out: the reply */
+	EFUSE_NAMED	= 3,	/* this task is about to send an UNLINK, RMDIR
+				 * or RENAME; nodeid, nodeid2: the inodes that
+				 * the first and the second name stand for
+				 */
+	EFUSE_NOTIFIED	= 4,	/* the daemon tells the kernel to drop nodeid,
+				 * and nodeid2 if it named one; dev is 0
+				 */
+	EFUSE_READING	= 5,	/* a read() of a file, before the page cache is
+				 * looked at: opcode FUSE_READ, in0 a
+				 * fuse_read_in. Only with EFUSE_IOC_READS
+				 */
+};
+
+/*
+ * The answer to EFUSE_SUBMIT and EFUSE_READING. For EFUSE_DONE of OPEN and
+ * OPENDIR, a program can answer EFUSE_HANDLED with the error -ESTALE, and the
+ * caller gets that in place of -ENOENT. In the other phases there is no answer.
+ */
+enum efuse_verdict {
+	EFUSE_UPCALL	= 0,	/* go on to the daemon, as without efuse */
+	EFUSE_HANDLED	= 1,	/* answer with error and out[0..out_len] */
+	EFUSE_FROM	= 2,	/* READING: out is a struct efuse_from */
+};
+
+/* Where the first bytes of what is read are. */
+struct efuse_from {
+	__u64	offset;		/* in the backing file */
+	__u32	backing;	/* as EFUSE_IOC_BACK gave it */
+	__u32	len;		/* may be less than was asked for; not 0 */
+	__u32	flags;		/* EFUSE_FROM_* */
+	__u32	reserved;
+};
+
+/* The file ends behind these bytes; without it, fewer are no end. */
+#define EFUSE_FROM_END	(1U << 0)
+
+/* struct efuse_ctx.flags */
+#define EFUSE_F_OUT_VAR	(1U << 0)	/* out_len may be below out_max */
+
+struct efuse_ctx {
+	/* the request, filled by the module */
+	__u16	abi;
+	__u16	phase;		/* enum efuse_phase */
+	__u32	opcode;		/* enum fuse_opcode */
+	__u64	nodeid;
+	__u64	dev;		/* s_dev of the mount, the kernel's encoding */
+	__u64	req;		/* identity of the request until it ends */
+	__u64	conn;		/* identity of the connection */
+	__u32	uid;		/* of the file system credentials */
+	__u32	gid;
+	__u32	flags;		/* EFUSE_F_* */
+	__u32	in_len;		/* size of the first argument if not a name */
+	__u32	out_max;	/* size that the kernel expects back */
+	__u32	name_len;	/* without the NUL; >= EFUSE_NAME: not shown */
+	__u32	name2_len;
+	__u32	reserved;	/* 0 */
+	__u64	nodeid2;	/* LINK: old node; RENAME: new parent */
+	__u8	in0[EFUSE_IN];	/* start of the first argument, zero padded */
+	char	name[EFUSE_NAME];	/* zero padded; not shown in DONE: it may
+					 * be another's by then
+					 */
+	char	name2[EFUSE_NAME];	/* RENAME: the new name */
+	__u64	reserved2[4];	/* 0 */
+
+	/* the answer, filled by a program (DONE: the reply) */
+	__s32	verdict;	/* enum efuse_verdict */
+	__s32	error;		/* 0 or a negative errno above -512 */
+	__u32	out_len;
+	__u32	reserved3;
+	__u8	out[EFUSE_OUT];
+};
+
+/* A program of another ABI must not load by accident of equal sizes. */
+_Static_assert(sizeof(struct efuse_ctx) == 608, "struct efuse_ctx");
+
+/*
+ * The function that sends every synchronous request: fuse_simple_request(fm,
+ * args), or __fuse_simple_request(idmap, fm, args).
+ */
+enum efuse_function {
+	EFUSE_FN_SIMPLE_REQUEST		= 0,
+	EFUSE_FN_SIMPLE_REQUEST_IDMAP	= 1,
+};
+
+/*
+ * Layout of the running kernel's FUSE structures, which no header exports.
+ * The agent reads it from the kernel's BTF. Offsets in bytes, except argvar.
+ */
+struct efuse_hook {
+	__u32	abi;		/* EFUSE_ABI */
+	__u32	ctx_size;	/* sizeof(struct efuse_ctx) */
+	__u32	function;	/* enum efuse_function */
+	__u16	args_nodeid;	/* struct fuse_args */
+	__u16	args_opcode;
+	__u16	args_in_num;	/* u8 */
+	__u16	args_out_num;	/* u8 */
+	__u16	args_in;	/* { unsigned int size; const void *value; }[] */
+	__u16	args_out;	/* { unsigned int size; void *value; }[] */
+	__u16	args_out_argvar;	/* in bits */
+	__u16	mount_fc;	/* struct fuse_mount */
+	__u16	mount_sb;
+	__u16	connected;	/* in fuse_conn or fuse_chan; an unsigned int */
+	__u16	req_args;	/* struct fuse_req */
+	__u16	req_error;	/* out.h.error */
+	__u16	req_flags;	/* an unsigned long */
+	__u16	req_finished;	/* number of FR_FINISHED in it */
+	__u16	inode_nodeid;	/* struct fuse_inode, which begins with inode */
+	/* Newer kernels (7.3) have a struct fuse_chan; else these are 0. */
+	__u16	conn_chan;	/* struct fuse_conn */
+	__u16	chan_conn;	/* struct fuse_chan */
+	__u16	req_fm;		/* struct fuse_req: mount, or channel */
+	__u16	reserved[6];	/* 0 */
+	__u32	phases;		/* returned: bit n: phase n can be seen */
+};
+
+_Static_assert(sizeof(struct efuse_hook) == 64, "struct efuse_hook");
+
+/* Since the module was loaded, over all CPUs and devices. */
+struct efuse_stats {
+	__u64	calls;		/* requests that a program could answer */
+	__u64	handled;	/* answered in the kernel */
+	__u64	refused;	/* HANDLED, but not a valid reply: sent on */
+	__u64	ended;		/* ends of requests that programs were shown */
+	__u64	late;		/* ends that were not, as the caller had gone */
+	__u64	reads;		/* pieces that were read from a backing file */
+	__u64	read_bytes;
+	__u64	read_refused;	/* FROM, but not there: asked the daemon */
+};
+
+_Static_assert(sizeof(struct efuse_stats) == 64, "struct efuse_stats");
+
+/*
+ * What else is needed to show read(). Offsets in struct fuse_file, which
+ * file->private_data of an open file is.
+ */
+struct efuse_reads {
+	__u16	file_fm;
+	__u16	file_fh;
+	__u16	file_nodeid;
+	__u16	file_flags;	/* open_flags, a u32 */
+	__u32	reserved[2];	/* 0 */
+};
+
+/*
+ * A file to read from. It is a regular file that never changes, was opened
+ * for reading with O_NOATIME, lies on no FUSE file system and on none that is
+ * stacked on another. Only its first `size` bytes are read, which it has.
+ */
+struct efuse_back {
+	__s32	fd;
+	__u32	backing;	/* returned; never the same again */
+	__u64	size;
+};
+
+#define EFUSE_BACKINGS	16384	/* that can be registered at a time */
+
+#define EFUSE_DEVICE	"/dev/efuse"
+/* Install the hook. It goes when the last file that installed it closes. */
+#define EFUSE_IOC_HOOK	_IOWR(0xef, 1, struct efuse_hook)
+/* Show the programs the requests of this device; undone by close, too. */
+#define EFUSE_IOC_ADD	_IOW(0xef, 2, __u32)
+#define EFUSE_IOC_DEL	_IOW(0xef, 3, __u32)
+#define EFUSE_IOC_STATS	_IOR(0xef, 4, struct efuse_stats)
+/* Show read(), too: hooks one more function. After EFUSE_IOC_HOOK. */
+#define EFUSE_IOC_READS	_IOW(0xef, 5, struct efuse_reads)
+/* Backing files; all of an open file of the device go with it. */
+#define EFUSE_IOC_BACK	_IOWR(0xef, 6, struct efuse_back)
+#define EFUSE_IOC_UNBACK _IOW(0xef, 7, __u32)
+
+#endif /* EFUSE_ABI_H */

@@ -1,0 +1,52 @@
+import * as pulumi from "@pulumi/pulumi";
+import { checkOptions } from "../pipeline/options.ts";
+import { fuse, type FuseSettings } from "./extension.ts";
+
+const settings = (values: object): FuseSettings => fuse.settings.parse(values);
+const mount = {
+  mountPoint: "/mnt/jfs",
+  meta: "redis://10.77.0.10:6379/0",
+  passwordFile: "/etc/disgrafs/redis-password",
+  privateAddress: "10.77.0.11",
+};
+/** The whole command line, for settings whose words are all known. */
+const line = (values: object): string => (fuse.options(settings(values), mount) as string[]).join(" ");
+
+describe("the FUSE extension's options", () => {
+  it("names the mount, its Redis, the file with the password, the bound and the opcodes", () => {
+    expect(line({ boundMs: 250, opcodes: ["getattr"] })).toBe(
+      "--loader --mount /mnt/jfs --meta redis://10.77.0.10:6379/0 --password-file /etc/disgrafs/redis-password " +
+        "--mode lease --bound 250 --opcodes getattr " +
+        "--prometheus /var/lib/prometheus/node-exporter/disgrafs-fuse.prom --interval 15",
+    );
+  });
+
+  it("runs shadow mode under a lease", () => {
+    expect(line({ mode: "shadow" })).toContain("--mode lease --shadow ");
+  });
+
+  it("answers reads only where that is asked for, and only under a lease", () => {
+    expect(line({})).not.toContain("--reads");
+    expect(line({ reads: "cache" })).toContain(" --reads cache ");
+    const problems = (values: object): string[] => fuse.problems(settings(values), { attrCacheSeconds: 1 });
+    expect(problems({ mode: "off", reads: "cache" })).toEqual([
+      "extensions.fuse.reads is cache with extensions.fuse.mode off: blocks are read in the kernel only under a lease; " +
+        "set the mode to lease, or turn reads off: ./lab up -c extensions.fuse.reads=off",
+    ]);
+    expect(fuse.problems(settings({ reads: "cache" }), {})).toEqual([]);
+  });
+
+  it.each(["lease", "ttl", "shadow", "off"])(
+    "has only words that reach the loader as they are: %s",
+    (mode) => {
+      const words = fuse.options(settings({ mode }), mount);
+      expect(() => checkOptions("fuse", words as string[])).not.toThrow();
+    },
+  );
+
+  it("takes an address that is not known yet", async () => {
+    const words = fuse.options(settings({}), { ...mount, meta: pulumi.output(mount.meta) });
+    const known = await new Promise((resolve) => pulumi.all(words).apply(resolve));
+    expect(known).toContain("redis://10.77.0.10:6379/0");
+  });
+});

@@ -1,0 +1,86 @@
+/** What the lab must know of the FUSE extension (docs/fuse-extension.md): its options follow from the mount and its Redis. */
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { localKernelNames } from "../../provisioning/kernels.ts";
+import { metricsFile, required, type CacheTimes, type Extension, type Surroundings } from "../extension.ts";
+
+const settings = z.strictObject({
+  /**
+   * lease: answer while Redis reports every change; ttl: answer for the rest of the daemon's own validity; shadow: as
+   * lease, but the daemon is asked all the same and the answers are compared; off: hooked, nothing is answered.
+   */
+  mode: z.enum(["lease", "ttl", "shadow", "off"]).default("lease"),
+  /** How old an answer under a lease may be. */
+  boundMs: z.int().min(10).max(60_000).default(100),
+  /** What is answered in the kernel. */
+  opcodes: z
+    .array(z.enum(["lookup", "getattr"]))
+    .min(1)
+    .default(["lookup", "getattr"]),
+  /** cache: under a lease, read() is answered from the blocks that JuiceFS has cached on the node. */
+  reads: z.enum(["off", "cache"]).default("off"),
+  required,
+});
+export type FuseSettings = z.output<typeof settings>;
+
+export const fuse = {
+  title: "FUSE requests answered in the kernel while nothing has changed (a kernel module and its agent)",
+  // A module is built for a kernel: those of the builder.
+  kernels: localKernelNames,
+  programTypes: ["RAW_TRACEPOINT_WRITABLE"],
+  needs: ["btf", "bpffs", "module"],
+  role: "client",
+  settings,
+  options: loaderOptions,
+  needsZeroCacheTimes,
+  problems: (own, cacheTimes) => [...readProblems(own), ...cacheTimeProblems(own, cacheTimes)],
+} as const satisfies Extension<FuseSettings>;
+
+function loaderOptions(
+  { mode, boundMs, opcodes, reads }: FuseSettings,
+  { mountPoint, meta, passwordFile }: Surroundings,
+): pulumi.Input<string>[] {
+  return [
+    ...["--loader", "--mount", mountPoint],
+    ...["--meta", meta, "--password-file", passwordFile],
+    ...(mode === "shadow" ? ["--mode", "lease", "--shadow"] : ["--mode", mode]),
+    ...["--bound", String(boundMs), "--opcodes", opcodes.join(",")],
+    ...(reads === "cache" ? ["--reads", "cache"] : []),
+    ...["--prometheus", metricsFile("fuse"), "--interval", "15"],
+  ];
+}
+
+/** Under a lease the kernel must keep nothing by itself: what it kept would be served without asking the extension. */
+function needsZeroCacheTimes({ mode }: FuseSettings): boolean {
+  return mode === "lease" || mode === "shadow";
+}
+
+/** Only a lease says which version a file has. */
+function readProblems({ mode, reads }: FuseSettings): string[] {
+  if (reads === "off" || mode === "lease") return [];
+  return [
+    `extensions.fuse.reads is ${reads} with extensions.fuse.mode ${mode}: blocks are read in the kernel only under a lease; ` +
+      "set the mode to lease, or turn reads off: ./lab up -c extensions.fuse.reads=off",
+  ];
+}
+
+function cacheTimeProblems(own: FuseSettings, cacheTimes: CacheTimes): string[] {
+  const names = ["attrCacheSeconds", "entryCacheSeconds", "dirEntryCacheSeconds"] as const;
+  if (needsZeroCacheTimes(own)) {
+    return names
+      .filter((name) => (cacheTimes[name] ?? 0) > 0)
+      .map(
+        (name) =>
+          `juicefs.${name} is ${cacheTimes[name]} with extensions.fuse.mode ${own.mode}: the kernel would keep answers ` +
+          `by itself, and that time would add to the bound; remove it (it is 0 then) or set the mode to ttl: ` +
+          `./lab up --unset juicefs.${name}`,
+      );
+  }
+  if (own.mode === "ttl" && names.every((name) => cacheTimes[name] === 0)) {
+    return [
+      "extensions.fuse.mode is ttl and all cache times of juicefs are 0: nothing may be kept for a validity of 0; " +
+        "set the mode to lease, or cache times: ./lab up -c juicefs.attrCacheSeconds=1 -c juicefs.entryCacheSeconds=1",
+    ];
+  }
+  return [];
+}

@@ -1,0 +1,95 @@
+/**
+ * The FUSE extension in local VMs: every rule with the fault that takes it away, a hostile program, JuiceFS and the checker
+ * on two clients, load and unload under requests. The scripts in tests/ print TAP; a test here names what was not ok.
+ *
+ * Longer or elsewhere: DISGRAFS_KERNELS (a comma-separated list, or "all"), EFUSE_CYCLES (loads, default 3),
+ * EFUSE_FUZZ_SECONDS (10), EFUSE_CHECK_SECONDS (8, of each step).
+ */
+import { join } from "node:path";
+import type { LocalKernel } from "../../provisioning/kernels.ts";
+import { buildExtensions } from "../../workshop/builder/builder.ts";
+import { checkout } from "../../workshop/checkout.ts";
+import { kernelsAskedFor } from "../../tests/support/kernels.ts";
+import { failures } from "../../tests/support/tap.ts";
+import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
+
+const folder = "/opt/efuse"; // fuse.build/ (what was built) and tests/
+const built = `${folder}/fuse.build`;
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const minutes = (count: number): number => count * 60_000;
+const number = (name: string, fallback: number): number => {
+  const text = process.env[name] ?? String(fallback);
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new Error(`${name}=${text}: a whole number above 0 is wanted`);
+};
+/** A VM with the extension's files and tests. */
+async function vmWithExtension(name: string, kernel: LocalKernel, cpus: number): Promise<TestVm> {
+  const build = await buildExtensions(say);
+  const vm = await startTestVm({ name, kernel, cpus, memoryMiB: 1300 });
+  await vm.push(join(build, kernel, "fuse.build"), folder);
+  await vm.push(join(checkout, "bpf/fuse/tests"), folder);
+  // The tests start a Redis of their own.
+  await vm.check("modprobe fuse; systemctl stop redis-server 2>/dev/null || true");
+  return vm;
+}
+
+describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
+  describe("on two CPUs", () => {
+    let vm: TestVm;
+    beforeAll(async () => {
+      vm = await vmWithExtension("fuse", kernel, 2);
+    }, minutes(20));
+    afterAll(async () => {
+      expect(await vm.stop()).toEqual([]);
+    }, minutes(2));
+
+    it(
+      "should keep every rule, and fail without any of them",
+      async () => {
+        const fuzz = number("EFUSE_FUZZ_SECONDS", 10);
+        const command = `EFUSE_FUZZ_SECONDS=${fuzz} python3 ${folder}/tests/run.py ${built} '^(?!load and unload)'`;
+        const { stdout } = await vm.run(command, 1500 + fuzz);
+        say(stdout); // Its figures are for docs/fuse-extension.md.
+        expect(failures(stdout)).toEqual([]);
+      },
+      minutes(30 + number("EFUSE_FUZZ_SECONDS", 10) / 60),
+    );
+
+    it(
+      "should keep two JuiceFS clients within the bound, whatever happens to Redis and the agents",
+      async () => {
+        const seconds = number("EFUSE_CHECK_SECONDS", 8);
+        const { stdout } = await vm.run(
+          `python3 ${folder}/tests/juicefs.py ${built} ${seconds}`,
+          1500 + 20 * seconds,
+        );
+        say(stdout); // Its figures are for docs/fuse-extension.md.
+        expect(failures(stdout)).toEqual([]);
+      },
+      minutes(30 + number("EFUSE_CHECK_SECONDS", 8) / 3),
+    );
+  });
+
+  // Patching a function while another CPU is in it trips over QEMU's translation (docs/fuse-extension.md): one CPU.
+  describe("on one CPU", () => {
+    let vm: TestVm;
+    beforeAll(async () => {
+      vm = await vmWithExtension("fuse-one", kernel, 1);
+    }, minutes(20));
+    afterAll(async () => {
+      expect(await vm.stop()).toEqual([]);
+    }, minutes(2));
+
+    it(
+      "should load and unload under requests",
+      async () => {
+        const cycles = number("EFUSE_CYCLES", 3);
+        const command = `EFUSE_CYCLES=${cycles} python3 ${folder}/tests/run.py ${built} '^(load and unload|nothing bad)'`;
+        const { stdout } = await vm.run(command, 300 + 60 * cycles);
+        say(stdout); // Its figures are for docs/fuse-extension.md.
+        expect(failures(stdout)).toEqual([]);
+      },
+      minutes(10 + number("EFUSE_CYCLES", 3)),
+    );
+  });
+});

@@ -1,0 +1,220 @@
+/**
+ * The FUSE extension in one VM, as the lab uses it: put on a machine with a JuiceFS mount, loaded, proven, replaced, killed,
+ * switched by the benchmark's arms, removed; then the core of its own tests (tests/run.py). The whole of those, and hours of
+ * the checker, are fuse.long.test.ts. DISGRAFS_KERNELS: as in bpf/extensions.vm.test.ts.
+ */
+import { join } from "node:path";
+import { localKernelNames } from "../../provisioning/kernels.ts";
+import { parseVerdict, releasePattern, type Verdict } from "../pipeline/extensionOnNode.ts";
+import { fuse } from "./extension.ts";
+import { buildExtensions } from "../../workshop/builder/builder.ts";
+import { checkout } from "../../workshop/checkout.ts";
+import { pipelineScript, putExtension } from "../../tests/support/extensions.ts";
+import { kernelsAskedFor } from "../../tests/support/kernels.ts";
+import { failures } from "../../tests/support/tap.ts";
+import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
+
+const folder = "/opt/disgrafs/extensions/fuse";
+const password = "canary-of-the-password";
+const minutes = (count: number): number => count * 60_000;
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** What must be true of a machine that the extension is not on, or no longer. */
+const nothingLeft = `left() {
+    ls -d /sys/module/efuse /dev/efuse /sys/fs/bpf/disgrafs/fuse 2>/dev/null
+    grep fuse_ /sys/kernel/tracing/enabled_functions
+    bpftool -j prog show | jq -r '.[].name // empty | select(startswith("efuse_"))'
+  }
+  # The kernel frees programs a while after their last user.
+  for try in $(seq 300); do [ -z "$(left || true)" ] && break; sleep 0.2; done
+  [ -z "$(left || true)" ] || { echo "left: $(left || true)" >&2; exit 1; }`;
+
+/** The rules of tests/run.py that one machine can show in a minute, each with its fault. */
+const core =
+  "^(a stat is answered|rule 1: |rule 2: |rule 3: a stat during|rule 4: |rule 5: open for|rule 6: val|rule 6: zero|" +
+  "rule 7: another client's change|rule 7: a stopped|rule 9: |rule 10: |kill -9|ExtFUSE: RENAME|the module refuses|" +
+  "others on|a request that ends|ftrace|reads: (off|rule|slices|every kind|the module)|nothing bad)";
+
+describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
+  let vm: TestVm;
+  let build: string;
+
+  const load = async (settings: object, release = releasePattern(fuse.kernels)): Promise<Verdict> => {
+    const own = fuse.settings.parse(settings);
+    const options = fuse.options(own, {
+      mountPoint: "/mnt/jfs",
+      meta: "redis://127.0.0.1:6379/0",
+      passwordFile: "/etc/disgrafs/redis-password",
+      privateAddress: "127.0.0.1",
+    }) as string[];
+    const required = own.required ? "yes" : "no";
+    const args = ["fuse", release, fuse.needs.join(","), required, "yes", ...options];
+    return parseVerdict(await vm.check(pipelineScript("load", args), 300));
+  };
+  const status = async (): Promise<Record<string, unknown>> =>
+    JSON.parse(await vm.check(`${folder}/bin/fuse --status`)) as Record<string, unknown>;
+
+  beforeAll(async () => {
+    build = await buildExtensions(say);
+    // One CPU: patching a function that another CPU is in trips over QEMU's translation (docs/fuse-extension.md).
+    vm = await startTestVm({ name: "fuse", kernel, cpus: 1, memoryMiB: 1300 });
+    await putExtension(vm, kernel, "fuse", build);
+    await vm.push(join(checkout, "benchmarks/arms"), "/opt");
+    await vm.check(
+      `systemctl disable -q --now redis-server || true
+      mkdir -p /etc/disgrafs /mnt/jfs /var/bucket
+      (umask 077; echo ${password} >/etc/disgrafs/redis-password)
+      systemd-run -q --unit=test-redis redis-server --port 6379 --bind 127.0.0.1 --save '' --requirepass ${password}
+      export META_PASSWORD_FILE=/etc/disgrafs/redis-password
+      for try in $(seq 300); do redis-cli -a ${password} ping 2>/dev/null | grep -q PONG && break; sleep 0.2; done
+      juicefs format --storage file --bucket /var/bucket/ --trash-days 0 redis://127.0.0.1:6379/0 test >/dev/null 2>&1
+      systemd-run -q --unit=test-jfs -E META_PASSWORD_FILE=/etc/disgrafs/redis-password juicefs mount --no-usage-report \\
+        --attr-cache=0 --entry-cache=0 --dir-entry-cache=0 redis://127.0.0.1:6379/0 /mnt/jfs
+      for try in $(seq 600); do [ "$(findmnt -no FSTYPE /mnt/jfs)" = fuse.juicefs ] && break; sleep 0.2; done
+      findmnt -no FSTYPE /mnt/jfs`,
+      400,
+    );
+  }, minutes(20));
+  afterAll(async () => {
+    // Undefined where the VM did not start: that failure is told already.
+    expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
+  }, minutes(5));
+
+  it(
+    "says why it cannot be on a machine, and changes nothing there",
+    async () => {
+      expect(await load({}, "^5\\.4\\.")).toMatchObject({
+        supported: false,
+        needed: expect.stringContaining("matches ^5") as string,
+      });
+      await vm.check(nothingLeft);
+      // The module of another kernel.
+      const other = localKernelNames.find((name) => name !== kernel)!;
+      await vm.check(`mv ${folder}/bin/efuse.ko ${folder}/efuse.ko`);
+      await vm.push(join(build, other, "fuse", "efuse.ko"), `${folder}/bin`);
+      expect(await load({})).toMatchObject({
+        supported: false,
+        reason: expect.stringMatching(
+          /efuse\.ko was built for another kernel|the module refuses|Invalid/,
+        ) as string,
+      });
+      await vm.check(`mv ${folder}/efuse.ko ${folder}/bin/efuse.ko`);
+      await vm.check(nothingLeft);
+    },
+    minutes(10),
+  );
+
+  it(
+    "answers in the kernel when it is loaded, says so, and is replaced by the same call",
+    async () => {
+      for (const boundMs of [8000, 4000]) {
+        const verdict = await load({ boundMs, required: true });
+        if (!verdict.supported) throw new Error(verdict.reason);
+        expect(verdict.facts).toMatchObject({ mode: "lease", serving: true, lease: true, boundMs });
+        expect(verdict.facts!.hits).toBeGreaterThan(0);
+        expect(verdict.facts!.hitRatio).toBeGreaterThan(0);
+        expect(verdict.programs.find(({ name }) => name === "efuse_dispatch")!.runs).toBeGreaterThan(20);
+      }
+      expect(await vm.check("wc -l < /sys/module/efuse/refcnt; grep -c ^efuse /proc/modules")).toBe("1\n1");
+      await vm.check(
+        "grep -q 'efuse_mounted{state=\"mounted\"} 1' /var/lib/prometheus/node-exporter/disgrafs-fuse.prom",
+      );
+      await vm.check(`[ -z "$(ps -ef | grep -v grep | grep -v redis-server | grep ${password})" ]`);
+    },
+    minutes(15),
+  );
+
+  it(
+    "leaves the daemon alone to answer when its agent is killed, and nothing in the kernel",
+    async () => {
+      await vm.check(`echo x >/mnt/jfs/killed; stat /mnt/jfs/killed >/dev/null
+        kill -9 "$(systemctl show -P MainPID disgrafs-extension@fuse)"
+        stat /mnt/jfs/killed >/dev/null
+        for try in $(seq 300); do [ "$(systemctl is-active disgrafs-extension@fuse)" = failed ] && break; sleep 0.2; done
+        ${nothingLeft}
+        stat /mnt/jfs/killed >/dev/null; rm /mnt/jfs/killed`);
+      expect(await status()).toMatchObject({ running: false, pinned: false, programs: [], maps: [] });
+    },
+    minutes(10),
+  );
+
+  it(
+    "reads a file from JuiceFS's block cache where that is asked for, every byte",
+    async () => {
+      const verdict = await load({ reads: "cache", boundMs: 4000, required: true });
+      if (!verdict.supported) throw new Error(verdict.reason);
+      expect(verdict.facts!.reads).toBeGreaterThan(0);
+      const readBytes = async (): Promise<number> =>
+        ((await status()).facts as { readBytes: number }).readBytes;
+      const before = await readBytes();
+      await vm.check(`head -c 5000000 /dev/urandom >/var/tmp/want; cp /var/tmp/want /mnt/jfs/read
+        for try in $(seq 10); do cmp /var/tmp/want /mnt/jfs/read; sleep 0.3; done`);
+      expect((await readBytes()) - before).toBeGreaterThan(5_000_000);
+      await vm.check("rm /mnt/jfs/read; systemctl stop disgrafs-extension@fuse");
+      await vm.check(nothingLeft);
+    },
+    minutes(10),
+  );
+
+  it(
+    "is enabled, proven and disabled by each arm of the benchmark",
+    async () => {
+      for (const arm of ["off", "lease", "lease-read", "notify"]) {
+        const script = `bash /opt/arms/fuse.sh ${arm}`;
+        const proof = (text: string): { active: boolean; count: number } => JSON.parse(text) as never;
+        await vm.check(`${script} check /mnt/jfs; ${script} enable /mnt/jfs`);
+        const before = proof(await vm.check(`${script} prove /mnt/jfs`));
+        // Until it has counted more: `notify` counts heartbeats, which have a pace of their own.
+        const after = proof(
+          await vm.check(`for try in $(seq 300); do
+              stat /mnt/jfs >/dev/null; now=$(${script} prove /mnt/jfs)
+              [ "$(jq .count <<<"$now")" -gt ${before.count} ] && break; sleep 0.2
+            done; echo "$now"`),
+        );
+        expect([arm, before.active, after.active]).toEqual([arm, true, true]);
+        expect(after.count).toBeGreaterThan(before.count);
+        // Another arm is not active, and leaves this one alone.
+        expect(
+          proof(await vm.check("bash /opt/arms/fuse.sh ttl disable; bash /opt/arms/fuse.sh ttl prove")),
+        ).toEqual({
+          active: false,
+          count: 0,
+        });
+        expect(proof(await vm.check(`${script} prove /mnt/jfs`)).active).toBe(true);
+        await vm.check(
+          `${script} disable /mnt/jfs; ${nothingLeft}; [ ! -e /run/disgrafs/extension-fuse.env ]`,
+        );
+      }
+    },
+    minutes(15),
+  );
+
+  it(
+    "is gone when it is removed",
+    async () => {
+      await vm.check("systemctl start disgrafs-extension@fuse");
+      expect(await status()).toMatchObject({ running: true, pinned: true });
+      await vm.check(pipelineScript("remove", ["fuse"]));
+      await vm.check(`${nothingLeft}
+        for file in ${folder} /etc/disgrafs/extensions /etc/systemd/system/disgrafs-extension@.service; do [ ! -e $file ]; done
+        stat /mnt/jfs >/dev/null`);
+    },
+    minutes(10),
+  );
+
+  it(
+    "keeps the rules, and fails without any of them",
+    async () => {
+      await vm.check("systemctl stop test-jfs test-redis");
+      const programs = ["efuse-agent", "efuse-agent-faulty", "efuse-fuzz"];
+      for (const file of ["efuse.ko", ...programs, "fuzz.bpf.o", "bystander.bpf.o", "fixed-file.bpf.o"])
+        await vm.push(join(build, kernel, "fuse.build", file), "/opt/efuse");
+      await vm.push(join(checkout, "bpf/fuse/tests"), "/opt/efuse");
+      const run = `python3 /opt/efuse/tests/run.py /opt/efuse ${JSON.stringify(core)}`;
+      const { stdout } = await vm.run(run, 900);
+      say(stdout.replaceAll(/^/gm, `${kernel}: `));
+      expect(failures(stdout)).toEqual([]);
+    },
+    minutes(20),
+  );
+});

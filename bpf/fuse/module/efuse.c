@@ -1,0 +1,1452 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * efuse - let a BPF program answer a FUSE request before the daemon is asked
+ *
+ * An ftrace hook on the function that sends every synchronous FUSE request
+ * shows the request to a writable raw tracepoint. If the program there says
+ * HANDLED and its reply is one that the kernel expects, the reply is copied
+ * and the function returns at once; in every other case the request goes on
+ * to the daemon as if nothing had happened. Further hooks show what a program
+ * must know to keep a cache coherent: asynchronous requests, ended requests,
+ * the inodes behind a name, and the daemon's notifications. All of them run
+ * with preemption off: a BPF trampoline (fentry) would not, and then skips a
+ * program that was preempted on the same CPU.
+ *
+ * If it is asked to, it also shows every read() of a file. There a program can
+ * name a backing file that has the bytes, which the module then reads; what the
+ * program does not know is left to the function itself.
+ *
+ * The module decides nothing about caching and trusts no program: it checks
+ * the opcode, the error and the size of each reply. It does nothing until a
+ * process holds /dev/efuse open and has handed in the layout of this kernel's
+ * FUSE structures; when that file is closed, for whatever reason, the hook is
+ * gone.
+ */
+#include <linux/cred.h>
+#include <linux/dcache.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/ftrace.h>
+#include <linux/fuse.h>
+#include <linux/kernel.h>
+#include <linux/kprobes.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/objtool.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+#include <linux/string.h>
+#include <linux/trace_recursion.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include <linux/version.h>
+#include <linux/xarray.h>
+#include <asm/ibt.h>
+#include <asm/unwind_hints.h>
+
+#define CREATE_TRACE_POINTS
+#include "efuse_trace.h"
+
+#ifndef CONFIG_X86_64
+#error "efuse: x86-64 only; README.md says what another machine would need"
+#endif
+
+/* From 6.16 on, DECLARE_TRACE() adds a suffix to the name. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define trace_efuse_request		trace_efuse_request_tp
+#define trace_efuse_request_enabled	trace_efuse_request_tp_enabled
+#endif
+
+/* fuse_i.h is private to fs/fuse; the agent checks these two against BTF. */
+struct efuse_in_arg {
+	unsigned int size;
+	const void *value;
+};
+
+struct efuse_out_arg {
+	unsigned int size;
+	void *value;
+};
+
+/* What one open file of /dev/efuse has asked for. */
+struct efuse_owner {
+	bool hooked;
+	bool reads;
+	DECLARE_BITMAP(devs, EFUSE_MAX_DEVS);
+};
+
+static const char * const efuse_functions[] = {
+	[EFUSE_FN_SIMPLE_REQUEST]	= "fuse_simple_request",
+	[EFUSE_FN_SIMPLE_REQUEST_IDMAP]	= "__fuse_simple_request",
+};
+
+static DEFINE_MUTEX(efuse_lock);	/* all below but the per-CPU data */
+static struct efuse_hook hook;
+static unsigned int hook_users;
+static struct efuse_reads reads;
+static unsigned int read_users;
+static u32 efuse_devs[EFUSE_MAX_DEVS];	/* 0: free; read without the lock */
+/* The connection of each, once a request was seen; 0: not yet. */
+static unsigned long efuse_conns[EFUSE_MAX_DEVS];
+
+/* Used with preemption off, and never from an interrupt. */
+static DEFINE_PER_CPU(struct efuse_ctx, efuse_ctxs);
+static DEFINE_PER_CPU(struct efuse_stats, efuse_counters);
+
+/*
+ * Where a handled request continues instead of in the function: one piece of
+ * code for each result, which loads it and returns to the function's caller.
+ * The result cannot be left in its register by the callback. A BPF trampoline
+ * on the same function (fentry, fexit) runs in between, with our address in
+ * place of the function's, and has that register for itself: it jumps to the
+ * address, or, with fexit, calls it and takes the result from there.
+ */
+#define EFUSE_PAD	16	/* bytes */
+#define EFUSE_ERRORS	511	/* results from -511 ... */
+#define EFUSE_RESULTS	(EFUSE_ERRORS + 1 + EFUSE_OUT)	/* ... to EFUSE_OUT */
+
+void efuse_pads(void);
+extern char efuse_pads_end[];
+asm(".pushsection .text, \"ax\"\n"
+	".balign " __stringify(EFUSE_PAD) "\n"
+	".type efuse_pads, @function\n"
+	".globl efuse_pads\n"
+	"efuse_pads:\n"
+	".set .Lefuse_result, -" __stringify(EFUSE_ERRORS) "\n"
+	".rept " __stringify(EFUSE_ERRORS) " + 1 + " __stringify(EFUSE_OUT) "\n"
+    UNWIND_HINT_FUNC "\n"
+    ASM_ENDBR
+	"movq $.Lefuse_result, %rax\n"
+    ASM_RET "\n"
+	".balign " __stringify(EFUSE_PAD) ", 0xcc\n"
+	".set .Lefuse_result, .Lefuse_result + 1\n"
+	".endr\n"
+	".size efuse_pads, .-efuse_pads\n"
+	".globl efuse_pads_end\n"
+	"efuse_pads_end:\n"
+	".popsection\n");
+
+static __always_inline unsigned long efuse_pad_of(long result)
+{
+	return (unsigned long)efuse_pads + (result + EFUSE_ERRORS) * EFUSE_PAD;
+}
+
+static __always_inline unsigned long efuse_argument(struct ftrace_regs *fregs,
+						    unsigned int n)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	return ftrace_regs_get_argument(fregs, n);
+#else
+	return regs_get_kernel_argument(ftrace_get_regs(fregs), n);
+#endif
+}
+
+static __always_inline void efuse_go_to(struct ftrace_regs *fregs,
+					unsigned long address)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	ftrace_regs_set_instruction_pointer(fregs, address);
+#else
+	instruction_pointer_set(ftrace_get_regs(fregs), address);
+#endif
+}
+
+static __always_inline void efuse_answer(struct ftrace_regs *fregs, long result)
+{
+	efuse_go_to(fregs, efuse_pad_of(result));
+}
+
+static __always_inline int efuse_slot_of(u32 dev)
+{
+	int i;
+
+	for (i = 0; i < EFUSE_MAX_DEVS; i++)
+		if (READ_ONCE(efuse_devs[i]) == dev)
+			return i;
+	return -1;
+}
+
+static __always_inline bool efuse_registered(u32 dev)
+{
+	return efuse_slot_of(dev) >= 0;
+}
+
+/*
+ * Only requests that change nothing and that hold no state in the daemon can
+ * be answered without it, whatever a program says.
+ */
+static __always_inline bool efuse_answerable(u32 opcode)
+{
+	switch (opcode) {
+	case FUSE_LOOKUP:
+	case FUSE_GETATTR:
+	case FUSE_STATFS:
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
+	case FUSE_ACCESS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Copy a name to where zeros are; its length without the NUL. */
+static __always_inline unsigned int efuse_name(char *to,
+					       const struct efuse_in_arg *arg)
+{
+	const char *name = arg->value;
+	unsigned int len = arg->size;
+
+	if (!len || !name)
+		return 0;
+	/* From 6.14 on, LOOKUP has the NUL in an argument of its own. */
+	if (!name[len - 1])
+		len--;
+	if (len < EFUSE_NAME)
+		memcpy(to, name, len);
+	return len;
+}
+
+/* How many names an opcode has, and whether they are all that it has. */
+static __always_inline unsigned int efuse_names_of(u32 opcode, bool *only)
+{
+	*only = false;
+	switch (opcode) {
+	case FUSE_LOOKUP:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_SYMLINK:
+	case FUSE_REMOVEXATTR:
+		*only = true;
+		return 1;
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_CREATE:
+	case FUSE_TMPFILE:
+	case FUSE_LINK:
+	case FUSE_GETXATTR:
+	case FUSE_SETXATTR:
+		return 1;
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+/* The second inode of LINK and of both RENAMEs: the first thing in in0. */
+static __always_inline u64 efuse_second(const struct efuse_ctx *c)
+{
+	BUILD_BUG_ON(offsetof(struct fuse_link_in, oldnodeid));
+	BUILD_BUG_ON(offsetof(struct fuse_rename_in, newdir));
+	BUILD_BUG_ON(offsetof(struct fuse_rename2_in, newdir));
+	switch (c->opcode) {
+	case FUSE_LINK:
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+		return *(const u64 *)c->in0;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * The context's own copy of a request's arguments, which at the end of a
+ * request may be gone (see efuse_on_done()), so that reading them may fail.
+ */
+struct efuse_args {
+	struct efuse_in_arg in[3];
+	struct efuse_out_arg out[2];
+	unsigned int in_num;
+	unsigned int out_num;
+	bool out_argvar;
+};
+
+/* Read kernel memory; `live`: which is there for certain. */
+static __always_inline bool efuse_read(void *to, const void *from, size_t size,
+				       bool live)
+{
+	if (!live)
+		return !copy_from_kernel_nofault(to, from, size);
+	memcpy(to, from, size);
+	return true;
+}
+
+/* Read sizes and addresses of the arguments; false: they cannot be read. */
+static __always_inline bool efuse_read_args(struct efuse_args *a,
+					    struct efuse_ctx *c,
+					    const void *args, bool live)
+{
+	u8 in_num, out_num, var;
+
+	if (!efuse_read(&c->opcode, args + hook.args_opcode, 4, live) ||
+	    !efuse_read(&c->nodeid, args + hook.args_nodeid, 8, live) ||
+	    !efuse_read(&in_num, args + hook.args_in_num, 1, live) ||
+	    !efuse_read(&out_num, args + hook.args_out_num, 1, live) ||
+	    !efuse_read(&var, args + hook.args_out_argvar / 8, 1, live) ||
+	    !efuse_read(a->in, args + hook.args_in, sizeof(a->in), live) ||
+	    !efuse_read(a->out, args + hook.args_out, sizeof(a->out), live))
+		return false;
+	a->in_num = min_t(unsigned int, in_num, ARRAY_SIZE(a->in));
+	a->out_num = min_t(unsigned int, out_num, ARRAY_SIZE(a->out));
+	a->out_argvar = var & 1U << hook.args_out_argvar % 8;
+	/* From 6.14 on, the first argument can be an empty one. */
+	if (a->in_num > 1 && !a->in[0].size) {
+		a->in[0] = a->in[1];
+		a->in[1] = a->in[2];
+		a->in_num--;
+	}
+	c->req = (unsigned long)args;
+	return true;
+}
+
+/* The start of the first argument, which is no name. */
+static __always_inline bool efuse_fill_in(struct efuse_ctx *c,
+					  const struct efuse_args *a, bool live)
+{
+	if (!a->in_num || !a->in[0].value)
+		return true;
+	c->in_len = a->in[0].size;
+	return efuse_read(c->in0, a->in[0].value,
+			  min_t(u32, c->in_len, EFUSE_IN), live);
+}
+
+/* What only the sender knows: who, and the names. */
+static __always_inline bool efuse_fill(struct efuse_ctx *c,
+				       const struct efuse_args *a)
+{
+	bool only;
+	unsigned int names = efuse_names_of(c->opcode, &only);
+	unsigned int first = only ? 0 : 1;
+
+	c->uid = __kuid_val(current_fsuid());
+	c->gid = __kgid_val(current_fsgid());
+	if (!only)
+		efuse_fill_in(c, a, true);
+	c->nodeid2 = efuse_second(c);
+	if (names && first + names > a->in_num)
+		return false;
+	if (names > 0)
+		c->name_len = efuse_name(c->name, &a->in[first]);
+	if (names > 1)
+		c->name2_len = efuse_name(c->name2, &a->in[first + 1]);
+	if (a->out_num) {
+		c->out_max = a->out[0].size;
+		if (a->out_argvar)
+			c->flags |= EFUSE_F_OUT_VAR;
+	}
+	return true;
+}
+
+/* Give the reply to the caller; false: not a reply that it can take. */
+static __always_inline bool efuse_reply(struct efuse_ctx *c,
+					const struct efuse_args *a, long *ret)
+{
+	const struct efuse_out_arg *out = &a->out[0];
+
+	if (!efuse_answerable(c->opcode))
+		return false;
+	if (c->error) {
+		*ret = c->error;
+		return c->error < 0 && c->error >= -EFUSE_ERRORS;
+	}
+	*ret = 0;
+	if (!a->out_num)
+		return c->out_len == 0;
+	if (a->out_num != 1 || !out->value || c->out_len > EFUSE_OUT)
+		return false;
+	/* The program may have changed its copy of the size. */
+	if (a->out_argvar) {
+		if (c->opcode != FUSE_GETXATTR && c->opcode != FUSE_LISTXATTR)
+			return false;
+		if (c->out_len > out->size)
+			return false;
+		*ret = c->out_len;
+	} else if (c->out_len != out->size) {
+		return false;
+	}
+	memcpy(out->value, c->out, c->out_len);
+	return true;
+}
+
+/* This CPU's context, without anything of an earlier request. */
+static __always_inline struct efuse_ctx *efuse_ctx_new(u16 phase, u32 dev,
+						       unsigned long conn)
+{
+	struct efuse_ctx *c = this_cpu_ptr(&efuse_ctxs);
+
+	BUILD_BUG_ON(sizeof(*c) % sizeof(u64));
+	memset64((u64 *)c, 0, sizeof(*c) / sizeof(u64));
+	c->abi = EFUSE_ABI;
+	c->phase = phase;
+	c->dev = dev;
+	c->conn = conn;
+	return c;
+}
+
+/* The mount of a hooked function's argument; NULL: not a mount to show. */
+static __always_inline struct efuse_ctx *efuse_ctx_of(u16 phase, const void *fm)
+{
+	const struct super_block *sb;
+	unsigned long conn;
+	int slot;
+
+	sb = *(struct super_block **)(fm + hook.mount_sb);
+	if (!sb)
+		return NULL;
+	slot = efuse_slot_of(sb->s_dev);
+	if (slot < 0)
+		return NULL;
+	conn = *(const unsigned long *)(fm + hook.mount_fc);
+	if (READ_ONCE(efuse_conns[slot]) != conn)
+		WRITE_ONCE(efuse_conns[slot], conn);
+	return efuse_ctx_new(phase, sb->s_dev, conn);
+}
+
+/*
+ * The same for a request that has ended. Where it knows its channel only, the
+ * device is the one whose requests were sent over that connection.
+ */
+static __always_inline struct efuse_ctx *efuse_ctx_of_req(const void *req)
+{
+	const void *owner = *(const void **)(req + hook.req_fm);
+	unsigned long conn;
+	u32 dev;
+	int i;
+
+	if (!hook.conn_chan)
+		return efuse_ctx_of(EFUSE_DONE, owner);
+	if (!owner)
+		return NULL;
+	conn = *(const unsigned long *)(owner + hook.chan_conn);
+	if (!conn)
+		return NULL;
+	for (i = 0; i < EFUSE_MAX_DEVS; i++) {
+		dev = READ_ONCE(efuse_devs[i]);
+		if (dev && READ_ONCE(efuse_conns[i]) == conn)
+			return efuse_ctx_new(EFUSE_DONE, dev, conn);
+	}
+	return NULL;
+}
+
+static __always_inline bool efuse_connected(const struct efuse_ctx *c)
+{
+	const void *at = (const void *)(unsigned long)c->conn;
+
+	if (hook.conn_chan)
+		at = *(const void **)(at + hook.conn_chan);
+	return READ_ONCE(*(const unsigned int *)(at + hook.connected));
+}
+
+/*
+ * A hook: what is the same in both of them, around what one does. Its body
+ * runs with preemption off, not inside itself, and only while a program
+ * watches.
+ */
+#define EFUSE_HOOK(name)						\
+static __always_inline void name##_body(unsigned long ip,		\
+					struct ftrace_regs *fregs);	\
+static void notrace name(unsigned long ip, unsigned long parent_ip,	\
+			 struct ftrace_ops *ops,			\
+			 struct ftrace_regs *fregs)			\
+{									\
+	int bit = ftrace_test_recursion_trylock(ip, parent_ip);		\
+									\
+	if (bit < 0)							\
+		return;							\
+	if (trace_efuse_request_enabled())				\
+		name##_body(ip, fregs);					\
+	ftrace_test_recursion_unlock(bit);				\
+}									\
+static __always_inline void name##_body(unsigned long ip,		\
+					struct ftrace_regs *fregs)
+
+EFUSE_HOOK(efuse_on_request)
+{
+	unsigned int first = hook.function == EFUSE_FN_SIMPLE_REQUEST ? 0 : 1;
+	struct efuse_args a;
+	struct efuse_ctx *c;
+	const void *args;
+	u32 opcode;
+	long ret;
+
+	c = efuse_ctx_of(EFUSE_SUBMIT,
+			 (const void *)efuse_argument(fregs, first));
+	if (!c || !efuse_connected(c))
+		return;
+	args = (const void *)efuse_argument(fregs, first + 1);
+	if (!efuse_read_args(&a, c, args, true) || !efuse_fill(c, &a))
+		return;
+	opcode = c->opcode;
+	this_cpu_inc(efuse_counters.calls);
+	trace_efuse_request(c);
+	if (c->verdict != EFUSE_HANDLED)
+		return;
+	/* What decides about the reply is not the program's to change. */
+	c->opcode = opcode;
+	if (efuse_reply(c, &a, &ret)) {
+		this_cpu_inc(efuse_counters.handled);
+		efuse_answer(fregs, ret);
+	} else {
+		this_cpu_inc(efuse_counters.refused);
+	}
+}
+
+static __always_inline void efuse_on_background(struct ftrace_regs *fregs)
+{
+	struct efuse_args a;
+	struct efuse_ctx *c;
+
+	c = efuse_ctx_of(EFUSE_BACKGROUND,
+			 (const void *)efuse_argument(fregs, 0));
+	if (c && efuse_read_args(&a, c,
+				 (const void *)efuse_argument(fregs, 1),
+				 true) &&
+	    efuse_fill(c, &a))
+		trace_efuse_request(c);
+}
+
+/* The replies: of CREATE and TMPFILE there are two, one after the other. */
+static __always_inline bool efuse_fill_reply(struct efuse_ctx *c,
+					     const struct efuse_args *a,
+					     int error)
+{
+	unsigned int i;
+
+	c->error = error;
+	for (i = 0; !error && i < a->out_num; i++) {
+		const struct efuse_out_arg *out = &a->out[i];
+
+		if (!out->value || out->size > EFUSE_OUT - c->out_len)
+			break;
+		if (copy_from_kernel_nofault(c->out + c->out_len, out->value,
+					     out->size))
+			return false;
+		c->out_len += out->size;
+	}
+	return true;
+}
+
+static __always_inline bool efuse_finished(const void *req)
+{
+	return test_bit(hook.req_finished,
+			(const unsigned long *)(req + hook.req_flags));
+}
+
+/*
+ * An end of a request. There can be two: of an abort, and of the daemon's
+ * thread that was copying the request or its reply meanwhile. The kernel goes
+ * by the flag FR_FINISHED, which the first sets before it wakes the caller,
+ * who then returns: the arguments were on its stack. So whoever does not see
+ * the flag after reading them has read what was there, and the first never
+ * sees it.
+ */
+static __always_inline void efuse_on_done(struct ftrace_regs *fregs)
+{
+	void *req = (void *)efuse_argument(fregs, 0);
+	const void *args = *(const void **)(req + hook.req_args);
+	int *error = (int *)(req + hook.req_error);
+	struct efuse_args a;
+	struct efuse_ctx *c;
+	bool only, whole;
+
+	c = efuse_ctx_of_req(req);
+	if (!c || !args)
+		return;
+	if (efuse_finished(req)) {
+		this_cpu_inc(efuse_counters.late);
+		return;
+	}
+	/* The names are not the caller's: they may have been changed. */
+	whole = efuse_read_args(&a, c, args, false);
+	if (whole)
+		efuse_names_of(c->opcode, &only);
+	whole = whole && (only || efuse_fill_in(c, &a, false));
+	c->nodeid2 = whole ? efuse_second(c) : 0;
+	whole = whole && efuse_fill_reply(c, &a, READ_ONCE(*error));
+	/* Reads before this are before the second look. */
+	smp_rmb();
+	if (!whole || efuse_finished(req)) {
+		this_cpu_inc(efuse_counters.late);
+		return;
+	}
+	this_cpu_inc(efuse_counters.ended);
+	trace_efuse_request(c);
+	if (c->verdict == EFUSE_HANDLED && c->error == -ESTALE &&
+	    READ_ONCE(*error) == -ENOENT)
+		WRITE_ONCE(*error, -ESTALE);
+}
+
+/* fuse.h of older kernels does not have the second. */
+#define EFUSE_NOT_BACKED	(FOPEN_DIRECT_IO | 1U << 7 /* PASSTHROUGH */)
+
+/*
+ * A read() of a file on a registered device. The hook cannot sleep, reading
+ * can: so the hook only sends the caller to efuse_read_entry(), which is then
+ * called in place of fuse_file_read_iter(iocb, to), with its arguments. What
+ * is not, or not all, in a backing file is left to the function itself, past
+ * the patched call at its beginning.
+ *
+ * A task can be in here for as long as a disk takes, and once it has read
+ * something and the function does the rest, as long as the daemon takes. None
+ * of the waits of ftrace covers a task that sleeps, so all of it is between
+ * srcu_read_lock() and unlock, and efuse_unhook_reads() waits for that.
+ */
+DEFINE_STATIC_SRCU(efuse_readers);
+
+/* Where fuse_file_read_iter() goes on behind the patched call. */
+unsigned long efuse_read_rest;
+
+ssize_t efuse_read_entry(struct kiocb *iocb, struct iov_iter *to);
+ssize_t efuse_read_original(struct kiocb *iocb, struct iov_iter *to);
+ssize_t efuse_read_backed(struct kiocb *iocb, struct iov_iter *to);
+
+/*
+ * efuse_read_entry: return what efuse_read_backed() returns, unless that is 0.
+ * efuse_read_original: the function itself. It is not left to the compiler, as
+ * the usual case must leave no frame of the module on the stack; and the jump
+ * is a push and a return, as where it leads there is no ENDBR.
+ */
+asm(".pushsection .text, \"ax\"\n"
+	".balign 16\n"
+	".type efuse_read_entry, @function\n"
+	".globl efuse_read_entry\n"
+	"efuse_read_entry:\n"
+    UNWIND_HINT_FUNC "\n"
+    ASM_ENDBR
+	"pushq %rdi\n"
+	"pushq %rsi\n"
+	"subq $8, %rsp\n"
+	"call efuse_read_backed\n"
+	"addq $8, %rsp\n"
+	"popq %rsi\n"
+	"popq %rdi\n"
+	"testq %rax, %rax\n"
+	"jz efuse_read_original\n"
+    ASM_RET "\n"
+	".size efuse_read_entry, .-efuse_read_entry\n"
+	".balign 16\n"
+	".type efuse_read_original, @function\n"
+	".globl efuse_read_original\n"
+	"efuse_read_original:\n"
+    UNWIND_HINT_FUNC "\n"
+    ASM_ENDBR
+	"pushq efuse_read_rest(%rip)\n"
+    UNWIND_HINT_FUNC "\n"
+    ASM_RET "\n"
+	".size efuse_read_original, .-efuse_read_original\n"
+	".popsection\n");
+
+/* A file to read from; the table has a reference, and so has each reader. */
+struct efuse_backing {
+	struct file *file;
+	struct efuse_owner *owner;
+	u64 size;
+	refcount_t count;
+	struct rcu_head rcu;
+};
+
+static DEFINE_XARRAY_ALLOC1(efuse_backings);
+static u32 efuse_backing_next;	/* under efuse_lock */
+static unsigned int efuse_backing_count;
+
+static void efuse_backing_put(struct efuse_backing *b)
+{
+	if (!refcount_dec_and_test(&b->count))
+		return;
+	fput(b->file);
+	kfree_rcu(b, rcu);
+}
+
+static struct efuse_backing *efuse_backing_get(u32 n)
+{
+	struct efuse_backing *b;
+
+	rcu_read_lock();
+	b = xa_load(&efuse_backings, n);
+	if (b && !refcount_inc_not_zero(&b->count))
+		b = NULL;
+	rcu_read_unlock();
+	return b;
+}
+
+/* Ask the programs where the next bytes are; false: they do not know. */
+static bool efuse_ask(const struct kiocb *iocb, size_t size,
+		      struct efuse_from *from)
+{
+	const void *ff = iocb->ki_filp->private_data;
+	struct fuse_read_in *in;
+	struct efuse_ctx *c;
+	bool found = false;
+
+	BUILD_BUG_ON(sizeof(*in) > EFUSE_IN);
+	BUILD_BUG_ON(sizeof(*from) > EFUSE_OUT);
+	preempt_disable();
+	c = efuse_ctx_of(EFUSE_READING, *(const void **)(ff + reads.file_fm));
+	if (c && efuse_connected(c)) {
+		c->opcode = FUSE_READ;
+		c->nodeid = *(const u64 *)(ff + reads.file_nodeid);
+		c->in_len = sizeof(*in);
+		in = (struct fuse_read_in *)c->in0;
+		in->fh = *(const u64 *)(ff + reads.file_fh);
+		in->offset = iocb->ki_pos;
+		in->size = min_t(size_t, size, SZ_1G);
+		in->flags = iocb->ki_filp->f_flags;
+		trace_efuse_request(c);
+		found = c->verdict == EFUSE_FROM;
+		memcpy(from, c->out, sizeof(*from));
+	}
+	preempt_enable();
+	return found;
+}
+
+/* Read the bytes that a program named; 0 and below: they are not there. */
+static ssize_t efuse_read_from(const struct efuse_from *from,
+			       struct kiocb *iocb, struct iov_iter *to)
+{
+	size_t rest = iov_iter_count(to);
+	const struct cred *old;
+	struct efuse_backing *b;
+	ssize_t n = -EINVAL;
+	loff_t pos;
+
+	b = efuse_backing_get(from->backing);
+	if (!b)
+		return -ENOENT;
+	/* The program may be wrong about any of these. */
+	if (!from->len || from->len > rest || from->offset > b->size ||
+	    from->len > b->size - from->offset)
+		goto out;
+	rest -= from->len;
+	iov_iter_truncate(to, from->len);
+	pos = from->offset;
+	old = override_creds(b->file->f_cred);
+	n = vfs_iter_read(b->file, to, &pos, 0);
+	revert_creds(old);
+	iov_iter_reexpand(to, iov_iter_count(to) + rest);
+	if (n > 0) {
+		iocb->ki_pos += n;
+		this_cpu_inc(efuse_counters.reads);
+		this_cpu_add(efuse_counters.read_bytes, n);
+	}
+out:
+	efuse_backing_put(b);
+	return n;
+}
+
+/* May anything of this file be read from elsewhere? */
+static bool efuse_may_read(struct kiocb *iocb)
+{
+	const void *ff = iocb->ki_filp->private_data;
+	u32 flags = *(const u32 *)(ff + reads.file_flags);
+
+	/*
+	 * The backing file's disk may have to be waited for. And who does not
+	 * wait for the function either is told the end of it by the function:
+	 * then it cannot be asked for the rest of what is read here.
+	 */
+	if (iocb->ki_flags & IOCB_NOWAIT || !is_sync_kiocb(iocb))
+		return false;
+	/* Here the daemon wants to see each read, or another file is read. */
+	return !(flags & EFUSE_NOT_BACKED);
+}
+
+/*
+ * What was read; 0: nothing, the function has it all to do. Called by
+ * efuse_read_entry().
+ */
+__used noinline ssize_t efuse_read_backed(struct kiocb *iocb,
+					  struct iov_iter *to)
+{
+	struct efuse_from from = {};
+	ssize_t n, got = 0;
+	bool end = false;
+	int idx;
+
+	idx = srcu_read_lock(&efuse_readers);
+	if (!efuse_may_read(iocb))
+		goto out;
+	while (!end && iov_iter_count(to) &&
+	       efuse_ask(iocb, iov_iter_count(to), &from)) {
+		n = efuse_read_from(&from, iocb, to);
+		if (n <= 0) {
+			this_cpu_inc(efuse_counters.read_refused);
+			break;
+		}
+		got += n;
+		if (n < from.len)
+			break;
+		end = from.flags & EFUSE_FROM_END;
+	}
+	/* Fewer bytes than were asked for would be taken for the end. */
+	if (got && !end && iov_iter_count(to)) {
+		n = efuse_read_original(iocb, to);
+		if (n > 0)
+			got += n;
+	}
+out:
+	srcu_read_unlock(&efuse_readers, idx);
+	return got;
+}
+
+/* fuse_file_read_iter(iocb, to) */
+EFUSE_HOOK(efuse_on_read)
+{
+	const struct kiocb *iocb;
+	unsigned long rest = ip + MCOUNT_INSN_SIZE;
+
+	iocb = (const struct kiocb *)efuse_argument(fregs, 0);
+	if (!efuse_registered(file_inode(iocb->ki_filp)->i_sb->s_dev))
+		return;
+	/* There is only one such function. */
+	if (READ_ONCE(efuse_read_rest) != rest)
+		WRITE_ONCE(efuse_read_rest, rest);
+	efuse_go_to(fregs, (unsigned long)efuse_read_entry);
+}
+
+static __always_inline u64 efuse_nodeid(const struct dentry *dentry)
+{
+	const void *inode = d_inode(dentry);
+
+	return inode ? *(const u64 *)(inode + hook.inode_nodeid) : 0;
+}
+
+static __always_inline void efuse_show(u16 phase, u32 dev, unsigned long conn,
+				       u64 nodeid, u64 nodeid2)
+{
+	struct efuse_ctx *c = efuse_ctx_new(phase, dev, conn);
+
+	c->nodeid = nodeid;
+	c->nodeid2 = nodeid2;
+	trace_efuse_request(c);
+}
+
+/* fuse_unlink(dir, entry), fuse_rmdir(dir, entry) */
+static __always_inline void efuse_on_unlink(struct ftrace_regs *fregs)
+{
+	const struct dentry *entry;
+
+	entry = (const struct dentry *)efuse_argument(fregs, 1);
+	if (efuse_registered(entry->d_sb->s_dev))
+		efuse_show(EFUSE_NAMED, entry->d_sb->s_dev, 0,
+			   efuse_nodeid(entry), 0);
+}
+
+/* fuse_rename2(idmap, olddir, oldent, newdir, newent, flags) */
+static __always_inline void efuse_on_rename(struct ftrace_regs *fregs)
+{
+	const struct dentry *from, *to;
+
+	from = (const struct dentry *)efuse_argument(fregs, 2);
+	to = (const struct dentry *)efuse_argument(fregs, 4);
+	if (efuse_registered(from->d_sb->s_dev))
+		efuse_show(EFUSE_NAMED, from->d_sb->s_dev, 0,
+			   efuse_nodeid(from), efuse_nodeid(to));
+}
+
+/* fuse_reverse_inval_inode(fc, nodeid, offset, len) */
+static __always_inline void efuse_on_inval_inode(struct ftrace_regs *fregs)
+{
+	efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
+		   efuse_argument(fregs, 1), 0);
+}
+
+/* fuse_reverse_inval_entry(fc, parent, child, name, flags) */
+static __always_inline void efuse_on_inval_entry(struct ftrace_regs *fregs)
+{
+	efuse_show(EFUSE_NOTIFIED, 0, efuse_argument(fregs, 0),
+		   efuse_argument(fregs, 1), efuse_argument(fregs, 2));
+}
+
+/*
+ * What is watched besides the request. All of it shares one hook that looks at
+ * the address, as a hook is taken away by waiting until no task is in it, and
+ * each would wait by itself. A function that is missing is told the agent, by
+ * its phase.
+ */
+enum efuse_watched {
+	EFUSE_W_DONE,
+	EFUSE_W_BACKGROUND,
+	EFUSE_W_UNLINK,
+	EFUSE_W_RMDIR,
+	EFUSE_W_RENAME,
+	EFUSE_W_INVAL_INODE,
+	EFUSE_W_INVAL_ENTRY,
+	EFUSE_WATCHED,
+};
+
+static const struct {
+	const char *function;
+	enum efuse_phase phase;
+} watched[EFUSE_WATCHED] = {
+	[EFUSE_W_DONE]		= { "fuse_request_end", EFUSE_DONE },
+	[EFUSE_W_BACKGROUND]	= { "fuse_simple_background", EFUSE_BACKGROUND },
+	[EFUSE_W_UNLINK]	= { "fuse_unlink", EFUSE_NAMED },
+	[EFUSE_W_RMDIR]		= { "fuse_rmdir", EFUSE_NAMED },
+	[EFUSE_W_RENAME]	= { "fuse_rename2", EFUSE_NAMED },
+	[EFUSE_W_INVAL_INODE]	= { "fuse_reverse_inval_inode", EFUSE_NOTIFIED },
+	[EFUSE_W_INVAL_ENTRY]	= { "fuse_reverse_inval_entry", EFUSE_NOTIFIED },
+};
+
+/* Without these, nothing is hooked. */
+#define EFUSE_NEEDED	(BIT(EFUSE_DONE) | BIT(EFUSE_BACKGROUND))
+
+/* Where each begins, 0: nowhere; constant while the hook is there. */
+static unsigned long entries[EFUSE_WATCHED];
+
+/* What is called at a function's entry comes after ENDBR, if that is there. */
+#define EFUSE_ENTRY	4
+
+EFUSE_HOOK(efuse_on_watched)
+{
+	unsigned int i;
+
+	for (i = 0; i < EFUSE_WATCHED; i++)
+		if (entries[i] && ip - entries[i] <= EFUSE_ENTRY)
+			break;
+	switch (i) {
+	case EFUSE_W_DONE:
+		efuse_on_done(fregs);
+		break;
+	case EFUSE_W_BACKGROUND:
+		efuse_on_background(fregs);
+		break;
+	case EFUSE_W_UNLINK:
+	case EFUSE_W_RMDIR:
+		efuse_on_unlink(fregs);
+		break;
+	case EFUSE_W_RENAME:
+		efuse_on_rename(fregs);
+		break;
+	case EFUSE_W_INVAL_INODE:
+		efuse_on_inval_inode(fregs);
+		break;
+	case EFUSE_W_INVAL_ENTRY:
+		efuse_on_inval_entry(fregs);
+		break;
+	}
+}
+
+/* Before 6.2, only the flag brings the registers. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define EFUSE_FL_REGS	0
+#else
+#define EFUSE_FL_REGS	FTRACE_OPS_FL_SAVE_REGS
+#endif
+
+/*
+ * PERMANENT: kernel.ftrace_enabled=0 would take the hooks away without a word,
+ * and what changes meanwhile would not be seen.
+ */
+static struct ftrace_ops request_ops = {
+	.func	= efuse_on_request,
+	.flags	= EFUSE_FL_REGS | FTRACE_OPS_FL_PERMANENT |
+		  FTRACE_OPS_FL_IPMODIFY,
+};
+
+static struct ftrace_ops watched_ops = {
+	.func	= efuse_on_watched,
+	.flags	= EFUSE_FL_REGS | FTRACE_OPS_FL_PERMANENT,
+};
+
+static struct ftrace_ops read_ops = {
+	.func	= efuse_on_read,
+	.flags	= EFUSE_FL_REGS | FTRACE_OPS_FL_PERMANENT |
+		  FTRACE_OPS_FL_IPMODIFY,
+};
+
+/*
+ * Where a function begins, 0: nowhere. No other interface tells a module: a
+ * kprobe that is never armed has looked it up.
+ */
+static unsigned long efuse_entry_of(const char *function)
+{
+	struct kprobe probe = {
+		.symbol_name = function,
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	unsigned long entry;
+
+	if (register_kprobe(&probe))
+		return 0;
+	entry = (unsigned long)probe.addr;
+	unregister_kprobe(&probe);
+	return entry;
+}
+
+static int efuse_hook_at(struct ftrace_ops *ops, unsigned long *ips,
+			 unsigned int count)
+{
+	int err;
+
+	err = ftrace_set_filter_ips(ops, ips, count, 0, 1);
+	if (!err)
+		err = register_ftrace_function(ops);
+	if (err)
+		ftrace_set_filter(ops, NULL, 0, 1);
+	return err;
+}
+
+/*
+ * Waits until no task is in the callback or in efuse_pads(), so the module
+ * may go afterwards.
+ */
+static void efuse_unhook_from(struct ftrace_ops *ops)
+{
+	unregister_ftrace_function(ops);
+	ftrace_set_filter(ops, NULL, 0, 1);
+}
+
+/*
+ * A file system's type holds its module: with hooks in it, fuse.ko must not
+ * be unloaded and loaded again somewhere else.
+ */
+static struct file_system_type *fuse_type;
+
+static int efuse_pin_fuse(void)
+{
+	fuse_type = get_fs_type("fuse");
+	return fuse_type ? 0 : -ENODEV;
+}
+
+static void efuse_unpin_fuse(void)
+{
+	module_put(fuse_type->owner);
+	fuse_type = NULL;
+}
+
+/* The request first: nothing is answered without the others. */
+static void efuse_unhook(void)
+{
+	efuse_unhook_from(&request_ops);
+	efuse_unhook_from(&watched_ops);
+	efuse_unpin_fuse();
+}
+
+/* The request last: it is not answered before the others can be seen. */
+static int efuse_hook_all(u32 *phases)
+{
+	unsigned long ips[EFUSE_WATCHED], request;
+	unsigned int i, count = 0;
+	int err;
+
+	err = efuse_pin_fuse();
+	if (err)
+		return err;
+	*phases = GENMASK(EFUSE_NOTIFIED, 0);
+	for (i = 0; i < EFUSE_WATCHED; i++) {
+		entries[i] = efuse_entry_of(watched[i].function);
+		if (entries[i]) {
+			ips[count++] = entries[i];
+			continue;
+		}
+		pr_info("efuse: there is no %s\n", watched[i].function);
+		*phases &= ~BIT(watched[i].phase);
+	}
+	request = efuse_entry_of(efuse_functions[hook.function]);
+	err = -ENOENT;
+	if (!request || (*phases & EFUSE_NEEDED) != EFUSE_NEEDED)
+		goto unpin;
+	err = efuse_hook_at(&watched_ops, ips, count);
+	if (err)
+		goto unpin;
+	err = efuse_hook_at(&request_ops, &request, 1);
+	if (!err)
+		return 0;
+	efuse_unhook_from(&watched_ops);
+unpin:
+	efuse_unpin_fuse();
+	return err;
+}
+
+static int efuse_hook_reads(void)
+{
+	unsigned long entry = efuse_entry_of("fuse_file_read_iter");
+
+	return entry ? efuse_hook_at(&read_ops, &entry, 1) : -ENOENT;
+}
+
+/*
+ * After the first line no task is on its way to efuse_read_entry(): ftrace
+ * waits until each has slept or has left the kernel, and whoever sleeps is a
+ * reader by then. After the second there is no reader; and after the third
+ * none of those that were is at its last instructions.
+ */
+static void efuse_unhook_reads(void)
+{
+	efuse_unhook_from(&read_ops);
+	synchronize_srcu(&efuse_readers);
+	synchronize_rcu_tasks();
+}
+
+/* An offset past this is not of the structures that we know. */
+#define EFUSE_ARGS_MAX	256
+#define EFUSE_CONN_MAX	4096
+
+static bool efuse_layout_sane(const struct efuse_hook *h)
+{
+	return h->args_nodeid + sizeof(u64) <= EFUSE_ARGS_MAX &&
+	       h->args_opcode + sizeof(u32) <= EFUSE_ARGS_MAX &&
+	       h->args_in_num < EFUSE_ARGS_MAX &&
+	       h->args_out_num < EFUSE_ARGS_MAX &&
+	       h->args_in_num != h->args_out_num &&
+	       h->args_in + 3 * sizeof(struct efuse_in_arg) <= h->args_out &&
+	       h->args_out + 2 * sizeof(struct efuse_out_arg) <=
+		       EFUSE_ARGS_MAX &&
+	       h->args_out_argvar / 8 < EFUSE_ARGS_MAX &&
+	       IS_ALIGNED(h->args_in, sizeof(void *)) &&
+	       IS_ALIGNED(h->args_out, sizeof(void *)) &&
+	       IS_ALIGNED(h->mount_fc | h->mount_sb, sizeof(void *)) &&
+	       h->mount_fc != h->mount_sb &&
+	       (h->mount_fc | h->mount_sb) < EFUSE_ARGS_MAX &&
+	       IS_ALIGNED(h->connected | h->req_error, sizeof(u32)) &&
+	       IS_ALIGNED(h->req_args | h->req_fm, sizeof(void *)) &&
+	       h->req_args != h->req_fm &&
+	       IS_ALIGNED(h->req_flags, sizeof(unsigned long)) &&
+	       h->req_flags != h->req_args && h->req_flags != h->req_fm &&
+	       h->req_finished < BITS_PER_LONG &&
+	       (h->req_args | h->req_fm | h->req_error | h->req_flags) <
+		       EFUSE_ARGS_MAX * 2 &&
+	       IS_ALIGNED(h->inode_nodeid, sizeof(u64)) &&
+	       h->inode_nodeid >= sizeof(struct inode) &&
+	       h->inode_nodeid < EFUSE_CONN_MAX &&
+	       IS_ALIGNED(h->conn_chan | h->chan_conn, sizeof(void *)) &&
+	       !h->conn_chan == !h->chan_conn &&
+	       (h->conn_chan | h->chan_conn) < EFUSE_CONN_MAX &&
+	       h->connected < EFUSE_CONN_MAX &&
+	       !memchr_inv(h->reserved, 0, sizeof(h->reserved));
+}
+
+static int efuse_ioc_hook(struct efuse_owner *owner,
+			  struct efuse_hook __user *arg)
+{
+	struct efuse_hook h;
+	u32 phases;
+	int err;
+
+	if (owner->hooked)
+		return -EALREADY;
+	if (copy_from_user(&h, arg, sizeof(h)))
+		return -EFAULT;
+	if (h.abi != EFUSE_ABI || h.ctx_size != sizeof(struct efuse_ctx))
+		return -EPROTO;
+	if (h.function >= ARRAY_SIZE(efuse_functions) || !efuse_layout_sane(&h))
+		return -EINVAL;
+
+	h.phases = 0;
+	if (hook_users) {
+		phases = hook.phases;
+		h.phases = phases;
+		if (memcmp(&h, &hook, sizeof(h)))
+			return -EBUSY;
+	} else {
+		hook = h;
+		err = efuse_hook_all(&phases);
+		if (err)
+			return err;
+		hook.phases = phases;
+	}
+	hook_users++;
+	owner->hooked = true;
+	return put_user(phases, &arg->phases);
+}
+
+static int efuse_ioc_reads(struct efuse_owner *owner,
+			   const struct efuse_reads __user *arg)
+{
+	struct efuse_reads r;
+	int err;
+
+	if (!owner->hooked)
+		return -ENOTCONN;
+	if (owner->reads)
+		return -EALREADY;
+	if (copy_from_user(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if (!IS_ALIGNED(r.file_fm | r.file_fh | r.file_nodeid, sizeof(u64)) ||
+	    !IS_ALIGNED(r.file_flags, sizeof(u32)) ||
+	    (r.file_fm | r.file_fh | r.file_nodeid | r.file_flags) >=
+		    EFUSE_ARGS_MAX ||
+	    r.file_fm == r.file_fh || r.file_fm == r.file_nodeid ||
+	    r.file_fh == r.file_nodeid ||
+	    memchr_inv(r.reserved, 0, sizeof(r.reserved)))
+		return -EINVAL;
+	if (read_users) {
+		if (memcmp(&r, &reads, sizeof(r)))
+			return -EBUSY;
+	} else {
+		reads = r;
+		err = efuse_hook_reads();
+		if (err)
+			return err;
+	}
+	read_users++;
+	owner->reads = true;
+	return 0;
+}
+
+/* Will this file give the same bytes for ever, without asking us? */
+static int efuse_backing_check(const struct file *file, u64 size)
+{
+	const struct inode *inode = file_inode(file);
+
+	if (!S_ISREG(inode->i_mode) || !(file->f_mode & FMODE_READ) ||
+	    file->f_mode & FMODE_WRITE || file->f_flags & O_DIRECT ||
+	    !(file->f_flags & O_NOATIME) || !file->f_op->read_iter)
+		return -EINVAL;
+	if (inode->i_sb->s_stack_depth || inode->i_sb->s_type == fuse_type ||
+	    efuse_registered(inode->i_sb->s_dev))
+		return -ELOOP;
+	return size && i_size_read(inode) >= size ? 0 : -EMSGSIZE;
+}
+
+static int efuse_ioc_back(struct efuse_owner *owner,
+			  struct efuse_back __user *arg)
+{
+	struct efuse_backing *b;
+	struct efuse_back back;
+	int err;
+
+	if (!owner->reads)
+		return -ENOTCONN;
+	if (copy_from_user(&back, arg, sizeof(back)))
+		return -EFAULT;
+	if (efuse_backing_count >= EFUSE_BACKINGS)
+		return -ENOSPC;
+	b = kzalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return -ENOMEM;
+	b->file = fget(back.fd);
+	err = -EBADF;
+	if (!b->file)
+		goto free;
+	b->owner = owner;
+	b->size = back.size;
+	refcount_set(&b->count, 1);
+	err = efuse_backing_check(b->file, back.size);
+	if (err)
+		goto put;
+	/* A number comes again only after all others. */
+	err = xa_alloc_cyclic(&efuse_backings, &back.backing, b, xa_limit_32b,
+			      &efuse_backing_next, GFP_KERNEL);
+	if (err < 0)
+		goto put;
+	efuse_backing_count++;
+	return put_user(back.backing, &arg->backing);
+put:
+	fput(b->file);
+free:
+	kfree(b);
+	return err;
+}
+
+static void efuse_backing_drop(u32 n, struct efuse_backing *b)
+{
+	xa_erase(&efuse_backings, n);
+	efuse_backing_count--;
+	efuse_backing_put(b);
+}
+
+static int efuse_ioc_unback(struct efuse_owner *owner, u32 n)
+{
+	struct efuse_backing *b = xa_load(&efuse_backings, n);
+
+	if (!b || b->owner != owner)
+		return -ENOENT;
+	efuse_backing_drop(n, b);
+	return 0;
+}
+
+static void efuse_unback_all(struct efuse_owner *owner)
+{
+	struct efuse_backing *b;
+	unsigned long n;
+
+	xa_for_each(&efuse_backings, n, b)
+		if (b->owner == owner)
+			efuse_backing_drop(n, b);
+}
+
+static int efuse_ioc_add(struct efuse_owner *owner, u32 dev)
+{
+	unsigned int i, slot = EFUSE_MAX_DEVS;
+
+	if (!owner->hooked)
+		return -ENOTCONN;
+	if (!dev)
+		return -EINVAL;
+	for (i = 0; i < EFUSE_MAX_DEVS; i++) {
+		if (efuse_devs[i] == dev)
+			return -EEXIST;
+		if (!efuse_devs[i] && slot == EFUSE_MAX_DEVS)
+			slot = i;
+	}
+	if (slot == EFUSE_MAX_DEVS)
+		return -ENOSPC;
+	WRITE_ONCE(efuse_devs[slot], dev);
+	__set_bit(slot, owner->devs);
+	return 0;
+}
+
+/*
+ * No request of the devices in these slots is answered any more once this
+ * returns, nor is one that had begun still to write down its connection, which
+ * whoever gets the slot next would inherit.
+ */
+static void efuse_forget(const unsigned long *slots)
+{
+	unsigned int i;
+
+	for_each_set_bit(i, slots, EFUSE_MAX_DEVS)
+		WRITE_ONCE(efuse_devs[i], 0);
+	synchronize_rcu();
+	for_each_set_bit(i, slots, EFUSE_MAX_DEVS)
+		WRITE_ONCE(efuse_conns[i], 0);
+}
+
+static int efuse_ioc_del(struct efuse_owner *owner, u32 dev)
+{
+	DECLARE_BITMAP(slot, EFUSE_MAX_DEVS) = {};
+	unsigned int i;
+
+	for_each_set_bit(i, owner->devs, EFUSE_MAX_DEVS) {
+		if (efuse_devs[i] != dev)
+			continue;
+		__set_bit(i, slot);
+		efuse_forget(slot);
+		__clear_bit(i, owner->devs);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int efuse_ioc_stats(struct efuse_stats __user *arg)
+{
+	struct efuse_stats sum = {};
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct efuse_stats *s = per_cpu_ptr(&efuse_counters, cpu);
+
+		sum.calls += READ_ONCE(s->calls);
+		sum.handled += READ_ONCE(s->handled);
+		sum.refused += READ_ONCE(s->refused);
+		sum.ended += READ_ONCE(s->ended);
+		sum.late += READ_ONCE(s->late);
+		sum.reads += READ_ONCE(s->reads);
+		sum.read_bytes += READ_ONCE(s->read_bytes);
+		sum.read_refused += READ_ONCE(s->read_refused);
+	}
+	return copy_to_user(arg, &sum, sizeof(sum)) ? -EFAULT : 0;
+}
+
+static long efuse_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct efuse_owner *owner = file->private_data;
+	void __user *argp = (void __user *)arg;
+	u32 dev = 0;
+	int err;
+
+	if (cmd == EFUSE_IOC_ADD || cmd == EFUSE_IOC_DEL ||
+	    cmd == EFUSE_IOC_UNBACK)
+		if (get_user(dev, (u32 __user *)argp))
+			return -EFAULT;
+
+	mutex_lock(&efuse_lock);
+	switch (cmd) {
+	case EFUSE_IOC_HOOK:
+		err = efuse_ioc_hook(owner, argp);
+		break;
+	case EFUSE_IOC_ADD:
+		err = efuse_ioc_add(owner, dev);
+		break;
+	case EFUSE_IOC_DEL:
+		err = efuse_ioc_del(owner, dev);
+		break;
+	case EFUSE_IOC_STATS:
+		err = efuse_ioc_stats(argp);
+		break;
+	case EFUSE_IOC_READS:
+		err = efuse_ioc_reads(owner, argp);
+		break;
+	case EFUSE_IOC_BACK:
+		err = efuse_ioc_back(owner, argp);
+		break;
+	case EFUSE_IOC_UNBACK:
+		err = efuse_ioc_unback(owner, dev);
+		break;
+	default:
+		err = -ENOTTY;
+		break;
+	}
+	mutex_unlock(&efuse_lock);
+	return err;
+}
+
+static int efuse_open(struct inode *inode, struct file *file)
+{
+	struct efuse_owner *owner;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	owner = kzalloc(sizeof(*owner), GFP_KERNEL);
+	file->private_data = owner;
+	return owner ? 0 : -ENOMEM;
+}
+
+static int efuse_release(struct inode *inode, struct file *file)
+{
+	struct efuse_owner *owner = file->private_data;
+
+	mutex_lock(&efuse_lock);
+	efuse_forget(owner->devs);
+	efuse_unback_all(owner);
+	if (owner->reads && !--read_users)
+		efuse_unhook_reads();
+	if (owner->hooked && !--hook_users)
+		efuse_unhook();
+	mutex_unlock(&efuse_lock);
+	kfree(owner);
+	return 0;
+}
+
+static const struct file_operations efuse_fops = {
+	.owner		= THIS_MODULE,
+	.open		= efuse_open,
+	.release	= efuse_release,
+	.unlocked_ioctl	= efuse_ioctl,
+};
+
+static struct miscdevice efuse_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "efuse",
+	.fops	= &efuse_fops,
+	.mode	= 0600,
+};
+
+static int __init efuse_init(void)
+{
+	/* A compiler or a mitigation that makes the pieces longer. */
+	if (efuse_pads_end - (char *)efuse_pads != EFUSE_RESULTS * EFUSE_PAD)
+		return -ENOEXEC;
+	return misc_register(&efuse_misc);
+}
+
+static void __exit efuse_exit(void)
+{
+	misc_deregister(&efuse_misc);
+	/* No program is in the tracepoint any more. */
+	tracepoint_synchronize_unregister();
+}
+
+module_init(efuse_init);
+module_exit(efuse_exit);
+
+MODULE_DESCRIPTION("BPF programs that answer FUSE requests");
+MODULE_LICENSE("GPL");

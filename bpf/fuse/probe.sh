@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Asks for one file of the mount until the kernel answers by itself: the extension's pieces of work (hits; in the mode `off`,
+# which serves nothing, requests seen) must move. Where reads are answered, too, reads a small file, which JuiceFS caches when
+# it is written, until the kernel has read it.
+set -euo pipefail
+loader=/opt/disgrafs/extensions/fuse/bin/fuse
+own=/etc/disgrafs/extensions/fuse
+mount=$(sed -n "s/.*--mount \([^ ']*\).*/\1/p" "$own")
+if [ "$(findmnt -no FSTYPE "$mount" || true)" != fuse.juicefs ]; then
+  echo "$mount is not a JuiceFS mount: mount it first" >&2
+  exit 1
+fi
+work() { "$loader" --status | jq '.work // 0'; }
+# What the mount's own check has written, or the root of a volume without.
+file=$mount/.disgrafs-check/$(hostname)
+if [ ! -e "$file" ]; then file=$mount; fi
+not_proven() {
+  echo "$1, and none was answered in the kernel: $("$loader" --status | jq -c '.facts // "no status"')" >&2
+  exit 1
+}
+proves_stat() {
+  local before
+  before=$(work)
+  for _ in $(seq 50); do
+    for _ in $(seq 20); do stat "$file" >/dev/null; done
+    if [ "$(work)" -gt "$before" ]; then return; fi
+    sleep 0.1
+  done
+  not_proven "1000 times stat $file"
+}
+proves_read() {
+  local before small
+  reads() { "$loader" --status | jq '.facts.reads // 0'; }
+  small=$mount/.disgrafs-read-$(hostname)
+  # shellcheck disable=SC2064 # as it is now
+  trap "rm -f '$small'" EXIT
+  echo "read in the kernel" >"$small"
+  before=$(reads)
+  for _ in $(seq 100); do
+    cat "$small" >/dev/null
+    if [ "$(reads)" -gt "$before" ]; then return; fi
+    sleep 0.2
+  done
+  not_proven "100 times cat $small"
+}
+proves_stat
+if grep -q -- '--reads cache' "$own"; then proves_read; fi

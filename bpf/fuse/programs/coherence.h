@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* coherence.h - what changes what, and what is still valid */
+#ifndef EFUSE_COHERENCE_H
+#define EFUSE_COHERENCE_H
+
+#include "maps.h"
+
+#define ACCMODE		3	/* O_ACCMODE */
+#define TRUNC		01000	/* O_TRUNC */
+#define TMPFILE		51
+#define STATX		52
+#define COPY_RANGE_64	53
+#define NSEC		1000000000ULL
+#define MAX_VALID	(1ULL << 62)
+
+/* What a request changes. */
+#define CH_NODE		(1 << 0)	/* the inode */
+#define CH_NODE2	(1 << 1)	/* the second inode of the request */
+#define CH_NAMED	(1 << 2)	/* inodes that a name stood for */
+#define CH_NEW		(1 << 3)	/* the inode of the reply */
+#define CH_ALL		(1 << 4)	/* who knows */
+#define OP_SERVE	(1 << 5)	/* a program may answer */
+#define OP_NONE		(1 << 6)	/* changes nothing */
+#define OP_DONE		(1 << 7)	/* only done looks at it */
+#define CH_ALL_DONE	(1 << 8)	/* who knows, if it succeeds */
+
+static const __u16 ops[EFUSE_OPCODES] = {
+	[FUSE_LOOKUP]		= OP_SERVE,
+	[FUSE_FORGET]		= OP_NONE,
+	[FUSE_GETATTR]		= OP_SERVE,
+	[FUSE_SETATTR]		= CH_NODE,
+	[FUSE_READLINK]		= OP_NONE,
+	[FUSE_SYMLINK]		= CH_NODE | CH_NEW,
+	[FUSE_MKNOD]		= CH_NODE | CH_NEW,
+	[FUSE_MKDIR]		= CH_NODE | CH_NEW,
+	[FUSE_UNLINK]		= CH_NODE | CH_NAMED,
+	[FUSE_RMDIR]		= CH_NODE | CH_NAMED,
+	[FUSE_RENAME]		= CH_NODE | CH_NODE2 | CH_NAMED,
+	[FUSE_LINK]		= CH_NODE | CH_NODE2,
+	[FUSE_OPEN]		= OP_DONE,
+	[FUSE_READ]		= OP_NONE,
+	[FUSE_WRITE]		= CH_NODE,
+	[FUSE_STATFS]		= OP_SERVE,
+	[FUSE_RELEASE]		= OP_DONE,
+	[FUSE_FSYNC]		= OP_DONE,
+	[FUSE_SETXATTR]		= CH_NODE,
+	[FUSE_GETXATTR]		= OP_SERVE,
+	[FUSE_LISTXATTR]	= OP_NONE,
+	[FUSE_REMOVEXATTR]	= CH_NODE,
+	[FUSE_FLUSH]		= OP_DONE,
+	[FUSE_INIT]		= OP_NONE,
+	[FUSE_OPENDIR]		= OP_NONE,
+	[FUSE_READDIR]		= OP_NONE,
+	[FUSE_RELEASEDIR]	= OP_NONE,
+	[FUSE_FSYNCDIR]		= OP_NONE,
+	[FUSE_GETLK]		= OP_NONE,
+	[FUSE_SETLK]		= OP_NONE,
+	[FUSE_SETLKW]		= OP_NONE,
+	[FUSE_ACCESS]		= OP_NONE,
+	[FUSE_CREATE]		= CH_NODE | CH_NEW,
+	[FUSE_INTERRUPT]	= OP_NONE,
+	[FUSE_BMAP]		= OP_NONE,
+	[FUSE_DESTROY]		= CH_ALL,
+	/* Every open of a text file by Python asks for a terminal. */
+	[FUSE_IOCTL]		= CH_NODE | CH_ALL_DONE,	/* see ioctl_flags() */
+	[FUSE_BATCH_FORGET]	= OP_NONE,
+	[FUSE_FALLOCATE]	= CH_NODE,
+	[FUSE_READDIRPLUS]	= OP_NONE,
+	[FUSE_RENAME2]		= CH_NODE | CH_NODE2 | CH_NAMED,
+	[FUSE_LSEEK]		= OP_NONE,
+	[FUSE_COPY_FILE_RANGE]	= CH_NODE | CH_NODE2,
+	[TMPFILE]		= CH_NODE | CH_NEW,
+	[STATX]			= OP_NONE,
+	[COPY_RANGE_64]		= CH_NODE | CH_NODE2,
+};
+
+/* What JuiceFS knows of ioctl(): flags of the inode itself. */
+#define GETFLAGS	0x80086601U
+#define SETFLAGS	0x40086602U
+#define FSGETXATTR	0x801c581fU
+#define FSSETXATTR	0x401c5820U
+
+static __always_inline struct efuse_opstats *opstats(__u32 op)
+{
+	if (op >= EFUSE_OPCODES)
+		op = 0;
+	return bpf_map_lookup_elem(&efuse_stats, &op);
+}
+
+#define COUNT(st, what) ((st) ? (void)(st)->n[EFUSE_R_##what]++ : (void)0)
+
+/* Of an IOCTL; a command that is not known may change anything. */
+static __always_inline __u16 ioctl_flags(const struct efuse_ctx *c)
+{
+	switch (((const struct fuse_ioctl_in *)c->in0)->cmd) {
+	case GETFLAGS:
+	case FSGETXATTR:
+		return OP_NONE;
+	case SETFLAGS:
+	case FSSETXATTR:
+		return CH_NODE;
+	default:
+		return ops[FUSE_IOCTL];
+	}
+}
+
+/* Which changes a request makes; an unknown one: all. */
+static __always_inline __u16 op_flags(const struct efuse_ctx *c)
+{
+	__u32 op = c->opcode;
+	__u16 flags;
+
+	if (op >= EFUSE_OPCODES)
+		return FAULTY(NO_UNKNOWN) ? OP_NONE : CH_ALL;
+	if (op == FUSE_IOCTL)
+		return ioctl_flags(c);
+	flags = ops[op & (EFUSE_OPCODES - 1)];
+	if (!flags)
+		return FAULTY(NO_UNKNOWN) ? OP_NONE : CH_ALL;
+	if (FAULTY(X_RENAME) && op == FUSE_RENAME)
+		return CH_NODE;
+	if (FAULTY(X_RENAME) && op == FUSE_RENAME2)
+		return OP_NONE;
+	if (FAULTY(X_WRITE) && op == FUSE_WRITE)
+		return OP_NONE;
+	return flags;
+}
+
+static __always_inline __u32 slot_of(__u64 dev, __u64 ino)
+{
+	return efuse_slot(dev, ino, slots_mask);
+}
+
+/*
+ * Raise *p to the next number. Others may be raising it as well: whoever loses
+ * that often adds the rest, which cannot be lost, and may only raise it a
+ * little too far.
+ */
+static __always_inline void raise_word(__u64 *p)
+{
+	__u64 next = __sync_fetch_and_add(&sequence.seq, 1) + 1;
+	__u64 old = 0;
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		old = *(volatile __u64 *)p;
+		if (old >= next)
+			return;
+		if (__sync_val_compare_and_swap(p, old, next) == old)
+			return;
+	}
+	__sync_fetch_and_add(p, next - old);
+}
+
+/* What it is now is to be asked anew; that it changed is not known. */
+static __always_inline void raise_opened(__u64 dev, __u64 ino)
+{
+	if (FAULTY(NO_RAISE))
+		return;
+#ifdef EFUSE_TEST_FAULTS
+	if (FAULTY(X_TOGGLE)) {
+		toggles[slot_of(dev, ino) & (EFUSE_GENS - 1)] ^= 1;
+		return;
+	}
+#endif
+	raise_word(&gens[slot_of(dev, ino)]);
+}
+
+/*
+ * Called, and not put in everywhere: with fewer registers the compiler would
+ * keep the context's address on the stack, where the verifier loses it.
+ */
+static __attribute__((noinline)) int raise_content(__u64 dev, __u64 ino)
+{
+	if (!FAULTY(NO_RAISE))
+		raise_word(&content_gens[slot_of(dev, ino)]);
+	return 0;
+}
+
+static __always_inline void raise(__u64 dev, __u64 ino)
+{
+	raise_opened(dev, ino);
+	if (reads)
+		raise_content(dev, ino);
+}
+
+static __always_inline void raise_all(struct efuse_opstats *st)
+{
+	if (FAULTY(NO_RAISE))
+		return;
+	raise_word(&sequence.epoch);
+	COUNT(st, EPOCH);
+}
+
+/* With the fault X_TOGGLE, bit 63 of `seen` is what the stale bit was. */
+static __always_inline __u64 toggle_of(__u64 dev, __u64 ino)
+{
+#ifdef EFUSE_TEST_FAULTS
+	if (FAULTY(X_TOGGLE))
+		return (__u64)toggles[slot_of(dev, ino) & (EFUSE_GENS - 1)]
+		       << 63;
+#endif
+	return 0;
+}
+
+/* Has nothing that was noticed changed this since? */
+static __always_inline int unchanged(__u64 dev, __u64 ino, __u64 seen)
+{
+	if (FAULTY(X_TOGGLE))
+		return toggle_of(dev, ino) >> 63 == seen >> 63;
+	return *(volatile __u64 *)&gens[slot_of(dev, ino)] <= seen &&
+	       *(volatile __u64 *)&sequence.epoch <= seen;
+}
+
+/* The same of its content, for who has it open. */
+static __always_inline int content_unchanged(__u64 dev, __u64 ino, __u64 seen)
+{
+	return *(volatile __u64 *)&content_gens[slot_of(dev, ino)] <= seen &&
+	       *(volatile __u64 *)&sequence.epoch <= seen;
+}
+
+static __always_inline int open_for_write(__u64 dev, __u64 ino)
+{
+	if (FAULTY(NO_OPEN_WRITE) || FAULTY(X_WRITE))
+		return 0;
+	return *(volatile __u32 *)&writers_of[slot_of(dev, ino)] != 0;
+}
+
+static __always_inline int internal(__u64 ino)
+{
+	return ino >= EFUSE_INTERNAL && !FAULTY(NO_INTERNAL);
+}
+
+/* Note that the daemon is asked, and what is known at this point. */
+static __always_inline void track(__u64 req)
+{
+	struct flight f = { .seen = sequence.seq };
+
+	bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY);
+}
+
+/* The same for a request with a name. */
+static __always_inline void track_name(struct efuse_ctx *c,
+				       const struct efuse_entry_key *key)
+{
+	__u64 req = c->req;
+
+	bpf_map_update_elem(&efuse_names, &req, key, BPF_ANY);
+	track(req);
+}
+
+static __always_inline void name_key(struct efuse_entry_key *key,
+				     const struct efuse_ctx *c)
+{
+	const __u64 *from = (const __u64 *)c->name;
+	__u64 *to = (__u64 *)key->name;
+	int i;
+
+	_Static_assert(EFUSE_NAME % 8 == 0, "copied by words");
+	key->dev = c->dev;
+	key->parent = c->nodeid;
+#pragma unroll
+	for (i = 0; i < EFUSE_NAME / 8; i++)
+		to[i] = from[i];
+}
+
+#endif

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * filling.h - what a request changes, before it is sent and when it has ended,
+ * and what its answer brings for the cache
+ */
+#ifndef EFUSE_FILLING_H
+#define EFUSE_FILLING_H
+
+#include "coherence.h"
+
+/*
+ * The inode of a request. An ioctl() that fails, or has not been carried out,
+ * says nothing about the content: Python asks each file that it opens whether
+ * it is a terminal. One that succeeds and is not known is an epoch.
+ */
+static __always_inline void raise_node(struct efuse_ctx *c, int ended)
+{
+	if (c->opcode == FUSE_IOCTL && (!ended || c->error))
+		raise_opened(c->dev, c->nodeid);
+	else
+		raise(c->dev, c->nodeid);
+}
+
+/* Before a change is sent: raise all that it touches, and remember it. */
+static __always_inline void change(struct efuse_ctx *c, __u16 flags,
+				   struct efuse_opstats *st)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+	__u64 req = c->req;
+	struct flight f = {};
+	struct target *t;
+	int i;
+
+	COUNT(st, RAISE);
+	if (c->opcode == FUSE_COPY_FILE_RANGE || c->opcode == COPY_RANGE_64)
+		f.also[0] = ((struct fuse_copy_file_range_in *)
+			     c->in0)->nodeid_out;
+	else if (flags & CH_NODE2)
+		f.also[0] = c->nodeid2;
+	if (flags & CH_NAMED) {
+		t = targets ? bpf_map_lookup_elem(&efuse_named, &task) : NULL;
+		if (t && !FAULTY(NO_TARGET)) {
+			f.also[1] = t->a;
+			f.also[2] = t->b;
+			bpf_map_delete_elem(&efuse_named, &task);
+		} else if (!t) {
+			raise_all(st);
+		}
+	}
+	/* An earlier one at this address must not be taken for it. */
+	if (bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY))
+		bpf_map_delete_elem(&efuse_inflight, &req);
+	if (flags & CH_ALL)
+		raise_all(st);
+	if (flags & CH_NODE)
+		raise_node(c, 0);
+#pragma unroll
+	for (i = 0; i < 3; i++)
+		if (f.also[i])
+			raise(c->dev, f.also[i]);
+}
+
+/* A change has been made. */
+static __always_inline void changed(struct efuse_ctx *c, __u16 flags,
+				    struct efuse_opstats *st)
+{
+	__u64 req = c->req;
+	struct flight *f;
+	int i;
+
+	if (FAULTY(NO_RAISE_DONE))
+		return;
+	if (flags & CH_NODE)
+		raise_node(c, 1);
+	if ((flags & CH_NEW) && !c->error)
+		raise(c->dev, ((struct fuse_entry_out *)c->out)->nodeid);
+	if ((flags & CH_ALL) || ((flags & CH_ALL_DONE) && !c->error)) {
+		raise_all(st);
+	} else if (flags & (CH_NODE2 | CH_NAMED)) {
+		f = bpf_map_lookup_elem(&efuse_inflight, &req);
+		if (!f) {
+			raise_all(st);
+			return;
+		}
+#pragma unroll
+		for (i = 0; i < 3; i++)
+			if (f->also[i])
+				raise(c->dev, f->also[i]);
+	}
+	bpf_map_delete_elem(&efuse_inflight, &req);
+}
+
+/* A file has been opened for writing. */
+static __always_inline void writer_add(struct efuse_ctx *c, __u64 ino, __u64 fh)
+{
+	struct efuse_writer_key key = { c->dev, ino, fh };
+	__u32 slot = slot_of(c->dev, ino);
+	long err;
+
+	/*
+	 * A handle that is open already (the daemon does not tell its handles
+	 * apart) is counted for ever: its inode is not served any more.
+	 */
+	__sync_fetch_and_add(&writers_of[slot], 1);
+	err = bpf_map_update_elem(&efuse_writers, &key, &slot, BPF_NOEXIST);
+	if (err && err != -EEXIST)
+		control.fail = EFUSE_FAIL_WRITERS;
+}
+
+static __always_inline int writer_known(struct efuse_ctx *c, __u64 fh)
+{
+	struct efuse_writer_key key = { c->dev, c->nodeid, fh };
+
+	return bpf_map_lookup_elem(&efuse_writers, &key) != NULL;
+}
+
+static __always_inline void writer_drop(struct efuse_ctx *c, __u64 fh)
+{
+	struct efuse_writer_key key = { c->dev, c->nodeid, fh };
+	__u32 slot = slot_of(c->dev, c->nodeid);
+
+	if (bpf_map_delete_elem(&efuse_writers, &key))
+		return;
+	raise(c->dev, c->nodeid);
+	__sync_fetch_and_add(&writers_of[slot], -1);
+}
+
+static __always_inline __u64 validity(__u64 sec, __u32 nsec)
+{
+	__u64 ns = sec > MAX_VALID / NSEC ? MAX_VALID : sec * NSEC + nsec;
+
+	if (ns > sequence.max_valid)
+		sequence.max_valid = ns;
+	return ns;
+}
+
+/* Compare the reply with what would have been served. */
+static __always_inline void compare(struct efuse_ctx *c, __u64 ino,
+				    __u64 generation,
+				    const struct fuse_attr *attr,
+				    struct efuse_opstats *st)
+{
+	__u64 req = c->req, bad;
+	struct efuse_event *e = bpf_map_lookup_elem(&efuse_shadows, &req);
+	const __u64 *is = (const __u64 *)attr, *was;
+	unsigned int i;
+
+	if (!e)
+		return;
+	bad = e->cached_error != c->error;
+	if (!c->error) {
+		bad |= e->cached.nodeid ^ ino;
+		bad |= e->cached.generation ^ generation;
+		was = (const __u64 *)&e->cached.attr;
+#pragma unroll
+		for (i = 0; i < sizeof(*attr) / 8; i++)
+			bad |= was[i] ^ is[i];
+	}
+	if (!bad) {
+		COUNT(st, SHADOW_OK);
+	} else if ((e->ino && !unchanged(c->dev, e->ino, e->seen)) ||
+		   (e->parent && !unchanged(c->dev, e->parent, e->seen)) ||
+		   open_for_write(c->dev, e->ino)) {
+		COUNT(st, SHADOW_RACE);
+	} else {
+		COUNT(st, SHADOW_BAD);
+		e->error = c->error;
+		e->daemon.nodeid = ino;
+		e->daemon.generation = generation;
+		e->daemon.attr = *attr;
+		bpf_ringbuf_output(&efuse_events, e, sizeof(*e), 0);
+	}
+	bpf_map_delete_elem(&efuse_shadows, &req);
+}
+
+static __always_inline __u64 fill_seen(struct flight *f, __u64 dev, __u64 ino)
+{
+	__u64 seen = FAULTY(FILL_RACE) ? sequence.seq : f->seen;
+
+	return seen | toggle_of(dev, ino);
+}
+
+/* The name that the request was sent with; false: not known any more. */
+static __always_inline int sent_name(struct efuse_ctx *c,
+				     struct efuse_entry_key *key)
+{
+	__u64 req = c->req;
+	struct efuse_entry_key *kept = bpf_map_lookup_elem(&efuse_names, &req);
+	int whole;
+
+	if (!kept)
+		return 0;
+	*key = *kept;
+	/* It can have been taken for another request while it was copied. */
+	whole = bpf_map_lookup_elem(&efuse_names, &req) == kept &&
+		key->dev == c->dev && key->parent == c->nodeid;
+	bpf_map_delete_elem(&efuse_names, &req);
+	/* As if the kernel's name were read again, and "old" were "new". */
+	if (FAULTY(DONE_NAME) && key->name[0] == 'o' && key->name[1] == 'l')
+		key->name[0] = 'n', key->name[1] = 'e', key->name[2] = 'w';
+	return whole;
+}
+
+static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
+				      __u64 valid, const struct fuse_attr *attr,
+				      struct flight *f,
+				      struct efuse_opstats *st)
+{
+	struct efuse_attr_key key = { c->dev, ino };
+	struct efuse_attr_val v;
+
+	if (control.mode != EFUSE_LEASE && !valid && !FAULTY(ZERO_TTL))
+		return;
+	v.seen = fill_seen(f, c->dev, ino);
+	/* It would not be valid now: something changed on the way. */
+	if (!unchanged(c->dev, ino, v.seen))
+		return;
+	v.expires = bpf_ktime_get_boot_ns() + valid;
+	v.attr = *attr;
+#ifdef EFUSE_TEST_FAULTS
+	v.life = valid;
+#endif
+	bpf_map_update_elem(&efuse_attrs, &key, &v, BPF_ANY);
+	COUNT(st, FILL);
+}
+
+static __always_inline void done_getattr(struct efuse_ctx *c,
+					 struct efuse_opstats *st)
+{
+	struct fuse_attr_out *out = (void *)c->out;
+	__u64 req = c->req;
+	struct flight *f;
+
+	if (!c->error && c->out_len != sizeof(*out))
+		return;
+	if (control.shadow)
+		compare(c, c->nodeid, 0, &out->attr, st);
+	f = bpf_map_lookup_elem(&efuse_inflight, &req);
+	if (!f)
+		return;
+	if (!c->error)
+		fill_attr(c, c->nodeid,
+			  validity(out->attr_valid, out->attr_valid_nsec),
+			  &out->attr, f, st);
+	bpf_map_delete_elem(&efuse_inflight, &req);
+}
+
+/* The entry of a LOOKUP's reply, or that there is none. */
+static __always_inline void fill_entry(struct efuse_ctx *c, struct flight *f,
+				       struct efuse_opstats *st)
+{
+	struct fuse_entry_out *out = (void *)c->out;
+	struct efuse_entry_val v = {};
+	struct efuse_entry_key key;
+	__u64 valid = 0;
+
+	if (!sent_name(c, &key))
+		return;
+	v.seen = fill_seen(f, c->dev, c->nodeid);
+	if (!c->error) {
+		v.ino = out->nodeid;
+		v.generation = out->generation;
+		valid = validity(out->entry_valid, out->entry_valid_nsec);
+#ifdef EFUSE_TEST_FAULTS
+		v.attr = out->attr;
+#endif
+	}
+	/* In ttl mode, a name that is not there needs a validity as well. */
+	if ((control.mode != EFUSE_LEASE && !valid && !FAULTY(ZERO_TTL)) ||
+	    internal(v.ino) || !unchanged(c->dev, c->nodeid, v.seen))
+		return;
+	v.expires = bpf_ktime_get_boot_ns() + valid;
+#ifdef EFUSE_TEST_FAULTS
+	v.life = valid;
+#endif
+	bpf_map_update_elem(&efuse_entries, &key, &v, BPF_ANY);
+	COUNT(st, FILL);
+}
+
+static __always_inline void done_lookup(struct efuse_ctx *c,
+					struct efuse_opstats *st)
+{
+	struct fuse_entry_out *out = (void *)c->out;
+	__u64 req = c->req;
+	struct flight *f;
+
+	if (!c->error && c->out_len != sizeof(*out))
+		return;
+	if (control.shadow)
+		compare(c, out->nodeid, out->generation, &out->attr, st);
+	f = bpf_map_lookup_elem(&efuse_inflight, &req);
+	if (!f)
+		return;
+	if (!c->error && out->nodeid && !internal(out->nodeid))
+		fill_attr(c, out->nodeid,
+			  validity(out->attr_valid, out->attr_valid_nsec),
+			  &out->attr, f, st);
+	if (!c->error || c->error == -ENOENT)
+		fill_entry(c, f, st);
+	bpf_map_delete_elem(&efuse_inflight, &req);
+}
+
+static __always_inline void done_getxattr(struct efuse_ctx *c,
+					  struct efuse_opstats *st)
+{
+	struct xattr_val v = { .error = c->error };
+	struct efuse_entry_key key;
+	__u64 req = c->req;
+	struct flight *f;
+
+	f = bpf_map_lookup_elem(&efuse_inflight, &req);
+	if (!f)
+		return;
+	if (control.xattr_ttl &&
+	    (c->error == -ENODATA || c->error == -EOPNOTSUPP) &&
+	    sent_name(c, &key)) {
+		v.seen = fill_seen(f, c->dev, c->nodeid);
+		v.expires = bpf_ktime_get_boot_ns() + control.xattr_ttl;
+		bpf_map_update_elem(&efuse_xattrs, &key, &v, BPF_ANY);
+		COUNT(st, FILL);
+	}
+	bpf_map_delete_elem(&efuse_inflight, &req);
+}
+
+static __always_inline void done_statfs(struct efuse_ctx *c,
+					struct efuse_opstats *st)
+{
+	__u64 dev = c->dev;
+	struct statfs_val v;
+
+	if (c->error || c->out_len != sizeof(struct fuse_statfs_out) ||
+	    !control.statfs_ttl)
+		return;
+	v.expires = bpf_ktime_get_boot_ns() + control.statfs_ttl;
+	v.out = *(struct fuse_statfs_out *)c->out;
+	bpf_map_update_elem(&efuse_statfss, &dev, &v, BPF_ANY);
+	COUNT(st, FILL);
+}
+
+/*
+ * What an opened file is now, is what the daemon says from now on, so what is
+ * cached of it is dropped. JuiceFS lets the kernel keep a file's cache only if
+ * the file has not changed since it was last opened here, and then that still
+ * holds.
+ */
+static __always_inline int opened_unchanged(const struct efuse_ctx *c)
+{
+	const struct fuse_open_out *out = (const void *)c->out;
+
+	if (FAULTY(KEEP_ALL))
+		return 1;
+	return control.keep && !c->error && c->out_len == sizeof(*out) &&
+	       (out->open_flags & FOPEN_KEEP_CACHE);
+}
+
+/*
+ * The inode has gone although its name led to it: another client renamed
+ * over the name, and what the kernel or the cache believed of it was within
+ * the bound. With ESTALE the VFS looks the name up again, at the daemon.
+ */
+static __always_inline void opened_too_late(struct efuse_ctx *c)
+{
+	if (c->error != -ENOENT || FAULTY(NO_ESTALE))
+		return;
+	c->error = -ESTALE;
+	c->verdict = EFUSE_HANDLED;
+}
+
+/*
+ * What this handle's reads may see is what was there when it was asked for.
+ * Not inlined; see raise_content().
+ */
+static __attribute__((noinline)) int handle_add(__u64 dev, __u64 ino, __u64 fh,
+						__u64 req)
+{
+	struct efuse_handle_key key = { dev, ino, fh };
+	struct flight *f = bpf_map_lookup_elem(&efuse_inflight, &req);
+	__u64 opened;
+
+	if (!f)
+		return 0;
+	opened = f->seen;
+	if (bpf_map_lookup_elem(&efuse_inflight, &req) == f)
+		bpf_map_update_elem(&efuse_handles, &key, &opened, BPF_ANY);
+	bpf_map_delete_elem(&efuse_inflight, &req);
+	return 0;
+}
+
+static __attribute__((noinline)) int handle_drop(__u64 dev, __u64 ino, __u64 fh)
+{
+	struct efuse_handle_key key = { dev, ino, fh };
+
+	bpf_map_delete_elem(&efuse_handles, &key);
+	return 0;
+}
+
+/* Opened by OPEN (reply: the handle) or CREATE (reply: entry, handle). */
+static __always_inline void done_open(struct efuse_ctx *c)
+{
+	/* fuse_open_in and fuse_create_in both begin with the flags */
+	__u32 flags = ((struct fuse_open_in *)c->in0)->flags;
+	struct fuse_entry_out *entry = (void *)c->out;
+
+	if (c->opcode == FUSE_OPEN) {
+		if (c->error == -ENOSYS)
+			control.fail = EFUSE_FAIL_NO_OPEN;
+		if (flags & TRUNC)
+			raise(c->dev, c->nodeid);
+		else if (!FAULTY(NO_OPEN_RAISE) && !opened_unchanged(c))
+			raise_opened(c->dev, c->nodeid);
+		if (reads && !c->error)
+			handle_add(c->dev, c->nodeid,
+				   ((struct fuse_open_out *)c->out)->fh,
+				   c->req);
+		if (!c->error && (flags & ACCMODE))
+			writer_add(c, c->nodeid,
+				   ((struct fuse_open_out *)c->out)->fh);
+		opened_too_late(c);
+	} else if (!c->error && (flags & ACCMODE)) {
+		if (c->out_len == sizeof(*entry) + sizeof(struct fuse_open_out))
+			writer_add(c, entry->nodeid,
+				   ((struct fuse_open_out *)(entry + 1))->fh);
+		else
+			control.fail = EFUSE_FAIL_WRITERS;
+	}
+}
+
+/*
+ * .control carries out orders: any file may have changed. What is renamed out
+ * of the trash changes its new folder, and is itself changed.
+ */
+static __always_inline void internal_change(struct efuse_ctx *c, __u16 flags,
+					    struct efuse_opstats *st)
+{
+	if (c->opcode == FUSE_WRITE ||
+	    (c->opcode == FUSE_READ && c->nodeid == EFUSE_CONTROL))
+		raise_all(st);
+	else if (flags & CH_NODE2)
+		change(c, flags, st);
+}
+
+static __always_inline void done(struct efuse_ctx *c, struct efuse_opstats *st)
+{
+	/* fuse_{release,flush,fsync,write}_in all begin with the handle */
+	__u64 fh = ((struct fuse_release_in *)c->in0)->fh;
+	__u16 flags = op_flags(c);
+
+	if (internal(c->nodeid) && !(flags & CH_NODE2)) {
+		internal_change(c, flags, st);
+		return;
+	}
+	if (flags & (CH_NODE | CH_NODE2 | CH_NAMED | CH_NEW | CH_ALL))
+		changed(c, flags, st);
+
+	switch (c->opcode) {
+	case FUSE_GETATTR:
+		done_getattr(c, st);
+		break;
+	case FUSE_GETXATTR:
+		done_getxattr(c, st);
+		break;
+	case FUSE_STATFS:
+		done_statfs(c, st);
+		break;
+	case FUSE_OPEN:
+	case FUSE_CREATE:
+	case TMPFILE:
+		done_open(c);
+		break;
+	case FUSE_OPENDIR:
+		opened_too_late(c);
+		if (c->error)
+			raise(c->dev, c->nodeid);
+		break;
+	case FUSE_WRITE:
+		/* Opened before we looked: from now on we know. */
+		if (!c->error && !writer_known(c, fh))
+			writer_add(c, c->nodeid, fh);
+		break;
+	case FUSE_FLUSH:
+	case FUSE_FSYNC:
+		/* What was written may have got its final size and times. */
+		if (writer_known(c, fh))
+			raise(c->dev, c->nodeid);
+		break;
+	case FUSE_RELEASE:
+		writer_drop(c, fh);
+		if (reads)
+			handle_drop(c->dev, c->nodeid, fh);
+		break;
+	}
+}
+
+static __always_inline void submit(struct efuse_ctx *c, struct efuse_opstats *st)
+{
+	__u16 flags = op_flags(c);
+
+	if (internal(c->nodeid)) {
+		COUNT(st, INTERNAL);
+		internal_change(c, flags, st);
+	} else if (c->opcode == FUSE_INIT) {
+		/*
+		 * The mount went and another one came, with the same device
+		 * number, before the agent could see either.
+		 */
+		if (!FAULTY(NO_REMOUNT))
+			control.fail = EFUSE_FAIL_REMOUNT;
+	} else if (c->opcode == FUSE_OPEN) {
+		if (((struct fuse_open_in *)c->in0)->flags & TRUNC)
+			raise(c->dev, c->nodeid);
+		if (reads)
+			track(c->req);
+	} else if (!(flags & (OP_NONE | OP_DONE))) {
+		change(c, flags, st);
+	}
+}
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * reading.h - read() from the blocks that the node has of a file
+ *
+ * A block that JuiceFS has cached never changes; what can change is which
+ * blocks are the file's. The agent says which, together with the version of
+ * the file that they are of (efuse_blocks). That is as good as the attributes
+ * are: they are valid or not by the rules for stat, and if they are, they say
+ * which version the file is now.
+ */
+#ifndef EFUSE_READING_H
+#define EFUSE_READING_H
+
+#include "serving.h"
+
+#define TOLD_SLOTS	8192		/* of efuse_told */
+#define TOLD_TIME	0xffffffULL	/* its lower bits, in about 130 ms */
+#define TOLD_SHIFT	27		/* of ns, to that */
+
+/*
+ * Tells the agent of a miss: not of the first, as many small files are read
+ * once and never again, and then not at each of many small reads.
+ */
+static __always_inline void tell(const struct efuse_block_key *key, __u64 now)
+{
+	struct efuse_miss miss = { key->dev, key->ino, key->index };
+	__u64 hash = (key->ino ^ key->index << 40) * 0xff51afd7ed558ccdULL;
+	__u64 block = hash & ~TOLD_TIME, when = now >> TOLD_SHIFT & TOLD_TIME;
+	__u32 slot = hash >> 40 & (TOLD_SLOTS - 1);
+	__u64 *told = bpf_map_lookup_elem(&efuse_told, &slot);
+
+	if (!told || *told == (block | when))
+		return;
+	if ((*told & ~TOLD_TIME) != block) {
+		*told = block;
+		return;
+	}
+	*told = block | when;
+	bpf_ringbuf_output(&efuse_misses, &miss, sizeof(miss), 0);
+}
+
+/* Has nothing changed the file since this handle was asked for? */
+static __always_inline int handle_current(const struct efuse_ctx *c, __u64 fh)
+{
+	struct efuse_handle_key key = { c->dev, c->nodeid, fh };
+	__u64 *opened = bpf_map_lookup_elem(&efuse_handles, &key), seen;
+
+	if (FAULTY(READ_HANDLE))
+		return 1;
+	if (!opened)
+		return 0;
+	seen = *(volatile __u64 *)opened;
+	return STILL(&efuse_handles, &key, opened) &&
+	       content_unchanged(c->dev, c->nodeid, seen);
+}
+
+static __always_inline void version_of(struct efuse_version *to,
+				       const struct efuse_attr_val *a)
+{
+	to->size = *(volatile __u64 *)&a->attr.size;
+	to->mtime = *(volatile __u64 *)&a->attr.mtime;
+	to->ctime = *(volatile __u64 *)&a->attr.ctime;
+	to->mtimensec = *(volatile __u32 *)&a->attr.mtimensec;
+	to->ctimensec = *(volatile __u32 *)&a->attr.ctimensec;
+}
+
+static __always_inline int same_version(const struct efuse_version *a,
+					const struct efuse_version *b)
+{
+	return a->size == b->size && a->mtime == b->mtime &&
+	       a->ctime == b->ctime && a->mtimensec == b->mtimensec &&
+	       a->ctimensec == b->ctimensec;
+}
+
+/*
+ * The version that the file has now; false: not known. The attributes are read
+ * twice, and are found under their key in between: then they are of one answer
+ * (STILL alone would not show that another one took its place).
+ */
+static __always_inline int current_version(const struct efuse_ctx *c,
+					   struct efuse_version *v,
+					   struct efuse_opstats *st)
+{
+	struct efuse_attr_key key = { c->dev, c->nodeid };
+	struct efuse_attr_val *a = bpf_map_lookup_elem(&efuse_attrs, &key);
+	struct efuse_version again;
+	__u64 seen;
+
+	if (!a) {
+		COUNT(st, ATTR_ABSENT);
+		return 0;
+	}
+	seen = *(volatile __u64 *)&a->seen;
+	version_of(v, a);
+	if (!STILL(&efuse_attrs, &key, a)) {
+		COUNT(st, ATTR_ABSENT);
+		return 0;
+	}
+	version_of(&again, a);
+	if (seen != *(volatile __u64 *)&a->seen || !same_version(v, &again) ||
+	    !unchanged(c->dev, c->nodeid, seen)) {
+		COUNT(st, GENERATION);
+		return 0;
+	}
+	return 1;
+}
+
+/* The first bytes at `at` in the block are in the piece: say so. */
+static __always_inline int in_piece(struct efuse_ctx *c, __u64 offset,
+				    __u32 at, __u32 size,
+				    const struct efuse_piece *p, __u64 end)
+{
+	struct efuse_from *from = (void *)c->out;
+	__u32 skip = at - p->start;
+
+	if (!p->backing || at < p->start || skip >= p->len)
+		return 0;
+	if (size > p->len - skip)
+		size = p->len - skip;
+	if (offset + size > end)
+		return 0;
+	from->offset = (__u64)p->offset + skip + !!FAULTY(READ_OFFSET);
+	from->backing = p->backing;
+	from->len = size;
+	from->flags = offset + size == end || FAULTY(READ_END) ?
+		      EFUSE_FROM_END : 0;
+	from->reserved = 0;
+	return 1;
+}
+
+/* Fires at a read(), in phase READING: where are its first bytes? */
+SEC("raw_tp.w/efuse_request")
+int efuse_read(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct efuse_ctx *c = (void *)ctx->args[0];
+	const struct fuse_read_in *in = (const void *)c->in0;
+	struct efuse_opstats *st = opstats(EFUSE_OP_READ);
+	__u64 now = bpf_ktime_get_boot_ns(), offset = in->offset;
+	__u32 at = offset & ((1U << EFUSE_BLOCK_BITS) - 1), size = in->size;
+	struct efuse_block_key key = { c->dev, c->nodeid,
+				       offset >> EFUSE_BLOCK_BITS };
+	struct efuse_block_val *v, block;
+	struct efuse_version version;
+	int i;
+
+	if (!reads || !serving(st, EFUSE_OP_READ, now))
+		return 0;
+	if (control.mode != EFUSE_LEASE || control.shadow) {
+		COUNT(st, OFF);
+		return 0;
+	}
+	if (open_for_write(c->dev, c->nodeid)) {
+		COUNT(st, OPEN_WRITE);
+		return 0;
+	}
+	/* JuiceFS keeps what it has read, by handle. */
+	if (!handle_current(c, in->fh)) {
+		COUNT(st, HANDLE);
+		return 0;
+	}
+	if (!current_version(c, &version, st))
+		return 0;
+	v = bpf_map_lookup_elem(&efuse_blocks, &key);
+	if (!v) {
+		COUNT(st, ABSENT);
+		if (offset < version.size)
+			tell(&key, now);
+		return 0;
+	}
+	block = *v;
+	if (block.sum != efuse_block_sum(&key, &block)) {
+		COUNT(st, ABSENT);
+		return 0;
+	}
+	if (!same_version(&block.version, &version) &&
+	    !FAULTY(READ_VERSION)) {
+		COUNT(st, VERSION);
+		tell(&key, now);
+		return 0;
+	}
+#pragma unroll
+	for (i = 0; i < EFUSE_PIECES; i++) {
+		if (!in_piece(c, offset, at, size, &block.piece[i],
+			      block.version.size))
+			continue;
+		if (now - block.used > NSEC)
+			v->used = now;
+		c->verdict = EFUSE_FROM;
+		COUNT(st, HIT);
+		return 0;
+	}
+	COUNT(st, HOLE);
+	/* A block of it may have come into the cache since. */
+	if (offset < version.size)
+		tell(&key, now);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * serving.h - the programs that answer a request before it is sent, one for
+ * each opcode
+ */
+#ifndef EFUSE_SERVING_H
+#define EFUSE_SERVING_H
+
+#include "coherence.h"
+
+/* May anything be served now? Counts why not. */
+static __always_inline int serving(struct efuse_opstats *st, __u32 op,
+				   __u64 now)
+{
+	if (control.mode == EFUSE_OFF || control.fail ||
+	    !(control.opcodes & 1ULL << (op & 63))) {
+		COUNT(st, OFF);
+		return 0;
+	}
+	if (control.mode == EFUSE_LEASE && !FAULTY(NO_LEASE) &&
+	    now >= *(volatile __u64 *)&control.lease_until) {
+		COUNT(st, LEASE);
+		return 0;
+	}
+	return 1;
+}
+
+/*
+ * For how long the kernel may go by the answer without asking again. Mode ttl:
+ * for the rest of the daemon's own validity. Mode lease: for the rest of the
+ * lease, as nothing is to be believed for longer than the lease that vouches
+ * for it; less two ticks, as the kernel rounds up. 0: for this time only.
+ */
+static __always_inline __u64 validity_left(__u64 expires, __u64 now)
+{
+	__u64 until = expires;
+
+	if (control.mode == EFUSE_LEASE) {
+		if (!control.grant)
+			return 0;
+		until = *(volatile __u64 *)&control.lease_until;
+		if (FAULTY(LONG_GRANT))
+			return 60 * NSEC;
+		now += 2 * NSEC / (CONFIG_HZ ? CONFIG_HZ : 100);
+	}
+	return until > now ? until - now : 0;
+}
+
+/* Mode ttl: its validity is over. */
+static __always_inline int expired(__u64 valid, struct efuse_opstats *st)
+{
+	if (control.mode != EFUSE_TTL || valid || FAULTY(ZERO_TTL))
+		return 0;
+	COUNT(st, EXPIRED);
+	return 1;
+}
+
+#ifdef EFUSE_TEST_FAULTS
+#define LEFT(v, now)	(FAULTY(TTL_ADDS) ? (v)->life : \
+			 validity_left((v)->expires, now))
+#else
+#define LEFT(v, now)	validity_left((v)->expires, now)
+#endif
+
+/*
+ * An element of an LRU map can be taken for another key while it is copied.
+ * Whether the copy is whole shows afterwards: then it is still what the key
+ * leads to.
+ */
+#define STILL(map, key, p)	(bpf_map_lookup_elem(map, key) == (p))
+
+/* Keeps the answer aside, to compare it with the daemon's. */
+static __always_inline int keep_shadow(struct efuse_ctx *c, __u64 now,
+				       __u64 ino, __u64 parent, __u64 seen,
+				       __s64 error, __u64 generation,
+				       const struct fuse_attr *attr)
+{
+	struct efuse_event *e;
+	__u64 req = c->req;
+	__u32 zero = 0;
+
+	e = bpf_map_lookup_elem(&efuse_scratch, &zero);
+	if (!e)
+		return 0;
+	e->when = now;
+	e->dev = c->dev;
+	e->ino = ino;
+	e->parent = parent;
+	e->seen = seen;
+	e->opcode = c->opcode;
+	e->cached_error = error;
+	e->cached.nodeid = ino;
+	e->cached.generation = generation;
+	if (attr)
+		e->cached.attr = *attr;
+	else
+		__builtin_memset(&e->cached.attr, 0, sizeof(e->cached.attr));
+	bpf_map_update_elem(&efuse_shadows, &req, e, BPF_ANY);
+	return 1;
+}
+
+/* The answer is whole: `len` bytes of c->out, or c->error. */
+static __always_inline int answer(struct efuse_ctx *c,
+				  struct efuse_opstats *st, __u32 len)
+{
+	c->out_len = len;
+	c->verdict = EFUSE_HANDLED;
+	COUNT(st, HIT);
+	return 0;
+}
+
+SEC("raw_tp.w/efuse_request")
+int efuse_getattr(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct efuse_ctx *c = (void *)ctx->args[0];
+	struct fuse_attr_out *out = (void *)c->out;
+	struct efuse_opstats *st = opstats(FUSE_GETATTR);
+	struct efuse_attr_key key = { c->dev, c->nodeid };
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct efuse_attr_val *v;
+	__u64 valid;
+
+	if (!serving(st, FUSE_GETATTR, now))
+		goto ask;
+	if (c->out_max != sizeof(*out)) {
+		COUNT(st, REPLY_SIZE);
+		return 0;
+	}
+	if (open_for_write(c->dev, c->nodeid)) {
+		COUNT(st, OPEN_WRITE);
+		goto ask;
+	}
+	v = bpf_map_lookup_elem(&efuse_attrs, &key);
+	if (!v) {
+		COUNT(st, ABSENT);
+		goto ask;
+	}
+	if (!unchanged(c->dev, c->nodeid, v->seen) &&
+	    !FAULTY(X_GETATTR_STALE)) {
+		COUNT(st, GENERATION);
+		goto ask;
+	}
+	valid = LEFT(v, now);
+	if (expired(valid, st))
+		goto ask;
+	if (control.shadow) {
+		if (keep_shadow(c, now, c->nodeid, 0, v->seen, 0, 0, &v->attr))
+			COUNT(st, SHADOW);
+		goto ask;
+	}
+	out->attr_valid = valid / NSEC;
+	out->attr_valid_nsec = valid % NSEC;
+	out->dummy = 0;
+	out->attr = v->attr;
+	if (!STILL(&efuse_attrs, &key, v)) {
+		COUNT(st, ABSENT);
+		goto ask;
+	}
+	return answer(c, st, sizeof(*out));
+ask:
+	track(c->req);
+	return 0;
+}
+
+/* There is no such name. Node 0 is ENOENT that has a validity. */
+static __always_inline int answer_absent(struct efuse_ctx *c,
+					 struct efuse_opstats *st, __u64 valid)
+{
+	struct fuse_entry_out *out = (void *)c->out;
+
+	if (!valid) {
+		c->error = -ENOENT;
+		return answer(c, st, 0);
+	}
+	__builtin_memset(out, 0, sizeof(*out));
+	out->entry_valid = valid / NSEC;
+	out->entry_valid_nsec = valid % NSEC;
+	return answer(c, st, sizeof(*out));
+}
+
+SEC("raw_tp.w/efuse_request")
+int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct efuse_ctx *c = (void *)ctx->args[0];
+	struct fuse_entry_out *out = (void *)c->out;
+	struct efuse_opstats *st = opstats(FUSE_LOOKUP);
+	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 valid, attr_valid, ino, seen;
+	const struct fuse_attr *attr;
+	struct efuse_attr_key akey;
+	struct efuse_entry_key key;
+	struct efuse_entry_val *v;
+	struct efuse_attr_val *a;
+
+	if (c->name_len >= EFUSE_NAME) {
+		COUNT(st, NAME_LONG);
+		return 0;
+	}
+	name_key(&key, c);
+	if (!serving(st, FUSE_LOOKUP, now))
+		goto ask;
+	if (c->out_max != sizeof(*out)) {
+		COUNT(st, REPLY_SIZE);
+		return 0;
+	}
+	v = bpf_map_lookup_elem(&efuse_entries, &key);
+	if (!v) {
+		COUNT(st, ABSENT);
+		goto ask;
+	}
+	ino = v->ino;
+	seen = v->seen;
+	if (!unchanged(c->dev, c->nodeid, seen)) {
+		COUNT(st, GENERATION);
+		goto ask;
+	}
+	valid = LEFT(v, now);
+	if (expired(valid, st))
+		goto ask;
+	if (!ino) {
+		if (control.shadow) {
+			if (keep_shadow(c, now, 0, c->nodeid, seen, -ENOENT, 0,
+					NULL))
+				COUNT(st, SHADOW);
+			goto ask;
+		}
+		if (!STILL(&efuse_entries, &key, v)) {
+			COUNT(st, ABSENT);
+			goto ask;
+		}
+		return answer_absent(c, st, valid);
+	}
+
+	/* The attributes are those of the inode, never those of the entry. */
+	akey.dev = c->dev;
+	akey.ino = ino;
+	if (open_for_write(c->dev, ino)) {
+		COUNT(st, OPEN_WRITE);
+		goto ask;
+	}
+	a = bpf_map_lookup_elem(&efuse_attrs, &akey);
+	if (!a) {
+		COUNT(st, ATTR_ABSENT);
+		goto ask;
+	}
+	attr = &a->attr;
+#ifdef EFUSE_TEST_FAULTS
+	if (FAULTY(X_LOOKUP_ATTR))
+		attr = &v->attr;
+	else
+#endif
+	if (!unchanged(c->dev, ino, a->seen)) {
+		COUNT(st, GENERATION);
+		goto ask;
+	}
+	attr_valid = LEFT(a, now);
+	if (expired(attr_valid, st))
+		goto ask;
+	if (control.shadow) {
+		if (keep_shadow(c, now, ino, c->nodeid,
+				a->seen < seen ? a->seen : seen, 0,
+				v->generation, attr))
+			COUNT(st, SHADOW);
+		goto ask;
+	}
+	out->nodeid = ino;
+	out->generation = v->generation;
+	out->entry_valid = valid / NSEC;
+	out->attr_valid = attr_valid / NSEC;
+	out->entry_valid_nsec = valid % NSEC;
+	out->attr_valid_nsec = attr_valid % NSEC;
+	out->attr = *attr;
+	if (!STILL(&efuse_entries, &key, v) || !STILL(&efuse_attrs, &akey, a)) {
+		COUNT(st, ABSENT);
+		goto ask;
+	}
+	return answer(c, st, sizeof(*out));
+ask:
+	track_name(c, &key);
+	return 0;
+}
+
+/* Only answers "no such attribute", for as long as was asked for. */
+SEC("raw_tp.w/efuse_request")
+int efuse_getxattr(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct efuse_ctx *c = (void *)ctx->args[0];
+	struct efuse_opstats *st = opstats(FUSE_GETXATTR);
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct efuse_entry_key key;
+	struct xattr_val *v;
+	__s64 error;
+
+	if (!serving(st, FUSE_GETXATTR, now))
+		return 0;
+	if (c->name_len >= EFUSE_NAME) {
+		COUNT(st, NAME_LONG);
+		return 0;
+	}
+	name_key(&key, c);
+	v = bpf_map_lookup_elem(&efuse_xattrs, &key);
+	if (!v) {
+		COUNT(st, ABSENT);
+		goto ask;
+	}
+	error = v->error;
+	if (!unchanged(c->dev, c->nodeid, v->seen)) {
+		COUNT(st, GENERATION);
+		goto ask;
+	}
+	if (now >= v->expires) {
+		COUNT(st, EXPIRED);
+		goto ask;
+	}
+	if (control.shadow) {
+		if (keep_shadow(c, now, c->nodeid, 0, v->seen, error, 0, NULL))
+			COUNT(st, SHADOW);
+		goto ask;
+	}
+	if (!STILL(&efuse_xattrs, &key, v)) {
+		COUNT(st, ABSENT);
+		goto ask;
+	}
+	c->error = error;
+	return answer(c, st, 0);
+ask:
+	track_name(c, &key);
+	return 0;
+}
+
+SEC("raw_tp.w/efuse_request")
+int efuse_statfs(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct efuse_ctx *c = (void *)ctx->args[0];
+	struct fuse_statfs_out *out = (void *)c->out;
+	struct efuse_opstats *st = opstats(FUSE_STATFS);
+	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 dev = c->dev;
+	struct statfs_val *v;
+
+	if (!serving(st, FUSE_STATFS, now))
+		return 0;
+	if (c->out_max != sizeof(*out)) {
+		COUNT(st, REPLY_SIZE);
+		return 0;
+	}
+	v = bpf_map_lookup_elem(&efuse_statfss, &dev);
+	if (!v) {
+		COUNT(st, ABSENT);
+		goto ask;
+	}
+	if (now >= v->expires) {
+		COUNT(st, EXPIRED);
+		goto ask;
+	}
+	if (control.shadow)
+		goto ask;
+	*out = v->out;
+	return answer(c, st, sizeof(*out));
+ask:
+	track(c->req);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The arms of the benchmark by workloads, counted in guest instructions, which no load of the machine below changes.
+
+For a virtual machine with one CPU and QEMU's `-icount shift=0,sleep=off`, where the guest's nanoseconds are
+instructions of whatever runs: caller, kernel, daemon, Redis.
+
+    arms.py DIR [arm,arm...]     DIR has efuse.ko and efuse-agent
+
+Prints a line of JSON for each arm and workload: instructions per operation.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import volume as v
+from volume import MOUNTS, Agent
+
+ONE, LONG, NONE = (
+    [word for name in ("attr", "entry", "dir-entry") for word in (f"--{name}-cache", seconds)]
+    for seconds in ("1", "300", "0")
+)
+# Mount options, what follows the address of the metadata, and the agent's options.
+ARMS = {
+    "A ttl": (ONE, "", None),
+    "B ttl-long": (LONG, "", None),
+    "C client-cache": (ONE, "?client-cache=true", None),
+    # Its rival where no second of staleness will do.
+    "C0 client-cache": (NONE, "?client-cache=true", None),
+    "D fuse-notify": (LONG, "", {"extra": ["--sink", "notify"]}),
+    "E fuse-ttl": (ONE, "", {"mode": "ttl"}),
+    "F fuse-lease": (NONE, "", {}),
+    "G fuse-off": (ONE, "", {"mode": "off"}),
+    "nocache": (NONE, "", None),
+}
+FILES, MODULES = 40, 12
+ROOT = MOUNTS[0] + "/arms"
+
+
+def make() -> None:
+    Path(f"{ROOT}/tree/d").mkdir(exist_ok=True, parents=True)
+    Path(f"{ROOT}/lib").mkdir(exist_ok=True, parents=True)
+    for i in range(FILES):
+        with Path(f"{ROOT}/tree/d/f{i}").open("w") as f:
+            f.write("x" * 100)
+    for i in range(MODULES):
+        with Path(f"{ROOT}/lib/m{i}.py").open("w") as f:
+            f.write(f"NUMBER = {i}\n")
+
+
+def evict() -> None:
+    with Path("/proc/sys/vm/drop_caches").open("w") as f:
+        f.write("2")
+
+
+# The system calls of a workload are made by `os` and not by Path, whose instructions would be counted with them.
+
+
+def stat() -> int:
+    """The same file again and again."""
+    for _ in range(FILES):
+        os.stat(f"{ROOT}/tree/d/f0")  # noqa: PTH116
+    return FILES
+
+
+def reread() -> int:
+    """Files that are read, and asked for again."""
+    for i in range(FILES):
+        with open(f"{ROOT}/tree/d/f{i}", "rb", buffering=0) as f:  # noqa: PTH123
+            f.read()
+        os.stat(f"{ROOT}/tree/d/f{i}")  # noqa: PTH116
+    return FILES
+
+
+def walk() -> int:
+    """A walk after the kernel has dropped its dentries."""
+    count = 0
+    for folder, folders, files in os.walk(f"{ROOT}/tree"):
+        for name in folders + files:
+            os.lstat(f"{folder}/{name}")
+            count += 1
+    return count
+
+
+def load() -> int:
+    """A Python process that imports, after the same."""
+    names = ", ".join(f"m{i}" for i in range(MODULES))
+    subprocess.run(
+        [sys.executable, "-S", "-B", "-I", "-c", f"import sys; sys.path.insert(0, {ROOT + '/lib'!r}); import {names}"],
+        check=True,
+    )
+    return 1
+
+
+def change() -> int:
+    """Files that are made, renamed and removed."""
+    for i in range(10):
+        path = f"{ROOT}/tree/new{i}"
+        with open(path, "w"):  # noqa: PTH123
+            pass
+        os.rename(path, path + "x")  # noqa: PTH104
+        os.unlink(path + "x")  # noqa: PTH108
+    return 10
+
+
+def idle() -> int:
+    with Path("/proc/stat").open() as f:
+        words = f.readline().split()
+    return int(words[4]) + int(words[5])
+
+
+def main() -> int:
+    chosen = sys.argv[2].split(",") if len(sys.argv) > 2 else list(ARMS)
+    redis = v.redis_start()
+    v.format_volume()
+    v.load_module()
+    meta = v.META
+    for n, name in enumerate(chosen):
+        options, query, agent = ARMS[name]
+        v.META = meta + query
+        v.mount(0, [*options, "--no-bgjob", "--backup-meta", "0"])
+        v.META = meta
+        if n == 0:
+            make()
+        running = Agent(0, **agent) if agent is not None else None
+        time.sleep(1)
+        for work in (stat, reread, walk, load, change):
+            work()
+            if work in (walk, load):
+                evict()
+            waited, begin = idle(), time.monotonic_ns()
+            count = work()
+            spent = time.monotonic_ns() - begin
+            print(
+                json.dumps(
+                    {
+                        "kernel": os.uname().release,
+                        "arm": name,
+                        "workload": work.__name__,
+                        "instructions": spent // count,
+                        "idle_ticks": idle() - waited,
+                    }
+                ),
+                flush=True,
+            )
+        if running:
+            running.stop()
+        v.umount(0)
+    redis.kill()
+    v.quiet("rmmod", "efuse")
+    return 0
+
+
+sys.exit(main())

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The module against hostile programs, wrong layouts, and others on the same function."""
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import toy as t
+from harness import (
+    CYCLE_SECONDS,
+    CYCLES,
+    DIR,
+    FUZZ_SECONDS,
+    HOOKS,
+    MNT,
+    Agent,
+    Env,
+    Redis,
+    missing,
+    run,
+    same,
+    thread,
+    wait,
+)
+from reading import READS
+
+
+def wrong_layout(redis: Redis) -> None:
+    """The module refuses what it cannot trust."""
+    out = run([f"{DIR}/efuse-fuzz", "--wrong-layouts"], capture_output=True, text=True)
+    assert out.returncode == 0, out.stdout + out.stderr
+    assert "accepted 0" in out.stdout, out.stdout
+
+
+def fuzz(redis: Redis) -> None:
+    """A hostile program: random verdicts, sizes, errors and contents."""
+    toy = t.Toy(MNT)
+    stop = threading.Event()
+    for i in range(8):
+        toy.add(toy.nodes[1], f"f{i}").size = i
+
+    def requests(path: str) -> tuple[Callable[[], object], ...]:
+        return (
+            lambda: Path(path).stat(),
+            lambda: os.statvfs(MNT),
+            lambda: os.getxattr(path, "user.a"),
+            lambda: list(Path(MNT).iterdir()),
+            lambda: os.close(os.open(path, os.O_RDWR)),
+            lambda: Path(path).rename(path + "x"),
+            lambda: Path(path + "x").rename(path),
+            lambda: os.listxattr(path),
+            lambda: os.access(path, os.R_OK),
+        )
+
+    def load() -> None:
+        i = 0
+        while not stop.is_set():
+            i += 1
+            path = f"{MNT}/f{i % 8}"
+            for do in requests(path):
+                with contextlib.suppress(OSError):
+                    do()
+
+    threads = [threading.Thread(target=load, daemon=True) for _ in range(3)]
+    for th in threads:
+        th.start()
+    r = run(
+        [f"{DIR}/efuse-fuzz", "--mount", MNT, "--seconds", str(FUZZ_SECONDS), "--object", f"{DIR}/fuzz.bpf.o"],
+        capture_output=True,
+        text=True,
+    )
+    stop.set()
+    for th in threads:
+        th.join(20)
+    toy.close()
+    assert r.returncode == 0, r.stdout + r.stderr
+    m = re.search(r"shown (\d+) handled (\d+) refused (\d+)", r.stdout)
+    assert m and int(m[2]) > 50 and int(m[3]) > 50, r.stdout
+    print(f"# fuzz: {m[0]}")
+    # The machine is sane: a new mount works, unanswered by anybody.
+    toy = t.Toy(MNT)
+    try:
+        f = toy.add(toy.nodes[1], "f")
+        f.size = 31
+        same(f"{MNT}/f", f)
+    finally:
+        toy.close()
+
+
+BACKING = "/var/tmp/efuse-backing"
+
+
+def backing() -> str:
+    """A file of 1 MiB to read from."""
+    with Path(BACKING).open("wb") as f:
+        f.write(os.urandom(1 << 20))
+    return BACKING
+
+
+def wrong_backings(redis: Redis) -> None:
+    """Files that may change, or whose reading may wait for us, are refused."""
+    toy = t.Toy(MNT)
+    try:
+        toy.add(toy.nodes[1], "f").size = 10
+        out = run(
+            [f"{DIR}/efuse-fuzz", "--reads", backing(), "--wrong-backings", f"{MNT}/f"], capture_output=True, text=True
+        )
+        assert out.returncode == 0 and out.stdout.endswith("wrong 0\n"), out.stdout + out.stderr
+    finally:
+        toy.close()
+
+
+def fuzz_reads(redis: Redis) -> None:
+    """A hostile program names bytes that are not there, or not so many, or in no file.
+
+    There is no wrong end, no other harm, and afterwards everything is as before.
+    """
+    toy = t.Toy(MNT)
+    data = os.urandom(200000)
+    f = toy.add(toy.nodes[1], "f")
+    f.data, f.size = data, len(data)
+    stop, long = threading.Event(), []
+
+    def load(seed: int) -> None:
+        import random
+
+        rnd = random.Random(seed)
+        while not stop.is_set():
+            fd = None
+            try:
+                fd = os.open(f"{MNT}/f", os.O_RDONLY | rnd.choice((0, os.O_DIRECT)))
+                for _ in range(20):
+                    n = rnd.randrange(1, 100000)
+                    if len(os.pread(fd, n, rnd.randrange(200000))) > n:
+                        long.append(n)
+            except OSError:
+                pass
+            if fd is not None:
+                os.close(fd)
+
+    # First of all: a child's exec closes files of the mount, and would wait for the daemon, which waits for it: run().
+    fuzz = subprocess.Popen(
+        [
+            f"{DIR}/efuse-fuzz",
+            "--mount",
+            MNT,
+            "--seconds",
+            str(FUZZ_SECONDS),
+            "--object",
+            f"{DIR}/fuzz.bpf.o",
+            "--reads",
+            backing(),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        close_fds=False,
+    )
+    threads = [threading.Thread(target=load, args=(i,), daemon=True) for i in range(3)]
+    for th in threads:
+        th.start()
+    out = fuzz.communicate()[0]
+    stop.set()
+    for th in threads:
+        th.join(20)
+    try:
+        assert fuzz.returncode == 0, out
+        m = re.search(r"reads (\d+) refused reads (\d+)", out)
+        assert m and int(m[1]) > 20 and int(m[2]) > 20 and not long, out
+        print(f"# fuzz: {m[0]}")
+    finally:
+        toy.close()
+    toy = t.Toy(MNT)
+    try:
+        f = toy.add(toy.nodes[1], "f")
+        f.data, f.size = data, len(data)
+        with Path(f"{MNT}/f").open("rb") as file:
+            assert file.read() == data
+    finally:
+        toy.close()
+
+
+def cycles_of_reads(redis: Redis) -> None:
+    """Hook and unhook, load and unload, while files are read."""
+    toy = t.Toy(MNT)
+    data = os.urandom(200000)
+    f = toy.add(toy.nodes[1], "f")
+    f.data, f.size = data, len(data)
+    path = backing()
+    reader = (
+        "import os, sys\nfd = os.open(sys.argv[1], 0)\nwant = os.pread(fd, 1 << 20, 0)\n"
+        "while os.path.exists('/tmp/efuse-go'):\n"
+        " os.posix_fadvise(fd, 0, 0, 4)\n assert os.pread(fd, 1 << 20, 0) == want\n"
+    )
+    with Path("/tmp/efuse-go").open("w"):
+        pass
+    readers = [subprocess.Popen([sys.executable, "-c", reader, f"{MNT}/f"], close_fds=False) for _ in range(3)]
+    try:
+        for _ in range(CYCLES):
+            if HOOKS:
+                run(
+                    [f"{DIR}/efuse-fuzz", "--cycles", str(HOOKS), "--mount", MNT, "--reads", path],
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
+            run(["rmmod", "efuse"], check=True)
+            run(["insmod", f"{DIR}/efuse.ko"], check=True)
+        for i in range(CYCLES):
+            agent = Agent("lease", extra=READS)
+            time.sleep(0.2)
+            agent.stop(signal.SIGKILL if i % 2 else signal.SIGTERM)
+        assert all(r.poll() is None for r in readers), "a reader has seen other bytes"
+    finally:
+        Path("/tmp/efuse-go").unlink()
+        for r in readers:
+            r.wait(30)
+        toy.close()
+
+
+def attached(*args: str) -> tuple[subprocess.Popen[str] | None, str]:
+    """A running efuse-fuzz; None, and why, where the kernel refuses what it was to attach."""
+    process = subprocess.Popen(
+        [f"{DIR}/efuse-fuzz", "--seconds", "600", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        close_fds=False,
+    )
+    assert process.stdout
+    if process.stdout.readline().startswith("attached"):
+        return process, ""
+    return None, process.communicate()[1]
+
+
+def bystanders(redis: Redis) -> None:
+    """Tools that watch the same function do not change an answer of the kernel: errors, sizes and contents."""
+    toy = t.Toy(MNT)
+    toy.add(toy.nodes[1], "f")
+    agent = Agent("lease")
+    fuzz = None
+    refused = []
+
+    def check(kind: str) -> None:
+        wrong = [value for value in (os.getxattr(f"{MNT}/f", "user.a") for _ in range(200)) if value != b"x" * 5]
+        assert not wrong, f"{kind}: getxattr is {wrong[0]!r}, {len(wrong)} times of 200"
+        assert all(missing(f"{MNT}/none") for _ in range(200)), f"{kind}: a name is there that is not"
+        assert all(Path(f"{MNT}/f").stat().st_size == 0 for _ in range(200))
+
+    try:
+        wait(lambda: missing(f"{MNT}/none") and agent.result("lookup", "hit") > 0, "a hit")
+        fuzz, why = attached("--mount", MNT, "--object", f"{DIR}/fuzz.bpf.o", "--answer-getxattr", "5")
+        assert fuzz, why
+        check("alone")
+        for kind in ("fentry", "fexit", "fmod_ret", "kprobe", "kretprobe"):
+            other, why = attached("--object", f"{DIR}/bystander.bpf.o", "--bystander", kind)
+            if not other:
+                refused.append(f"{kind}: {why.strip()}")
+                continue
+            handled = agent.metric("efuse_module_requests_total", result="handled")
+            try:
+                check(kind)
+            finally:
+                other.kill()
+                other.wait()
+            assert agent.metric("efuse_module_requests_total", result="handled") - handled >= 600, kind
+        check("alone again")
+    finally:
+        if fuzz:
+            fuzz.kill()
+            fuzz.wait()
+        agent.stop()
+        toy.close()
+    # No kernel lets fmod_ret on a function that is not made for it.
+    assert [why for why in refused if not why.startswith("fmod_ret")] == [], refused
+
+
+def late_end(redis: Redis) -> None:
+    """A request that ends twice, by an abort and by the daemon's read that was under way, is seen once."""
+    toy = t.Toy(MNT)
+    agent = Agent("lease")
+    try:
+        Path(MNT).stat()
+        trap = toy.trap()
+        th = thread(lambda: Path(f"{MNT}/blocks").stat())
+        wait(trap.waiting, "the daemon to block in the middle of its read")
+        with Path(f"/sys/fs/fuse/connections/{os.minor(toy.device)}/abort").open("w") as abort:
+            abort.write("1")
+        th.join(20)
+        assert isinstance(th.box[0], OSError), th.box
+        before = agent.metric("efuse_module_ends_total", result="shown")
+        trap.release()
+        toy.thread.join(20)
+        assert agent.metric("efuse_module_ends_total", result="late") >= 1, "the second end was not noticed"
+        assert agent.metric("efuse_module_ends_total", result="shown") == before, "the second end was shown"
+    finally:
+        agent.stop()
+        toy.close()
+
+
+def hooks_stay(redis: Redis) -> None:
+    """kernel.ftrace_enabled=0 would blind the cache: it is refused while a hook is there."""
+    setting = "/proc/sys/kernel/ftrace_enabled"
+    e = Env(redis)
+    try:
+        f = e.file("f")
+        e.warm(e.path("f"))
+        try:
+            with Path(setting).open("w") as out:
+                out.write("0")
+            refused = False
+        except OSError as error:
+            refused = error.errno == errno.EBUSY
+        Path(e.path("f")).chmod(0o601)
+        same(e.path("f"), f)
+        assert refused, "ftrace can be switched off under the hooks"
+        e.warm(e.path("f"))
+    finally:
+        with Path(setting).open("w") as out:
+            out.write("1")
+        e.close()
+    if any(line.startswith("fuse ") for line in Path("/proc/modules").read_text().splitlines()):
+        agent = Agent("lease", ready=False)
+        try:
+            wait(lambda: "waiting" in agent.text(), "the agent")
+            assert run(["rmmod", "fuse"], capture_output=True).returncode, "fuse.ko goes under the hooks"
+        finally:
+            agent.stop()
+
+
+def cycles(redis: Redis) -> None:
+    """Hook and unhook, load and unload, while requests run."""
+    toy = t.Toy(MNT)
+    stop = threading.Event()
+    f = toy.add(toy.nodes[1], "f")
+    f.size = 17
+    wrong = []
+
+    def load() -> None:
+        while not stop.is_set():
+            size = Path(f"{MNT}/f").stat().st_size
+            if size != 17:
+                wrong.append(size)
+
+    threads = [threading.Thread(target=load, daemon=True) for _ in range(2)]
+    for th in threads:
+        th.start()
+    done, end = 0, time.monotonic() + CYCLE_SECONDS
+    try:
+        while done < CYCLES or time.monotonic() < end:
+            done += 1
+            if HOOKS:
+                run(
+                    [f"{DIR}/efuse-fuzz", "--cycles", str(HOOKS), "--mount", MNT], check=True, stdout=subprocess.DEVNULL
+                )
+            run(["rmmod", "efuse"], check=True)
+            run(["insmod", f"{DIR}/efuse.ko"], check=True)
+        for _ in range(3):
+            agent = Agent("lease")
+            agent.stop(signal.SIGKILL)
+    finally:
+        stop.set()
+        for th in threads:
+            th.join(20)
+        toy.close()
+    assert not wrong, wrong[:5]
+    print(f"# {done} loads, {done * HOOKS} hooks, {sum(toy.asked.values())} requests")
+
+
+def kernel_log(redis: Redis) -> None:
+    log = run(["dmesg"], capture_output=True, text=True).stdout
+    bad = [
+        line
+        for line in log.splitlines()
+        if re.search(r"BUG|WARNING|INFO: trying|Oops|general protection|RCU.*stall.*efuse|Call Trace", line)
+        # A kernel that looks for data races finds its own, too.
+        and not ("BUG: KCSAN" in line and "efuse_" not in line)
+    ]
+    assert not bad, bad[:5]

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""POSIX suites on a JuiceFS mount, without the extension and with it: each test must have the same result.
+
+Run as root inside a virtual machine:
+
+    posix.py DIR SUITES [fsx operations]
+
+DIR has efuse.ko and efuse-agent. SUITES has pjdfstest and fsx, which cargo
+builds: cargo install pjdfstest@0.2.2 fsx@0.3.2 --root .
+
+Prints TAP.
+"""
+
+import collections
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import volume as v
+from volume import MOUNTS, Agent, report
+
+SUITES = sys.argv[2]
+OPERATIONS = int(sys.argv[3]) if len(sys.argv) > 3 else 2000
+# The pause before a change whose time is looked at is longer than the 0.1 s below which JuiceFS leaves a folder's time
+# as it is (--skip-dir-mtime): how fast the machine is must not decide.
+CONFIGURATION = """
+[features]
+posix_fallocate = {}
+[settings]
+naptime = 0.2
+allow_remount = false
+[dummy_auth]
+entries = [["nobody", "nogroup"], ["daemon", "daemon"]]
+"""
+
+
+def pjdfstest(folder: str) -> dict[str, str]:
+    """Result by test: ok, skipped or FAILED."""
+    with Path("/tmp/pjdfstest.toml").open("w") as f:
+        f.write(CONFIGURATION)
+    out = subprocess.run(
+        [f"{SUITES}/pjdfstest", "-c", "/tmp/pjdfstest.toml", "-p", folder], capture_output=True, text=True, check=False
+    ).stdout
+    return dict(re.findall(r"^(\S+::\S+)\s+(ok|skipped|FAILED|\w+)$", out, re.M))
+
+
+def fsx(folder: str) -> dict[str, str]:
+    """Result by seed: of a run that compares every read with what it wrote."""
+    results = {}
+    for seed in ("1", "2", "3"):
+        r = subprocess.run(
+            [f"{SUITES}/fsx", "-N", str(OPERATIONS), "-S", seed, "-P", "/tmp", f"{folder}/fsx-{seed}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        results[f"fsx seed {seed}, {OPERATIONS} operations"] = "ok" if r.returncode == 0 else "FAILED"
+    return results
+
+
+def run(name: str) -> dict[str, str]:
+    """Both suites in a new folder.
+
+    It always has the same name: pjdfstest makes its longest paths from it, and not of every length.
+    """
+    folder = MOUNTS[0] + "/px"
+    subprocess.run(["mkdir", folder], check=True)
+    started = time.monotonic()
+    results = {**pjdfstest(folder), **fsx(folder)}
+    print(f"# {name}: {len(results)} tests in {time.monotonic() - started:.0f} s", flush=True)
+    shutil.rmtree(folder)
+    return results
+
+
+def main() -> int:
+    redis = v.redis_start()
+    v.format_volume()
+    v.mount(0)
+    off = run("without the extension")
+    v.load_module()
+    agent = Agent(0)
+    on = run("with the extension")
+    hits, asked = agent.hits()
+    agent.stop()
+    v.umount(0)
+    redis.kill()
+    v.quiet("rmmod", "efuse")
+
+    report(len(off) > 300, f"without the extension: {dict(collections.Counter(off.values()))}")
+    report(
+        hits > 500, f"with the extension: {dict(collections.Counter(on.values()))}", f"hits {hits:.0f} of {asked:.0f}"
+    )
+    differ = [
+        f"{name}: {off.get(name)}, with the extension {on.get(name)}"
+        for name in sorted(off.keys() | on.keys())
+        if off.get(name) != on.get(name)
+    ]
+    report(not differ, f"the same result, test by test ({len(off)} tests)", "\n".join(differ))
+    failing = sorted(name for name, result in off.items() if result not in ("ok", "skipped"))
+    print(f"# fail without the extension, too: {' '.join(failing) or 'none'}")
+    return v.finish()
+
+
+sys.exit(main())

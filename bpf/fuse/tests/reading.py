@@ -1,0 +1,489 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests of read() from the block cache: each rule, against toy.py and a cache laid out as JuiceFS lays out its own."""
+
+import ctypes
+import mmap
+import os
+import random
+import re
+import shutil
+import signal
+import struct
+import time
+from collections.abc import Container
+from pathlib import Path
+
+import toy as t
+from harness import BOUND, DIR, Env, Rule, run, wait
+
+CACHE = "/var/tmp/efuse-cache"
+BLOCK = 4 << 20
+READS = ["--reads", "cache", "--cache-dir", CACHE]
+
+
+def crc32c(data: bytes) -> int:
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+def entry(c: int) -> int:
+    for _ in range(8):
+        c = c >> 1 ^ (0x82F63B78 if c & 1 else 0)
+    return c
+
+
+CRC = [entry(c) for c in range(256)]
+
+
+def block_path(slice_id: int, index: int, size: int) -> str:
+    return f"{CACHE}/raw/chunks/{slice_id // 1000000}/{slice_id // 1000}/{slice_id}_{index}_{size}"
+
+
+class Volume:
+    """What Redis and the block cache have of the toy's files."""
+
+    def __init__(self, e: Env) -> None:
+        self.e, self.next_slice = e, 1000
+        shutil.rmtree(CACHE, ignore_errors=True)
+        Path(CACHE).mkdir(parents=True)
+
+    def cache(
+        self, slice_id: int, data: bytes, blocks: Container[int] | None = None, damage: bool = False, sums: bool = True
+    ) -> None:
+        """The slice's blocks; of `blocks` only, if that is given."""
+        for i in range(0, len(data), BLOCK):
+            if blocks is not None and i // BLOCK not in blocks:
+                continue
+            block = data[i : i + BLOCK]
+            path = block_path(slice_id, i // BLOCK, len(block))
+            Path(Path(path).parent).mkdir(exist_ok=True, parents=True)
+            sum_ = (
+                b"".join(struct.pack(">I", crc32c(block[k : k + 32768])) for k in range(0, len(block), 32768))
+                if sums
+                else b""
+            )
+            if damage:
+                block = bytes([block[0] ^ 1]) + block[1:]
+            with Path(path + ".tmp").open("wb") as f:
+                f.write(block + sum_)
+            Path(path + ".tmp").rename(path)
+
+    def records(self, node: t.Node, *records: tuple[int, int, int, int, int]) -> None:
+        """Redis has this version of the file, with these slices: (position, slice, size, offset, length)."""
+        attr = struct.pack(
+            ">BHIIQIQIQIIQIQ", 0, 1 << 12 | 0o644, 0, 0, 0, 0, node.mtime, 0, node.ctime, 0, 1, node.size, 0, 1
+        )
+        packed = [struct.pack(">IQIII", *r) for r in records]
+        self.e.redis.at_once(
+            ("SET", f"i{node.ino}", attr), ("DEL", f"c{node.ino}_0"), *[("RPUSH", f"c{node.ino}_0", r) for r in packed]
+        )
+
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        node: t.Node | None = None,
+        cached: bool = True,
+        blocks: Container[int] | None = None,
+        damage: bool = False,
+        sums: bool = True,
+    ) -> t.Node:
+        """Another client writes the file, as one slice, which this node's cache may have."""
+        node = node or self.e.file(name)
+        self.next_slice += 1
+        if cached:
+            self.cache(self.next_slice, data, blocks, damage, sums)
+        with self.e.toy.lock:
+            node.data, node.size = data, len(data)
+            node.mtime += 1
+            node.touch()
+        self.records(node, (0, self.next_slice, len(data), 0, len(data)))
+        self.e.pushed()
+        return node
+
+
+def some_bytes(n: int, seed: int) -> bytes:
+    return random.Random(seed).randbytes(n)
+
+
+def cold(fd: int) -> None:
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def asked(e: Env, fd: int, offset: int = 0, size: int = 100) -> tuple[int, bytes]:
+    """How often the daemon is asked to read, and what is read."""
+    os.fstat(fd)
+    cold(fd)
+    before = e.toy.asked[t.READ]
+    data = os.pread(fd, size, offset)
+    return e.toy.asked[t.READ] - before, data
+
+
+def served(e: Env, fd: int, offset: int = 0) -> None:
+    """Until it is read in the kernel."""
+    wait(lambda: asked(e, fd, offset)[0] == 0, "a read() to be answered in the kernel", 20)
+
+
+def opened(e: Env, name: str) -> int:
+    return os.open(e.path(name), os.O_RDONLY)
+
+
+def hits(e: Env) -> None:
+    data = some_bytes(300001, 1)
+    Volume(e).write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    cold(fd)
+    before, rnd = e.toy.asked[t.READ], random.Random(2)
+    for _ in range(60):
+        o, n = rnd.randrange(len(data) + 10), rnd.choice((1, 100, 4096, 5000, 70000, 400000))
+        got = os.pread(fd, n, o)
+        assert got == data[o : o + n], f"{n} at {o}: {len(got)} bytes, or others"
+    with Path(e.path("f")).open("rb") as f:
+        os.fstat(f.fileno())
+        assert f.read() == data
+    buffers = [bytearray(1000) for _ in range(3)]
+    assert os.preadv(fd, buffers, 5) == 3000 and b"".join(buffers) == data[5:3005]
+    assert e.toy.asked[t.READ] == before, "the daemon was asked"
+    assert e.agent.metric("efuse_module_read_bytes_total") > len(data)
+    assert "fuse_file_read_iter" in hooked()
+    os.close(fd)
+
+
+def hooked() -> str:
+    with Path("/sys/kernel/tracing/enabled_functions").open() as f:
+        return f.read()
+
+
+def not_asked_for(e: Env) -> None:
+    """Without the option, the function is not touched, and everything is as before."""
+    data = some_bytes(20000, 3)
+    Volume(e).write("f", data)
+    fd = opened(e, "f")
+    for _ in range(5):
+        count, got = asked(e, fd, 0, 20000)
+        assert count and got == data
+    os.close(fd)
+    assert "fuse_file_read_iter" not in hooked()
+
+
+def layers(e: Env) -> None:
+    """Slices over slices, a hole, a slice that is cached in part, one of zeros, blocks of other files."""
+    v = Volume(e)
+    base, over, part = some_bytes(600000, 4), some_bytes(50000, 5), some_bytes(9 << 20, 6)
+    v.cache(11, base)
+    v.cache(12, over, sums=False)
+    v.cache(13, part, blocks=(1,), sums=False)
+    data = bytearray(7 << 20)
+    data[:600000] = base
+    data[100000:150000] = over
+    data[5 << 20 : 6 << 20] = part[4 << 20 : 5 << 20]
+    data[6 << 20 : 7 << 20] = part[: 1 << 20]
+    node = e.file("f")
+    with e.toy.lock:
+        node.data, node.size = bytes(data), len(data)
+    v.records(
+        node,
+        (0, 11, 600000, 0, 600000),
+        (100000, 12, 50000, 0, 50000),
+        (1 << 20, 0, 4 << 20, 0, 4 << 20),
+        (5 << 20, 13, 9 << 20, 4 << 20, 1 << 20),
+        (6 << 20, 13, 9 << 20, 0, 1 << 20),
+    )
+    e.pushed()
+    fd = opened(e, "f")
+    for place in (0, 99000, 120000, 200000, (5 << 20) + 7):
+        served(e, fd, place)
+    assert asked(e, fd, 700000)[0] and asked(e, fd, 2 << 20)[0] and asked(e, fd, (6 << 20) + 9)[0]
+    rnd = random.Random(7)
+    for _ in range(80):
+        o, n = rnd.randrange(len(data)), rnd.choice((10, 4096, 60000, 1 << 20))
+        got = os.pread(fd, n, o)
+        assert got == data[o : o + n], f"{n} at {o}: {len(got)} bytes, or others"
+    os.close(fd)
+
+
+def other_version(e: Env) -> None:
+    """Another client has written, and this node has the blocks of the version before only."""
+    v = Volume(e)
+    old, new = some_bytes(20000, 8), some_bytes(20000, 9)
+    node = v.write("f", old)
+    fd = opened(e, "f")
+    served(e, fd)
+    v.write("f", new, node, cached=False)
+    again = opened(e, "f")
+    for _ in range(10):
+        count, got = asked(e, again, 0, 20000)
+        assert got == new, "what it was before"
+        assert count
+        time.sleep(0.05)
+    os.close(fd)
+    os.close(again)
+
+
+def handle(e: Env) -> None:
+    """What was read through a handle once is not taken back: the daemon keeps what it has read, by handle."""
+    v = Volume(e)
+    e.toy.sticky = True
+    old, new = some_bytes(20000, 10), some_bytes(20000, 11)
+    node = v.write("f", old)
+    fd = opened(e, "f")
+    served(e, fd)
+    v.write("f", new, node)
+    again = opened(e, "f")
+    served(e, again)
+    for _ in range(5):
+        assert asked(e, again, 0, 20000) == (0, new)
+        assert asked(e, fd, 0, 20000)[1] == old, "a version after the one that the daemon has for this handle"
+    os.close(fd)
+    os.close(again)
+
+
+def goes_on(e: Env) -> None:
+    """Of what is asked for, the first half is in the cache: the rest comes from the daemon, in the same read()."""
+    data = some_bytes((4 << 20) + 50000, 12)
+    Volume(e).write("f", data, blocks=(0,), sums=False)
+    fd = opened(e, "f")
+    served(e, fd)
+    for before in (1, 4096, 70000):
+        got = os.pread(fd, before + 10000, BLOCK - before)
+        assert got == data[BLOCK - before : BLOCK + 10000], f"{len(got)} bytes, or others"
+    with Path(e.path("f")).open("rb", buffering=0) as f:
+        os.fstat(f.fileno())
+        assert f.read(8 << 20) == data
+    os.close(fd)
+
+
+def written(e: Env) -> None:
+    """While a file is open for writing, only the daemon knows what is in it."""
+    v = Volume(e)
+    old, new = some_bytes(20000, 13), some_bytes(20000, 14)
+    node = v.write("f", old)
+    fd = opened(e, "f")
+    served(e, fd)
+    writer = os.open(e.path("f"), os.O_RDWR)
+    with e.toy.lock:
+        node.data = new
+    for _ in range(5):
+        assert asked(e, fd, 0, 20000)[1] == new, "what the block cache has"
+    os.close(writer)
+    os.close(fd)
+
+
+def own_write(e: Env) -> None:
+    """What this node has written itself."""
+    v = Volume(e)
+    old = some_bytes(20000, 15)
+    v.write("f", old)
+    fd = opened(e, "f")
+    served(e, fd)
+    with Path(e.path("f")).open("r+b", buffering=0) as f:
+        f.seek(5000)
+        f.write(b"x" * 100)
+        assert os.pread(fd, 100, 5000) == b"x" * 100
+    for _ in range(5):
+        assert asked(e, fd, 5000)[1] == b"x" * 100
+        fresh = opened(e, "f")
+        assert asked(e, fresh, 5000)[1] == b"x" * 100
+        os.close(fresh)
+    os.truncate(e.path("f"), 6000)
+    fresh = opened(e, "f")
+    assert asked(e, fresh, 0, 20000)[1] == old[:5000] + b"x" * 100 + old[5100:6000]
+    os.close(fresh)
+    os.close(fd)
+
+
+def lease(e: Env) -> None:
+    """A stopped agent does not hear of changes: the lease ends, and the daemon is asked."""
+    v = Volume(e)
+    node = v.write("f", some_bytes(20000, 16))
+    fd = opened(e, "f")
+    served(e, fd)
+    new = some_bytes(20000, 17)
+    e.agent.process.send_signal(signal.SIGSTOP)
+    try:
+        with e.toy.lock:
+            node.data = new
+        time.sleep(BOUND + 0.1)
+        assert asked(e, fd, 0, 20000)[1] == new, "what it was when the lease ended"
+    finally:
+        e.agent.process.send_signal(signal.SIGCONT)
+    os.close(fd)
+
+
+def damaged(e: Env) -> None:
+    """A block whose checksum is another is not read from."""
+    data = some_bytes(100000, 18)
+    Volume(e).write("f", data, damage=True)
+    fd = opened(e, "f")
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        assert asked(e, fd, 0, 1000)[1] == data[:1000], "the damaged block"
+        time.sleep(0.1)
+    assert e.agent.metric("efuse_read_misses_total", result="damaged") >= 1
+    os.close(fd)
+
+
+def evicted(e: Env) -> None:
+    """The cache evicts a block: it is let go of, so that its space is free."""
+    v = Volume(e)
+    data = some_bytes(100000, 19)
+    v.write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    assert e.agent.metric("efuse_read_blocks") == 1
+    Path(block_path(v.next_slice, 0, len(data))).unlink()
+    end = time.monotonic() + 6
+    while time.monotonic() < end and e.agent.metric("efuse_read_blocks"):
+        assert asked(e, fd, 0, 1000)[1] == data[:1000]
+        time.sleep(0.2)
+    assert e.agent.metric("efuse_read_blocks") == 0, "it is still held"
+    count, got = asked(e, fd, 0, 1000)
+    assert count and got == data[:1000]
+    os.close(fd)
+
+
+def aged(e: Env) -> None:
+    """What is not read for a time is let go of; and there is a limit."""
+    v = Volume(e)
+    for i in range(20):
+        v.write(f"f{i}", some_bytes(5000, i))
+        fd = opened(e, f"f{i}")
+        served(e, fd)
+        os.close(fd)
+    assert e.agent.metric("efuse_read_blocks") <= 16
+    end = time.monotonic() + 20
+    while time.monotonic() < end and e.agent.metric("efuse_read_blocks"):
+        time.sleep(0.2)
+    assert e.agent.metric("efuse_read_blocks") == 0
+
+
+def kinds(e: Env) -> None:
+    """O_DIRECT, sendfile, and a buffer that cannot be written to.
+
+    mmap is in reading_juicefs.py: a page fault would hold this process's lock, which the daemon's thread needs.
+    """
+    data = some_bytes(300000, 20)
+    Volume(e).write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    direct = os.open(e.path("f"), os.O_RDONLY | os.O_DIRECT)
+    page = mmap.mmap(-1, 8192)
+    for o in (0, 4096, 299008):
+        n = os.preadv(direct, [page], o)
+        assert page[:n] == data[o : o + 8192], f"O_DIRECT at {o}"
+    out = os.open("/var/tmp/efuse-out", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    at = 0
+    while at < len(data):
+        at += os.sendfile(out, fd, at, len(data) - at)
+    assert os.pread(out, len(data) + 1, 0) == data
+    os.close(out)
+    # The second page of the buffer is not there: some bytes, or EFAULT, as everywhere.
+    hole = mmap.mmap(-1, 8192)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(hole))
+    t.libc.mprotect(ctypes.c_void_p(address + 4096), 4096, 0)
+    t.libc.pread.restype = ctypes.c_ssize_t
+    n = t.libc.pread(fd, ctypes.c_void_p(address), ctypes.c_size_t(8192), ctypes.c_long(100))
+    t.libc.mprotect(ctypes.c_void_p(address + 4096), 4096, 3)
+    assert n in (-1, 4096) and (n < 0 or hole[:4096] == data[100:4196]), n
+    assert asked(e, fd, 10)[1] == data[10:110]
+    os.close(direct)
+    os.close(fd)
+
+
+def removed(e: Env) -> None:
+    """A file that is removed is read through its handle, as before."""
+    v = Volume(e)
+    data = some_bytes(20000, 21)
+    node = v.write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    Path(e.path("f")).unlink()
+    for _ in range(3):
+        assert asked(e, fd, 0, 20000)[1] == data
+    os.close(fd)
+    assert node
+
+
+def example(e: Env) -> None:
+    """examples/README.md: a program of one's own reads one inode from a file of one's choice."""
+    v = Volume(e)
+    data = some_bytes(20000, 22)
+    node = v.write("f", data)
+    v.write("g", data)
+    named = re.search(r"backing (\d+): ", e.agent.text())
+    assert named, e.agent.text()
+    number = int(named[1])
+    prog, map_ = "/sys/fs/bpf/efuse-fixed", "/sys/fs/bpf/efuse-fixed-maps"
+    handler = ["pinned", f"{PINS}/handlers", "key", "15", "0", "0", "0"]
+    try:
+        run(["bpftool", "prog", "load", f"{DIR}/fixed-file.bpf.o", prog, "pinmaps", map_], check=True)
+        value = struct.pack("<QQII", node.ino, Path(BACKING).stat().st_size, number, 0)
+        run(
+            [
+                "bpftool",
+                "map",
+                "update",
+                "pinned",
+                f"{map_}/fixed",
+                "key",
+                "0",
+                "0",
+                "0",
+                "0",
+                "value",
+                *map(str, value),
+            ],
+            check=True,
+        )
+        run(["bpftool", "map", "update", *handler, "value", "pinned", prog], check=True)
+        with Path(BACKING).open("rb") as f:
+            other = f.read()
+        fd, fd2 = opened(e, "f"), opened(e, "g")
+        assert os.pread(fd, 30000, 0) == other and os.pread(fd, 100, 500) == other[500:600]
+        assert asked(e, fd2, 0, 20000)[1] == data
+        run(["bpftool", "map", "delete", *handler], check=True)
+        assert asked(e, fd, 0, 20000)[1] == data
+        os.close(fd)
+        os.close(fd2)
+    finally:
+        if Path(prog).exists():
+            Path(prog).unlink()
+        shutil.rmtree(map_, ignore_errors=True)
+
+
+PINS, BACKING = "/sys/fs/bpf/efuse-test", "/var/tmp/efuse-example"
+with Path(BACKING).open("wb") as out:
+    out.write(os.urandom(12345))
+
+CACHED = {"mode": "lease", "extra": READS}
+
+RULES: list[Rule] = [
+    ("reads: answered from the block cache", hits, CACHED, ["read-offset"]),
+    ("reads: off by default, and then not hooked", not_asked_for, {"mode": "lease"}, []),
+    ("reads: slices over slices, holes, parts", layers, CACHED, ["read-offset"]),
+    ("reads: rule 1: a block of another version is not answered from", other_version, CACHED, ["read-version"]),
+    ("reads: rule 1: not after the lease", lease, CACHED, ["no-lease"]),
+    ("reads: rule 2: not while it is open for writing", written, CACHED, ["no-open-write"]),
+    ("reads: rule 2: what this node has written itself", own_write, CACHED, []),
+    ("reads: rule 3: a handle that saw another version", handle, CACHED, ["read-handle"]),
+    ("reads: rule 4: a part of it is not the end", goes_on, CACHED, ["read-end"]),
+    ("reads: rule 5: a block with another checksum", damaged, CACHED, ["read-checksum"]),
+    ("reads: rule 6: an evicted block is let go of", evicted, CACHED, ["read-keep"]),
+    (
+        "reads: rule 6: so is one that is not read",
+        aged,
+        {"mode": "lease", "extra": [*READS, "--read-age", "1", "--read-blocks", "16"]},
+        [],
+    ),
+    ("reads: every kind of read", kinds, CACHED, []),
+    ("reads: a file that was removed", removed, CACHED, []),
+    (
+        "reads: the example: a fixed file",
+        example,
+        {"mode": "lease", "extra": [*READS, "--backing", BACKING, "--pin", PINS]},
+        [],
+    ),
+]

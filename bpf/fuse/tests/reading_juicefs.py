@@ -1,0 +1,446 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""read() from the block cache with JuiceFS, two clients on one machine: every byte compared, in every way to read.
+
+Meanwhile another client writes, blocks are evicted, the daemon stands still, agents are killed and the module is loaded
+and unloaded. Run as root inside a virtual machine:
+
+    reading_juicefs.py DIR [pattern]     DIR has efuse.ko, efuse-agent, efuse-agent-faulty
+
+Prints TAP. EFUSE_ONLY chooses, too; EFUSE_CYCLES: kills and loads (default 5); EFUSE_CHANGES: of the coherence test
+(default 25).
+"""
+
+import contextlib
+import glob
+import mmap
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import volume as v
+from volume import MOUNTS, Agent, mount, quiet, report, umount, wait
+
+PATTERN = re.compile(sys.argv[2] if len(sys.argv) > 2 else os.environ.get("EFUSE_ONLY", ""))
+CYCLES = int(os.environ.get("EFUSE_CYCLES", "5"))
+CHANGES = int(os.environ.get("EFUSE_CHANGES", "25"))
+READS = ["--reads", "cache"]
+SIZES = {"small": 4096, "odd": 131073, "one": 1000001, "block": 4 << 20, "big": (9 << 20) + 77, "empty": 0}
+rnd = random.Random(5)
+content: dict[str, bytes] = {}
+
+
+def path(name: str, i: int = 0) -> str:
+    return f"{MOUNTS[i]}/{name}"
+
+
+def cold(fd: int) -> None:
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def kernel_bytes(agent: Agent) -> float:
+    return float(agent.metrics()["efuse_module_read_bytes_total"])
+
+
+def make() -> None:
+    """Written by the other client, so that none of it is open here; then read, which is what fills the cache."""
+    for name, size in SIZES.items():
+        content[name] = rnd.randbytes(size)
+        with Path(path(name, 1)).open("wb") as f:
+            f.write(content[name])
+    # Slices over slices.
+    data = bytearray(rnd.randbytes(700000))
+    with Path(path("layers", 1)).open("wb") as f:
+        f.write(data)
+    for _ in range(3):
+        at, part = rnd.randrange(600000), rnd.randbytes(rnd.randrange(1, 90000))
+        with Path(path("layers", 1)).open("r+b") as f:
+            f.seek(at)
+            f.write(part)
+        data[at : at + len(part)] = part
+    content["layers"] = bytes(data)
+    fill()
+
+
+def fill() -> None:
+    for name, data in content.items():
+        for _ in range(2):
+            with Path(path(name)).open("rb") as f:
+                os.fstat(f.fileno())
+                cold(f.fileno())
+                assert f.read() == data, name
+    time.sleep(1)
+
+
+def warm() -> None:
+    """Until the big files are read in the kernel."""
+    for name in ("one", "block", "big"):
+        fd = os.open(path(name), os.O_RDONLY)
+        for at in range(0, len(content[name]), 4 << 20):
+
+            def in_kernel(at: int = at, fd: int = fd) -> bool:
+                os.fstat(fd)
+                cold(fd)
+                before = kernel_bytes(agents[0])
+                os.pread(fd, 100, at)
+                return kernel_bytes(agents[0]) > before
+
+            wait(in_kernel, f"{name} to be read in the kernel at {at}", 30)
+        os.close(fd)
+
+
+def whole(name: str, data: bytes) -> list[bool]:
+    with Path(path(name)).open("rb") as f:
+        return [f.read() == data]
+
+
+def parts(name: str, data: bytes) -> list[bool]:
+    fd = os.open(path(name), os.O_RDONLY)
+    os.fstat(fd)
+    right = []
+    for _ in range(15):
+        o, n = rnd.randrange(len(data) + 1), rnd.choice((1, 10, 4096, 5000, 65536, 300000, 1 << 20))
+        right.append(os.pread(fd, n, o) == data[o : o + n])
+        if rnd.random() < 0.3:
+            cold(fd)
+    os.close(fd)
+    return right
+
+
+def pieces(name: str, data: bytes) -> list[bool]:
+    n = rnd.choice((10007, 131072))
+    with Path(path(name)).open("rb", buffering=0) as f:
+        os.fstat(f.fileno())
+        got = []
+        while part := f.read(n):
+            got.append(part)
+    return [b"".join(got) == data]
+
+
+def mapped(name: str, data: bytes) -> list[bool]:
+    if not data:
+        return []
+    fd = os.open(path(name), os.O_RDONLY)
+    with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as m:
+        right = [m[:] == data]
+    os.close(fd)
+    return right
+
+
+def direct(name: str, data: bytes) -> list[bool]:
+    fd = os.open(path(name), os.O_RDONLY | os.O_DIRECT)
+    os.fstat(fd)
+    page = mmap.mmap(-1, 1 << 20)
+    right = []
+    for _ in range(8):
+        o, n = rnd.randrange(len(data) // 512 + 1) * 512, rnd.choice((512, 4096, 65536, 1 << 20))
+        with memoryview(page) as m:
+            got = os.preadv(fd, [m[:n]], o)
+        right.append(page[:got] == data[o : o + n])
+    os.close(fd)
+    return right
+
+
+def sendfile(name: str, data: bytes) -> list[bool]:
+    out = os.open("/var/tmp/efuse-out", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    fd, at = os.open(path(name), os.O_RDONLY), 0
+    while at < len(data):
+        n = os.sendfile(out, fd, at, len(data) - at)
+        if not n:
+            break
+        at += n
+    right = [os.pread(out, len(data) + 1, 0) == data]
+    os.close(fd)
+    os.close(out)
+    return right
+
+
+def tools(name: str, data: bytes) -> list[bool]:
+    """By cat and dd, as programs of their own."""
+    p = path(name)
+    return [
+        subprocess.run(command, capture_output=True, check=True).stdout == data
+        for command in (["cat", p], ["dd", f"if={p}", "bs=128k", "status=none"])
+    ]
+
+
+def every_way() -> tuple[int, list[str]]:
+    """Comparisons, and which of them were wrong."""
+    count, wrong = 0, []
+    for way in (whole, parts, pieces, mapped, direct, sendfile, tools):
+        for name, data in content.items():
+            fd = os.open(path(name), os.O_RDONLY)
+            cold(fd)
+            os.close(fd)
+            right = way(name, data)
+            count += len(right)
+            wrong += [f"{way.__name__} {name}"] * right.count(False)
+    return count, wrong
+
+
+def contents() -> None:
+    warm()
+    before = kernel_bytes(agents[0])
+    count, wrong = every_way()
+    read = kernel_bytes(agents[0]) - before
+    report(
+        not wrong and count > 150 and read > 50 << 20,
+        "contents: every way to read gives every byte",
+        f"{count} comparisons, {len(wrong)} wrong {wrong[:5]}, {read / 1e6:.0f} MB read in the kernel",
+    )
+
+
+def off_by_one() -> None:
+    """The comparisons are able to find a wrong byte."""
+    restart(faults=["read-offset"])
+    wait(lambda: every_way()[1], "a wrong byte")
+    count, wrong = every_way()
+    report(
+        len(wrong) > count / 4,
+        "contents: the comparisons find a byte beside",
+        f"{len(wrong)} of {count} wrong, as they should be",
+    )
+    restart()
+
+
+def changes() -> tuple[int, int, list[str]]:
+    """Both clients change a file, and one opens it again and again.
+
+    Comparisons, those with reads in the kernel, and the wrong ones.
+    """
+    data, count, kernel, wrong = rnd.randbytes(1 << 20), 0, 0, []
+    with Path(path("coherent")).open("wb") as f:
+        f.write(data)
+    for turn in range(CHANGES):
+        who, how = rnd.randrange(2), rnd.choice(("over", "over", "rewrite", "truncate", "append", "rename", "none"))
+        p = path("coherent", who)
+        if how == "over":
+            o, part = rnd.randrange(len(data)), rnd.randbytes(rnd.randrange(1, 200000))
+            with Path(p).open("r+b") as f:
+                f.seek(o)
+                f.write(part)
+            data = data[:o] + part + data[o + len(part) :]
+        elif how in ("rewrite", "rename"):
+            data = rnd.randbytes(rnd.randrange(1, 1 << 20))
+            with Path(p + ".new" * (how == "rename")).open("wb") as f:
+                f.write(data)
+            if how == "rename":
+                Path(p + ".new").rename(p)
+        elif how == "truncate":
+            n = rnd.randrange(1, len(data) + 1)
+            os.truncate(p, n)
+            data = data[:n]
+        elif how == "append":
+            part = rnd.randbytes(50000)
+            with Path(p).open("ab") as f:
+                f.write(part)
+            data += part
+        # A name may be as old as the bound; what is opened then may not.
+        if how == "rename" and who:
+            time.sleep(v.BOUND / 1000)
+        for again in range(4):
+            before = kernel_bytes(agents[0])
+            fd = os.open(path("coherent"), os.O_RDONLY)
+            size = os.fstat(fd).st_size
+            cold(fd)
+            got = b""
+            while part := os.read(fd, 131072):
+                got += part
+            os.close(fd)
+            count += 1
+            kernel += kernel_bytes(agents[0]) > before
+            if got != data or size != len(data):
+                wrong.append(f"turn {turn}: {how} by client {who}, look {again}: {len(got)} of {len(data)} bytes")
+            if not again:
+                time.sleep(0.4)
+    return count, kernel, wrong
+
+
+def coherent() -> None:
+    count, kernel, wrong = changes()
+    report(
+        not wrong and kernel > count / 8,
+        "coherence: an open() shows what any client had closed, with reads in the kernel",
+        f"{count} looks, {kernel} of them with reads in the kernel, {len(wrong)} wrong {wrong[:5]}",
+    )
+
+
+def incoherent() -> None:
+    restart(faults=["read-version"])
+    count, _kernel, wrong = changes()
+    report(
+        wrong,
+        "coherence: the same finds blocks of another version",
+        f"{len(wrong)} of {count} wrong, as they should be",
+    )
+    restart()
+
+
+def caches() -> list[str]:
+    # Path.glob() takes ** in another way, and not every Python in the same.
+    return [
+        f
+        for f in glob.glob(  # noqa: PTH207
+            "/tmp/jfs-cache0/*/raw/chunks/**", recursive=True
+        )
+        if Path(f).is_file()
+    ]
+
+
+def evicted() -> None:
+    warm()
+    held = float(agents[0].metrics()["efuse_read_blocks"])
+    for f in caches():
+        Path(f).unlink()
+    count, wrong = every_way()
+    wait(lambda: float(agents[0].metrics()["efuse_read_dropped_total"]) >= held, "the blocks to be let go of", 30)
+    count2, wrong2 = every_way()
+    report(
+        not wrong + wrong2 and held >= 4,
+        "evicted: every byte, and the files are let go of",
+        f"{held:.0f} blocks were held, {count + count2} comparisons, wrong {(wrong + wrong2)[:5]}",
+    )
+    fill()
+
+
+def stopped() -> None:
+    """The daemon stands still, and the block cache does not need it."""
+    warm()
+    fd = os.open(path("block"), os.O_RDONLY)
+    os.fstat(fd)
+    os.pread(fd, 1, 0)
+    daemons = subprocess.check_output(["pgrep", "-f", "cache-dir /tmp/jfs-cache0"], text=True).split()
+    for d in daemons:
+        os.kill(int(d), signal.SIGSTOP)
+    try:
+        right = os.pread(fd, 4 << 20, 0) == content["block"]
+    finally:
+        for d in daemons:
+            os.kill(int(d), signal.SIGCONT)
+    os.close(fd)
+    report(right, "stopped: 4 MiB while the daemon stands still")
+
+
+READER = """
+import os, sys
+while not os.path.exists("/tmp/readers-end"):
+    for p, want in zip(sys.argv[1::2], sys.argv[2::2]):
+        fd = os.open(p, os.O_RDONLY)
+        os.fstat(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        got = b""
+        while part := os.read(fd, 200000):
+            got += part
+        os.close(fd)
+        if got != open(want, "rb").read():
+            print("WRONG", p, len(got), flush=True)
+            sys.exit(1)
+"""
+
+
+def readers(count: int) -> list[subprocess.Popen[str]]:
+    args = []
+    for name in ("one", "block", "layers"):
+        with Path(f"/var/tmp/want-{name}").open("wb") as f:
+            f.write(content[name])
+        args += [path(name), f"/var/tmp/want-{name}"]
+    if Path("/tmp/readers-end").exists():
+        Path("/tmp/readers-end").unlink()
+    return [
+        subprocess.Popen([sys.executable, "-c", READER, *args], stdout=subprocess.PIPE, text=True) for _ in range(count)
+    ]
+
+
+def end(processes: list[subprocess.Popen[str]]) -> list[str]:
+    with Path("/tmp/readers-end").open("w"):
+        pass
+    outputs = [p.communicate(timeout=120)[0] for p in processes]
+    return [o for p, o in zip(processes, outputs, strict=True) if p.returncode]
+
+
+def killed() -> None:
+    """Agents are killed, and the module is unloaded and loaded, while three processes read."""
+    running, total = readers(3), 0.0
+    for i in range(CYCLES):
+        with contextlib.suppress(RuntimeError):
+            warm()
+        total += kernel_bytes(agents[0]) if i == CYCLES - 1 else 0
+        agents[0].stop(signal.SIGKILL if i % 2 else signal.SIGTERM)
+        wait(lambda: quiet("rmmod", "efuse") == 0, "the module to be free")
+        v.load_module()
+        agents[0] = Agent(0, extra=READS)
+        time.sleep(0.5)
+    wrong = end(running)
+    report(not wrong and total, f"killed: {CYCLES} agents and loads of the module under readers", " ".join(wrong))
+
+
+def readers_killed() -> None:
+    warm()
+    before = kernel_bytes(agents[0])
+    for i in range(CYCLES):
+        some = readers(2)
+        time.sleep(0.3 + 0.2 * (i % 4))
+        for p in some:
+            p.kill()
+            p.wait()
+    count, wrong = every_way()
+    report(
+        not wrong and kernel_bytes(agents[0]) > before,
+        "readers are killed in the middle",
+        f"{count} comparisons, wrong {wrong[:5]}",
+    )
+
+
+def kernel_log() -> None:
+    bad = [
+        line
+        for line in subprocess.run(["dmesg"], capture_output=True, text=True, check=False).stdout.splitlines()
+        if re.search(r"BUG|WARNING|Oops|hung_task|stall|Call Trace|general protection|KASAN|KCSAN", line)
+    ]
+    report(not bad, "nothing bad in the kernel log", "\n".join(bad[-10:]))
+
+
+agents: list[Agent] = []
+
+
+def restart(faults: Sequence[str] = ()) -> None:
+    if agents:
+        agents[0].stop()
+    agents[:] = [Agent(0, extra=READS, faults=faults)]
+
+
+def main() -> int:
+    redis = v.redis_start()
+    v.format_volume()
+    for i in range(2):
+        mount(i)
+    v.load_module()
+    make()
+    restart()
+    tests = [contents, off_by_one, coherent, incoherent, evicted, stopped, readers_killed, killed, kernel_log]
+    for test in tests:
+        if not PATTERN.search(test.__name__):
+            continue
+        began = time.monotonic()
+        try:
+            test()
+        except Exception as error:
+            report(False, test.__name__, f"{type(error).__name__} {error}")
+            if not agents or agents[0].process.poll() is not None:
+                restart()
+        print(f"# {test.__name__}: {time.monotonic() - began:.0f} s", flush=True)
+    agents[0].stop()
+    for i in range(2):
+        umount(i)
+    redis.kill()
+    quiet("rmmod", "efuse")
+    return v.finish()
+
+
+sys.exit(main())

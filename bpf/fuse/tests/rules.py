@@ -1,0 +1,767 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A test of each rule; RULES says with which fault it must fail."""
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import toy as t
+from extfuse import hidden_attr, read_then_write, rename_across, stale_getattr
+from harness import BOUND, DIR, LOAD_SECONDS, MNT, OTHER, Env, Rule, missing, run, same, thread, wait
+
+
+def hits(e: Env) -> None:
+    f = e.file("f")
+    e.warm(e.path("f"))
+    assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: [Path(e.path("f")).stat() for _ in range(50)]) == 0
+    same(e.path("f"), f)
+    assert e.agent.metric("efuse_module_requests_total", result="handled") >= 50
+
+
+def absent(e: Env) -> None:
+    assert missing(e.path("none"))
+    e.warm(e.path("none"))
+    e.toy.add(e.toy.nodes[1], "none")
+    e.redis.push("d1", "i1")
+    e.pushed()
+    assert not missing(e.path("none"))
+
+
+def two_mounts(e: Env) -> None:
+    """Another mount has the same inode numbers, and is not ours to answer."""
+    other = t.Toy(OTHER)
+    try:
+        e.file("f", 10)
+        with other.lock:
+            other.next_ino = e.toy.node("f").ino
+            node = other.add(other.nodes[1], "f")
+            node.size = 77
+        e.warm(e.path("f"))
+        asked = other.asked[t.LOOKUP] + other.asked[t.GETATTR]
+        for _ in range(10):
+            assert Path(f"{OTHER}/f").stat().st_size == 77
+            assert Path(e.path("f")).stat().st_size == 10
+        assert other.asked[t.LOOKUP] + other.asked[t.GETATTR] - asked >= 10
+    finally:
+        other.close()
+
+
+def own_changes(e: Env) -> None:
+    """Every operation that changes something, seen at once by its own client."""
+    root = e.toy.nodes[1]
+    d1, d2 = e.dir("d1"), e.dir("d2")
+    p = e.path
+    libc = t.libc
+
+    def check(name: str, touch: Callable[[], object], do: Callable[[], object], *paths: str) -> None:
+        """`paths` are warm before, and right after."""
+        try:
+            touch()
+            for path in paths:
+                e.warm(p(path))
+            do()
+            for path in paths:
+                try:
+                    node = e.toy.node(path)
+                except KeyError:
+                    assert missing(p(path)), f"{path} is still there"
+                    continue
+                same(p(path), node)
+        except (AssertionError, RuntimeError) as error:
+            raise AssertionError(f"{name}: {error}") from None
+
+    def with_fd(path: str, flags: int, do: Callable[[int], object]) -> None:
+        fd = os.open(p(path), flags)
+        try:
+            do(fd)
+        finally:
+            os.close(fd)
+
+    def nothing() -> None:
+        pass
+
+    for name in ("a", "b", "c", "x", "y"):
+        e.file(name)
+    check("chmod", nothing, lambda: Path(p("a")).chmod(0o600), "a")
+    check("truncate", nothing, lambda: os.truncate(p("a"), 99), "a")
+    check("utimens", nothing, lambda: os.utime(p("a"), (7, 7)), "a")
+    check("write", nothing, lambda: with_fd("a", os.O_WRONLY, lambda fd: os.write(fd, b"z" * 200)), "a")
+    check("fallocate", nothing, lambda: with_fd("a", os.O_WRONLY, lambda fd: os.posix_fallocate(fd, 0, 500)), "a")
+
+    def copy(fd: int) -> None:
+        src = os.open(p("a"), os.O_RDONLY)
+        os.copy_file_range(src, fd, 150)
+        os.close(src)
+
+    check("copy_file_range", nothing, lambda: with_fd("b", os.O_WRONLY, copy), "b")
+    check("setxattr", nothing, lambda: os.setxattr(p("a"), "user.k", b"v"), "a")
+    check("removexattr", nothing, lambda: os.removexattr(p("a"), "user.k"), "a")
+    check("mknod", nothing, lambda: os.mknod(p("d1/n")), "d1", "d1/n")
+    check("mkdir", nothing, lambda: Path(p("d1/s")).mkdir(), "d1", "d1/s")
+    check("symlink", nothing, lambda: Path(p("d1/l")).symlink_to("t"), "d1")
+    check("create", nothing, lambda: os.close(os.open(p("d1/c"), os.O_CREAT | os.O_EXCL)), "d1", "d1/c")
+    check("link", nothing, lambda: os.link(p("a"), p("d1/h")), "a", "d1", "d1/h")
+    check("unlink", nothing, lambda: Path(p("d1/h")).unlink(), "a", "d1", "d1/h")
+    check("rmdir", nothing, lambda: Path(p("d1/s")).rmdir(), "d1", "d1/s")
+    check("rename", nothing, lambda: Path(p("d1/n")).rename(p("d2/n")), "d1", "d2", "d1/n", "d2/n")
+    os.link(p("x"), p("x2"))
+    check("rename over", nothing, lambda: Path(p("y")).rename(p("x")), "x2", "x", "y")
+    e.file("y")
+
+    def exchange() -> None:
+        if libc.renameat2(-100, p("c").encode(), -100, p("d1/c").encode(), 2):
+            raise OSError(ctypes.get_errno(), "renameat2")
+
+    check("rename exchange", nothing, exchange, "c", "d1/c", "d1")
+    check("tmpfile", nothing, lambda: os.close(os.open(p("d1"), os.O_TMPFILE | os.O_RDWR)), "d1")
+    e.toy.ioctl_result = 0
+    try:
+        check("ioctl", nothing, lambda: with_fd("b", os.O_RDONLY, lambda fd: fcntl.ioctl(fd, 0x6601)), "a", "b", "d2")
+    finally:
+        e.toy.ioctl_result = errno.ENOTTY
+    assert root and d1 and d2
+
+
+def change_on_its_way(e: Env) -> None:
+    """A stat between a change's submission and its end must not outlive it."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    held = e.toy.hold(t.SETATTR, before=True)
+    th = thread(lambda: Path(e.path("f")).chmod(0o611))
+    assert held.wait(20)
+    for _ in range(5):
+        Path(e.path("f")).stat()
+    e.toy.release()
+    th.join(20)
+    same(e.path("f"), f)
+
+
+def fill_race(e: Env) -> None:
+    """The daemon's answer is old when it arrives, and must not be kept."""
+    f = e.file("f")
+    fd = os.open(e.path("f"), os.O_RDONLY)
+    held = e.toy.hold(t.GETATTR)
+    th = thread(lambda: os.fstat(fd))
+    assert held.wait(20)
+    with e.toy.lock:
+        f.size = 4242
+        f.touch()
+    e.redis.push(f"i{f.ino}")
+    e.pushed()
+    e.toy.release()
+    th.join(20)
+    size = os.fstat(fd).st_size
+    os.close(fd)
+    assert size == 4242, f"size {size}"
+
+
+def fill_race_lookup(e: Env) -> None:
+    """The same for the attributes in the reply to a LOOKUP."""
+    f = e.file("f")
+    held = e.toy.hold(t.LOOKUP)
+    th = thread(lambda: Path(e.path("f")).stat())
+    assert held.wait(20)
+    with e.toy.lock:
+        f.size = 4242
+        f.touch()
+    e.redis.push(f"i{f.ino}")
+    e.pushed()
+    e.toy.release()
+    th.join(20)
+    size = Path(e.path("f")).stat().st_size
+    assert size == 4242, f"size {size}"
+
+
+def open_for_write(e: Env) -> None:
+    """While a file is open for writing, the daemon knows more than Redis."""
+    f = e.file("f")
+    fd = os.open(e.path("f"), os.O_RDWR)
+    try:
+        for size in range(100, 110):
+            with e.toy.lock:
+                f.size = size
+            assert Path(e.path("f")).stat().st_size == size, "LOOKUP"
+            assert os.fstat(fd).st_size == size, "GETATTR"
+    finally:
+        os.close(fd)
+    e.warm(e.path("f"))
+
+
+def created_is_open(e: Env) -> None:
+    fd = os.open(e.path("new"), os.O_CREAT | os.O_WRONLY)
+    f = e.toy.node("new")
+    try:
+        for size in range(100, 105):
+            with e.toy.lock:
+                f.size = size
+            assert Path(e.path("new")).stat().st_size == size
+    finally:
+        os.close(fd)
+
+
+def pushed(e: Env) -> None:
+    f = e.file("f")
+    e.warm(e.path("f"))
+    with e.toy.lock:
+        f.size = 555
+        f.touch()
+    e.redis.push(f"i{f.ino}")
+    e.pushed()
+    same(e.path("f"), f)
+
+
+def unlinked_elsewhere(e: Env) -> None:
+    e.file("f")
+    e.warm(e.path("f"))
+    with e.toy.lock:
+        e.toy.drop(e.toy.nodes[1], b"f")
+    e.redis.push("d1", "i1")
+    e.pushed()
+    assert missing(e.path("f"))
+
+
+def flushed(e: Env) -> None:
+    """FLUSHALL names no key: everything is dropped."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    with e.toy.lock:
+        f.size = 556
+    e.redis.call("FLUSHALL")
+    e.pushed()
+    same(e.path("f"), f)
+
+
+def lease_ends(e: Env) -> None:
+    """A stopped agent cannot tell: the program itself must refuse."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    e.agent.process.send_signal(signal.SIGSTOP)
+    with e.toy.lock:
+        f.size = 666
+    e.redis.push(f"i{f.ino}")
+    time.sleep(BOUND + 0.1)
+    same(e.path("f"), f)
+    assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: Path(e.path("f")).stat()) > 0
+    e.agent.process.send_signal(signal.SIGCONT)
+    e.warm(e.path("f"))
+
+
+def lease_needs_redis(e: Env) -> None:
+    """A silent Redis does not renew."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    e.redis.process.send_signal(signal.SIGSTOP)
+    try:
+        with e.toy.lock:
+            f.size = 667
+        time.sleep(BOUND * 1.5 + 0.1)
+        same(e.path("f"), f)
+    finally:
+        e.redis.process.send_signal(signal.SIGCONT)
+    e.warm(e.path("f"))
+
+
+def reconnect(e: Env) -> None:
+    """What changed while Redis was away was not pushed."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    e.redis.stop()
+    with e.toy.lock:
+        f.size = 777
+    e.redis.start()
+    time.sleep(BOUND)
+    wait(
+        lambda: e.agent.metric("efuse_redis_connects_total") >= 2 and e.agent.metric("efuse_lease_seconds") > 0,
+        "the lease after a restart",
+    )
+    same(e.path("f"), f)
+    e.warm(e.path("f"))
+
+
+def opens_afresh(e: Env) -> None:
+    """After open(), nothing is shown that was before it."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    e.agent.process.send_signal(signal.SIGSTOP)
+    try:
+        with e.toy.lock:
+            f.size = 888
+        fd = os.open(e.path("f"), os.O_RDONLY)
+        size = os.fstat(fd).st_size
+        os.close(fd)
+        assert size == 888, f"size {size}"
+    finally:
+        e.agent.process.send_signal(signal.SIGCONT)
+
+
+def truncated_at_open(e: Env) -> None:
+    f = e.file("f")
+    e.warm(e.path("f"))
+    os.close(os.open(e.path("f"), os.O_WRONLY | os.O_TRUNC))
+    # RELEASE comes a little later than close().
+    for _ in range(25):
+        same(e.path("f"), f)
+        time.sleep(0.02)
+
+
+def internal(e: Env) -> None:
+    """JuiceFS's own files are made up by the daemon."""
+    with e.toy.lock:
+        f = e.toy.add(e.toy.nodes[1], ".stats", ino=t.INTERNAL + 3)
+    e.redis.push("d1", "i1")
+    for size in range(20, 30):
+        with e.toy.lock:
+            f.size = size
+        assert Path(e.path(".stats")).stat().st_size == size
+
+
+def control(e: Env) -> None:
+    """An order to .control changes anything."""
+    f = e.file("f")
+    with e.toy.lock:
+        e.toy.add(e.toy.nodes[1], ".control", ino=t.INTERNAL + 2)
+    e.redis.push("d1", "i1")
+    fd = os.open(e.path(".control"), os.O_RDWR)
+    e.warm(e.path("f"))
+    with e.toy.lock:
+        f.size = 999
+    os.write(fd, b"order")
+    size = Path(e.path("f")).stat().st_size
+    os.close(fd)
+    assert size == 999, f"size {size}"
+
+
+def unknown_opcode(e: Env) -> None:
+    """POLL is not in the table: then everything may have changed."""
+    import select
+
+    f, g = e.file("f"), e.file("g")
+    fd = os.open(e.path("g"), os.O_RDONLY)
+    e.warm(e.path("f"))
+    poll = select.poll()
+    poll.register(fd)
+    poll.poll(10)
+    os.close(fd)
+    assert e.toy.asked[t.POLL]
+    same(e.path("f"), f)
+    same(e.path("g"), g)
+
+
+def long_name(e: Env) -> None:
+    """Names that the context cannot hold go to the daemon, and are right."""
+    for n in (126, 127, 128, 200, 255):
+        name = "n" * n
+        f = e.file(name)
+        for size in (1, 2):
+            with e.toy.lock:
+                f.size = size
+            e.redis.push(f"i{f.ino}")
+            e.pushed()
+            same(e.path(name), f)
+    assert e.agent.result("lookup", "name_too_long") >= 3
+    e.warm(e.path("n" * 127))
+
+
+def xattr_default(e: Env) -> None:
+    e.file("f")
+    for _ in range(3):
+        assert e.upcalls((t.GETXATTR,), lambda: no_xattr(e.path("f"))) == 1
+
+
+def statfs_default(e: Env) -> None:
+    for _ in range(3):
+        assert e.upcalls((t.STATFS,), lambda: os.statvfs(MNT)) == 1
+
+
+def no_xattr(path: str) -> None:
+    try:
+        os.getxattr(path, "user.none")
+    except OSError as e:
+        assert e.errno == errno.ENODATA, e
+        return
+    raise AssertionError("there is one")
+
+
+def xattr_asked_for(e: Env) -> None:
+    e.file("f")
+    no_xattr(e.path("f"))
+    assert e.upcalls((t.GETXATTR,), lambda: no_xattr(e.path("f"))) == 0
+    os.setxattr(e.path("f"), "user.none", b"1")
+    try:
+        assert os.getxattr(e.path("f"), "user.none") == b"1"
+    except OSError as error:
+        raise AssertionError(f"set, but getxattr says {error}") from None
+    os.removexattr(e.path("f"), "user.none")
+    no_xattr(e.path("f"))
+    time.sleep(3.1)
+    assert e.upcalls((t.GETXATTR,), lambda: no_xattr(e.path("f"))) == 1
+
+
+def statfs_asked_for(e: Env) -> None:
+    os.statvfs(MNT)
+    assert e.upcalls((t.STATFS,), lambda: os.statvfs(MNT)) == 0
+    time.sleep(3.1)
+    assert e.upcalls((t.STATFS,), lambda: os.statvfs(MNT)) == 1
+
+
+def ttl_hits(e: Env) -> None:
+    """A READ makes the kernel's own attributes invalid; ours are not."""
+    f = e.file("f")
+    fd = os.open(e.path("f"), os.O_RDONLY)
+    os.fstat(fd)
+
+    def read_and_stat() -> None:
+        for _ in range(10):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.pread(fd, 5, 0)
+            os.fstat(fd)
+
+    assert e.upcalls((t.GETATTR,), read_and_stat) <= 3
+    assert e.agent.result("getattr", "hit") >= 1
+    os.close(fd)
+    assert f
+
+
+def ttl_does_not_add(e: Env) -> None:
+    """Changed elsewhere: seen when the first validity is over, hit or not."""
+    f = e.file("f")
+    fd = os.open(e.path("f"), os.O_RDONLY)
+    os.pread(fd, 5, 0)
+    os.fstat(fd)
+    with e.toy.lock:
+        f.size = 1234
+    end = time.monotonic() + e.toy.ttl[1] + 0.5
+    while time.monotonic() < end:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.pread(fd, 5, 0)
+        os.fstat(fd)
+        time.sleep(0.05)
+    os.pread(fd, 5, 0)
+    size = os.fstat(fd).st_size
+    os.close(fd)
+    assert size == 1234, f"size {size}"
+
+
+def zero_validity(e: Env) -> None:
+    """The daemon says: keep nothing."""
+    f = e.file("f")
+    for size in range(10, 15):
+        with e.toy.lock:
+            f.size = size
+        assert Path(e.path("f")).stat().st_size == size
+
+
+def notified(e: Env) -> None:
+    """The daemon's notification is for us, too."""
+    f = e.file("f")
+    fd = os.open(e.path("f"), os.O_RDONLY)
+    os.fstat(fd)
+    os.pread(fd, 5, 0)
+    os.fstat(fd)
+    with e.toy.lock:
+        f.size = 1235
+    e.toy.notify_inode(f.ino)
+    size = os.fstat(fd).st_size
+    os.close(fd)
+    assert size == 1235, f"size {size}"
+
+
+def flush_error(e: Env) -> None:
+    """close() must report the daemon's error; a program cannot answer FLUSH."""
+    e.toy.flush_error = errno.EIO
+    e.file("f")
+    fuzz = subprocess.Popen(
+        [f"{DIR}/efuse-fuzz", "--answer-flush", "--mount", MNT, "--seconds", "60", "--object", f"{DIR}/fuzz.bpf.o"],
+        stdout=subprocess.PIPE,
+        text=True,
+        close_fds=False,
+    )
+    try:
+        assert fuzz.stdout and fuzz.stdout.readline().startswith("attached")
+        before = e.agent.metric("efuse_module_requests_total", result="refused")
+        fd = os.open(e.path("f"), os.O_WRONLY)
+        try:
+            os.close(fd)
+            raise AssertionError("close() hides the error")
+        except OSError as error:
+            assert error.errno == errno.EIO, error
+        assert e.agent.metric("efuse_module_requests_total", result="refused") > before
+    finally:
+        fuzz.kill()
+        fuzz.wait()
+
+
+def shadow(e: Env) -> None:
+    own_changes(e)
+    for test in (pushed, fill_race, fill_race_lookup, open_for_write, created_is_open, truncated_at_open):
+        test(e)
+    f = e.file("s")
+    before = e.agent.result("getattr", "shadow_match") + e.agent.result("lookup", "shadow_match")
+    assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: [Path(e.path("s")).stat() for _ in range(20)]) >= 20
+    after = e.agent.result("getattr", "shadow_match") + e.agent.result("lookup", "shadow_match")
+    assert after - before >= 15, "nothing was compared"
+    time.sleep(2 * BOUND + 0.3)
+    assert e.agent.metric("efuse_shadow_total", result="mismatch") == 0, e.agent.text()
+    assert f
+
+
+def shadow_sees(e: Env) -> None:
+    """The same, but only as far as shadow mode itself must notice."""
+    f = e.file("s")
+    for _ in range(3):
+        Path(e.path("s")).stat()
+    Path(e.path("s")).chmod(0o640)
+    for _ in range(3):
+        Path(e.path("s")).stat()
+    time.sleep(2 * BOUND + 0.3)
+    Path(e.path("s")).stat()
+    assert e.agent.metric("efuse_shadow_total", result="mismatch") == 0, "mismatch"
+    assert f
+
+
+def remount_unseen(e: Env) -> None:
+    """The same while the agent is stopped: the new mount has the old one's device number, and no answer of its."""
+    e.file("f", 10)
+    e.warm(e.path("f"))
+    device = Path(MNT).stat().st_dev
+    e.agent.process.send_signal(signal.SIGSTOP)
+    try:
+        e.toy.close()
+        e.toy = t.Toy(MNT)
+        f = e.toy.add(e.toy.nodes[1], "f")
+        f.size = 20
+        assert Path(MNT).stat().st_dev == device
+        same(e.path("f"), f)
+    finally:
+        e.agent.process.send_signal(signal.SIGCONT)
+    wait(lambda: e.agent.text().count("serving") == 2, "the mount to be found again")
+    e.warm(e.path("f"))
+    same(e.path("f"), f)
+
+
+def renamed_while_asked(e: Env) -> None:
+    """A name is asked for while another client renames its directory, and the kernel moves the name itself.
+
+    The answer is about the name that was asked for.
+    """
+    d = e.dir("old")
+    Path(e.path("old")).stat()
+    with e.toy.lock:
+        children = e.toy.nodes[1].children
+        del children[b"old"]
+        children[b"new"] = d.ino
+        e.toy.nodes[1].touch()
+    e.redis.push("d1", "i1")
+    e.pushed()
+    held = e.toy.hold(t.LOOKUP)
+    th = thread(lambda: Path(e.path("old")).stat())
+    assert held.wait(20)
+    assert not missing(e.path("new"))
+    e.toy.release()
+    th.join(20)
+    assert isinstance(th.box[0], FileNotFoundError), th.box
+    for _ in range(3):
+        assert not missing(e.path("new")), "the new name is taken for the old, which is gone"
+    e.warm(e.path("new"))
+    assert missing(e.path("old"))
+
+
+def replaced_while_opened(e: Env) -> None:
+    """Another client renames a file over the name, and the old file is gone at once: the name always existed."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    e.agent.process.send_signal(signal.SIGSTOP)
+    try:
+        with e.toy.lock:
+            del e.toy.nodes[f.ino]
+            new = e.toy.add(e.toy.nodes[1], "f")
+        try:
+            fd = os.open(e.path("f"), os.O_RDONLY)
+        except FileNotFoundError:
+            raise AssertionError("open() says ENOENT") from None
+        ino = os.fstat(fd).st_ino
+        os.close(fd)
+        assert ino == new.ino, ino
+    finally:
+        e.agent.process.send_signal(signal.SIGCONT)
+
+
+def restored(e: Env) -> None:
+    """What is renamed out of the trash is there at once."""
+    with e.toy.lock:
+        trash = e.toy.add(e.toy.nodes[1], ".trash", stat.S_IFDIR | 0o755, ino=t.INTERNAL + 0x10000000)
+        e.toy.add(trash, "f")
+    e.redis.push("d1", "i1")
+    assert missing(e.path("f"))
+    e.warm(e.path("f"))
+    Path(e.path(".trash/f")).rename(e.path("f"))
+    assert not missing(e.path("f"))
+
+
+def read_flags(e: Env) -> None:
+    """Lsattr changes nothing; a command that is not known may change everything."""
+    e.file("f")
+    e.file("g")
+    fd = os.open(e.path("g"), os.O_RDONLY)
+    e.warm(e.path("f"))
+    e.toy.ioctl_result = 0
+    try:
+
+        def lsattr() -> None:
+            fcntl.ioctl(fd, 0x80086601, bytearray(8))
+
+        lsattr()
+        assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: Path(e.path("f")).stat()) == 0
+        before = e.agent.metric("efuse_epoch")
+        fcntl.ioctl(fd, 0x6677)
+        assert e.agent.metric("efuse_epoch") > before
+    finally:
+        e.toy.ioctl_result = errno.ENOTTY
+        os.close(fd)
+
+
+def many_entries(e: Env) -> None:
+    """Generations grow with the entries."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    Path(e.path("f")).chmod(0o611)
+    same(e.path("f"), f)
+    maps = json.loads(run(["bpftool", "-j", "map"], capture_output=True, text=True).stdout)
+    sizes = [m["bytes_value"] for m in maps if m.get("name") == ".data.gens"]
+    assert sizes == [8 << 18], sizes
+
+
+# One of several processes: changes files of its own, and looks at those of all.
+WORKER = """
+import os, sys, time
+mount, mine, end = sys.argv[1], f"{sys.argv[1]}/{sys.argv[2]}", time.monotonic() + float(sys.argv[3])
+os.close(os.open(mine, os.O_CREAT | os.O_WRONLY))
+rounds = 0
+while time.monotonic() < end or not rounds:
+    rounds += 1
+    os.chmod(mine, 0o600 + rounds % 8)
+    assert os.stat(mine).st_mode & 0o777 == 0o600 + rounds % 8, "chmod"
+    os.truncate(mine, rounds)
+    assert os.stat(mine).st_size == rounds, "truncate"
+    os.rename(mine, mine + "x")
+    assert not os.path.exists(mine) and os.path.exists(mine + "x"), "rename"
+    os.link(mine + "x", mine)
+    assert os.stat(mine).st_nlink == 2, "link"
+    os.unlink(mine + "x")
+    assert os.stat(mine).st_nlink == 1, "unlink"
+    os.mkdir(mine + "d")
+    assert os.path.isdir(mine + "d"), "mkdir"
+    os.rmdir(mine + "d")
+    assert not os.path.exists(mine + "d"), "rmdir"
+    for i in range(32):
+        os.stat(f"{mount}/s{i % 8}")
+print(rounds)
+"""
+
+
+def several(e: Env) -> None:
+    """Several processes, while keys are pushed: each sees its own changes at once, and all the others' in the end."""
+    shared = [e.file(f"s{i}") for i in range(8)]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, MNT, f"own{i}", str(LOAD_SECONDS)],
+            close_fds=False,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for i in range(4)
+    ]
+    try:
+        while any(w.poll() is None for w in workers):
+            for f in shared:
+                with e.toy.lock:
+                    f.size += 1
+                e.redis.push(f"i{f.ino}")
+    finally:
+        # A worker that waits for the daemon, which waits for nobody, ends.
+        outputs = [w.communicate(timeout=60) for w in workers]
+    assert not any(w.returncode for w in workers), outputs[0][1] + outputs[1][1] + outputs[2][1] + outputs[3][1]
+    e.pushed()
+    for i, f in enumerate(shared):
+        same(e.path(f"s{i}"), f)
+    hits = e.agent.result("lookup", "hit") + e.agent.result("getattr", "hit")
+    assert hits, "nothing was answered in the kernel"
+    print(f"# rounds {' '.join(out.strip() for out, _ in outputs)}, hits {hits:.0f}")
+
+
+LEASE = {"mode": "lease"}
+TTL = {"mode": "ttl", "ttl": (2, 2)}
+ZERO = {"mode": "ttl", "ttl": (0, 0)}
+LONG = {"mode": "ttl", "ttl": (60, 60)}
+
+RULES: list[Rule] = [
+    ("a stat is answered in the kernel", hits, LEASE, []),
+    ("a name that is not there is answered, until it is made", absent, LEASE, ["no-push"]),
+    ("rule 1: another mount is not answered", two_mounts, LEASE, []),
+    ("rule 1: internal inodes are not answered", internal, LEASE, ["no-internal"]),
+    ("rule 1: a mount that takes another's device number is not answered", remount_unseen, LEASE, ["no-remount"]),
+    ("rule 2: FLUSH cannot be answered by a program", flush_error, LEASE, []),
+    (
+        "rule 3: own changes are seen at once, every operation",
+        own_changes,
+        LEASE,
+        ["no-raise", "extfuse-rename", "extfuse-toggle", "no-target"],
+    ),
+    ("rule 3: own changes are seen by each of several processes", several, LEASE, ["no-raise"]),
+    ("rule 3: a stat during a change does not outlive it", change_on_its_way, LEASE, ["no-raise-done"]),
+    ("rule 3: O_TRUNC", truncated_at_open, LEASE, ["no-raise+no-open-write"]),
+    ("rule 3: an order to .control drops everything", control, LEASE, ["no-raise"]),
+    ("rule 3: an unknown opcode drops everything", unknown_opcode, LEASE, ["no-unknown"]),
+    ("rule 3: what is restored from the trash is there at once", restored, LEASE, []),
+    ("rule 3: an ioctl that only reads changes nothing", read_flags, LEASE, []),
+    ("rule 4: an answer is kept under the name that was asked for", renamed_while_asked, LEASE, ["done-name"]),
+    ("rule 4: an old answer of GETATTR is not kept", fill_race, LEASE, ["fill-race"]),
+    ("rule 4: an old answer of LOOKUP is not kept", fill_race_lookup, LEASE, ["fill-race"]),
+    ("rule 5: open for writing, not served", open_for_write, LEASE, ["no-open-write"]),
+    ("rule 5: created, not served while open", created_is_open, LEASE, ["no-open-write"]),
+    ("rule 6: hits within the validity", ttl_hits, LONG, []),
+    ("rule 6: validities never add up", ttl_does_not_add, TTL, ["ttl-adds"]),
+    ("rule 6: zero validity, no caching", zero_validity, ZERO, ["zero-ttl"]),
+    ("rule 6: the daemon's notifications count", notified, LONG, ["no-notify"]),
+    ("rule 7: another client's change is pushed", pushed, LEASE, ["no-push"]),
+    ("rule 7: another client's unlink is pushed", unlinked_elsewhere, LEASE, ["no-push"]),
+    ("rule 7: FLUSHALL drops everything", flushed, LEASE, ["no-push"]),
+    ("rule 7: a stopped agent's lease ends", lease_ends, LEASE, ["no-lease"]),
+    ("rule 7: a silent Redis does not renew the lease", lease_needs_redis, LEASE, ["early-renewal"]),
+    ("rule 7: a new connection drops everything", reconnect, LEASE, ["no-reconnect-epoch"]),
+    ("rule 8: GETXATTR is asked each time by default", xattr_default, LEASE, []),
+    ("rule 8: STATFS is asked each time by default", statfs_default, LEASE, []),
+    (
+        "rule 8: GETXATTR for as long as was asked for",
+        xattr_asked_for,
+        {"mode": "lease", "extra": ["--opcodes", "lookup,getattr,getxattr", "--xattr-ttl", "3000"]},
+        ["no-raise"],
+    ),
+    (
+        "rule 8: STATFS for as long as was asked for",
+        statfs_asked_for,
+        {"mode": "lease", "extra": ["--opcodes", "lookup,getattr,statfs", "--statfs-ttl", "3000"]},
+        [],
+    ),
+    ("rule 9: open() shows what was closed before", opens_afresh, LEASE, ["no-open-raise"]),
+    ("rule 9: open() of a name that was replaced elsewhere", replaced_while_opened, LEASE, ["no-estale"]),
+    ("generations grow with the entries", many_entries, {"mode": "lease", "extra": ["--entries", "250000"]}, []),
+    ("names that are too long for the context", long_name, LEASE, []),
+    ("ExtFUSE: LOOKUP with an old attribute", hidden_attr, LONG, ["extfuse-lookup-attr"]),
+    ("ExtFUSE: GETATTR without the stale bit", stale_getattr, LEASE, ["extfuse-getattr-stale"]),
+    ("ExtFUSE: RENAME to another directory", rename_across, LEASE, ["extfuse-rename"]),
+    ("ExtFUSE: stale bits that are toggled", stale_getattr, LEASE, ["extfuse-toggle"]),
+    ("ExtFUSE: READ, then WRITE without a mark", read_then_write, LEASE, ["extfuse-write"]),
+    ("shadow: nothing differs", shadow, {"mode": "lease", "extra": ["--shadow"]}, []),
+    ("shadow: sees a lost change", shadow_sees, {"mode": "lease", "extra": ["--shadow"]}, ["no-raise"]),
+]

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the tests with JuiceFS share: a Redis, a volume in it, clients on one machine, an agent for each, and TAP.
+
+For a virtual machine, as root.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+DIR = sys.argv[1]  # efuse.ko, efuse-agent, efuse-check
+# Milliseconds; machines that are emulated are slow.
+BOUND = int(os.environ.get("EFUSE_BOUND", "1000"))
+PATTERN = re.compile(os.environ.get("EFUSE_ONLY", ""))
+META = "redis://127.0.0.1:6398/1"
+MOUNTS = ["/jfs1", "/jfs2"]
+NOCACHE = ["--attr-cache", "0", "--entry-cache", "0", "--dir-entry-cache", "0"]
+
+# Of each test: did it pass?
+results: list[bool] = []
+
+
+def report(ok: object, title: str, why: object = "") -> None:
+    results.append(bool(ok))
+    print(f"{'ok' if ok else 'not ok'} {len(results)} - {title}", flush=True)
+    for line in str(why).splitlines()[:20]:
+        print(f"#   {line}", flush=True)
+
+
+def finish() -> int:
+    """Prints the plan; the exit status."""
+    failed = results.count(False)
+    print(f"1..{len(results)}\n# {failed} failed", flush=True)
+    return 1 if failed or not results else 0
+
+
+def wait(what: Callable[[], object], name: str, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"timeout: waited for {name}")
+
+
+def quiet(*args: str) -> int:
+    return subprocess.run(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
+
+
+def redis_start() -> subprocess.Popen[bytes]:
+    p = subprocess.Popen(
+        [
+            "redis-server",
+            "--port",
+            "6398",
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--dir",
+            "/tmp",
+            "--logfile",
+            "/tmp/redis-jfs.log",
+        ]
+    )
+    wait(lambda: quiet("redis-cli", "-p", "6398", "ping") == 0, "redis")
+    return p
+
+
+def format_volume() -> None:
+    """A new, empty volume."""
+    quiet("redis-cli", "-p", "6398", "-n", "1", "flushall")
+    shutil.rmtree("/tmp/jfs-bucket", ignore_errors=True)
+    Path("/tmp/jfs-bucket").mkdir(exist_ok=True, parents=True)
+    subprocess.run(
+        ["juicefs", "format", "--storage", "file", "--bucket", "/tmp/jfs-bucket", "--trash-days", "0", META, "test"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def mounted(path: str) -> bool:
+    return any(f" {path} " in line and "juicefs" in line for line in Path("/proc/self/mountinfo").open())
+
+
+def mount(i: int, options: Sequence[str] = NOCACHE) -> None:
+    # One process, in the foreground: no wait for a background that is slow.
+    subprocess.Popen(
+        ["juicefs", "mount", *options, "--no-usage-report", "--cache-dir", f"/tmp/jfs-cache{i}", META, MOUNTS[i]],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait(lambda: mounted(MOUNTS[i]), f"mount {MOUNTS[i]}")
+
+
+def umount(i: int) -> None:
+    quiet("juicefs", "umount", "--force", MOUNTS[i])
+    wait(lambda: not mounted(MOUNTS[i]), f"umount {MOUNTS[i]}")
+
+
+def load_module() -> None:
+    if not Path("/dev/efuse").exists():
+        subprocess.run(["insmod", f"{DIR}/efuse.ko"], check=True)
+
+
+class Agent:
+    def __init__(self, i: int, mode: str = "lease", faults: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
+        self.i = i
+        self.log = f"/tmp/agent-jfs{i}.log"
+        program = "efuse-agent-faulty" if faults else "efuse-agent"
+        args = [
+            f"{DIR}/{program}",
+            "--mount",
+            MOUNTS[i],
+            "--mode",
+            mode,
+            "--bound",
+            str(BOUND),
+            "--meta",
+            META,
+            "--metrics",
+            str(9910 + i),
+            *extra,
+        ]
+        if faults:
+            args += ["--fault", ",".join(faults)]
+        with Path(self.log).open("w") as log:
+            self.process = subprocess.Popen(args, stdout=log, stderr=subprocess.STDOUT)
+        wait(lambda: "serving" in Path(self.log).read_text() or self.process.poll() is not None, "the agent")
+        if self.process.poll() is not None:
+            raise RuntimeError(Path(self.log).read_text())
+
+    def metrics(self) -> dict[str, str]:
+        url = f"http://127.0.0.1:{9910 + self.i}/metrics"
+        with urllib.request.urlopen(url, timeout=30) as r:
+            return dict(line.rsplit(" ", 1) for line in r.read().decode().splitlines() if not line.startswith("#"))
+
+    def hits(self) -> tuple[float, float]:
+        """Of LOOKUP and GETATTR: hits, and asked."""
+        m = self.metrics()
+        total = {"asked": 0.0, "hit": 0.0}
+        for key, value in m.items():
+            for result in total:
+                if re.match(r'efuse_requests_total\{opcode="(lookup|getattr)"', key) and f'result="{result}"' in key:
+                    total[result] += float(value)
+        return total["hit"], total["asked"]
+
+    def why_not(self) -> str:
+        """Of LOOKUP and GETATTR: how often each reason for asking the daemon."""
+        found = {}
+        for key, value in self.metrics().items():
+            m = re.match(r'efuse_requests_total\{opcode="(lookup|getattr)",result="(\w+)"', key)
+            if m and m[2] not in ("asked", "hit", "filled", "raised"):
+                found[f"{m[1]} {m[2]}"] = float(value)
+        return json.dumps(found)
+
+    def stop(self, sig: int = signal.SIGTERM) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+            self.process.send_signal(signal.SIGCONT)
+            self.process.wait()

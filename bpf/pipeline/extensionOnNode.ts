@@ -1,0 +1,136 @@
+/** An eBPF extension on a machine: pushed, checked, loaded, proven; detached, unpinned and gone when it is removed. */
+import { fileURLToPath } from "node:url";
+import * as pulumi from "@pulumi/pulumi";
+import { kernels, isLocalKernel, type Kernel } from "../../provisioning/kernels.ts";
+import type { Machine } from "../../provisioning/machine.ts";
+import { RemoteFiles, RemoteStep } from "../../provisioning/remote.ts";
+import { checkOptions } from "./options.ts";
+import { extensions, type ExtensionName } from "../table.ts";
+
+/** What a machine says of an extension. */
+export type Verdict = Supported | Unsupported;
+
+export interface Supported {
+  readonly supported: true;
+  /** The way it works here, in the extension's own words: `fentry`, `native on ens3`. */
+  readonly how: string;
+  /** The programs in the kernel, and how often each ran during the probe workload. */
+  readonly programs: readonly { name: string; id: number; tag: string; runs: number }[];
+  /** What the loader says of itself after the probe workload, where it says more: mode, hit ratio, bound. */
+  readonly facts?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface Unsupported {
+  readonly supported: false;
+  readonly reason: string;
+  /** What would have to be different. */
+  readonly needed: string;
+}
+
+export interface ExtensionOnNodeArgs {
+  readonly machine: Machine;
+  readonly extension: ExtensionName;
+  /** Folder of a build: `KERNEL/EXTENSION/` below it (workshop/builder/builder.ts). */
+  readonly build: pulumi.Input<string>;
+  /** Words of the loader's command line. */
+  readonly options: readonly pulumi.Input<string>[];
+  /** Fail where the machine cannot run it, and not just say so. Default: false. */
+  readonly required?: boolean;
+  /** Leave it loaded when it is proven. False where benchmark arms switch it. Default: true. */
+  readonly keepLoaded?: boolean;
+}
+
+/** One extension on one machine. */
+export class ExtensionOnNode extends pulumi.ComponentResource {
+  /** Known when the extension is loaded and proven, or was found not to work here. */
+  readonly verdict: pulumi.Output<Verdict>;
+
+  constructor(name: string, args: ExtensionOnNodeArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:provisioning:ExtensionOnNode", name, {}, opts);
+    const { machine, extension } = args;
+    const facts = extensions[extension];
+    const options = args.options.map((word) => checkedOption(extension, word));
+    const folder = `/opt/disgrafs/extensions/${extension}`;
+    const after = opts?.dependsOn;
+    const child = { parent: this, ...(after === undefined ? {} : { dependsOn: after }) };
+    const files = [
+      new RemoteFiles(
+        `${name}-bin`,
+        {
+          machine,
+          source: pulumi.interpolate`${args.build}/${buildKernel(machine.kernel)}/${extension}/`,
+          path: `${folder}/bin`,
+        },
+        child,
+      ),
+      new RemoteFiles(
+        `${name}-scripts`,
+        { machine, source: fileURLToPath(new URL("./node/", import.meta.url)), path: `${folder}/scripts` },
+        child,
+      ),
+      new RemoteFiles(
+        `${name}-probe`,
+        {
+          machine,
+          source: fileURLToPath(new URL(`../${extension}/probe.sh`, import.meta.url)),
+          path: `${folder}/probe.sh`,
+        },
+        child,
+      ),
+    ];
+    const load = new RemoteStep(
+      name,
+      {
+        machine,
+        run: {
+          file: new URL("./load.sh", import.meta.url),
+          args: [
+            extension,
+            releasePattern(facts.kernels),
+            facts.needs.join(","),
+            (args.required ?? false) ? "yes" : "no",
+            (args.keepLoaded ?? true) ? "yes" : "no",
+            ...options,
+          ],
+        },
+        undo: { file: new URL("./remove.sh", import.meta.url), args: [extension] },
+        inputs: files.map((copy) => copy.hash),
+        timeoutSeconds: 600,
+      },
+      { parent: this, dependsOn: files },
+    );
+    this.verdict = load.stdout.apply((text) => parseVerdict(text));
+    this.registerOutputs({ verdict: this.verdict });
+  }
+}
+
+/** The verdict in the last line of load.sh's output. */
+export function parseVerdict(text: string): Verdict {
+  const line = text.trimEnd().split("\n").at(-1) ?? "";
+  try {
+    const verdict = JSON.parse(line) as Verdict;
+    if (typeof verdict.supported === "boolean") return verdict;
+  } catch {
+    // The message below says what came instead.
+  }
+  throw new Error(`an extension's verdict must be one line of JSON; this came: ${line.slice(0, 200)}`);
+}
+
+/** Extended regular expression, for bash, that the releases of these kernels match. */
+export function releasePattern(names: readonly Kernel[]): string {
+  return names.map((name) => `(${kernels[name].release.source.replaceAll("\\d", "[0-9]")})`).join("|");
+}
+
+/** The local kernel whose build a machine gets: its own, or the default's, which libbpf fits to the running kernel. */
+export function buildKernel(kernel: Kernel): Kernel {
+  return isLocalKernel(kernel) ? kernel : "debian-13";
+}
+
+/** An option as the loader gets it; one that is not known yet is checked when it is. */
+function checkedOption(extension: ExtensionName, word: pulumi.Input<string>): pulumi.Input<string> {
+  const checked = (text: string): string => {
+    checkOptions(extension, [text]);
+    return text;
+  };
+  return typeof word === "string" ? checked(word) : pulumi.output(word).apply(checked);
+}

@@ -1,0 +1,12 @@
+/** Options on their way to a loader. */
+import { loaderWord } from "../extension.ts";
+
+/** @throws Error where an option could not reach the loader as it is */
+export function checkOptions(extension: string, options: readonly string[]): void {
+  const broken = options.find((word) => !loaderWord.test(word));
+  if (broken === undefined) return;
+  throw new Error(
+    `extension ${extension}: option ${JSON.stringify(broken)} has a character other than letters, digits and ` +
+      `@%+=:,./_- ; give each word of the loader's command line as an option of its own`,
+  );
+}

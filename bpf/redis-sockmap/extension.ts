@@ -1,0 +1,25 @@
+/** What the lab must know of redis-sockmap. */
+import { kernelNames } from "../../provisioning/kernels.ts";
+import { port } from "../../provisioning/ports.ts";
+import {
+  metricsFile,
+  plainOptions,
+  plainSettings,
+  type Extension,
+  type PlainSettings,
+} from "../extension.ts";
+
+const settings = plainSettings([
+  ...["--cgroup", "/sys/fs/cgroup/system.slice", "--port", String(port("redis"))],
+  ...["--interval", "15", "--prometheus", metricsFile("redis-sockmap")],
+]);
+
+export const redisSockmap = {
+  title: "Redis connections within one node, past TCP from end to end",
+  kernels: kernelNames,
+  programTypes: ["SOCK_OPS", "SK_MSG", "TRACING"],
+  needs: ["btf", "bpffs", "cgroup2"],
+  role: "meta",
+  settings,
+  options: plainOptions,
+} as const satisfies Extension<PlainSettings>;

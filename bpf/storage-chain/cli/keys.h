@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Keys that verify and bench ask for. */
+#ifndef SCHAIN_KEYS_H
+#define SCHAIN_KEYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "schain.h"
+
+struct keys {
+	uint64_t state, count;
+	bool zipf;
+};
+
+void keys_init(struct keys *keys, uint64_t seed, uint64_t count, bool zipf);
+/* Three of four are there, if the index is a synthetic one. */
+uint64_t keys_next(struct keys *keys);
+bool is_synthetic(const struct schain *s);
+/* What a lookup in a synthetic index must give; 0 if it is right. */
+int judge(const struct schain_index *index, uint64_t key,
+	  const struct schain_result *r);
+
+#endif

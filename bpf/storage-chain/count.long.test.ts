@@ -1,0 +1,55 @@
+/**
+ * What a lookup costs, in instructions (tests/count.py), on each kernel of DISGRAFS_KERNELS: a machine with one CPU whose
+ * clock counts them, and a disk in memory whose reads take 3 us. Prints a table; the limits are of docs/storage-chain.md.
+ */
+import { kernelsAskedFor } from "../../tests/support/kernels.ts";
+import { say, vmWithChains } from "./tests/vm.ts";
+import type { TestVm } from "../../tests/support/vm.ts";
+
+const minutes = (count: number): number => count * 60_000;
+
+interface Arm {
+  readonly arm: string;
+  readonly latencyNs: number;
+  readonly ns: Readonly<Record<string, number>>;
+  readonly slope: number | null;
+}
+
+describe.each(kernelsAskedFor())("a lookup on %s", (kernel) => {
+  let vm: TestVm;
+
+  beforeAll(async () => {
+    vm = await vmWithChains("count", kernel, 1, "instructions");
+  }, minutes(30));
+  afterAll(async () => {
+    // Undefined where the VM did not start: that failure is told already.
+    expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
+  }, minutes(5));
+
+  it(
+    "takes as much less time through a door as the page says",
+    async () => {
+      const { stdout, stderr, exitCode } = await vm.run(
+        "python3 /opt/schain/tests/count.py /opt/schain 3000 10000 80000",
+        3000,
+      );
+      say(stdout.replaceAll(/^/gm, `${kernel}: `) + stderr.slice(-2000));
+      expect(exitCode).toBe(0);
+      const arms = stdout
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line) as Arm)
+        .filter(({ latencyNs }) => latencyNs === 3000);
+      const time = (name: string): number => {
+        const ns = arms.find(({ arm }) => arm === name)?.ns["8"];
+        if (ns === undefined) throw new Error(`no arm ${name}`);
+        return ns;
+      };
+      const backend = kernel === "debian-12" ? "tracepoint" : "struct_ops";
+      expect(time("pread") / time(`chain-wq, ${backend}`)).toBeGreaterThan(0.93);
+      expect(time("io_uring, polled") / time(`chain-poll, ${backend}`)).toBeGreaterThan(1.2);
+      expect(time("pread") / time(`chain-irq, ${backend}`)).toBeGreaterThan(1.4);
+    },
+    minutes(55),
+  );
+});

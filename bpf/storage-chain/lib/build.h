@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Writing images: only onto what is blank, or is one already. */
+#ifndef SCHAIN_BUILD_H
+#define SCHAIN_BUILD_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include "schain.h"
+
+struct build_report {
+	unsigned long long nodes;
+	unsigned long long generation;
+	unsigned int indexes;
+	unsigned long long paths;
+	unsigned long long tags;
+};
+
+/* An index of the directory tree `dir`. 0, or -errno with schain_error(). */
+int build_tree(const char *dir, const char *image, struct build_report *report);
+
+/*
+ * An index of the files of a list, which came from `source`. A file is
+ *
+ *	INODE PARENT SIZE MTIME MODE PATH NUL  { TAG NUL }  NUL
+ *
+ * and after the last one there is another NUL.
+ * Numbers are decimal; PATH is relative to the top, which is `.`, and the
+ * parent of the top is the top.
+ */
+int build_list(FILE *list, const char *source, const char *image,
+	       struct build_report *report);
+
+/*
+ * Made-up indexes, whose right answers follow from the key alone: a B+tree
+ * "depthN" for each bit N of `depths`, with `fan` entries a node and `leaf`
+ * keys a leaf; a hash table "hash" and a posting list "list".
+ */
+int build_synthetic(unsigned int depths, unsigned int fan, unsigned int leaf,
+		    const char *image, struct build_report *report);
+
+/* The i-th key, and a key's value. Key i is in [16 i, 16 i + 15]. */
+uint64_t synthetic_key(uint64_t i);
+uint64_t synthetic_value(uint64_t key);
+
+/*
+ * Why nothing may be written to, or read as ours from, this device or file:
+ * NULL if it may. `fd` is open; *blank says that it has no image yet.
+ */
+const char *not_ours(int fd, bool *blank);
+
+#endif

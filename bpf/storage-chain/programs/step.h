@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a program's rule is written with. The same rule is compiled three
+ * times: as a struct_ops program, which reads the node where it is; as a raw
+ * tracepoint program, which must ask for each piece of it; and for user space,
+ * which goes on with it where a chain had to stop.
+ *
+ * A rule is a function of what is asked for, of the node and of what the rule
+ * itself wrote at the node before:
+ *
+ *	int NAME_step(const struct step_in *in, node_t node,
+ *		      struct schain_out *out);
+ *
+ * It returns a verdict, with out->next or out->error set.
+ */
+#ifndef SCHAIN_STEP_H
+#define SCHAIN_STEP_H
+
+#include "schain_format.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+#define STEP_EBADMSG	74
+#define STEP_ESTALE	116
+
+struct step_in {
+	__u64 sector;
+	__u64 key;
+	__u64 generation;
+	__u32 depth;
+	__u32 hop;
+	__u32 crc;
+	__u32 has_crc;
+};
+
+#if defined(__bpf__) && !defined(SCHAIN_STRUCT_OPS)
+typedef const void *node_t;
+
+static __always_inline int node_head(node_t node, struct schain_head *head)
+{
+	return !bpf_probe_read_kernel(head, sizeof(*head), node);
+}
+
+static __always_inline int node_u64(node_t node, __u64 at, __u64 *value)
+{
+	return !bpf_probe_read_kernel(value, sizeof(*value),
+				      (const char *)node + at);
+}
+#else
+typedef const unsigned char *node_t;
+
+static __always_inline int node_head(node_t node, struct schain_head *head)
+{
+	*head = *(const struct schain_head *)node;
+	return 1;
+}
+
+/* The verifier must see the comparison of the very number that is used. */
+static __always_inline int node_u64(node_t node, __u64 at, __u64 *value)
+{
+#ifdef __bpf__
+	asm volatile("" : "+r"(at));
+#endif
+	if (at > SCHAIN_NODE - 8)
+		return 0;
+	*value = *(const __u64 *)(node + at);
+	return 1;
+}
+#endif
+
+static __always_inline int step_fail(struct schain_out *out, int error)
+{
+	out->error = -error;
+	return SCHAIN_ERR;
+}
+
+static __always_inline int step_next(struct schain_out *out, __u64 sector)
+{
+	out->next = sector;
+	return SCHAIN_NEXT;
+}
+
+/* Whether it is a node of this image, the one asked for, and whole: 0. */
+static __always_inline int node_check(const struct step_in *in, node_t node,
+				      int kind, struct schain_head *head,
+				      struct schain_out *out)
+{
+	if (!node_head(node, head) || head->magic != SCHAIN_NODE_MAGIC ||
+	    head->self != in->sector || head->kind != kind ||
+	    (in->has_crc && head->crc != in->crc))
+		return STEP_EBADMSG;
+	if (head->generation != in->generation)
+		return STEP_ESTALE;
+	out->scratch[SCHAIN_OUT_PATH] =
+		out->scratch[SCHAIN_OUT_PATH] * 31 + in->sector;
+	return 0;
+}
+
+/*
+ * In entries first..end-1, sorted, of which there are at most 256: the place
+ * of the last whose key is not above `key`, or `first` if none is; its key in
+ * *found. A place is what `at` turns into an offset.
+ */
+#define NODE_SEARCH(node, first, end, key, at, place, found, broken)	\
+	do {								\
+		__u64 _hi = (end), _mid, _k;				\
+		int _i;							\
+									\
+		(place) = (first);					\
+		(broken) = 0;						\
+		for (_i = 0; _i < 9; _i++) {				\
+			if (_hi - (place) <= 1)				\
+				break;					\
+			_mid = ((place) + _hi) / 2;			\
+			if (!node_u64(node, at(_mid), &_k)) {		\
+				(broken) = 1;				\
+				break;					\
+			}						\
+			if (_k <= (key))				\
+				(place) = _mid;				\
+			else						\
+				_hi = _mid;				\
+		}							\
+		if (!node_u64(node, at(place), &(found)))		\
+			(broken) = 1;					\
+	} while (0)
+
+#endif

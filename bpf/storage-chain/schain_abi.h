@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * What the module, the BPF programs and user space agree on: a request, and
+ * what a program sees of a step.
+ *
+ * A request is one read of SCHAIN_HEADER bytes and a node from a door. Its
+ * first SCHAIN_HEADER bytes are struct schain_request, filled in before; the
+ * rest is where the nodes go, one over the other.
+ */
+#ifndef SCHAIN_ABI_H
+#define SCHAIN_ABI_H
+
+#include <linux/types.h>
+
+#define SCHAIN_ABI		1
+#define SCHAIN_MAGIC		0x31304e4941484353ULL	/* "SCHAIN01" */
+#define SCHAIN_HEADER		512
+#define SCHAIN_ARGS		8
+#define SCHAIN_HOPS_MAX		64
+#define SCHAIN_NODE_MAX		65536
+#define SCHAIN_DOOR_SECTORS	2048
+
+/* What a program says of a node. NOTRUN: no program has said anything. */
+enum schain_verdict {
+	SCHAIN_NOTRUN = -1,
+	SCHAIN_DONE = 0,	/* the buffer has the node that was looked for */
+	SCHAIN_NEXT = 1,	/* read the node at out.next */
+	SCHAIN_ERR = 2,		/* end with out.error */
+};
+
+struct schain_request {
+	__u64 magic;
+	__u32 version;
+	__u32 max_hops;			/* 0: as many as the door allows */
+	__u64 start;			/* sector, from the data area's first */
+	__u64 arg[SCHAIN_ARGS];		/* for the program */
+	/* Answer. */
+	__s32 status;			/* 0 or -errno */
+	__u32 hops;			/* nodes read */
+	__u64 last;			/* sector of the node in the buffer */
+	__u64 scratch[SCHAIN_ARGS];	/* from the program */
+};
+
+/* What a program writes. */
+struct schain_out {
+	__s32 verdict;
+	__s32 error;			/* a negative errno, with ERR */
+	__u64 next;			/* sector, with NEXT */
+	__u64 scratch[SCHAIN_ARGS];	/* kept from step to step */
+};
+
+#define SCHAIN_F_CRC	1		/* crc is valid */
+
+/* What a program gets; of it, a program writes only `out`. */
+struct schain_ctx {
+	__u32 abi;
+	__u32 hop;			/* nodes read so far, with this one */
+	__u64 program;			/* name that the door asks for */
+	__u64 sector;			/* of this node */
+	__u32 len;			/* bytes of it */
+	__u32 flags;
+	__u32 crc;			/* CRC32C of it from SCHAIN_CRC_FROM on */
+	__u32 reserved;
+	__u64 arg[SCHAIN_ARGS];
+	struct schain_out out;
+};
+
+/* Bytes in front of a node that its CRC leaves out: magic and CRC itself. */
+#define SCHAIN_CRC_FROM	8
+
+/* A program's name, eight characters at most, as the number that it travels as. */
+#define SCHAIN_NAME(a, b, c, d, e, f, g, h)				\
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | \
+	 (__u64)(e) << 32 | (__u64)(f) << 40 | (__u64)(g) << 48 |	\
+	 (__u64)(h) << 56)
+#define SCHAIN_BTREE	SCHAIN_NAME('b', 't', 'r', 'e', 'e', 0, 0, 0)
+#define SCHAIN_HASH	SCHAIN_NAME('h', 'a', 's', 'h', 0, 0, 0, 0)
+#define SCHAIN_POSTING	SCHAIN_NAME('p', 'o', 's', 't', 'i', 'n', 'g', 0)
+
+#endif

@@ -1,0 +1,41 @@
+/**
+ * Storage chains in one VM with a second disk: every safety check with the fault that takes it away (tests/storage_chain.py), and
+ * what the kernel does without the one whose control kills it. A short form of it, and the lab's way to a loaded extension,
+ * are in storage-chain.vm.test.ts. DISGRAFS_KERNELS: as there. SCHAIN_STRESS_SECONDS: of each mode's stress, 5 by default.
+ */
+import { kernelsAskedFor } from "../../tests/support/kernels.ts";
+import { failures } from "../../tests/support/tap.ts";
+import { runTests, vmWithChains } from "./tests/vm.ts";
+import type { TestVm } from "../../tests/support/vm.ts";
+
+const minutes = (count: number): number => count * 60_000;
+
+describe.each(kernelsAskedFor())("storage chains on %s", (kernel) => {
+  let vm: TestVm;
+
+  beforeAll(async () => {
+    vm = await vmWithChains("chain", kernel, 2);
+  }, minutes(30));
+  afterAll(async () => {
+    // Undefined where the VM did not start: that failure is told already.
+    expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
+  }, minutes(5));
+
+  it(
+    "give what user space gives, and are stopped by every check, whose control fails",
+    async () => {
+      expect(failures(await runTests(vm, "", 2700))).toEqual([]);
+    },
+    minutes(46),
+  );
+
+  it(
+    "would bring the kernel down if a read were asked for with what a merge left in it",
+    async () => {
+      // The machine ends here, or is not needed any more.
+      await vm.run("timeout 100 python3 /opt/schain/tests/control.py /opt/schain", 120);
+      expect(vm.console()).toMatch(/kernel BUG at|Kernel panic|Oops|make_dead/);
+    },
+    minutes(6),
+  );
+});

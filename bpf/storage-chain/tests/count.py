@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What a lookup costs, in instructions.
+
+For a machine with one CPU and QEMU's `-icount shift=0,sleep=off`, where a nanosecond of the guest is an instruction:
+the disk is schain_disk.ko, whose reads take a given time. As root:
+
+    count.py DIR [LATENCY_NS...]
+
+Prints a line of JSON for each arm and depth; `ns` is the mean of the lookups
+after a first round, `slope` what one more node costs beyond the disk's time.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import chain as c
+
+DEVICE = "/dev/schaindisk"
+DEPTHS = range(3, 9)
+LOOKUPS = os.environ.get("SCHAIN_LOOKUPS", "150")
+
+
+def bench(depth: int, *options: str) -> int:
+    run = ["bench", "--index", f"depth{depth}", *options]
+    c.schain(*run, "--lookups", "20")
+    result = c.lines(c.schain(*run, "--lookups", LOOKUPS))[0]
+    assert result["wrong"] == 0 and result["fellBack"] == 0, result
+    mean: int = result["meanNs"]
+    return mean
+
+
+def arm(name: str, latency: int, *options: str, depths: Sequence[int] = DEPTHS) -> dict[int, int]:
+    ns = {depth: bench(depth, *options) for depth in depths}
+    first, last = min(ns), max(ns)
+    slope = (ns[last] - ns[first]) / (last - first) - latency if last > first else None
+    print(
+        json.dumps({"kernel": os.uname().release, "arm": name, "latencyNs": latency, "ns": ns, "slope": slope}),
+        flush=True,
+    )
+    return ns
+
+
+def chains(latency: int, backend: str, crc: bool, depths: Sequence[int]) -> None:
+    options = ["--device", DEVICE, "--backend", backend, *([] if crc else ["--no-crc"])]
+    label = f"{backend}{'' if crc else ', no checksums'}"
+    with c.Loader(*options):
+        c.write("/sys/module/storage_chain/parameters/any_driver", "Y")
+        for mode in ("wq", "poll", "irq"):
+            for door in ("schain-btree",):
+                c.dm("message", door, f"mode {mode}")
+            polled = ["--depth", "1", "--poll"] if mode == "poll" else []
+            arm(f"chain-{mode}, {label}", latency, "--via", "chain", *polled, depths=depths)
+            counts = c.status("schain-btree")
+            print(f"# {counts}", flush=True)
+
+
+def main() -> None:
+    latencies = [int(word) for word in sys.argv[2:]] or [3000]
+    c.run("insmod", f"{c.DIR}/schain_disk.ko", f"latency_ns={latencies[0]}")
+    c.wait(lambda: Path(DEVICE).exists(), DEVICE)
+    c.schain("build", "--synthetic", "3-8", DEVICE)
+    backends = ["struct_ops", "tracepoint"] if c.HAS_STRUCT_OPS else ["tracepoint"]
+    for n, latency in enumerate(latencies):
+        depths = DEPTHS if n == 0 else [8]
+        c.write("/sys/module/schain_disk/parameters/latency_ns", latency)
+        read = ["--via", "read", "--image", DEVICE]
+        arm("pread", latency, *read, depths=depths)
+        arm("io_uring, polled", latency, *read, "--depth", "1", "--poll", depths=depths)
+        if n == 0:
+            arm("pread, no checksums", latency, *read, "--unchecked", depths=depths)
+            with c.Loader("--device", DEVICE, "--linear"):
+                arm("dm-pread", latency, "--via", "read", "--image", f"{c.RUN}/linear", depths=depths)
+        for backend in backends[: 2 if n == 0 else 1]:
+            chains(latency, backend, True, depths)
+        if n == 0:
+            chains(latency, backends[0], False, depths)
+    c.run("rmmod", "schain_disk")
+
+
+main()

@@ -1,0 +1,28 @@
+import { spawnSync } from "node:child_process";
+import { findCommand, finder } from "./find.ts";
+
+const nodes = [
+  { name: "meta", roles: ["meta"], kernel: "6.12", ssh: "ssh meta" },
+  { name: "node1", roles: ["client", "ray-head"], kernel: "6.12", ssh: "ssh node1" },
+];
+
+describe("./lab find", () => {
+  it("should ask the node that has the API", () => {
+    expect(finder("local", { nodes, disgrafs: { page: "10.0.0.2:8088" } }).name).toBe("node1");
+  });
+
+  it("should say how to make a lab that is not up, and how to switch DisGraFS on", () => {
+    expect(() => finder("local", undefined)).toThrow("run ./lab up --stack local");
+    expect(() => finder("local", { nodes, disgrafs: null })).toThrow(
+      "./lab up --stack local -c disgrafs=true",
+    );
+  });
+
+  it("should give the node's shell each word as it was typed", () => {
+    const words = ["tag:ice core", "it's", "$(id)", "`id`", "; reboot", "*", "größe\n"];
+    // `disgrafs` of this shell prints its arguments; root needs no sudo.
+    const shell = `id() { echo 0; }; disgrafs() { printf '%s\\0' "$@"; }; ${findCommand(words)}`;
+    const { stdout } = spawnSync("bash", ["-c", shell], { encoding: "utf8" });
+    expect(stdout.split("\0")).toEqual(["find", ...words, ""]);
+  });
+});

@@ -1,0 +1,178 @@
+/** `./lab open [PAGE]`: an ssh tunnel to a page inside the lab, for as long as the command runs. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { Command } from "commander";
+import { quote } from "../../provisioning/shell.ts";
+import { inCheckout, checkout } from "../../workshop/checkout.ts";
+import { freePort } from "../../workshop/freePort.ts";
+import { untilListening } from "../../workshop/listening.ts";
+import { serveDashboard } from "../dashboard.ts";
+import { apply } from "../environment.ts";
+import { areLocal, nodeNamed, nodesOf } from "../nodes.ts";
+import { Problem } from "../problem.ts";
+import { Pulumi } from "../pulumi.ts";
+
+type Outputs = Record<string, unknown>;
+
+/** A page that a node serves on the lab's private network. */
+export interface RemotePage {
+  readonly node: string;
+  /** `host:port` as the node sees it. */
+  readonly address: string;
+  readonly path: string;
+  /** What a person needs besides the address. */
+  readonly hint?: string;
+  /** Why it may not answer, and what there is instead. */
+  readonly missing?: string;
+}
+
+/** A page is a file here, something that a node serves, or a page of ours over what a node serves. */
+export type Page = { readonly file: string } | (RemotePage & { readonly dashboard?: true });
+
+/** Where each page is, from the stack's outputs; a Problem says how to get one that is not there. */
+const pages: Readonly<Record<string, (outputs: Outputs) => Page>> = {
+  dashboard: (outputs) => ({ ...prometheusOf(outputs), dashboard: true }),
+  disgrafs: (outputs) => {
+    const { page } = (outputs.disgrafs ?? {}) as { page?: string };
+    if (page === undefined)
+      throw new Problem("the lab runs without DisGraFS; add it with: ./lab up -c disgrafs=true");
+    const node = withRole(outputs, "ray-head");
+    const hint = `it asks for a token; see it with: ./lab ssh ${node} -- ${sudo(outputs)}cat /etc/disgrafs/api-token`;
+    return { node, address: page, path: "/", hint };
+  },
+  grafana: (outputs) => {
+    const { prometheus, grafana } = monitoringOf(outputs);
+    if (prometheus === undefined)
+      throw new Problem("the lab has no Grafana; make it with: ./lab up -c monitoring=true -c grafana=on");
+    if (grafana === undefined) {
+      throw new Problem(
+        "the lab has no Grafana: its package could not be had, or grafana is off. ./lab up -c grafana=on says why; ./lab open draws the same panels",
+      );
+    }
+    const node = withRole(outputs, "meta");
+    const hint = `it shows everything without a login; the password of admin: ./lab ssh ${node} -- ${sudo(outputs)}cat /etc/disgrafs/grafana-password`;
+    return { node, address: grafana, path: "/", hint };
+  },
+  prometheus: prometheusOf,
+  ray: (outputs) => ({
+    node: withRole(outputs, "ray-head"),
+    // Where Ray puts it when nobody says anything else.
+    address: "127.0.0.1:8265",
+    path: "/",
+    missing:
+      "Ray's dashboard does not run: it needs ray[default] and an agent that works all the time on every node, which the lab leaves out. What Ray does is in ./lab open, section Ray",
+  }),
+  report: (outputs) => {
+    const { path } = (outputs.benchmarkRun ?? {}) as { path?: string };
+    if (path === undefined)
+      throw new Problem("no benchmark was run on this stack; run one with: ./lab bench");
+    return { file: inCheckout(path, "report.html") };
+  },
+};
+export const pageNames = Object.keys(pages);
+
+const monitoringOf = (outputs: Outputs): { prometheus?: string; grafana?: string } =>
+  outputs.monitoring ?? {};
+/** Before a command that only root may run: the login is root on local machines, and may become root on AWS. */
+const sudo = (outputs: Outputs): string => (areLocal(outputs) ? "" : "sudo ");
+
+function prometheusOf(outputs: Outputs): RemotePage {
+  const { prometheus } = monitoringOf(outputs);
+  if (prometheus === undefined)
+    throw new Problem("the lab has no Prometheus; add it with: ./lab up -c monitoring=true");
+  return { node: withRole(outputs, "meta"), address: new URL(prometheus).host, path: "/" };
+}
+
+/** @throws Problem for an unknown page, or one that this lab does not have */
+export function pageOf(name: string, outputs: Outputs): Page {
+  const find = Object.hasOwn(pages, name) ? pages[name] : undefined;
+  if (!find) throw new Problem(`there is no page "${name}"; the pages: ${pageNames.join(", ")}`);
+  return find(outputs);
+}
+
+export const open = new Command("open")
+  .argument("[page]", pageNames.join(", "), "dashboard")
+  .option("-s, --stack <name>", "the stack", "local")
+  .option("--print", "print the address and nothing else, for scripts", false)
+  .addHelpText(
+    "after",
+    `
+The dashboard draws CPU, I/O as iostat shows it, JuiceFS, Redis and the extensions, live. A page on a node is reached over
+ssh, with the host key checked, on a free port of 127.0.0.1, until Ctrl-C. A report is a file: its path is printed.
+
+Examples:
+  ./lab open
+  ./lab open disgrafs
+  ./lab open grafana
+  ./lab open report
+  ./lab open prometheus --print`,
+  )
+  .action(async (name: string, options: { stack: string; print: boolean }) => {
+    const pulumi = await Pulumi.forStack(options.stack);
+    const outputs = await pulumi.outputs();
+    const nodes = nodesOf(options.stack, outputs);
+    const page = pageOf(name, outputs ?? {});
+    if ("file" in page) {
+      process.stdout.write(`${page.file}\n`);
+      return;
+    }
+    const port = await freePort();
+    const { ssh } = nodeNamed(nodes, page.node);
+    const child = spawn("bash", ["-c", `exec ${tunnel(ssh, port, page.address)}`], {
+      cwd: checkout,
+      env: apply(pulumi.environment),
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    const ended = once(child, "exit");
+    const end = (): void => void child.kill();
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end);
+    if (!(await untilListening(port, () => child.exitCode !== null))) {
+      throw new Problem(
+        `the tunnel to ${page.address} on ${page.node} ended at once; is the lab up? ./lab status`,
+      );
+    }
+    if (!(await answers(port))) {
+      child.kill();
+      await ended;
+      throw new Problem(page.missing ?? `${page.address} on ${page.node} does not answer; see ./lab status`);
+    }
+    const own = page.dashboard ? await freePort() : port;
+    const server = page.dashboard ? await serveDashboard(own, `http://127.0.0.1:${port}`) : undefined;
+    const address = `http://127.0.0.1:${own}${page.path}`;
+    process.stdout.write(
+      options.print
+        ? `${address}\n`
+        : `${[`${name}: ${address}`, page.hint, "Ctrl-C closes it"].filter(Boolean).join("\n")}\n`,
+    );
+    await ended;
+    server?.close();
+    server?.closeAllConnections();
+  });
+
+/** Whether something speaks HTTP behind a tunnel, which itself listens in any case. */
+export async function answers(port: number): Promise<boolean> {
+  try {
+    // Whatever it says: it is there.
+    const { body } = await fetch(`http://127.0.0.1:${port}/`, {
+      redirect: "manual",
+      signal: AbortSignal.timeout(60_000),
+    });
+    await body?.cancel();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The local command line of a tunnel: only this computer can use it, and it fails where the port cannot be had. */
+export function tunnel(login: string, port: number, address: string): string {
+  const forward = `127.0.0.1:${port}:${address}`;
+  return `${login} -N -o ExitOnForwardFailure=yes -o BatchMode=yes -L ${quote(forward)}`;
+}
+
+function withRole(outputs: Outputs, role: string): string {
+  const nodes = (outputs.nodes ?? []) as { name: string; roles: string[] }[];
+  const node = nodes.find(({ roles }) => roles.includes(role));
+  if (!node) throw new Problem(`the lab has no node with the role ${role}`);
+  return node.name;
+}

@@ -1,0 +1,24 @@
+import { ownersOf } from "./sweep.ts";
+
+describe("whose labs ./lab sweep --aws is for", () => {
+  const none = { owner: [], everyone: false, yes: false };
+
+  it("are those of the settings' owner", () => {
+    expect(ownersOf({ ...none, yes: true }, { owner: "ada" })).toEqual(["ada"]);
+  });
+  it("are those of the owners that are named, and --yes may then answer", () => {
+    expect(ownersOf({ ...none, owner: ["bob", "eve"], yes: true }, { owner: "ada" })).toEqual(["bob", "eve"]);
+  });
+  it("are everyone's only when that is said, and never by --yes", () => {
+    expect(ownersOf({ ...none, everyone: true }, { owner: "ada" })).toBe("everyone");
+    expect(() => ownersOf({ ...none, everyone: true, yes: true }, { owner: "ada" })).toThrow(
+      /--yes does not answer for owners that are not named.* --everyone --dry-run, .* with --owner/,
+    );
+    expect(() => ownersOf({ ...none, everyone: true, owner: ["bob"] }, {})).toThrow(
+      /either --everyone or --owner/,
+    );
+  });
+  it("must be said where no settings say it", () => {
+    expect(() => ownersOf(none, {})).toThrow(/whose labs\? .* add --owner NAME, or --everyone/);
+  });
+});

@@ -1,0 +1,55 @@
+/** Settings of a stack with a real Pulumi CLI: those that cannot work are not kept. */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keepSettings } from "./keepSettings.ts";
+import { Pulumi } from "./pulumi.ts";
+
+describe("keepSettings", () => {
+  const project = mkdtempSync(join(tmpdir(), "lab settings "));
+  const file = join(project, "Pulumi.local.yaml");
+  let pulumi: Pulumi;
+  beforeAll(async () => {
+    mkdirSync(join(project, "state"));
+    writeFileSync(join(project, "Pulumi.yaml"), "name: disgrafs-lab\nruntime: nodejs\n");
+    const set = {
+      PULUMI_HOME: join(project, "home"),
+      PULUMI_BACKEND_URL: `file://${join(project, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "x",
+      PULUMI_SKIP_UPDATE_CHECK: "1",
+    };
+    pulumi = new Pulumi({ backend: "checkout", set, unset: [], notes: [] }, "local", project);
+    await pulumi.select();
+  }, 400_000);
+  afterAll(() => rmSync(project, { recursive: true }));
+
+  it("keeps what works, also in an object, and takes it away again", async () => {
+    await keepSettings(pulumi, { set: ["topology=single", "juicefs.attrCacheSeconds=5"], unset: [] });
+    expect(readFileSync(file, "utf8")).toMatch(/topology: single/);
+    expect(readFileSync(file, "utf8")).toMatch(/attrCacheSeconds: 5/);
+    await keepSettings(pulumi, { set: [], unset: ["topology"] });
+    expect(readFileSync(file, "utf8")).not.toContain("topology");
+  }, 400_000);
+
+  it.each(["topologie=single", "topology=sinlge", "juicefs.cacheDir=/etc"])(
+    "keeps nothing of what cannot work, and says why: %s",
+    async (setting) => {
+      const before = readFileSync(file, "utf8");
+      await expect(keepSettings(pulumi, { set: ["seed=7", setting], unset: [] })).rejects.toThrow(
+        "Nothing was kept",
+      );
+      expect(readFileSync(file, "utf8")).toBe(before);
+      expect(readdirSync(project).filter((name) => name.startsWith(".new"))).toEqual([]);
+      expect(existsSync(file)).toBe(true);
+    },
+    400_000,
+  );
+});

@@ -1,0 +1,81 @@
+/**
+ * Changes of a stack's settings that are checked before they are kept: made on a copy of the stack's file, which takes the
+ * file's place when the lab could work with it. A mistyped setting would otherwise fail every later `up`.
+ */
+import { copyFileSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { parseSettings, SettingsError } from "../stacks/settings.ts";
+import { Problem } from "./problem.ts";
+import type { Pulumi } from "./pulumi.ts";
+
+export interface Change {
+  /** `key=value`; a dot goes into an object. */
+  readonly set: readonly string[];
+  /** Keys. */
+  readonly unset: readonly string[];
+}
+
+/** Keeps the changes, or throws and keeps none. */
+export async function keepSettings(pulumi: Pulumi, { set, unset }: Change): Promise<void> {
+  if (set.length + unset.length === 0) return;
+  const file = pulumi.settingsFile;
+  // The CLI tells the format by the end of the name.
+  const copy = join(dirname(file), `.new.${process.pid}.${basename(file)}`);
+  try {
+    if (existsSync(file)) copyFileSync(file, copy);
+    else writeFileSync(copy, "");
+    for (const key of unset) await change(pulumi, copy, ["rm", "--path", "--", key]);
+    const words = set.flatMap((setting) => ["--plaintext", setting]);
+    if (words.length > 0) await change(pulumi, copy, ["set-all", "--path", ...words]);
+    check(await valuesIn(pulumi, copy));
+    renameSync(copy, file);
+  } finally {
+    rmSync(copy, { force: true });
+  }
+}
+
+async function change(pulumi: Pulumi, file: string, words: readonly string[]): Promise<void> {
+  const { exitCode, stderr } = await pulumi.quiet("config", "--config-file", file, ...words);
+  if (exitCode !== 0) throw new Problem(`the setting cannot be kept: ${stderr.trim()}`);
+}
+
+function check(values: Readonly<Record<string, unknown>>): void {
+  try {
+    parseSettings(values);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    throw new Problem(
+      `${error.message}\nNothing was kept: the settings are as they were before this command.`,
+    );
+  }
+}
+
+/** The settings that a file would give, secrets in the clear: never print them. */
+async function valuesIn(pulumi: Pulumi, file: string): Promise<Record<string, unknown>> {
+  const { exitCode, stdout, stderr } = await pulumi.quiet(
+    "config",
+    "--config-file",
+    file,
+    "--json",
+    "--show-secrets",
+  );
+  if (exitCode !== 0) throw new Problem(`the settings cannot be read: ${stderr.trim()}`);
+  const entries = Object.entries(
+    JSON.parse(stdout) as Record<string, { value?: string; objectValue?: unknown }>,
+  );
+  const prefix = `${pulumi.project}:`;
+  return Object.fromEntries(
+    entries
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, { value, objectValue }]) => [key.slice(prefix.length), objectValue ?? parsed(value ?? "")]),
+  );
+}
+
+/** As the program reads it (stacks/config.ts): numbers, booleans, lists and objects are JSON, all else is a word. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

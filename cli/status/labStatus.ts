@@ -1,0 +1,274 @@
+/** Combines and judges the answers of a lab's nodes: `./lab status --json` prints the result. */
+import type { Node } from "../nodes.ts";
+import type { Asked, NodeReport } from "./nodeReport.ts";
+
+export interface ServiceStatus {
+  readonly service: string;
+  readonly node: string;
+  /** What systemd says, or "not there". */
+  readonly state: string;
+  /** Nodes that asked it and had no answer. */
+  readonly unanswered: readonly string[];
+}
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly kernel: string;
+  /** Of the machine, by who runs it: QEMU here, EC2 there. */
+  readonly machine: string;
+  readonly load?: number;
+  readonly cpus?: number;
+  /** Share. */
+  readonly memoryUsed?: number | null;
+  readonly diskUsed?: number;
+  readonly diskFree?: number;
+}
+
+export interface ExtensionStatus {
+  readonly extension: string;
+  readonly node: string;
+  readonly state: string;
+  /** Share of the requests that it was asked; null where it counts none. */
+  readonly hitRatio: number | null;
+  readonly asked: number | null;
+}
+
+export interface LabStatus {
+  readonly stack: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly ok: boolean;
+  /** A line for each thing that is wrong, with the node and what to do. */
+  readonly problems: readonly string[];
+  readonly nodes: readonly NodeStatus[];
+  readonly services: readonly ServiceStatus[];
+  readonly extensions: readonly ExtensionStatus[];
+  readonly benchmark: { readonly node: string; readonly run: string; readonly progress: string } | null;
+  readonly disgrafs: {
+    readonly behind: number | null;
+    readonly files: Readonly<Record<string, number>>;
+  } | null;
+  /** Of a lab that ends by itself. */
+  readonly expires?: string;
+  /** USD so far, of a lab that is paid for. */
+  readonly cost?: number | "unknown";
+}
+
+/** What the last `up` made, which is what should be there now. */
+export interface Expected {
+  readonly stack: string;
+  readonly nodes: readonly Node[];
+  /** Services by unit and role. */
+  readonly services: readonly ExpectedService[];
+  /** Extensions that stay loaded. */
+  readonly extensions: readonly { readonly extension: string; readonly node: string }[];
+  /** The machines' clocks are not those of the world (setting `clock`). */
+  readonly ownClock: boolean;
+  readonly expires?: string;
+  readonly cost?: number | "unknown";
+}
+
+export interface ExpectedService {
+  readonly service: string;
+  readonly unit: string;
+  readonly roles: readonly string[];
+  /** Which of a node's questions it answers. */
+  readonly answers?: keyof NodeReport["answers"];
+}
+
+interface Known {
+  readonly expected: Expected;
+  /** In the order of the nodes. */
+  readonly machines: readonly string[];
+  readonly asked: readonly Asked[];
+  readonly now: Date;
+}
+
+/**
+ * Seconds by which a clock may be off: more, and figures of nodes do not belong together. An emulated machine's drifts a
+ * little, and nothing sets it.
+ */
+const clockTolerance = 5;
+/** A loader writes its figures every 15 s. */
+const oldFigures = 90;
+const fullDisk = 0.95;
+
+/** What is running by the words of machineState and ec2States. */
+export const runs = (machine: string): boolean => /^running(,|$)(?! but)/.test(machine);
+
+export function labStatus(known: Known): LabStatus {
+  const { expected, machines, asked, now } = known;
+  const reports = new Map(
+    expected.nodes.flatMap(({ name }, index) => {
+      const answer = asked[index];
+      return answer && "report" in answer ? [[name, answer] as const] : [];
+    }),
+  );
+  const services = servicesOf(expected, reports);
+  const extensions = extensionsOf(expected, reports);
+  const benchmarks = [...reports].flatMap(([node, { report }]) =>
+    report.benchmark ? [{ node, ...report.benchmark }] : [],
+  );
+  const problems = [
+    ...(expected.expires !== undefined && Date.parse(expected.expires) <= now.getTime()
+      ? [`this lab expired at ${expected.expires}: ./lab down, and ./lab up for a new one`]
+      : []),
+    ...expected.nodes.flatMap(({ name }, index) => nodeProblems(known, name, machines[index], asked[index])),
+    ...services.flatMap((service) => serviceProblems(service, benchmarks.length > 0)),
+    ...[...reports].flatMap(([node, { report }]) => watchProblems(node, report, benchmarks.length > 0)),
+    ...extensionProblems(expected, extensions, reports),
+  ];
+  return {
+    stack: expected.stack,
+    at: now.toISOString(),
+    ok: problems.length === 0,
+    problems,
+    nodes: expected.nodes.map((node, index) => ({
+      name: node.name,
+      roles: node.roles,
+      kernel: node.kernel,
+      machine: machines[index] ?? "not known",
+      ...figures(reports.get(node.name)?.report),
+    })),
+    services,
+    extensions,
+    benchmark: benchmarks[0] ?? null,
+    disgrafs:
+      [...reports.values()].map(({ report }) => report.disgrafs).find((each) => each !== null) ?? null,
+    ...(expected.expires !== undefined && { expires: expected.expires }),
+    ...(expected.cost !== undefined && { cost: expected.cost }),
+  };
+}
+
+type Reports = ReadonlyMap<string, { readonly report: NodeReport; readonly clockOff: number }>;
+
+function figures(report: NodeReport | undefined): Partial<NodeStatus> {
+  if (!report) return {};
+  const { load, cpus, memoryUsed, disk } = report;
+  return { load, cpus, memoryUsed, diskUsed: 1 - disk.free / disk.size, diskFree: disk.free };
+}
+
+/** Every service on every node that should have it, if that node answers. */
+function servicesOf(expected: Expected, reports: Reports): ServiceStatus[] {
+  return expected.services.flatMap(({ service, unit, roles, answers }) =>
+    expected.nodes
+      .filter((node) => node.roles.some((role) => roles.includes(role)))
+      .flatMap(({ name }) => {
+        const report = reports.get(name)?.report;
+        if (!report) return [];
+        const found = report.units.find((each) => each.unit === unit);
+        const state = found?.active ?? "not there";
+        // The mount is each client's own; Redis and the objects are there for all.
+        const askers = answers === "mount" ? [name] : [...reports.keys()];
+        const unanswered = answers
+          ? askers.filter((asker) => reports.get(asker)?.report.answers[answers] === false)
+          : [];
+        return [{ service, node: name, state, unanswered }];
+      }),
+  );
+}
+
+/** What the arms of a benchmark stop and start: the clients' mounts and exporters. */
+const switched = ["JuiceFS", "node exporter", "iostat exporter", "Ray's state"];
+const switchedJobs = ["juicefs", "node", "ray"];
+
+function serviceProblems(
+  { service, node, state, unanswered }: ServiceStatus,
+  inBenchmark: boolean,
+): string[] {
+  if (inBenchmark && switched.includes(service) && !/^(failed|not there)$/.test(state)) return [];
+  if (state !== "active") {
+    const why =
+      state === "not there" ? "is not there; ./lab up makes it" : `is ${state}; ./lab logs ${node} says why`;
+    return [`${node}: ${service} ${why}`];
+  }
+  if (unanswered.length === 0) return [];
+  return [`${node}: ${service} runs, but does not answer ${unanswered.join(", ")}; ./lab logs ${node}`];
+}
+
+function nodeProblems(known: Known, name: string, machine = "", answer: Asked | undefined): string[] {
+  const { stack } = known.expected;
+  if (!runs(machine))
+    return [`${name}: the machine is ${machine}; ./lab up --stack ${stack} brings local ones back`];
+  if (!answer) return [];
+  if ("failure" in answer) return [`${name}: no answer by ssh: ${answer.failure}`];
+  const { report, clockOff } = answer;
+  const lines = [];
+  if (!known.expected.ownClock && Math.abs(clockOff) > clockTolerance) {
+    const way = clockOff > 0 ? "ahead of" : "behind";
+    lines.push(
+      `${name}: its clock is ${Math.abs(clockOff).toFixed(0)} s ${way} this computer's: times of nodes do not belong together`,
+    );
+  }
+  if (1 - report.disk.free / report.disk.size > fullDisk) {
+    lines.push(`${name}: its disk is full (${Math.floor(report.disk.free / 2 ** 20)} MiB are free)`);
+  }
+  return lines;
+}
+
+/** What Prometheus says of its targets and of itself. */
+function watchProblems(node: string, { prometheus }: NodeReport, inBenchmark: boolean): string[] {
+  if (!prometheus) return [];
+  if (prometheus.down === null || prometheus.failedWrites === null) {
+    return [`${node}: Prometheus does not answer; ./lab logs ${node} monitoring`];
+  }
+  const lines = prometheus.down
+    .filter(({ job }) => !(inBenchmark && switchedJobs.includes(job)))
+    .map(({ job, node: target, error }) => `${target}: the metrics of the job ${job} do not come: ${error}`);
+  if (prometheus.storing === false) {
+    lines.push(
+      `${node}: Prometheus stores nothing now: is its disk full, or has its clock jumped? ./lab logs ${node} monitoring`,
+    );
+  }
+  if (prometheus.failedWrites > 0) {
+    lines.push(
+      `${node}: Prometheus could not write ${prometheus.failedWrites} times since it was started: is its disk full? ./lab logs ${node} monitoring`,
+    );
+  }
+  return lines;
+}
+
+function extensionsOf(expected: Expected, reports: Reports): ExtensionStatus[] {
+  return [...reports].flatMap(([node, { report }]) =>
+    report.extensions.map(({ name, state, asked, hits }) => ({
+      extension: name,
+      node,
+      state,
+      asked,
+      hitRatio: asked !== null && hits !== null && asked > 0 ? hits / asked : null,
+    })),
+  );
+}
+
+function extensionProblems(
+  expected: Expected,
+  found: readonly ExtensionStatus[],
+  reports: Reports,
+): string[] {
+  // While a benchmark runs, its arms start and stop extensions.
+  if ([...reports.values()].some(({ report }) => report.benchmark)) return [];
+  return [
+    ...found
+      .filter(({ state }) => state === "failed")
+      .map(
+        ({ extension, node }) =>
+          `${node}: the extension ${extension} has failed; ./lab logs ${node} extensions`,
+      ),
+    ...expected.extensions
+      .filter(({ node }) => reports.has(node))
+      .filter(
+        ({ extension, node }) =>
+          !found.some(
+            (each) =>
+              each.extension === extension && each.node === node && /^(active|failed)$/.test(each.state),
+          ),
+      )
+      .map(({ extension, node }) => `${node}: the extension ${extension} is not loaded; ./lab up loads it`),
+    ...[...reports].flatMap(([node, { report }]) =>
+      report.extensions
+        .filter(({ state, figuresAge }) => state === "active" && (figuresAge ?? 0) > oldFigures)
+        .map(({ name, figuresAge }) => `${node}: the extension ${name} has said nothing for ${figuresAge} s`),
+    ),
+  ];
+}

@@ -1,0 +1,108 @@
+/** Asks a node for its state: one ssh, one script (probe.sh), one line of JSON. */
+import { readFileSync } from "node:fs";
+import { execa } from "execa";
+import { z } from "zod";
+import { quote } from "../../provisioning/shell.ts";
+
+const answer = z.boolean().nullable();
+const unit = z.object({ unit: z.string(), active: z.string(), sub: z.string() });
+
+export const reportSchema = z.object({
+  /** Seconds since 1970, by the node. */
+  clock: z.number(),
+  load: z.number(),
+  cpus: z.number(),
+  /** Share. */
+  memoryUsed: z.number().nullable(),
+  disk: z.object({ free: z.number(), size: z.number() }),
+  /** Units that systemd knows, of those that were asked for. */
+  units: z.array(unit),
+  /** Whether each answered this node; null where it was not asked. */
+  answers: z.object({ mount: answer, redis: answer, objects: answer }),
+  extensions: z.array(
+    z.object({
+      name: z.string(),
+      state: z.string(),
+      /** Seconds since its loader last wrote its figures. */
+      figuresAge: z.number().nullable(),
+      asked: z.number().nullable(),
+      hits: z.number().nullable(),
+    }),
+  ),
+  benchmark: z.object({ run: z.string(), progress: z.string() }).nullable(),
+  disgrafs: z.object({ behind: z.number().nullable(), files: z.record(z.string(), z.number()) }).nullable(),
+  prometheus: z
+    .object({
+      down: z.array(z.object({ job: z.string(), node: z.string(), error: z.string() })).nullable(),
+      failedWrites: z.number().nullable(),
+      /** It has an answer about now, and not only about earlier. */
+      storing: z.boolean().nullable(),
+    })
+    .nullable(),
+});
+export type NodeReport = z.infer<typeof reportSchema>;
+
+/** What is asked of a node. Addresses are HOST:PORT; an empty one is not asked. */
+export interface Questions {
+  readonly mountPoint: string;
+  readonly redis: string;
+  readonly objects: string;
+  readonly prometheus: string;
+  readonly index: string;
+  readonly taggers: string;
+  readonly units: readonly string[];
+}
+
+/** A node's answer, or why there is none; and by how many seconds its clock is off at least, ahead being positive. */
+export type Asked = { readonly report: NodeReport; readonly clockOff: number } | { readonly failure: string };
+
+/** A node that does not answer in this time is gone, for whoever waits for the status. */
+const limit = 60_000;
+const script = readFileSync(new URL("./probe.sh", import.meta.url), "utf8");
+
+/** @param login command line that logs in, from the folder `cwd` */
+export async function askNode(
+  login: string,
+  questions: Questions,
+  options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): Promise<Asked> {
+  const { mountPoint, redis, objects, prometheus, index, taggers, units } = questions;
+  const words = [mountPoint, redis, objects, prometheus, index, taggers, ...units].map(quote).join(" ");
+  // The login is root on local machines, and may become root on AWS.
+  const there = `[ "$(id -u)" -eq 0 ] || become="sudo -n"; exec \${become:-} bash -s -- ${words}`;
+  const before = Date.now() / 1000;
+  const result = await execa(
+    "bash",
+    ["-c", `exec ${login} -o BatchMode=yes -o ConnectTimeout=15 ${quote(there)}`],
+    // A function that has been read whole: no command in it can eat the rest of the script.
+    { ...options, input: `main() {\n${script}\n}\nmain "$@"\n`, reject: false, timeout: limit },
+  );
+  const after = Date.now() / 1000;
+  if (result.timedOut) return { failure: `no answer in ${limit / 1000} s` };
+  if (result.exitCode !== 0)
+    return { failure: lastLine(result.stderr) ?? `ssh ended with ${result.exitCode}` };
+  let parsed;
+  try {
+    parsed = reportSchema.safeParse(JSON.parse(result.stdout));
+  } catch {
+    return {
+      failure: `it answered what is no report: ${lastLine(result.stderr) ?? result.stdout.slice(0, 100)}`,
+    };
+  }
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return { failure: `its report is not as expected at ${issue?.path.join(".")}: ${issue?.message}` };
+  }
+  return { report: parsed.data, clockOff: clockOff(parsed.data.clock, before, after) };
+}
+
+/** A clock that is right shows a time between the question and the answer. */
+export function clockOff(clock: number, before: number, after: number): number {
+  if (clock < before) return clock - before;
+  return clock > after ? clock - after : 0;
+}
+
+function lastLine(text: string): string | undefined {
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.findLast((line) => line !== "" && !line.startsWith("Warning: Permanently added"));
+}

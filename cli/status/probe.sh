@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# What a node says of itself now, as one line of JSON (nodeReport.ts). Changes nothing, and each question has an end.
+# Usage: probe.sh MOUNT-POINT REDIS OBJECTS PROMETHEUS INDEX TAGGERS UNIT... (HOST:PORT each, or "" where there is none)
+set -uo pipefail
+mount_point=$1 redis=$2 objects=$3 prometheus=$4 index=$5 taggers=$6
+shift 6
+ended() { timeout --kill-after=1 8 "$@"; }
+get() { curl --silent --fail --max-time 8 "$1"; }
+answers() { if "$@" >/dev/null 2>&1; then echo true; else echo false; fi; }
+
+ping_redis() {
+  REDISCLI_AUTH=$(cat /etc/disgrafs/redis-password) ended redis-cli -h "${redis%:*}" -p "${redis#*:}" ping | grep -qx PONG
+}
+# Also without a right to anything, an object store that works says so.
+ask_objects() { ended curl --silent --output /dev/null --max-time 8 "http://$objects/"; }
+ask_mount() { [ "$(findmnt -no FSTYPE "$mount_point")" = fuse.juicefs ] && ended ls "$mount_point"; }
+
+# extension NAME: its unit, and the figures that its loader last wrote.
+extension() {
+  local file=/var/lib/prometheus/node-exporter/disgrafs-$1.prom age=null asked=null hits=null
+  if [ -e "$file" ]; then
+    age=$(($(date +%s) - $(stat -c %Y "$file")))
+    read -r asked hits < <(awk '
+      /^efuse_requests_total\{.*result="asked"/ { asked += $2; seen = 1 }
+      /^efuse_requests_total\{.*result="hit"/ { hits += $2 }
+      END { if (seen) print asked, hits + 0; else print "null null" }' "$file")
+  fi
+  jq -cn --arg name "$1" --arg state "$(systemctl is-active "disgrafs-extension@$1.service")" --argjson age "$age" \
+    --argjson asked "$asked" --argjson hits "$hits" '{name: $name, state: $state, figuresAge: $age, asked: $asked, hits: $hits}'
+}
+extensions() {
+  local path
+  for path in /etc/disgrafs/extensions/*; do
+    [ ! -e "$path" ] || extension "${path##*/}"
+  done | jq -cs .
+}
+
+benchmark() {
+  local unit run line=""
+  unit=$(systemctl list-units --plain --no-legend --state=active,activating,deactivating 'disgrafs-benchmark@*' | cut -d' ' -f1 | head -n 1)
+  [ "$unit" ] || { echo null && return; }
+  run=${unit#*@} run=${run%.service}
+  read -r line <"/var/lib/disgrafs/benchmarks/$run/progress"
+  jq -cn --arg run "$run" --arg progress "$line" '{run: $run, progress: $progress}'
+}
+
+# What DisGraFS counts, of both its processes: what is not in the graph yet, and files by state.
+lag() {
+  local text
+  text=$(get "http://$index/metrics" && get "http://$taggers/metrics") || { echo null && return; }
+  awk '
+    $1 == "disgrafs_log_behind_entries" { behind = $2 }
+    /^disgrafs_files\{/ { split($1, part, "\""); states = states sep "\"" part[2] "\":" $2; sep = "," }
+    END { printf "{\"behind\":%s,\"files\":{%s}}\n", behind == "" ? "null" : behind, states }' <<<"$text"
+}
+
+# Prometheus: targets that do not answer, how often it could not write, and whether it has stored anything just now.
+watching() {
+  local down failed storing
+  down=$(get "http://$prometheus/api/v1/targets?state=active" |
+    jq -c '[.data.activeTargets[] | select(.health == "down") | {job: .labels.job, node: .labels.node, error: .lastError}]')
+  failed=$(get "http://$prometheus/metrics" |
+    awk '$1 ~ /^prometheus_tsdb_(wal_writes|compactions|head_truncations|checkpoint_creations)_failed_total$/ { n += $2 } END { if (NR) printf "%d", n }')
+  storing=$(get "http://$prometheus/api/v1/query?query=count(up)" | jq '.data.result | length > 0')
+  jq -cn --argjson down "${down:-null}" --argjson failed "${failed:-null}" --argjson storing "${storing:-null}" \
+    '{down: $down, failedWrites: $failed, storing: $storing}'
+}
+
+read -r load _ </proc/loadavg
+memory=$(awk '/^MemTotal/ { total = $2 } /^MemAvailable/ { print 1 - $2 / total }' /proc/meminfo)
+read -r free size < <(df --output=avail,size -k / | tail -n 1)
+units=$(systemctl list-units --all --plain --no-legend "$@" | awk '{ print $1, $3, $4 }' |
+  jq -cRn '[inputs | split(" ") | {unit: .[0], active: .[1], sub: .[2]}]')
+# An object store is asked from its clients' side too: from every node.
+jq -cn --argjson clock "$(date +%s.%N)" --argjson load "$load" --argjson cpus "$(nproc)" --argjson memory "${memory:-null}" \
+  --argjson free "$((free * 1024))" --argjson size "$((size * 1024))" --argjson units "${units:-[]}" \
+  --argjson mount "$([ "$mount_point" ] && answers ask_mount || echo null)" \
+  --argjson redis "$([ "$redis" ] && answers ping_redis || echo null)" \
+  --argjson objects "$([ "$objects" ] && answers ask_objects || echo null)" \
+  --argjson extensions "$(extensions)" --argjson benchmark "$(benchmark)" \
+  --argjson disgrafs "$([ "$index" ] && lag || echo null)" \
+  --argjson prometheus "$([ "$prometheus" ] && watching || echo null)" '
+  {clock: $clock, load: $load, cpus: $cpus, memoryUsed: $memory, disk: {free: $free, size: $size}, units: $units,
+   answers: {mount: $mount, redis: $redis, objects: $objects}, extensions: $extensions, benchmark: $benchmark,
+   disgrafs: $disgrafs, prometheus: $prometheus}'

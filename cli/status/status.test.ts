@@ -1,0 +1,328 @@
+/** What `./lab status` makes of what nodes say; on real machines it is asked in services.vm.test.ts and lab.lab.test.ts. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onScreen } from "../commands/status.ts";
+import { expectedOf, questionsFor } from "./expected.ts";
+import { labStatus, type LabStatus } from "./labStatus.ts";
+import { statusLines } from "./lines.ts";
+import { askNode, clockOff, type Asked, type NodeReport } from "./nodeReport.ts";
+
+const outputs = {
+  nodes: [
+    { name: "meta", roles: ["meta", "objects"], kernel: "6.12", ssh: "ssh meta", address: "10.77.0.10" },
+    { name: "node1", roles: ["client", "ray-head"], kernel: "6.12", ssh: "ssh node1", address: "10.77.0.11" },
+  ],
+  mountPoint: "/mnt/jfs",
+  health: { redis: "", objects: "", juicefs: "", ray: "" },
+  monitoring: { prometheus: "http://10.77.0.10:9090" },
+  disgrafs: null,
+  extensionVerdicts: [
+    { extension: "fuse", node: "node1", keepLoaded: true, verdict: { supported: true } },
+    { extension: "packet-dma", node: "node1", keepLoaded: false, verdict: { supported: true } },
+  ],
+  targetFacts: { clock: "wall" },
+};
+const expected = expectedOf("local", outputs);
+const units = (names: readonly string[]): NodeReport["units"] =>
+  names.map((unit) => ({ unit, active: "active", sub: "running" }));
+const fuse = { name: "fuse", state: "active", figuresAge: 3, asked: 1000, hits: 900 };
+
+const report = (node: string, over: Partial<NodeReport> = {}): NodeReport => ({
+  clock: 0,
+  load: 0.5,
+  cpus: 2,
+  memoryUsed: 0.4,
+  disk: { free: 15e9, size: 20e9 },
+  units: units(expected.services.map(({ unit }) => unit)),
+  answers: { mount: node === "meta" ? null : true, redis: true, objects: true },
+  extensions: node === "node1" ? [fuse] : [],
+  benchmark: null,
+  disgrafs: null,
+  prometheus: node === "meta" ? { down: [], failedWrites: 0, storing: true } : null,
+  ...over,
+});
+const running = "running, pid 7, ssh on 127.0.0.1:4000";
+const judge = (
+  changed: {
+    meta?: Partial<NodeReport>;
+    node1?: Partial<NodeReport> | Asked;
+    machines?: string[];
+    clockOff?: number;
+  } = {},
+  over: Partial<typeof expected> = {},
+): LabStatus => {
+  const other = changed.node1 ?? {};
+  const asked: Asked[] = [
+    { report: report("meta", changed.meta), clockOff: changed.clockOff ?? 0 },
+    "failure" in other ? other : { report: report("node1", other as Partial<NodeReport>), clockOff: 0 },
+  ];
+  const machines = changed.machines ?? [running, running];
+  return labStatus({
+    expected: { ...expected, ...over },
+    machines,
+    asked,
+    now: new Date("2026-11-30T10:00:00Z"),
+  });
+};
+
+describe("the status of a lab", () => {
+  it("is well when all that the last up made is there and answers", () => {
+    const status = judge();
+    expect(status.problems).toEqual([]);
+    expect(status.ok).toBe(true);
+    expect(status.services.map(({ service, node }) => `${service} ${node}`)).toEqual([
+      ...["Redis meta", "object store meta", "JuiceFS node1", "Ray node1", "Prometheus meta"],
+      ...["node exporter meta", "node exporter node1", "iostat exporter meta", "iostat exporter node1"],
+      ...["Redis exporter meta", "Ray's state node1"],
+    ]);
+    expect(status.extensions).toEqual([
+      { extension: "fuse", node: "node1", state: "active", asked: 1000, hitRatio: 0.9 },
+    ]);
+  });
+
+  it.each([
+    [
+      "a node that is gone",
+      { node1: { failure: "Connection refused" } },
+      "node1: no answer by ssh: Connection refused",
+    ],
+    [
+      "a machine that does not run",
+      { machines: [running, "not running"], node1: { failure: "its machine does not run" } },
+      "node1: the machine is not running; ./lab up --stack local brings local ones back",
+    ],
+    [
+      "a service that has failed",
+      {
+        meta: {
+          units: [
+            ...units(["weed.service"]),
+            { unit: "redis-server.service", active: "failed", sub: "failed" },
+          ],
+        },
+      },
+      "meta: Redis is failed; ./lab logs meta says why",
+    ],
+    [
+      "a service that was taken away",
+      { node1: { units: units(["ray.service"]) } },
+      "node1: JuiceFS is not there; ./lab up makes it",
+    ],
+    [
+      "Redis that one client cannot reach",
+      { node1: { answers: { mount: true, redis: false, objects: true } } },
+      "meta: Redis runs, but does not answer node1; ./lab logs meta",
+    ],
+    [
+      "a mount that hangs",
+      { node1: { answers: { mount: false, redis: true, objects: true } } },
+      "node1: JuiceFS runs, but does not answer node1; ./lab logs node1",
+    ],
+    [
+      "an exporter that is dead",
+      {
+        meta: {
+          prometheus: {
+            down: [{ job: "node", node: "node1", error: "connection refused" }],
+            failedWrites: 0,
+            storing: true,
+          },
+        },
+      },
+      "node1: the metrics of the job node do not come: connection refused",
+    ],
+    [
+      "a Prometheus that cannot write",
+      { meta: { prometheus: { down: [], failedWrites: 3, storing: true } } },
+      "meta: Prometheus could not write 3 times since it was started: is its disk full? ./lab logs meta monitoring",
+    ],
+    [
+      "a Prometheus that stores nothing",
+      { meta: { prometheus: { down: [], failedWrites: 0, storing: false } } },
+      "meta: Prometheus stores nothing now: is its disk full, or has its clock jumped? ./lab logs meta monitoring",
+    ],
+    [
+      "a Prometheus that does not answer",
+      { meta: { prometheus: { down: null, failedWrites: null, storing: null } } },
+      "meta: Prometheus does not answer; ./lab logs meta monitoring",
+    ],
+    [
+      "a full disk",
+      { meta: { disk: { free: 1e8, size: 2e10 } } },
+      "meta: its disk is full (95 MiB are free)",
+    ],
+    [
+      "a clock that has jumped",
+      { clockOff: -3600 },
+      "meta: its clock is 3600 s behind this computer's: times of nodes do not belong together",
+    ],
+    [
+      "an extension that is not loaded any more",
+      { node1: { extensions: [{ ...fuse, state: "inactive" }] } },
+      "node1: the extension fuse is not loaded; ./lab up loads it",
+    ],
+    [
+      "an extension that has failed",
+      { node1: { extensions: [{ ...fuse, state: "failed" }] } },
+      "node1: the extension fuse has failed; ./lab logs node1 extensions",
+    ],
+    [
+      "an extension that says nothing",
+      { node1: { extensions: [{ ...fuse, figuresAge: 120 }] } },
+      "node1: the extension fuse has said nothing for 120 s",
+    ],
+  ] as const)("says one line about %s", (_, changed, line) => {
+    const { ok, problems } = judge(changed as Parameters<typeof judge>[0]);
+    expect(problems.filter((each) => each === line)).toEqual([line]);
+    expect(ok).toBe(false);
+  });
+
+  it("takes no offence at what a benchmark's arms do to mounts and exporters, but at those that failed", () => {
+    const benchmark = { run: "smoke-1", progress: "" };
+    const inactive = expected.services.map(({ unit }) => ({ unit, active: "inactive", sub: "dead" }));
+    const keep = (unit: string): boolean => !/juicefs|exporter|iostat|ray-state/.test(unit);
+    const units_ = inactive.map((each) => (keep(each.unit) ? { ...each, active: "active" } : each));
+    const down = ["juicefs", "node", "redis"].map((job) => ({ job, node: "node1", error: "refused" }));
+    const status = judge({
+      meta: { prometheus: { down, failedWrites: 0, storing: true } },
+      node1: { units: units_, benchmark, answers: { mount: false, redis: true, objects: true } },
+    });
+    expect(status.problems).toEqual(["node1: the metrics of the job redis do not come: refused"]);
+    const failed = judge({
+      node1: {
+        units: units_.map((each) => (keep(each.unit) ? each : { ...each, active: "failed" })),
+        benchmark,
+      },
+    });
+    expect(failed.problems).toContain("node1: JuiceFS is failed; ./lab logs node1 says why");
+  });
+
+  it("takes no offence at what a benchmark's arms do to extensions, and says how far it is", () => {
+    const benchmark = {
+      run: "smoke-1",
+      progress: "block 1 of 3, arm ttl, stat: point 4 of 40, about 3:20 left",
+    };
+    const status = judge({ node1: { extensions: [{ ...fuse, state: "inactive" }], benchmark } });
+    expect(status.problems).toEqual([]);
+    expect(statusLines(status)).toContain(
+      "benchmark smoke-1: block 1 of 3, arm ttl, stat: point 4 of 40, about 3:20 left\n",
+    );
+  });
+
+  it("knows that a clock of instructions is not the world's", () => {
+    expect(judge({ clockOff: 500 }, { ownClock: true }).problems).toEqual([]);
+  });
+
+  it("says that a lab has expired, and what it has cost", () => {
+    const status = judge({}, { expires: "2026-11-30T09:00:00Z", cost: 1.234 });
+    expect(status.problems).toEqual([
+      "this lab expired at 2026-11-30T09:00:00Z: ./lab down, and ./lab up for a new one",
+    ]);
+    expect(statusLines(status)).toContain("which is over; spent so far: USD 1.23\n");
+    expect(statusLines(judge({}, { expires: "2026-11-30T12:30:00Z", cost: "unknown" }))).toContain(
+      "in 2 h 30 min; spent so far: not known\n",
+    );
+  });
+
+  it("is lines that a person reads", () => {
+    const text = statusLines(judge({ node1: { answers: { mount: true, redis: false, objects: true } } }));
+    expect(text).toMatch(/^NODE +STATE +ROLES +KERNEL +LOAD +MEMORY +DISK\nmeta +running, pid 7/);
+    expect(text).toMatch(/^Redis +meta: no answer to node1$/m);
+    expect(text).toMatch(/^iostat exporter +active on meta, node1$/m);
+    expect(text).toMatch(/^fuse +node1 +active +90 % of 1000$/m);
+    expect(text).toMatch(/wrong:\n {2}meta: Redis runs/);
+  });
+
+  it("asks each node for its own services, and for those that it needs", () => {
+    const [meta, node1] = expected.nodes.map((node) => questionsFor(node, expected, outputs));
+    expect(meta).toMatchObject({
+      mountPoint: "",
+      redis: "10.77.0.10:6379",
+      objects: "",
+      prometheus: "10.77.0.10:9090",
+    });
+    expect(node1).toMatchObject({
+      mountPoint: "/mnt/jfs",
+      redis: "10.77.0.10:6379",
+      objects: "10.77.0.10:8333",
+      prometheus: "",
+      index: "",
+    });
+  });
+
+  it("expects nothing of a lab that has only machines", () => {
+    const bare = expectedOf("local", { nodes: outputs.nodes });
+    expect(bare.services).toEqual([]);
+    expect(questionsFor(bare.nodes[1]!, bare, {})).toMatchObject({ mountPoint: "", redis: "", objects: "" });
+  });
+
+  it("fits on the screen", () => {
+    const text = onScreen("123456\n2\n3\n4\n5\n", { columns: 4, rows: 5 });
+    expect(text).toBe("\x1b[H1234\x1b[K\n2\x1b[K\n3\x1b[K\n... \x1b[K\n\x1b[J");
+  });
+});
+
+describe("a node's report", () => {
+  const folder = mkdtempSync(join(tmpdir(), "status-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const command = (name: string, text: string): void => {
+    writeFileSync(join(folder, name), `#!/bin/bash\n${text}\n`);
+    chmodSync(join(folder, name), 0o755);
+  };
+  // In the place of ssh: the last word is run here, with programs of this folder in the place of the node's.
+  command("login", 'exec bash -c "${@: -1}"');
+  command("id", "echo 0");
+  command(
+    "systemctl",
+    'case "$*" in *benchmark@*) ;; list-units*) echo "juicefs.service loaded active running JuiceFS" ;; esac',
+  );
+  command("findmnt", "echo fuse.juicefs");
+  command("ls", "sleep 100");
+  const options = { cwd: folder, env: { PATH: `${folder}:${process.env.PATH}` } };
+  const questions = {
+    ...{
+      mountPoint: "/mnt/jfs",
+      redis: "",
+      objects: "127.0.0.1:1",
+      prometheus: "127.0.0.1:1",
+      index: "",
+      taggers: "",
+    },
+    units: ["juicefs.service"],
+  };
+
+  it("comes from the real script: a mount that hangs and services that do not answer are said, and end in time", async () => {
+    const asked = await askNode(join(folder, "login"), questions, options);
+    expect(asked).toMatchObject({
+      clockOff: 0,
+      report: {
+        units: [{ unit: "juicefs.service", active: "active", sub: "running" }],
+        answers: { mount: false, redis: null, objects: false },
+        benchmark: null,
+        prometheus: { down: null, failedWrites: null, storing: null },
+      },
+    });
+  }, 60_000);
+
+  it("is missing with ssh's own last word", async () => {
+    command(
+      "refused",
+      "echo 'Warning: Permanently added x' >&2; echo 'ssh: connect: Connection refused' >&2; exit 255",
+    );
+    expect(await askNode(join(folder, "refused"), questions, options)).toEqual({
+      failure: "ssh: connect: Connection refused",
+    });
+  });
+
+  it("is refused when it is something else", async () => {
+    command("motd", "echo welcome");
+    expect(await askNode(join(folder, "motd"), questions, options)).toEqual({
+      failure: "it answered what is no report: welcome",
+    });
+  });
+
+  it("tells a clock that is off by more than the question took", () => {
+    expect([clockOff(95, 100, 103), clockOff(101, 100, 103), clockOff(110, 100, 103)]).toEqual([-5, 0, 7]);
+  });
+});

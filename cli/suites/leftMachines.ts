@@ -1,0 +1,23 @@
+/** Machines of tests that were interrupted or killed: a test that ends in any other way removes its own. */
+import { existsSync, readdirSync } from "node:fs";
+import { stacksFolder } from "../../stacks/local/paths.ts";
+import { identify } from "../../workshop/process.ts";
+import { removeStack } from "../../stacks/local/removeStack.ts";
+
+/** Tests name their stacks so, with the id of their process: test-NAME-PID-N, labtest-PID, second.lab_PID, exttest-PID. */
+const ofTest = /^(?:test-.+-(\d+)-\d+|(?:labtest-|second\.lab_|exttest-)(\d+))$/;
+
+/** Those of `stacks` that belong to a test whose process is gone. */
+export const stacksOfDeadTests = (stacks: readonly string[]): readonly string[] =>
+  stacks.filter((stack) => {
+    const [, machine, lab] = ofTest.exec(stack) ?? [];
+    const pid = machine ?? lab;
+    return pid !== undefined && identify(Number(pid)) === undefined;
+  });
+
+/** Removes them. @returns their names */
+export async function removeLeftMachines(): Promise<readonly string[]> {
+  const dead = stacksOfDeadTests(existsSync(stacksFolder) ? readdirSync(stacksFolder) : []);
+  for (const stack of dead) await removeStack(stack);
+  return dead;
+}

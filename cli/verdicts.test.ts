@@ -1,0 +1,94 @@
+import { rmSync, mkdtempSync, writeFileSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { analyse } from "../benchmarks/analyse.ts";
+import { writeResults } from "../benchmarks/results.ts";
+import type { Run } from "../benchmarks/run.ts";
+import { inventRun, type Invented } from "../benchmarks/testdata/rawRun.ts";
+import { mostLines, verdictTable } from "../benchmarks/verdictTable.ts";
+import { closing, hasColours } from "./verdicts.ts";
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+function invent(options: Invented): string {
+  const folder = inventRun(options);
+  folders.push(folder);
+  return folder;
+}
+const ofMetadata: Invented["point"] = (point) => (point.workload === "metadata" ? point : undefined);
+const lines = (run: Run): string[] => verdictTable(run, `results/${run.runId}`, false).split("\n");
+
+describe("the end of ./lab up", () => {
+  it("should be the verdicts in at most fifteen lines, the largest differences by name", () => {
+    const rate = (figure: string, label: string): number =>
+      label !== "nocache" ? 1000 : ({ statHit: 200, openMiss: 1500 }[figure] ?? 1000);
+    const { run } = analyse(join(invent({ profile: "course", rate, point: ofMetadata }), "raw"));
+    const shown = lines(run);
+    expect(run.results.length).toBeGreaterThan(mostLines);
+    expect(shown.length).toBeLessThanOrEqual(mostLines);
+    expect(shown[0]).toBe(`benchmark ${run.runId}: ${run.results.length} rows against ttl, 10 blocks`);
+    expect(shown[1]).toMatch(/^▼ worse +metadata stat, hit +nocache +0\.[12]\d* \[0\.\d+, 0\.\d+\] ops\/s$/);
+    expect(shown[2]).toMatch(/^▲ better +metadata open, miss +nocache +1\.\d+ \[1\.\d+, 1\.\d+\] ops\/s$/);
+    expect(shown.join("\n")).toMatch(/^! \d+ INVALID: not measured; 10 of 10 blocks$/m);
+    expect(shown.at(-1)).toBe(`report: results/${run.runId}/report.html`);
+    for (const line of shown) expect(line.length).toBeLessThanOrEqual(118);
+  });
+
+  it("should show what was asked for first, with what it could have seen", () => {
+    let turn = 0;
+    const rate = (): number => 1000 * [0.4, 1, 1.9, 0.7, 1.3][turn++ % 5]!;
+    const point: Invented["point"] = (record) => (record.block <= 10 ? ofMetadata(record) : undefined);
+    const rows = ["metadata/rename/nocache"];
+    const { run } = analyse(join(invent({ profile: "course", rows, rate, point }), "raw"));
+    expect(lines(run)[0]).toContain("10 of at most 30 blocks");
+    expect(lines(run)[1]).toMatch(/^\? undetermined +metadata rename +nocache .* sees ×\d/);
+  });
+
+  it("should give no verdict to smoke, and say that all points are valid, with the ratios", () => {
+    const { run } = analyse(join(invent({}), "raw"));
+    const shown = lines(run);
+    expect(shown.length).toBeLessThanOrEqual(mostLines);
+    expect(shown[1]).toMatch(
+      /^· no verdict +metadata \w+ +nocache +[\d.]+ \(blocks [\d.]+ to [\d.]+\) ops\/s$/,
+    );
+    expect(shown).toContain(
+      `smoke gives no verdicts: ${run.points.length} of ${run.points.length} points are valid`,
+    );
+  });
+
+  it("should have colours for a terminal, and the same words without", () => {
+    const { run } = analyse(join(invent({}), "raw"));
+    const coloured = verdictTable(run, "p", true);
+    expect(coloured).toContain("\u001b[");
+    expect(stripVTControlCharacters(coloured)).toBe(verdictTable(run, "p", false));
+    expect(hasColours({ isTTY: false })).toBe(false);
+    expect(hasColours({ isTTY: true, hasColors: () => true })).toBe(true);
+  });
+
+  it("should read the run that the stack names, and say what to do when it is not here", () => {
+    const folder = invent({});
+    const results = mkdtempSync(join(tmpdir(), "disgrafs-results-"));
+    folders.push(results);
+    const run = writeResults(folder);
+    const outputs = { benchmarkRun: { id: run.runId, path: `results/${run.runId}` } };
+    const absent = closing(outputs, results, false);
+    expect(absent).toContain("is not here; its verdicts: pulumi stack output benchmarkSummary");
+    mkdirSync(join(results, run.runId));
+    writeFileSync(join(results, run.runId, "run.json"), JSON.stringify(run));
+    expect(closing(outputs, results, false)).toBe(
+      `\n${verdictTable(run, outputs.benchmarkRun.path, false)}\n${closing({}, results, false).trimStart()}`,
+    );
+    writeFileSync(join(results, run.runId, "run.json"), "{}");
+    expect(closing(outputs, results, false)).toContain("was written by another version");
+  });
+
+  it("should say what comes next when the lab has no benchmark", () => {
+    expect(closing({ benchmarkRun: null })).toBe(
+      "\nnext: ./lab status, ./lab ssh NODE, pulumi stack output, ./lab down\n",
+    );
+  });
+});

@@ -1,0 +1,40 @@
+/** `pulumi up` as ./lab runs it: at its end come the verdicts of the benchmark, in place of all outputs. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { WriteStream } from "node:tty";
+import { resultsFolder } from "../benchmarks/results.ts";
+import { runSchema } from "../benchmarks/run.ts";
+import { verdictTable } from "../benchmarks/verdictTable.ts";
+import type { Pulumi } from "./pulumi.ts";
+
+/** Bring a stack up; gives the exit status. The outputs stay for programs: `pulumi stack output`. */
+export async function upWithVerdicts(pulumi: Pulumi, ...flags: string[]): Promise<number> {
+  const status = await pulumi.run("up", "--suppress-outputs", ...flags);
+  if (status === 0) process.stdout.write(closing(await pulumi.outputs()));
+  return status;
+}
+
+/** The last lines of `./lab up`, from the stack's outputs. */
+export function closing(
+  outputs: Readonly<Record<string, unknown>> | undefined,
+  folder = resultsFolder,
+  colours = hasColours(process.stdout),
+): string {
+  const run = outputs?.benchmarkRun as { readonly id: string; readonly path: string } | null | undefined;
+  const next = "next: ./lab status, ./lab ssh NODE, pulumi stack output, ./lab down\n";
+  if (!run) return `\n${next}`;
+  const file = join(folder, run.id, "run.json");
+  const parsed = existsSync(file) ? runSchema.safeParse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
+  if (!parsed?.success) {
+    const why = parsed ? "was written by another version" : "is not here";
+    return `\nbenchmark ${run.id}: ${file} ${why}; its verdicts: pulumi stack output benchmarkSummary\n${next}`;
+  }
+  return `\n${verdictTable(parsed.data, run.path, colours)}\n${next}`;
+}
+
+/** Whether colours would be seen, and are wanted (NO_COLOR). */
+export function hasColours(
+  stream: Pick<WriteStream, "isTTY"> & Partial<Pick<WriteStream, "hasColors">>,
+): boolean {
+  return stream.isTTY && (stream.hasColors?.() ?? false);
+}

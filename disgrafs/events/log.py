@@ -1,0 +1,140 @@
+"""JuiceFS's metadata change log, a list in the volume's Redis. Each entry was written in the mutation's transaction.
+
+`txnLog` is the list and `txnLastLog` the version of its newest entry. An entry is, as JuiceFS 1.4.2 writes it,
+
+    1795975198.124|MOVE(2,a,2,b,1,0,9223372032828243969):3|(1,20)
+
+seconds, operation with arguments, its result, session and number. Names are percent-encoded. The format is JuiceFS's
+own affair: tests/test_contract.py fails when it changes.
+"""
+
+import re
+import urllib.parse
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+ENTRY = re.compile(rb"^(\d+)\.(\d+)\|([A-Z_]+)\(([^()]*)\)(?::([^|]*))?\|\(\d+,\d+\)$")
+
+# Everything since a version, unless some of it is gone: one script, so that nothing is trimmed between two looks.
+_READ = """
+local last = tonumber(redis.call('GET', KEYS[2]) or '0')
+local oldest = last - redis.call('LLEN', KEYS[1]) + 1
+local after, count = tonumber(ARGV[1]), tonumber(ARGV[2])
+if after > last or after + 1 < oldest then return {last, oldest} end
+local from = after + 1 - oldest
+return {last, oldest, redis.call('LRANGE', KEYS[1], from, from + count - 1)}
+"""
+_KEYS = ("txnLog", "txnLastLog")
+
+
+class LogGapError(Exception):
+    """Some changes are not in the log any more, or the metadata are older than what was read before."""
+
+
+class LogUnavailableError(Exception):
+    """The volume's Redis does not answer now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry. Names among the arguments are decoded to bytes by `name`."""
+
+    version: int
+    at: float
+    operation: str
+    arguments: tuple[str, ...]
+    result: str
+
+    def number(self, index: int) -> int:
+        """An argument that is a number."""
+        return int(self.arguments[index])
+
+    def name(self, index: int) -> bytes:
+        """An argument that is a name."""
+        return urllib.parse.unquote_to_bytes(self.arguments[index])
+
+
+def parse(version: int, raw: bytes) -> LogEntry:
+    """Takes an entry apart. Raises ValueError for what is not one."""
+    match = ENTRY.match(raw)
+    if not match:
+        raise ValueError(f"the change log's entry {version} is not as JuiceFS 1.4 writes it: {raw[:200]!r}")
+    seconds, fraction, operation, arguments, result = match.groups()
+    return LogEntry(
+        version,
+        float(seconds + b"." + fraction),
+        operation.decode(),
+        tuple(arguments.decode("ascii").split(",")) if arguments else (),
+        (result or b"").decode("ascii"),
+    )
+
+
+class VolumeLog:
+    """The log of one volume. Waits without asking: Redis says when the log has grown."""
+
+    def __init__(self, host: str, port: int, database: int = 0, password: str | None = None) -> None:
+        self._options: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "db": database,
+            "password": password,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            # Redis sends invalidations to a second connection by a plain subscription.
+            "protocol": 2,
+            # A connection that breaks takes the other with it: both are made anew, and Redis told again.
+            "retry": Retry(NoBackoff(), 0),
+        }
+        self._client: Any = None
+        self._told: Any = None
+
+    def last(self) -> int:
+        """The version of the newest entry."""
+        return int(self._run(lambda client: client.get(_KEYS[1])) or 0)
+
+    def read(self, after: int, count: int) -> list[LogEntry]:
+        """Up to `count` entries after a version. Raises LogGapError when they are not all there."""
+        reply = self._run(lambda client: client.eval(_READ, 2, *_KEYS, after, count))
+        if len(reply) == 2:
+            last, oldest = reply
+            raise LogGapError(f"read up to {after}, and the log has {oldest} to {last}")
+        return [parse(after + 1 + index, raw) for index, raw in enumerate(reply[2])]
+
+    def wait(self, after: int, seconds: float) -> None:
+        """Returns when there is something after a version, or after some time."""
+        # This reading is what Redis remembers: the next change of the key is told once.
+        if int(self._run(lambda client: client.get(_KEYS[1])) or 0) == after:
+            self._run(lambda _: self._told.get_message(timeout=seconds))
+
+    def close(self) -> None:
+        """Ends the connections."""
+        for connection in (self._told, self._client):
+            if connection is not None:
+                connection.close()
+        self._client = self._told = None
+
+    def _run(self, ask: Any) -> Any:
+        try:
+            if self._client is None:
+                self._connect()
+            return ask(self._client)
+        except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError, OSError) as error:
+            self.close()
+            raise LogUnavailableError(str(error)) from error
+
+    def _connect(self) -> None:
+        client: Any = redis.Redis(**self._options)
+        self._told = client.pubsub()
+        # Its number is asked for before the subscription: afterwards the connection answers nothing else.
+        listener = self._told.connection_pool.get_connection()
+        listener.send_command("CLIENT", "ID")
+        listener_id = int(listener.read_response())
+        self._told.connection = listener
+        self._told.subscribe("__redis__:invalidate")
+        self._told.get_message(timeout=5)
+        self._client = redis.Redis(**self._options, single_connection_client=True)
+        self._client.execute_command("CLIENT", "TRACKING", "ON", "REDIRECT", str(listener_id))

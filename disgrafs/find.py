@@ -1,0 +1,187 @@
+"""`disgrafs find`: a search of the graph from a node's shell. It asks the API, as the page does.
+
+With --index it asks the image of the graph on this node's data disk instead (docs/storage-chain.md): paths and whole
+tags, as they were when the image was written.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from disgrafs import text
+
+SECONDS = 30
+SCHAIN = "/opt/disgrafs/extensions/storage-chain/bin/schain"
+
+
+class FindError(Exception):
+    """Why there is no answer, and what to do."""
+
+
+def question(parts: list[str]) -> str:
+    """One text of the arguments. The value of tag: and in: stays together, whatever is in it."""
+    return " ".join(_part(part) for part in parts)
+
+
+def _part(part: str) -> str:
+    key, colon, value = part.partition(":")
+    if colon and key in {"tag", "in", "is"}:
+        return f'{key}:"{value.replace(chr(34), "")}"'
+    return part.replace('"', " ")
+
+
+def ask(address: str, token: str, typed: str, limit: int) -> dict[str, Any]:
+    """The API's answer."""
+    query = urllib.parse.urlencode({"q": typed, "limit": limit}, errors="surrogateescape")
+    request = urllib.request.Request(f"{address}/api/search?{query}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - the unit's own address
+    try:
+        # Proxies of the environment are for the outside.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=SECONDS) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except urllib.error.HTTPError as error:
+        try:
+            reason = json.load(error)["error"]
+        except (ValueError, KeyError, TypeError):
+            reason = f"status {error.code}"
+        raise FindError(reason) from error
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise FindError(
+            f"{address} does not answer ({reason}); see there: systemctl status disgrafs-api.service"
+        ) from error
+
+
+def _schain(*arguments: str) -> list[dict[str, Any]]:
+    """The lines of a command of `schain`; none when it found nothing."""
+    command = [os.environ.get("DISGRAFS_SCHAIN", SCHAIN), arguments[0]]
+    image = os.environ.get("DISGRAFS_IMAGE")
+    command += [f"--image={image}"] if image else []
+    try:
+        done = subprocess.run([*command, *arguments[1:]], capture_output=True, check=False)
+    except OSError as error:
+        raise FindError(f"{command[0]}: {error.strerror}; load the extension storage-chain on this machine") from error
+    if done.returncode and done.stderr.startswith(b"schain: "):
+        reason = os.fsdecode(done.stderr.removeprefix(b"schain: ")).strip()
+        raise FindError(f"{reason}; the image: docs/storage-chain.md")
+    return [json.loads(text) for text in done.stdout.splitlines()]
+
+
+def ask_index(parts: list[str], limit: int) -> dict[str, Any]:
+    """The image's answer, in the form of the API's as far as the image knows it."""
+    (image,) = _schain("status")
+    top = str(image["source"]).rstrip("/")
+    within, tags, paths = "", [], []
+    for part in parts:
+        key, colon, value = part.partition(":")
+        if colon and key == "tag":
+            tags.append(f"--tag={text.label(value) or ''}")
+        elif colon and key == "in":
+            within = _below(value, top)
+        elif part.startswith("/"):
+            paths.append(_below(part, top))
+        else:
+            raise FindError(f"--index finds tag:NAME, in:FOLDER beside it, and whole paths; for {part!r} leave it out")
+    if bool(tags) == bool(paths) or (within and not tags):
+        raise FindError("--index needs tag:NAME, with in:FOLDER if you like, or paths that begin with /")
+    # What is not below the folder is left out afterwards: the list of a tag has no folders.
+    most = 2**63 if within else limit + 1
+    found = (
+        _schain("lookup", *tags, f"--limit={most}")
+        if tags
+        else [file for path in paths for file in _schain("lookup", "--", path or ".")]
+    )
+    found = [file for file in found if not within or f"{file['path']}/".startswith(f"{within}/")]
+    for file in found:
+        file["path"] = f"{top}/{file['path']}" if file["path"] != "." else top or "/"
+        file["size"] = file["size"] if file["size"] < 2**64 - 1 else None
+    more = len(found) > limit
+    return {"total": None if more else len(found), "files": found[:limit], "written": image["built"]}
+
+
+def _below(path: str, top: str) -> str:
+    """A path below the mount point, as the image has it; "" is the top."""
+    path = path.rstrip("/")
+    if path == top:
+        return ""
+    if not path.startswith(f"{top}/"):
+        raise FindError(f"{path} is not below {top or '/'}, of which the image is")
+    return path.removeprefix(f"{top}/")
+
+
+def index_line(file: dict[str, Any]) -> str:
+    """A path, a tab, and the size."""
+    return _printable(f"{file['path']}\t{'unknown' if file['size'] is None else file['size']}")
+
+
+def line(file: dict[str, Any]) -> str:
+    """A path, a tab, and the tags. On a terminal nothing in a name can move the cursor."""
+    return _printable(f"{file['path']}\t{', '.join(tag['name'] for tag in file['tags']) or file['state']}")
+
+
+def _printable(text: str) -> str:
+    if sys.stdout.isatty():
+        return "".join(char if char.isprintable() or char == "\t" else "?" for char in text)
+    return text
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 0 when there are files, 1 when there are none or the search failed."""
+    parser = argparse.ArgumentParser(
+        prog="disgrafs find",
+        description="Finds files by words of their names and tags.",
+        epilog="Exit status: 0 when files were found, 1 when not. Example: disgrafs find espresso tag:pdf in:docs",
+    )
+    parser.add_argument(
+        "parts", nargs="+", metavar="WORD", help="beginning of a word, tag:NAME, in:FOLDER, is:waiting or is:failed"
+    )
+    parser.add_argument("--json", action="store_true", help="everything that is known of the files")
+    parser.add_argument(
+        "--index", action="store_true", help="ask the image on this node's data disk: tag:NAME, in:FOLDER, whole paths"
+    )
+    parser.add_argument("--limit", type=int, default=50, help="how many files at most (default 50, up to 200)")
+    options = parser.parse_args(arguments)
+    try:
+        if options.index:
+            # Names may be any bytes, and leave as they are.
+            sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+            found = ask_index(options.parts, options.limit)
+        else:
+            found = ask(*_settings(), question(options.parts), options.limit)
+    except FindError as error:
+        sys.stderr.write(f"disgrafs: {error}\n")
+        return 1
+    if options.json:
+        shown = {key: found[key] for key in ("total", "files", "written") if key in found}
+        json.dump(shown, sys.stdout, ensure_ascii=options.index, indent=1)
+        sys.stdout.write("\n")
+    else:
+        one = index_line if options.index else line
+        sys.stdout.writelines(f"{one(file)}\n" for file in found["files"])
+        if found["total"] is None:
+            sys.stderr.write("there are more; add a tag, or --limit\n")
+        elif found["total"] > len(found["files"]):
+            sys.stderr.write(f"{found['total'] - len(found['files'])} more; add a word, or --limit\n")
+    return 0 if found["files"] else 1
+
+
+def _settings() -> tuple[str, str]:
+    """Where the API is, and the token: DISGRAFS_API=http://HOST:PORT and DISGRAFS_TOKEN_FILE."""
+    try:
+        return os.environ["DISGRAFS_API"], Path(os.environ["DISGRAFS_TOKEN_FILE"]).read_text(encoding="ascii").strip()
+    except KeyError as error:
+        raise FindError(f"{error.args[0]} is not set; use the command disgrafs that the lab installs") from error
+    except OSError as error:
+        raise FindError(f"the token cannot be read ({error}); try as root: sudo disgrafs find ...") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The graph as the rest of DisGraFS sees it. Behind it is FalkorDB or Neo4j; nothing else writes a query.
+
+Schema: (:Dir)-[:has {name, key}]->(:File|:Dir), (:File)-[:tag {weight, by, version}]->(:Label). Files and directories
+are known by their inode, so a rename moves one edge, and equal names or hard links need nothing special. `key` finds a
+name in its directory, however large that is.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from disgrafs.graph.model import (
+    Changes,
+    Counts,
+    Entry,
+    Event,
+    File,
+    Found,
+    Listed,
+    Missed,
+    Neighbourhood,
+    Placed,
+    Search,
+    State,
+    Suggestion,
+    Tagged,
+    Work,
+)
+
+
+class GraphUnavailableError(Exception):
+    """The store does not answer now: it starts, or is gone. Trying again later is right."""
+
+
+class Reader(Protocol):
+    """For the API and the command line: changes nothing, and may be used from many threads."""
+
+    def search(self, search: Search) -> Found:
+        """Files that fulfil all conditions."""
+        ...
+
+    def suggest(self, prefix: str, limit: int = 10) -> list[Suggestion]:
+        """Labels that start with some letters, the most used first."""
+        ...
+
+    def file(self, inode: int) -> File | None:
+        """All that is known of a file, or None."""
+        ...
+
+    def neighbours(self, node: str, limit: int = 30) -> Neighbourhood | None:
+        """What is next to a node of the drawing ("f12", "d12", "lred"): folder, tags, nearest files; or None."""
+        ...
+
+    def path(self, inode: int) -> str | None:
+        """Where a file or directory is now, below the mount point, as `os` takes it. "" is the root, None: nowhere."""
+        ...
+
+    def inode(self, path: str) -> Entry | None:
+        """What a path below the mount point stands for now."""
+        ...
+
+    def placed(self) -> Iterator[Placed]:
+        """All directories, then all files, one for each name. It takes a while, and is not of one moment."""
+        ...
+
+    def counts(self, top: int = 20) -> Counts:
+        """How much there is, by state, and the most used labels."""
+        ...
+
+    def last_event(self) -> str:
+        """The id of the newest event; "0" before the first one."""
+        ...
+
+    def events(self, after: str, limit: int = 100, wait: float = 0.0) -> list[Event]:
+        """Events after an id, oldest first; waits so many seconds for one. Only some ten thousand are kept."""
+        ...
+
+    def ping(self) -> None:
+        """Raises GraphUnavailableError when the store does not answer."""
+        ...
+
+
+class Index(Protocol):
+    """For the one process that follows the volume."""
+
+    def prepare(self) -> None:
+        """Makes indexes and the root; can be run again."""
+        ...
+
+    def cursor(self) -> int | None:
+        """The log's version up to which all is in the graph. None: nothing is, or it cannot be trusted; walk."""
+        ...
+
+    def kinds(self, inodes: Iterable[int]) -> dict[int, bool]:
+        """For each inode that the graph knows: whether it is a directory."""
+        ...
+
+    def apply(self, changes: Changes, cursor: int, now: float) -> None:
+        """Takes changes over, and the cursor, in one transaction."""
+        ...
+
+    def list_directory(self, inode: int, listed: Sequence[Listed], generation: int, now: float) -> None:
+        """Marks entries of a directory that a walk has seen, and makes the new ones; can be given in pieces."""
+        ...
+
+    def listed_directory(self, inode: int, generation: int) -> None:
+        """Ends the listing of a directory: names without this generation are gone."""
+        ...
+
+    def sweep(self) -> int:
+        """Removes what no path leads to; gives the number of nodes."""
+        ...
+
+    def set_cursor(self, cursor: int | None) -> None:
+        """After a walk; None before one."""
+        ...
+
+    def to_scan(self) -> list[int]:
+        """Directories that wait to be read (see Changes.scan)."""
+        ...
+
+    def scan_later(self, inode: int) -> None:
+        """That directory waits to be read."""
+        ...
+
+    def scanned(self, inode: int) -> None:
+        """That directory has been read, or has no place any more."""
+        ...
+
+
+class Queue(Protocol):
+    """For the one process that has files tagged. The queue is in the graph: whoever dies, no file is forgotten."""
+
+    def due(self, now: float, limit: int, busy: Iterable[int] = ()) -> list[Work]:
+        """Files that wait and may be tagged now, the longest waiting first."""
+        ...
+
+    def commit(self, tagged: Sequence[Tagged], now: float) -> int:
+        """Stores tags of files. A file that has changed since keeps waiting. Gives how many are up to date by that."""
+        ...
+
+    def missed(self, missed: Sequence[Missed]) -> None:
+        """Notes tries that gave no tags."""
+        ...
+
+    def outdated(self, by: str, version: int, limit: int, now: float) -> int:
+        """Lets files wait again that an older version of a tagger has tagged; gives how many."""
+        ...
+
+    def waiting(self) -> dict[State, int]:
+        """How many files there are by state."""
+        ...
+
+
+class Graph(Reader, Index, Queue, Protocol):
+    """All of it."""
+
+    def close(self) -> None:
+        """Ends the connections."""
+        ...

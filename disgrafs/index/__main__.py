@@ -1,0 +1,29 @@
+"""Follows the volume for ever: `python -m disgrafs.index`. Settings are in the environment (see service.py).
+
+DISGRAFS_META=redis://HOST:PORT/0 and META_PASSWORD_FILE; DISGRAFS_GRAPH=falkordb://HOST:PORT and
+DISGRAFS_GRAPH_PASSWORD_FILE; DISGRAFS_MOUNT=/mnt/jfs; DISGRAFS_METRICS=HOST:PORT
+"""
+
+import os
+
+from disgrafs.events.log import VolumeLog
+from disgrafs.graph import GraphAddress, open_graph
+from disgrafs.index.follow import Follower
+from disgrafs.service import metadata_address, notify, start
+
+
+def main() -> None:
+    """Starts, and follows."""
+    log = start("disgrafs.index")
+    graph = open_graph(GraphAddress.from_environment())
+    follower = Follower(
+        graph, VolumeLog(*metadata_address()), os.environ["DISGRAFS_MOUNT"], lambda: notify("WATCHDOG=1")
+    )
+    notify("READY=1")
+    log.info("following the volume at %s", os.environ["DISGRAFS_MOUNT"])
+    while True:
+        follower.step()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""One step after another: read the log, fold, apply. A step that fails changes nothing and is taken again."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+import redis
+from prometheus_client import Counter, Gauge
+
+from disgrafs.events.fold import fold
+from disgrafs.events.log import LogGapError, LogUnavailableError, VolumeLog
+from disgrafs.graph import Graph, GraphUnavailableError
+from disgrafs.index.walk import scan_directory, walk
+from disgrafs.mount import Mount
+
+BATCH = 500
+GATHER_SECONDS = 0.02
+"""After the first change others mostly follow: so long is waited for them."""
+SCAN_AFTER_SECONDS = 1.5
+"""A directory is read so long after it was asked for: the kernel may believe an older listing for a second."""
+LOOK_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+_entries = Counter("disgrafs_log_entries_total", "Entries of the volume's change log taken over")
+_walks = Counter("disgrafs_walks_total", "Walks of the whole volume", ["reason"])
+_scans = Counter("disgrafs_scanned_directories_total", "Directories read because the log does not say what is in them")
+_behind = Gauge("disgrafs_log_behind_entries", "Entries of the log that are not in the graph yet")
+
+
+class Follower:
+    """The volume's changes, into the graph."""
+
+    def __init__(self, graph: Graph, volume: VolumeLog, mount_point: str, alive: Callable[[], None]) -> None:
+        self._graph = graph
+        self._volume = volume
+        self._mount_point = mount_point
+        self._alive = alive
+        self._cursor: int | None = None
+        self._ready = False
+        self._scan_at: float | None = 0.0
+        """When flagged directories are to be read; None: none is flagged."""
+
+    def step(self) -> bool:
+        """Does what there is to do, or waits a while. True when something was done."""
+        self._alive()
+        try:
+            return self._step()
+        except LogGapError as gap:
+            log.warning("the change log has a gap: %s", gap)
+            self._forget("gap")
+        except (GraphUnavailableError, LogUnavailableError) as error:
+            log.warning("waiting: %s", error)
+            self._ready = False
+            time.sleep(0.5)
+        except OSError as error:
+            log.warning("waiting for the mount: %s", error)
+            time.sleep(1.0)
+        except (ValueError, redis.ResponseError):
+            # Part of a transaction may have been done. A walk makes it good.
+            log.exception("changes that could not be taken over")
+            time.sleep(1.0)
+            self._forget("error")
+        return False
+
+    def _forget(self, reason: str) -> None:
+        _walks.labels(reason).inc()
+        try:
+            self._graph.set_cursor(None)
+            self._cursor = None
+        except GraphUnavailableError:
+            self._ready = False
+
+    def _step(self) -> bool:
+        if not self._ready:
+            self._graph.prepare()
+            self._cursor = self._graph.cursor()
+            self._scan_at = time.monotonic() if self._graph.to_scan() else None
+            self._ready = True
+        if self._cursor is None:
+            self._walk()
+            return True
+        batch = self._volume.read(self._cursor, BATCH)
+        if batch:
+            changes = fold(batch, self._graph.kinds)
+            self._graph.apply(changes, batch[-1].version, time.time())
+            self._cursor = batch[-1].version
+            _entries.inc(len(batch))
+            _behind.set(0 if len(batch) < BATCH else self._volume.last() - self._cursor)
+            if changes.scan:
+                self._scan_at = time.monotonic() + SCAN_AFTER_SECONDS
+            return True
+        if self._scan_at is not None and time.monotonic() >= self._scan_at:
+            self._scan()
+            return True
+        self._volume.wait(self._cursor, LOOK_SECONDS)
+        time.sleep(GATHER_SECONDS)
+        return False
+
+    def _walk(self) -> None:
+        started = time.monotonic()
+        # From before the walk: what changes meanwhile is in the log too, and taking it over twice does no harm.
+        cursor = self._volume.last()
+        with Mount(self._mount_point) as mount:
+            directories, removed = walk(self._graph, mount, self._alive)
+        self._graph.set_cursor(cursor)
+        self._cursor = cursor
+        self._scan_at = time.monotonic() + SCAN_AFTER_SECONDS if self._graph.to_scan() else None
+        seconds = time.monotonic() - started
+        log.info("walked %d directories in %.1f s, removed %d nodes; cursor %d", directories, seconds, removed, cursor)
+
+    def _scan(self) -> None:
+        started = time.monotonic()
+        flagged = self._graph.to_scan()
+        with Mount(self._mount_point) as mount:
+            for inode in flagged:
+                path = self._graph.path(inode)
+                if path is not None:
+                    try:
+                        # A child that the graph did not know is flagged in the same transaction.
+                        scan_directory(self._graph, mount, inode, path, self._alive)
+                    except (FileNotFoundError, NotADirectoryError):
+                        # It has moved on, and the log will tell: it stays flagged, or goes with its node.
+                        log.info("a directory that is to be read is not there now: %s", os.fsencode(path))
+                        continue
+                self._graph.scanned(inode)
+                _scans.inc()
+        # What changed during the reading is read again only after as long: one restore asks thousands of times.
+        left = bool(self._graph.to_scan())
+        self._scan_at = time.monotonic() + max(0.1, time.monotonic() - started) if left else None

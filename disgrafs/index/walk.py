@@ -1,0 +1,75 @@
+"""Reading directories of the volume, where the log does not say what is in them."""
+
+import logging
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+
+from disgrafs import names
+from disgrafs.events.fold import HIDDEN
+from disgrafs.graph.interface import Index
+from disgrafs.graph.model import ROOT, Entry, Listed
+from disgrafs.mount import Mount
+
+PIECE = 1000
+
+log = logging.getLogger(__name__)
+
+
+def list_directory(mount: Mount, inode: int, path: str) -> Iterator[list[Listed]]:
+    """Files and directories in a directory, in pieces. Links, pipes and devices are left out; so is JuiceFS's own."""
+    descriptor = mount.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if os.fstat(descriptor).st_ino != inode:
+            raise FileNotFoundError(path)
+        piece: list[Listed] = []
+        with os.scandir(descriptor) as entries:
+            for found in entries:
+                try:
+                    facts = found.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                directory = stat.S_ISDIR(facts.st_mode)
+                if facts.st_ino >= HIDDEN or not (directory or stat.S_ISREG(facts.st_mode)):
+                    continue
+                entry = Entry(facts.st_ino, directory)
+                piece.append(Listed(names.stored(found.name), entry, facts.st_size, facts.st_mtime_ns))
+                if len(piece) == PIECE:
+                    yield piece
+                    piece = []
+        yield piece
+    finally:
+        os.close(descriptor)
+
+
+def scan_directory(graph: Index, mount: Mount, inode: int, path: str, alive: Callable[[], None]) -> list[Listed]:
+    """Makes the graph's entries of one directory what they are; gives the directories in it."""
+    generation = time.time_ns()
+    inside: list[Listed] = []
+    for piece in list_directory(mount, inode, path):
+        graph.list_directory(inode, piece, generation, time.time())
+        inside += [listed for listed in piece if listed.entry.directory]
+        alive()
+    graph.listed_directory(inode, generation)
+    return inside
+
+
+def walk(graph: Index, mount: Mount, alive: Callable[[], None]) -> tuple[int, int]:
+    """The whole volume: every directory is read, what is in none of them is removed. Gives directories, and removed."""
+    count = 0
+    waiting = [(ROOT, "")]
+    while waiting:
+        inode, path = waiting.pop()
+        try:
+            inside = scan_directory(graph, mount, inode, path, alive)
+        except (FileNotFoundError, NotADirectoryError):
+            # Gone or moved since its parent was read. The log, read from before the walk, tells where it went.
+            graph.scan_later(inode)
+            continue
+        count += 1
+        graph.scanned(inode)
+        waiting += [
+            (x.entry.inode, f"{path}/{name}" if path else name) for x in inside for name in [names.real(x.name)]
+        ]
+    return count, graph.sweep()

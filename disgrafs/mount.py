@@ -1,0 +1,52 @@
+"""The volume's mount on this node, and the certainty that it is one.
+
+Everything goes through a descriptor of the root: a mount that goes away then gives errors, and not the empty folder
+below it, which would look as if all files had been deleted.
+"""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from disgrafs.graph.model import ROOT
+
+
+class NotMountedError(OSError):
+    """There is no JuiceFS volume at the mount point now."""
+
+
+class Mount:
+    """An open root of a volume; to be closed after use, or it would keep the volume from being unmounted."""
+
+    def __init__(self, point: str) -> None:
+        self.point = point
+        if not is_juicefs(point):
+            raise NotMountedError(f"no JuiceFS volume is mounted at {point}")
+        self.descriptor = os.open(point, os.O_RDONLY | os.O_DIRECTORY)
+        if os.fstat(self.descriptor).st_ino != ROOT:
+            os.close(self.descriptor)
+            raise NotMountedError(f"{point} is not the root of a volume")
+
+    def open(self, path: str, flags: int = os.O_RDONLY) -> int:
+        """Opens a path below the root; "" is the root. Never follows a link at its end, never waits for a pipe."""
+        return os.open(path or ".", flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.descriptor)
+
+
+def is_juicefs(point: str) -> bool:
+    """Whether the kernel has a JuiceFS mount exactly there."""
+    escaped = point.replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011").replace("\n", r"\012")
+    kinds = [
+        line.split(" - ")[1].split()[0]
+        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        if line.split()[4] == escaped
+    ]
+    return bool(kinds) and kinds[-1] == "fuse.juicefs"

@@ -1,0 +1,27 @@
+r"""Names of files. The volume has bytes, Python has text with surrogates, the graph has text in UTF-8.
+
+A name that is not UTF-8 is kept in the graph behind a slash, percent-encoded: no real name has a slash, so it is no
+other file's name.
+"""
+
+import os
+import urllib.parse
+
+
+def stored(name: bytes | str) -> str:
+    r"""The graph's form of a name: b"a" is "a", and b"\xff" is "/%FF"."""
+    raw = os.fsencode(name) if isinstance(name, str) else name
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "/" + urllib.parse.quote_from_bytes(raw, safe="")
+
+
+def real(name: str) -> str:
+    """From the graph's form to what the functions of `os` take."""
+    return os.fsdecode(urllib.parse.unquote_to_bytes(name[1:])) if name.startswith("/") else name
+
+
+def shown(path: str) -> str:
+    """A name or path for people and for JSON: what is not UTF-8 becomes U+FFFD."""
+    return os.fsencode(path).decode("utf-8", "replace")

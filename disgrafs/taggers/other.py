@@ -1,0 +1,11 @@
+"""Everything that no other tagger is for: what it is."""
+
+from disgrafs.taggers.tagger import Content, Findings, Tagger
+
+
+class Other(Tagger):
+    """A file that is not looked into."""
+
+    def tag(self, content: Content) -> Findings:
+        """Its type."""
+        return Findings([(content.language, 0.5), (content.media_type.split("/")[0], 0.1)])

@@ -1,0 +1,162 @@
+"""Taggers as Ray actors, some on each node that has the volume mounted."""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from disgrafs.graph.model import Work
+from disgrafs.mount import NotMountedError
+from disgrafs.taggers.pool import Call
+from disgrafs.taggers.read import SLOWNESS, Outcome, tag_files
+from disgrafs.taggers.table import LONGEST_SECONDS
+
+GRACE_SECONDS = 30
+START_SECONDS = 120
+PAUSE_AFTER_DEATH = 1.0
+PAUSE_WITHOUT_MOUNT = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class TaggerActor:
+    """One process that tags files, one call at a time."""
+
+    def __init__(self, mount_point: str) -> None:
+        self._mount_point = mount_point
+
+    def ready(self) -> int:
+        """Its process."""
+        return os.getpid()
+
+    def tag(self, items: list[Work]) -> list[Outcome]:
+        """Tags some files."""
+        return tag_files(self._mount_point, items)
+
+
+# It takes no CPU from Ray's accounts, so that the taggers never keep another's task from starting.
+_OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": 1}
+_Actor: Any = ray.remote(**_OPTIONS)(TaggerActor)
+
+
+@dataclass(slots=True)
+class _Slot:
+    node: str
+    actor: Any
+    call: Any = None
+    items: tuple[Work, ...] = ()
+    deadline: float = 0.0
+    starting: bool = True
+
+
+class RayPool:
+    """As many actors on each node as it is told to have."""
+
+    def __init__(self, mount_point: str, on_each: int) -> None:
+        self._mount_point = mount_point
+        self._on_each = on_each
+        self._slots: list[_Slot] = []
+        self._lost: list[Call] = []
+        self._not_before: dict[str, float] = {}
+
+    def maintain(self) -> None:
+        """Starts what is missing, on nodes that are alive and have a mount; ends what takes too long."""
+        now = time.monotonic()
+        for slot in [slot for slot in self._slots if slot.call is not None and now > slot.deadline]:
+            ray.kill(slot.actor)
+            self._drop(slot, f"it took longer than {SLOWNESS * LONGEST_SECONDS + GRACE_SECONDS:.0f} s and was ended")
+        for node in self._nodes():
+            have = sum(slot.node == node for slot in self._slots)
+            if have < self._on_each and now >= self._not_before.get(node, 0.0):
+                self._slots += [self._start(node) for _ in range(self._on_each - have)]
+
+    def size(self) -> int:
+        """How many have started."""
+        return sum(not slot.starting for slot in self._slots)
+
+    def idle(self) -> int:
+        """How many are ready and have nothing to do."""
+        return sum(slot.call is None for slot in self._slots)
+
+    def give(self, items: Sequence[Work]) -> None:
+        """Gives files to the next idle one, on the node that has had the longest rest."""
+        slot = next(slot for slot in self._slots if slot.call is None)
+        self._slots.remove(slot)
+        self._slots.append(slot)
+        slot.items = tuple(items)
+        slot.call = slot.actor.tag.remote(list(items))
+        slot.deadline = time.monotonic() + SLOWNESS * LONGEST_SECONDS * len(items) + GRACE_SECONDS
+
+    def busy(self) -> bool:
+        """Whether any has files."""
+        return bool(self._lost) or any(slot.items for slot in self._slots)
+
+    def back(self, wait: float) -> list[Call]:
+        """What has come back."""
+        calls, self._lost = self._lost, []
+        waiting = {slot.call: slot for slot in self._slots if slot.call is not None}
+        if waiting:
+            ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0.0)
+            if not ready and not calls:
+                ready, _ = ray.wait(list(waiting), num_returns=1, timeout=wait)
+            for reference in ready:
+                self._take(waiting[reference])
+            calls, self._lost = calls + self._lost, []
+        return calls
+
+    def _take(self, slot: _Slot) -> None:
+        try:
+            result = ray.get(slot.call)
+        except ray.exceptions.RayTaskError as error:
+            missing = isinstance(error.cause, NotMountedError)
+            self._drop(slot, str(error.cause), blameless=missing, pause=PAUSE_WITHOUT_MOUNT if missing else None)
+            ray.kill(slot.actor)
+            return
+        except ray.exceptions.RayError as error:
+            gone = slot.node not in self._nodes()
+            self._drop(slot, f"its reader ended: {str(error).splitlines()[0][:200]}", blameless=gone or slot.starting)
+            return
+        if slot.starting:
+            slot.starting = False
+        else:
+            self._lost.append(Call(slot.items, tuple(result)))
+        slot.call, slot.items = None, ()
+
+    def _drop(self, slot: _Slot, reason: str, *, blameless: bool = False, pause: float | None = None) -> None:
+        self._slots.remove(slot)
+        self._not_before[slot.node] = time.monotonic() + (pause or PAUSE_AFTER_DEATH)
+        if slot.items:
+            self._lost.append(Call(slot.items, None, reason, blameless))
+
+    def _start(self, node: str) -> _Slot:
+        actor = _Actor.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            runtime_env={"env_vars": _environment()},
+        ).remote(self._mount_point)
+        deadline = time.monotonic() + SLOWNESS * START_SECONDS
+        return _Slot(node, actor, call=actor.ready.remote(), deadline=deadline)
+
+    @staticmethod
+    def _nodes() -> set[str]:
+        return {
+            node["NodeID"]
+            for node in ray.nodes()
+            if node["Alive"] and any(name.startswith("client_") for name in node["Resources"])
+        }
+
+
+def _environment() -> dict[str, str]:
+    """What an actor needs to find this package, on whatever node."""
+    names = ("DISGRAFS_SLOWNESS", "DISGRAFS_MODELS")
+    return {
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        # One actor works on one core: libraries are not to start threads for all.
+        "OMP_NUM_THREADS": "1",
+        **{name: os.environ[name] for name in names if name in os.environ},
+    }

@@ -1,0 +1,145 @@
+"""Tagging one file, inside limits. Nothing here knows Ray; actor.py does."""
+
+import os
+import resource
+import signal
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import FrameType
+
+from disgrafs.graph.model import Tag, Tagged, Work
+from disgrafs.mount import Mount
+from disgrafs.taggers.kind import kind_of
+from disgrafs.taggers.table import OTHER, Registered, load, tagger_for
+from disgrafs.taggers.tagger import Content, normalised
+
+SLOWNESS = float(os.environ.get("DISGRAFS_SLOWNESS", "1"))
+"""By what all limits of time are stretched: more than 1 on emulated machines."""
+
+
+class TookTooLong(BaseException):
+    """The time for a file is over."""
+
+
+class Fault(Enum):
+    """Why a try gave no tags."""
+
+    MOVED = "moved"
+    """It is not there now, or is another file: the index will say where it is."""
+    UNREADABLE = "unreadable"
+    """Its data could not be read now; a client may still be uploading them."""
+    LIMIT = "limit"
+    """It took too much memory or time, or its reader crashed."""
+    CONTENT = "content"
+    """Its content is not what it says it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one file: tags, or a fault with its reason."""
+
+    work: Work
+    by: str
+    by_version: int
+    tagged: Tagged | None = None
+    fault: Fault | None = None
+    reason: str = ""
+    read: os.stat_result | None = None
+    """What the file was when it was opened, if it came to that."""
+
+
+def tag_file(mount: Mount, work: Work) -> Outcome:
+    """Tags a file, whatever is in it."""
+    entry, before = OTHER, None
+    try:
+        descriptor = mount.open(work.path)
+        with os.fdopen(descriptor, "rb") as file:
+            before = os.fstat(file.fileno())
+            if before.st_ino != work.inode or not stat.S_ISREG(before.st_mode):
+                return Outcome(work, OTHER.name, OTHER.version, fault=Fault.MOVED, reason="another file has its name")
+            kind = kind_of(file, before.st_size)
+            entry = tagger_for(kind)
+            with _limits(entry):
+                found = load(entry).tag(Content(file, before.st_size, kind.media_type, kind.name))
+            after = os.fstat(file.fileno())
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        return _fault(work, entry, Fault.MOVED, error)
+    except OSError as error:
+        # Libraries raise it too, for what they cannot make sense of: then there is no number of an error.
+        return _fault(work, entry, Fault.UNREADABLE if error.errno else Fault.CONTENT, error, before)
+    except (MemoryError, TookTooLong) as error:
+        return _fault(work, entry, Fault.LIMIT, error, before)
+    except Exception as error:
+        return _fault(work, entry, Fault.CONTENT, error, before)
+    tags = tuple(Tag(label, weight, entry.name, entry.version) for label, weight in normalised(found.labels))
+    return Outcome(
+        work,
+        entry.name,
+        entry.version,
+        tagged=Tagged(
+            inode=work.inode,
+            version=work.version,
+            by=entry.name,
+            by_version=entry.version,
+            kind=kind.media_type,
+            size=after.st_size,
+            mtime_ns=after.st_mtime_ns,
+            tags=tags,
+            facts={key: _clean(value) for key, value in found.facts.items()},
+            note=found.note,
+            settled=(before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size),
+        ),
+    )
+
+
+def _clean(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _fault(
+    work: Work, entry: Registered, fault: Fault, error: BaseException, read: os.stat_result | None = None
+) -> Outcome:
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError):
+        reason = f"it needs more than {entry.memory_mib} MiB of memory"
+    if isinstance(error, TookTooLong):
+        reason = f"it takes more than {entry.seconds * SLOWNESS:.0f} s of computing"
+    return Outcome(work, entry.name, entry.version, fault=fault, reason=_clean(reason)[:300], read=read)
+
+
+@contextmanager
+def _limits(entry: Registered) -> Iterator[None]:
+    """Memory and time for one file. What it takes in a library that never comes back is the dispatcher's to end."""
+
+    def late(_signal: int, _frame: FrameType | None) -> None:
+        raise TookTooLong
+
+    # Libraries and models are loaded before, by the tagger's constructor: they are not the file's to pay for.
+    load(entry)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    # Time that it computes, not time that passes: on a busy machine others' work would count as its own.
+    before = signal.signal(signal.SIGPROF, late)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data() + entry.memory_mib * 2**20, hard))
+    signal.setitimer(signal.ITIMER_PROF, entry.seconds * SLOWNESS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        signal.signal(signal.SIGPROF, before)
+
+
+def _data() -> int:
+    """Bytes of memory that this process has for itself, as RLIMIT_DATA counts them."""
+    line = next(x for x in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if x.startswith("VmData"))
+    return int(line.split()[1]) * 1024
+
+
+def tag_files(mount_point: str, items: list[Work]) -> list[Outcome]:
+    """Tags some files. Raises when the volume is not mounted here."""
+    with Mount(mount_point) as mount:
+        return [tag_file(mount, work) for work in items]

@@ -1,0 +1,60 @@
+"""The table of taggers: which kind of content goes to whom, and what that may cost."""
+
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+from disgrafs.taggers.kind import Kind
+from disgrafs.taggers.tagger import Tagger
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A tagger in the table."""
+
+    name: str
+    version: int
+    """To be raised when it finds other labels than before: files that it has tagged are then tagged again."""
+    where: str
+    """Module and class; loaded in a process when the first such file comes."""
+    kinds: frozenset[str] = frozenset()
+    """Names of kinds (kind.py, Magika) ..."""
+    groups: frozenset[str] = frozenset()
+    """... and groups of kinds that it takes; names are looked for first."""
+    memory_mib: int = 256
+    """More than this, besides what its process had before, and the file has failed."""
+    seconds: int = 20
+    """The same for time."""
+
+
+TABLE: tuple[Registered, ...] = (
+    Registered("text", 1, "plain:Text", frozenset({"txt", "markdown", "rst"}), frozenset()),
+    Registered("pdf", 1, "pdf:Pdf", frozenset({"pdf"}), memory_mib=512, seconds=30),
+    Registered("word", 1, "word:Word", frozenset({"docx"}), memory_mib=512, seconds=30),
+    Registered(
+        "picture", 1, "picture:Picture", frozenset({"jpeg", "png", "gif", "webp", "tiff", "bmp"}), memory_mib=512
+    ),
+    Registered("media", 1, "media:Media", groups=frozenset({"audio", "video"})),
+    Registered("source", 1, "source:Source", groups=frozenset({"code", "text"})),
+)
+
+# What nobody takes. Its version is the table's: whenever that changes, such files are looked at again.
+OTHER = Registered("other", sum(entry.version for entry in TABLE), "other:Other")
+
+LONGEST_SECONDS = max(entry.seconds for entry in TABLE)
+
+
+def tagger_for(kind: Kind) -> Registered:
+    """Who takes content of a kind."""
+    by_name = (entry for entry in TABLE if kind.name in entry.kinds)
+    by_group = (entry for entry in TABLE if kind.group in entry.groups)
+    return next(by_name, None) or next(by_group, None) or OTHER
+
+
+@cache
+def load(entry: Registered) -> Tagger:
+    """The tagger itself, made once in this process."""
+    module, _, name = entry.where.partition(":")
+    made = getattr(importlib.import_module(f"disgrafs.taggers.{module}"), name)()
+    return cast("Tagger", made)

@@ -1,0 +1,1 @@
+"""Tests of DisGraFS; they need nothing but Python packages."""

@@ -1,0 +1,44 @@
+"""What is typed becomes words, tags, a folder and a state, and nothing else."""
+
+import pytest
+
+from disgrafs.api.question import LONGEST, Question, QuestionError, parse
+from disgrafs.graph.model import State
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("Espresso CREMA", Question(("espresso", "crema"))),
+        ("größe tag:Kaffee", Question(("grösse",), ("kaffee",))),
+        ('tag:"ice core" in:"/mnt/jfs/my docs"', Question((), ("ice core",), "/mnt/jfs/my docs")),
+        ("is:failed", Question(state=State.FAILED)),
+        ("", Question()),
+        ("tag: in:", Question()),
+        ("10:30", Question(("10", "30"))),
+        ("!!! ---", Question(nothing=True)),
+    ],
+)
+def test_a_search_is_read_as_a_person_means_it(typed: str, expected: Question) -> None:
+    assert parse(typed) == expected
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "' OR 1=1 --",
+        '"}) DETACH DELETE f //',
+        "@search:(a|b) ~c %%d%% {e} [1 2]",
+        "\\' \\\" $words *",
+        "a\x00b\nc",
+    ],
+)
+def test_words_are_letters_and_digits_alone(typed: str) -> None:
+    question = parse(typed)
+    assert all(word.isalnum() for word in question.words), question
+
+
+@pytest.mark.parametrize("typed", ["a " * 17, "tag:a " * 9, "x" * (LONGEST + 1), "is:gone"])
+def test_what_cannot_be_answered_says_why(typed: str) -> None:
+    with pytest.raises(QuestionError):
+        parse(typed)

@@ -1,0 +1,85 @@
+/**
+ * The ways to ask EC2 for a machine, read as one: an instance, a launch template (for fleets and groups) and the older
+ * spot request. A rule about machines that knows only one of them is passed by the others.
+ */
+import type { ResourceValidation } from "@pulumi/policy";
+import { at, type Inputs } from "./rule.ts";
+
+export interface MachineRequest {
+  readonly inputs: Inputs;
+  /** Where volumes are named, for messages: `rootBlockDevice`. */
+  readonly volumesAt: string;
+  /** What is said of the root volume; empty when nothing is. */
+  readonly rootVolumes: readonly unknown[];
+  /** Spot, when it is: as `instanceMarketOptions.spotOptions` has it. */
+  readonly spot: { readonly type: unknown; readonly interruption: unknown } | undefined;
+  /** Where spot's settings are, for messages. */
+  readonly spotAt: { readonly type: string; readonly interruption: string };
+  /** User data as it is written, and whether that is base64. */
+  readonly userData: readonly { readonly text: string; readonly base64: boolean }[];
+}
+
+const inMarketOptions = {
+  type: "spotOptions.spotInstanceType",
+  interruption: "spotOptions.instanceInterruptionBehavior",
+};
+const readers: Readonly<Record<string, (inputs: Inputs) => MachineRequest>> = {
+  "aws:ec2/instance:Instance": (inputs) => ({
+    inputs,
+    ...rootBlockDevice(inputs),
+    spot: marketOptions(inputs),
+    spotAt: inMarketOptions,
+    userData: [...text(inputs.userData, false), ...text(inputs.userDataBase64, true)],
+  }),
+  "aws:ec2/spotInstanceRequest:SpotInstanceRequest": (inputs) => ({
+    inputs,
+    ...rootBlockDevice(inputs),
+    spot: {
+      type: inputs.spotType ?? "persistent",
+      interruption: inputs.instanceInterruptionBehavior ?? "terminate",
+    },
+    spotAt: { type: "spotType", interruption: "instanceInterruptionBehavior" },
+    userData: [...text(inputs.userData, false), ...text(inputs.userDataBase64, true)],
+  }),
+  "aws:ec2/launchTemplate:LaunchTemplate": (inputs) => ({
+    inputs,
+    volumesAt: "blockDeviceMappings.ebs",
+    rootVolumes: list(inputs.blockDeviceMappings).map((mapping) => at(mapping, "ebs")),
+    spot: marketOptions(inputs),
+    spotAt: inMarketOptions,
+    userData: text(inputs.userData, true),
+  }),
+};
+
+export const machineTypes: readonly string[] = Object.keys(readers);
+
+/** A validation that looks at whatever asks for a machine. */
+export function forMachines(faults: (machine: MachineRequest) => string[]): ResourceValidation {
+  return (resource, report) => {
+    const read = readers[resource.type];
+    if (read) for (const fault of faults(read(resource.props))) report(fault);
+  };
+}
+
+function rootBlockDevice(inputs: Inputs) {
+  const volume = inputs.rootBlockDevice;
+  return { volumesAt: "rootBlockDevice", rootVolumes: volume === undefined ? [] : [volume] };
+}
+
+function marketOptions(inputs: Inputs): MachineRequest["spot"] {
+  if (at(inputs, "instanceMarketOptions", "marketType") !== "spot") return undefined;
+  const options = at(inputs, "instanceMarketOptions", "spotOptions");
+  return {
+    type: at(options, "spotInstanceType"),
+    interruption: at(options, "instanceInterruptionBehavior"),
+  };
+}
+
+function text(value: unknown, base64: boolean): MachineRequest["userData"] {
+  return typeof value === "string" ? [{ text: value, base64 }] : [];
+}
+
+/** A list, or a single thing as one. */
+export function list(value: unknown): readonly unknown[] {
+  return value === undefined || value === null ? [] : Array.isArray(value) ? (value as unknown[]) : [value];
+}

@@ -1,0 +1,44 @@
+/** What no rule covers cannot be called safe: an AWS resource type that the pack does not know is refused. */
+import type { ResourceValidationPolicy } from "@pulumi/policy";
+import { machineTypes } from "../machines.ts";
+import { olderName } from "../rule.ts";
+import { taggable } from "./tagged.ts";
+
+/** Types without tags of their own that a rule of the pack looks at, or that can do no harm by themselves. */
+const others = [
+  "aws:ec2/route:Route",
+  "aws:ec2/routeTableAssociation:RouteTableAssociation",
+  "aws:ec2/securityGroupRule:SecurityGroupRule",
+  "aws:iam/rolePolicy:RolePolicy",
+  "aws:iam/userPolicy:UserPolicy",
+  "aws:iam/groupPolicy:GroupPolicy",
+  "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+  "aws:iam/policyAttachment:PolicyAttachment",
+  "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+  "aws:scheduler/schedule:Schedule",
+];
+const settingsOfBuckets = [
+  "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+  "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+];
+
+/** The types of AWS that the pack knows. */
+export const known: ReadonlySet<string> = new Set([
+  ...machineTypes,
+  ...taggable,
+  ...others,
+  ...settingsOfBuckets,
+  ...settingsOfBuckets.map(olderName),
+]);
+
+export const knownTypes: ResourceValidationPolicy = {
+  name: "known-types",
+  description: "Only types of AWS that this pack has rules for are made.",
+  enforcementLevel: "mandatory",
+  validateResource: ({ type }, report) => {
+    if (/^aws(-native)?:/.test(type) && !known.has(type))
+      report(
+        `is of a type that no rule looks at (${type}): write a rule for it in policy/rules, or do without it`,
+      );
+  },
+};

@@ -1,0 +1,107 @@
+/**
+ * Finds secrets in a text by their shape (keys, tokens, passwords in URLs and settings) and by their entropy, also inside
+ * what is packed with gzip or written as base64. Names of places where a secret is kept (a file, a variable, an ARN) are
+ * none.
+ */
+import { gunzipSync } from "node:zlib";
+
+const shapes: Readonly<Record<string, RegExp>> = {
+  "a private key": /BEGIN [A-Z ]*PRIVATE KEY/,
+  "an access key": /\b(AKIA|ASIA)[A-Z0-9]{16}\b/,
+  "a token":
+    /\b(gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|[sr]k_live_\w{16,}|AIza[\w-]{35}|hf_\w{30,})|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+/,
+  "a password's hash": /\$(1|2[aby]|5|6|y)\$[./\w$]{8,}/,
+};
+/** Names of settings whose value is a secret. `nopasswd` of sudo and `lock_passwd` of cloud-init say that there is none. */
+const setting =
+  /(?<![\w-])(?!no_?passwd|lock_passwd)([\w-]*(?:passw(?:or)?d|passphrase|secret|token|api_?key|access_?key)\w*)["']?\s*[:=]\s*(.*)$/gim;
+/** Settings of Redis and others that have no sign between name and value. */
+const directive = /^\s*(?:-\s*|--)?(requirepass|masterauth)["']?[\s:=]+(.*)$/gim;
+const inUrl = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"']*:([^\s/@"']+)@/gi;
+/** `echo root:word | chpasswd`, and cloud-init's `chpasswd: {list: "root:word"}`. */
+const chpasswd =
+  /echo\s+["']?[\w.-]+:([^\s"'|]+)["']?\s*\|\s*(?:sudo\s+)?chpasswd|chpasswd:[^]{0,40}?\blist:\s*[|>]?-?\s*\n?\s*["']?[\w.-]+:(\S+)/gi;
+
+/** What kind of secret stands in a text; undefined when none is found. */
+export function secretIn(text: string, depth = 0): string | undefined {
+  const shape = Object.entries(shapes).find(([, pattern]) => pattern.test(text));
+  if (shape) return shape[0];
+  const passwords = [
+    ...[...text.matchAll(setting)].map(([, , value = ""]) => value),
+    ...[...text.matchAll(directive)].map(([, , value = ""]) => value),
+    ...[...text.matchAll(inUrl)].map(([, value = ""]) => value),
+    ...[...text.matchAll(chpasswd)].map(([, one, two]) => one ?? two ?? ""),
+  ];
+  if (passwords.some(isLiteral)) return "a password";
+  for (const word of text.matchAll(/(?<![\w+/=-])[A-Za-z0-9+/_-]{16,}={0,2}/g)) {
+    const inner = depth < 3 ? unpacked(Buffer.from(word[0], "base64")) : undefined;
+    const found = inner === undefined ? undefined : secretIn(inner, depth + 1);
+    if (found !== undefined) return found;
+    if (inner === undefined && isRandom(word[0]) && !isPublic(text, word.index))
+      return "something like a token";
+  }
+  return undefined;
+}
+
+/** User data as cloud-init reads it: packed or not. */
+export function unpackedUserData(text: string, base64: boolean): string {
+  const bytes = base64 ? Buffer.from(text, "base64") : Buffer.from(text, "latin1");
+  if (isGzip(bytes)) return unpacked(bytes) ?? "";
+  return base64 ? bytes.toString("utf8") : text;
+}
+
+/** A value that is the secret itself, and no name of where it is. */
+function isLiteral(value: string): boolean {
+  const first =
+    value
+      .trim()
+      .replace(/^["']/, "")
+      .split(/["',\s}\]]/)[0] ?? "";
+  if (first === "" || /^[{[|>&*!#<%]/.test(first)) return false; // An object, a list, a block, a placeholder.
+  if (/^(\$|`)/.test(first)) return false; // A variable, or what a command prints.
+  if (/^(arn:|\/|~\/|\.\/|file:|https?:\/\/[^@]*$)/.test(first)) return false; // Where it is kept.
+  return !/^(true|false|yes|no|on|off|null|none|\d{1,3})$/i.test(first);
+}
+
+function isGzip(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+/** The text behind some bytes; undefined when there is none. */
+function unpacked(bytes: Buffer): string | undefined {
+  if (isGzip(bytes)) {
+    try {
+      return gunzipSync(bytes, { maxOutputLength: 1 << 20 }).toString("utf8");
+    } catch {
+      return undefined;
+    }
+  }
+  const text = bytes.toString("utf8");
+  return bytes.length >= 12 && /^[\t\n\r\x20-\x7e]+$/.test(text) ? text : undefined;
+}
+
+/** Long, of all kinds of letters, and without pattern. Hashes in hex are not: they are what software is checked by. */
+function isRandom(word: string): boolean {
+  const longest = word.split(/[/_-]/).reduce((a, b) => (b.length > a.length ? b : a), "");
+  if (longest.length < 20 || ![/[a-z]/, /[A-Z]/, /\d/].every((kind) => kind.test(longest))) return false;
+  return entropy(longest) >= Math.min(4, Math.log2(longest.length) * 0.85);
+}
+
+/** Bits a character. */
+function entropy(word: string): number {
+  const counts = new Map<string, number>();
+  for (const letter of word) counts.set(letter, (counts.get(letter) ?? 0) + 1);
+  return [...counts.values()].reduce(
+    (sum, count) => sum - (count / word.length) * Math.log2(count / word.length),
+    0,
+  );
+}
+
+/** A public SSH key or a certificate's text is random, and no secret. */
+function isPublic(text: string, index: number): boolean {
+  const before = text.slice(Math.max(0, index - 4000), index);
+  return (
+    /(ssh-\w+|ecdsa-[\w-]+|sk-[\w@.-]+|sha\d{3}[-:=])\s*$/.test(before) ||
+    /BEGIN (CERTIFICATE|PGP PUBLIC KEY)[^]*$/.test(before.split(/END (?:CERTIFICATE|PGP)/).at(-1) ?? "")
+  );
+}

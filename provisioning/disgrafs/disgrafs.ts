@@ -1,0 +1,134 @@
+/**
+ * DisGraFS itself: the index follows the volume, and taggers on Ray find out what is in its files. Both run on the Ray head,
+ * which must have the volume mounted; taggers run on every client. See docs/disgrafs.md.
+ */
+import { fileURLToPath } from "node:url";
+import * as pulumi from "@pulumi/pulumi";
+import type { Graph } from "../graph/graph.ts";
+import type { Juicefs } from "../juicefs/juicefs.ts";
+import { withRole, type Machine } from "../machine.ts";
+import { venv } from "../packages.ts";
+import { port } from "../ports.ts";
+import type { Ray } from "../ray/ray.ts";
+import { RemoteFiles, RemoteStep } from "../remote.ts";
+
+export interface DisgrafsArgs {
+  readonly machines: readonly Machine[];
+  readonly juicefs: Juicefs;
+  readonly ray: Ray;
+  readonly graph: Graph;
+  /** Tagging processes on each client. */
+  readonly taggers: number;
+}
+
+interface Check {
+  readonly files: number;
+  readonly tags: number;
+  /** From a client's write to its tag in the graph: the slowest client's. */
+  readonly seconds: number;
+}
+
+/** Where the package is on the nodes: what Python is told. */
+export const app = "/opt/disgrafs/app";
+
+/** Whether a file of the package is of use on a node: what was left behind by tools is not, and neither are tests. */
+export function isRun(path: string): boolean {
+  return !/(^|\/)(\.[^/]*|__pycache__|tests|README\.md|pyproject\.toml)(\/|$)/.test(path);
+}
+
+/** Up means: a file that each client has written was found by its tag. */
+export class Disgrafs extends pulumi.ComponentResource {
+  /** How many files there were in the graph when it was checked. */
+  readonly files: pulumi.Output<number>;
+  readonly tags: pulumi.Output<number>;
+  readonly searchableSeconds: pulumi.Output<number>;
+  /** The package's hash: what runs from it starts anew when it changes. */
+  readonly source: pulumi.Output<string>;
+  /** It runs, and may not have tagged anything yet. */
+  readonly started: RemoteStep;
+  /** To depend on. */
+  readonly check: RemoteStep;
+
+  constructor(name: string, args: DisgrafsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("disgrafs:provisioning:Disgrafs", name, {}, opts);
+    const { machines, juicefs, ray, graph } = args;
+    const [head] = withRole(machines, "ray-head");
+    if (!head) throw new Error("DisGraFS needs a Ray head");
+    const clients = withRole(machines, "client");
+    const folder = fileURLToPath(new URL("../../disgrafs", import.meta.url));
+    const copies = machines.map((machine) => {
+      const place = new RemoteStep(
+        `${name}-place-${machine.name}`,
+        {
+          machine,
+          run: { file: new URL("./place.sh", import.meta.url), args: [app] },
+          undo: { file: new URL("./remove.sh", import.meta.url), args: [app] },
+        },
+        { parent: this, dependsOn: [...juicefs.ready] },
+      );
+      // Clients tag, and the command `disgrafs` is on all of them.
+      return new RemoteFiles(
+        `${name}-files-${machine.name}`,
+        { machine, source: folder, path: `${app}/disgrafs`, only: isRun },
+        { parent: this, dependsOn: [place] },
+      );
+    });
+    this.source = pulumi.all(copies.map(({ hash }) => hash)).apply((hashes) => hashes[0] ?? "");
+    this.started = new RemoteStep(
+      `${name}-start`,
+      {
+        machine: head,
+        run: {
+          file: new URL("./start.sh", import.meta.url),
+          args: [
+            app,
+            venv,
+            juicefs.meta,
+            juicefs.mountPoint,
+            graph.address,
+            ray.address,
+            String(args.taggers),
+            head.emulated.apply((emulated) => (emulated ? "20" : "1")),
+            pulumi.interpolate`${head.privateAddress}:${port("disgrafsIndexMetrics")}`,
+            pulumi.interpolate`${head.privateAddress}:${port("disgrafsTaggerMetrics")}`,
+          ],
+        },
+        undo: { file: new URL("./stop.sh", import.meta.url), args: [juicefs.meta] },
+        // Another volume or other code: they start anew.
+        inputs: [juicefs.uuid, this.source],
+        timeoutSeconds: 1800,
+      },
+      { parent: this, dependsOn: [...copies, ...graph.checks, ray.check] },
+    );
+    const writes = clients.map(
+      (machine) =>
+        new RemoteStep(
+          `${name}-write-${machine.name}`,
+          {
+            machine,
+            run: { file: new URL("./write.sh", import.meta.url), args: [juicefs.mountPoint] },
+            undo: { file: new URL("./unwrite.sh", import.meta.url), args: [juicefs.mountPoint] },
+            inputs: [juicefs.uuid, this.source],
+          },
+          { parent: this, dependsOn: [this.started] },
+        ),
+    );
+    this.check = new RemoteStep(
+      `${name}-check`,
+      {
+        machine: head,
+        run: {
+          file: new URL("./check.sh", import.meta.url),
+          args: [app, venv, graph.address, ...writes.map(({ stdout }) => stdout)],
+        },
+        timeoutSeconds: 900,
+      },
+      { parent: this, dependsOn: writes },
+    );
+    const result = this.check.stdout.apply((text) => JSON.parse(text) as Check);
+    this.files = result.files;
+    this.tags = result.tags;
+    this.searchableSeconds = result.seconds;
+    this.registerOutputs({ files: this.files, tags: this.tags, searchableSeconds: this.searchableSeconds });
+  }
+}

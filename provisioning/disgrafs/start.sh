@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# The index and the taggers' dispatcher on one node, by systemd units. Both say when they are well (a watchdog restarts
+# them), and both may be killed at any time: what they know is in the graph.
+# Usage: start.sh APP VENV META-URL MOUNT-POINT GRAPH RAY-ADDRESS TAGGERS SLOWNESS INDEX-METRICS TAGGER-METRICS
+set -euo pipefail
+app=$1 venv=$2 meta=$3 mount_point=$4 graph=$5 ray=$6 taggers=$7 slowness=$8 index_metrics=$9 tagger_metrics=${10}
+
+put /etc/disgrafs/disgrafs.env 0644 <<END || true
+PYTHONPATH=$app
+PYTHONUNBUFFERED=1
+META_PASSWORD_FILE=/etc/disgrafs/redis-password
+DISGRAFS_META=$meta
+DISGRAFS_MOUNT=$mount_point
+DISGRAFS_GRAPH=$graph
+DISGRAFS_GRAPH_PASSWORD_FILE=/etc/disgrafs/graph-password
+DISGRAFS_RAY=$ray
+DISGRAFS_TAGGERS=$taggers
+DISGRAFS_SLOWNESS=$slowness
+DISGRAFS_MODELS=/var/cache/disgrafs-models
+RAY_USAGE_STATS_ENABLED=0
+END
+# unit NAME MODULE METRICS DESCRIPTION EXTRA-UNIT-LINE WANTED-BY
+unit() {
+  put "/etc/systemd/system/$1.service" 0644 <<END || true
+[Unit]
+Description=$4
+After=network.target juicefs.service ray.service
+StartLimitIntervalSec=0
+$5
+
+[Service]
+Type=notify
+NotifyAccess=main
+EnvironmentFile=/etc/disgrafs/disgrafs.env
+Environment=DISGRAFS_METRICS=$3
+ExecStart=$venv/bin/python -m $2
+WatchdogSec=300
+TimeoutStartSec=25min
+TimeoutStopSec=10
+Restart=always
+RestartSec=1
+LimitNOFILE=65536
+# Nobody waits for it as for an answer to a user.
+CPUWeight=50
+
+[Install]
+WantedBy=$6
+END
+}
+unit disgrafs-index disgrafs.index "$index_metrics" "DisGraFS: the index follows the volume" "" multi-user.target
+# Ray's driver cannot outlive its cluster: it stops with Ray, and starts with it again.
+unit disgrafs-taggers disgrafs.taggers "$tagger_metrics" "DisGraFS: files are given to the taggers" \
+  "BindsTo=ray.service" "multi-user.target ray.service"
+# This step runs when something has changed: settings, code or the machine's boot. Neither unit waits for the other.
+start_unit disgrafs-index.service yes &
+index=$!
+start_unit disgrafs-taggers.service yes
+wait "$index"
+echo started

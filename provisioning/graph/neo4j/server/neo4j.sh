@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Neo4j in the foreground, from the folder that this script is in (workshop/neo4j.ts makes it). The password counts at the
+# first start; later ones find it in the data.
+# Usage: neo4j.sh ADDRESS PORT FOLDER PASSWORD-FILE HEAP-MIB
+set -euo pipefail
+address=$1 port=$2 folder=$3 password_file=$4 heap=$5
+here=$(dirname "$(readlink -f "$0")")
+
+mkdir -p "$folder/conf"
+cat >"$folder/conf/neo4j.conf" <<END
+server.bolt.listen_address=$address:$port
+server.bolt.advertised_address=$address:$port
+server.http.enabled=false
+server.https.enabled=false
+# Nothing leaves the lab.
+dbms.usage_report.enabled=false
+# No query reads files.
+dbms.security.allow_csv_import_from_file_urls=false
+server.memory.pagecache.size=64m
+# What was committed is kept until it is in the store's files, and not for days in gigabytes.
+db.tx_log.rotation.size=16m
+db.tx_log.rotation.retention_policy=keep_none
+db.tx_log.preallocate=false
+END
+export NEO4J_HOME=$folder NEO4J_CONF=$folder/conf
+java=("$here/jre/bin/java" "-Djava.io.tmpdir=$folder" -cp "$here/lib/*")
+if [ ! -e "$folder/data/databases" ]; then
+  # "@" has the tool read the argument from the file.
+  "${java[@]}" -Xmx64m -XX:TieredStopAtLevel=1 org.neo4j.cli.AdminTool dbms set-initial-password "@$password_file" >/dev/null
+fi
+exec "${java[@]}" "-Xms${heap}m" "-Xmx${heap}m" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \
+  --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED \
+  --add-opens=java.base/sun.nio.ch=ALL-UNNAMED \
+  org.neo4j.server.CommunityEntryPoint "--home-dir=$folder" "--config-dir=$folder/conf"

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Neo4j on the private address, with a password, in the place of FalkorDB.
+# Usage: start.sh ADDRESS PORT FOLDER VENV <<<PASSWORD
+set -euo pipefail
+address=$1 port=$2 folder=$3 venv=$4
+IFS= read -r password
+
+# Neo4j keeps the password in its data. With another one, they are made anew: all that is in them comes from the volume.
+put /etc/disgrafs/neo4j-password 0600 <<<"$password" && fresh=yes || fresh=no
+put /etc/systemd/system/disgrafs-graph.service 0644 <<END || true
+[Unit]
+Description=Neo4j, the graph of DisGraFS
+After=network.target
+StartLimitIntervalSec=0
+
+[Service]
+# A user of its own, that only exists while it runs.
+DynamicUser=yes
+StateDirectory=disgrafs-neo4j
+StateDirectoryMode=0700
+LoadCredential=password:/etc/disgrafs/neo4j-password
+ExecStart=$folder/neo4j.sh $address $port %S/disgrafs-neo4j %d/password 384
+TimeoutStopSec=120
+# What Java ends with when it is told to stop.
+SuccessExitStatus=143
+Restart=always
+RestartSec=1
+LimitNOFILE=65536
+MemoryMax=1024M
+ProtectHome=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+LockPersonality=yes
+
+[Install]
+WantedBy=multi-user.target
+END
+if [ "$fresh" = yes ]; then
+  systemctl -q stop disgrafs-graph.service
+  rm -rf /var/lib/private/disgrafs-neo4j /var/lib/disgrafs-neo4j
+fi
+# This step runs when something has changed: Neo4j's files, the unit or the machine's boot.
+start_unit disgrafs-graph.service yes
+# What FalkorDB may have left.
+rm -rf /var/lib/disgrafs-graph /etc/disgrafs/graph.conf /etc/disgrafs/graph-password.conf
+
+export NEO4J_PASSWORD_FILE=/etc/disgrafs/neo4j-password
+answers() { "$venv/bin/python" - "$address" "$port" <<<"$ask"; }
+ask=$(
+  cat <<'END'
+import os, sys
+from pathlib import Path
+from neo4j import GraphDatabase
+password = Path(os.environ["NEO4J_PASSWORD_FILE"]).read_text().strip()
+with GraphDatabase.driver("bolt://{}:{}".format(*sys.argv[1:]), auth=("neo4j", password)) as driver:
+    rows = driver.execute_query("CALL dbms.components() YIELD name, versions WHERE name = 'Neo4j Kernel' RETURN versions[0]")
+print(rows.records[0][0])
+END
+)
+if ! wait_for 240 "Neo4j on $address:$port" answers; then
+  journalctl -u disgrafs-graph.service -n 20 --no-pager -o cat >&2
+  exit 1
+fi
+answers

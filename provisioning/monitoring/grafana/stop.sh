@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Takes Grafana away, with all that it has stored.
+# Usage: stop.sh FOLDER
+set -euo pipefail
+folder=$1
+systemctl -q disable --now grafana-server.service
+DEBIAN_FRONTEND=noninteractive apt-get purge -qq -o Dpkg::Use-Pty=0 grafana >/dev/null
+rm -rf "$folder" /etc/disgrafs/grafana-password /etc/disgrafs/grafana.env /etc/systemd/system/grafana-server.service.d \
+  /var/lib/grafana /var/log/grafana /etc/grafana
+systemctl daemon-reload

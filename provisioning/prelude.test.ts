@@ -1,0 +1,34 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+const prelude = readFileSync(new URL("./prelude.sh", import.meta.url), "utf8");
+
+/** Runs a script as a step does, which is ended after some seconds. */
+function step(seconds: number, script: string) {
+  const result = spawnSync("timeout", ["-k", "10", String(seconds), "bash", "-s"], {
+    input: `${prelude}\nset -euo pipefail\n${script}\n`,
+    encoding: "utf8",
+  });
+  return { status: result.status, stderr: result.stderr };
+}
+
+describe("a step", () => {
+  it("says what it was waiting for when its time is over", () => {
+    const { status, stderr } = step(2, 'wait_for 1000 "the end of the world" false');
+    expect(status).toBe(124);
+    expect(stderr).toContain("not done when its time was over: it waited for the end of the world");
+  });
+
+  it("gives up what nobody works on, and says what did not come", () => {
+    expect(step(60, 'wait_for 1 "the answer" false; echo never >&2')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^the answer did not come in time\n/) as string,
+    });
+  });
+
+  it("goes on as soon as it has what it waits for, and ends with its own status", () => {
+    const { status, stderr } = step(60, 'wait_for 50 "the answer" true; echo done >&2; exit 3');
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/^done\n/);
+  });
+});

@@ -1,0 +1,50 @@
+/** What the machines' scripts refuse, and what they do where there is nothing to do: the parts that need no machine. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { program } from "../../../provisioning/shell.ts";
+
+/** Runs a script as a remote step does: as a function, its text on standard input. */
+function step(file: string, ...args: string[]) {
+  const script = readFileSync(new URL(file, import.meta.url), "utf8");
+  const input = program({ run: { script, args } }, "test");
+  const { status, stdout, stderr } = spawnSync("bash", ["-s", "run"], { input, encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+describe("instanceStore.sh", () => {
+  it("makes a plain folder on a machine without such a disk, and says so", () => {
+    const folder = mkdtempSync(join(tmpdir(), "cache-"));
+    try {
+      const mountpoint = join(folder, "a cache");
+      expect(step("./instanceStore.sh", mountpoint, "a model that no disk has")).toMatchObject({
+        status: 0,
+        stdout: `no instance store: ${mountpoint} is on the root volume\n`,
+      });
+      expect(existsSync(mountpoint)).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe("waitReady.sh", () => {
+  it("refuses a machine that runs another kernel than was asked for, before it waits for anything", () => {
+    const { status, stderr } = step("./waitReady.sh", String.raw`^6\.1\.\d+-amzn$`, "marker");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/this machine runs Linux \S+, and the settings ask for one that matches \^6\\.1/);
+  });
+});
+
+describe("expireAt.sh", () => {
+  it.each([
+    ["a time in the past", "1000", /1000 is in the past/],
+    ["what is no time", "tomorrow", /'tomorrow' is not a number of seconds/],
+    ["nothing", "", /usage: disgrafs-expire-at EPOCH/],
+  ])("refuses %s, and changes nothing", (_, time, message) => {
+    const { status, stderr } = spawnSync("bash", ["provisioning/expireAt.sh", time], { encoding: "utf8" });
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(message);
+  });
+});

@@ -1,0 +1,44 @@
+import { folderProblems } from "./folders.ts";
+
+const good = { mountPoint: "/mnt/jfs", cacheDir: "/var/cache/juicefs" };
+
+describe("folderProblems", () => {
+  it.each([
+    [good],
+    [{ mountPoint: "/jfs", cacheDir: "/data/cache" }],
+    [{ mountPoint: "/srv/volume", cacheDir: "/mnt/nvme/cache" }],
+    // A name that only begins with that of the other.
+    [{ mountPoint: "/mnt/jfs", cacheDir: "/mnt/jfs-cache" }],
+    [{ mountPoint: "/usr2/x", cacheDir: "/etcetera" }],
+  ])("lets folders of their own be: %j", (folders) => {
+    expect(folderProblems(folders)).toEqual([]);
+  });
+
+  it.each([
+    ["/usr", "the machine's own"],
+    ["/etc/x", "the machine's own"],
+    ["/var/lib/redis", "the machine's own"],
+    ["/var/lib/weed/cache", "the machine's own"],
+    ["/opt/disgrafs/x", "the machine's own"],
+    ["/proc/1", "the machine's own"],
+    ["/mnt/../etc", '".."'],
+    ["/mnt/./x", '"."'],
+    ["/mnt", "other things are in there"],
+    ["/var/cache", "other things are in there"],
+    ["/home", "other things are in there"],
+  ])("refuses %s for both, and says why", (path, why) => {
+    const mount = folderProblems({ ...good, mountPoint: path });
+    expect(mount).toHaveLength(1);
+    expect(mount[0]).toContain(`juicefs.mountPoint is ${path}: `);
+    expect(mount[0]).toContain(why);
+    expect(folderProblems({ ...good, cacheDir: path })[0]).toContain(`juicefs.cacheDir is ${path}: `);
+  });
+
+  it.each([
+    { mountPoint: "/mnt/jfs", cacheDir: "/mnt/jfs" },
+    { mountPoint: "/mnt/jfs", cacheDir: "/mnt/jfs/cache" },
+    { mountPoint: "/data/cache/mount", cacheDir: "/data/cache" },
+  ])("refuses one in the other: %j", (folders) => {
+    expect(folderProblems(folders)).toEqual([expect.stringContaining("neither may be in the other")]);
+  });
+});

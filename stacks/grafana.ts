@@ -1,0 +1,36 @@
+/** Whether a lab gets a Grafana: by its settings, and by whether the package can be had from here. */
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { RunError } from "@pulumi/pulumi/errors.js";
+import { grafanaRelease } from "../provisioning/monitoring/grafana/release.ts";
+import type { VendorPackage } from "../provisioning/vendorPackage.ts";
+import { cacheFolder } from "../workshop/checkout.ts";
+import { packageKey, whyUnavailable } from "../workshop/debian/vendorPackage.ts";
+import { ensure } from "../workshop/ensure.ts";
+import type { Settings } from "./settings.ts";
+
+/**
+ * The file of its package on this computer, downloaded when the lab comes up; undefined for a lab without Grafana.
+ * @throws RunError when the settings want one and it cannot be had
+ */
+export async function grafanaFile(
+  { monitoring, grafana }: Pick<Settings, "monitoring" | "grafana">,
+  release: VendorPackage = grafanaRelease,
+): Promise<pulumi.Output<string> | undefined> {
+  if (!monitoring || grafana === "off") return undefined;
+  const reason = await whyUnavailable(release);
+  const what = `Grafana ${release.version}, which this computer downloads from ${release.repository}`;
+  if (reason === undefined) {
+    const made = ensure("grafana", "grafana", {}, { key: packageKey(release) });
+    return made.stdout.apply((text) => join(cacheFolder, (JSON.parse(text) as { file: string }).file));
+  }
+  if (grafana === "on") {
+    throw new RunError(
+      `the setting grafana is on, and the lab cannot have ${what}: ${reason}\n` +
+        `  let this computer reach that address (apt's proxy settings count), or go on without: ` +
+        `./lab up --stack ${pulumi.getStack()} -c grafana=auto`,
+    );
+  }
+  void pulumi.log.info(`left out: ${what}: ${reason}; ./lab open draws the same panels`);
+  return undefined;
+}

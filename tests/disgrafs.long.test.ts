@@ -1,0 +1,45 @@
+/** DisGraFS on a lab of three machines, as a user has it: files of each kind, found from a shell and in the page. */
+import { onNode, removeStack, story, succeed } from "./support/lab.ts";
+import { findInPage, findInShell, writeEachKind } from "./support/eachKind.ts";
+
+const stack = `disgrafs-${process.pid}`;
+const minutes = (count: number): number => count * 60_000;
+const on = (node: string, script: string): Promise<string> => onNode(stack, node, script);
+const { step } = story();
+
+describe("DisGraFS on three machines", () => {
+  afterAll(async () => {
+    await removeStack(stack);
+  }, minutes(5));
+
+  step(
+    "comes up with the lab",
+    async () => {
+      await succeed("up", "--stack", stack, "-c", "benchmark=none", "-c", "disgrafs=true");
+    },
+    minutes(40),
+  );
+
+  step(
+    "finds what node2 writes, a file of each kind, from node1's shell and in the page",
+    async () => {
+      const pieces = await writeEachKind(on, "node2");
+      await findInShell(on, "node1", pieces);
+      await findInPage(stack, await on("node1", "cat /etc/disgrafs/api-token"), pieces);
+    },
+    minutes(15),
+  );
+
+  step(
+    "is gone with the setting, and the lab goes on",
+    async () => {
+      await succeed("up", "--stack", stack, "--unset", "disgrafs");
+      const left =
+        "ls -d /opt/disgrafs/app /etc/disgrafs/api-token /usr/local/bin/disgrafs 2>/dev/null || true";
+      expect(await on("node1", left)).toBe("");
+      expect(await on("node1", "findmnt -no FSTYPE /mnt/jfs")).toBe("fuse.juicefs");
+      expect(await succeed("down", "--stack", stack)).toContain(`0 left of stack ${stack}`);
+    },
+    minutes(15),
+  );
+});

@@ -1,0 +1,62 @@
+/** An extension on a test's machine: put there, loaded and removed as the lab does it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Surroundings } from "../../bpf/extension.ts";
+import { parseVerdict, releasePattern, type Verdict } from "../../bpf/pipeline/extensionOnNode.ts";
+import { extensions, type ExtensionName } from "../../bpf/table.ts";
+import type { LocalKernel } from "../../provisioning/kernels.ts";
+import { program } from "../../provisioning/shell.ts";
+import { checkout } from "../../workshop/checkout.ts";
+import type { TestVm } from "./vm.ts";
+
+export const surroundings: Surroundings = {
+  mountPoint: "/mnt/jfs",
+  meta: "redis://127.0.0.1:6379/0",
+  passwordFile: "/etc/disgrafs/redis-password",
+  privateAddress: "10.0.0.1",
+};
+
+/** The loader's options of an extension as a lab without settings for it gives them. */
+export function defaultOptions(name: ExtensionName): string[] {
+  const facts = extensions[name];
+  return [...facts.options(facts.settings.parse({}), surroundings)] as string[];
+}
+
+/** A script of the pipeline as the lab calls it, for a test that runs it on a VM. */
+export function pipelineScript(name: "load" | "remove", args: readonly string[]): string {
+  const script = readFileSync(join(checkout, "bpf/pipeline", `${name}.sh`), "utf8");
+  return `set -- run\n${program({ run: { script, args } }, "test")}`;
+}
+
+/** Puts an extension's files on the machine, as RemoteFiles does. */
+export async function putExtension(
+  vm: TestVm,
+  kernel: LocalKernel,
+  name: ExtensionName,
+  build: string,
+): Promise<void> {
+  const folder = `/opt/disgrafs/extensions/${name}`;
+  await vm.check(`rm -rf ${folder}`);
+  await vm.push(join(build, kernel, name), folder);
+  await vm.push(join(checkout, "bpf/pipeline/node"), folder);
+  await vm.push(join(checkout, "bpf", name, "probe.sh"), folder);
+  await vm.check(`mv ${folder}/${name} ${folder}/bin && mv ${folder}/node ${folder}/scripts
+    chmod -R a+x ${folder}/bin ${folder}/scripts`);
+}
+
+/** load.sh, called as ExtensionOnNode calls it. */
+export async function loadExtension(
+  vm: TestVm,
+  kernel: LocalKernel,
+  name: ExtensionName,
+  options: readonly string[],
+  required: boolean,
+): Promise<Verdict> {
+  const needs = extensions[name].needs.join(",");
+  const args = [name, releasePattern([kernel]), needs, required ? "yes" : "no", "yes", ...options];
+  return parseVerdict(await vm.check(pipelineScript("load", args), 400));
+}
+
+export function removeExtension(vm: TestVm, name: ExtensionName): Promise<string> {
+  return vm.check(pipelineScript("remove", [name]));
+}

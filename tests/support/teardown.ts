@@ -1,0 +1,110 @@
+/**
+ * One cell of the teardown matrix: a lab of one machine is brought up, something goes wrong at a moment of `up` or `down`, then
+ * one `./lab down` must leave nothing, by a look that shares no code with it, and `up` must work again.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { environment, labIn, upIn } from "./copiedCheckout.ts";
+import { linksOf } from "./openFiles.ts";
+
+const lab = (folder: string, ...parts: string[]): string => join(folder, ".lab", ...parts);
+const stackPart = (folder: string, ...parts: string[]): string => lab(folder, "stacks", "local", ...parts);
+const record = (folder: string): string => lab(folder, "state/.pulumi/stacks/disgrafs-lab/local.json");
+
+/** Moments, by what is on the disk then. Each is a boundary between two resources, or within one. */
+export const momentsOfUp: Readonly<Record<string, (folder: string) => boolean>> = {
+  "the engine has begun": (folder) =>
+    existsSync(lab(folder, "state/.pulumi/locks/organization/disgrafs-lab/local")),
+  "the owner's mark is there": (folder) => existsSync(stackPart(folder, "owner.json")),
+  "the switch listens": (folder) => existsSync(stackPart(folder, "network/s")),
+  "the switch is noted": (folder) => existsSync(stackPart(folder, "network/state.json")),
+  "the login key is there": (folder) => existsSync(stackPart(folder, "login_key")),
+  "the host key is there": (folder) => existsSync(stackPart(folder, "machines/m-host_key")),
+  "the machine's folder is there": (folder) => existsSync(stackPart(folder, "machines/m")),
+  "the machine's disk is there": (folder) => existsSync(stackPart(folder, "machines/m/root.qcow2")),
+  "QEMU runs": (folder) => existsSync(stackPart(folder, "machines/m/qmp.sock")),
+  "the machine is noted": (folder) => existsSync(stackPart(folder, "machines/m/state.json")),
+};
+
+export const momentsOfDown: Readonly<Record<string, (folder: string) => boolean>> = {
+  "the engine has begun": momentsOfUp["the engine has begun"]!,
+  "the machine is gone": (folder) => !existsSync(stackPart(folder, "machines/m")),
+  "a key is gone": (folder) => !existsSync(stackPart(folder, "machines/m-host_key")),
+  "the switch is gone": (folder) => !existsSync(stackPart(folder, "network")),
+};
+
+/** What can be lost while a lab is up. */
+export const losses: Readonly<Record<string, (folder: string) => void>> = {
+  "the state": (folder) => rmSync(lab(folder, "state"), { recursive: true }),
+  "the passphrase": (folder) => rmSync(lab(folder, "passphrase")),
+  "half of the state's file": (folder) => {
+    const text = readFileSync(record(folder), "utf8");
+    writeFileSync(record(folder), text.slice(0, text.length / 2));
+  },
+  "all of .lab": (folder) => rmSync(lab(folder), { recursive: true }),
+  "the notes of its processes": (folder) => {
+    for (const part of ["network", "machines/m"]) writeFileSync(stackPart(folder, part, "state.json"), "");
+  },
+};
+
+/** Runs `pulumi up` or `./lab down`, and sends its whole process group a signal at a moment, or at its end. */
+export async function interruptAt(
+  folder: string,
+  command: "up" | "down",
+  holds: (folder: string) => boolean,
+  signal: "SIGINT" | "SIGKILL",
+): Promise<void> {
+  const up =
+    'eval "$(node cli/main.ts env)" && exec pulumi up --yes --skip-preview --non-interactive --stack local';
+  const child = spawn("bash", ["-c", command === "up" ? up : "exec node cli/main.ts down"], {
+    cwd: folder,
+    env: environment(folder),
+    detached: true,
+    stdio: "ignore",
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  while (!holds(folder) && child.exitCode === null) await sleep(5);
+  if (child.exitCode === null) process.kill(-child.pid!, signal);
+  await ended;
+}
+
+/** Brings up and goes down as a person would afterwards. Throws when anything is left, or `up` does not work. */
+export async function expectGone(folder: string): Promise<void> {
+  const { exitCode, output } = await labIn(folder, "down");
+  const left = leftOf(folder);
+  if (left.length > 0)
+    throw new Error(`left after down (${exitCode}):\n${left.join("\n")}\n${output.slice(-3000)}`);
+  // There may have been nothing yet: then it says so, and does not say that nothing is left.
+  if (exitCode !== 0 && !output.includes("there is no stack")) throw new Error(output.slice(-4000));
+}
+
+export async function expectUp(folder: string): Promise<void> {
+  const { exitCode, output } = await upIn(folder, "local", "init");
+  if (exitCode !== 0) throw new Error(output.slice(-4000));
+}
+
+/** Processes, sockets, files and mounts with the folder's name in them, found without the lab's code. */
+function leftOf(folder: string): string[] {
+  const stacks = lab(folder, "stacks");
+  const read = (file: string): string => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch {
+      return "";
+    }
+  };
+  const processes = readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .filter((pid) => linksOf(pid).some((path) => path.startsWith(stacks)))
+    .map((pid) => `process ${pid}: ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`);
+  const sockets = read("/proc/net/unix")
+    .split("\n")
+    .filter((line) => line.includes(stacks));
+  const mounts = read("/proc/mounts")
+    .split("\n")
+    .filter((line) => line.includes(folder.replaceAll(" ", "\\040")));
+  const files = existsSync(stacks) ? readdirSync(stacks, { recursive: true, encoding: "utf8" }) : [];
+  return [...processes, ...sockets, ...mounts, ...files];
+}

@@ -1,0 +1,72 @@
+/**
+ * KVM or emulation. A /dev/kvm that is there can still hang every guest (nested virtualisation), so the only probe that
+ * tells is to start the lab's own kernel with it. Without a root file system it panics, and QEMU ends, within a second.
+ */
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { cacheFolder } from "./checkout.ts";
+import type { Image } from "./image/image.ts";
+
+export type Accelerator = "kvm" | "tcg";
+
+const probeMs = 8000;
+const device = "/dev/kvm";
+
+/** QEMU's options for an accelerator. */
+export function acceleratorArgs(accelerator: Accelerator, clock: "wall" | "instructions" = "wall"): string[] {
+  if (accelerator === "kvm") return ["-accel", "kvm", "-cpu", "host"];
+  // Nehalem: on an emulated machine a wide-vector CPU only makes the C library choose code that is slow to emulate.
+  if (clock === "instructions") {
+    return ["-accel", "tcg,thread=single", "-cpu", "Nehalem-v1", "-icount", "shift=0,align=off,sleep=off"];
+  }
+  return ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "Nehalem-v1"];
+}
+
+/** The accelerator that really boots a guest here. Probed once for an image, a host boot and a host kernel. */
+export async function chooseAccelerator(image: Image, say: (line: string) => void): Promise<Accelerator> {
+  const file = join(cacheFolder, "accelerator.json");
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  const key = [image.key, release(), bootId].join(" ");
+  try {
+    const saved = JSON.parse(readFileSync(file, "utf8")) as { key: string; accelerator: Accelerator };
+    if (saved.key === key) return saved.accelerator;
+  } catch {
+    // No verdict yet, or an unreadable one: probe.
+  }
+  const reason = usable() ?? (await probe(image));
+  const accelerator = reason === undefined ? "kvm" : "tcg";
+  say(reason === undefined ? "machines use KVM" : `machines are emulated (TCG): ${reason}`);
+  mkdirSync(cacheFolder, { recursive: true });
+  writeFileSync(file, JSON.stringify({ key, accelerator }));
+  return accelerator;
+}
+
+function usable(): string | undefined {
+  try {
+    accessSync(device, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "ENOENT"
+      ? `there is no ${device}`
+      : `${device} cannot be opened (${String(code)}); add yourself to its group`;
+  }
+}
+
+/** Undefined when a guest boots under KVM, the reason else. */
+async function probe(image: Image): Promise<string | undefined> {
+  const result = await execa(
+    "qemu-system-x86_64",
+    [
+      ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "256"],
+      ...acceleratorArgs("kvm"),
+      ...["-kernel", image.kernel, "-append", "console=ttyS0 panic=-1", "-serial", "stdio"],
+    ],
+    { reject: false, timeout: probeMs, forceKillAfterDelay: 500, stdin: "ignore" },
+  );
+  if (result.stdout.includes("Kernel panic")) return undefined;
+  if (result.timedOut) return `a guest under KVM hung for ${probeMs / 1000} s`;
+  return `QEMU with KVM failed: ${result.stderr.split("\n")[0] ?? ""}`;
+}

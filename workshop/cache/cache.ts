@@ -1,0 +1,168 @@
+/**
+ * What the cache holds, why, and the removal of the rest. Each change of a recipe (packages, a kernel, an extension's
+ * source) leaves an entry behind that nothing asks for any more.
+ */
+import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { localKernelNames } from "../../provisioning/kernels.ts";
+import { grafanaRelease } from "../../provisioning/monitoring/grafana/release.ts";
+import { builderKey, buildKey } from "../builder/builder.ts";
+import { loopsKey } from "../builder/loops.ts";
+import { kinds, usesOf, type Kind } from "./cacheUse.ts";
+import { removeRoot } from "../debian/debian.ts";
+import { packageKey } from "../debian/vendorPackage.ts";
+import { imageKey } from "../image/image.ts";
+import { withLock } from "../lock.ts";
+import { cacheFolder, checkout } from "../checkout.ts";
+import { neo4jKey } from "../neo4j.ts";
+
+/** Who has just used an entry may still read it, as a build that is copied to machines. */
+const graceMs = 3_600_000;
+
+export interface Entry {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly folder: string;
+  readonly bytes: number;
+  /** When it was made. */
+  readonly made: Date;
+  /** Why it is needed; undefined when nothing that is known needs it. */
+  readonly neededBy: string | undefined;
+}
+
+/** Paths below the cache that this checkout would use now. */
+function presentKeys(): Set<string> {
+  return new Set([
+    ...localKernelNames.map((kernel) => join("images", `${kernel}-${imageKey(kernel)}`)),
+    join("builder", builderKey()),
+    join("extensions", buildKey(join(checkout, "bpf"))),
+    join("programs", loopsKey()),
+    join("neo4j", neo4jKey()),
+    join("packages", packageKey(grafanaRelease)),
+  ]);
+}
+
+/** Why entries are needed: path below the cache, and the reason. `present` holds what this checkout would use now. */
+async function needs(cache: string, present: ReadonlySet<string>): Promise<Map<string, string>> {
+  const found = new Map([...present].map((path) => [path, "this checkout"]));
+  const users = new Set<string>();
+  for (const { kind, name, user } of usesOf(cache)) {
+    users.add(user);
+    // Its own keys this checkout knows better; those of tests' images only from the notes.
+    if (user !== checkout || kind === "ec2") found.set(join(kind, name), user);
+  }
+  for (const user of users.add(checkout))
+    for (const disk of disksOf(user)) found.set(await below(cache, disk), disk);
+  for (const file of openFiles())
+    if (file.startsWith(`${cache}/`)) found.set(entryOf(cache, file), "a process");
+  return found;
+}
+
+/** Disks of a checkout's machines. */
+function disksOf(root: string): string[] {
+  const stacks = join(root, ".lab", "stacks");
+  if (!existsSync(stacks)) return [];
+  const files = readdirSync(stacks, { recursive: true, encoding: "utf8" });
+  return files.filter((file) => file.endsWith(".qcow2")).map((file) => join(stacks, file));
+}
+
+/** The entry that a disk lies on; empty when it lies on none. */
+async function below(cache: string, disk: string): Promise<string> {
+  // -U: the machine may run.
+  const info = await execa("qemu-img", ["info", "-U", "--output=json", disk]);
+  const file =
+    (JSON.parse(info.stdout) as { "full-backing-filename"?: string })["full-backing-filename"] ?? "";
+  return file.startsWith(`${cache}/`) ? entryOf(cache, file) : "";
+}
+
+function entryOf(cache: string, file: string): string {
+  return file
+    .slice(cache.length + 1)
+    .split("/")
+    .slice(0, 2)
+    .join("/");
+}
+
+/** What processes have open, as far as this user may see it. */
+function openFiles(): string[] {
+  const list = (folder: string): string[] => {
+    try {
+      return readdirSync(folder);
+    } catch {
+      return []; // Ended meanwhile, or another user's.
+    }
+  };
+  const target = (link: string): string => {
+    try {
+      return readlinkSync(link);
+    } catch {
+      return "";
+    }
+  };
+  return list("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => list(`/proc/${pid}/fd`).map((fd) => target(`/proc/${pid}/fd/${fd}`)));
+}
+
+/** All that is in the cache under a hash. */
+export async function cacheEntries(cache = cacheFolder, present = presentKeys()): Promise<Entry[]> {
+  const needed = await needs(cache, present);
+  const found: Entry[] = [];
+  for (const kind of kinds) {
+    const parent = join(cache, kind);
+    for (const entry of existsSync(parent) ? readdirSync(parent, { withFileTypes: true }) : []) {
+      if (!entry.isDirectory()) continue;
+      const folder = join(parent, entry.name);
+      const neededBy = needed.get(join(kind, entry.name));
+      const made = statSync(folder).birthtime;
+      found.push({ kind, name: entry.name, folder, bytes: await bytesOf(folder), made, neededBy });
+    }
+  }
+  return found;
+}
+
+/** Room on the disk: images are sparse. */
+async function bytesOf(folder: string): Promise<number> {
+  const { stdout } = await execa("du", ["-s", "-B1", folder], { reject: false });
+  return Number(stdout.split("\t")[0]);
+}
+
+/**
+ * Removes what nothing needs and nobody used in the last hour. Each is renamed first, so that who looks for it meanwhile
+ * makes it anew, and gets its name back when somebody noted a use just then.
+ * @returns what was removed
+ */
+export async function prune(
+  say: (line: string) => void,
+  cache = cacheFolder,
+  present = presentKeys(),
+): Promise<Entry[]> {
+  const isFresh = (folder: string): boolean => Date.now() - statSync(folder).mtimeMs < graceMs;
+  const removed: Entry[] = [];
+  for (const entry of await cacheEntries(cache, present)) {
+    const { kind, name, folder, neededBy } = entry;
+    if (neededBy !== undefined || isFresh(folder)) continue;
+    // Of who makes such entries: one that is being made is not touched.
+    await withLock(join(cache, kind, lockOf(kind, name)), say, async () => {
+      if (!existsSync(folder) || isFresh(folder)) return;
+      const aside = name.endsWith(".partial") ? folder : `${folder}.partial`;
+      await rename(folder, aside);
+      if ((await needs(cache, present)).has(join(kind, name))) {
+        await rename(aside, folder);
+        return;
+      }
+      await removeRoot(join(aside, "root"));
+      await rm(aside, { recursive: true, force: true });
+      removed.push(entry);
+    });
+  }
+  return removed;
+}
+
+function lockOf(kind: Kind, name: string): string {
+  if (kind === "builder" || kind === "extensions") return "lock";
+  // Images, packages and test images have one for each kernel or kind: NAME-HASH.
+  return `${name.replace(/\.partial$/, "").replace(/-[0-9a-f]{16}$/, "")}.lock`;
+}

@@ -1,0 +1,55 @@
+/** Who uses what of the cache: several checkouts can share one, and none may remove what another still needs. */
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { cacheFolder, checkout } from "../checkout.ts";
+
+/** Folders of the cache whose entries are folders under the hash of their recipe. */
+export const kinds = ["images", "builder", "extensions", "programs", "neo4j", "packages", "ec2"] as const;
+export type Kind = (typeof kinds)[number];
+
+export interface Use {
+  readonly kind: Kind;
+  readonly name: string;
+  /** Root of the checkout. */
+  readonly user: string;
+}
+
+/** Notes that a checkout uses an entry now, in the place of the one of the same `sort` that it used before. */
+export function noteUse(kind: Kind, sort: string, name: string, cache = cacheFolder, user = checkout): void {
+  const folder = join(cache, "users", createHash("sha256").update(user).digest("hex").slice(0, 16));
+  mkdirSync(folder, { recursive: true });
+  const write = (file: string, text: string): void => {
+    const beside = join(folder, `${file}.${process.pid}.new`);
+    writeFileSync(beside, `${text}\n`);
+    renameSync(beside, join(folder, file));
+  };
+  write("checkout", user);
+  write(`${kind}.${sort}`, name);
+  const entry = join(cache, kind, name);
+  if (existsSync(entry)) utimesSync(entry, new Date(), new Date());
+}
+
+/** What was noted last by checkouts that are still there. */
+export function usesOf(cache: string): Use[] {
+  const users = join(cache, "users");
+  if (!existsSync(users)) return [];
+  return readdirSync(users).flatMap((id): Use[] => {
+    const note = (file: string): string => readFileSync(join(users, id, file), "utf8").trim();
+    const files = readdirSync(join(users, id)).filter((file) => !file.endsWith(".new"));
+    if (!files.includes("checkout")) return [];
+    const user = note("checkout");
+    if (!existsSync(user)) return [];
+    return files
+      .filter((file) => file !== "checkout")
+      .map((file) => ({ kind: file.slice(0, file.indexOf(".")) as Kind, name: note(file), user }));
+  });
+}

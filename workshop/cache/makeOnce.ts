@@ -1,0 +1,32 @@
+/** Folders of the cache that are made once, for all who want them: aside, and renamed when they are whole. */
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { removeRoot } from "../debian/debian.ts";
+import { withLock } from "../lock.ts";
+
+/**
+ * Has a folder made, if it is not there. Its parent holds such folders alone, and one of them is made at a time.
+ * @param make fills a folder that is empty; it may have a Debian root in `root`
+ */
+export async function makeOnce(
+  folder: string,
+  say: (line: string) => void,
+  make: (partial: string) => Promise<void>,
+): Promise<void> {
+  if (existsSync(folder)) return;
+  const parent = dirname(folder);
+  await mkdir(parent, { recursive: true });
+  await withLock(join(parent, "lock"), say, async () => {
+    if (existsSync(folder)) return;
+    // Only the holder of the lock makes one, so what an earlier try left is nobody's.
+    for (const left of readdirSync(parent).filter((name) => name.includes(".partial"))) {
+      await removeRoot(join(parent, left, "root"));
+      await rm(join(parent, left), { recursive: true, force: true });
+    }
+    const partial = join(parent, `${basename(folder)}.partial`);
+    await mkdir(partial);
+    await make(partial);
+    await rename(partial, folder);
+  });
+}

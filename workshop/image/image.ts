@@ -1,0 +1,201 @@
+/**
+ * The disk image of every local machine: Debian, our packages, one kernel, ready to boot without an initrd. It is cached
+ * under the hash of everything that goes into it. It is made in a folder of its own and renamed when whole, so an
+ * interrupted bake leaves nothing that could be taken for an image.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
+import { copyFile, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { kernels, type LocalKernel as Kernel } from "../../provisioning/kernels.ts";
+import { debianPackageNames, requirementsFile, userland, venv } from "../../provisioning/packages.ts";
+import { noteUse } from "../cache/cacheUse.ts";
+import { cacheFolder } from "../checkout.ts";
+import { filesBelow } from "../files.ts";
+import { withLock } from "../lock.ts";
+import { asBuilder, bootstrap, kernelScript, makingRoot, removeRoot } from "../debian/debian.ts";
+import { keepPackageList } from "./updates.ts";
+
+export interface Image {
+  /** Root file system, raw ext4, sparse. Machines write to overlays and never to this. */
+  readonly disk: string;
+  /** The kernel that QEMU starts. */
+  readonly kernel: string;
+  /** `uname -r` of that kernel. */
+  readonly release: string;
+  /** Hash of the recipe. */
+  readonly key: string;
+}
+
+/** Virtual size of the file system: sparse, so only what is written takes room. */
+const diskGiB = 20;
+/** What a bake needs at its peak: root, wheels and the image side by side. */
+const needGiB = 5;
+const images = join(cacheFolder, "images");
+const recipe = fileURLToPath(new URL("./recipe", import.meta.url));
+
+/** Says since when an image has to be baked anew: Debian's archive moves on, and the recipe does not show it. */
+const renewalNote = (kernel: Kernel): string => join(images, `${kernel}.renewed`);
+
+/** Makes the next one who wants the image for a kernel bake it anew. Machines keep theirs until then. */
+export function renewImage(kernel: Kernel, now: Date): void {
+  mkdirSync(images, { recursive: true });
+  writeFileSync(renewalNote(kernel), `${now.toISOString()}\n`);
+}
+
+/** Hash of all that decides what is in an image. */
+export function imageKey(kernel: Kernel): string {
+  const hash = createHash("sha256");
+  const { suite, image } = kernels[kernel];
+  hash.update(JSON.stringify({ suite, image, userland, debianPackageNames, venv, diskGiB }));
+  if (existsSync(renewalNote(kernel))) hash.update(readFileSync(renewalNote(kernel)));
+  hash.update(readFileSync(requirementsFile));
+  for (const file of [kernelScript, ...filesBelow(recipe)])
+    hash.update(relative(recipe, file)).update(readFileSync(file));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The cached image, or undefined where it has to be baked first. */
+export function cachedImage(kernel: Kernel): Image | undefined {
+  const key = imageKey(kernel);
+  const folder = join(images, `${kernel}-${key}`);
+  if (!existsSync(folder)) return undefined;
+  const release = readFileSync(join(folder, "release"), "utf8").trim();
+  return { disk: join(folder, "disk.raw"), kernel: join(folder, "vmlinuz"), release, key };
+}
+
+/** The image for a kernel, baked now if it is not in the cache. `say` gets a line a step. */
+export async function ensureImage(kernel: Kernel, say: (line: string) => void): Promise<Image> {
+  noteUse("images", kernel, `${kernel}-${imageKey(kernel)}`);
+  const ready = cachedImage(kernel);
+  if (ready) return ready;
+  await mkdir(images, { recursive: true });
+  return await withLock(join(images, `${kernel}.lock`), say, async () => {
+    const meanwhile = cachedImage(kernel);
+    if (meanwhile) return meanwhile;
+    await bake(kernel, say);
+    const baked = cachedImage(kernel);
+    if (!baked) throw new Error(`the image for ${kernel} was baked and is not in ${images}`);
+    return baked;
+  });
+}
+
+async function bake(kernel: Kernel, say: (line: string) => void): Promise<void> {
+  // Only the holder of the lock bakes, so what an earlier bake left is nobody's.
+  for (const left of readdirSync(images).filter(
+    (name) => name.startsWith(`${kernel}-`) && name.endsWith(".partial"),
+  )) {
+    await removeRoot(join(images, left, "root"));
+    await rm(join(images, left), { recursive: true, force: true });
+  }
+  requireFreeSpace(images);
+  const folder = join(images, `${kernel}-${imageKey(kernel)}`);
+  const partial = `${folder}.partial`;
+  const root = join(partial, "root");
+  await mkdir(partial, { recursive: true });
+  try {
+    await makingRoot(root, (cancelSignal) => fill(kernel, partial, root, say, cancelSignal));
+    await rename(partial, folder);
+  } catch (error) {
+    await rm(join(partial, "disk.raw"), { force: true });
+    throw new Error(`the image for ${kernel} could not be baked: ${message(error)}`, { cause: error });
+  }
+}
+
+/** The steps of a bake: what an image has ends up in `folder`, and the root is gone. */
+async function fill(
+  kernel: Kernel,
+  folder: string,
+  root: string,
+  say: (line: string) => void,
+  cancelSignal: AbortSignal,
+): Promise<void> {
+  const step = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    cancelSignal.throwIfAborted();
+    const start = Date.now();
+    say(`image ${kernel}: ${name} ...`);
+    await work();
+    say(`image ${kernel}: ${name}: ${((Date.now() - start) / 1000).toFixed(0)} s`);
+  };
+  const wheels = join(cacheFolder, "wheels");
+  await step("Python packages", () => downloadWheels(wheels));
+  const { suite, image } = kernels[kernel];
+  await step("Debian packages, kernel, settings", () =>
+    bootstrap({
+      suite: userland,
+      root,
+      include: debianPackageNames,
+      customizeHooks: [
+        [join(recipe, "kernel.sh"), "ROOT", suite, image],
+        [
+          join(recipe, "customize.sh"),
+          "ROOT",
+          join(recipe, "files"),
+          wheels,
+          venv,
+          fileURLToPath(requirementsFile),
+        ],
+      ],
+      log: join(folder, "bake.log"),
+      cancelSignal,
+    }),
+  );
+  await step("disk", async () => {
+    const release = await takeKernel(root, folder);
+    await keepPackageList(root, folder);
+    if (!kernels[kernel].release.test(release)) {
+      throw new Error(
+        `the kernel baked for ${kernel} is ${release}, which is not ${String(kernels[kernel].release)}`,
+      );
+    }
+    const disk = join(folder, "disk.raw");
+    const options = ["-q", "-t", "ext4", "-L", "lab", "-m", "1"];
+    await asBuilder(["mke2fs", ...options, "-d", root, disk, `${diskGiB}G`]);
+    await removeRoot(root);
+  });
+}
+
+/** The wheels of requirements.txt, checked by hash, in `folder`. */
+export async function downloadWheels(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const stamp = join(folder, "requirements.txt");
+  const wanted = readFileSync(requirementsFile, "utf8");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  // For the nodes' Python and not for this machine's, hence the explicit target.
+  const platforms = ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any"];
+  await execa("python3", [
+    ...["-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "--only-binary=:all:", "-d", folder],
+    ...["--python-version", "3.13", ...platforms.flatMap((name) => ["--platform", name])],
+    ...["-r", fileURLToPath(requirementsFile)],
+  ]);
+  await writeFile(stamp, wanted);
+}
+
+/** Copies the root's only kernel to `folder` and notes its release there. */
+export async function takeKernel(root: string, folder: string): Promise<string> {
+  const names = await readdir(join(root, "boot"));
+  const name = names.find((entry) => entry.startsWith("vmlinuz-"));
+  if (name === undefined) throw new Error(`no kernel in ${root}/boot`);
+  const release = name.slice("vmlinuz-".length);
+  await copyFile(join(root, "boot", name), join(folder, "vmlinuz"));
+  await copyFile(join(root, "boot", `config-${release}`), join(folder, "config"));
+  await writeFile(join(folder, "release"), `${release}\n`);
+  return release;
+}
+
+function requireFreeSpace(folder: string): void {
+  const { bavail, bsize } = statfsSync(folder);
+  const free = (bavail * bsize) / 2 ** 30;
+  if (free < needGiB) {
+    throw new Error(
+      `baking an image needs ${needGiB} GiB of free space in ${folder}, which has ${free.toFixed(1)} GiB. ` +
+        `Free ${(needGiB - free).toFixed(1)} GiB, or remove old images with ./lab cache --prune`,
+    );
+  }
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
