@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { closingLine, jestCounts, junitCounts, oneCheck, tapCounts, total } from "./counts.ts";
+import { closingLine, fileCounts, oneCheck, tapCounts, total } from "./counts.ts";
 
 const sample = (name: string): string => join(import.meta.dirname, "samples", name);
 
-describe("jestCounts", () => {
+describe("fileCounts of jest", () => {
   it("counts each kind, and a file that could not be loaded as failed", () => {
-    expect(jestCounts(sample("jest.json"), 1)).toEqual({
+    expect(fileCounts(sample("jest.json"), 1)).toEqual({
       passed: 2,
       failed: 2,
       skipped: 2,
@@ -22,19 +22,25 @@ describe("jestCounts", () => {
   });
 
   it("is one failure when jest wrote no report", () => {
-    expect(jestCounts(sample("no-such-file"), 1)).toMatchObject({ passed: 0, failed: 1 });
-    expect(jestCounts(sample("no-such-file"), 0)).toMatchObject({ passed: 0, failed: 0 });
+    expect(fileCounts(sample("no-such-file"), 1)).toMatchObject({ passed: 0, failed: 1 });
+    expect(fileCounts(sample("no-such-file"), 0)).toMatchObject({ passed: 0, failed: 0 });
   });
 });
 
-describe("junitCounts", () => {
+describe("fileCounts of pytest", () => {
   it("counts pytest's failures and errors as failed, with their names", () => {
-    expect(junitCounts(sample("pytest.xml"), 1)).toEqual({
+    expect(fileCounts(sample("pytest.xml"), 1)).toEqual({
       passed: 3,
       failed: 2,
       skipped: 1,
-      failures: ["test_carries", "test_uses_server"],
-      skips: ["test_overflows"],
+      failures: ["test_a.py::test_carries", "test_a.py::test_uses_server"],
+      reasons: {
+        "test_a.py::test_carries": expect.stringContaining(
+          ">   def test_carries(): assert 9 + 1 == 11\n",
+        ) as string,
+        "test_a.py::test_uses_server": expect.stringContaining("\nE   OSError: no server\n") as string,
+      },
+      skips: ["test_a.py::test_overflows"],
     });
   });
 });
@@ -71,7 +77,7 @@ describe("oneCheck", () => {
 
 describe("the closing line", () => {
   it("is the plain one, over all suites", () => {
-    const all = [jestCounts(sample("jest.json"), 1), junitCounts(sample("pytest.xml"), 1), oneCheck("", 0)];
+    const all = [fileCounts(sample("jest.json"), 1), fileCounts(sample("pytest.xml"), 1), oneCheck("", 0)];
     expect(closingLine(total(all))).toBe("6 passed, 4 failed, 3 skipped");
   });
 });

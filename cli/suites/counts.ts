@@ -1,7 +1,7 @@
 /** How many tests a runner ran, read from the report that the runner itself writes. */
 import { existsSync, readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
-import { readJestReport } from "./jestReport.ts";
+import { readFileReport } from "./fileReport.ts";
 
 export interface Counts {
   readonly passed: number;
@@ -23,10 +23,13 @@ const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [], skips: []
 export const oneCheck: Counter = (_report, exitCode) =>
   exitCode === 0 ? { ...none, passed: 1 } : { ...none, failed: 1 };
 
-/** jest's `--json`. A file that could not be loaded has no tests in it, and counts as one failed. */
-export const jestCounts: Counter = (report, exitCode) => {
+/**
+ * Reports that tell of each test file: jest's `--json`, pytest's JUnit XML. A file that could not be loaded has no tests in it,
+ * and counts as one failed.
+ */
+export const fileCounts: Counter = (report, exitCode) => {
   if (!existsSync(report)) return withExit(none, exitCode);
-  const result = readJestReport(report);
+  const result = readFileReport(report);
   const broken = result.testResults
     .filter(
       (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
@@ -63,29 +66,6 @@ function withoutStack(message: string): string {
     .filter((line) => !/^ +at /.test(line))
     .join("\n");
 }
-
-/** JUnit XML as pytest writes it: one `testsuite` with its totals as attributes. */
-export const junitCounts: Counter = (report, exitCode) => {
-  if (!existsSync(report)) return withExit(none, exitCode);
-  const text = readFileSync(report, "utf8");
-  const head = /<testsuite [^>]*>/.exec(text)?.[0] ?? "";
-  const total = (name: string): number => Number(new RegExp(` ${name}="(\\d+)"`).exec(head)?.[1] ?? 0);
-  const failed = total("failures") + total("errors");
-  const skipped = total("skipped");
-  const cases = text.split("<testcase ").slice(1);
-  const names = (tag: RegExp): string[] =>
-    cases.filter((each) => tag.test(each)).map((each) => /\bname="([^"]*)"/.exec(each)?.[1] ?? "");
-  return withExit(
-    {
-      passed: total("tests") - failed - skipped,
-      failed,
-      skipped,
-      failures: names(/<(failure|error)\b/),
-      skips: names(/<skipped\b/),
-    },
-    exitCode,
-  );
-};
 
 /** TAP, as shell tests print it: `ok 1 - title`, `not ok 2 - title`, and the plan `1..2`. */
 export const tapCounts: Counter = (report, exitCode) => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { identify } from "../../workshop/process.ts";
 import { choose } from "../commands/test.ts";
-import { jestCounts, junitCounts, oneCheck } from "./counts.ts";
+import { fileCounts, oneCheck } from "./counts.ts";
 import { runSuites, type RunOptions } from "./run.ts";
 import { suites, type Suite } from "./suites.ts";
 
@@ -38,15 +38,21 @@ const shell = (name: string, script: string, more: Partial<Suite> = {}): Suite =
   ...more,
 });
 
-const report = (tests: number, skipped: number): string =>
-  `printf '<testsuite errors="0" failures="0" skipped="${skipped}" tests="${tests}">' >REPORT`;
+/** A script that prints a report as pytest's. */
+function printReport(passed: number, skipped: number): string {
+  const named = '<testcase name="t" file="tests/test_a.py"';
+  const cases = [`${named} />`.repeat(passed), `${named}><skipped /></testcase>`.repeat(skipped)];
+  return `printf '%s' '<testsuite>${cases.join("")}</testsuite>'`;
+}
+
+const report = (passed: number, skipped: number): string => `${printReport(passed, skipped)} >REPORT`;
 
 /** What is read by whoever only looks at the last line. */
 const lastLine = (): string | undefined => written.trimEnd().split("\n").at(-1);
 
 describe("runSuites", () => {
   it("ends with the plain line over all runners", async () => {
-    const pytest = shell("pytest", report(5, 2), { counter: junitCounts });
+    const pytest = shell("pytest", report(3, 2), { counter: fileCounts });
     await expect(run([shell("lint", "true"), pytest])).resolves.toBe(true);
     expect(lastLine()).toBe("4 passed, 0 failed, 2 skipped");
     expect(written).toMatch(/^pytest +3 +0 +2 +0\.\d s$/m);
@@ -75,7 +81,7 @@ describe("runSuites", () => {
       ],
     });
     const jest = shell("jest", `echo the end of the log; printf '%s' '${why}' >REPORT; exit 1`, {
-      counter: jestCounts,
+      counter: fileCounts,
     });
     await expect(run([jest])).resolves.toBe(false);
     expect(written).toContain("--- why adds\nError: 1 is not 2\n--- end of jest");
@@ -83,7 +89,7 @@ describe("runSuites", () => {
   });
 
   it("fails when a suite ran no test, though its runner was content", async () => {
-    await expect(run([shell("empty", report(0, 0), { counter: junitCounts })])).resolves.toBe(false);
+    await expect(run([shell("empty", report(0, 0), { counter: fileCounts })])).resolves.toBe(false);
     expect(written).toMatch(/^empty .* it ran no test$/m);
     expect(lastLine()).toBe("0 passed, 1 failed, 0 skipped");
   });
@@ -150,7 +156,7 @@ describe("a file that failed, run again", () => {
     const script = `echo "files: $*" >>'${folder}/told'; n=$(($(wc -l <'${folder}/told') - 1))
 cp '${folder}'/$n.json REPORT; ! grep -q '"failed"' '${folder}'/$n.json`;
     return {
-      ...shell("jest", script, { counter: jestCounts, byFile: true }),
+      ...shell("jest", script, { counter: fileCounts, byFile: true }),
       command: ["bash", "-c", script, "jest"],
     };
   };
@@ -168,6 +174,24 @@ cp '${folder}'/$n.json REPORT; ! grep -q '"failed"' '${folder}'/$n.json`;
       "flaky: b 1: failed, and passed when run again; it failed for:\nError: too late\n",
     );
     expect(lastLine()).toBe("3 passed, 0 failed, 0 skipped");
+  });
+
+  it("should be pytest's as well, by the file that its report names", async () => {
+    const failed = `<testcase name="t" file="tests/test_a.py"><error message="m">E  TimeoutError</error></testcase>`;
+    const other = `<testcase name="t" file="tests/test_b.py" />`;
+    const script = `echo "files: $*" >>'${folder}/told'; exec >REPORT
+[ $# = 1 ] && { ${printReport(1, 0)}; exit; }
+printf '%s' '<testsuite>${failed}${other}</testsuite>'; exit 1`;
+    const pytest = shell("pytest", "", {
+      command: ["bash", "-c", script, "pytest"],
+      counter: fileCounts,
+      byFile: true,
+    });
+    await expect(run([pytest], { again: true })).resolves.toBe(true);
+    expect(told()).toEqual(["files: ", "files: tests/test_a.py"]);
+    expect(written).toContain("flaky: tests/test_a.py::t: failed, and passed when run again");
+    expect(written).toContain("E  TimeoutError\n");
+    expect(lastLine()).toBe("2 passed, 0 failed, 0 skipped");
   });
 
   it("should have company where files run side by side, as the first time", async () => {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inCheckout, inLab } from "../../workshop/checkout.ts";
 import { duration, Ticker, type Output } from "../setup/runner.ts";
 import { closingLine, total, type Counts } from "./counts.ts";
-import { failedFiles, readJestReport, replaceResults } from "./jestReport.ts";
+import { failedFiles, readFileReport, replaceResults } from "./fileReport.ts";
 import type { Suite } from "./suites.ts";
 
 export interface SuiteResult {
@@ -137,7 +137,7 @@ async function runAgain(
 }
 
 function otherFiles(report: string, files: readonly string[]): string[] {
-  return readJestReport(report)
+  return readFileReport(report)
     .testResults.map(({ name }) => name)
     .filter((name) => !files.includes(name));
 }

@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { nodeFolder } from "../../workshop/checkout.ts";
 import { devVenv } from "../setup/python.ts";
-import { jestCounts, junitCounts, oneCheck, tapCounts, type Counter } from "./counts.ts";
+import { fileCounts, oneCheck, tapCounts, type Counter } from "./counts.ts";
 
 export interface Suite {
   readonly name: string;
@@ -16,7 +16,7 @@ export interface Suite {
   readonly minutes: number;
   /** Folder of the checkout that it runs in; the root when left out. */
   readonly folder?: string;
-  /** It takes names of jest's test files as further arguments, to run only these. */
+  /** It takes names of test files as further arguments, to run only these. */
   readonly byFile?: true;
   /** Runs only when `--only` names it. */
   readonly onlyByName?: true;
@@ -46,7 +46,7 @@ const jest = (name: string, what: string, minutes: number, workers: number): Sui
     "--json",
     "--outputFile=REPORT",
   ],
-  counter: jestCounts,
+  counter: fileCounts,
   minutes,
   byFile: true,
   cores: workers,
@@ -76,10 +76,11 @@ function pythonSuites({ folder, pytest }: { folder: string; pytest: boolean }): 
     {
       name: `${name}-pytest`,
       what: `pytest of ${folder}`,
-      command: python("-m", "pytest", "-q", "--junitxml=REPORT"),
-      counter: junitCounts,
+      command: python("-m", "pytest", "-q", "-o", "junit_family=xunit1", "--junitxml=REPORT"),
+      counter: fileCounts,
       minutes: 10,
       folder,
+      byFile: true,
     },
   ];
 }

