@@ -1,10 +1,13 @@
-/** A class of two on moto: one fails for lack of quota, is made at the second try, and both go. */
+/** A class of two on moto: one fails for lack of quota, is made at the second try, both are listed, and both go. */
+import * as ec2 from "@aws-sdk/client-ec2";
+import { execa } from "execa";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { downFor, forEachStudent, upFor, type Place } from "../../cli/classroom.ts";
 import { parseStudents, type Student } from "../../cli/students.ts";
+import { checkout } from "../../workshop/checkout.ts";
 import { Cloud } from "./cloud.ts";
 import { LabProject } from "./labProject.ts";
 
@@ -36,6 +39,12 @@ const up = async (student: Student): Promise<void> => {
     "disgrafs-lab:nodes": { value: JSON.stringify(nodes) },
   });
 };
+
+async function instanceOf(client: ec2.EC2Client, name: string): Promise<string> {
+  const Filters = [{ Name: "tag:Name", Values: [name] }];
+  const { Reservations = [] } = await client.send(new ec2.DescribeInstancesCommand({ Filters }));
+  return Reservations[0]?.Instances?.[0]?.InstanceId ?? "?";
+}
 
 describe("a class", () => {
   it(
@@ -72,6 +81,42 @@ describe("a class", () => {
       });
       expect(parsed).toMatch(/^identityfile key$/m);
       expect(parsed).toMatch(/^hostname 127\.77\./m);
+    },
+    6 * minutes,
+  );
+
+  it(
+    "is listed with what EC2 says of each machine now",
+    async () => {
+      const list = join(place.folder, "list.csv");
+      writeFileSync(list, "id,name\nada,Ada\nbob,Bob\ncyd,Cyd\n");
+      const status = async (): Promise<string[][]> => {
+        const args = ["class", "--students", list, "--status", "--settings", "class-ada"];
+        const command = [join(checkout, "cli/main.ts"), ...args];
+        const { stdout } = await execa(process.execPath, command, { env: lab.env, timeout: 3 * minutes });
+        const words = stdout.split("\n").map((line) => line.split(/ +/));
+        return words.map(([id = "", state = "", running = ""]) => [id, state, running]);
+      };
+      expect((await status())[1]).toEqual(["ada", "up", "1/1"]);
+      const client = new ec2.EC2Client({
+        endpoint: cloud.env.AWS_ENDPOINT_URL,
+        region: "us-east-1",
+        credentials: { accessKeyId: "testing", secretAccessKey: "testing" },
+      });
+      const InstanceIds = [await instanceOf(client, "class-ada-node1")];
+      await client.send(new ec2.StopInstancesCommand({ InstanceIds }));
+      expect((await status())[1]).toEqual(["ada", "broken", "0/1"]);
+      await client.send(new ec2.StartInstancesCommand({ InstanceIds }));
+      // The first question, which is about ada's machine, is refused.
+      const fault = { code: "UnauthorizedOperation", message: "no", status: 403, times: 1 };
+      cloud.faults.push({ action: "DescribeInstanceStatus", ...fault });
+      expect(await status()).toEqual([
+        ["STUDENT", "STATE", "RUNNING"],
+        ["ada", "lost", "0/1"],
+        ["bob", "up", "1/1"],
+        ["cyd", "none", ""],
+        ["1", "of", "3"],
+      ]);
     },
     6 * minutes,
   );
