@@ -1,11 +1,69 @@
 import fc from "fast-check";
-import { bucketMiddles } from "./histogram.ts";
+import {
+  bucketMiddles,
+  distribution,
+  fromRecord,
+  merge,
+  quantile,
+  total,
+  type Histogram,
+} from "./histogram.ts";
 
 /** Lower bound of the bucket of a value, as runner/disgrafs_benchmark/histogram.py has it. */
 function lowerBound(value: number): number {
   const width = 2 ** Math.max(0, value.toString(2).length - 4);
   return Math.floor(value / width) * width;
 }
+
+const latencies = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 50 });
+
+/** As many operations of each latency as the list has. */
+function histogramOf(list: readonly number[]): Histogram {
+  const counts = new Map<number, number>();
+  for (const each of list) counts.set(each, (counts.get(each) ?? 0) + 1);
+  return counts;
+}
+
+describe("merge", () => {
+  it("should say what one histogram of all operations says", () => {
+    fc.assert(
+      fc.property(latencies, latencies, (a, b) => {
+        const both = merge([histogramOf(a), histogramOf(b)]);
+        expect(new Map(both)).toEqual(histogramOf([...a, ...b]));
+        expect(total(both)).toBe(a.length + b.length);
+      }),
+    );
+  });
+});
+
+describe("quantile", () => {
+  it("should be the least latency that a share of the operations does not exceed", () => {
+    fc.assert(
+      fc.property(latencies, fc.integer({ min: 1, max: 100 }), (list, percent) => {
+        const sorted = [...list].sort((a, b) => a - b);
+        const rank = Math.ceil(list.length * (percent / 100));
+        expect(quantile(histogramOf(list), percent / 100)).toBe(sorted[rank - 1]);
+      }),
+    );
+  });
+
+  it("should be the least latency for a share of nothing, and undefined without operations", () => {
+    const some = fromRecord({ 9: 1, 3: 0, 5: 2 });
+    expect(quantile(some, 0)).toBe(5);
+    expect(quantile(some, 1)).toBe(9);
+    expect(quantile(new Map(), 0.5)).toBeUndefined();
+  });
+});
+
+describe("distribution", () => {
+  it("should rise to 100 % over latencies in microseconds, fastest first", () => {
+    const record = { 10_000: 1, 2_000: 3 };
+    expect(distribution(fromRecord(record))).toEqual([
+      [2, 75],
+      [10, 100],
+    ]);
+  });
+});
 
 describe("bucketMiddles", () => {
   it("should be at most a sixteenth off from any latency in the bucket, on either side", () => {

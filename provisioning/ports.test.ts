@@ -12,6 +12,21 @@ describe("ports", () => {
     expect(portClashes(ports, ["meta", "objects", "client", "ray-head", "ray-worker"])).toEqual([]);
   });
 
+  it("give every node ssh and a node exporter, and both Ray roles what Ray's nodes need", () => {
+    for (const role of ["meta", "objects", "client", "ray-head", "ray-worker"] as const)
+      for (const name of ["ssh", "nodeExporter"] as const) expect(ports[name].roles).toContain(role);
+    for (const name of ["rayNodeManager", "rayObjectManager", "rayMetrics", "rayWorkers"] as const)
+      expect(ports[name].roles).toEqual(["ray-head", "ray-worker"]);
+  });
+
+  it("keep to the node itself what no other node has to reach", () => {
+    const inner = Object.entries(ports).flatMap(([name, { shared }]) => (shared ? [] : [name]));
+    expect(inner).toEqual([
+      ...["weedMaster", "weedMasterGrpc", "weedVolume", "weedVolumeGrpc", "weedFiler", "weedFilerGrpc"],
+      ...["s3Grpc", "extensionMetrics", "grafana"],
+    ]);
+  });
+
   it("keep Ray away from Redis' port, its own default", () => {
     expect(port("redis")).toBe(6379);
     expect(port("rayGcs")).not.toBe(6379);
@@ -30,5 +45,24 @@ describe("portClashes", () => {
     const table = { redis: entry(6379, 6379, "meta"), ray: entry(6000, 6500, "client") };
     expect(portClashes(table, ["meta", "client"])).toEqual(["redis (6379) and ray (6000-6500)"]);
     expect(portClashes(table, ["meta"])).toEqual([]);
+  });
+
+  it("sees ranges that meet in one port, at either end, and none where they only touch", () => {
+    const range = entry(6000, 6500, "meta");
+    for (const port of [6000, 6500])
+      for (const table of [
+        { a: range, b: entry(port, port, "meta") },
+        { a: entry(port, port, "meta"), b: range },
+      ])
+        expect(portClashes(table, ["meta"])).toHaveLength(1);
+    for (const port of [5999, 6501])
+      expect(portClashes({ range, next: entry(port, port, "meta") }, ["meta"])).toEqual([]);
+  });
+
+  it("counts an entry that any of the node's roles has", () => {
+    const both: Port = { ...entry(1, 1, "meta"), roles: ["meta", "client"] };
+    expect(portClashes({ both, other: entry(1, 1, "client") }, ["client"])).toEqual([
+      "both (1) and other (1)",
+    ]);
   });
 });

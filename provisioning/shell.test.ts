@@ -69,6 +69,12 @@ describe("program", () => {
     );
   });
 
+  it("has no undo where there is nothing to undo", () => {
+    expect(program({ run: { script: "true" }, undo: undefined }, "test")).toBe(
+      program({ run: { script: "true" } }, "test"),
+    );
+  });
+
   it("gives a script its arguments and its own standard input, not the rest of the program", () => {
     const script = 'IFS= read -r a; IFS= read -r b; printf "%s|%s|%s|%s" "$1" "$a" "$b" "$(cat)"';
     const text = program({ run: { script, args: ["x'y z"], stdin: ["one $HOME", "END"] } }, "test");

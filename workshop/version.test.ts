@@ -12,4 +12,10 @@ describe("atLeast", () => {
     expect(atLeast("1.27", "1.26.6")).toBe(true);
     expect(atLeast("0", "3.150.0")).toBe(false);
   });
+
+  it("takes a version without numbers for none", () => {
+    expect(atLeast("unknown", "1.0")).toBe(false);
+    expect(atLeast("unknown", "none")).toBe(true);
+    expect(atLeast("1.0", "none")).toBe(true);
+  });
 });

@@ -108,5 +108,13 @@ export const suites: readonly Suite[] = [
   jest("browser", "the report and the page of DisGraFS in a headless Chromium", 10, 1),
   jest("vm", "one local machine", 60, machines),
   { ...jest("lab", "a whole lab: up, used, up again, down, nothing left", 60, 1), cores: 2 },
+  {
+    name: "mutation",
+    what: "small changes of modules that compute, which their unit tests have to notice (StrykerJS); by name only",
+    command: ["bash", "-c", 'set -o pipefail; "$0" tests/mutation/run.ts | tee REPORT', node],
+    counter: tapCounts,
+    minutes: 120,
+    onlyByName: true,
+  },
   { ...jest("long", "local machines for longer than CI has; by name only", 120, 1), onlyByName: true },
 ];

@@ -1,0 +1,44 @@
+/** The modules whose tests are tested: those that compute and touch nothing, each with the test files that are its own. */
+const withTestsBeside = [
+  "benchmarks/histogram.ts",
+  "benchmarks/host.ts",
+  "benchmarks/order.ts",
+  "benchmarks/record.ts",
+  "benchmarks/statistics.ts",
+  "benchmarks/verdicts.ts",
+  "cli/diagnosis.ts",
+  "cli/students.ts",
+  "cli/suites/counts.ts",
+  "plugins/command/diff.ts",
+  "plugins/command/glob.ts",
+  "plugins/command/redact.ts",
+  "plugins/command/wire.ts",
+  "policy/secrets.ts",
+  "policy/rules/noWideIngress.ts",
+  "policy/rules/oneBucketPrefix.ts",
+  "policy/rules/standaloneRules.ts",
+  "policy/rules/tagged.ts",
+  "provisioning/cloudInit.ts",
+  "provisioning/ports.ts",
+  "provisioning/shell.ts",
+  "stacks/aws/advice.ts",
+  "stacks/aws/cleanup/lifetime.ts",
+  "stacks/aws/cleanup/selection.ts",
+  "stacks/aws/cost/cost.ts",
+  "stacks/aws/settings.ts",
+  "stacks/local/network.ts",
+  "stacks/settings.ts",
+  "workshop/version.ts",
+];
+
+export interface MutatedModule {
+  /** Path of the module in the checkout. */
+  readonly module: string;
+  /** Paths of its test files. */
+  readonly tests: readonly string[];
+}
+
+export const modules: readonly MutatedModule[] = withTestsBeside.map((module) => ({
+  module,
+  tests: [module.replace(/\.ts$/, ".test.ts")],
+}));
