@@ -1,5 +1,5 @@
 /**
- * The lab, from settings to results. Read it top to bottom: nothing flows back up.
+ * The Pulumi program of the lab. Data flows from top to bottom:
  * settings -> machines -> services -> extensions -> benchmark -> outputs
  */
 import * as pulumi from "@pulumi/pulumi";
@@ -70,6 +70,6 @@ export const disgrafs = disgrafsOutput(cluster);
 export const readme = readmeOutput(cluster);
 export const extensionVerdicts = pulumi.output(extensions.outputs);
 export const targetFacts = target.outputs;
-// An output that is undefined is warned of; null stands for none.
+// Pulumi warns about outputs that are undefined, so null stands for none.
 export const benchmarkSummary = benchmark?.summary ?? null;
 export const benchmarkRun = benchmark?.run ?? null;

@@ -1,6 +1,6 @@
 /**
- * First boot of a machine, as cloud-init user data: one builder for both targets. The document is `#cloud-config` and
- * JSON, which is YAML too, so that cloud-init and the local image's small reader (jq) understand the same text.
+ * Builds the cloud-init user data for a machine's first boot, for both targets. The document is `#cloud-config` written as
+ * JSON, which is also YAML, so that both cloud-init and the local image's small reader (jq) can parse it.
  * Only these keys are used: hostname, disable_root, users, ssh_deletekeys, ssh_keys, write_files, runcmd.
  */
 import { readFileSync } from "node:fs";

@@ -1,7 +1,7 @@
-/** A short name for a state, for what must change when any of some values does. */
+/** A short hash of values, used where a name must change whenever one of them changes. */
 import { createHash } from "node:crypto";
 
-/** First 12 hex digits of the SHA-256 of some values: enough to tell one state from another. */
+/** The first 12 hex digits of the SHA-256 of the values: enough to distinguish states. */
 export function digest(values: readonly string[]): string {
   return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, 12);
 }

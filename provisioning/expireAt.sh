@@ -1,6 +1,6 @@
 #!/bin/bash
-# disgrafs-expire-at EPOCH: this machine powers itself off at that time (seconds since 1970). Runs again to move the time.
-# The timer holds an absolute time and is persistent: a machine that was down at the time goes off as soon as it is back.
+# disgrafs-expire-at EPOCH: powers this machine off at that time (seconds since 1970). Run it again to change the time.
+# The timer is absolute and persistent: a machine that was down at that time powers off as soon as it has booted.
 set -euo pipefail
 epoch=${1:?usage: disgrafs-expire-at EPOCH}
 [[ $epoch =~ ^[0-9]+$ ]] || { echo "disgrafs-expire-at: '$epoch' is not a number of seconds since 1970" >&2; exit 2; }
@@ -28,18 +28,18 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 UNIT
-# The stamp of an earlier time must not make a later one due at once.
+# Otherwise the stamp of an earlier timer would make a later one fire at once.
 systemctl stop disgrafs-expiry.timer 2>/dev/null || true
 rm -f /var/lib/systemd/timers/stamp-disgrafs-expiry.timer
 systemctl daemon-reload
 systemctl enable --quiet disgrafs-expiry.timer
 if ! systemctl is-active --quiet sysinit.target; then
-  # Called early in the boot, where waiting for a unit would wait for ourselves.
+  # Early in the boot, waiting for a unit would wait for this script itself.
   systemctl start --no-block disgrafs-expiry.timer
   exit 0
 fi
 systemctl start disgrafs-expiry.timer
-# The end state, not the commands, is what counts: the next elapse is the time asked for.
+# Verify the result: the timer's next elapse must be the requested time.
 next=$(systemctl show --property=NextElapseUSecRealtime --value disgrafs-expiry.timer)
 [[ $(date --date="$next" +%s) == "$epoch" ]] || { echo "disgrafs-expire-at: the timer says '$next', not $epoch" >&2; exit 1; }
 echo "expires at $epoch"

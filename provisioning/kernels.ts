@@ -1,10 +1,10 @@
 /**
- * The one table of kernels that a lab can run. `release` is what `uname -r` must match after boot. The local image takes
- * the package from `suite`; a capability is a fact about the kernel's build, checked against its config when baked.
- * On AWS the kernel is the one of the machine image that `aws` names.
+ * The table of kernels that a lab can run. `uname -r` must match `release` after boot. A local image installs the package from
+ * `suite`; its facts about the kernel's build are checked against the kernel's config when the image is baked. On AWS the
+ * machine image named by `aws` determines the kernel.
  */
 export interface KernelFacts {
-  /** For people: distribution and version. */
+  /** Distribution and version, for display. */
   readonly title: string;
   /** `uname -r` of the running machine. */
   readonly release: RegExp;
@@ -20,18 +20,18 @@ export interface LocalKernelFacts extends KernelFacts {
   readonly suite: "bookworm" | "trixie" | "trixie-backports";
   /** Package with the kernel. */
   readonly image: string;
-  /** Package with what a module build needs. */
+  /** Package needed to build modules. */
   readonly headers: string;
 }
 
-/** How a public x86-64 image is found, and what differs between them for whoever logs in or installs. */
+/** How to find a public x86-64 image, and the image's login user, package manager and user land. */
 export interface AwsImageFacts {
   /** The newest image of this owner (account number) whose name matches, or the image that a public SSM parameter names. */
   readonly find: { readonly owner: string; readonly name: string } | { readonly parameter: string };
-  /** Login user that the image's cloud-init makes; it has sudo without password. */
+  /** Login user created by the image's cloud-init; it can use sudo without a password. */
   readonly user: string;
   readonly packages: "apt" | "dnf";
-  /** User land that comes with it: decides package names and which Python is there. */
+  /** User land of the image: determines package names and the Python version. */
   readonly userland: "bookworm" | "trixie" | "noble" | "al2023";
 }
 
@@ -101,7 +101,7 @@ export const kernels = {
 export type Kernel = keyof typeof kernels;
 export const kernelNames = Object.keys(kernels) as Kernel[];
 
-/** The kernels that the local target has too. */
+/** The kernels that the local target supports. */
 export type LocalKernel = { [K in Kernel]: (typeof kernels)[K] extends LocalKernelFacts ? K : never }[Kernel];
 
 export function isLocalKernel(kernel: Kernel): kernel is LocalKernel {

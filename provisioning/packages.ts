@@ -1,8 +1,8 @@
 /**
- * What is installed on every node, for both targets: the local image bakes this list, an AWS instance installs it at
+ * The packages installed on every node, for both targets: the local image contains them, an AWS instance installs them at
  * first boot. Debian packages are named here; Python packages are pinned with hashes in requirements.txt.
  */
-/** Debian release of the nodes' user land, whatever kernel runs below it. */
+/** Debian release of the nodes' user land, independent of the kernel. */
 export const userland = "trixie";
 
 /** Debian packages, by what they are for. */
@@ -19,7 +19,7 @@ export const debianPackages = {
   ],
   files: ["attr", "fuse3", "util-linux-extra"],
   services: ["redis-server", "redis-tools"],
-  // `less` and friends are for the person who logs in at night.
+  // Tools for people who log in.
   shell: ["bash-completion", "curl", "iputils-ping", "jq", "less", "netcat-openbsd", "nftables"],
   monitoring: ["prometheus", "prometheus-node-exporter", "prometheus-redis-exporter"],
   measure: ["ethtool", "fio", "strace", "sysstat", "tcpdump"],
@@ -31,7 +31,7 @@ export const debianPackages = {
 
 export const debianPackageNames: readonly string[] = Object.values(debianPackages).flat().sort();
 
-/** Where the Python environment of a node is: one interpreter build and one Ray for all nodes. */
+/** Path of a node's Python environment: the same interpreter build and Ray version on all nodes. */
 export const venv = "/opt/disgrafs/venv";
 
 /** File with `name==version --hash=sha256:...` lines. */

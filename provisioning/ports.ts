@@ -1,16 +1,16 @@
 /**
- * Every TCP port that a lab uses, in one table: a clash is found before any resource exists. Redis and Ray both
- * default to 6379, and Ray picks a random port when that is taken, so all of Ray's ports are pinned here.
+ * The table of all TCP ports that a lab uses. Clashes are detected before any resource is created. Redis and Ray both default
+ * to 6379, and Ray picks a random port if that is taken, so all of Ray's ports are pinned here.
  */
 import type { Role } from "./machine.ts";
 
 export interface Port {
-  /** Inclusive range; one port when both are equal. */
+  /** Inclusive range; a single port if both are equal. */
   readonly first: number;
   readonly last: number;
-  /** The roles whose nodes listen on it. */
+  /** Roles whose nodes listen on it. */
   readonly roles: readonly Role[];
-  /** Other nodes of the lab connect to it (and not just the node itself). */
+  /** True if other nodes of the lab connect to it, not only the node itself. */
   readonly shared: boolean;
 }
 
@@ -63,7 +63,7 @@ export function port(name: PortName): number {
   return ports[name].first;
 }
 
-/** One line for each pair of entries that overlap on a node with the given roles; empty when there is none. */
+/** One line for each pair of entries that overlap on a node with the given roles; empty if there are none. */
 export function portClashes(table: Readonly<Record<string, Port>>, nodeRoles: readonly Role[]): string[] {
   const here = Object.entries(table).filter(([, entry]) =>
     entry.roles.some((role) => nodeRoles.includes(role)),

@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# What every node script may call; remote.ts puts this text before the script.
+# Functions for every node script; remote.ts puts this text in front of the script.
 
-# What the step is doing, for `too_late`.
+# What the step is waiting for, reported by `too_late`.
 waiting_for="" unit_of_step=""
 
-# A step whose time is over gets TERM (remote.ts), and says what it was at.
+# A step that exceeds its time limit receives TERM (remote.ts) and reports what it was waiting for.
 too_late() {
   trap - TERM
-  echo "not done when its time was over${waiting_for:+: it waited for $waiting_for}" >&2
+  echo "timed out${waiting_for:+ while waiting for $waiting_for}" >&2
   last_lines
   exit 124
 }
 trap too_late TERM
 
-# A disk without room makes programs fail in ways that do not name it.
+# On a full disk, programs fail with errors that do not mention the disk.
 say_when_full() {
   local status=$? free
   free=$(df --output=avail -k / | tail -n 1)
   if ((status != 0 && free < 65536)); then
-    echo "the disk of $(hostname) is full: $((free / 1024)) MiB are free. What takes the room:" \
-      "./lab ssh $(hostname) -- 'du -xh -d 3 / | sort -h | tail'; more of it: the setting diskGiB of the node" >&2
+    echo "the disk of $(hostname) is full: $((free / 1024)) MiB are free. To see what uses it:" \
+      "./lab ssh $(hostname) -- 'du -xh -d 3 / | sort -h | tail'; for a larger disk, set the node's diskGiB" >&2
   fi
 }
 trap say_when_full EXIT
 
-# The end of the log of the unit that the step started.
+# Prints the end of the log of the unit that the step started.
 last_lines() {
   if [ "$unit_of_step" ]; then
     echo "the last lines of $unit_of_step:" >&2
@@ -32,8 +32,8 @@ last_lines() {
   fi
 }
 
-# put PATH MODE [OWNER]: standard input becomes the file, in one step. Returns 0 when that changed anything, 1 when the
-# file was just so already: the reason to restart a service, or not.
+# put PATH MODE [OWNER]: replaces the file by standard input, atomically. Returns 0 if anything changed, and 1 if the file
+# was already identical, so that callers restart a service only when needed.
 put() {
   local path=$1 mode=$2 owner=${3:-root:root} new
   mkdir -p "$(dirname "$path")"
@@ -48,15 +48,14 @@ put() {
   mv "$new" "$path"
 }
 
-# Microseconds of CPU time that the step's unit has had.
+# Microseconds of CPU time that the step's unit has used.
 work_of_unit() {
   local stat=/sys/fs/cgroup/system.slice/$unit_of_step/cpu.stat
   if [ "$unit_of_step" ] && [ -r "$stat" ]; then sed -n 's/^usage_usec //p' "$stat"; else echo 0; fi
 }
 
-# wait_for SECONDS WHAT COMMAND...: runs the command until it succeeds. Fails with a line that says what did not come, when
-# it has not for that long and the step's unit does nothing either: one that works on is slow and not dead, and has until
-# the step's own time is over.
+# wait_for SECONDS WHAT COMMAND...: runs the command until it succeeds. Fails, naming WHAT, if it has not succeeded for that
+# long and the step's unit is idle too. A unit that still works is slow, not dead, and may take until the step's time limit.
 wait_for() {
   local patience=$1 what=$2 deadline before now
   shift 2
@@ -78,7 +77,7 @@ wait_for() {
   waiting_for=""
 }
 
-# start_unit UNIT CHANGED: starts a unit, or restarts it when CHANGED is yes. Shows the end of its log when it fails.
+# start_unit UNIT CHANGED: starts a unit, or restarts it if CHANGED is yes. Prints the end of its log if it fails.
 start_unit() {
   local verb=start
   unit_of_step=$1
@@ -86,7 +85,7 @@ start_unit() {
   systemctl daemon-reload
   [ "$2" = yes ] && verb=restart
   systemctl -q enable "$1"
-  # One that has failed too often is not tried again otherwise.
+  # Otherwise systemd does not retry a unit that has failed too often.
   systemctl -q reset-failed "$1" 2>/dev/null || true
   if ! systemctl "$verb" "$1"; then
     last_lines

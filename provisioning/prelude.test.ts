@@ -16,7 +16,7 @@ describe("a step", () => {
   it("says what it was waiting for when its time is over", () => {
     const { status, stderr } = step(2, 'wait_for 1000 "the end of the world" false');
     expect(status).toBe(124);
-    expect(stderr).toContain("not done when its time was over: it waited for the end of the world");
+    expect(stderr).toContain("timed out while waiting for the end of the world");
   });
 
   it("gives up what nobody works on, and says what did not come", () => {

@@ -1,7 +1,7 @@
 /**
- * The only place that runs anything on a machine. It fixes for every step what is easy to get wrong once: the script
- * goes over standard input, secrets with it and nowhere else; a deadline on the far side; an explicit update; order and
- * deletion bound to the machine. See docs/remote-steps.md.
+ * Runs scripts on machines; nothing else does. Every step passes its script and secrets over standard input only, has a
+ * deadline enforced on the machine and an explicit update, and depends on the machine for order and deletion.
+ * See docs/remote-steps.md.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,25 +14,25 @@ import { program, type Call } from "./shell.ts";
 
 /** A bash script beside the source that uses it, its arguments, and the lines it reads from standard input. */
 export interface ScriptCall {
-  /** File of the script, as `new URL("./x.sh", import.meta.url)`. */
+  /** File of the script, such as `new URL("./x.sh", import.meta.url)`. */
   readonly file: URL;
-  /** Arguments: seen in the machine's process list, so never secrets. */
+  /** Arguments. They are visible in the machine's process list, so never pass secrets here. */
   readonly args?: readonly pulumi.Input<string>[];
-  /** Lines of standard input, one a value: the place for secrets. */
+  /** Lines of standard input, one for each value. Pass secrets here. */
   readonly stdin?: readonly pulumi.Input<string>[];
 }
 
 export interface RemoteStepArgs {
   readonly machine: Machine;
-  /** Idempotent: it runs at create, again when anything it depends on changes, and after the machine was restarted. */
+  /** Must be idempotent. Runs at creation, when anything it depends on changes, and after the machine was restarted. */
   readonly run: ScriptCall;
-  /** Runs before the step goes away while its machine stays. A machine that goes takes the step with it. */
+  /** Runs when the step is removed and its machine stays. If the machine is removed, `undo` does not run. */
   readonly undo?: ScriptCall;
-  /** Run `undo` also when the machine goes: for what must leave it first. Bounded, so that a dead machine cannot hold it. */
+  /** Run `undo` also before the machine is removed. The time limit still applies, so a dead machine cannot block it. */
   readonly undoBeforeMachine?: boolean;
   /** After this many seconds the script is ended on the machine (TERM, then KILL after 10 s). */
   readonly timeoutSeconds?: number;
-  /** Values that, when they change, make the step run again. */
+  /** The step runs again if any of these values changes. */
   readonly inputs?: readonly pulumi.Input<string>[];
 }
 
@@ -41,7 +41,7 @@ const defaultTimeoutSeconds = 300;
 /** Functions that every script may call. */
 export const prelude = readFileSync(new URL("./prelude.sh", import.meta.url), "utf8");
 
-/** One script on one machine, as root. `stdout` is short: results go to files. */
+/** Runs one script on one machine, as root. `stdout` must be short: larger results belong in files. */
 export class RemoteStep extends pulumi.ComponentResource {
   readonly stdout: pulumi.Output<string>;
 
@@ -77,7 +77,7 @@ export class RemoteStep extends pulumi.ComponentResource {
         deleteBeforeReplace: true,
         deletedWith: (args.undoBeforeMachine ?? false) ? undefined : machine.resource,
         dependsOn: [machine.resource],
-        // The far side's own deadline comes first; this one is for a machine that no longer answers.
+        // The deadline on the machine expires first; this one is for a machine that no longer answers.
         customTimeouts: duration(seconds + 30),
       },
     );
@@ -88,15 +88,15 @@ export class RemoteStep extends pulumi.ComponentResource {
 
 export interface RemoteFilesArgs {
   readonly machine: Machine;
-  /** A local file or folder; of a folder whose name ends with a slash, the contents land in `path`. */
+  /** A local file or folder. For a folder whose name ends with a slash, its contents are copied into `path`. */
   readonly source: pulumi.Input<string>;
-  /** Where they land on the machine. */
+  /** Destination on the machine. */
   readonly path: string;
-  /** Of a folder: which of the files below it, by their paths from there; all when left out. They land in `path`. */
+  /** Selects files below a folder by their relative paths; all if omitted. They are copied into `path`. */
   readonly only?: (path: string) => boolean;
 }
 
-/** Files from this checkout on a machine. Its `hash` changes with their content: give it to a step's `inputs`. */
+/** Copies files from this checkout to a machine. Its `hash` changes with their content: pass it to a step's `inputs`. */
 export class RemoteFiles extends pulumi.ComponentResource {
   /** Hash of what was copied, known after the copy. */
   readonly hash: pulumi.Output<string>;
@@ -118,7 +118,7 @@ export class RemoteFiles extends pulumi.ComponentResource {
       },
       { parent: this, deletedWith: args.machine.resource, dependsOn: [args.machine.resource] },
     );
-    // The resource keeps its id when its files change, so the hash is taken here: the one by which the provider tells.
+    // The resource keeps its id when its files change, so compute the hash here, in the same way as the provider.
     const hash = pulumi.output(args.source).apply(async (path) => {
       const { files, ...rest } = await readSource({ kind: "asset", path });
       return sourceHash({ ...rest, files: files.filter((file) => only?.(file.path) ?? true) });
@@ -128,7 +128,7 @@ export class RemoteFiles extends pulumi.ComponentResource {
   }
 }
 
-/** Some of the files below a folder, as an archive has them. */
+/** Selected files below a folder, in the form of an archive. */
 async function someFiles(
   folder: string,
   only: (path: string) => boolean,

@@ -1,8 +1,8 @@
-/** Passwords and keys, made once by a command on this machine: no provider of their own is needed. */
+/** Generates passwords and keys once, by a command on this computer. */
 import { local } from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
 
-/** 48 random hexadecimal digits, made once and kept among the stack's secrets. */
+/** 48 random hexadecimal digits, generated once and stored as a secret of the stack. */
 export function secretText(name: string, parent: pulumi.Resource): pulumi.Output<string> {
   const made = new local.Command(
     name,

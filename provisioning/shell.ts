@@ -1,6 +1,6 @@
-/** Text for bash, built in one tested place. */
+/** Builds bash text: quoted words, and programs for `bash -s`. */
 
-/** A word that bash reads back as exactly `value`, whatever is in it. NUL cannot be in an argument and is refused. */
+/** A word that bash reads as exactly `value`. A NUL byte is an error, because no argument can contain it. */
 export function quote(value: string): string {
   if (value.includes("\0")) throw new Error("a shell word cannot hold a NUL byte");
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
@@ -10,7 +10,7 @@ export interface Call {
   /** Text of a bash script that takes arguments and, for secrets, lines of standard input. */
   readonly script: string;
   readonly args?: readonly string[];
-  /** Lines for the script's standard input: the only way for a secret. */
+  /** Lines for the script's standard input. Secrets must be passed here. */
   readonly stdin?: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** A Debian package that Debian does not have, and its vendor has in an apt repository. */
+/** A package in its vendor's apt repository, not in Debian. */
 export interface VendorPackage {
   readonly name: string;
   readonly version: string;

@@ -1,4 +1,4 @@
-/** The benchmark's own program, built once here (workshop/builder/loops.ts) and put on the clients. */
+/** Builds the benchmark's C program once on this computer (workshop/builder/loops.ts), for all clients. */
 import { join } from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { loopsKey } from "../workshop/builder/loops.ts";

@@ -1,4 +1,4 @@
-/** Services on machines, the same for every target: this file is the order in which a lab comes up. */
+/** Creates the services on the machines, in the order in which a lab starts. The same for every target. */
 import * as pulumi from "@pulumi/pulumi";
 import { withRole, type Machine, type Role } from "../provisioning/machine.ts";
 import { DisgrafsApi } from "../provisioning/disgrafs/api.ts";
@@ -18,7 +18,7 @@ export interface Cluster {
   readonly machines: readonly Machine[];
   readonly ready: Readonly<Record<string, NodeReady>>;
   readonly redis: Redis;
-  /** Undefined where the target brings its own object store. */
+  /** Undefined if the target has its own object store. */
   readonly objects: Objects | undefined;
   readonly juicefs: Juicefs;
   readonly ray: Ray;
@@ -27,24 +27,24 @@ export interface Cluster {
   readonly disgrafsApi: DisgrafsApi | undefined;
   readonly monitoring: Monitoring | undefined;
   readonly grafana: Grafana | undefined;
-  /** What the volume is made of besides JuiceFS, with versions. */
+  /** The services behind the volume besides JuiceFS, with versions. */
   readonly services: Readonly<Record<string, pulumi.Output<string>>>;
-  /** What must be up before anything is run on the lab. */
+  /** Resources that must be up before anything runs on the lab. */
   readonly up: readonly pulumi.Resource[];
 }
 
 /** Name of the JuiceFS volume, and of the bucket in the lab's own store. */
 export const volume = "disgrafs";
 
-/** What a lab's services take from elsewhere. */
+/** Optional inputs of the services from outside the lab. */
 export interface Sources {
-  /** The target's own object store, as S3 on AWS; without it the lab runs one. */
+  /** The target's own object store, such as S3 on AWS. If it is absent, the lab runs one. */
   readonly store?: ObjectStore | undefined;
-  /** File of Grafana's package; without it the lab has no Grafana. */
+  /** File of Grafana's package. If it is absent, the lab has no Grafana. */
   readonly grafana?: pulumi.Input<string> | undefined;
 }
 
-/** All services of a lab. */
+/** Creates all services of a lab. */
 export function makeCluster(
   settings: Settings,
   machines: readonly Machine[],
@@ -141,7 +141,7 @@ function only(machines: readonly Machine[], role: Role): Machine {
   return machine ?? never();
 }
 
-/** The settings were checked: each of these roles has exactly one node. */
+/** The settings are already checked: each of these roles has exactly one node. */
 function never(): never {
-  throw new Error("a lab without a meta or objects node passed the check of the settings; this is a bug");
+  throw new Error("internal error: the settings check accepted a lab without a meta or objects node");
 }

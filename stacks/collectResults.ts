@@ -1,6 +1,8 @@
 /**
- * The program that the Benchmark component runs when the nodes have measured: `node collectResults.ts`, with what it needs
- * (a secret: how to log in) as JSON on standard input. Prints what came of it as JSON.
+ * Fetches and analyses the results of a benchmark; the Benchmark component runs it after the measurement. It reads its request
+ * as JSON on standard input, because the request contains login secrets, and prints the result as JSON.
+ *
+ *   node collectResults.ts
  */
 import { text } from "node:stream/consumers";
 import { collect, requestSchema } from "../benchmarks/collect.ts";

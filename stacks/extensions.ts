@@ -1,4 +1,4 @@
-/** The eBPF extensions that the settings and the benchmark's arms ask for, built once here and put on their machines. */
+/** Builds the eBPF extensions that the settings and the benchmark's arms request, and installs them on the machines. */
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { ExtensionOnNode, type Verdict } from "../bpf/pipeline/extensionOnNode.ts";
@@ -9,25 +9,25 @@ import { cacheFolder, inCheckout } from "../workshop/checkout.ts";
 import { ensure } from "../workshop/ensure.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** What one machine says of one extension. */
+/** The result of one extension on one machine. */
 export interface ExtensionOutput {
   readonly extension: ExtensionName;
   readonly node: string;
   readonly verdict: pulumi.Output<Verdict>;
-  /** It stays loaded; others are started by arms of the benchmark alone. */
+  /** True if it stays loaded; otherwise only the benchmark's arms start it. */
   readonly keepLoaded: boolean;
 }
 
 export interface Extensions {
   readonly outputs: readonly ExtensionOutput[];
   readonly resources: readonly pulumi.Resource[];
-  /** What a benchmark's result depends on: build, settings by extension, and which stay loaded. */
+  /** Facts that a benchmark's result depends on: build, settings by extension, and which stay loaded. */
   readonly facts: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
- * Loads each extension of the settings after the services that it watches are up. Those that arms switch are put on every
- * client besides, proven and stopped again.
+ * Loads each configured extension after the services that it observes are up. Extensions that only arms use are installed on
+ * every client, verified, and stopped again.
  */
 export function loadExtensions(
   settings: ExtensionSettings,
@@ -71,7 +71,7 @@ export function loadExtensions(
   };
 }
 
-/** The settings of an extension: those of the stack, or the defaults where only an arm brings it. */
+/** The stack's settings of an extension, or its defaults if only an arm uses it. */
 function settingsOf(extension: ExtensionName, settings: ExtensionSettings) {
   return settings[extension] ?? extensions[extension].settings.parse({});
 }
@@ -79,11 +79,11 @@ function settingsOf(extension: ExtensionName, settings: ExtensionSettings) {
 interface Use {
   readonly extension: ExtensionName;
   readonly machine: Machine;
-  /** False where only arms of the benchmark load it. */
+  /** False if only the benchmark's arms load it. */
   readonly keepLoaded: boolean;
 }
 
-/** Which extension goes on which machine, each pair once. */
+/** Which extension is installed on which machine, each pair once. */
 export function usesOf(
   settings: ExtensionSettings,
   machines: readonly Machine[],

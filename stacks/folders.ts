@@ -1,6 +1,6 @@
 /**
- * Where a client's mount point and cache may be. One is mounted over and the other filled, and emptied when the lab goes:
- * neither may be a folder that the machine itself needs, nor lie in the other.
+ * Checks a client's mount point and cache folder. The lab mounts over one, and fills and later empties the other. Neither may
+ * be a folder that the machine itself needs, nor lie inside the other.
  */
 import { normalize } from "node:path";
 
@@ -9,7 +9,7 @@ interface Folders {
   readonly cacheDir: string;
 }
 
-/** The machine's own, with all below them. */
+/** Folders of the system, including everything below them. */
 const system = [
   ...[
     "/bin",
@@ -39,10 +39,10 @@ const system = [
   ...["/var/mail", "/var/opt", "/var/run", "/var/spool", "/var/www", "/var/cache/apt", "/var/cache/debconf"],
 ];
 
-/** Folders that others' folders are in: one below them is wanted. */
+/** Shared parent folders: a folder below them is allowed. */
 const shared = ["/home", "/media", "/mnt", "/opt", "/srv", "/var", "/var/cache", "/var/tmp"];
 
-/** What is wrong with them; empty when nothing is. */
+/** The problems, one line each; empty if there are none. */
 export function folderProblems({ mountPoint, cacheDir }: Folders): string[] {
   const each = Object.entries({ mountPoint, cacheDir }).flatMap(([key, path]) => {
     const why = fault(path);

@@ -1,4 +1,4 @@
-/** Whether a lab gets a Grafana: by its settings, and by whether the package can be had from here. */
+/** Decides whether a lab gets Grafana: by its settings, and by whether this computer can download the package. */
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { RunError } from "@pulumi/pulumi/errors.js";
@@ -10,8 +10,8 @@ import { ensure } from "../workshop/ensure.ts";
 import type { Settings } from "./settings.ts";
 
 /**
- * The file of its package on this computer, downloaded when the lab comes up; undefined for a lab without Grafana.
- * @throws RunError when the settings want one and it cannot be had
+ * The package file on this computer, downloaded during `up`; undefined for a lab without Grafana.
+ * @throws RunError if the settings require Grafana and the package is unavailable
  */
 export async function grafanaFile(
   { monitoring, grafana }: Pick<Settings, "monitoring" | "grafana">,

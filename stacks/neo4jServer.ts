@@ -1,4 +1,4 @@
-/** Neo4j's server, made once here (workshop/neo4j.ts) and put on the machine of the graph. */
+/** Assembles Neo4j's server once on this computer (workshop/neo4j.ts), for the graph's machine. */
 import { join } from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { cacheFolder } from "../workshop/checkout.ts";

@@ -1,16 +1,16 @@
-/** What a stack says when it is up: flat, camelCase, for people and for `./lab`. */
+/** The stack's outputs: flat, camelCase, for people and for `./lab`. */
 import * as pulumi from "@pulumi/pulumi";
 import { kernels } from "../provisioning/kernels.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** A node as people want to know it. */
+/** A node in the output `nodes`. */
 export interface NodeOutput {
   readonly name: string;
   readonly roles: readonly string[];
   /** `uname -r`. */
   readonly kernel: pulumi.Output<string>;
   readonly address: pulumi.Output<string>;
-  /** A command line that logs in, from the checkout. */
+  /** Command line that logs in, run from the checkout. */
   readonly ssh: pulumi.Output<string>;
 }
 
@@ -24,7 +24,7 @@ export function nodesOutput({ machines, ready }: Cluster): NodeOutput[] {
   }));
 }
 
-/** A line for each service: what was checked, and the figure that the check gave. */
+/** One line for each service: what was checked, and the measured value. */
 export function healthOutput({
   redis,
   objects,
@@ -47,7 +47,7 @@ export function healthOutput({
   };
 }
 
-/** Where Prometheus is, and Grafana as its node reaches it where there is one; null without the setting `monitoring`. */
+/** Addresses of Prometheus and, if present, of Grafana as seen from its node; null without the setting `monitoring`. */
 export function monitoringOutput({
   monitoring,
   grafana,
@@ -57,7 +57,7 @@ export function monitoringOutput({
   return { prometheus, targets, tunnel, ...(grafana && { grafana: grafana.address }) };
 }
 
-/** Where the page of DisGraFS is, and how much it had found when it was checked; null without the setting `disgrafs`. */
+/** Address of DisGraFS's page, and its counts at the check; null without the setting `disgrafs`. */
 export function disgrafsOutput({
   disgrafs,
   disgrafsApi,
@@ -67,17 +67,17 @@ export function disgrafsOutput({
   return { page: disgrafsApi.address, graph: graph.address, files: disgrafs.files, tags: disgrafs.tags };
 }
 
-/** What to do next, as Markdown. */
+/** Next steps for the user, as Markdown. */
 export function readmeOutput({ machines, juicefs, ray, disgrafs }: Cluster): pulumi.Output<string> {
   const client = machines.find(({ roles }) => roles.includes("client"))?.name ?? "";
   const page = disgrafs
-    ? "- Find files by what is in them: `./lab find WORD`, or in a browser: `./lab open disgrafs`.\n"
+    ? "- Find files by content: `./lab find WORD`, or in a browser: `./lab open disgrafs`.\n"
     : "";
   return pulumi.interpolate`# Your lab is up
 
 - Log in: \`./lab ssh ${client}\`; the volume is at \`${juicefs.mountPoint}\` on every client.
 - Ray: on the head, \`/opt/disgrafs/venv/bin/python\`, then \`ray.init(address="${ray.address}")\`.
-${page}- How it is: \`./lab status\`. Measure it: \`./lab bench\`.
-- Take it down: \`./lab down\`; it says what is left, and that should be nothing.
+${page}- Check its state: \`./lab status\`. Measure it: \`./lab bench\`.
+- Remove it: \`./lab down\`. It prints what is left: 0.
 `;
 }

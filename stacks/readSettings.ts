@@ -1,4 +1,4 @@
-/** Settings of this stack, and whether this machine has room for the machines that are still to be started. */
+/** Reads the stack's settings, and checks that this computer has room for the machines still to be started. */
 import { statfsSync } from "node:fs";
 import { freemem } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
@@ -7,7 +7,7 @@ import { runningVm } from "./local/vm.ts";
 import { parseSettings, SettingsError, type Settings } from "./settings.ts";
 import type { Node } from "./topology.ts";
 
-/** @throws SettingsError with one line for each fault */
+/** @throws SettingsError with one line for each problem */
 export function readSettings(values: Readonly<Record<string, unknown>>): Settings {
   const settings = parseSettings(values, pulumi.getStack());
   if (settings.target === "local") {
@@ -19,7 +19,7 @@ export function readSettings(values: Readonly<Record<string, unknown>>): Setting
   return settings;
 }
 
-/** What a local lab may use of this machine. */
+/** Free resources of this computer. */
 export interface Room {
   readonly memoryMiB: number;
   readonly diskGiB: number;
@@ -30,10 +30,10 @@ function roomHere(): Room {
   return { memoryMiB: Math.floor(freemem() / 2 ** 20), diskGiB: Math.floor((bavail * bsize) / 2 ** 30) };
 }
 
-/** What a node's disk really grows to in a lab's life: it is sparse, so its size says little. */
+/** Actual disk usage of a node over a lab's life; the disk is sparse, so its nominal size is much larger. */
 const overlayGiB = 2;
 
-/** What is missing for these nodes, one line each. */
+/** Resources that are missing for these nodes, one line each. */
 export function roomProblems(nodes: readonly Node[], room: Room): string[] {
   const memory = nodes.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0);
   const disk = nodes.length * overlayGiB;
@@ -41,13 +41,13 @@ export function roomProblems(nodes: readonly Node[], room: Room): string[] {
   if (memory > room.memoryMiB) {
     problems.push(
       `the nodes to start need ${memory} MiB of memory and ${room.memoryMiB} MiB are free here: ` +
-        `${memory - room.memoryMiB} MiB are missing; close something, or run: ./lab up -c topology=single`,
+        `${memory - room.memoryMiB} MiB are missing; close other programs, or run: ./lab up -c topology=single`,
     );
   }
   if (disk > room.diskGiB) {
     problems.push(
       `the nodes to start need about ${disk} GiB of disk and ${room.diskGiB} GiB are free below ${checkout}: ` +
-        `${disk - room.diskGiB} GiB are missing; make room, or remove old images with ./lab down --purge`,
+        `${disk - room.diskGiB} GiB are missing; free some space, or remove old images with ./lab down --purge`,
     );
   }
   return problems;

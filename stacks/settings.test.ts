@@ -121,7 +121,7 @@ describe("parseSettings", () => {
       'juicefs.mountPoint is "jfs": must be an absolute path',
     ],
     ["a kernel that only AWS has", { kernel: "ubuntu-24.04" }, "kernel ubuntu-24.04 is for AWS only"],
-    ["aws without its settings", { target: "aws" }, "target is aws, and aws is not set"],
+    ["aws without its settings", { target: "aws" }, "target is aws, but aws is not set"],
     [
       "file storage with two clients",
       { juicefs: { storage: "file" } },
@@ -142,7 +142,7 @@ describe("parseSettings", () => {
       { benchmarkArms: "nocache,ttl-lnog" },
       'benchmarkArms is "nocache,ttl-lnog": no arm is called "ttl-lnog"; arms: ttl, nocache, ttl-long,',
     ],
-    ["nodes without custom", { nodes: [meta] }, "nodes is set, and topology is not custom"],
+    ["nodes without custom", { nodes: [meta] }, "nodes is set but topology is not custom"],
     ["nobody for a role", { topology: "custom", nodes: [meta] }, "0 nodes have the role ray-head"],
     [
       "nobody who mounts the volume",
@@ -159,20 +159,20 @@ describe("parseSettings", () => {
       { topology: "custom", nodes: [meta, { ...client, name: "m" }] },
       "two nodes are called m",
     ],
-    ["Grafana with nothing to draw", { grafana: "on" }, "grafana is on, and monitoring is false"],
+    ["Grafana with nothing to draw", { grafana: "on" }, "grafana is on but monitoring is false"],
     [
       "a Grafana that is neither",
       { grafana: "yes" },
-      'grafana is "yes": expected one of "auto"|"on"|"off"; mend it',
+      'grafana is "yes": expected one of "auto"|"on"|"off"; fix it',
     ],
     ["an instruction clock on three machines", { clock: "instructions" }, "clock is instructions"],
   ])("refuses %s, and says which", (_, values, line) => {
     expect(faults(values).join("\n")).toContain(line);
   });
 
-  it("says the command that mends it", () => {
+  it("names the command that fixes it", () => {
     expect(faults({ juicefs: { storage: "nfs" } })).toEqual([
-      `  - juicefs.storage is "nfs": expected one of "s3"|"file"; mend it with: ./lab up -c juicefs.storage=s3`,
+      `  - juicefs.storage is "nfs": expected one of "s3"|"file"; fix it with: ./lab up -c juicefs.storage=s3`,
     ]);
   });
 
@@ -209,7 +209,7 @@ describe("parseSettings", () => {
     ["misspelt", 1],
     ["juicefs.misspelt", 1],
     ["extensions.misspelt", {}],
-  ])("gives a command that mends %s = %j when it is pasted", (key, value) => {
+  ])("gives a command that fixes %s = %j", (key, value) => {
     const values = withValue({}, key, value);
     const line = faults(values).find((fault) => fault.includes(key)) ?? "";
     const command = /\.\/lab up (?:-c (?<set>\S+)|--unset (?<unset>\S+))$/.exec(line)?.groups;
@@ -293,7 +293,7 @@ describe("extensions.fuse", () => {
         topology: "custom",
         nodes: [meta, { name: "h", roles: ["ray-head"] }, { name: "c", roles: ["client", "ray-worker"] }],
       },
-      "the Ray head h has no mount",
+      "disgrafs needs a mount on the Ray head h",
     ],
   ])("refuses DisGraFS with %s", (_, values, line) => {
     expect(faults(values).join("\n")).toContain(line);

@@ -1,6 +1,6 @@
 /**
- * Everything that a stack can be told, checked before any resource exists. One error names each key that is wrong, its
- * value, what is allowed, and the command that mends it.
+ * The settings of a stack, checked before any resource is created. One error lists every invalid key with its value, the
+ * allowed values, and the command that fixes it.
  */
 import { RunError } from "@pulumi/pulumi/errors.js";
 import { distance } from "fastest-levenshtein";
@@ -55,7 +55,7 @@ const juicefsSchema = z.strictObject({
   storage: z.enum(["s3", "file"]).default("s3"),
 });
 
-/** A list of names, or one text with commas between them. */
+/** A list of names, or one comma-separated text. */
 const armsSchema = z.union([z.array(z.string()), z.string()]).transform((value, context): ArmName[] => {
   const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : value;
   const unknown = names.find((name) => !isArm(name));
@@ -66,7 +66,7 @@ const armsSchema = z.union([z.array(z.string()), z.string()]).transform((value, 
   return names.filter(isArm);
 });
 
-/** A list of names of rows, or one text with commas between them. */
+/** A list of row names, or one comma-separated text. */
 const rowsSchema = z
   .union([z.array(z.string()), z.string()])
   .transform((value) => (typeof value === "string" ? value.split(",").map((name) => name.trim()) : value))
@@ -91,9 +91,9 @@ export const settingsSchema = z.strictObject({
   clock: z.enum(["wall", "instructions"]).default("wall"),
   juicefs: juicefsSchema.prefault({}),
   benchmark: z.enum(["none", ...profileNames]).default("none"),
-  /** Arms of the benchmark; the baseline is always in it. */
+  /** Arms of the benchmark; the baseline is always included. */
   benchmarkArms: armsSchema.default([...defaultArms]),
-  /** Rows of the verdict table that the benchmark shall decide, if it takes more blocks (docs/benchmarks.md). */
+  /** Rows of the verdict table for which the benchmark measures more blocks until they are decided (docs/benchmarks.md). */
   benchmarkRows: rowsSchema.default([]),
   /** Differences smaller than this do not matter. */
   benchmarkMarginPercent: z.number().min(0.1).max(100).default(defaultMarginPercent),
@@ -102,16 +102,16 @@ export const settingsSchema = z.strictObject({
     .min(1)
     .max(2 ** 31 - 1)
     .default(1),
-  /** Prometheus and its exporters on the nodes. They take CPU time, so what is measured says whether they ran. */
+  /** Prometheus and its exporters on the nodes. They take CPU time, so each benchmark records whether they ran. */
   monitoring: z.boolean().default(false),
-  /** Grafana beside Prometheus; `auto`: where its package can be had. In YAML, `on` without quotes is true. */
+  /** Grafana beside Prometheus; `auto`: if its package is available. In YAML, `on` without quotes is true. */
   grafana: z
     .preprocess(
       (value) => (value === true ? "on" : value === false ? "off" : value),
       z.enum(["auto", "on", "off"]),
     )
     .default("auto"),
-  /** The application itself: true, or an object of its settings. */
+  /** DisGraFS: true, or an object of its settings. */
   disgrafs: z
     .union([z.boolean(), disgrafsShape])
     .default(false)
@@ -132,8 +132,8 @@ export interface Settings extends Omit<z.output<typeof settingsSchema>, "nodes" 
 
 /**
  * @param values the stack's configuration, namespace removed
- * @param stack its name, for the commands that the error gives
- * @throws Error with one line for each fault
+ * @param stack its name, for the commands in the error message
+ * @throws SettingsError with one line for each problem
  */
 export function parseSettings(values: Readonly<Record<string, unknown>>, stack = "local"): Settings {
   const parsed = settingsSchema.safeParse(values);
@@ -145,7 +145,7 @@ export function parseSettings(values: Readonly<Record<string, unknown>>, stack =
   const nodes = nodesOf(settings);
   const problems = [
     ...(custom && settings.topology !== "custom"
-      ? ["nodes is set, and topology is not custom; set topology to custom, or remove nodes"]
+      ? ["nodes is set but topology is not custom; set topology to custom, or remove nodes"]
       : []),
     ...topologyProblems(nodes),
     ...nodes.flatMap(({ name, roles: own }) =>
@@ -187,7 +187,7 @@ function dataDisk(
   return size === undefined ? {} : { dataDiskMiB: size };
 }
 
-/** JuiceFS's own cache times are 1 s, or 0 where an extension's promise needs that. */
+/** JuiceFS's default cache times of 1 s, or 0 if an extension's guarantee requires it. */
 function withCacheTimes({ juicefs, extensions: own }: z.output<typeof settingsSchema>): JuicefsSettings {
   const zero = extensionNames.some((name) => {
     const its = own[name];
@@ -209,7 +209,7 @@ function extensionProblems({ juicefs, extensions: own }: z.output<typeof setting
 /** Pulumi prints the message of a RunError alone, without a stack trace. */
 export class SettingsError extends RunError {
   constructor(problems: readonly string[]) {
-    super(`the stack's settings cannot work:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
+    super(`the stack's settings are invalid:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
   }
 }
 
@@ -231,7 +231,7 @@ function storageProblems(juicefs: z.output<typeof juicefsSchema>, nodes: readonl
   if (clients < 2) return [];
   if (juicefs.storage !== "file") return [];
   return [
-    `juicefs.storage is file with ${clients} clients: each would have a folder of its own, and read names without data; set it to s3`,
+    `juicefs.storage is file with ${clients} clients: each would have a separate folder and see names without data; set it to s3`,
   ];
 }
 
@@ -243,7 +243,7 @@ function disgrafsProblems(
   const head = nodes.find(({ roles: own }) => own.includes("ray-head"));
   return [
     ...(head && !head.roles.includes("client")
-      ? [`disgrafs is on, and the Ray head ${head.name} has no mount; give it the role client too`]
+      ? [`disgrafs needs a mount on the Ray head ${head.name}; give it the role client too`]
       : []),
     ...(juicefs.writeback
       ? [
@@ -258,22 +258,22 @@ function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
   const problems: string[] = [];
   if (monitoring && kernel === "amazon-linux-2023") {
     problems.push(
-      "monitoring is on, and Amazon Linux 2023 has no Prometheus package; set monitoring to false, or kernel to another",
+      "monitoring is on, but Amazon Linux 2023 has no Prometheus package; set monitoring to false, or choose another kernel",
     );
   }
   if (grafana === "on" && !monitoring) {
     problems.push(
-      "grafana is on, and monitoring is false: it would have nothing to draw; set monitoring to true, or grafana to auto",
+      "grafana is on but monitoring is false, so it would have no data; set monitoring to true, or grafana to auto",
     );
   }
   if (target === "aws" && !aws)
-    problems.push("target is aws, and aws is not set; docs/aws.md has an example");
+    problems.push("target is aws, but aws is not set; docs/aws.md has an example");
   if (target === "local" && !isLocalKernel(kernel)) {
-    problems.push(`kernel ${kernel} is for AWS only; a local lab has ${localKernelNames.join(", ")}`);
+    problems.push(`kernel ${kernel} is for AWS only; kernels of a local lab: ${localKernelNames.join(", ")}`);
   }
   if (clock === "instructions" && (topology !== "single" || accelerator === "kvm" || target !== "local")) {
     problems.push(
-      "clock is instructions: that needs one emulated machine here; set topology to single and accelerator to tcg, or clock to wall",
+      "clock is instructions, which needs a single emulated local machine; set topology to single and accelerator to tcg, or clock to wall",
     );
   }
   return problems;
@@ -301,7 +301,7 @@ function rowProblems(
   }
 }
 
-/** One line or more for a fault that zod found. */
+/** One line or more for a problem that zod found. */
 function describe(
   issue: z.core.$ZodIssue,
   values: Readonly<Record<string, unknown>>,
@@ -313,12 +313,12 @@ function describe(
   }
   const words = issue.message.replace(/^Invalid \w+: /, "");
   return [
-    `${key} is ${JSON.stringify(at(values, issue.path))}: ${words}; mend it with: ${mend(issue, stack)}`,
+    `${key} is ${JSON.stringify(at(values, issue.path))}: ${words}; fix it with: ${fixCommand(issue, stack)}`,
   ];
 }
 
-/** A command line, ready to paste, after which the value that zod found fault with is one that is allowed. */
-function mend(issue: z.core.$ZodIssue, stack: string): string {
+/** A command line to paste that replaces the rejected value by an allowed one. */
+function fixCommand(issue: z.core.$ZodIssue, stack: string): string {
   const key = pathOf(issue.path);
   const allowed = allowedValue(issue) ?? at(settingsSchema.parse({}), issue.path);
   return typeof allowed === "string" || typeof allowed === "number" || typeof allowed === "boolean"
@@ -326,7 +326,7 @@ function mend(issue: z.core.$ZodIssue, stack: string): string {
     : up(stack, `--unset ${quote(key)}`);
 }
 
-/** A value that the fault itself names: the first of a choice, or the end of a range. */
+/** An allowed value named by the issue itself: the first of a choice, or the end of a range. */
 function allowedValue(issue: z.core.$ZodIssue): unknown {
   if (issue.code === "invalid_value") return issue.values[0];
   if (issue.code === "too_small" && issue.origin !== "string" && issue.origin !== "array")
@@ -335,7 +335,7 @@ function allowedValue(issue: z.core.$ZodIssue): unknown {
   return undefined;
 }
 
-/** `./lab up` of a stack with some words more. */
+/** `./lab up` of a stack, with further arguments. */
 function up(stack: string, words: string): string {
   return `./lab up ${stack === "local" ? "" : `--stack ${quote(stack)} `}${words}`;
 }
@@ -358,7 +358,7 @@ function unknownKey(parent: string, name: string, stack: string): string {
   return [`${key} is not a setting;`, hint, remove].filter((part) => part !== "").join(" ");
 }
 
-/** As `pulumi config --path` takes it: `nodes[0].name`. */
+/** In the form of `pulumi config --path`: `nodes[0].name`. */
 function pathOf(steps: readonly PropertyKey[]): string {
   return steps
     .map((step, index) => (typeof step === "number" ? `[${step}]` : `${index > 0 ? "." : ""}${String(step)}`))

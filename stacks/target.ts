@@ -1,4 +1,4 @@
-/** Where the machines come from. Each target gives the same thing; all that follows is one program for both. */
+/** Selects the target that creates the machines. Both targets return the same interface to the rest of the program. */
 import * as pulumi from "@pulumi/pulumi";
 import { isLocalKernel } from "../provisioning/kernels.ts";
 import type { Machine } from "../provisioning/machine.ts";
@@ -10,11 +10,11 @@ import type { Settings } from "./settings.ts";
 
 export interface Target {
   readonly machines: readonly Machine[];
-  /** An object store that comes with the target, as S3. */
+  /** The target's own object store, such as S3. */
   readonly store?: ObjectStore;
-  /** Of machines that are paid for: when they began and USD an hour. */
+  /** For machines that cost money: their start time and the price in USD an hour. */
   readonly cost?: pulumi.Output<{ created: string; perHour: number | "unknown" }>;
-  /** What only this target can say: costs and expiry on AWS, the accelerator here. */
+  /** Outputs specific to the target: costs and expiry on AWS, the accelerator locally. */
   readonly outputs: Readonly<Record<string, pulumi.Input<unknown>>>;
 }
 
@@ -31,7 +31,7 @@ export function makeTarget(settings: Settings): Target {
     const cost = created.apply((time) => ({ created: time, perHour: costEstimate.perHour }));
     return { machines: made.machines, store, cost, outputs: made.outputs };
   }
-  if (!isLocalKernel(kernel)) throw new Error(`kernel ${kernel} cannot run here`);
+  if (!isLocalKernel(kernel)) throw new Error(`kernel ${kernel} cannot run on a local machine`);
   const machines = localMachines({ ...settings, kernel }, nodes);
   return { machines, outputs: { emulated: machines[0]?.emulated, clock: settings.clock } };
 }

@@ -1,7 +1,7 @@
-/** From the settings' topology to a list of nodes: which machines there are, what each is for, and how big it is. */
+/** Turns the setting `topology` into a list of nodes with their roles and sizes. */
 import type { Role } from "../provisioning/machine.ts";
 
-/** A machine to be. */
+/** A machine to create. */
 export interface Node {
   /** Host name: a-z, 0-9 and inner hyphens. */
   readonly name: string;
@@ -11,10 +11,10 @@ export interface Node {
   readonly diskGiB: number;
 }
 
-/** Memory that Neo4j wants of the machine of the graph: its heap of 384 MiB, and Java. */
+/** Extra memory for Neo4j on the graph's machine: its heap of 384 MiB, and Java. */
 const neo4jMiB = 768;
 
-/** Room for a node by what it does: Ray's processes want most of it. Measured in docs/performance.md. */
+/** Default size of a node by its roles. Ray's processes take most of the memory (docs/records/lab-memory.md). */
 export const defaultSize = (roles: readonly Role[], neo4j = false): Omit<Node, "name" | "roles"> => {
   const works = roles.some((role) => role !== "meta" && role !== "objects");
   const servesToo = works && roles.includes("meta");
@@ -24,7 +24,7 @@ export const defaultSize = (roles: readonly Role[], neo4j = false): Omit<Node, "
 
 const node = (name: string, ...roles: Role[]): Node => ({ name, roles, ...defaultSize(roles) });
 
-/** The topologies that have a name. */
+/** The named topologies. */
 export const topologies = {
   single: [node("node1", "meta", "objects", "client", "ray-head")],
   course: [
@@ -34,7 +34,7 @@ export const topologies = {
   ],
 } as const satisfies Record<string, readonly Node[]>;
 
-/** Problems that no node list may have, one line each; empty when there is none. */
+/** The problems of a node list, one line each; empty if there are none. */
 export function topologyProblems(nodes: readonly Node[]): string[] {
   const problems: string[] = [];
   const names = nodes.map(({ name }) => name);

@@ -1,6 +1,6 @@
 /**
- * DisGraFS's API with its page, on the Ray head, which has the volume mounted; and the command `disgrafs` on every node,
- * which asks it. A token is made once; nodes have it in a file that only root reads.
+ * DisGraFS's API and page, on the Ray head, which has the volume mounted; and the command `disgrafs` on every node, which
+ * queries the API. The token is generated once; nodes store it in a file readable by root only.
  */
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
@@ -16,9 +16,9 @@ export interface DisgrafsApiArgs {
   readonly disgrafs: Disgrafs;
 }
 
-/** Up means: the command of every node has found a file. */
+/** Ready when the command on every node has found a file. */
 export class DisgrafsApi extends pulumi.ComponentResource {
-  /** Of the page, on the lab's private network: `host:port`. */
+  /** Address of the page on the lab's private network: `host:port`. */
   readonly address: pulumi.Output<string>;
   /** To depend on. */
   readonly checks: readonly RemoteStep[];
@@ -31,7 +31,7 @@ export class DisgrafsApi extends pulumi.ComponentResource {
     const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
     const token = secretText(`${name}-token`, this);
     this.address = pulumi.interpolate`${head.privateAddress}:${port("disgrafsApi")}`;
-    // Of the version that package.json pins; its code for other environments stays here.
+    // From the version pinned in package.json; code for other environments is not copied.
     const vendor = new RemoteFiles(
       `${name}-vendor`,
       {
@@ -70,7 +70,7 @@ export class DisgrafsApi extends pulumi.ComponentResource {
             undo: { file: new URL("./commandRemove.sh", import.meta.url) },
             inputs: [disgrafs.source],
           },
-          // It finds a file, so one must have been tagged.
+          // The step searches for a file, so one must have been tagged.
           { parent: this, dependsOn: [start, disgrafs.check] },
         ),
     );

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # On the Ray head: waits until each client's file is found by its tag. Prints one line of JSON.
-# Usage: check.sh APP VENV GRAPH PROBE..., each probe as write.sh has printed it
+# Usage: check.sh APP VENV GRAPH PROBE..., where each PROBE is the output of write.sh
 set -euo pipefail
 app=$1 venv=$2 graph=$3
 shift 3

@@ -1,6 +1,6 @@
 /**
- * DisGraFS itself: the index follows the volume, and taggers on Ray find out what is in its files. Both run on the Ray head,
- * which must have the volume mounted; taggers run on every client. See docs/disgrafs.md.
+ * DisGraFS: the index follows the volume's changes, and the taggers label files by content. The index and the taggers'
+ * dispatcher run on the Ray head, which must have the volume mounted; the taggers run on every client. See docs/disgrafs.md.
  */
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
@@ -24,27 +24,27 @@ export interface DisgrafsArgs {
 interface Check {
   readonly files: number;
   readonly tags: number;
-  /** From a client's write to its tag in the graph: the slowest client's. */
+  /** Seconds from a client's write to its tag in the graph, for the slowest client. */
   readonly seconds: number;
 }
 
-/** Where the package is on the nodes: what Python is told. */
+/** Path of the package on the nodes, for Python. */
 export const app = "/opt/disgrafs/app";
 
-/** Whether a file of the package is of use on a node: what was left behind by tools is not, and neither are tests. */
+/** True for the files of the package that nodes need: no tests, and no files left by tools. */
 export function isRun(path: string): boolean {
   return !/(^|\/)(\.[^/]*|__pycache__|tests|README\.md|pyproject\.toml)(\/|$)/.test(path);
 }
 
-/** Up means: a file that each client has written was found by its tag. */
+/** Ready when a file written by each client has been found by its tag. */
 export class Disgrafs extends pulumi.ComponentResource {
-  /** How many files there were in the graph when it was checked. */
+  /** Number of files in the graph at the check. */
   readonly files: pulumi.Output<number>;
   readonly tags: pulumi.Output<number>;
   readonly searchableSeconds: pulumi.Output<number>;
-  /** The package's hash: what runs from it starts anew when it changes. */
+  /** Hash of the package: its services restart when it changes. */
   readonly source: pulumi.Output<string>;
-  /** It runs, and may not have tagged anything yet. */
+  /** The step that starts the services. They may not have tagged anything yet. */
   readonly started: RemoteStep;
   /** To depend on. */
   readonly check: RemoteStep;
@@ -66,7 +66,7 @@ export class Disgrafs extends pulumi.ComponentResource {
         },
         { parent: this, dependsOn: [...juicefs.ready] },
       );
-      // Clients tag, and the command `disgrafs` is on all of them.
+      // Clients run taggers and the command `disgrafs`.
       return new RemoteFiles(
         `${name}-files-${machine.name}`,
         { machine, source: folder, path: `${app}/disgrafs`, only: isRun },
@@ -94,7 +94,7 @@ export class Disgrafs extends pulumi.ComponentResource {
           ],
         },
         undo: { file: new URL("./stop.sh", import.meta.url), args: [juicefs.meta] },
-        // Another volume or other code: they start anew.
+        // Restart for another volume or changed code.
         inputs: [juicefs.uuid, this.source],
         timeoutSeconds: 1800,
       },

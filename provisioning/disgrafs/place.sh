@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the folder that DisGraFS's package is copied to.
+# Creates the destination folder for DisGraFS's package.
 # Usage: place.sh APP
 set -euo pipefail
 mkdir -p "$1"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The index and the taggers' dispatcher on one node, by systemd units. Both say when they are well (a watchdog restarts
-# them), and both may be killed at any time: what they know is in the graph.
+# Starts the index and the taggers' dispatcher on one node, as systemd units. A watchdog restarts a unit that hangs. Both may be
+# killed at any time: all their state is in the graph.
 # Usage: start.sh APP VENV META-URL MOUNT-POINT GRAPH RAY-ADDRESS TAGGERS SLOWNESS INDEX-METRICS TAGGER-METRICS
 set -euo pipefail
 app=$1 venv=$2 meta=$3 mount_point=$4 graph=$5 ray=$6 taggers=$7 slowness=$8 index_metrics=$9 tagger_metrics=${10}
@@ -40,7 +40,7 @@ TimeoutStopSec=10
 Restart=always
 RestartSec=1
 LimitNOFILE=65536
-# Nobody waits for it as for an answer to a user.
+# Low priority: no user waits for it.
 CPUWeight=50
 
 [Install]
@@ -48,10 +48,10 @@ WantedBy=$6
 END
 }
 unit disgrafs-index disgrafs.index "$index_metrics" "DisGraFS: the index follows the volume" "" multi-user.target
-# Ray's driver cannot outlive its cluster: it stops with Ray, and starts with it again.
+# A Ray driver cannot outlive its cluster, so it stops and restarts together with Ray.
 unit disgrafs-taggers disgrafs.taggers "$tagger_metrics" "DisGraFS: files are given to the taggers" \
   "BindsTo=ray.service" "multi-user.target ray.service"
-# This step runs when something has changed: settings, code or the machine's boot. Neither unit waits for the other.
+# This step runs only after a change of settings, code or the machine's boot, so always restart. Neither unit waits for the other.
 start_unit disgrafs-index.service yes &
 index=$!
 start_unit disgrafs-taggers.service yes

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Stops DisGraFS on the Ray head; the taggers are Ray's and end with their driver. With a META-URL, the change log that the
-# volume's Redis has kept for it goes too: JuiceFS leaves it when it is switched off. Usage: stop.sh [META-URL]
+# Stops DisGraFS on the Ray head; the taggers are Ray actors and end with their driver. With a META-URL, also deletes the change
+# log in the volume's Redis, which JuiceFS keeps after it is switched off. Usage: stop.sh [META-URL]
 set -euo pipefail
 meta=${1:-}
 systemctl disable --now disgrafs-taggers.service disgrafs-index.service
 rm -f /etc/systemd/system/disgrafs-{index,taggers}.service /etc/disgrafs/disgrafs.env
 systemctl daemon-reload
-# The dispatcher does not end well when Ray is told to stop it, and systemd would remember that.
+# The dispatcher exits with an error when Ray stops it, and systemd would keep it as a failed unit.
 systemctl -q reset-failed disgrafs-taggers.service disgrafs-index.service 2>/dev/null || true
 for name in disgrafs-index disgrafs-taggers; do
   if systemctl -q is-active "$name.service"; then

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# Removes what write.sh has written. Usage: unwrite.sh MOUNT-POINT
+# Removes the file from write.sh. Usage: unwrite.sh MOUNT-POINT
 set -euo pipefail
 rm -f "$1/.disgrafs-check/find-$(hostname)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes a file for DisGraFS to find, with a word in it that nobody else has written. Prints path, word and when it was.
+# Writes a file with a unique word for DisGraFS to find. Prints the path, the word and the time.
 # Usage: write.sh MOUNT-POINT
 set -euo pipefail
 folder=$1/.disgrafs-check

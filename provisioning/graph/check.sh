@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a node that uses the graph: it answers a query with the password, and nothing without. Keeps the password in a file
-# that only root reads.
+# From a node that uses the graph: checks that it answers with the password and refuses without. Stores the password in a file
+# readable by root only.
 # Usage: check.sh ADDRESS PORT <<<PASSWORD
 set -euo pipefail
 address=$1 port=$2
@@ -17,7 +17,7 @@ export REDISCLI_AUTH=$password
 answer=$(graph graph.query disgrafs-check 'RETURN 40 + 2' | tr -d '\r')
 graph graph.delete disgrafs-check >/dev/null
 if ! grep -x 42 <<<"$answer" >/dev/null; then
-  echo "the graph on $address:$port answers a query with: $answer" >&2
+  echo "the graph on $address:$port answered the test query with: $answer" >&2
   exit 1
 fi
 echo ok

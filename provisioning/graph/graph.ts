@@ -1,6 +1,6 @@
 /**
- * The graph store of DisGraFS: FalkorDB, as a module of an instance of Redis that holds nothing else, or Neo4j. Both have
- * the same unit, so one takes the other's place.
+ * The graph store of DisGraFS: FalkorDB in a separate Redis, or Neo4j. Both use the same unit, so that one replaces the
+ * other.
  */
 import * as pulumi from "@pulumi/pulumi";
 import type { Machine } from "../machine.ts";
@@ -12,18 +12,18 @@ import { secretText } from "../secret.ts";
 export interface GraphArgs {
   /** The node with the role `meta`. */
   readonly machine: Machine;
-  /** Nodes that use it: each checks that it can, and gets the password in a file. */
+  /** Nodes that use it. Each gets the password in a file and checks its access. */
   readonly users: readonly Machine[];
-  /** Neo4j instead of FalkorDB: the folder on this computer that has its server (workshop/neo4j.ts). */
+  /** For Neo4j instead of FalkorDB: the folder on this computer with its server (workshop/neo4j.ts). */
   readonly neo4j?: pulumi.Input<string>;
 }
 
-/** Where Neo4j's server is on its machine. */
+/** Path of Neo4j's server on its machine. */
 const neo4jFolder = "/opt/disgrafs/neo4j";
 
-/** Up means: every user has asked it something. */
+/** Ready when every user node has queried it. */
 export class Graph extends pulumi.ComponentResource {
-  /** As DISGRAFS_GRAPH has it; the password is in a file on each user's machine. */
+  /** Address, in the form of DISGRAFS_GRAPH; the password is in a file on each user's machine. */
   readonly address: pulumi.Output<string>;
   /** The store with its version. */
   readonly product: pulumi.Output<string>;
@@ -49,7 +49,7 @@ export class Graph extends pulumi.ComponentResource {
         run: server ? script("start.sh", neo4jFolder, venv) : script("start.sh", venv),
         undo: { file: new URL("./stop.sh", import.meta.url) },
         inputs: server ? [server.hash] : [],
-        // Java takes its time to start in emulation.
+        // Java starts slowly in emulation.
         timeoutSeconds: server ? 1200 : 1000,
       },
       { parent: this, ...(server ? { dependsOn: [server] } : after) },

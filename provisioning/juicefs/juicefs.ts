@@ -10,7 +10,7 @@ export interface JuicefsOptions {
   readonly mountPoint: string;
   readonly cacheDir: string;
   readonly cacheSizeMiB: number;
-  /** How long the kernel may believe an attribute, in seconds. */
+  /** How long the kernel may cache an attribute, in seconds. */
   readonly attrCacheSeconds: number;
   readonly entryCacheSeconds: number;
   readonly dirEntryCacheSeconds: number;
@@ -24,14 +24,14 @@ export interface JuicefsArgs {
   readonly objects: ObjectStore;
   readonly volume: string;
   readonly options: JuicefsOptions;
-  /** Whether the metadata keep a log of their changes, which DisGraFS follows. */
+  /** Whether JuiceFS keeps a log of metadata changes, which DisGraFS follows. */
   readonly changelog: boolean;
 }
 
-/** Ready means: every client has read what every client has written. */
+/** Ready when every client has read the files that all clients have written. */
 export class Juicefs extends pulumi.ComponentResource {
   readonly mountPoint: string;
-  /** Address of the metadata; the password is in a file on each machine. */
+  /** URL of the metadata, without the password, which is in a file on each machine. */
   readonly meta: pulumi.Output<string>;
   /** That file (../redis/check.sh puts it there). */
   readonly passwordFile = "/etc/disgrafs/redis-password";
@@ -39,7 +39,7 @@ export class Juicefs extends pulumi.ComponentResource {
   readonly version: pulumi.Output<string>;
   /** Identity of the volume. */
   readonly uuid: pulumi.Output<string>;
-  /** How many stamps each client has read: the number of clients. */
+  /** Number of stamps that each client has read, one for each client. */
   readonly seen: pulumi.Output<number>;
   /** To depend on: the last step on each client. */
   readonly ready: readonly RemoteStep[];
@@ -51,7 +51,7 @@ export class Juicefs extends pulumi.ComponentResource {
     const [first] = clients;
     if (!first) throw new Error("a JuiceFS volume needs at least one client");
     this.mountPoint = options.mountPoint;
-    // The password is in no URL: JuiceFS reads it from a file, and would print the whole URL in an error.
+    // Keep the password out of the URL: JuiceFS prints the whole URL in errors. It reads the password from a file.
     const meta = pulumi.interpolate`redis://${redis.host}:${redis.port}/0`;
     this.meta = meta;
     const bucket = options.storage === "s3" ? objects.bucketUrl : "/var/lib/disgrafs/blocks/";
@@ -89,11 +89,11 @@ export class Juicefs extends pulumi.ComponentResource {
               file: new URL("./unmount.sh", import.meta.url),
               args: [options.mountPoint, options.cacheDir, format.stdout],
             },
-            // With write-back, blocks wait on the client; the store that they are for outlives it, unless it is the lab's.
+            // With write-back, blocks may still wait on the client. An external store outlives the client; the lab's own does not.
             undoBeforeMachine: options.writeback && args.objects.keys === undefined,
-            // Another volume under the same mount point is another mount.
+            // Remount if the volume under the mount point is another one.
             inputs: [format.stdout],
-            // The longest: an upload that goes on is waited for.
+            // Upper limit: the step waits for an upload in progress.
             timeoutSeconds: 1800,
           },
           { parent: this, dependsOn: [format] },
@@ -142,7 +142,7 @@ export function cacheOptions(options: JuicefsOptions): string {
   ].join(" ");
 }
 
-/** All other options of a mount that settings decide. */
+/** All other mount options that depend on settings. */
 export function mountOptions({ cacheSizeMiB, writeback }: JuicefsOptions): string {
   // A small machine: JuiceFS's default buffer of 300 MiB is a sixth of it.
   return [

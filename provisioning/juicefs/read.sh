@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Reads the stamps that the clients have written and compares them: name and data both came over.
+# Reads and compares the stamps of all clients, which proves that names and data are shared.
 # Usage: read.sh MOUNT-POINT STAMP...
 set -euo pipefail
 folder=$1/.disgrafs-check

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Flushes and unmounts. Refuses to call it done while blocks wait for their upload: they would be lost with the machine.
-# Of the cache's folder only what is this volume's goes away.
+# Flushes and unmounts. Fails while blocks wait for upload, because they would be lost with the machine. Removes only this
+# volume's files from the cache folder.
 # Usage: unmount.sh MOUNT-POINT CACHE-DIR UUID
 set -euo pipefail
 mount_point=$1 cache_dir=$2 uuid=$3
 if ! [[ $uuid =~ ^[0-9a-f-]{36}$ ]]; then
-  echo "\"$uuid\" is no volume's UUID: nothing is removed" >&2
+  echo "\"$uuid\" is not the UUID of a volume; nothing was removed" >&2
   exit 1
 fi
 systemctl disable --now juicefs.service
 waiting=0
 if [ -d "$cache_dir/$uuid" ]; then waiting=$(find "$cache_dir/$uuid" -path '*/rawstaging/*' -type f | wc -l); fi
 if [ "$waiting" -gt 0 ]; then
-  echo "$waiting blocks below $cache_dir have not been uploaded; mount again and let them" >&2
+  echo "$waiting blocks below $cache_dir have not been uploaded; mount the volume again so that they are" >&2
   exit 1
 fi
 if mountpoint -q "$mount_point"; then
@@ -20,6 +20,6 @@ if mountpoint -q "$mount_point"; then
   exit 1
 fi
 rm -rf /etc/systemd/system/juicefs.service /etc/disgrafs/juicefs.env "${cache_dir:?}/${uuid:?}"
-# Folders that were made for this, as long as nobody else has put anything there.
+# Remove the folders made for the mount if they are empty.
 rmdir --ignore-fail-on-non-empty "$cache_dir" "$mount_point" 2>/dev/null || true
 systemctl daemon-reload

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes this client's stamp into the volume, for the others to read; prints it.
+# Writes this client's stamp into the volume for the other clients, and prints it.
 # Usage: write.sh MOUNT-POINT
 set -euo pipefail
 folder=$1/.disgrafs-check

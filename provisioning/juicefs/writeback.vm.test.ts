@@ -25,7 +25,7 @@ describe("a mount that writes back", () => {
       head -c 3000000 /dev/urandom | tee /run/want >${mountPoint}/file`);
     const refused = await vm.run(mount("/var/cache/second"), 400);
     expect(`${refused.exitCode} ${refused.stderr}`).toMatch(
-      /^1 .*blocks below .var.cache.first wait for their upload/s,
+      /^1 .*blocks below .var.cache.first are waiting for upload/s,
     );
     expect(await vm.check(`cat /proc/$(pgrep -xo juicefs)/cmdline | tr '\\0' ' '`)).toContain(
       "/var/cache/first",

@@ -1,4 +1,4 @@
-/** What must be true of a machine before any service is installed on it. */
+/** Checks a machine before any service is installed on it. */
 import * as pulumi from "@pulumi/pulumi";
 import { kernels } from "../kernels.ts";
 import type { Machine } from "../machine.ts";
@@ -9,7 +9,7 @@ import { RemoteStep } from "../remote.ts";
 export class NodeReady extends pulumi.ComponentResource {
   /** `uname -r`. */
   readonly release: pulumi.Output<string>;
-  /** Versions of Python and Ray, as one text to compare between nodes. */
+  /** Versions of Python and Ray, as one text that can be compared between nodes. */
   readonly runtime: pulumi.Output<string>;
   /** To depend on. */
   readonly step: RemoteStep;

@@ -1,4 +1,4 @@
-/** The object store that holds JuiceFS's blocks: SeaweedFS's S3. Clients see an S3 endpoint and nothing else of it. */
+/** The object store for JuiceFS's blocks: SeaweedFS, which clients access only through its S3 endpoint. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Machine } from "../machine.ts";
 import { port } from "../ports.ts";
@@ -7,11 +7,11 @@ import { secretText } from "../secret.ts";
 
 /** What a client needs of any S3 store. */
 export interface ObjectStore {
-  /** Address of the bucket, as JuiceFS's `--bucket` takes it. */
+  /** URL of the bucket, in the form of JuiceFS's `--bucket`. */
   readonly bucketUrl: pulumi.Output<string>;
-  /** What it is, with its version where it has one: a benchmark's record says what it ran on. */
+  /** Product and version, for the record of a benchmark. */
   readonly product: pulumi.Output<string>;
-  /** Keys; undefined where the machines' own identity gives access. */
+  /** Keys; undefined if the machines' identity gives access. */
   readonly keys?: { readonly access: pulumi.Output<string>; readonly secret: pulumi.Output<string> };
   /** To depend on: every client has put and got an object. */
   readonly ready: readonly pulumi.Resource[];
@@ -54,7 +54,7 @@ export class Objects extends pulumi.ComponentResource implements ObjectStore {
           stdin,
         },
         undo: { file: new URL("./stop.sh", import.meta.url) },
-        // The longest; a store that does nothing is given up after four minutes.
+        // Upper limit; the script gives up on an idle store after four minutes.
         timeoutSeconds: 1200,
       },
       { parent: this, ...(opts?.dependsOn ? { dependsOn: opts.dependsOn } : {}) },

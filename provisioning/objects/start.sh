@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# SeaweedFS with its S3 gateway, all in one process: the lab's object store. Prints its version.
+# Starts the lab's object store, SeaweedFS with its S3 gateway in one process. Prints its version.
 # Usage: start.sh ADDRESS S3-PORT MASTER VOLUME FILER <<<$'ACCESS-KEY\nSECRET-KEY'
 set -euo pipefail
 address=$1 s3=$2 master=$3 volume=$4 filer=$5
@@ -13,7 +13,7 @@ put /etc/disgrafs/s3.json 0640 root:weed <<END && restart=yes
 {"identities": [{"name": "lab", "actions": ["Admin", "Read", "List", "Tagging", "Write"],
   "credentials": [{"accessKey": "$access_key", "secretKey": "$secret_key"}]}]}
 END
-# The gateway's gRPC port listens beside it, and takes new keys from whoever asks.
+# The gateway also listens on a gRPC port, which accepts new keys from any client.
 put /etc/disgrafs/weed.nft 0644 <<END && restart=yes
 table inet disgrafs_weed {}
 delete table inet disgrafs_weed
@@ -31,8 +31,8 @@ After=network.target
 
 [Service]
 User=weed
-# Only the S3 gateway is for others; everything else is for itself, on loopback, and asks nobody for a key. Off is what
-# nobody here uses: other catalogs, which would listen beside the gateway, and figures that it sends to its makers.
+# Only the S3 gateway serves other nodes; everything else listens on loopback without authentication. Unused features are off:
+# other catalogs, which would listen next to the gateway, and usage reports to its makers.
 ExecStartPre=+/usr/sbin/nft -f /etc/disgrafs/weed.nft
 ExecStart=/usr/local/bin/weed -logtostderr=true server -dir=/var/lib/weed -ip=127.0.0.1 -ip.bind=127.0.0.1 \\
   -master.port=$master -master.volumeSizeLimitMB=1024 -master.telemetry=false -master.heartbeatInterval=5s \\
@@ -47,7 +47,7 @@ LimitNOFILE=65536
 WantedBy=multi-user.target
 END
 start_unit weed.service "$restart"
-# Any HTTP answer shows that the gateway is up; 403 is what a stranger should get.
+# Any HTTP answer shows that the gateway is up; a request without keys gets 403.
 answers() { curl -s -o /dev/null --max-time 5 "http://$address:$s3/"; }
 wait_for 240 "the S3 gateway on $address:$s3" answers
 weed version | awk '{ print $3; exit }'

@@ -9,7 +9,7 @@ import { RemoteStep } from "../remote.ts";
 
 export interface RayArgs {
   readonly machines: readonly Machine[];
-  /** Versions of each machine, by name: compared before anything starts. */
+  /** Versions on each machine, by name. They are compared before anything starts. */
   readonly ready: Readonly<Record<string, NodeReady>>;
   /** Size of a node's object store. */
   readonly objectStoreMiB?: number;
@@ -20,9 +20,9 @@ interface Check {
   readonly seconds: number;
 }
 
-/** Ready means: every node is alive, and a task ran on each. */
+/** Ready when every node is alive and has run a task. */
 export class Ray extends pulumi.ComponentResource {
-  /** Address of the global control store, as `ray.init(address=...)` takes it. */
+  /** Address of the global control store, for `ray.init(address=...)`. */
   readonly address: pulumi.Output<string>;
   /** Host names that answered. */
   readonly nodes: pulumi.Output<string[]>;
@@ -78,7 +78,7 @@ export class Ray extends pulumi.ComponentResource {
             .trimEnd()
             .split("\n"),
         },
-        // A node that was started again has to show that it works.
+        // Check again after a node was restarted.
         inputs: [head, ...workers].map(({ boot }) => boot),
         timeoutSeconds: 900,
       },
@@ -91,12 +91,12 @@ export class Ray extends pulumi.ComponentResource {
   }
 }
 
-/** Ray resources of a node: what tasks that must run on a client are pinned by. */
+/** Custom Ray resources of a node, used to pin tasks to clients. */
 export function resources({ name, roles }: Machine): Record<string, number> {
   return roles.includes("client") ? { [`client_${name}`]: 1 } : {};
 }
 
-/** Every port of a Ray node as options of `ray start`. */
+/** Options of `ray start` that pin every port of a Ray node. */
 export function portOptions(): string[] {
   const { first, last } = ports.rayWorkers;
   const pinned = {

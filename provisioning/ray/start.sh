@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Ray on one node, by a systemd unit, with every port and the node's own address said: its defaults collide with Redis
-# and advertise 127.0.0.1.
+# Starts Ray on one node as a systemd unit, with explicit ports and address: its defaults collide with Redis and advertise
+# 127.0.0.1.
 # Usage: start.sh head|worker VENV ADDRESS HEAD-ADDRESS HEAD-BOOT GCS-PORT RESOURCES EXPECTED-RUNTIME MEMORY-MIB PORT-OPTION...
 set -euo pipefail
 kind=$1 venv=$2 address=$3 head=$4 head_boot=$5 gcs=$6 resources=$7 expected=$8 memory=$9
@@ -10,16 +10,16 @@ found=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
 ray=${found[0]##*/ray-}
 runtime="$("$venv/bin/python" -V | cut -d' ' -f2) ${ray%.dist-info}"
 if [ "$runtime" != "$expected" ]; then
-  echo "this node has Python and Ray $runtime, and the head has $expected; Ray needs the same on all nodes" >&2
+  echo "this node has Python and Ray $runtime, but the head has $expected; Ray needs the same versions on all nodes" >&2
   exit 1
 fi
 
 where="--address=$head:$gcs"
 [ "$kind" = worker ] || where="--head --port=$gcs --include-dashboard=false"
 restart=no
-# Ray 2.60's raylet ends itself when its helper processes have not written their port files 15 s after it started, and
-# nothing makes that longer; on an emulated machine two Python programs can need more. What they would write is known:
-# without ray[default] the dashboard's agent has no ports (-1), and the other one's is pinned. So it is written for them.
+# Ray 2.60's raylet exits if its helper processes have not written their port files within 15 s, and no option changes that; on
+# an emulated machine two Python programs can need longer. The contents are known: without ray[default] the dashboard's agent
+# has no ports (-1), and the other helper's port is pinned. So write the files for them.
 put /opt/disgrafs/ray-ports.sh 0755 <<'END' && restart=yes
 #!/usr/bin/env bash
 # Usage: ray-ports.sh RAY-PID
@@ -41,7 +41,7 @@ while kill -0 "$1" 2>/dev/null; do
   sleep 0.2
 done
 END
-# A head that was started again is another cluster, which this node has to join anew.
+# A restarted head is a new cluster, which this node must join again.
 put /etc/disgrafs/ray-head-boot 0644 <<<"$head_boot" && restart=yes
 put /etc/systemd/system/ray.service 0644 <<END && restart=yes
 [Unit]
@@ -49,17 +49,17 @@ Description=Ray ($kind)
 After=network.target juicefs.service
 
 [Service]
-# An emulated machine is slow, not dead: Ray's own limits would declare it so while its helpers still start. Workers that
-# have not registered after 60 s are killed and started anew, for ever where two of them start at once.
+# On a slow emulated machine, Ray's default limits would declare a node dead while its helpers still start. Workers that have not
+# registered after 60 s are killed and restarted, endlessly if two of them start at once.
 Environment=RAY_raylet_start_wait_time_s=120 RAY_agent_register_timeout_ms=300000 RAY_gcs_rpc_server_reconnect_timeout_s=300
 Environment=RAY_worker_register_timeout_seconds=600
 Environment=RAY_health_check_initial_delay_ms=60000 RAY_health_check_timeout_ms=60000 RAY_health_check_period_ms=10000
 Environment=RAY_USAGE_STATS_ENABLED=0 RAY_prestart_worker_first_driver=0 RAY_enable_worker_prestart=0 PYTHONUNBUFFERED=1
-# Nobody reads Ray's own figures here, and no autoscaler asks for loads: gathering them, and looking at the free memory
-# four times a second, is a third of what an idle node's Ray does, and a benchmark beside it lacks that time.
+# The lab uses neither Ray's own metrics nor an autoscaler. Gathering metrics and checking free memory four times a second takes
+# a third of an idle node's Ray CPU time, which a benchmark on the node would lack.
 Environment=RAY_event_stats=0 RAY_enable_metrics_collection=0 RAY_metrics_report_interval_ms=60000
 Environment=RAY_gcs_pull_resource_loads_period_milliseconds=5000 RAY_memory_monitor_refresh_ms=2000
-# Neither the log monitor nor the autoscaler's is of use here, and each is a Python process that works all the time.
+# Neither the log monitor nor the autoscaler's monitor is needed, and each is a busy Python process.
 ExecStart=$venv/bin/ray start --block $where --node-ip-address=$address --num-cpus=$(nproc) \\
   --object-store-memory=$((memory * 1024 * 1024)) --resources='$resources' --disable-usage-stats \\
   --include-log-monitor=false --no-monitor $*
@@ -75,8 +75,8 @@ LimitNOFILE=65536
 WantedBy=multi-user.target
 END
 start_unit ray.service "$restart"
-# Ray says so when the node is part of the cluster; a port that listens is too early a sign. Not `grep -q`, which may end
-# before a long journal is written: that would be a failure of journalctl.
+# Wait for Ray's message that the node has joined the cluster; a listening port appears too early. `grep -q` may exit before a
+# long journal is written, which would make journalctl fail.
 started() {
   journalctl -q -o cat "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value ray.service)" |
     grep 'Ray runtime started' >/dev/null

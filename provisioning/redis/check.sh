@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a client: Redis answers with the password, refuses without it, and will not evict. Prints the round trip in us.
-# The password stays on the client in a file that only root reads, for JuiceFS.
+# From a client: checks that Redis answers with the password, refuses without it, and does not evict. Prints the round trip in
+# us. Stores the password on the client for JuiceFS, in a file readable by root only.
 # Usage: check.sh ADDRESS PORT <<<PASSWORD
 set -euo pipefail
 address=$1 port=$2
@@ -20,7 +20,7 @@ if [ "$policy" != noeviction ]; then
   echo "Redis evicts keys (maxmemory-policy $policy); JuiceFS would lose files" >&2
   exit 1
 fi
-# One connection, one GET after another; enough of them that the client's own start counts for little.
+# One connection with sequential GETs; enough of them that the client's start-up time does not matter.
 start=$(date +%s%N)
 redis -r 300 get disgrafs:absent >/dev/null
 echo "$((($(date +%s%N) - start) / 300000))"

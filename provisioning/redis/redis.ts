@@ -8,11 +8,11 @@ import { secretText } from "../secret.ts";
 export interface RedisArgs {
   /** The node with the role `meta`. */
   readonly machine: Machine;
-  /** Nodes that will use it: each checks that it can. */
+  /** Nodes that will use it. Each checks its access. */
   readonly clients: readonly Machine[];
 }
 
-/** Redis on the private address of one node, with a password that only the stack's secrets hold. */
+/** Redis on the private address of one node, with a password stored as a secret of the stack. */
 export class Redis extends pulumi.ComponentResource {
   readonly host: pulumi.Output<string>;
   readonly port: number;
@@ -37,7 +37,7 @@ export class Redis extends pulumi.ComponentResource {
         machine: args.machine,
         run: { file: new URL("./start.sh", import.meta.url), args: where, stdin: [this.password] },
         undo: { file: new URL("./stop.sh", import.meta.url) },
-        // The longest; a Redis that does nothing is given up after four minutes.
+        // Upper limit; the script gives up on an idle Redis after four minutes.
         timeoutSeconds: 1200,
       },
       { parent: this, ...after },

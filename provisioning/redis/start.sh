@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Redis for JuiceFS's metadata: on the private address only, with a password, never evicting, with an append-only file.
+# Starts Redis for JuiceFS's metadata: on the private address only, with a password, without eviction, with an append-only file.
 # Usage: start.sh ADDRESS PORT <<<PASSWORD
 set -euo pipefail
 address=$1 port=$2
@@ -15,29 +15,29 @@ include /etc/redis/password.conf
 dir /var/lib/redis
 appendonly yes
 appendfsync everysec
-# A metadata store must never drop a key: JuiceFS's own check asks for the same.
+# A metadata store must never drop a key: JuiceFS checks this too.
 maxmemory-policy noeviction
 save ""
 logfile ""
 END
 put /etc/disgrafs/redis-password 0600 <<<"$password" || true
-# systemd's own 90 s are for a computer that is not emulated, and on which nothing else runs.
+# systemd's default of 90 s is too short for a busy or emulated machine.
 put /etc/systemd/system/redis-server.service.d/disgrafs.conf 0644 <<END && restart=yes
 [Service]
 TimeoutStartSec=15min
 END
 
-# A power cut can leave zeros at the end of the append-only file: the file system had made it longer, and the data was not
-# there yet. Redis does not start then, and does not mend that by itself. What it was not told to keep yet (a second, by
-# appendfsync) is cut off; the file as it was stays beside.
+# A power cut can leave zeros at the end of the append-only file, if the file system had extended it before the data was
+# written. Redis then refuses to start and does not repair it. This cuts off the end that was not yet synced (one second, by
+# appendfsync) and keeps a copy of the original file.
 damaged() {
   journalctl -q -u redis-server.service -n 50 -o cat | grep 'Bad file format reading the append only file' >/dev/null
 }
-mend() {
+repair() {
   local folder=/var/lib/redis/appendonlydir copy
   copy=$folder.damaged-$(date -u +%Y%m%dT%H%M%SZ)
   cp -a "$folder" "$copy"
-  echo "Redis's append-only file is damaged at its end, as after a power cut; it is mended, and was copied to $copy" >&2
+  echo "Redis's append-only file was damaged at its end, as after a power cut. It was copied to $copy and repaired" >&2
   runuser -u redis -- redis-check-aof --fix "$folder/appendonly.aof.manifest" <<<y 2>&1 |
     grep -E 'diff=|ok_up_to|truncated|not valid' >&2
   find "$folder" "$copy" -name '*.aof' -printf '%p: %s bytes\n' | sort >&2
@@ -45,7 +45,7 @@ mend() {
 if ! start_unit redis-server.service "$restart"; then
   systemctl stop redis-server.service
   damaged || exit 1
-  mend
+  repair
   start_unit redis-server.service yes
 fi
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a node that uses the graph: Neo4j answers a query with the password, and nothing without. Keeps the password in a
-# file that only root reads.
+# From a node that uses the graph: checks that Neo4j answers with the password and refuses without. Stores the password in a
+# file readable by root only.
 # Usage: check.sh ADDRESS PORT VENV <<<PASSWORD
 set -euo pipefail
 address=$1 port=$2 venv=$3
@@ -28,6 +28,6 @@ for auth in (None, ("neo4j", "neo4j")):
         pass
 answer = ask(("neo4j", Path("/etc/disgrafs/graph-password").read_text().strip()))
 if answer != 42:
-    sys.exit(f"the graph on {where} answers a query with: {answer}")
+    sys.exit(f"the graph on {where} answered the test query with: {answer}")
 END
 echo ok

@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# Makes the folder that Neo4j is copied to. Usage: place.sh FOLDER
+# Creates the destination folder for Neo4j. Usage: place.sh FOLDER
 set -euo pipefail
 mkdir -p "$1"

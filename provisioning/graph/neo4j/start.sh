@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Neo4j on the private address, with a password, in the place of FalkorDB.
+# Starts Neo4j on the private address, with a password, in place of FalkorDB.
 # Usage: start.sh ADDRESS PORT FOLDER VENV <<<PASSWORD
 set -euo pipefail
 address=$1 port=$2 folder=$3 venv=$4
 IFS= read -r password
 
-# Neo4j keeps the password in its data. With another one, they are made anew: all that is in them comes from the volume.
+# Neo4j keeps the password in its data. For a new password, delete the data: everything in it comes from the volume.
 put /etc/disgrafs/neo4j-password 0600 <<<"$password" && fresh=yes || fresh=no
 put /etc/systemd/system/disgrafs-graph.service 0644 <<END || true
 [Unit]
@@ -14,14 +14,14 @@ After=network.target
 StartLimitIntervalSec=0
 
 [Service]
-# A user of its own, that only exists while it runs.
+# A dynamic user that exists only while the unit runs.
 DynamicUser=yes
 StateDirectory=disgrafs-neo4j
 StateDirectoryMode=0700
 LoadCredential=password:/etc/disgrafs/neo4j-password
 ExecStart=$folder/neo4j.sh $address $port %S/disgrafs-neo4j %d/password 384
 TimeoutStopSec=120
-# What Java ends with when it is told to stop.
+# Java's exit status after SIGTERM.
 SuccessExitStatus=143
 Restart=always
 RestartSec=1
@@ -39,9 +39,9 @@ if [ "$fresh" = yes ]; then
   systemctl -q stop disgrafs-graph.service
   rm -rf /var/lib/private/disgrafs-neo4j /var/lib/disgrafs-neo4j
 fi
-# This step runs when something has changed: Neo4j's files, the unit or the machine's boot.
+# This step runs only after a change of Neo4j's files, the unit or the machine's boot, so always restart.
 start_unit disgrafs-graph.service yes
-# What FalkorDB may have left.
+# Data that FalkorDB may have left.
 rm -rf /var/lib/disgrafs-graph /etc/disgrafs/graph.conf /etc/disgrafs/graph-password.conf
 
 export NEO4J_PASSWORD_FILE=/etc/disgrafs/neo4j-password

@@ -3,7 +3,7 @@
 # Usage: waitReady.sh KERNEL-PATTERN MARKER    (a Perl regular expression; what /var/lib/disgrafs/installed must hold)
 pattern=$1 marker=$2
 uname -r | grep -qP "$pattern" || {
-  echo "this machine runs Linux $(uname -r), and the settings ask for one that matches $pattern" >&2
+  echo "this machine runs Linux $(uname -r); the settings require a release that matches $pattern" >&2
   exit 1
 }
 # cloud-init's status: 0 done, 2 done with complaints that did not stop it, 1 failed. Old versions know no 2.

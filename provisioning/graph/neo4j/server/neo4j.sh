@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Neo4j in the foreground, from the folder that this script is in (workshop/neo4j.ts makes it). The password counts at the
-# first start; later ones find it in the data.
+# Runs Neo4j in the foreground, from this script's folder (created by workshop/neo4j.ts). The password is used at the first
+# start only; afterwards it is in the data.
 # Usage: neo4j.sh ADDRESS PORT FOLDER PASSWORD-FILE HEAP-MIB
 set -euo pipefail
 address=$1 port=$2 folder=$3 password_file=$4 heap=$5
