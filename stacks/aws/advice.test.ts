@@ -14,7 +14,7 @@ describe("awsFailure", () => {
     ["Unsupported", "unsupported", /not offered in this zone/],
     ["UnauthorizedOperation", "permission", /docs\/aws\.md/],
     ["ExpiredToken", "credentials", /log in again/],
-    ["DependencyViolation", "in-use", /shows what of the stack is left/],
+    ["DependencyViolation", "in-use", /shows what is left of the stack/],
   ])("knows %s", (code, kind, advice) => {
     const failure = awsFailure(message(code));
     expect(failure).toMatchObject({ code, kind });

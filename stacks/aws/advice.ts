@@ -1,13 +1,13 @@
 /**
- * The errors of AWS that a user can do something about, each with what to do. The provider passes on AWS's error code in
- * its message; the code is what is looked for, never the prose around it.
+ * AWS errors that a user can resolve, each with advice. They are recognised by AWS's error code, which the provider includes in
+ * its message, and not by the text around it.
  */
 export type FailureKind =
   "capacity" | "quota" | "image" | "permission" | "credentials" | "spot" | "unsupported" | "in-use";
 
 export interface Failure {
   readonly kind: FailureKind;
-  /** AWS's own error code; for errors without one, the words of its SDK or provider. */
+  /** AWS's error code; for errors without one, a phrase from its SDK or provider. */
   readonly code: string;
   readonly advice: string;
 }
@@ -17,58 +17,59 @@ const table: readonly (Failure & { readonly code: string })[] = [
     kind: "capacity",
     code: "InsufficientInstanceCapacity",
     advice:
-      "AWS has no such machine free in this zone now. Try again in some minutes, or set aws.placementGroup: false, another " +
-      "aws.availabilityZone, or another type in aws.instanceTypes.",
+      "AWS has no machine of this type available in this zone. Try again in some minutes, or set aws.placementGroup: false, " +
+      "another aws.availabilityZone, or another type in aws.instanceTypes.",
   },
   {
     kind: "capacity",
     code: "InsufficientReservedInstanceCapacity",
-    advice: "AWS has no such machine free now. Try again, or take another type in aws.instanceTypes.",
+    advice:
+      "AWS has no machine of this type available. Try again, or choose another type in aws.instanceTypes.",
   },
   {
     kind: "quota",
     code: "VcpuLimitExceeded",
     advice:
-      "The account may not run that many vCPUs. Take smaller types in aws.instanceTypes or fewer nodes, or ask for more: " +
-      'Service Quotas, "Running On-Demand Standard instances".',
+      "The account may not run that many vCPUs. Choose smaller types in aws.instanceTypes or fewer nodes, or request a higher " +
+      'quota: Service Quotas, "Running On-Demand Standard instances".',
   },
   {
     kind: "quota",
     code: "InstanceLimitExceeded",
     advice:
-      "The account may not run that many machines of this type. Take fewer nodes, or ask for more in Service Quotas.",
+      "The account may not run that many machines of this type. Use fewer nodes, or request a higher quota in Service Quotas.",
   },
   {
     kind: "quota",
     code: "VpcLimitExceeded",
     advice:
-      "The region has all the VPCs that the account may have (5 by default). Remove one (`./lab sweep --aws` finds forgotten " +
-      "labs), use an existing one with aws.network, or ask for more in Service Quotas.",
+      "The account has reached its limit of VPCs in the region (5 by default). Remove one (`./lab sweep --aws` finds forgotten " +
+      "labs), use an existing one with aws.network, or request a higher quota in Service Quotas.",
   },
   {
     kind: "quota",
     code: "TooManyBuckets",
     advice:
-      "The account has all the S3 buckets that it may have. Remove some, or ask for more in Service Quotas.",
+      "The account has reached its limit of S3 buckets. Remove some, or request a higher quota in Service Quotas.",
   },
   {
     kind: "spot",
     code: "MaxSpotInstanceCountExceeded",
     advice:
-      "The account may not run that many spot machines. Set aws.spot: false, or ask for more in Service Quotas.",
+      "The account may not run that many spot machines. Set aws.spot: false, or request a higher quota in Service Quotas.",
   },
   {
     kind: "spot",
     code: "SpotMaxPriceTooLow",
     advice:
-      "Spot machines of this type now cost more than on-demand ones. Set aws.spot: false, or take another type.",
+      "Spot machines of this type now cost more than on-demand ones. Set aws.spot: false, or choose another type.",
   },
   {
     kind: "image",
     code: "InvalidAMIID.NotFound",
     advice:
-      "The image that this stack is pinned to is gone. Machines that run stay. To take a new image, which replaces the " +
-      "machines: pulumi up --replace on the Stash named in the message `pinned image`, or set aws.image.",
+      "The image that this stack is pinned to no longer exists. Running machines are not affected. To use a new image, which " +
+      "replaces the machines: pulumi up --replace on the Stash named in the message `pinned image`, or set aws.image.",
   },
   {
     kind: "image",
@@ -81,7 +82,7 @@ const table: readonly (Failure & { readonly code: string })[] = [
     code: "Unsupported",
     advice:
       "This type is not offered in this zone, or not in a cluster placement group. Remove aws.availabilityZone, set " +
-      "aws.placementGroup: false, or take another type in aws.instanceTypes.",
+      "aws.placementGroup: false, or choose another type in aws.instanceTypes.",
   },
   {
     kind: "permission",
@@ -96,26 +97,27 @@ const table: readonly (Failure & { readonly code: string })[] = [
   {
     kind: "credentials",
     code: "ExpiredToken",
-    advice: "Your AWS login is over: log in again (`aws sso login` or the like), then run the same command.",
+    advice:
+      "Your AWS login has expired: log in again (for example `aws sso login`), then run the same command.",
   },
   {
     kind: "credentials",
     code: "AuthFailure",
-    advice: "AWS does not accept your credentials: look at aws.profile, and at AWS_* in your environment.",
+    advice: "AWS does not accept your credentials: check aws.profile, and AWS_* in your environment.",
   },
   ...(["ExpiredTokenException", "RequestExpired"] as const).map((code) => ({
     kind: "credentials" as const,
     code,
     advice:
-      "Your AWS login is over, or this computer's clock is wrong: log in again (`aws sso login` or the like), and compare " +
-      "`date -u` with the time.",
+      "Your AWS login has expired, or this computer's clock is wrong: log in again (for example `aws sso login`), and check " +
+      "`date -u`.",
   })),
   ...(["InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"] as const).map(
     (code) => ({
       kind: "credentials" as const,
       code,
       advice:
-        "AWS does not know this access key, or its secret is another: look at aws.profile, and at AWS_* in your environment " +
+        "AWS does not know this access key, or the secret is wrong: check aws.profile, and AWS_* in your environment " +
         "(`aws sts get-caller-identity` must work).",
     }),
   ),
@@ -128,7 +130,7 @@ const table: readonly (Failure & { readonly code: string })[] = [
   {
     kind: "credentials",
     code: "SSO session has expired or is otherwise invalid",
-    advice: "Your AWS login is over: aws sso login --profile NAME.",
+    advice: "Your AWS login has expired: aws sso login --profile NAME.",
   },
   {
     kind: "permission",
@@ -138,13 +140,13 @@ const table: readonly (Failure & { readonly code: string })[] = [
   {
     kind: "capacity",
     code: "RequestLimitExceeded",
-    advice: "The account makes too many calls at once. Wait a minute; for a class, take a lower --parallel.",
+    advice: "The account makes too many calls at once. Wait a minute; for a class, use a lower --parallel.",
   },
   {
     kind: "quota",
     code: "PendingVerification",
     advice:
-      "AWS is still verifying this new account for the region: it takes up to four hours, and AWS sends a mail.",
+      "AWS is still verifying this new account for the region. This takes up to four hours; AWS sends an email.",
   },
   {
     kind: "permission",
@@ -156,8 +158,7 @@ const table: readonly (Failure & { readonly code: string })[] = [
   {
     kind: "in-use",
     code: "InsufficientFreeAddressesInSubnet",
-    advice:
-      "The subnet of aws.network has no free addresses: give another subnetId, or leave aws.network out.",
+    advice: "The subnet of aws.network has no free addresses: set another subnetId, or remove aws.network.",
   },
   {
     kind: "permission",
@@ -169,12 +170,12 @@ const table: readonly (Failure & { readonly code: string })[] = [
     kind: "in-use",
     code: "DependencyViolation",
     advice:
-      "Something that this stack did not make still uses it, a network interface most often. `./lab sweep --aws` shows what " +
-      "of the stack is left.",
+      "A resource that this stack did not create still uses it, usually a network interface. `./lab sweep --aws` shows what is " +
+      "left of the stack.",
   },
 ];
 
-/** The failure that an error text of the AWS provider tells of, or undefined when there is no advice for it. */
+/** The known failure in an error text of the AWS provider; undefined if there is no advice for it. */
 export function awsFailure(text: string): Failure | undefined {
   return table.find(({ code }) =>
     new RegExp(`(?<![\\w.])${code.replace(".", "\\.")}(?![\\w.]*\\w)`).test(text),

@@ -1,6 +1,6 @@
 /**
- * A lab on EC2: settings and nodes in, machines out. All that comes after (services, extensions, benchmarks) is the same
- * program as for local machines. Order: what it costs, what is settled once, network, storage, machines.
+ * The AWS target: creates the machines of a lab on EC2. Everything after that (services, extensions, benchmarks) is the same
+ * program as for local machines. Order: cost check, values fixed for the stack's life, network, storage, machines.
  */
 import * as aws from "./resources.ts";
 import type { Region } from "@pulumi/aws";
@@ -20,7 +20,7 @@ import { durationSeconds, sizingRoles, type AwsSettings } from "./settings.ts";
 import { Storage } from "./storage.ts";
 import { nameStart, tagger } from "./tags.ts";
 
-/** A node of the topology, as far as EC2 needs to know. */
+/** The properties of a topology's node that EC2 needs. */
 export interface AwsNode {
   readonly name: string;
   readonly roles: readonly Role[];
@@ -29,16 +29,16 @@ export interface AwsNode {
 export interface AwsLabSettings {
   readonly kernel: Kernel;
   readonly aws: AwsSettings;
-  /** Where JuiceFS keeps its cache on a client: on the instance store, where the machine has one. */
+  /** Folder of JuiceFS's cache on a client: on the instance store, if the machine has one. */
   readonly cacheFolder: string;
 }
 
-/** Where JuiceFS keeps its blocks. The machines' own identity gives access: there are no keys. */
+/** The store for JuiceFS's blocks. The machines' identity gives access, so there are no keys. */
 export interface AwsObjectStore {
-  /** As JuiceFS's `--bucket` takes it, with `--storage s3`. */
+  /** In the form of JuiceFS's `--bucket`, with `--storage s3`. */
   readonly url: pulumi.Output<string>;
   readonly bucket: pulumi.Output<string>;
-  /** The volume must have this name: the machines may use keys below it only. */
+  /** Required name of the volume: the machines may only use keys below it. */
   readonly prefix: string;
 }
 
@@ -58,8 +58,8 @@ export interface AwsLab {
 }
 
 /**
- * @param volume name of the JuiceFS volume, which is also the only prefix of the bucket that machines may use
- * @throws Error before any resource exists, when the lab would cost more than `aws.maxHourlyCost`
+ * @param volume name of the JuiceFS volume, and the only prefix of the bucket that machines may use
+ * @throws Error before any resource is created, if the lab would cost more than `aws.maxHourlyCost`
  */
 export function awsMachines(settings: AwsLabSettings, nodes: readonly AwsNode[], volume: string): AwsLab {
   const { kernel, cacheFolder } = settings;
@@ -177,14 +177,14 @@ export function awsMachines(settings: AwsLabSettings, nodes: readonly AwsNode[],
   };
 }
 
-/** The nodes as EC2 machines: S3 itself is the object store here, so no machine has that role, nor is there for it alone. */
+/** The nodes as EC2 machines. S3 is the object store, so the role is removed, and nodes with only that role are left out. */
 export function awsNodes<Node extends AwsNode>(nodes: readonly Node[]): Node[] {
   return nodes
     .map((node) => ({ ...node, roles: node.roles.filter((role) => role !== "objects") }))
     .filter((node) => node.roles.length > 0);
 }
 
-/** The type for a node's first role that has a size of its own. */
+/** The instance type for a node's first sizing role. */
 export function instanceTypeOf(node: AwsNode, types: AwsSettings["instanceTypes"]): string {
   const role = sizingRoles.find((each) => node.roles.includes(each));
   if (!role)
@@ -192,7 +192,7 @@ export function instanceTypeOf(node: AwsNode, types: AwsSettings["instanceTypes"
   return types[role];
 }
 
-/** Bucket names are at most 63 of a-z, 0-9 and -, of which AWS takes 26 for its unique digits. */
+/** A bucket name has at most 63 characters (a-z, 0-9 and -), of which AWS uses 26 for unique digits. */
 export function bucketPrefix(stack: string): string {
   const name = stack
     .toLowerCase()
@@ -201,7 +201,7 @@ export function bucketPrefix(stack: string): string {
   return `${nameStart}${name}`.slice(0, 36).replace(/-+$/, "") + "-";
 }
 
-/** The first zone of the region where all the types can be had. */
+/** The first zone of the region that offers all the types. */
 function zoneWithAll(
   types: readonly string[],
   region: string,
@@ -218,7 +218,7 @@ function zoneWithAll(
 
 /**
  * @param offered instance type of each offer, beside its zone in `zones`
- * @throws Error that names what each zone lacks when none has all
+ * @throws Error that names the missing types of each zone if none has all
  */
 export function firstZone(
   wanted: readonly string[],
@@ -234,7 +234,7 @@ export function firstZone(
     const each = all.map((name) => `${name} lacks ${lacks(name).join(", ")}`).join("; ");
     throw new Error(
       `no zone of ${region} has all of ${wanted.join(", ")}${each === "" ? "" : ` (${each})`}: ` +
-        "take other types in aws.instanceTypes, or another aws.region",
+        "choose other types in aws.instanceTypes, or another aws.region",
     );
   }
   return zone;

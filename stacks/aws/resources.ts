@@ -1,6 +1,6 @@
 /**
- * The resources and functions of @pulumi/aws that the lab uses, each from its own file. The package's index would load
- * every service of AWS: a second and a hundred megabytes more in each `up`, and a minute in a test.
+ * The resources and functions of @pulumi/aws that the lab uses, each imported from its own file. The package's index would load
+ * every service of AWS: one second and 100 MB more in each `up`, and a minute in a test.
  */
 export { InternetGateway } from "@pulumi/aws/ec2/internetGateway.js";
 export { Instance as Ec2Instance } from "@pulumi/aws/ec2/instance.js";

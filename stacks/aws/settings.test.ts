@@ -141,6 +141,6 @@ describe("a number where text is wanted", () => {
   });
   it("is refused where digits are lost, with the way to keep them", () => {
     const { error } = awsSettings.safeParse({ ...minimal, accountId: 12345678901 });
-    expect(error?.issues[0]?.message).toMatch(/12 digits; one that begins with 0 .* --type string/);
+    expect(error?.issues[0]?.message).toMatch(/12 digits; if it begins with 0, .* --type string/);
   });
 });

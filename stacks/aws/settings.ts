@@ -1,17 +1,17 @@
 /**
- * The `aws` part of a stack's settings: what a lab on EC2 needs to know beyond the settings that every target has.
- * Each value that cannot work, cannot be paid for or would be open to the world is refused here, before a resource exists.
+ * The `aws` part of a stack's settings, which a lab on EC2 needs besides the settings of every target. Values that cannot work,
+ * cost too much or would expose the lab to the Internet are rejected before any resource is created.
  */
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
 
-/** What decides a machine's size: the first of these that a node has. */
+/** Roles that determine a machine's size, in order: the first one that a node has is used. */
 export const sizingRoles = ["meta", "client", "ray-head", "ray-worker"] as const;
 export type SizingRole = (typeof sizingRoles)[number];
 
 /**
- * Default instance types. Redis is single-threaded and lives in memory; a client wants instance store (the `d` in m6id)
- * for JuiceFS's cache, so that the cache is not a network disk; Ray's processes want memory more than cores.
+ * Default instance types. Redis is single-threaded and keeps its data in memory; a client needs an instance store (the `d` in
+ * m6id), so that JuiceFS's cache is not on a network disk; Ray's processes need memory more than cores.
  */
 export const defaultInstanceTypes: Readonly<Record<SizingRole, string>> = {
   meta: "m6i.large",
@@ -20,30 +20,30 @@ export const defaultInstanceTypes: Readonly<Record<SizingRole, string>> = {
   "ray-worker": "m6i.large",
 };
 
-/** Families of the Xen hypervisor: no NVMe names, no console at any time, no UEFI; refused with the reason. */
+/** Families on the Xen hypervisor, without NVMe names, a console at any time, and UEFI. They are rejected with the reason. */
 const xenFamilies = /^(t1|t2|m[1-4]|c[134]|cc2|cr1|r[34]|i[23]|d2|h1|x1e?|g[23]s?|p[23]|f1|hs1)\./;
 
 const instanceType = z
   .string()
-  .regex(/^[a-z]+\d+[a-z0-9-]*\.[a-z0-9-]+$/, "must be an EC2 instance type, as m6i.large")
+  .regex(/^[a-z]+\d+[a-z0-9-]*\.[a-z0-9-]+$/, "must be an EC2 instance type, such as m6i.large")
   .refine((type) => !/^[a-z]+\d+[a-z]*g[a-z]*\./.test(type), {
     message:
-      "is an arm64 (Graviton) type; the lab's kernels and packages are x86-64: take the same size of m6i, c6i or r6i",
+      "is an arm64 (Graviton) type; the lab's kernels and packages are x86-64: choose the same size of m6i, c6i or r6i",
   })
   .refine((type) => !xenFamilies.test(type), {
     message:
-      "is of a family before Nitro, whose disks and console the lab cannot use: take the same size of m6i, c6i or r6i",
+      "is of a family before Nitro, whose disks and console the lab cannot use: choose the same size of m6i, c6i or r6i",
   });
 
-/** What is wrong with an address range for SSH, or undefined when nothing is. */
+/** The problem with an address range for SSH; undefined if there is none. */
 export function sshCidrFault(text: string): string | undefined {
   if (text.includes(":"))
-    return "is IPv6, and the machines have public IPv4 addresses only: give the IPv4 address that you come from, as 203.0.113.7/32";
+    return "is IPv6, but the machines have only public IPv4 addresses: use your public IPv4 address, such as 203.0.113.7/32";
   if (!/^\d+(\.\d+){3}\//.test(text) || !ipaddr.IPv4.isValidCIDR(text))
-    return "must be an IPv4 address range, as 203.0.113.7/32";
+    return "must be an IPv4 address range, such as 203.0.113.7/32";
   const [address, prefix] = ipaddr.IPv4.parseCIDR(text);
   if (prefix < 8)
-    return "lets in (almost) the whole Internet: give the address that you come from, as 203.0.113.7/32";
+    return "admits (almost) the whole Internet: use your public address, such as 203.0.113.7/32";
   const base = ipaddr.IPv4.networkAddressFromCIDR(text).toString();
   if (base !== address.toString())
     return `names a host inside a range: write ${base}/${prefix}, or end it with /32`;
@@ -83,55 +83,52 @@ const id = (prefix: string) =>
     .string()
     .regex(new RegExp(`^${prefix}-([0-9a-f]{8}|[0-9a-f]{17})$`), `must be an id that starts with ${prefix}-`);
 
-/** `pulumi config set` writes what looks like a number as one; here it is taken for the text that was typed. */
+/** `pulumi config set` stores text that looks like a number as a number; this converts it back to text. */
 const numberAsText = <T extends z.ZodType>(text: T) =>
   z.preprocess((value) => (Number.isSafeInteger(value) ? String(value) : value), text);
 
 export const awsSettings = z
   .strictObject({
-    region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be an AWS region, as eu-central-1"),
+    region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "must be an AWS region, such as eu-central-1"),
     profile: z.string().min(1).optional().describe("profile of ~/.aws to use"),
     accountId: numberAsText(
       z
         .string()
         .regex(
           /^\d{12}$/,
-          "must be an account number of 12 digits; one that begins with 0 loses it as a number, so add --type string " +
-            "to pulumi config set",
+          "must be an account number of 12 digits; if it begins with 0, add --type string to pulumi config set, which " +
+            "otherwise drops the 0",
         ),
     )
       .optional()
-      .describe("the only account that this stack may be made in"),
+      .describe("the only account in which this stack may be created"),
     owner: numberAsText(
       z
         .string()
-        .regex(
-          /^[\w.+@-]{2,64}$/,
-          "must be a name or address that people know whom to ask by: letters, digits and . _ + @ -",
-        ),
-    ).describe("whom to ask about these resources; a tag on all of them"),
+        .regex(/^[\w.+@-]{2,64}$/, "must be a name or address of the owner: letters, digits and . _ + @ -"),
+    ).describe("owner of these resources; a tag on all of them"),
     access: z
       .enum(["ssh", "session-manager"])
       .default("ssh")
       .describe(
         "ssh: port 22 open to sshCidr; session-manager: no port open, SSH goes through AWS Session Manager",
       ),
-    sshCidr: sshCidr.optional().describe("who may come in by SSH; no default"),
+    sshCidr: sshCidr.optional().describe("addresses that may connect by SSH; no default"),
     network: z
       .strictObject({ vpcId: id("vpc"), subnetId: id("subnet") })
       .optional()
-      .describe("an existing network; without it the lab makes its own"),
+      .describe("an existing network; by default the lab creates one"),
     address: z
       .enum(["public", "private"])
       .default("public")
       .describe(
-        "the address to reach machines by; private needs an existing network that you are connected to",
+        "the address used to reach machines; private needs an existing network to which you are connected",
       ),
     availabilityZone: z
       .string()
-      .regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, "must be a zone of the region, as eu-central-1a")
+      .regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, "must be a zone of the region, such as eu-central-1a")
       .optional()
-      .describe("without it, the first zone that has all instance types"),
+      .describe("default: the first zone that has all instance types"),
     instanceTypes: z
       .strictObject(
         Object.fromEntries(
@@ -139,7 +136,7 @@ export const awsSettings = z
         ) as Record<SizingRole, z.ZodDefault<typeof instanceType>>,
       )
       .prefault({}),
-    image: id("ami").optional().describe("this image and no other, instead of the newest for the kernel"),
+    image: id("ami").optional().describe("this image instead of the newest for the kernel"),
     spot: z.boolean().default(false).describe("spot instances: cheaper, may be taken away at any time"),
     placementGroup: z
       .boolean()
@@ -148,14 +145,14 @@ export const awsSettings = z
     rootGiB: z.int().min(10).max(1000).default(30).describe("size of each machine's encrypted root volume"),
     expiresAfter: duration
       .default("4h")
-      .describe("machines power off and are gone this long after the first up"),
+      .describe("machines power off and are terminated this long after the first up"),
     maxHourlyCost: z
       .number()
       .positive()
       .max(1000)
       .optional()
-      .describe("refuse to make a lab that costs more (USD an hour)"),
-    keepData: z.boolean().default(false).describe("destroy leaves the bucket and what is in it"),
+      .describe("refuse to create a lab that costs more (USD an hour)"),
+    keepData: z.boolean().default(false).describe("destroy keeps the bucket and its contents"),
   })
   .superRefine((value, context) => {
     const fault = (path: string[], message: string) => {
@@ -164,20 +161,20 @@ export const awsSettings = z
     if (value.access === "ssh" && value.sshCidr === undefined)
       fault(
         ["sshCidr"],
-        "is needed for SSH and has no default: give the address that you come from, as 203.0.113.7/32",
+        "is required for SSH and has no default: use your public address, such as 203.0.113.7/32",
       );
     if (value.access === "session-manager" && value.sshCidr !== undefined)
       fault(
         ["sshCidr"],
-        "is not used with access: session-manager, which opens no port: remove one of the two",
+        "cannot be combined with access: session-manager, which opens no port: remove one of the two",
       );
     if (value.address === "private" && !value.network)
       fault(
         ["address"],
-        "private needs `network`: nobody outside is connected to a network that the lab makes itself",
+        "private needs `network`: a network that the lab creates cannot be reached from outside",
       );
     if (value.network && value.availabilityZone !== undefined)
-      fault(["availabilityZone"], "is given by the existing subnet: remove it");
+      fault(["availabilityZone"], "is determined by the existing subnet: remove it");
     if (value.availabilityZone !== undefined && !value.availabilityZone.startsWith(value.region))
       fault(["availabilityZone"], `is not in ${value.region}`);
     for (const role of sizingRoles) {
@@ -185,8 +182,8 @@ export const awsSettings = z
       if (value.placementGroup && /^t\d/.test(type))
         fault(
           ["instanceTypes", role],
-          `${type} is burstable, which placement groups do not take and which runs out of CPU credits in a benchmark: ` +
-            "take m6i.large, or set placementGroup: false",
+          `${type} is burstable: placement groups do not accept it, and it runs out of CPU credits in a benchmark: ` +
+            "choose m6i.large, or set placementGroup: false",
         );
     }
   });

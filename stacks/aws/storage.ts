@@ -1,4 +1,4 @@
-/** The lab's bucket, and the identity of its machines: they may use one prefix of that bucket and nothing else. */
+/** The lab's bucket, and the identity of its machines, which may use only one prefix of that bucket. */
 import * as aws from "./resources.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { identityPath, tagKeys, type Tagger } from "./tags.ts";

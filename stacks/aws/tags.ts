@@ -1,7 +1,7 @@
-/** Tags on everything that a lab makes: by them people see whose it is, and `./lab sweep --aws` finds what is left. */
+/** Tags on everything that a lab creates. They show the owner, and `./lab sweep --aws` finds leftovers by them. */
 import type * as pulumi from "@pulumi/pulumi";
 
-/** Tag keys. All but Name begin alike, so that a sweep can tell our things from others'. */
+/** Tag keys. All but Name have a common prefix, so that a sweep recognises the lab's resources. */
 export const tagKeys = {
   project: "disgrafs:project",
   stack: "disgrafs:stack",
@@ -9,13 +9,13 @@ export const tagKeys = {
   run: "disgrafs:run",
   created: "disgrafs:created",
   expires: "disgrafs:expires",
-  /** On a bucket that outlives its stack by the settings' keepData. */
+  /** On a bucket that outlives its stack because of the setting keepData. */
   keep: "disgrafs:keep",
 } as const;
 
-/** Path of the roles and instance profiles: IAM finds by path at once, and by tag only one by one. */
+/** Path of the roles and instance profiles: IAM can list by path, but not by tag. */
 export const identityPath = "/disgrafs/";
-/** Names of buckets, schedules and state machines begin so. */
+/** Prefix of the names of buckets, schedules and state machines. */
 export const nameStart = "disgrafs-";
 
 /** Value of the project tag. */

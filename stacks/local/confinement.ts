@@ -1,20 +1,20 @@
-/** What a machine's QEMU may not do on this computer, should its guest break out of the emulation. */
+/** Confines a machine's QEMU on this computer, in case its guest breaks out of the emulation. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 /**
- * Seccomp, from QEMU's own lists: no other program, no scheduling of others, nothing obsolete. Its list against raised
- * privileges is left to `runAs`, since it also forbids giving them up; without another program there is none to raise them.
+ * QEMU's seccomp lists: no other programs, no scheduling of other processes, no obsolete calls. The list against raised
+ * privileges is not used, because it also forbids dropping them (`runAs`), and without other programs nothing can raise them.
  */
 export const sandbox = ["-sandbox", "on,obsolete=deny,spawn=deny,resourcecontrol=deny"];
 
-/** User ids that nobody has: above those of people, services and the ranges of user namespaces (up to 2^31). */
+/** Unused user ids: above those of people, services and the ranges of user namespaces (up to 2^31). */
 const firstId = 2_130_000_000;
 const ids = 10_000_000;
 
 /**
- * Where the lab runs as root, each machine gets a user id of its own once it has opened its files: it is then neither root nor
- * any other machine's user. In a container whose user namespace has no such ids it stays what it is.
+ * If the lab runs as root, each machine changes to its own user id after it has opened its files, different from root and
+ * from every other machine. In a container whose user namespace lacks such ids, it stays root.
  */
 export function runAs(
   machine: { readonly stack: string; readonly name: string },

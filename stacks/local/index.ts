@@ -1,6 +1,6 @@
 /**
- * A lab on this machine: settings and nodes in, machines out. Every resource is a command on this machine that makes
- * sure of one thing (network, image, key, machine) and can be run again at any time.
+ * The local target: creates the machines of a lab on this computer. Every resource is an idempotent command that ensures one
+ * thing (network, image, key, machine) and can be run again at any time.
  */
 import { relative } from "node:path";
 import type { local } from "@pulumi/command";
@@ -27,13 +27,13 @@ export interface LocalSettings {
   readonly dataDiskMiB?: number | undefined;
 }
 
-/** First three numbers of the private network's addresses. Each stack has a switch of its own, so all can use it. */
+/** First three numbers of the private network's addresses. Each stack has a separate switch, so all stacks can use them. */
 const prefix = "10.77.0";
 
 /** The machines of a local stack, in the nodes' order. */
 export function localMachines(settings: LocalSettings, nodes: readonly Node[]): Machine[] {
   const stack = pulumi.getStack();
-  // It knows by what it printed the last time what the stack was called then (owner.ts).
+  // The resource's previous output contains the stack's former name (owner.ts).
   const network = ensure(
     "network",
     "network",
@@ -62,8 +62,7 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
   const dataDiskMiB = node.roles.includes("client") ? settings.dataDiskMiB : undefined;
   const mac = `52:54:00:77:00:${(index + 10).toString(16).padStart(2, "0")}`;
   const rebooted = wasRebooted(stack, name).then((answer) => {
-    if (answer === undefined)
-      void pulumi.log.warn(`${name} does not answer: whether it was rebooted is not known`);
+    if (answer === undefined) void pulumi.log.warn(`${name} does not answer, so a reboot cannot be detected`);
     return answer ?? false;
   });
   const revision = rebooted.then((again) => vmRevision(stack, name, again));
@@ -90,7 +89,7 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
         network: { mac, address: `${address}/24` },
       }),
     }));
-  // A new image or disk size is a new disk, and with it a new machine. Everything else is a restart with the old one.
+  // A new image or disk size needs a new disk, and so a new machine. Any other change restarts the machine with its disk.
   const disk = digest([imageKey(settings.kernel), String(node.diskGiB)]);
   const vm = ensure(
     `${name}-vm`,
@@ -124,12 +123,12 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
 }
 
 interface Keys {
-  /** Secret, as it holds the private half. */
+  /** Secret, because it contains the private key. */
   readonly pair: pulumi.Output<KeyPair>;
   readonly publicKey: pulumi.Output<string>;
 }
 
-/** The file is named by its way from the checkout: an absolute path would be that of another one after a move. */
+/** Path of the file relative to the checkout, so that it stays valid after the checkout was moved. */
 function keyPair(name: string, file: string, owner: pulumi.Output<string>): Keys {
   const input = { stack: pulumi.getStack(), owner, file: relative(checkout, file) };
   const command = ensure(name, "key", input, {}, { additionalSecretOutputs: ["stdout"] });

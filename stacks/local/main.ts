@@ -1,4 +1,4 @@
-/** What the resources of a local stack run: `main.ts network|key|vm ensure|remove`. */
+/** The commands that the resources of a local stack run: `main.ts network|key|vm ensure|remove`. */
 import { runAction, say } from "../../workshop/action.ts";
 import { inCheckout } from "../../workshop/checkout.ts";
 import { thisComputer } from "../../workshop/computer.ts";
@@ -10,11 +10,11 @@ import { removeVm, startVm, type VmSpec } from "./vm.ts";
 interface Key {
   readonly stack: string;
   readonly owner: string;
-  /** From the checkout on. */
+  /** Relative to the checkout. */
   readonly file: string;
 }
 
-/** What the network's resource printed the last time, where there was one. */
+/** The network resource's previous output, if any. */
 function before(): Claim | undefined {
   const text = process.env.PULUMI_COMMAND_STDOUT;
   const answer = text ? (JSON.parse(text) as Partial<Claim>) : {};

@@ -103,7 +103,7 @@ describe("a lab whose checkout is moved, copied, or whose stack is renamed", () 
       expectGood(await pulumiIn(first, "stack", "init", "local"));
       const refused = await upIn(first, "local");
       expect(refused.exitCode).not.toBe(0);
-      expect(refused.output).toContain("are those of stack renamed, which had this name before");
+      expect(refused.output).toContain("belong to stack renamed, which had this name before");
       expectGood(await upIn(first, "renamed"));
       expect(processesOf(first, "renamed")).toEqual(other);
       expectGood(await labIn(first, "down", "--stack", "local"));

@@ -1,6 +1,6 @@
 /**
- * The private network of a stack, made without root: a switch (switch.ts) that the machines' second cards are plugged into
- * over a unix socket in the stack's own folder, where no other user of this computer gets in.
+ * The private network of a stack, created without root: a switch (switch.ts) to which the machines' second network cards
+ * connect over a unix socket in the stack's folder, which no other user of this computer can enter.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ import { connectTo } from "./unixSocket.ts";
 
 interface NetworkState {
   readonly process: ProcessId;
-  /** Another number means that machines must be plugged in again. */
+  /** Changes when machines must be connected again. */
   readonly revision: number;
 }
 
@@ -26,20 +26,20 @@ const stateFile = (stack: string): string => join(networkFolder(stack), "state.j
 const socketFile = (stack: string): string => join(networkFolder(stack), "s");
 const program = fileURLToPath(new URL("./switch.ts", import.meta.url));
 
-/** A switch that is asked whether it lives has this long: on a busy computer it may not run for seconds. */
+/** Time limit for a switch's answer: on a busy computer it may not be scheduled for seconds. */
 const answerMs = 30_000;
 
 function readNetwork(stack: string): NetworkState | undefined {
   return readState(stateFile(stack)) as NetworkState | undefined;
 }
 
-/** State of the switch, or undefined when it is not running, or nobody answers on its socket. */
+/** State of the switch; undefined if it is not running or does not answer on its socket. */
 export async function runningNetwork(stack: string): Promise<NetworkState | undefined> {
   const state = readNetwork(stack);
   return state && isOwn(stack, state.process) && (await answers(stack)) ? state : undefined;
 }
 
-/** Whether the switch sends an empty frame back. */
+/** Whether the switch answers an empty frame. */
 async function answers(stack: string): Promise<boolean> {
   const port = await connectTo(socketFile(stack)).catch(() => undefined);
   if (!port) return false;
@@ -49,7 +49,7 @@ async function answers(stack: string): Promise<boolean> {
     let data: Buffer = Buffer.alloc(0);
     for await (const chunk of port) {
       data = Buffer.concat([data, chunk as Buffer]);
-      // Frames that other machines send to all come between.
+      // Broadcasts from other machines may arrive first.
       for (let length; data.length >= 4; data = data.subarray(4 + length)) {
         length = data.readUInt32BE(0);
         if (length === 0) return true;
@@ -66,8 +66,8 @@ async function answers(stack: string): Promise<boolean> {
 }
 
 /**
- * The revision that the switch has, or will have when it is started again: a number that was never there before where
- * nothing is known of one, so that a network whose folder was lost shows as a change.
+ * The revision that the switch has, or will have after its next start. If none is known, a new number, so that a network
+ * whose folder was lost appears as a change.
  */
 export async function networkRevision(stack: string): Promise<number> {
   const state = readNetwork(stack);
@@ -80,7 +80,7 @@ export async function startNetwork(stack: string, revision?: number): Promise<Ne
   const running = await runningNetwork(stack);
   if (running) return running;
   const wanted = revision ?? (await networkRevision(stack));
-  // Also one that nobody has noted, as when its starter was killed.
+  // Includes a switch without a state file, for example if the process that started it was killed.
   await endSwitches(stack);
   const folder = networkFolder(stack);
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -102,7 +102,7 @@ async function startSwitch(stack: string, folder: string): Promise<ProcessId> {
     await once(child, "spawn");
     child.unref();
     const id = identify(child.pid ?? 0);
-    // A moment on an idle machine; a busy one may take long to run it at all, and only its end is a failure.
+    // Wait without a time limit, because a busy computer may schedule it late. It has failed only if it ends.
     while (child.exitCode === null && child.signalCode === null) {
       if (id && (await answers(stack))) return id;
       await sleep(20);
@@ -111,10 +111,10 @@ async function startSwitch(stack: string, folder: string): Promise<ProcessId> {
     closeSync(output);
   }
   const said = (await readFile(log, "utf8")).trim().split("\n").slice(-5).join("\n");
-  throw new Error(`the private network's switch of stack ${stack} ended at once: ${said}`);
+  throw new Error(`the private network switch of stack ${stack} exited at once: ${said}`);
 }
 
-/** A machine's plug: a connection to the stack's switch, which QEMU is started with. */
+/** A connection to the stack's switch, passed to QEMU at its start. */
 export function plug(stack: string): Promise<Socket> {
   return connectTo(socketFile(stack));
 }

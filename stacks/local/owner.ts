@@ -1,6 +1,7 @@
 /**
- * Who owns a stack's folder. A stack's name is not enough: a stack can be renamed, and then another be made with its old
- * name. So the folder holds a random mark, each resource has it in its inputs, and none removes what bears another.
+ * Ownership of a stack's folder. The stack's name does not identify it: a stack can be renamed, and another created with the
+ * old name. So the folder holds a random mark, which is also an input of each resource, and a resource never removes things
+ * with a different mark.
  */
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -12,20 +13,20 @@ import { stackFolder } from "./paths.ts";
 
 const ownerFile = (stack: string): string => join(stackFolder(stack), "owner.json");
 
-/** The mark of a stack's folder; undefined when there is none. */
+/** The mark of a stack's folder; undefined if there is none. */
 export function ownerOf(stack: string): string | undefined {
   return (readState(ownerFile(stack)) as { owner?: string } | undefined)?.owner;
 }
 
-/** What the resource of the network knows of the last time: it is the first of a stack's to be made. */
+/** Previous output of the network resource, which is the first resource of a stack. */
 export interface Claim {
   readonly stack: string;
   readonly owner: string;
 }
 
 /**
- * The owner's mark for a stack, which is made now when it is new. A stack that was renamed takes its folder along: its
- * machines run on, as nothing that they have open is known to them by that name.
+ * The owner's mark of a stack, created if the stack is new. If the stack was renamed, its folder is renamed too. Its machines
+ * keep running, because they do not use the folder's path.
  */
 export function claim(stack: string, before: Claim | undefined): Claim {
   if (before && before.stack !== stack && ownerOf(before.stack) === before.owner)
@@ -44,15 +45,15 @@ function takeAlong(from: string, to: string): void {
   if (existsSync(target)) {
     if (filesBelow(target).length > 0)
       throw new Error(
-        `this stack was called ${from}, and the folder of its new name is in use: ${target}\n` +
-          `give it another name (pulumi stack rename), or remove what is there: ./lab down --stack ${to}`,
+        `this stack was renamed from ${from}, but the folder for its new name is in use: ${target}\n` +
+          `choose another name (pulumi stack rename), or remove the lab there: ./lab down --stack ${to}`,
       );
     rmSync(target, { recursive: true });
   }
   renameSync(stackFolder(from), target);
 }
 
-/** A folder that bears the mark of another stack of this checkout's state is that one's. */
+/** Refuses a folder that has the mark of another stack in this checkout's state. */
 function refuseOthers(stack: string, owner: string): void {
   const stacks = inLab("state", ".pulumi", "stacks");
   const files = existsSync(stacks) ? filesBelow(stacks) : [];
@@ -65,12 +66,12 @@ function refuseOthers(stack: string, owner: string): void {
   if (other === undefined) return;
   const name = other.slice(other.lastIndexOf("/") + 1, -".json".length);
   throw new Error(
-    `the machines in ${stackFolder(stack)} are those of stack ${name}, which had this name before; ` +
-      `./lab up --stack ${name} takes them along`,
+    `the machines in ${stackFolder(stack)} belong to stack ${name}, which had this name before; ` +
+      `to move them, run: ./lab up --stack ${name}`,
   );
 }
 
-/** Whether what a resource made may be removed: not when its stack's folder has become another's. */
+/** Whether a resource may remove what it created: not if its stack's folder now belongs to another stack. */
 export function mayRemove(stack: string, owner: string | undefined): boolean {
   const now = ownerOf(stack);
   return now === undefined || owner === undefined || now === owner;

@@ -1,11 +1,11 @@
-/** Where the local target keeps what belongs to a stack: a folder a stack under `.lab/stacks`. */
+/** Paths of the local target's files: one folder for each stack under `.lab/stacks`. */
 import { join } from "node:path";
 import { inLab } from "../../workshop/checkout.ts";
 
 /** All stacks' folders. */
 export const stacksFolder = inLab("stacks");
 
-/** What belongs to one stack and goes away with it: keys, disks, sockets, logs. */
+/** Folder of one stack, removed with it: keys, disks, sockets, logs. */
 export function stackFolder(stack: string): string {
   return join(stacksFolder, stack);
 }
@@ -18,7 +18,7 @@ export function networkFolder(stack: string): string {
   return join(stackFolder(stack), "network");
 }
 
-/** Private key that logs in to every machine of a stack. */
+/** Private key for logging in to every machine of a stack. */
 export function loginKeyFile(stack: string): string {
   return join(stackFolder(stack), "login_key");
 }

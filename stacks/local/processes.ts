@@ -1,7 +1,6 @@
 /**
- * Which processes of this computer are a stack's: QEMUs and switches that hold a file of its folder open, whatever has become
- * of the notes about them. The kernel tells the files' paths as they are now, so a folder that was moved or renamed still
- * tells its own from those of another, also of a copy; and those of a folder that was deleted.
+ * Finds the processes of a stack: QEMUs and switches that have a file in its folder open, independent of any state file. The
+ * kernel reports current paths, so this also works after a folder was moved, renamed, copied or deleted.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { identify, isAlive, type ProcessId } from "../../workshop/process.ts";
@@ -10,11 +9,11 @@ import { machineFolder, stackFolder, stacksFolder } from "./paths.ts";
 export interface OwnProcess extends ProcessId {
   /** Command line. */
   readonly what: string;
-  /** Paths of its working directory and of what it has open. */
+  /** Paths of its working directory and open files. */
   readonly files: readonly string[];
 }
 
-/** A machine is QEMU; a network is our own switch, or the vde_switch of an earlier version. */
+/** A machine is a QEMU process; a network is our switch, or the vde_switch of an earlier version. */
 const program = /^(\S*\/)?qemu-system-\S+ |stacks\/local\/switch\.ts( |$)|^(\S*\/)?vde_switch /;
 
 /** All of a stack's processes. */
@@ -22,17 +21,17 @@ export function ownProcesses(stack: string): OwnProcess[] {
   return processesBelow(stackFolder(stack));
 }
 
-/** Those of one of its machines. */
+/** The processes of one machine. */
 export function machineProcesses(stack: string, machine: string): OwnProcess[] {
   return processesBelow(machineFolder(stack, machine));
 }
 
-/** Whether a process still runs, and is the stack's: its number in a copied file may be that of the original's machine. */
+/** Whether a process still runs and belongs to the stack: in a copied folder, its number may belong to the original's machine. */
 export function isOwn(stack: string, id: ProcessId): boolean {
   return isAlive(id) && holdsBelow(id.pid, stackFolder(stack)) !== undefined;
 }
 
-/** QEMUs and switches of a lab whose folder no longer exists. Which lab that was, nobody can tell any more. */
+/** QEMUs and switches of labs whose folder no longer exists. They can no longer be assigned to a lab. */
 export function orphans(): OwnProcess[] {
   return candidates().flatMap((pid) => {
     const files = filesOf(pid).filter((path) => /\/\.lab\/stacks\/.* \(deleted\)$/.test(path));
@@ -60,19 +59,19 @@ function candidates(): number[] {
     .filter((pid) => pid !== process.pid && program.test(commandLine(pid)));
 }
 
-/** What a process has open below a folder; undefined when that is nothing. */
+/** The files that a process has open below a folder; undefined if there are none. */
 function holdsBelow(pid: number, folder: string): readonly string[] | undefined {
   const files = filesOf(pid).filter((path) => path === folder || path.startsWith(`${folder}/`));
   return files.length === 0 ? undefined : files;
 }
 
-/** QEMU goes to / when it becomes a daemon, but its disks, sockets and log stay open. */
+/** QEMU changes to / when it becomes a daemon, but its disks, sockets and log stay open. */
 function filesOf(pid: number): string[] {
   let open: string[] = [];
   try {
     open = readdirSync(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`);
   } catch {
-    // Ended meanwhile, or another user's.
+    // It ended meanwhile, or belongs to another user.
   }
   return [`/proc/${pid}/cwd`, ...open].map(target);
 }

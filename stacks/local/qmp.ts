@@ -1,8 +1,8 @@
-/** The few QEMU Machine Protocol calls that the lab makes, over the machine's unix socket. */
+/** A small client of the QEMU Machine Protocol, over the machine's unix socket. */
 import { createInterface } from "node:readline";
 import { connectTo } from "./unixSocket.ts";
 
-/** Runs QMP commands in order and returns their `return` values. Rejects after `ms` or when QEMU reports an error. */
+/** Runs QMP commands in order and returns their `return` values. Rejects after `ms` or if QEMU reports an error. */
 export async function qmp(socketPath: string, commands: readonly string[], ms: number): Promise<unknown[]> {
   const socket = await connectTo(socketPath);
   const timer = setTimeout(

@@ -1,12 +1,12 @@
-/** Removes a stack's machines and network from this machine without asking Pulumi, whose record may be lost. */
+/** Removes a stack's machines and network from this computer without Pulumi, whose state may be lost. */
 import { rm } from "node:fs/promises";
 import { end } from "../../workshop/process.ts";
 import { stackFolder } from "./paths.ts";
 import { ownProcesses } from "./processes.ts";
 
-/** Ends and removes all that a stack has here, as after `rm -r .lab/state`; nothing when there is nothing. */
+/** Ends and removes everything of a stack on this computer, for example after `rm -r .lab/state`. */
 export async function removeStack(stack: string): Promise<void> {
-  // Their disks go with them, so a machine need not end in order.
+  // The disks are deleted too, so no orderly shutdown is needed.
   const ended = await Promise.all(
     ownProcesses(stack).map(async (each) => ({ ...each, gone: await end(each) })),
   );

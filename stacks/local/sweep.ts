@@ -1,4 +1,4 @@
-/** What is left of a stack on this machine, found without asking Pulumi: processes first, then files and mounts. */
+/** Finds what is left of a stack on this computer without Pulumi: processes first, then files and mounts. */
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { stackFolder } from "./paths.ts";
@@ -17,7 +17,7 @@ export function sweep(stack: string): Promise<Leftover[]> {
   return Promise.resolve([...processesOf(stack), ...mountsIn(folder), ...filesIn(folder)]);
 }
 
-/** A listening port is one of theirs and goes with them. */
+/** Listening ports belong to processes and need no check of their own. */
 function processesOf(stack: string): Leftover[] {
   return ownProcesses(stack).map(({ what, pid }) => ({ kind: "process", what, pid }));
 }

@@ -1,21 +1,21 @@
 /**
- * The switch of a stack's private network: a program that runs for as long as the lab is up. Each QEMU is a connection to
- * the unix socket `s` of the folder that it is started in. A frame on it is four bytes of length and an Ethernet frame:
- * what QEMU's `-netdev stream` speaks in every build of it. An empty frame is answered with one: so it is asked whether
- * the switch is alive.
+ * The switch of a stack's private network: a program that runs as long as the lab is up. Each QEMU connects to the unix
+ * socket `s` in the folder in which the program was started. Each message is a length of four bytes and an Ethernet frame, the
+ * protocol of `-netdev stream` in every build of QEMU. The switch answers an empty frame with an empty frame, as a health
+ * check.
  */
 import { rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 
-/** Longer frames are none: QEMU's own limit for this protocol. */
+/** Longer frames are invalid: QEMU's own limit for this protocol. */
 const longestFrame = 4096 + 65536;
-/** Bytes that may wait for a machine that does not read. What comes then is dropped, as any switch does. */
+/** Maximum bytes buffered for a machine that does not read. Further frames are dropped, as in any switch. */
 const longestQueue = 4 * 2 ** 20;
 const header = 4;
 const hello = Buffer.alloc(header);
 
 const ports = new Set<Socket>();
-/** The port behind which a hardware address was seen last. */
+/** The port on which a hardware address was last seen. */
 const table = new Map<number, Socket>();
 
 function plugIn(port: Socket): void {
@@ -26,7 +26,7 @@ function plugIn(port: Socket): void {
     if (left) rest = left;
     else port.destroy();
   });
-  // A machine that is killed is a connection that is reset: no reason to end.
+  // A killed machine resets its connection, which must not end the switch.
   port.on("error", () => undefined);
   port.on("close", () => {
     ports.delete(port);
@@ -34,10 +34,10 @@ function plugIn(port: Socket): void {
   });
 }
 
-/** Sends on every whole frame in `data`. @returns the part of a frame at its end; undefined when this is no frame */
+/** Forwards every complete frame in `data`. @returns the incomplete frame at its end; undefined if the data is invalid */
 function forward(from: Socket, data: Buffer): Buffer | undefined {
   let at = 0;
-  // Frames that follow each other to the same port are written as one.
+  // Consecutive frames for the same port are written together.
   let run: { readonly to: Socket; readonly start: number } | undefined;
   const flush = (): void => {
     if (run) send(run.to, data.subarray(run.start, at));
@@ -59,7 +59,7 @@ function forward(from: Socket, data: Buffer): Buffer | undefined {
   return data.subarray(at);
 }
 
-/** The port that a frame is for; "none" where it would go back to where it came from. */
+/** The destination port of a frame; "none" if it is the port of origin. */
 function targetOf(from: Socket, frame: Buffer): Socket | "all" | "none" {
   if (frame.length < 14) return "none";
   table.set(frame.readUIntBE(6, 6), from);
@@ -73,7 +73,7 @@ function send(to: Socket, bytes: Buffer): void {
   if (to.writableLength < longestQueue) to.write(bytes);
 }
 
-// Only this user may plug in.
+// Only this user may connect.
 process.umask(0o177);
 rmSync("s", { force: true });
 createServer(plugIn).listen("s");
@@ -81,5 +81,5 @@ process.on("SIGTERM", () => {
   rmSync("s", { force: true });
   process.exit();
 });
-// It outlives the terminal in which it was started.
+// The switch outlives the terminal in which it was started.
 process.on("SIGHUP", () => undefined);

@@ -1,9 +1,9 @@
-/** Connections to unix sockets at any depth: a socket's path holds 107 bytes, and a checkout can be deeper than that. */
+/** Connects to unix sockets with paths of any length: the kernel's limit is 107 bytes, and a checkout can be deeper. */
 import { closeSync, openSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { basename, dirname } from "node:path";
 
-/** A paused connection to the socket at `path`, reached through its open folder. Rejects when nobody listens there. */
+/** A paused connection to the socket at `path`, reached through its open folder. Rejects if nothing listens there. */
 export async function connectTo(path: string): Promise<Socket> {
   const folder = openSync(dirname(path), "r");
   try {

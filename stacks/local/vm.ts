@@ -1,6 +1,6 @@
 /**
- * One QEMU machine: started, found again, stopped. It outlives the program that starts it. Its folder holds the overlay
- * disk, the seed disk, the QMP socket, the console log and state.json, which says how to find the process.
+ * Starts, finds and stops a QEMU machine, which outlives the program that starts it. Its folder holds the overlay disk, the
+ * seed disk, the QMP socket, the console log and state.json, which identifies the process.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -33,14 +33,14 @@ export interface VmSpec {
   readonly memoryMiB: number;
   /** Size of the root disk in GiB. */
   readonly diskGiB: number;
-  /** Size in MiB of a second NVMe disk, of serial `data`, blank at first; the kernel polls if asked. None by default. */
+  /** Size in MiB of a second NVMe disk with serial `data` and poll queues, initially blank. Default: none. */
   readonly dataDiskMiB?: number;
   readonly accelerator: "auto" | Accelerator;
-  /** `instructions`: time passes with guest instructions (QEMU's -icount), one CPU, emulation only. */
+  /** `instructions`: guest time follows the number of instructions (QEMU's -icount). One CPU, emulation only. */
   readonly clock: "wall" | "instructions";
   /** Hardware address of the card on the private network. */
   readonly mac: string;
-  /** Number of the start that is wanted: see `vmRevision`. */
+  /** Number of the requested start: see `vmRevision`. */
   readonly revision: number;
   /** Public line of the host key, for ssh's known_hosts. */
   readonly hostKey: string;
@@ -58,9 +58,9 @@ export interface VmState {
   /** SSH, on 127.0.0.1. */
   readonly port: number;
   readonly accelerator: Accelerator;
-  /** What of the specification needs a restart when it changes. */
+  /** The part of the specification whose change needs a restart. */
   readonly shape: string;
-  /** The start of the private network's switch that it is plugged into. */
+  /** Revision of the private network's switch to which it is connected. */
   readonly network: number;
 }
 
@@ -70,17 +70,17 @@ export function vmState(stack: string, name: string): VmState | undefined {
   return readState(stateFile(stack, name)) as VmState | undefined;
 }
 
-/** State of a machine that runs, and is this stack's: the number in a copied folder is that of the original's machine. */
+/** State of a running machine of this stack. In a copied folder, the process number may belong to the original's machine. */
 export function runningVm(stack: string, name: string): VmState | undefined {
   const state = vmState(stack, name);
   return state && isOwn(stack, state.process) ? state : undefined;
 }
 
 /**
- * The number of the start that a machine has, or will need when it has died since, or when its network has: a card does
- * not find a new switch. The program puts it in the resource's inputs, so that a machine that was killed, or went with a
- * reboot of the host, shows as an update, and comes back with its disk. One that was rebooted is as if started again. Where
- * nothing is known of a machine it is a number that was never there before: a folder that was lost is a change, too.
+ * The number of a machine's current start, or the next number if the machine or its network has died (a network card does not
+ * reconnect to a new switch) or the guest was rebooted. It is an input of the resource, so that a machine that was killed, or
+ * ended with a reboot of the host, appears as an update and returns with its disk. For an unknown machine it is a new number,
+ * so that a lost folder also appears as a change.
  */
 export async function vmRevision(stack: string, name: string, rebooted = false): Promise<number> {
   const state = vmState(stack, name);
@@ -90,8 +90,8 @@ export async function vmRevision(stack: string, name: string, rebooted = false):
 }
 
 /**
- * Whether the machine's guest was rebooted since `up` was last at work on it: QEMU lives on then, but the mark that the
- * machine's first step has left (provisioning/node/ready.sh) is gone. Undefined when the machine does not say.
+ * Whether the guest was rebooted since the last `up`: QEMU then still runs, but the mark from the machine's first step
+ * (provisioning/node/ready.sh) is gone. Undefined if the machine does not answer.
  */
 export async function wasRebooted(stack: string, name: string): Promise<boolean | undefined> {
   const state = runningVm(stack, name);
@@ -100,7 +100,7 @@ export async function wasRebooted(stack: string, name: string): Promise<boolean 
   return exitCode === 0 ? stdout.trim() !== state.boot : undefined;
 }
 
-/** Runs one command on a machine that may not answer: does not throw. Seconds for the connection, and for all of it. */
+/** Runs one command on a machine that may not answer; never throws. Limits in seconds, for the connection and in total. */
 async function tell(stack: string, name: string, command: string, connect: number, limit: number) {
   await mendSshConfig(stack, name);
   const ssh = [
@@ -121,12 +121,12 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
   const before = vmState(stack, name);
   const running = runningVm(stack, name);
   if (running) {
-    // The accelerator that it has is what "auto" chose, or what was asked for: the same one is no reason to restart.
+    // The current accelerator was chosen by "auto" or by the settings; if it is the same, no restart is needed.
     const accelerator = spec.accelerator === "auto" ? running.accelerator : spec.accelerator;
     const asWanted = running.shape === shapeOf(spec, accelerator);
     if (asWanted && running.revision >= spec.revision) return running;
     if (asWanted && running.network === (await networkRevision(stack))) {
-      // It rebooted by itself: nothing is to be done but to know.
+      // The guest rebooted by itself: only record it.
       const state = { ...running, revision: spec.revision, boot: randomUUID() };
       writeState(stateFile(stack, name), state);
       return state;
@@ -162,12 +162,12 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
       return state;
     } catch (error) {
       if (!(error instanceof PortTaken) || tries >= 5) throw error;
-      say(`port ${port} is taken by another program; trying another one for ${name}`);
+      say(`port ${port} is in use by another program; trying another one for ${name}`);
     }
   }
 }
 
-/** The disks of the last time, or new ones. @returns the id of the root disk */
+/** Uses the existing disks, or creates new ones. @returns the id of the root disk */
 async function ensureDisks(
   spec: VmSpec,
   image: Image,
@@ -182,12 +182,12 @@ async function ensureDisks(
     return randomUUID();
   }
   await makeDataDisk(spec, folder);
-  // The image is the same one, but may be elsewhere now: the checkout was moved, or its cache.
+  // The image is the same, but its path may have changed if the checkout or its cache was moved.
   await execa("qemu-img", ["rebase", "-u", "-F", "raw", "-b", backing(image, folder), root]);
   return id;
 }
 
-/** A blank data disk, unless the machine has one already. */
+/** Creates a blank data disk, unless the machine already has one. */
 async function makeDataDisk({ dataDiskMiB }: VmSpec, folder: string): Promise<void> {
   const file = join(folder, "data.qcow2");
   if (dataDiskMiB === undefined || existsSync(file)) return;
@@ -195,7 +195,7 @@ async function makeDataDisk({ dataDiskMiB }: VmSpec, folder: string): Promise<vo
   await execa("qemu-img", words);
 }
 
-/** An image in the same checkout is named by the way to it, so that both can be moved. */
+/** An image in the same checkout is named by a relative path, so that both can be moved. */
 function backing(image: Image, folder: string): string {
   return image.disk.startsWith(inLab("")) ? relative(folder, image.disk) : image.disk;
 }
@@ -210,7 +210,7 @@ async function makeDisks(spec: VmSpec, image: Image, folder: string): Promise<vo
   await writeSeed(join(folder, "seed"), spec.userData);
 }
 
-/** The disk with the machine's user data, for this user alone: the machine's private host key is in it. */
+/** The disk with the machine's user data. Only this user can read it, because it contains the private host key. */
 export async function writeSeed(file: string, userData: string): Promise<void> {
   // A disk's size is a multiple of its sectors; the reader drops the padding.
   const text = Buffer.from(userData);
@@ -219,8 +219,8 @@ export async function writeSeed(file: string, userData: string): Promise<void> {
 }
 
 /**
- * What `ssh -F` needs to reach the machine by name: for people, and for ./lab ssh. Its paths are absolute, so that it can be
- * used from anywhere; `mendSshConfig` writes it anew when the checkout was moved.
+ * Writes the configuration for `ssh -F`, for users and for ./lab ssh. Its paths are absolute, so that it works from any
+ * folder; `mendSshConfig` updates it after the checkout was moved.
  */
 async function writeSshConfig(stack: string, name: string, port: number, hostKey: string): Promise<void> {
   await writeFile(knownHosts(stack, name), `[127.0.0.1]:${port} ${hostKey}\n`);
@@ -244,7 +244,7 @@ function sshConfig(stack: string, name: string, port: number): string {
   return lines.join("\n");
 }
 
-/** Makes a machine's ssh settings right for where the checkout is now. */
+/** Updates a machine's ssh configuration to the checkout's current path. */
 export async function mendSshConfig(stack: string, name: string): Promise<void> {
   const state = vmState(stack, name);
   const file = sshConfigFile(stack, name);
@@ -294,7 +294,7 @@ export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, p
 
 class PortTaken extends Error {}
 
-/** The number by which QEMU knows its connection to the switch. */
+/** File descriptor of QEMU's connection to the switch. */
 const plugFd = 3;
 
 async function launch(
@@ -318,7 +318,7 @@ async function launch(
   try {
     await once(child, "spawn");
     const id = identify(child.pid ?? 0);
-    // It answers when all that it was told to have is there.
+    // It answers once all of its devices exist.
     while (child.exitCode === null && child.signalCode === null) {
       if (id && (await answersQmp(socket))) return id;
       await sleep(20);
@@ -346,7 +346,7 @@ async function answersQmp(socket: string): Promise<boolean> {
   }
 }
 
-/** Ends a machine so that its file systems are whole, as its disk is used again; stops it when it does not listen. */
+/** Shuts a machine down cleanly, because its disk is reused; stops it by force if it does not react. */
 async function shutDown(stack: string, name: string): Promise<void> {
   const state = vmState(stack, name);
   await tell(stack, name, "systemctl poweroff", 5, 20);
@@ -358,14 +358,14 @@ function shapeOf({ cpus, memoryMiB, clock, dataDiskMiB }: VmSpec, accelerator: A
   return JSON.stringify({ cpus, memoryMiB, accelerator, clock, dataDiskMiB });
 }
 
-/** Stops a machine, whatever is known of it: QMP first, then signals. Its folder stays. */
+/** Stops a machine, even without a state file: by QMP first, then by signals. Its folder stays. */
 export async function stopVm(stack: string, name: string): Promise<void> {
   const processes = machineProcesses(stack, name);
   if (processes.length === 0) return;
   try {
     await qmp(join(machineFolder(stack, name), "qmp.sock"), ["quit"], 3000);
   } catch {
-    // A hung QEMU answers to nothing but signals, and one whose folder was deleted to nobody.
+    // A hung QEMU reacts only to signals, and the socket is unreachable if the folder was deleted.
   }
   for (const each of processes) {
     if ((await gone(each, 5000)) || (await end(each))) continue;
@@ -373,7 +373,7 @@ export async function stopVm(stack: string, name: string): Promise<void> {
   }
 }
 
-/** Stops a machine and removes all that it had. */
+/** Stops a machine and removes its folder. */
 export async function removeVm(stack: string, name: string): Promise<void> {
   await stopVm(stack, name);
   await rm(machineFolder(stack, name), { recursive: true, force: true });

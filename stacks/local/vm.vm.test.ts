@@ -90,7 +90,7 @@ describe("a local machine", () => {
     try {
       const after = await startVm(spec(), say);
       expect(after.port).not.toBe(before.port);
-      expect(said).toContain(`port ${before.port} is taken by another program; trying another one for vm`);
+      expect(said).toContain(`port ${before.port} is in use by another program; trying another one for vm`);
     } finally {
       thief.close();
     }

@@ -1,12 +1,11 @@
 /**
- * The host keys that cloud-init prints on a machine's console at first boot. The console is read by an authenticated call
- * to AWS, so nobody between us and the machine can put a key of his own there; and the private key never leaves the
- * machine, as it would in user data.
+ * Reads the host keys that cloud-init prints on a machine's console at first boot. The console is read by an authenticated
+ * call to AWS, so nobody on the network can substitute a key. Unlike with user data, the private key never leaves the machine.
  */
 const begin = "-----BEGIN SSH HOST KEY KEYS-----";
 const end = "-----END SSH HOST KEY KEYS-----";
 
-/** The ed25519 public key as "ssh-ed25519 AAAA...", or undefined while the console does not hold it whole. */
+/** The ed25519 public key as "ssh-ed25519 AAAA..."; undefined until the console has all of it. */
 export function hostKeyOf(console: string): string | undefined {
   // The last block: a machine that was started again has printed more than one.
   const start = console.lastIndexOf(begin);

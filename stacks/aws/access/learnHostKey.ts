@@ -1,6 +1,6 @@
 /**
- * Prints the host key of an EC2 machine, as its console shows it: `node learnHostKey.ts`, with the instance's id and
- * region in DISGRAFS_INSTANCE and DISGRAFS_REGION. Waits for the machine to boot, and ends at once when it is gone.
+ * Prints the host key of an EC2 machine from its console: `node learnHostKey.ts`, with the instance's id and region in
+ * DISGRAFS_INSTANCE and DISGRAFS_REGION. Waits for the machine to boot, and exits at once if it no longer exists.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { DescribeInstancesCommand, EC2Client, GetConsoleOutputCommand } from "@aws-sdk/client-ec2";

@@ -1,4 +1,4 @@
-/** Where the machines are: one subnet in one zone, a security group that lets them talk, and the way in for SSH. */
+/** The network of the machines: one subnet in one zone, a security group for traffic between them, and access by SSH. */
 import * as aws from "../resources.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { port, ports, type Port } from "../../../provisioning/ports.ts";
@@ -11,12 +11,12 @@ export interface NetworkArgs {
   readonly zone: pulumi.Input<string>;
   /** An existing network, used as it is. */
   readonly existing: AwsSettings["network"];
-  /** Who may come in by SSH; undefined: nobody. */
+  /** Address range that may connect by SSH; undefined: none. */
   readonly sshCidr: string | undefined;
   readonly tags: Tagger;
 }
 
-/** Own addresses: /16 of a range that home and campus networks seldom use, so that a VPN to it does not clash. */
+/** Private addresses: a /16 that home and campus networks seldom use, to avoid clashes over a VPN. */
 const vpcCidr = "10.77.0.0/16";
 const subnetCidr = "10.77.0.0/20";
 
@@ -24,7 +24,7 @@ export class Network extends pulumi.ComponentResource {
   readonly subnetId: pulumi.Output<string>;
   /** The security group of all machines. */
   readonly securityGroupId: pulumi.Output<string>;
-  /** What must be there before a machine can reach the outside. */
+  /** Resources that must exist before a machine can reach the Internet. */
   readonly ready: pulumi.Resource[] = [];
 
   constructor(name: string, args: NetworkArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -87,7 +87,7 @@ export class Network extends pulumi.ComponentResource {
     this.registerOutputs({ subnetId: this.subnetId, securityGroupId: this.securityGroupId });
   }
 
-  /** A network of our own: VPC, one public subnet, the way out, and a way to S3 that is neither paid for nor public. */
+  /** A new network: VPC, one public subnet, an Internet gateway, and a free private endpoint for S3. */
   private own(
     name: string,
     args: NetworkArgs,
@@ -141,7 +141,7 @@ interface Range {
   readonly last: number;
 }
 
-/** The port ranges that nodes use among themselves, joined where they touch. SSH is not one: nodes do not log in. */
+/** The port ranges that nodes use among themselves, merged if adjacent. SSH is not included: nodes do not log in to each other. */
 export function sharedRanges(table: Readonly<Record<string, Port>>): Range[] {
   const wanted = Object.entries(table)
     .filter(([name, entry]) => entry.shared && name !== "ssh")

@@ -1,6 +1,6 @@
 /**
- * SSH to machines that have no port open: AWS Session Manager forwards a port of this machine's loopback to a machine's
- * port 22. The forwards live as long as the program does, which is as long as an `up` needs them.
+ * SSH to machines without open ports: AWS Session Manager forwards a loopback port of this computer to a machine's port 22.
+ * The forwards last as long as the program, and so as long as an `up`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -12,7 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
  * @param index of the machine in the stack, below 1000
  */
 export function forwardPort(stack: string, index: number): number {
-  if (index < 0 || index >= 1000) throw new Error("Session Manager is for up to 1000 machines");
+  if (index < 0 || index >= 1000) throw new Error("Session Manager supports at most 1000 machines");
   const block = createHash("sha256").update(stack).digest().readUInt16BE() % 40;
   return 20_000 + block * 1000 + index;
 }
@@ -22,7 +22,7 @@ export interface ForwardArgs {
   readonly port: number;
   readonly region: string;
   readonly profile?: string;
-  /** How long the machine's agent may take to show up, in seconds. */
+  /** Seconds to wait for the machine's agent to appear. */
   readonly waitSeconds?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Files for people who log in: key, host keys and an ssh configuration for the machines of a stack, in `.lab` of this
- * checkout. `ssh -F CONFIG NODE` then asks nothing and trusts only the host keys that the stack learnt.
+ * Writes the files for logging in to the machines of a stack (key, host keys, ssh configuration) to `.lab` in this checkout.
+ * `ssh -F CONFIG NODE` then asks no questions and trusts only the host keys that the stack has read.
  */
 import { join, relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -11,7 +11,7 @@ import { checkout } from "../../../workshop/checkout.ts";
 export interface SshHost {
   readonly name: string;
   readonly user: string;
-  /** Address, or the instance's id where Session Manager is the way in. */
+  /** Address, or the instance's id with Session Manager. */
   readonly host: string;
   readonly hostKey: string;
 }
@@ -19,7 +19,7 @@ export interface SshHost {
 export interface SshFilesArgs {
   readonly privateKey: pulumi.Output<string>;
   readonly hosts: readonly pulumi.Output<SshHost>[];
-  /** The way in where no port is open. */
+  /** Access by Session Manager, if no port is open. */
   readonly sessionManager: { readonly region: string; readonly profile?: string } | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** The lab's own SSH key: made once on this machine, kept as a secret in the stack's state. */
+/** The lab's SSH key: generated once on this computer, and stored as a secret in the stack's state. */
 import * as pulumi from "@pulumi/pulumi";
 import { local } from "@pulumi/command";
 

@@ -1,27 +1,27 @@
 /**
- * The clock outside the machines. Each machine powers itself off when its lab is over, but a machine whose set-up failed,
- * whose timer somebody stopped or whose kernel hangs does not. So AWS itself is told, before any machine exists, to
- * terminate what carries the lab's run id: a one-time schedule (EventBridge Scheduler) starts a small state machine
- * (Step Functions) that finds and terminates until nothing is left.
+ * A deadline enforced outside the machines. Each machine powers itself off when its lab expires, but not if its set-up failed,
+ * its timer was stopped or its kernel hangs. So before any machine exists, a one-time schedule (EventBridge Scheduler) is
+ * created that starts a small state machine (Step Functions), which terminates all machines with the lab's run id until none
+ * is left.
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as aws from "../resources.ts";
 import { nameStart, identityPath, tagKeys, type Tagger } from "../tags.ts";
 import { isoSeconds } from "./lifetime.ts";
 
-/** Seconds after a lab's end in which its machines may go by themselves, in good order. */
+/** Seconds after a lab's expiry in which its machines may shut down by themselves. */
 const graceSeconds = 300;
 
 export interface DeadlineArgs {
   readonly stack: string;
   readonly run: pulumi.Output<string>;
-  /** As 2026-11-25T18:00:00Z. */
+  /** In the form 2026-11-25T18:00:00Z. */
   readonly expires: pulumi.Output<string>;
   readonly tags: Tagger;
 }
 
 export class Deadline extends pulumi.ComponentResource {
-  /** What must be there before a machine is. */
+  /** Resources that must exist before any machine. */
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: DeadlineArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -94,7 +94,7 @@ function prefix(stack: string): string {
   return `${nameStart}${stack.replaceAll(/[^A-Za-z0-9]+/g, "-")}`.slice(0, 36) + "-";
 }
 
-/** When the schedule fires, in its own form. */
+/** The time of the schedule, in EventBridge's form. */
 export function deadlineExpression(expires: string): string {
   const time = isoSeconds(new Date(Date.parse(expires) + graceSeconds * 1000));
   return `at(${time.replace(/Z$/, "")})`;
@@ -102,7 +102,7 @@ export function deadlineExpression(expires: string): string {
 
 const patiently = [{ ErrorEquals: ["States.ALL"], IntervalSeconds: 10, MaxAttempts: 20, BackoffRate: 1.5 }];
 
-/** The state machine: whatever has this run's tag and lives, until there is none. */
+/** The state machine: terminates living machines with this run's tag until there are none. */
 export function terminates(run: string) {
   return {
     Comment: "Terminates the machines of one run of a disgrafs lab",
@@ -140,7 +140,7 @@ export function terminates(run: string) {
   };
 }
 
-/** Looking at machines, ending those of this run, and starting the state machine that does so. */
+/** Permissions to list machines, to terminate those of this run, and to start the state machine. */
 export function terminatorPolicy(stateMachine: string, run: string) {
   return {
     Version: "2012-10-17",

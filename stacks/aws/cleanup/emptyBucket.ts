@@ -1,4 +1,4 @@
-/** Removes all that is in a bucket: objects in every version, delete markers, uploads that were not finished. */
+/** Empties a bucket: objects in every version, delete markers, and unfinished uploads. */
 import {
   AbortMultipartUploadCommand,
   DeleteObjectsCommand,

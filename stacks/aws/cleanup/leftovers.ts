@@ -1,4 +1,4 @@
-/** What labs have on AWS, found by its tags and not by any state file: after a crash, a lost state, a forgotten stack. */
+/** Finds the resources of labs on AWS by tag, without a state file: after a crash, a lost state, or a forgotten stack. */
 import * as ec2 from "@aws-sdk/client-ec2";
 import * as iam from "@aws-sdk/client-iam";
 import * as s3 from "@aws-sdk/client-s3";
@@ -6,7 +6,7 @@ import * as scheduler from "@aws-sdk/client-scheduler";
 import * as sfn from "@aws-sdk/client-sfn";
 import { nameStart, identityPath, projectTag, tagKeys } from "../tags.ts";
 
-/** Kinds in the order of removal: what uses comes before what is used. */
+/** Kinds in the order of removal: a resource comes before those that it uses. */
 export const kinds = [
   "instance",
   "volume",
@@ -29,15 +29,15 @@ export type Kind = (typeof kinds)[number];
 
 export interface Leftover {
   readonly kind: Kind;
-  /** What AWS calls it. */
+  /** Its id in AWS. */
   readonly id: string;
   readonly stack: string;
   readonly owner: string;
-  /** Which life of the stack made it. */
+  /** Id of the run that created it. */
   readonly run: string;
-  /** When its lab was to end; undefined where the tag is missing or unreadable. */
+  /** Expiry of its lab; undefined if the tag is missing or unreadable. */
   readonly expires: Date | undefined;
-  /** A bucket that its settings keep. */
+  /** True for a bucket kept by its settings. */
   readonly keep: boolean;
 }
 
@@ -49,7 +49,7 @@ export interface Clients {
   readonly sfn: sfn.SFNClient;
 }
 
-/** Clients for a region; credentials and profile come from the environment, as for every tool of AWS. */
+/** Clients for a region; credentials and profile come from the environment, as for every AWS tool. */
 export function clientsFor(region: string): Clients {
   // A server on loopback (AWS_ENDPOINT_URL, in tests) has no host name a bucket.
   const forcePathStyle = process.env.AWS_ENDPOINT_URL !== undefined;
@@ -80,15 +80,15 @@ function leftover(kind: Kind, id: string | undefined, tags: Tags = []): Leftover
   };
 }
 
-/** What a look found, and what it could not look at: of that, nobody may say that nothing is left. */
+/** The leftovers found, and what could not be examined and so may also be left. */
 export interface Findings {
   /** In order of removal. */
   readonly found: Leftover[];
-  /** A line each: what, and why not. */
+  /** One line each: what, and the reason. */
   readonly unseen: string[];
 }
 
-/** All that carries the lab's tags in the clients' region, and the account's roles and buckets. */
+/** Everything with the lab's tags in the clients' region, and the account's roles and buckets. */
 export async function findLeftovers(clients: Clients): Promise<Findings> {
   const unseen: string[] = [];
   const lists: Readonly<Record<string, (unseen: string[]) => Promise<(Leftover | undefined)[]>>> = {
@@ -119,7 +119,7 @@ export async function findLeftovers(clients: Clients): Promise<Findings> {
   };
 }
 
-/** What is known of one thing of a list. A thing that is gone by now is none; one that cannot be looked at is noted. */
+/** Examines one item of a list. Skips an item that no longer exists; reports one that cannot be examined. */
 async function lookAt<T>(what: string, unseen: string[], look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();

@@ -1,13 +1,13 @@
 /**
- * What a stack settles once, at its first `up`, and keeps in its state: when it began, its run id, the zone, the images.
- * Without that, each `up` would find newer values and replace machines that are in use.
+ * Values that a stack fixes at its first `up` and keeps in its state: its start time, run id, zone and images. Otherwise each
+ * `up` would find newer values and replace machines that are in use.
  */
 import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * A value kept as it was at the first `up`. It is settled anew by `pulumi up --replace URN` with the Stash's URN, or by
- * another name.
+ * A value kept as it was at the first `up`. `pulumi up --replace URN` with the Stash's URN sets it again, and so does another
+ * name.
  */
 export function settled(
   name: string,
@@ -19,19 +19,19 @@ export function settled(
 }
 
 export interface Lifetime {
-  /** Id of this life of the stack: its first `up` in a sortable form, and four random hex digits. */
+  /** Id of this run of the stack: the time of its first `up` in a sortable form, and four random hex digits. */
   readonly run: pulumi.Output<string>;
-  /** When the stack began, as 2026-11-25T18:00:00Z. */
+  /** Start time, in the form 2026-11-25T18:00:00Z. */
   readonly created: pulumi.Output<string>;
-  /** When its machines go, likewise. */
+  /** Expiry time, in the same form. */
   readonly expires: pulumi.Output<string>;
-  /** Seconds until power-off that are armed at first boot; the exact time is set once the machine is there. */
+  /** Seconds until power-off, set at first boot; the exact time is set once the machine is up. */
   readonly fuseSeconds: pulumi.Output<number>;
 }
 
 /**
  * @param seconds from the first `up` to expiry: `aws.expiresAfter`, which `./lab extend` raises
- * The outputs fail when the lab is over: an update would find its machines gone, or make new ones without an end.
+ * The outputs fail if the lab has expired: an update would find no machines, or create new ones without an expiry.
  */
 export function lifetime(seconds: number, now: Date, opts: pulumi.CustomResourceOptions): Lifetime {
   const created = settled("created", isoSeconds(now), opts);
@@ -50,12 +50,12 @@ export function lifetime(seconds: number, now: Date, opts: pulumi.CustomResource
   };
 }
 
-/** @throws Error with what to do when that time is over */
+/** @throws Error with advice if the lab has expired */
 export function endOf(created: string, seconds: number, now: Date): string {
   const end = new Date(Date.parse(created) + seconds * 1000);
   if (end <= now)
     throw new Error(
-      `this lab expired at ${isoSeconds(end)}: its machines are gone, or going. Make a new one: ./lab down --stack ` +
+      `this lab expired at ${isoSeconds(end)}: its machines are terminated or terminating. Create a new one: ./lab down --stack ` +
         `${pulumi.getStack()}, then ./lab up --stack ${pulumi.getStack()}`,
     );
   return isoSeconds(end);

@@ -1,4 +1,4 @@
-/** Removes what labs have left on AWS, in the order that AWS allows. */
+/** Removes leftovers of labs on AWS, in the order that AWS requires. */
 import * as ec2 from "@aws-sdk/client-ec2";
 import * as iam from "@aws-sdk/client-iam";
 import * as s3 from "@aws-sdk/client-s3";
@@ -8,9 +8,8 @@ import { emptyBucket } from "./emptyBucket.ts";
 import type { Clients, Kind, Leftover } from "./leftovers.ts";
 
 /**
- * Removes leftovers in order. What cannot be removed is reported and does not stop the rest; whoever calls looks again
- * afterwards at what is left.
- * @returns a line for each failure
+ * Removes leftovers in order. A failure is reported and does not stop the rest; the caller then checks again what is left.
+ * @returns one line for each failure
  */
 export async function remove(
   clients: Clients,
@@ -50,14 +49,14 @@ const removers: Readonly<
   "vpc-endpoint": (clients, id) =>
     clients.ec2.send(new ec2.DeleteVpcEndpointsCommand({ VpcEndpointIds: [id] })),
   async "security-group"(clients, GroupId) {
-    // A group that a rule of its own names cannot go before that rule.
+    // A group that one of its own rules names cannot be removed before that rule.
     const { SecurityGroups } = await clients.ec2.send(
       new ec2.DescribeSecurityGroupsCommand({ GroupIds: [GroupId] }),
     );
     const IpPermissions = SecurityGroups?.[0]?.IpPermissions ?? [];
     if (IpPermissions.length > 0)
       await clients.ec2.send(new ec2.RevokeSecurityGroupIngressCommand({ GroupId, IpPermissions }));
-    // Its machines' network cards go some seconds after the machines.
+    // Network interfaces disappear some seconds after their machines.
     await patiently(() => clients.ec2.send(new ec2.DeleteSecurityGroupCommand({ GroupId })));
   },
   async "route-table"(clients, RouteTableId) {
@@ -105,7 +104,7 @@ const removers: Readonly<
       await clients.iam.send(new iam.DetachRolePolicyCommand({ RoleName, PolicyArn }));
     await clients.iam.send(new iam.DeleteRoleCommand({ RoleName }));
   },
-  // Its schedules go with it.
+  // This also removes its schedules.
   "schedule-group": (clients, Name) =>
     clients.scheduler.send(new scheduler.DeleteScheduleGroupCommand({ Name })),
   "state-machine": (clients, stateMachineArn) =>
@@ -116,7 +115,7 @@ const removers: Readonly<
   },
 };
 
-/** Tries for two minutes while AWS says that something still uses it. */
+/** Retries for two minutes while AWS reports that the resource is still in use. */
 async function patiently<T>(call: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + 120_000; ; await new Promise((resolve) => setTimeout(resolve, 5000)))
     try {

@@ -1,20 +1,20 @@
 /**
- * Which of the things that labs have on AWS a sweep is for. An account may have several tenants whose stacks have equal
- * names, so a name alone chooses nothing: owner and run id say whose a thing is.
+ * Selects the resources that a sweep removes. Several users of one account may have stacks of the same name, so the name alone
+ * selects nothing: owner and run id identify a resource's lab.
  */
 import type { Leftover } from "./leftovers.ts";
 
-/** Whose things: of these owners, or of everybody who has a lab in the account. */
+/** Selected owners: these, or everybody with a lab in the account. */
 export type Owners = readonly string[] | "everyone";
 
 export interface Selection {
   readonly owners: Owners;
-  /** Of this run, whether or not it is over; without it, of all runs whose time is over. */
+  /** Only this run, expired or not; by default all expired runs. */
   readonly run?: string;
-  /** Of this stack only. */
+  /** Only this stack. */
   readonly stack?: string;
   readonly now: Date;
-  /** Also buckets that their settings keep. */
+  /** Include buckets kept by their settings. */
   readonly withData: boolean;
 }
 
@@ -23,12 +23,12 @@ export function select(all: readonly Leftover[], selection: Selection): Leftover
   return inScope(all, selection).filter((each) => {
     if (each.keep && !withData) return false;
     if (run !== undefined) return each.run === run;
-    // What has no readable end may be in use: only its run id chooses it.
+    // Without a readable expiry it may be in use, so only its run id selects it.
     return each.expires !== undefined && each.expires <= now;
   });
 }
 
-/** Of the right owners and stack, chosen or not. */
+/** Resources of the selected owners and stack, whether or not they are selected for removal. */
 export function inScope(
   all: readonly Leftover[],
   { owners, stack }: Pick<Selection, "owners" | "stack">,
@@ -39,7 +39,7 @@ export function inScope(
   );
 }
 
-/** How many things each owner has, by name. */
+/** Number of resources by owner. */
 export function byOwner(all: readonly Leftover[]): { owner: string; things: number; stacks: string[] }[] {
   const owners = [...new Set(all.map(({ owner }) => owner))].sort();
   return owners.map((owner) => {

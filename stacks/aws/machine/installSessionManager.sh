@@ -1,5 +1,5 @@
 #!/bin/bash
-# First boot on EC2 with access by Session Manager: brings AWS's agent to an image that lacks it (Debian's), and starts it.
+# First boot on EC2 with access by Session Manager: installs AWS's agent on images without it (Debian), and starts it.
 # Usage: installSessionManager.sh REGION
 set -euo pipefail
 region=$1

@@ -1,4 +1,4 @@
-/** One EC2 machine: made so that it cannot be reached, stay or leak more than the lab needs, and known by its host key. */
+/** One EC2 machine, with minimal network access, permissions and lifetime, and with a verified host key. */
 import { fileURLToPath } from "node:url";
 import * as aws from "../resources.ts";
 import { local, type types } from "@pulumi/command";
@@ -29,17 +29,17 @@ export interface InstanceArgs {
   readonly key: SshKey;
   readonly rootGiB: number;
   readonly spot: boolean;
-  /** A public address, and reached by it. */
+  /** Whether it has a public address and is reached by it. */
   readonly publicAddress: boolean;
-  /** Reached through a forward on this machine's loopback instead: its port. */
+  /** Loopback port of a forward on this computer, if the machine is reached by Session Manager. */
   readonly forwardedPort: ((instanceId: pulumi.Output<string>) => pulumi.Output<number>) | undefined;
   readonly fuseSeconds: pulumi.Output<number>;
-  /** Time of power-off, as 2026-11-25T18:00:00Z. */
+  /** Time of power-off, in the form 2026-11-25T18:00:00Z. */
   readonly expires: pulumi.Output<string>;
-  /** Where a client's cache goes. */
+  /** Folder of a client's cache. */
   readonly cacheFolder: string;
   readonly tags: Tagger;
-  /** What must be there first: routes, rules, permissions. */
+  /** Resources that must exist first: routes, rules, permissions. */
   readonly after: pulumi.Resource[];
 }
 
@@ -48,7 +48,7 @@ const firstBootSeconds = 1500;
 
 export class Instance extends pulumi.ComponentResource {
   readonly machine: Machine;
-  /** For the files that people log in with. */
+  /** For the files used to log in. */
   readonly sshHost: pulumi.Output<SshHost>;
 
   constructor(name: string, args: InstanceArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -77,9 +77,9 @@ export class Instance extends pulumi.ComponentResource {
         iamInstanceProfile: args.instanceProfile,
         placementGroup: args.placementGroup,
         userData: data,
-        // User data is read at first boot only: another text means another machine, never a silent stop and start.
+        // User data is read at first boot only, so a change must replace the machine, not restart it.
         userDataReplaceOnChange: true,
-        // What powers off is gone: an expired lab costs nothing.
+        // A machine that powers off is terminated, so an expired lab costs nothing.
         instanceInitiatedShutdownBehavior: "terminate",
         metadataOptions: {
           httpEndpoint: "enabled",
@@ -145,7 +145,7 @@ export class Instance extends pulumi.ComponentResource {
       kernel: args.kernel,
       resource: instance,
       id: instance.id,
-      // A machine that was stopped and started has another public address; nothing else here tells of a new boot.
+      // A machine gets a new public address when it is stopped and started; nothing else here indicates a new boot.
       boot: pulumi.interpolate`${instance.id} ${reach.host}`,
       connection,
       become: "sudo -n ",
@@ -165,7 +165,7 @@ export class Instance extends pulumi.ComponentResource {
       },
       parent,
     );
-    // Whoever gets this machine can only connect once it is ready.
+    // Dependants of this machine can connect only once it is ready.
     const machine: Machine = {
       ...raw,
       connection: pulumi.all([raw.connection, ready.stdout]).apply(([connection]) => connection),
@@ -182,7 +182,7 @@ export class Instance extends pulumi.ComponentResource {
     this.registerOutputs({ id: instance.id, privateAddress: instance.privateIp });
   }
 
-  /** The machine, once the instance store (if it has one) is a folder for caches. */
+  /** The machine, once its instance store (if any) is mounted for caches. */
   private withCache(name: string, machine: Machine, folder: string): Machine {
     const store = new RemoteStep(
       `${name}-instance-store`,

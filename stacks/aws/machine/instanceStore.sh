@@ -1,12 +1,12 @@
 #!/bin/bash
-# Puts a file system on the machine's instance store, for caches: fast, local, gone with the machine. Runs again
-# after each boot, for a stopped machine comes back with empty disks. Without such a disk it makes a plain folder.
+# Creates a file system on the machine's instance store, for caches: fast, local, and lost with the machine. Runs after each boot,
+# because a stopped machine restarts with empty disks. Without such a disk it creates a plain folder.
 # Usage: instanceStore.sh MOUNTPOINT [MODEL]
 mountpoint=$1 model=${2:-Amazon EC2 NVMe Instance Storage}
 label=disgrafs-cache
 mkdir -p "$mountpoint"
 
-# By model, never by name: which of nvme0n1 and nvme1n1 is the root volume changes from boot to boot.
+# Select the disk by model, not by name: nvme0n1 and nvme1n1 may be swapped at each boot.
 disks=()
 for disk in /sys/block/nvme*; do
   [ -e "$disk/device/model" ] || continue
@@ -17,7 +17,7 @@ if [ ${#disks[@]} -eq 0 ]; then
   echo "no instance store: $mountpoint is on the root volume"
   exit 0
 fi
-# The first by size, then by name: one disk is enough for a cache.
+# Use the first disk by size, then by name: one disk is enough for a cache.
 disk=$(lsblk -dbno SIZE,PATH "${disks[@]}" | sort -k1,1nr -k2,2 | awk 'NR == 1 { print $2 }')
 
 if mountpoint -q "$mountpoint"; then
@@ -25,7 +25,7 @@ if mountpoint -q "$mountpoint"; then
   [ "$source" = "$disk" ] || { echo "$mountpoint is a mount of $source, not of $disk" >&2; exit 1; }
 else
   if [ "$(blkid -o value -s LABEL "$disk" || true)" != "$label" ]; then
-    # What holds anything that is not ours is not overwritten.
+    # Never overwrite a disk with other data.
     if lsblk -no MOUNTPOINTS "$disk" | grep -q .; then
       echo "$disk is in use: $(lsblk -no MOUNTPOINTS "$disk" | xargs)" >&2
       exit 1

@@ -1,6 +1,6 @@
 /**
- * The node's packages (provisioning/packages.ts) by the names that each image's distribution has for them. A name that is
- * not here is the same everywhere; `null` means that this distribution has it already or does not need it.
+ * The names of the node's packages (provisioning/packages.ts) in each image's distribution. A package that is not listed has the
+ * same name everywhere; `null` means that this distribution already has it or does not need it.
  */
 import { debianPackageNames, debianPackages } from "../../../provisioning/packages.ts";
 import type { AwsImageFacts } from "../../../provisioning/kernels.ts";
@@ -11,7 +11,7 @@ type Userland = AwsImageFacts["userland"];
 const names: Readonly<Record<Userland, Partial<Record<Name, string | null>>>> = {
   trixie: {},
   bookworm: { "libhiredis1.1.0": "libhiredis0.14", libelf1t64: "libelf1" },
-  // bpftool comes with the tools of one kernel; linux-tools-common alone is a wrapper that finds none.
+  // bpftool is part of a kernel's tools; linux-tools-common alone is only a wrapper.
   noble: { bpftool: "linux-tools-@RELEASE@" },
   al2023: {
     iproute2: "iproute",
@@ -21,11 +21,11 @@ const names: Readonly<Record<Userland, Partial<Record<Name, string | null>>>> = 
     "util-linux-extra": "util-linux",
     "redis-server": "redis6",
     "redis-tools": null,
-    // Amazon Linux has no Prometheus; the settings refuse `monitoring` there.
+    // Amazon Linux has no Prometheus; the settings reject `monitoring` there.
     prometheus: null,
     "prometheus-node-exporter": null,
     "prometheus-redis-exporter": null,
-    // curl-minimal is there and conflicts with curl.
+    // curl-minimal is preinstalled and conflicts with curl.
     curl: null,
     "iputils-ping": "iputils",
     "netcat-openbsd": "nmap-ncat",

@@ -33,7 +33,9 @@ describe("waitReady.sh", () => {
   it("refuses a machine that runs another kernel than was asked for, before it waits for anything", () => {
     const { status, stderr } = step("./waitReady.sh", String.raw`^6\.1\.\d+-amzn$`, "marker");
     expect(status).toBe(1);
-    expect(stderr).toMatch(/this machine runs Linux \S+; the settings require a release that matches \^6\\.1/);
+    expect(stderr).toMatch(
+      /this machine runs Linux \S+; the settings require a release that matches \^6\\.1/,
+    );
   });
 });
 

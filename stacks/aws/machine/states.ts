@@ -5,13 +5,13 @@ import { tagKeys } from "../tags.ts";
 export interface MachineState {
   /** Node's name in the lab. */
   readonly node: string;
-  /** As EC2 calls it: running, stopped, terminated. */
+  /** State in EC2: running, stopped, terminated. */
   readonly state: string;
-  /** What EC2 has found wrong with a machine that runs; undefined when nothing, or not checked yet. */
+  /** Failed EC2 status check of a running machine; undefined if there is none, or before the first check. */
   readonly trouble: string | undefined;
 }
 
-/** The machines of one run; of a node that was made again, the newest. @throws AWS's error when EC2 may not be asked */
+/** The machines of one run, only the newest for each node. @throws AWS's error if EC2 cannot be queried */
 export async function machineStates(region: string, stack: string, run: string): Promise<MachineState[]> {
   const client = new ec2.EC2Client({ region });
   const found = new Map<string, { readonly instance: ec2.Instance; readonly trouble: string | undefined }>();

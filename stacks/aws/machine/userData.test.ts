@@ -81,7 +81,7 @@ describe("userData", () => {
     };
     expect(Buffer.byteLength(userData(fits))).toBe(16_384);
     expect(() => userData({ ...fits, publicKey: `${fits.publicKey}o` })).toThrow(
-      "user data of node1 is 16385 bytes, and EC2 takes 16384: shorten stacks/aws/machine/install.sh or the lists",
+      "user data of node1 is 16385 bytes, but EC2 accepts 16384: shorten stacks/aws/machine/install.sh or the lists",
     );
   });
 

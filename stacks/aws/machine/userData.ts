@@ -1,6 +1,6 @@
 /**
- * User data of an EC2 machine: login, expiry, and the set-up that the local image has baked in. Every process on the
- * machine can read it from the metadata service, and so can whoever may describe the instance: it holds nothing secret.
+ * User data of an EC2 machine: login, expiry, and the set-up that the local image already contains. It must not contain
+ * secrets: every process on the machine can read it, and so can anyone with permission to describe the instance.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -27,7 +27,7 @@ const installPath = "/usr/local/lib/disgrafs/install";
 const sessionManagerPath = "/usr/local/lib/disgrafs/install-session-manager";
 const read = (name: string): string => readFileSync(new URL(name, import.meta.url), "utf8");
 
-/** The lists that a machine installs from: file name -> text. */
+/** The package lists for the installation: file name -> text. */
 function installLists(kernel: Kernel): Record<string, string> {
   return {
     "packages.txt": `${nodePackages(kernels[kernel].aws.userland).join("\n")}\n`,
@@ -36,14 +36,14 @@ function installLists(kernel: Kernel): Record<string, string> {
   };
 }
 
-/** What `/var/lib/disgrafs/installed` holds once the machine has installed these lists: as install.sh computes it. */
+/** The content of `/var/lib/disgrafs/installed` after these lists were installed, computed as in install.sh. */
 export function installedMarker(kernel: Kernel): string {
   const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
   const files = Object.entries(installLists(kernel)).sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(files.map(([name, text]) => `${sha256(text)}  ${lists}/${name}\n`).join(""));
 }
 
-/** @throws Error when the text would be longer than EC2 takes. */
+/** @throws Error if the text is longer than EC2 accepts. */
 export function userData(args: UserDataArgs): string {
   const image = kernels[args.kernel].aws;
   const script = (path: string, name: string) => ({ path, permissions: "0755", content: read(name) });
@@ -67,7 +67,7 @@ export function userData(args: UserDataArgs): string {
   const length = Buffer.byteLength(text);
   if (length > limit)
     throw new Error(
-      `user data of ${args.name} is ${length} bytes, and EC2 takes ${limit}: shorten stacks/aws/machine/install.sh or the lists`,
+      `user data of ${args.name} is ${length} bytes, but EC2 accepts ${limit}: shorten stacks/aws/machine/install.sh or the lists`,
     );
   return text;
 }
