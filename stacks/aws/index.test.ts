@@ -592,7 +592,7 @@ describe("firstZone", () => {
       "no zone of eu-central-1 has all of a1.x, b1.x (eu-central-1a lacks b1.x; eu-central-1b lacks a1.x): choose other types",
     );
     expect(() => firstZone(["a1.x"], "eu-central-1", [], [])).toThrow(
-      "no zone of eu-central-1 has all of a1.x: take",
+      "no zone of eu-central-1 has all of a1.x: choose",
     );
   });
 });

@@ -39,7 +39,7 @@ describe("awsSettings", () => {
   });
 
   it.each<[string, object, RegExp]>([
-    ["a missing sshCidr", { sshCidr: undefined }, /needed for SSH and has no default[\s\S]*at sshCidr/],
+    ["a missing sshCidr", { sshCidr: undefined }, /required for SSH and has no default[\s\S]*at sshCidr/],
     ["everybody by IPv4", { sshCidr: "0.0.0.0/0" }, /whole Internet[\s\S]*at sshCidr/],
     ["everybody by IPv6", { sshCidr: "::/0" }, /IPv6[\s\S]*at sshCidr/],
     ["half of the Internet", { sshCidr: "0.0.0.0/1" }, /whole Internet/],
@@ -100,7 +100,7 @@ describe("awsSettings", () => {
     const network = { vpcId: "vpc-0123456789abcdef0", subnetId: "subnet-0123456789abcdef0" };
     expect(message({ ...minimal, network, address: "private" })).toBe("");
     expect(message({ ...minimal, network, availabilityZone: "eu-central-1a" })).toMatch(
-      /given by the existing subnet/,
+      /determined by the existing subnet/,
     );
   });
 
