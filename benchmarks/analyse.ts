@@ -1,4 +1,4 @@
-/** Analyses the raw files of a run into its verdicts: run.json. Pure except for reading: the same files give the same result. */
+/** Computes a run's verdicts (run.json) from its raw files. Deterministic: the same files give the same result. */
 import { analysisHash } from "./analysisHash.ts";
 import type { Plan } from "./plan.ts";
 import { readRaw, type RawRun } from "./raw.ts";

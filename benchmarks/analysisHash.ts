@@ -1,4 +1,4 @@
-/** Names the code that turns raw files into run.json: two files with the same hash were made by the same rules. */
+/** Hash of the code that turns raw files into run.json: files with the same hash were made by the same rules. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";

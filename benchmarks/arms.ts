@@ -1,7 +1,6 @@
 /**
- * The one table of arms: named changes to the same cluster in the same boot. The first is the baseline. An arm is data
- * (how the volume is mounted) and, where that is not enough, a script on the node that enables, disables and proves it.
- * To add one, see docs/benchmarks.md.
+ * The table of arms: named variants of the same cluster within one boot. The first is the baseline. An arm consists of mount
+ * options and, if needed, a script on the node that enables, verifies and disables it. To add one, see docs/benchmarks.md.
  */
 import type { ExtensionName } from "../bpf/table.ts";
 
@@ -15,20 +14,20 @@ export interface CacheTimes {
 export interface ArmFacts {
   /** One line for the report. */
   readonly title: string;
-  /** Proven after every mount from what the mount itself says (`.config`). */
+  /** Verified after every mount from the mount's `.config`. */
   readonly caches: CacheTimes;
   /** More variables for juicefs.service, written to /run/disgrafs/juicefs-arm.env. Never secrets. */
   readonly environment?: Readonly<Record<string, string>>;
   /**
-   * A script in `benchmarks/arms/` and its first arguments. It is called on every client with `check`, `enable`, `prove`
-   * or `disable` and the mount point after these; docs/benchmarks.md says what each must do.
+   * A script in `benchmarks/arms/` and its first arguments. It is called on every client with these, then `check`, `enable`,
+   * `prove` or `disable`, and the mount point; docs/benchmarks.md specifies the actions.
    */
   readonly script?: readonly [file: string, ...words: string[]];
-  /** The extension that is put on every client before the run, and left to the script to start. */
+  /** The extension that is installed on every client before the run, and started by the script. */
   readonly extension?: ExtensionName;
-  /** Not part of a run unless the setting benchmarkArms names it. */
+  /** Part of a run only if the setting benchmarkArms names it. */
   readonly optional?: true;
-  /** It changes lookups on the data disk and not the mount: for the profile `lookups` alone. */
+  /** It changes lookups on the data disk instead of the mount: only for the profile `lookups`. */
   readonly lookups?: true;
 }
 
@@ -46,7 +45,7 @@ function fuse(mode: string, caches: CacheTimes, title: string): ArmFacts & { rea
   return { title, caches, script: ["fuse.sh", mode], extension: "fuse", optional: true };
 }
 
-/** An arm of lookups on the data disk (docs/storage-chain.md): a door in one mode, or one of its rivals. */
+/** An arm of lookups on the data disk (docs/storage-chain.md): a door in one mode, or an alternative to it. */
 function lookups(way: string, title: string, extension?: "storage-chain") {
   const arm = { title, caches: oneSecond, script: ["chain.sh", way], optional: true, lookups: true } as const;
   return extension === undefined ? arm : { ...arm, extension };
@@ -59,12 +58,12 @@ export const arms = {
   },
   nocache: { title: "all three cache times 0: every look-up asks the daemon", caches: none },
   "ttl-long": {
-    title: "cache times of 300 s: what others change is seen up to five minutes late",
+    title: "cache times of 300 s: other clients' changes appear up to five minutes late",
     caches: long,
     optional: true,
   },
   "client-cache": {
-    title: "defaults, and JuiceFS's own cache of metadata, which Redis tells of changes (client-cache=true)",
+    title: "defaults, and JuiceFS's own metadata cache, which Redis notifies of changes (client-cache=true)",
     caches: oneSecond,
     environment: { JUICEFS_META_QUERY: "?client-cache=true" },
     script: ["clientCache.sh"],
@@ -73,32 +72,24 @@ export const arms = {
   "fuse-notify": fuse(
     "notify",
     long,
-    "ttl-long, and what others change is dropped when Redis tells; no module",
+    "ttl-long, with entries dropped when Redis reports a change; no module",
   ),
-  "fuse-ttl": fuse("ttl", oneSecond, "defaults, and the kernel answers again what is still valid"),
-  "fuse-lease": fuse(
-    "lease",
-    none,
-    "cache times 0, and the kernel answers while Redis tells of every change",
-  ),
+  "fuse-ttl": fuse("ttl", oneSecond, "defaults, and the extension answers while an answer is still valid"),
+  "fuse-lease": fuse("lease", none, "cache times 0, and the kernel answers while Redis reports every change"),
   "fuse-read": fuse(
     "read",
     oneSecond,
-    "defaults, and the kernel reads what the node's block cache has; attributes as fuse-lease, up to 1 s older",
+    "defaults, and the kernel reads from the node's block cache; attributes as in fuse-lease, up to 1 s older",
   ),
-  "fuse-lease-read": fuse(
-    "lease-read",
-    none,
-    "fuse-lease, and the kernel reads what the node's block cache has",
-  ),
+  "fuse-lease-read": fuse("lease-read", none, "fuse-lease, and the kernel reads from the node's block cache"),
   "fuse-off": fuse(
     "off",
     oneSecond,
-    "defaults, with every request shown to the FUSE extension, which answers none",
+    "defaults, with every request passed to the FUSE extension, which answers none",
   ),
   "fuse-latency": unit(
     "fuse-latency",
-    "defaults, with every FUSE request timed by eBPF: what watching costs",
+    "defaults, with every FUSE request timed by eBPF: the cost of tracing",
   ),
   "packet-dma": unit("packet-dma", "defaults, with every packet copied to user space by XDP"),
   "redis-sockmap": {
@@ -106,21 +97,24 @@ export const arms = {
     script: ["redisSockmap.sh"],
   },
   monitoring: {
-    title: "defaults, with the client's exporters running and asked by Prometheus: what watching costs",
+    title: "defaults, with the client's exporters scraped by Prometheus: the cost of monitoring",
     caches: oneSecond,
     script: ["monitoring.sh"],
     optional: true,
   },
-  "chain-wq": lookups("wq", "a lookup is one read; a worker asks for the next node", "storage-chain"),
+  "chain-wq": lookups("wq", "a lookup is one read; a worker requests the next node", "storage-chain"),
   "chain-poll": lookups(
     "poll",
-    "a lookup is one polled read; the poller asks for the next node",
+    "a lookup is one polled read; the poller requests the next node",
     "storage-chain",
   ),
-  "chain-irq": lookups("irq", "a lookup is one read; the interrupt asks for the next node", "storage-chain"),
+  "chain-irq": lookups("irq", "a lookup is one read; the interrupt requests the next node", "storage-chain"),
   "dm-pread": lookups("dm-pread", "pread through a linear device: device-mapper's own cost", "storage-chain"),
   "io-uring": lookups("io-uring", "a read for each node, by io_uring, also one at a time"),
-  "io-uring-poll": lookups("io-uring-poll", "a polled read for each node, by io_uring: chain-poll's rival"),
+  "io-uring-poll": lookups(
+    "io-uring-poll",
+    "a polled read for each node, by io_uring: the alternative to chain-poll",
+  ),
 } as const satisfies Record<string, ArmFacts>;
 
 export type ArmName = keyof typeof arms;
@@ -128,7 +122,7 @@ export const armNames = Object.keys(arms) as ArmName[];
 export function isArm(name: string): name is ArmName {
   return name in arms;
 }
-/** The arms of a run that asks for none by name. */
+/** The arms of a run whose settings name none. */
 export const defaultArms = armNames.filter((name) => !("optional" in arms[name]));
 export const baselineArm: ArmName = "ttl";
 /** The extensions that arms need on the clients. */
@@ -139,5 +133,5 @@ export function armExtensions(names: readonly ArmName[]): ExtensionName[] {
   });
 }
 
-/** Label of the baseline's second turn in each block: the pair is the noise floor. */
+/** Label of the baseline's second turn in each block; the difference of the pair is the noise floor. */
 export const repeatLabel = `${baselineArm}-again`;

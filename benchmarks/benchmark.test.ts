@@ -1,4 +1,4 @@
-/** The exact resources of a benchmark, against Pulumi's mocks. */
+/** The exact resources of a benchmark, with Pulumi's mocks. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Machine, Role } from "../provisioning/machine.ts";
 import type { Plan } from "./plan.ts";

@@ -1,6 +1,6 @@
 /**
- * A benchmark run as resources: the runner and the plan are put on the nodes, the run is started and followed, its raw
- * files are brought back and analysed on this machine. Unchanged settings never run again; see docs/benchmarks.md.
+ * A benchmark run as Pulumi resources: copies the runner and the plan to the nodes, starts and follows the run, and fetches and
+ * analyses its raw files on this computer. Unchanged settings never run again; see docs/benchmarks.md.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";

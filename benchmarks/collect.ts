@@ -1,6 +1,6 @@
 /**
- * Fetches the raw files of a run from the Ray head and analyses them here. Safe to repeat: the files are fetched beside
- * the old ones and take their place. `stacks/collectResults.ts` is the program around it.
+ * Fetches the raw files of a run from the Ray head and analyses them on this computer. It can be repeated: new files are fetched
+ * to a separate folder, which then replaces the old one. `stacks/collectResults.ts` is its main program.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** What people outside of this program read of a run: its schema, and the reader in Python. */
+/** The public interfaces of a run's results: the schema, and the reader in Python. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
-/** Histograms of latencies: unlike percentiles, they can be added up. */
+/** Latency histograms, which can be merged, unlike percentiles. */
 
-/** Counts by latency in nanoseconds: the middle of a bucket. */
+/** Counts by latency in nanoseconds (the middle of the bucket). */
 export type Histogram = ReadonlyMap<number, number>;
 
 export function merge(histograms: Iterable<Histogram>): Histogram {

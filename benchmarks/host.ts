@@ -1,6 +1,6 @@
 /**
- * What the computer is doing on which a lab's virtual machines run: their clocks and rates depend on it, and they cannot
- * see it. Read right before a run and after it (`node host.ts` prints it); what is counted in between is of the run's time.
+ * The load of the computer that runs a lab's virtual machines, which affects them but which they cannot see. It is read right
+ * before and after a run (`node host.ts` prints it); the difference of the counters belongs to the run.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-/** The metrics of a run's time, by a Prometheus whose answers are made up; a real one is asked in services.vm.test.ts. */
+/** The metrics of a run, from a Prometheus with made-up answers; services.vm.test.ts uses a real one. */
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";

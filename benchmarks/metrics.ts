@@ -1,6 +1,6 @@
 /**
- * The metrics of a run's time: each panel of the lab's table, of all nodes, from Prometheus into `metrics.json` beside the
- * raw files, so that the report draws them when the lab is gone. Verdicts do not depend on them.
+ * Exports the metrics of a run from Prometheus: each panel of the lab's table, for all nodes, to `metrics.json` next to the raw
+ * files, so that the report can draw them after the lab was removed. Verdicts do not depend on them.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

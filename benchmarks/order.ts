@@ -1,7 +1,7 @@
 /**
- * The order of turns in the blocks of a run: Williams designs, whose symbols are given to labels by the seed. Each block
- * is followed, or preceded, by its mirror image. So after every second block all labels have had the same mean position,
- * and after a whole design each has stood in each position, and behind each other label, as often.
+ * The order of turns in the blocks of a run: Williams designs, whose symbols the seed assigns to labels. Each block is followed
+ * or preceded by its mirror image. So after every second block, all labels have the same mean position, and after a complete
+ * design, each label has been in each position, and behind each other label, equally often.
  */
 import { shuffled, type Random } from "./random.ts";
 

@@ -1,6 +1,6 @@
 /**
- * The plan of a run, made in this one place from profile, arms and seed; the runner on the cluster carries it out as it
- * stands, and the analysis reads the copy that comes back with the raw files.
+ * Creates the plan of a run from profile, arms and seed. The runner on the cluster executes it unchanged, and the analysis reads
+ * the copy that is returned with the raw files.
  */
 import { z } from "zod";
 import {

@@ -1,6 +1,6 @@
-/** Seeded random numbers, so that a plan and an interval can be made again from what run.json records. */
+/** Seeded random numbers, so that a plan and an interval can be reproduced from run.json. */
 
-// Looked up once: a global costs much in the sandboxes that tests run in.
+// Looked up once: access to a global is slow in the tests' sandboxes.
 const { imul } = Math;
 
 export type Random = () => number;

@@ -1,4 +1,4 @@
-/** Reads the raw files of a run, as the runner left them, into points with figures or the reason why there are none. */
+/** Reads the raw files of a run into points, each with figures or the reason why it has none. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";

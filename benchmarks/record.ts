@@ -1,6 +1,6 @@
 /**
- * What the runner records of a point (point.json), and the checks by which a record that does not fit the plan, another
- * record, or what it must hold becomes INVALID(reason). The runner is not trusted: it is what is being checked.
+ * The runner's record of a point (point.json) and its checks: a record that contradicts the plan or another record, or lacks
+ * required content, becomes INVALID(reason). The analysis does not trust the runner.
  */
 import { z } from "zod";
 import type { Plan } from "./plan.ts";

@@ -1,4 +1,4 @@
-/** Rows of the verdict table: a figure of a workload in an arm, named WORKLOAD/FIGURE/ARM. */
+/** Rows of the verdict table, named WORKLOAD/FIGURE/ARM: one figure of a workload in an arm. */
 import { arms, baselineArm, type ArmName } from "./arms.ts";
 import { workloads, workloadsOf, type Profile, type WorkloadFacts } from "./workloads.ts";
 

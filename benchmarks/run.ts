@@ -1,4 +1,4 @@
-/** What `run.json` holds: the analysed run, in a schema with a version. */
+/** The versioned schema of `run.json`, the analysed run. */
 import { z } from "zod";
 import { hostSchema } from "./host.ts";
 import { profileNames } from "./workloads.ts";

@@ -1,7 +1,7 @@
 /**
- * The runner on a real machine with real JuiceFS, Redis and Ray: what it does when things go wrong. Programs die with their
- * agent, a run outlives a lost connection and a killed driver but not Ctrl-C, and what was not in force is INVALID.
- * The run when all goes well, on a whole lab, is in tests/.
+ * Failures of the runner on a real machine with real JuiceFS, Redis and Ray: programs end with their agent, a run survives a
+ * lost connection and a killed driver but not Ctrl-C, and a point whose arm was not active is INVALID. A successful run on a
+ * complete lab is tested in tests/.
  */
 import { join } from "node:path";
 import { nodeScript } from "../tests/support/nodeScript.ts";

@@ -1,7 +1,7 @@
 /**
- * The statistics of one row of the verdict table: an arm against the baseline, which takes two turns in each block.
- * Values are logs, so that a gain and its loss have the same size. docs/benchmarks.md explains the choice of tests;
- * benchmarks/simulation/ measures how often they are wrong.
+ * The statistics of one row of the verdict table: an arm compared with the baseline, which has two turns in each block.
+ * Values are logarithms, so that a gain and the inverse loss have the same size. docs/benchmarks.md explains the choice of
+ * tests; benchmarks/simulation/ measures their error rates.
  */
 
 /** Logs of a figure in one block: the arm's turn, and the baseline's two. */

@@ -1,4 +1,4 @@
-/** The verdicts of a run for a terminal: at most fifteen lines, the ones that matter most first. */
+/** The verdicts of a run for a terminal: at most fifteen lines, the most important first. */
 import { stripVTControlCharacters, styleText } from "node:util";
 import { rowName, type Result, type Run } from "./run.ts";
 import {

@@ -1,6 +1,6 @@
 /**
- * From the rows of a run's table to its verdicts. No more than 5 % of runs may hold a false one: 4 % are for false
- * differences and 1 % for false equality, each shared out over the looks at the data, and by Holm over the table's rows.
+ * Decides the verdicts of a run's rows. At most 5 % of runs may contain a false verdict: 4 % for false differences and 1 % for
+ * false equality, each divided over the looks at the data, and by Holm's method over the table's rows.
  */
 import {
   contrasts,

@@ -1,8 +1,8 @@
-/** The words that the terminal and the report use for a run. */
+/** Texts about a run, shared by the terminal and the report. */
 import { rowName, verdictWords, type Result, type Run } from "./run.ts";
 
 export const kinds = [...verdictWords, "invalid", "none"] as const;
-/** A verdict without its reason; "none" where the profile gives none. */
+/** A verdict without its reason; "none" if the profile gives no verdicts. */
 export type Kind = (typeof kinds)[number];
 
 export function kindOf({ verdict }: Pick<Result, "verdict">): Kind {
@@ -10,7 +10,7 @@ export function kindOf({ verdict }: Pick<Result, "verdict">): Kind {
   return verdictWords.find((word) => word === verdict) ?? "invalid";
 }
 
-/** A sign for each kind, so that colour says nothing that is not there without it. */
+/** A sign for each kind, so that colour is never the only indication. */
 export const signs = {
   better: "▲",
   worse: "▼",
@@ -20,13 +20,13 @@ export const signs = {
   none: "·",
 } as const satisfies Record<Kind, string>;
 
-/** A kind as a person reads it. */
+/** The displayed text of a kind. */
 export function kindText(kind: Kind, { marginPercent }: Pick<Run, "marginPercent">): string {
   if (kind === "no difference") return `no difference beyond ±${digits(marginPercent)} %`;
   return kind === "invalid" ? "INVALID" : kind === "none" ? "no verdict" : kind;
 }
 
-/** What stands in the brackets of INVALID(reason). */
+/** The reason in INVALID(reason). */
 export function reasonOf({ verdict }: Pick<Result, "verdict">): string {
   return /^INVALID\((.*)\)$/s.exec(verdict ?? "")?.[1] ?? "";
 }
@@ -36,7 +36,7 @@ export function unitText({ unit, better }: Pick<Result, "unit" | "better">): str
   return `${unit}, ${better} is better`;
 }
 
-/** "0.36 [0.10, 1.24]", or the blocks' own range where there are too few for an interval. */
+/** "0.36 [0.10, 1.24]", or the range of the blocks if there are too few for an interval. */
 export function ratioText({ centre, low, high, least, most }: NonNullable<Result["ratio"]>): string {
   return low === null || high === null
     ? `${digits(centre)} (blocks ${digits(least)} to ${digits(most)})`

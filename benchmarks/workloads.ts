@@ -1,6 +1,6 @@
 /**
- * The one table of workloads: what each measures, in what unit, whether more is better, and its parameters in each
- * profile. A workload without an entry for a profile is not part of it. To add one, see docs/benchmarks.md.
+ * The table of workloads: what each measures, the unit, whether higher is better, and the parameters in each profile. A workload
+ * without an entry for a profile is not part of it. To add one, see docs/benchmarks.md.
  */
 
 export const profileNames = ["smoke", "attributes", "lookups", "course", "paper"] as const;
@@ -21,22 +21,21 @@ export interface ProfileFacts {
 
 export const profiles = {
   smoke: {
-    title: "the whole pipeline in four minutes, in emulation: shows that it works, not a result to quote",
+    title: "the whole pipeline in four minutes, in emulation: shows that it works; do not quote its results",
     blocks: 3,
     warmUp: "baseline",
     expectedMinutes: 4,
     limitMinutes: 20,
   },
   attributes: {
-    title:
-      "attributes and names only, small enough for many arms in emulation: the FUSE extension's question",
+    title: "attributes and names only, small enough for many arms in emulation: for the FUSE extension",
     blocks: 10,
     warmUp: "baseline",
     expectedMinutes: 23,
     limitMinutes: 120,
   },
   lookups: {
-    title: "lookups in an index on the clients' data disks: the question of storage chains",
+    title: "lookups in an index on the clients' data disks: for storage chains",
     blocks: 10,
     warmUp: "baseline",
     expectedMinutes: 30,

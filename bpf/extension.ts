@@ -1,5 +1,5 @@
 /**
- * What the lab must know of an eBPF extension before anything is built or loaded. Each folder of bpf/ says it in its own
+ * The description of an eBPF extension, used before anything is built or loaded. Each folder of bpf/ has one in its
  * extension.ts, and table.ts collects them.
  */
 import type * as pulumi from "@pulumi/pulumi";
@@ -7,14 +7,14 @@ import { z } from "zod";
 import type { Kernel } from "../provisioning/kernels.ts";
 import type { Role } from "../provisioning/machine.ts";
 
-/** What preflight.sh can check on a machine. */
+/** Requirements that preflight.sh can check on a machine. */
 export type Need = "btf" | "bpffs" | "cgroup2" | "module";
 
-/** What an extension's options may follow from. */
+/** The properties of a lab on which an extension's options may depend. */
 export interface Surroundings {
-  /** Where the volume is mounted on the clients. */
+  /** Mount point of the volume on the clients. */
   readonly mountPoint: string;
-  /** Address of the volume's metadata, without a password. */
+  /** URL of the volume's metadata, without the password. */
   readonly meta: pulumi.Input<string>;
   /** File with that password, on every client. */
   readonly passwordFile: string;
@@ -22,51 +22,51 @@ export interface Surroundings {
   readonly privateAddress: pulumi.Input<string>;
 }
 
-/** JuiceFS's cache times as the settings give them, in seconds; undefined where they give none. */
+/** JuiceFS's cache times from the settings, in seconds; undefined if not set. */
 export interface CacheTimes {
   readonly attrCacheSeconds?: number | undefined;
   readonly entryCacheSeconds?: number | undefined;
   readonly dirEntryCacheSeconds?: number | undefined;
 }
 
-/** Every extension's settings have this. */
+/** The setting that all extensions have. */
 interface Common {
   readonly required: boolean;
 }
 
 export interface Extension<Settings extends Common = Common> {
-  /** One line for people. */
+  /** One-line description. */
   readonly title: string;
-  /** Kernels of the table that it is made for; elsewhere its verdict is "unsupported". */
+  /** Supported kernels; on others its verdict is "unsupported". */
   readonly kernels: readonly Kernel[];
-  /** Types of its programs, as bpf(2) names them without `BPF_PROG_TYPE_`. */
+  /** Types of its programs: the names of bpf(2) without `BPF_PROG_TYPE_`. */
   readonly programTypes: readonly string[];
   readonly needs: readonly Need[];
-  /** Machines that it is for. */
+  /** Role of the machines on which it runs. */
   readonly role: Role;
   /** Its entry below `extensions` in a stack's settings. */
   readonly settings: z.ZodObject & z.ZodType<Settings>;
-  /** Words of the loader's command line, without spaces. */
+  /** Arguments of the loader, each without spaces. */
   options(settings: Settings, surroundings: Surroundings): readonly pulumi.Input<string>[];
-  /** Whether the mount's own cache times must be 0 for it to keep its promise. Default: no. */
+  /** Whether its guarantee needs a mount with cache times of 0. Default: no. */
   needsZeroCacheTimes?(settings: Settings): boolean;
-  /** One line for each reason why these settings cannot work on such a mount. Default: none. */
+  /** Conflicts of these settings with the mount's cache times, one line each. Default: none. */
   problems?(settings: Settings, cacheTimes: CacheTimes): string[];
 }
 
-/** The setting of every extension: fail where a machine cannot run it, instead of only saying so. */
+/** Setting of every extension: fail on a machine that cannot run it, instead of only reporting it. */
 export const required = z.boolean().default(false);
 
-/** An option that stands for the machine's address on the private network. */
+/** Placeholder in an option for the machine's address on the private network. */
 export const privateAddress = "PRIVATE-ADDRESS";
 
-/** What a word of a loader's command line may be: systemd splits the line at spaces. */
+/** Allowed form of a loader's argument: systemd splits the command line at spaces. */
 export const loaderWord = /^[\w@%+=:,./-]+$/;
 
-/** Settings of an extension whose options are plain words of its loader's command line. */
+/** Settings of an extension whose options are plain arguments of its loader. */
 export function plainSettings(words: readonly string[]) {
   return z.strictObject({
-    /** Words of the loader's command line, instead of these. */
+    /** Arguments of the loader, in place of the default ones. */
     options: z
       .array(z.string().regex(loaderWord, "must be a word of letters, digits and @%+=:,./_-"))
       .default([...words]),
@@ -76,7 +76,7 @@ export function plainSettings(words: readonly string[]) {
 
 export type PlainSettings = z.output<ReturnType<typeof plainSettings>>;
 
-/** The words of plainSettings, with the machine's address where they name it. */
+/** The arguments of plainSettings, with the machine's address in place of the placeholder. */
 export function plainOptions({ options }: PlainSettings, surroundings: Surroundings): pulumi.Input<string>[] {
   return options.map((word) => (word === privateAddress ? surroundings.privateAddress : word));
 }

@@ -1,7 +1,6 @@
 /**
- * The extensions in a VM of each kernel that is asked for: DISGRAFS_KERNELS is "all", a comma-separated list, or absent
- * for the default one. In one VM: the way from files to a proven extension and back, each extension's own test (vm.sh,
- * TAP), and what a reboot leaves.
+ * The extensions in one VM for each kernel in DISGRAFS_KERNELS ("all" or a comma-separated list; default: the default kernel).
+ * Covers installation, verification and removal, each extension's own test (vm.sh, TAP), and the state after a reboot.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

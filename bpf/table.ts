@@ -1,4 +1,4 @@
-/** The one table of eBPF extensions. A name is a folder here, a key of the setting `extensions`, and a unit on a machine. */
+/** The table of eBPF extensions. A name is a folder here, a key of the setting `extensions`, and a unit on a machine. */
 import { z } from "zod";
 import type { Extension } from "./extension.ts";
 import { fuse } from "./fuse/extension.ts";

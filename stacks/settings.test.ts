@@ -330,7 +330,7 @@ describe("extensions.fuse", () => {
     [
       "a mode that needs validities without any",
       fuse({ mode: "ttl" }, { attrCacheSeconds: 0, entryCacheSeconds: 0, dirEntryCacheSeconds: 0 }),
-      "extensions.fuse.mode is ttl and all cache times of juicefs are 0",
+      "extensions.fuse.mode is ttl but all cache times of juicefs are 0",
     ],
   ])("refuses %s, and says which", (_, values, line) => {
     expect(faults(values).join("\n")).toContain(line);

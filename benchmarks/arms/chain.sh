@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The arms of lookups on the data disk (docs/storage-chain.md): through a door in one mode, or by one of the rivals. The
-# workload's program reads from a file in which way it is to look things up (runner/disgrafs_benchmark/lookup.py).
+# The arms of lookups on the data disk (docs/storage-chain.md): through a door in one mode, or by an alternative. This script
+# writes the method of lookup to a file that the workload's program reads (runner/disgrafs_benchmark/lookup.py).
 # Usage: chain.sh wq|poll|irq|dm-pread|io-uring|io-uring-poll check|enable|prove|disable MOUNT
-#   The count that prove gives: nodes read through the doors; of dm-pread, reads from the linear device; of others, none.
+#   The count of `prove`: nodes read through the doors; for dm-pread, reads from the linear device; for the others, none.
 set -euo pipefail
 way=$1 action=$2 mount=${3:-}
 name=storage-chain
@@ -15,7 +15,7 @@ words=/run/disgrafs/lookup-way
 case $way in
 wq | irq) mode=$way lookups=(--via chain) ;;
 poll) mode=poll lookups=(--via chain --poll ring) ;;
-# The later --image wins.
+# If --image is given twice, the last one is used.
 dm-pread) mode=wq lookups=(--via read --image "/run/disgrafs/$name/linear") ;;
 io-uring) mode='' lookups=(--via read ring) ;;
 io-uring-poll) mode='' lookups=(--via read --poll ring) ;;
@@ -27,7 +27,7 @@ stop() {
   if [ -n "$mode" ]; then
     systemctl stop "$unit"
     rm -f "$instead"
-    # Also what a loader left that was killed; fails when anything stays.
+    # Also removes leftovers of a killed loader; fails if anything remains.
     "$loader" --remove
   fi
 }
@@ -42,7 +42,7 @@ case $action in
 check)
   [ -n "$mode" ] || exit 0
   bash "$(dirname "$0")/unit.sh" "$name" check "$mount"
-  # The lab has proven it in its own mode; each has needs of its own. Two loaders cannot be tried at once.
+  # The lab has verified its configured mode only, and modes have different requirements. Only one loader can run at a time.
   if systemctl is-active -q "$unit"; then exit 0; fi
   verdict=$("$loader" --preflight --mode "$mode")
   if [ "$(jq .supported <<<"$verdict")" != true ]; then
@@ -58,7 +58,7 @@ enable)
     . "$own"
     linear=''
     if [ "$way" = dm-pread ]; then linear=' --linear'; fi
-    # Later options win.
+    # If an option is given twice, the last one is used.
     echo "OPTIONS='$OPTIONS --mode $mode$linear'" >"$instead"
     if ! systemctl start "$unit"; then
       journalctl --no-pager -q -o cat -n 20 -u "$unit" >&2
@@ -68,7 +68,7 @@ enable)
   printf '%s\n' "${lookups[@]}" >"$words"
   ;;
 disable)
-  # Without the words it is the lab's own that runs.
+  # Without these options, the lab's own loader is running.
   if [ -e "$words" ]; then stop; fi
   ;;
 prove)

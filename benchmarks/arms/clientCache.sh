@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The arm client-cache: JuiceFS caches metadata itself, and has Redis push what changes (CLIENT TRACKING). The mount option
-# alone switches it; Redis says whether it is in force: a connection from this machine with the flag t.
+# The arm client-cache: JuiceFS caches metadata itself, and Redis pushes changes (CLIENT TRACKING). A mount option enables it. It
+# is active if Redis has a connection from this machine with the flag t.
 # Usage: clientCache.sh check|enable|prove|disable MOUNT
 set -euo pipefail
 
@@ -12,7 +12,7 @@ prove)
   own=$(ip -json route get "$redis_host" | jq -r '.[0].prefsrc')
   password=/etc/disgrafs/redis-password
   if [ -e "$password" ]; then REDISCLI_AUTH=$(cat "$password"); export REDISCLI_AUTH; fi
-  # Words of a line: id=3 addr=10.77.0.11:41234 ... flags=t ...
+  # Form of a line: id=3 addr=10.77.0.11:41234 ... flags=t ...
   redis-cli -u "$JUICEFS_META" client list | jq -cnR --arg own "addr=$own:" '
     [inputs | split(" ") | select(any(.[]; startswith($own)) and any(.[]; test("^flags=.*t")))]
     | {active: (length > 0), count: null}'

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# The arms of the FUSE extension. It was put on the machine and proven when the lab came up (provisioning/extensions); an arm
-# starts its unit with other options.
+# The arms of the FUSE extension. The lab has installed and verified it (bpf/pipeline); an arm starts its unit with other options.
 # Usage: fuse.sh notify|ttl|lease|read|lease-read|off check|enable|prove|disable MOUNT
-#   notify: no module; the same pushes, as the daemon's own notifications. off: hooked, nothing is served. read, lease-read:
-#   a lease, and read() is answered from the block cache; they differ by the mount.
-#   The count that prove gives grows with each request that the extension sees; for notify, which sees none, with each
-#   heartbeat that Redis answers.
+#   notify: no module; the same pushes as notifications of the daemon. off: hooked, serves nothing. read, lease-read: a lease, and
+#   read() is answered from the block cache; they differ in the mount's cache times.
+#   The count of `prove` increases with each request that the extension sees; for notify, which sees none, with each heartbeat
+#   that Redis answers.
 set -euo pipefail
 arm=$1 action=$2 mount=${3:-}
 unit=disgrafs-extension@fuse.service
@@ -14,7 +13,7 @@ own=/etc/disgrafs/extensions/fuse
 instead=/run/disgrafs/extension-fuse.env
 metrics=9435 # extensionMetrics in provisioning/ports.ts
 
-# The mode that runs now, with -read where reads are answered, or "none". The lab's own may run, in any mode.
+# The current mode, with -read if reads are answered, or "none". The lab's own agent may be running in any mode.
 mode() {
   if systemctl is-active -q "$unit"; then
     "$loader" --status | jq -r '(.facts.mode // "notify") + (if .facts.reads then "-read" else "" end)'
@@ -28,7 +27,7 @@ heartbeats() {
 stop() {
   systemctl stop "$unit"
   rm -f "$instead"
-  # Also what an agent left that was killed; fails when anything stays.
+  # Also removes leftovers of a killed agent; fails if anything remains.
   "$loader" --remove
 }
 
@@ -47,7 +46,7 @@ enable)
   # shellcheck source=/dev/null # OPTIONS='...'
   . "$own"
   mkdir -p "$(dirname "$instead")"
-  # Later options win.
+  # If an option is given twice, the last one is used.
   echo "OPTIONS='${OPTIONS/ --shadow/} $words'" >"$instead"
   if ! systemctl start "$unit"; then
     journalctl --no-pager -q -o cat -n 20 -u "$unit" >&2

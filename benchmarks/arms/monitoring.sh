@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The arm monitoring: this client's exporters run, and Prometheus asks them, as in a lab that is watched. In all other turns
-# of the run they are stopped. Its count is how often the node exporter has been asked.
+# The arm monitoring: this client's exporters run and Prometheus scrapes them, as in a lab with monitoring. They are stopped in all
+# other turns of the run. The count is the number of scrapes of the node exporter.
 # Usage: monitoring.sh check|enable|prove|disable MOUNT
 set -euo pipefail
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The arm redis-sockmap: the extension's unit, as in unit.sh. It takes connections that are made while it runs and leaves
-# those that were there, so these are closed, and JuiceFS makes new ones.
+# The arm redis-sockmap: the extension's unit, as in unit.sh. The extension applies only to connections opened while it runs, so
+# existing ones are closed, and JuiceFS opens new ones.
 # Usage: redisSockmap.sh check|enable|prove|disable MOUNT
 set -euo pipefail
 bash "${0%/*}/unit.sh" redis-sockmap "$@"

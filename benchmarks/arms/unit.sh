@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Arms that differ from the baseline by one extension. It was put on the machine, proven and stopped when the lab came up
-# (provisioning/extensions); the arm only starts and stops its unit.
+# Arms that differ from the baseline by one extension. The lab has installed, verified and stopped it (bpf/pipeline); the arm only
+# starts and stops its unit.
 # Usage: unit.sh NAME check|enable|prove|disable MOUNT
 set -euo pipefail
 name=$1 action=$2
@@ -33,7 +33,7 @@ prove)
   ;;
 disable)
   systemctl stop "$unit"
-  # Also what a loader left that was killed; fails when anything stays.
+  # Also removes leftovers of a killed loader; fails if anything remains.
   "$loader" --remove
   ;;
 *)

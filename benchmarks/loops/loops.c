@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The timed loops of the benchmark's metadata, walk and application workloads. In C, because a loop in Python adds 3 us to
- * an operation that the kernel may answer in one. It carries out a small script (runner/disgrafs_benchmark/loops.py writes
- * it), and prints one JSON document. The caller gets "ready" on standard output when everything before the agreed start is
- * done, and answers with a line: the start, in seconds since 1970.
+ * The timed loops of the benchmark's metadata, walk and application workloads. Written in C, because a loop in Python adds
+ * 3 us to an operation that the kernel may answer in 1 us. The program executes a small script (written by
+ * runner/disgrafs_benchmark/loops.py) and prints one JSON document. It prints "ready" on standard output when all preparation
+ * is done; the caller answers with the start time in seconds since 1970.
  *
  * Usage: loops SCRIPT
  *
- *   folder PATH                     all other paths are below it; the first line
- *   metrics ADDRESS PORT MOUNT      where JuiceFS counts FUSE requests (Prometheus text over HTTP), and its mount point
+ *   folder PATH                     all other paths are below it; must be the first line
+ *   metrics ADDRESS PORT MOUNT      address of JuiceFS's FUSE request counters (Prometheus text over HTTP), and its mount point
  *   set NAME COUNT                  COUNT lines follow: "s|l|o|d|r|t PATH": stat, lstat, open and close, list, read and stat,
- *                                   what a tagger of DisGraFS does
+ *                                   the operations of a DisGraFS tagger
  *   warm SET                        every item once, untimed
- *   ready                           say so, and read the start
- *   keep SET SECONDS                items again and again, untimed, until SECONDS before the start
- *   start                           wait for it
+ *   ready                           print "ready", and read the start time
+ *   keep SET SECONDS                repeat the items, untimed, until SECONDS before the start
+ *   start                           wait for the start
  *   rest SECONDS warm|phase         wait until SECONDS after the last `warm` or the last timed phase ended
  *   time NAME SET SECONDS BATCH LEAST cycle|once
- *                                   items for SECONDS and at least LEAST of them, the clock read once a BATCH
+ *                                   items for SECONDS, and at least LEAST of them; the clock is read once per BATCH
  *   create NAME PREFIX MOST SECONDS LEAST
- *                                   new files PREFIX000000 and so on
- *   rename NAME SECONDS LEAST       these forth and back
- *   unlink NAME SECONDS LEAST       and away; what is left after the time is removed untimed
+ *                                   create new files PREFIX000000 and so on
+ *   rename NAME SECONDS LEAST       rename them there and back
+ *   unlink NAME SECONDS LEAST       remove them; the rest is removed untimed
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

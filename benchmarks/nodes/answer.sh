@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# On a node that serves the clients but is none: a socket on the private network that answers the benchmark's questions, so
-# that a cold read is cold at the object store too, and that this node's load is part of the record. One process answers
-# all questions of a connection, without starting another for most: this machine is in use.
+# On a node that serves the clients without being one: a socket on the private network that drops caches and reports load for the
+# benchmark, so that a cold read is also cold at the object store, and this node's load is recorded. One process answers all
+# requests of a connection and rarely starts another one, because the machine is in use.
 # Usage: answer.sh ADDRESS PORT
 set -euo pipefail
 address=$1 port=$2
 
 put /usr/local/lib/disgrafs/answer 0755 <<'SCRIPT' || true
 #!/bin/bash
-# Questions, one a line: drop, look, facts. An answer is lines of a name and values, and an empty one at the end.
+# Requests, one per line: drop, look, facts. A response is lines of a name and values, followed by an empty line.
 drops() { while read -r name value; do case $name in drop_pagecache | drop_slab) printf '%s %s\n' "$name" "$value" ;; esac; done </proc/vmstat; }
 while read -r question; do
   case $question in

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Starts a run, or resumes it, and follows it for a bounded time; its progress goes to standard error.
-# TERM (Ctrl-C of `pulumi up`) ends the run on all nodes; a lost connection does not, and the next `up` follows on.
+# Starts or resumes a run, and follows it for a limited time; its progress goes to standard error.
+# TERM (Ctrl-C of `pulumi up`) ends the run on all nodes. A lost connection does not, and the next `up` continues to follow it.
 # Usage: follow.sh RUN SECONDS more|last BLOCK pause|end
-#   more, last   whether a later step waits for the same, or none
+#   more, last   whether a later step continues to wait, or this is the last one
 #   BLOCK        the last block to measure for now
-#   pause, end   what to do then: keep the data for more blocks, or remove it
+#   pause, end   afterwards, keep the data for more blocks, or remove it
 set -euo pipefail
 run=$1 seconds=$2 position=$3 block=$4 after=$5
 folder=/var/lib/disgrafs/benchmarks/$run
@@ -12,14 +12,14 @@ unit=disgrafs-benchmark@$run.service
 shown=""
 
 stop_run() {
-  # Who sends TERM does not wait for long: systemd ends the run, whatever becomes of this script.
+  # The sender of TERM does not wait long, so systemd ends the run, independent of this script.
   systemctl stop --no-block "$unit"
-  echo "benchmark $run is being stopped on all nodes; what it has measured is kept for the next run" >&2
+  echo "benchmark $run is being stopped on all nodes; its measurements are kept for the next run" >&2
   exit 130
 }
 trap stop_run TERM INT
 
-# Without starting a program: this shares the machine with what is being measured.
+# Start no programs here: this script shares the machine with the measurement.
 show() {
   local line=""
   read -r line 2>/dev/null <"$folder/progress" || true
@@ -29,7 +29,7 @@ show() {
   fi
 }
 
-# Whether the run has come to what is asked for. One that has ended does not go on: its data is gone.
+# Whether the run has reached the requested block. A run that has ended cannot continue, because its data is removed.
 finished() {
   local line
   read -r line 2>/dev/null <"$folder/finished" || return 1
@@ -55,19 +55,19 @@ until finished; do
     look=$((SECONDS + 10))
     if ! systemctl --quiet is-active "$unit" && ! finished; then
       if [[ -f $folder/finished ]]; then
-        # It paused just as more was asked for.
+        # It paused at the moment when more blocks were requested.
         start_run
         continue
       fi
-      echo "benchmark $run ended before its time; the end of its log:" >&2
+      echo "benchmark $run ended early; the end of its log:" >&2
       journalctl --unit "$unit" --output cat --no-pager --lines 15 | cut -c1-300 >&2
-      echo "what it has measured is kept: run up again to go on from there" >&2
+      echo "its measurements are kept: run up again to continue from there" >&2
       exit 1
     fi
   fi
   if ((SECONDS > deadline)); then
     [[ $position == more ]] && exit 0
-    echo "benchmark $run still runs after its time limit: run up again to wait on," \
+    echo "benchmark $run is still running after its time limit: run up again to continue waiting," \
       "or set benchmark to none to stop it" >&2
     exit 1
   fi

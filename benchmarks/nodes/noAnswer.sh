@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes away what answer.sh made.
+# Removes the socket of answer.sh.
 set -euo pipefail
 systemctl disable --now disgrafs-node.socket
 systemctl stop 'disgrafs-node@*.service'

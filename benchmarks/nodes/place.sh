@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the plan of a run and the unit that carries it out on the Ray head. Another run that is still going is stopped.
+# Installs the plan of a run and its systemd unit on the Ray head. Stops any other run.
 # Usage: place.sh RUN PLAN
 set -euo pipefail
 run=$1 plan=$2
@@ -11,12 +11,12 @@ Description=disgrafs-lab benchmark run %i
 
 [Service]
 Type=exec
-# HOME: Ray's token, where it uses one, is found there.
+# HOME is set because Ray looks for its token there.
 Environment=HOME=/root PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 RAY_USAGE_STATS_ENABLED=0
-# Ray gives the driver's folder to its workers, so that they find the same code.
+# Ray passes the driver's folder to its workers, so that they find the same code.
 WorkingDirectory=/opt/disgrafs/benchmarks
 ExecStart=/opt/disgrafs/venv/bin/python -m disgrafs_benchmark /var/lib/disgrafs/benchmarks/%i
-# The driver ends the workloads on all nodes when it gets TERM; should it be killed, they end with their lifeline.
+# On TERM, the driver ends the workloads on all nodes. If the driver is killed, their lifeline ends them.
 ExecStopPost=rm -f /var/lib/prometheus/node-exporter/disgrafs-benchmark.prom
 KillMode=mixed
 TimeoutStopSec=80

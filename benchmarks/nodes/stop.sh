@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ends a run that is still going, on all nodes. What it has measured stays.
+# Ends a running benchmark on all nodes. Its measurements are kept.
 # Usage: stop.sh RUN
 set -euo pipefail
 unit=disgrafs-benchmark@$1.service

@@ -1,4 +1,4 @@
-/** fio's JSON (`json` and `json+`), as versions 3.33 to 3.39 write it. */
+/** Parses fio's JSON (`json` and `json+`) from versions 3.33 to 3.39. */
 import { z } from "zod";
 import { fromRecord } from "../histogram.ts";
 import { onlyObject, shaped, InvalidOutput } from "./json.ts";

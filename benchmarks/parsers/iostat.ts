@@ -1,6 +1,6 @@
 /**
- * iostat's JSON (`iostat -dxc -o JSON`), as sysstat 12.6 and 12.7 write it. It is read report by report, because an
- * interrupted iostat leaves the end off, and with `-y` some versions write a comma too many.
+ * Parses iostat's JSON (`iostat -dxc -o JSON`) from sysstat 12.6 and 12.7, report by report: an interrupted iostat omits the end,
+ * and with `-y` some versions write an extra comma.
  */
 import { z } from "zod";
 import { closing, InvalidOutput, shaped } from "./json.ts";

@@ -1,4 +1,4 @@
-/** JSON inside the output of programs that write more than JSON. */
+/** Extracts JSON from the output of programs that also write other text. */
 import { z } from "zod";
 
 /** Output that cannot be turned into a figure: the message is the reason in `INVALID(reason)`. */

@@ -1,4 +1,4 @@
-/** The table that `juicefs bench` prints (1.4). */
+/** Parses the table of `juicefs bench` (1.4). */
 import { InvalidOutput } from "./json.ts";
 import type { Measurements } from "./measurement.ts";
 

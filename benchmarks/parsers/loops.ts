@@ -1,4 +1,4 @@
-/** What the runner's own loops and its Ray tasks record (benchmarks/runner). */
+/** Parses the records of the runner's loops and Ray tasks (benchmarks/runner). */
 import { z } from "zod";
 import { bucketMiddles, fromRecord } from "../histogram.ts";
 import { InvalidOutput, onlyObject, shaped } from "./json.ts";

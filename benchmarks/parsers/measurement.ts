@@ -1,4 +1,4 @@
-/** What every parser gives: a figure of one client in one timed window. */
+/** The result of every parser: a figure of one client in one timed window. */
 import type { Histogram } from "../histogram.ts";
 import { InvalidOutput } from "./json.ts";
 

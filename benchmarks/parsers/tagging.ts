@@ -1,4 +1,4 @@
-/** What the runner records of the tagging workload (benchmarks/runner/disgrafs_benchmark/tagging.py). */
+/** Parses the records of the tagging workload (benchmarks/runner/disgrafs_benchmark/tagging.py). */
 import { z } from "zod";
 import { InvalidOutput, onlyObject, shaped } from "./json.ts";
 import type { Measurements } from "./measurement.ts";

@@ -1,4 +1,4 @@
-/** What the charts of a report draw, as plain JSON: small enough for a page, nothing that the page must compute. */
+/** The data of a report's charts as plain JSON, small enough for a page and fully computed. */
 import type { Analysis } from "../analyse.ts";
 import { distribution, merge, quantile, type Histogram } from "../histogram.ts";
 import type { RawPoint } from "../raw.ts";

@@ -1,4 +1,4 @@
-/** The small drawing in each row of the verdict table: interval and centre of a ratio over the noise band, log scale. */
+/** The drawing in each row of the verdict table: interval and centre of a ratio over the noise band, on a log scale. */
 import { html, type Html } from "./html.ts";
 import type { Result } from "../run.ts";
 

@@ -1,4 +1,4 @@
-/** The page for first-time readers of a report: each verdict explained, with rows of the run as examples. */
+/** The page for first-time readers of a report: explains each verdict with rows of the run as examples. */
 import type { Result, Run } from "../run.ts";
 import { digits, kindOf, kindText, ratioText, reasonOf, unitText, type Kind } from "../words.ts";
 import { html, type Html } from "./html.ts";

@@ -1,6 +1,6 @@
-/** HTML as text, in which nothing from outside can become markup. */
+/** HTML templates that escape all inserted text. */
 
-/** Text that is markup already. */
+/** Text that is already markup. */
 export class Html {
   readonly text: string;
   constructor(text: string) {

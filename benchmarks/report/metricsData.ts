@@ -1,4 +1,4 @@
-/** What the report draws of the metrics of a run's time: by section, on the run's own clock, under its points and arms. */
+/** The data of the report's metric charts: by section, on the run's clock, with the run's points and arms. */
 import type { Watched } from "../metrics.ts";
 import { windowsOf } from "./chartData.ts";
 

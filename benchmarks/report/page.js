@@ -1,4 +1,4 @@
-// Behaviour of the report in the browser: charts in the colours of the page, the figure menu, and copying tables.
+// The report's script in the browser: charts in the colours of the page, the figure menu, and copying of tables.
 /* global units */
 "use strict";
 

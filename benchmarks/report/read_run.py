@@ -3,11 +3,11 @@
     from read_run import read
     run = read("results/course-5f0e6c1d2b3a")
     for row in run.rows: print(row["workload"], row["figure"], row["arm"], row["ratio"]["centre"], row["verdict"])
-    run.ratios("metadata", "statMiss", "nocache")      # one number a block: the arm over the mean of both baselines
+    run.ratios("metadata", "statMiss", "nocache")      # one number per block: the arm over the mean of both baselines
     pandas.DataFrame(run.values())                     # every figure: block, label, arm, workload, figure, value
 
 As a program it prints all measured figures as CSV: python3 read_run.py results/course-5f0e6c1d2b3a >figures.csv
-What each field means is in docs/run.schema.json.
+docs/run.schema.json describes each field.
 """
 
 import csv

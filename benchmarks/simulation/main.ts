@@ -1,6 +1,6 @@
 /**
- * `node benchmarks/simulation/main.ts [share]`: measures how often verdicts are wrong and what they find, and prints the
- * tables of docs/benchmarks.md. Minutes on two cores; with a share of 0.1, a tenth of the runs and of the time.
+ * `node benchmarks/simulation/main.ts [share]`: measures the error rate and the power of verdicts, and prints the tables of
+ * docs/benchmarks.md. Takes minutes on two cores; with a share of 0.1, a tenth of the runs and of the time.
  */
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";

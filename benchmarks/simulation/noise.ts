@@ -1,4 +1,4 @@
-/** Kinds of noise that benchmarks meet, as logs of what a turn measures: what a simulated run adds to the truth. */
+/** Kinds of benchmark noise, which a simulated run adds to the true values, on a log scale. */
 import { normal, type Random } from "../random.ts";
 
 /** Noise of one figure, turn by turn in the order of the run. */

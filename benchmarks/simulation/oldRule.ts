@@ -1,6 +1,6 @@
 /**
- * The rule that verdicts had until November 2026, kept to compare with: the percentile bootstrap of the median of the
- * ratios to one baseline must exclude 1, and its centre must lie beyond the interval of the A/A pair. Row by row.
+ * The rule for verdicts until November 2026, kept for comparison: for each row, the percentile bootstrap of the median ratio to
+ * one baseline must exclude 1, and its centre must lie outside the interval of the A/A pair.
  */
 import { seeded, type Random } from "../random.ts";
 import { median, type Trio } from "../statistics.ts";

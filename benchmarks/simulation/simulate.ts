@@ -1,6 +1,6 @@
 /**
- * How often the verdicts of benchmarks/ are wrong, or find what is there, by running its own functions (order, tests,
- * rules) on runs whose truth is known.
+ * Measures how often verdicts are wrong, and how often they find a true difference, by applying the benchmark's own functions
+ * (order, tests, rules) to simulated runs with known true values.
  */
 import { balancedOrders } from "../order.ts";
 import { seeded, type Random } from "../random.ts";

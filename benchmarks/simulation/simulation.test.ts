@@ -1,4 +1,4 @@
-/** A quick version of `node benchmarks/simulation/main.ts`: the limits hold with room for the chance of fewer runs. */
+/** A quick version of `node benchmarks/simulation/main.ts`, with wider limits because of the smaller number of runs. */
 import { lognormal, noiseModels, noiseNames } from "./noise.ts";
 import {
   coverage,

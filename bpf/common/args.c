@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* args.c - the options that every loader takes, and parsers of their values */
+/* args.c - the options common to all loaders, and parsers for their values */
 #include "extension.h"
 
 #include <stdlib.h>
@@ -20,17 +20,17 @@ enum {
 static const struct argp_option options[] = {
 	{ "interval", 'i', "SECONDS", 0, "Report every SECONDS", 0 },
 	{ "duration", 'd', "SECONDS", 0, "Stop after SECONDS", 0 },
-	{ "json", 'j', NULL, 0, "Report as JSON, an object a line", 0 },
+	{ "json", 'j', NULL, 0, "Report as JSON, one object per line", 0 },
 	{ "prometheus", OPT_PROMETHEUS, "FILE", 0,
 	  "Report by rewriting FILE, in Prometheus' text format", 0 },
 	{ "log", OPT_LOG, "FILE", 0,
-	  "Keep what libbpf and the verifier say in FILE", 0 },
+	  "Write messages of libbpf and the verifier to FILE", 0 },
 	{ "preflight", OPT_PREFLIGHT, NULL, 0,
-	  "Load, attach, detach; say as JSON whether it works here", 1 },
+	  "Load, attach, detach; print as JSON whether it works", 1 },
 	{ "status", OPT_STATUS, NULL, 0,
-	  "Say as JSON what is loaded: id, tag, run count", 1 },
+	  "Print as JSON what is loaded: id, tag, run count", 1 },
 	{ "remove", OPT_REMOVE, NULL, 0,
-	  "Remove what a killed instance left, fail if anything stays", 1 },
+	  "Remove leftovers of a killed instance; fail if any remain", 1 },
 	{ "verbose", 'v', NULL, 0, "Show libbpf's messages", 2 },
 	{},
 };

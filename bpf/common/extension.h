@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * extension.h - what every extension's loader has in common: options, one
- * instance at a time, pins, readiness for systemd, status, removal, logs
+ * extension.h - the common parts of all loaders: options, one instance at a
+ * time, pins, readiness for systemd, status, removal, logs
  *
- * Each part is a file of this folder; mounts.h, btf.h, module.h and number.h
- * are further parts that not every loader needs.
+ * Each part is a file in this folder; mounts.h, btf.h, module.h and number.h
+ * are further parts that only some loaders need.
  */
 #ifndef DISGRAFS_EXTENSION_H
 #define DISGRAFS_EXTENSION_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* instance.c - one process of a loader: its lock, its signals, its end */
+/* instance.c - one process of a loader: its lock, signals and exit */
 #include "extension.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* inventory.c - what of an extension is in the kernel, and what has left it */
+/* inventory.c - an extension's objects in the kernel, and their removal */
 #include "extension.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Debian 13's libelf.a (elfutils 0.192) calls two functions of a library that
- * is not packaged. They keep a tree that only elf_getdata_rawchunk() fills,
- * which libbpf does not call; if anything did, the program would not link,
- * for want of the tree's other functions.
+ * is not packaged. They handle a tree that only elf_getdata_rawchunk() fills,
+ * which libbpf does not call. If anything called it, the program would not
+ * link, because the tree's other functions are missing.
  */
 void eu_search_tree_init(void *tree);
 void eu_search_tree_fini(void *tree, void (*free_node)(void *));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* log.c - messages for people, and the file of libbpf's and the verifier's */
+/* log.c - messages for users, and the log of libbpf and the verifier */
 #include "extension.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* module.h - a kernel module that lies beside the loader */
+/* module.h - a kernel module in the loader's folder */
 #ifndef DISGRAFS_MODULE_H
 #define DISGRAFS_MODULE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* mounts.h - reads the table of mounts */
+/* mounts.h - reads the mount table */
 #ifndef DISGRAFS_MOUNTS_H
 #define DISGRAFS_MOUNTS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* number.h - numbers that people write, for programs without the rest */
+/* number.h - parser of numbers on a command line, usable on its own */
 #ifndef DISGRAFS_NUMBER_H
 #define DISGRAFS_NUMBER_H
 

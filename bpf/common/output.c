@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* output.c - what loaders write for other programs: JSON and Prometheus */
+/* output.c - output of loaders for other programs: JSON and Prometheus */
 #include "extension.h"
 
 #include <errno.h>

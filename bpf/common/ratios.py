@@ -1,10 +1,10 @@
-"""Figures of arms in blocks, as ratios to the arm `none` of the same block.
+"""Summarises the figures of arms in blocks, as ratios to the arm `none` of the same block.
 
 Usage: ratios.py FILE ARM... -- "NAME UNIT [plain]"...
-FILE has a line for each block and arm: GROUP BLOCK ARM FIGURE..., as many figures as there are names. Prints for each
-group, name and arm the median of the figures and, where it is not `plain`, of the blocks' ratios, with its 95 %
-interval. The arm `again`, the first after `none`, is `none` once more: how far its interval reaches from 1 is the
-noise floor. Verdicts are for the lab's benchmark (docs/benchmarks.md), which judges all rows of a table together.
+FILE has a line for each block and arm: GROUP BLOCK ARM FIGURE..., with one figure for each name. Prints for each
+group, name and arm the median of the figures and, unless it is `plain`, the median of the blocks' ratios with its 95 %
+interval. The arm `again`, the first after `none`, repeats `none`: the distance of its interval from 1 is the noise
+floor. Only the lab's benchmark gives verdicts (docs/benchmarks.md), because it judges all rows of a table together.
 """
 
 import math

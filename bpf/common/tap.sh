@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sourced by the extensions' tests in a VM: results as TAP lines, for tests/support and for people.
+# Sourced by the extensions' tests in a VM: prints results as TAP lines, which tests/support reads.
 tap_count=0
 tap_failed=0
 
-# check DESCRIPTION COMMAND...: a test that passes when the command succeeds; what it printed is shown when not. A function
-# runs under `set -e`, so any of its commands fails it (in an `if` that would be off).
+# check DESCRIPTION COMMAND...: a test that passes if the command succeeds; otherwise its output is shown. A function runs
+# under `set -e`, so any failing command fails the test (inside an `if`, `set -e` would be off).
 check() {
   local description=$1 output status begun=$SECONDS
   shift
@@ -26,10 +26,10 @@ check() {
   fi
 }
 
-# refuses COMMAND...: succeeds when the command fails.
+# refuses COMMAND...: succeeds if the command fails.
 refuses() {
   if "$@"; then
-    echo "succeeded, and should not have: $*" >&2
+    echo "succeeded, but should have failed: $*" >&2
     return 1
   fi
 }
@@ -37,7 +37,7 @@ refuses() {
 # note TEXT: a figure for the log.
 note() { echo "# $*"; }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: waits until the command succeeds.
 wait_for() {
   local end=$((SECONDS + $1))
   shift
@@ -50,9 +50,8 @@ wait_for() {
   done
 }
 
-# killed_at_every_step STRIDE LEAST LOADER ARGUMENT...: kills the loader as it enters its Nth call of bpf(2), for every STRIDEth
-# N until a run gets to its end, and removes what it leaves; at LEAST so many must be killed. A run that ends in any other way
-# fails.
+# killed_at_every_step STRIDE LEAST LOADER ARGUMENT...: kills the loader when it enters its Nth call of bpf(2), for every STRIDEth
+# N until a run completes, and removes what it leaves. At least LEAST runs must be killed. A run that ends in any other way fails.
 killed_at_every_step() {
   local stride=$1 least=$2 loader=$3 step status output kills=0
   shift 2
@@ -60,7 +59,7 @@ killed_at_every_step() {
     status=0
     output=$(strace -f -qq -o /dev/null -e trace=bpf -e "inject=bpf:signal=KILL:when=$step" "$@" 2>&1) || status=$?
     [ "$status" -ne 0 ] || break
-    # strace ends as what it runs did: 128 + SIGKILL.
+    # strace exits with the status of its program: 128 + SIGKILL.
     if [ "$status" -ne 137 ]; then
       echo "not killed at step $step, but ended with status $status: $output"
       return 1
@@ -74,13 +73,13 @@ killed_at_every_step() {
   nothing_left "$loader"
 }
 
-# done_testing: the plan, and the exit status.
+# done_testing: prints the plan and sets the exit status.
 done_testing() {
   echo "1..$tap_count"
   exit "$tap_failed"
 }
 
-# nothing_left LOADER: no program, map or pin of it is in the kernel, which frees them a moment after their last user.
+# nothing_left LOADER: succeeds if the kernel has no program, map or pin of it. The kernel frees them shortly after their last use.
 nothing_left() {
   wait_for 60 is_nothing_left "$1" || {
     "$1" --status

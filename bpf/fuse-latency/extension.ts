@@ -1,4 +1,4 @@
-/** What the lab must know of fuse-latency. */
+/** Description of the extension fuse-latency. */
 import { kernelNames } from "../../provisioning/kernels.ts";
 import {
   metricsFile,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Latency of FUSE requests, split where the daemon takes them. A request is
- * known by the address of its struct fuse_args from the file system's call to
- * the end. Offsets come from the loader, which reads them from the BTF of the
- * kernel or of a modular fuse: CO-RE would look for them in the kernel's only.
+ * Measures the latency of FUSE requests: the time in the queue, and the time in
+ * the daemon. The address of its struct fuse_args identifies a request from the
+ * file system's call to the end. The loader passes the offsets, which it reads
+ * from the BTF of the kernel or of a modular fuse; CO-RE reads only the
+ * kernel's.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>

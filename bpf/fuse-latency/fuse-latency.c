@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Loader and reporter of fuse-latency: see README.md. */
+/* Loads fuse-latency and reports its results: see README.md. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What fuse-latency costs, as ratios: one process asks a FUSE file system that answers at once (testfs) for STATFS, which
-# nothing caches; without the extension, without it again, with fentry and with kprobes, the arms shuffled in each of BLOCKS
-# blocks. As root. Prints requests/s, as ../common/ratios.py says.
+# Measures the cost of fuse-latency as ratios. One process sends STATFS, which is never cached, to a FUSE file system that answers
+# at once (testfs). Arms: without the extension, without it again, with fentry, with kprobes; shuffled in each of BLOCKS blocks.
+# Needs root. Prints requests/s in the form of ../common/ratios.py.
 # Usage: measure.sh LOADER TESTFS [BLOCKS] [SECONDS]
 set -euo pipefail
 loader=$(realpath "$1")
@@ -43,7 +43,7 @@ for ((block = 0; block <= blocks; block++)); do
       figure=$(rate)
       kill "$pid"
       wait "$pid"
-      # The arm was active: it counted what was asked.
+      # Check that the arm was active: it must have counted the requests.
       jq -e '.series[] | select(.opcode == "STATFS") | .count > 100' "$work/report" >/dev/null
       ;;
     *) figure=$(rate) ;;

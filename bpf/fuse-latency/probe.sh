@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes each FUSE mount of this machine answer one STATFS, which no cache answers.
+# Sends one STATFS, which is never cached, to each FUSE mount of this machine.
 set -euo pipefail
 mounts=$(findmnt -rn -o TARGET,FSTYPE | awk '$2 ~ /^fuse(\.|$|blk)/ { print $1 }')
 if [ -z "$mounts" ]; then

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A FUSE file system whose daemon counts each request that it reads: the truth
- * that fuse-latency is checked against. It caches nothing, so every call of a
+ * A FUSE file system whose daemon counts each request that it reads: the
+ * reference for testing fuse-latency. It caches nothing, so every call of a
  * workload becomes requests. Files f0 to f999 hold 4096 zero bytes.
  *
  * Usage: testfs MOUNTPOINT COUNTS [OPCODE=MICROSECONDS...]
- * It answers requests with opcode number OPCODE after that time, one after the
- * other, and writes COUNTS as JSON ({"3":12,...}) when it is unmounted.
+ * Delays answers to opcode number OPCODE by that time, one request at a time,
+ * and writes COUNTS as JSON ({"3":12,...}) when it is unmounted.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Test of fuse-latency in a VM, as root: TAP on standard output. Beside it: tap.sh, testfs; the extension is installed.
+# Tests fuse-latency in a VM, as root; prints TAP. Needs tap.sh and testfs in the same folder, and the extension installed.
 # shellcheck disable=SC2016,SC2317,SC2329 # functions are called by name, through check
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -2,14 +2,14 @@
 /*
  * A coherent metadata cache for one FUSE mount
  *
- * efuse_dispatch is attached to the module's tracepoint and fires in each of
- * its phases (efuse_abi.h): it follows what changes, fills the cache when a
- * request has ended, and before a request is sent it tail-calls the program
- * that may answer the opcode. Those programs are in the map `efuse_handlers`,
- * where one can be replaced without touching the rest; coherence does not
- * depend on them. All of it runs with preemption off.
+ * efuse_dispatch is attached to the module's tracepoint and runs in each of its
+ * phases (efuse_abi.h): it tracks changes, fills the cache when a request has
+ * ended, and before a request is sent it tail-calls the program that may answer
+ * the opcode. Those programs are in the map `efuse_handlers`, where each can be
+ * replaced separately; coherence does not depend on them. All of it runs with
+ * preemption off.
  *
- * ../../docs/fuse-extension.md has the rules, and why each is needed.
+ * ../../docs/fuse-extension.md explains the rules.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the BPF programs and the agent share.
+ * Definitions shared by the BPF programs and the agent.
  *
- * Everything cached carries `seen`: the value of the sequence when the request
- * that brought it was sent. Every change that is noticed takes the next number
- * of the sequence and writes it as the generation of what changed. A cached
- * thing is valid while its generation and the epoch are not above `seen`.
+ * Every cached item has `seen`: the value of the sequence when its request was
+ * sent. Every observed change takes the next number of the sequence and stores
+ * it as the generation of the changed object. A cached item is valid while its
+ * generation and the epoch are not above `seen`.
  */
 #ifndef EFUSE_H
 #define EFUSE_H

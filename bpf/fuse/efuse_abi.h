@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * What the module, the BPF programs and the agent agree on.
+ * The interface between the module, the BPF programs and the agent.
  *
- * struct efuse_ctx is the writable context of the raw tracepoint
- * efuse_request. A program may read and write it at constant offsets only, so
- * it is flat and of fixed size. A change of layout or meaning raises
- * EFUSE_ABI, and the module refuses an agent of another version.
+ * struct efuse_ctx is the writable context of the raw tracepoint efuse_request.
+ * A program may access it at constant offsets only, so it is flat and has a
+ * fixed size. Every change of layout or meaning increments EFUSE_ABI, and the
+ * module refuses an agent of another version.
  */
 #ifndef EFUSE_ABI_H
 #define EFUSE_ABI_H

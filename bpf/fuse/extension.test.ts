@@ -31,7 +31,7 @@ describe("the FUSE extension's options", () => {
     const problems = (values: object): string[] => fuse.problems(settings(values), { attrCacheSeconds: 1 });
     expect(problems({ mode: "off", reads: "cache" })).toEqual([
       "extensions.fuse.reads is cache with extensions.fuse.mode off: blocks are read in the kernel only under a lease; " +
-        "set the mode to lease, or turn reads off: ./lab up -c extensions.fuse.reads=off",
+        "set the mode to lease, or switch reads off: ./lab up -c extensions.fuse.reads=off",
     ]);
     expect(fuse.problems(settings({ reads: "cache" }), {})).toEqual([]);
   });

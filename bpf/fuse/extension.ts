@@ -1,4 +1,4 @@
-/** What the lab must know of the FUSE extension (docs/fuse-extension.md): its options follow from the mount and its Redis. */
+/** Description of the FUSE extension (docs/fuse-extension.md). Its options depend on the mount and its Redis. */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { localKernelNames } from "../../provisioning/kernels.ts";
@@ -6,13 +6,13 @@ import { metricsFile, required, type CacheTimes, type Extension, type Surroundin
 
 const settings = z.strictObject({
   /**
-   * lease: answer while Redis reports every change; ttl: answer for the rest of the daemon's own validity; shadow: as
-   * lease, but the daemon is asked all the same and the answers are compared; off: hooked, nothing is answered.
+   * lease: answer while Redis reports every change; ttl: answer for the remaining validity from the daemon; shadow: like lease,
+   * but the daemon is asked as well and the answers are compared; off: hooked, answers nothing.
    */
   mode: z.enum(["lease", "ttl", "shadow", "off"]).default("lease"),
-  /** How old an answer under a lease may be. */
+  /** Maximum age of an answer under a lease, in milliseconds. */
   boundMs: z.int().min(10).max(60_000).default(100),
-  /** What is answered in the kernel. */
+  /** Requests answered in the kernel. */
   opcodes: z
     .array(z.enum(["lookup", "getattr"]))
     .min(1)
@@ -25,7 +25,7 @@ export type FuseSettings = z.output<typeof settings>;
 
 export const fuse = {
   title: "FUSE requests answered in the kernel while nothing has changed (a kernel module and its agent)",
-  // A module is built for a kernel: those of the builder.
+  // The builder builds the module for the local kernels only.
   kernels: localKernelNames,
   programTypes: ["RAW_TRACEPOINT_WRITABLE"],
   needs: ["btf", "bpffs", "module"],
@@ -50,17 +50,17 @@ function loaderOptions(
   ];
 }
 
-/** Under a lease the kernel must keep nothing by itself: what it kept would be served without asking the extension. */
+/** Under a lease the kernel must not cache anything itself, because it would serve that without asking the extension. */
 function needsZeroCacheTimes({ mode }: FuseSettings): boolean {
   return mode === "lease" || mode === "shadow";
 }
 
-/** Only a lease says which version a file has. */
+/** Only a lease determines the current version of a file. */
 function readProblems({ mode, reads }: FuseSettings): string[] {
   if (reads === "off" || mode === "lease") return [];
   return [
     `extensions.fuse.reads is ${reads} with extensions.fuse.mode ${mode}: blocks are read in the kernel only under a lease; ` +
-      "set the mode to lease, or turn reads off: ./lab up -c extensions.fuse.reads=off",
+      "set the mode to lease, or switch reads off: ./lab up -c extensions.fuse.reads=off",
   ];
 }
 
@@ -71,14 +71,14 @@ function cacheTimeProblems(own: FuseSettings, cacheTimes: CacheTimes): string[] 
       .filter((name) => (cacheTimes[name] ?? 0) > 0)
       .map(
         (name) =>
-          `juicefs.${name} is ${cacheTimes[name]} with extensions.fuse.mode ${own.mode}: the kernel would keep answers ` +
-          `by itself, and that time would add to the bound; remove it (it is 0 then) or set the mode to ttl: ` +
+          `juicefs.${name} is ${cacheTimes[name]} with extensions.fuse.mode ${own.mode}: the kernel would cache answers ` +
+          `itself, which would add to the bound; set the mode to ttl, or remove this setting so that it is 0: ` +
           `./lab up --unset juicefs.${name}`,
       );
   }
   if (own.mode === "ttl" && names.every((name) => cacheTimes[name] === 0)) {
     return [
-      "extensions.fuse.mode is ttl and all cache times of juicefs are 0: nothing may be kept for a validity of 0; " +
+      "extensions.fuse.mode is ttl but all cache times of juicefs are 0, so nothing can be cached; " +
         "set the mode to lease, or cache times: ./lab up -c juicefs.attrCacheSeconds=1 -c juicefs.entryCacheSeconds=1",
     ];
   }

@@ -1,9 +1,9 @@
 /**
- * The FUSE extension in local VMs: every rule with the fault that takes it away, a hostile program, JuiceFS and the checker
- * on two clients, load and unload under requests. The scripts in tests/ print TAP; a test here names what was not ok.
+ * The FUSE extension in local VMs: every rule, with and without the fault that disables it; a hostile program; JuiceFS and the
+ * checker on two clients; loading and unloading under requests. The scripts in tests/ print TAP; the tests here name failures.
  *
- * Longer or elsewhere: DISGRAFS_KERNELS (a comma-separated list, or "all"), EFUSE_CYCLES (loads, default 3),
- * EFUSE_FUZZ_SECONDS (10), EFUSE_CHECK_SECONDS (8, of each step).
+ * To run longer or on other kernels: DISGRAFS_KERNELS (a comma-separated list, or "all"), EFUSE_CYCLES (loads, default 3),
+ * EFUSE_FUZZ_SECONDS (10), EFUSE_CHECK_SECONDS (8, for each step).
  */
 import { join } from "node:path";
 import type { LocalKernel } from "../../provisioning/kernels.ts";

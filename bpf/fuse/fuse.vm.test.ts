@@ -1,7 +1,7 @@
 /**
- * The FUSE extension in one VM, as the lab uses it: put on a machine with a JuiceFS mount, loaded, proven, replaced, killed,
- * switched by the benchmark's arms, removed; then the core of its own tests (tests/run.py). The whole of those, and hours of
- * the checker, are fuse.long.test.ts. DISGRAFS_KERNELS: as in bpf/extensions.vm.test.ts.
+ * The FUSE extension in one VM, as in a lab: installed on a machine with a JuiceFS mount, loaded, verified, replaced, killed,
+ * switched by the benchmark's arms, removed; then the core of its own tests (tests/run.py). fuse.long.test.ts runs all of
+ * them, and the checker for hours. DISGRAFS_KERNELS: as in bpf/extensions.vm.test.ts.
  */
 import { join } from "node:path";
 import { localKernelNames } from "../../provisioning/kernels.ts";

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Asks for one file of the mount until the kernel answers by itself: the extension's pieces of work (hits; in the mode `off`,
-# which serves nothing, requests seen) must move. Where reads are answered, too, reads a small file, which JuiceFS caches when
-# it is written, until the kernel has read it.
+# Queries one file of the mount until the kernel answers: the extension's counter of work (hits; in mode `off`, which serves
+# nothing, requests seen) must increase. If reads are answered too, also reads a small file, which JuiceFS caches when it is
+# written, until the kernel has read it.
 set -euo pipefail
 loader=/opt/disgrafs/extensions/fuse/bin/fuse
 own=/etc/disgrafs/extensions/fuse
@@ -11,11 +11,11 @@ if [ "$(findmnt -no FSTYPE "$mount" || true)" != fuse.juicefs ]; then
   exit 1
 fi
 work() { "$loader" --status | jq '.work // 0'; }
-# What the mount's own check has written, or the root of a volume without.
+# The file from the mount's check, or the root of a volume without it.
 file=$mount/.disgrafs-check/$(hostname)
 if [ ! -e "$file" ]; then file=$mount; fi
 not_proven() {
-  echo "$1, and none was answered in the kernel: $("$loader" --status | jq -c '.facts // "no status"')" >&2
+  echo "$1, but the kernel answered none: $("$loader" --status | jq -c '.facts // "no status"')" >&2
   exit 1
 }
 proves_stat() {

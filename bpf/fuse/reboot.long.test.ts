@@ -1,9 +1,9 @@
 /**
- * The cross-client checker on two machines of a lab while machines are rebooted: a client in an orderly way, a client at
- * once, the machine with Redis and the object store. The workers on the client that goes come back as new ones; the
- * checker goes on judging. At the end a fault shows that it would have found one. Each test goes on from the one before.
+ * The cross-client checker on two machines of a lab while machines are rebooted: a client cleanly, a client abruptly, and the
+ * machine with Redis and the object store. The workers on a rebooted client return as new ones, and the checker continues. At
+ * the end an injected fault shows that the checker detects one. Each test continues from the previous one.
  *
- * EFUSE_CHECK_SECONDS: how long the checker judges before, between and after the reboots (default 20, for hours 3600).
+ * EFUSE_CHECK_SECONDS: duration of checking before, between and after the reboots (default 20, for hours 3600).
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

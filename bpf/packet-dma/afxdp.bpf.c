@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Takes every packet of the interface out of the stack, to an AF_XDP socket. */
+/* Redirects every packet of the interface to an AF_XDP socket. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The other alternative that packet-dma was measured against: slots in an
- * arena (Linux 6.9). No helper writes to an arena, so the packet goes through
- * a buffer of the CPU: two copies. As array.bpf.c it has no account of the
- * reader, so it is a lower bound. Only cost.sh loads it.
+ * Another alternative for comparison with packet-dma: slots in an arena (Linux
+ * 6.9). No helper writes to an arena, so the packet goes through a per-CPU
+ * buffer: two copies. Like array.bpf.c it does not track the reader, so it is a
+ * lower bound. Only cost.sh loads it.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The alternative that packet-dma was measured against: slots of a mapped
- * array, with no account of the reader, so a lower bound of what an array
- * would cost. Only cost.sh loads it.
+ * An alternative for comparison with packet-dma: slots of a mapped array. It
+ * does not track the reader, so it is a lower bound for the cost of an array.
+ * Only cost.sh loads it.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

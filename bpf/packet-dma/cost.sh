@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Cost of one run of the program, copy included, by BPF_PROG_TEST_RUN, against the same packet put into a mapped array and into
-# an arena: the least of 30 means of 200 runs, which a busy machine disturbs least. Each has 4 MiB, which 200
-# runs do not fill twice: what is measured is no more in the cache for one than for another. As root, with bpftool and a bpf file
-# system on /sys/fs/bpf.
+# Measures the cost of one run of the program, including the copy, by BPF_PROG_TEST_RUN, compared with writing the same packet to a
+# mapped array and to an arena: the minimum of 30 means of 200 runs, which a busy machine disturbs least. Each has 4 MiB, which 200
+# runs do not fill twice, so that all benefit equally from the CPU's caches. Needs root, bpftool, and a bpf file system on
+# /sys/fs/bpf.
 # Usage: cost.sh LOADER OBJECT...    (objects: test-tools/array.bpf.o, test-tools/arena.bpf.o of a build)
 set -euo pipefail
 loader=$(realpath "$1")
@@ -40,6 +40,6 @@ for size in 64 1500 9000; do
 done
 kill "$pid"
 wait "$pid" || true
-# Nothing was dropped, or the figure would be that of a full ring.
+# Check that nothing was dropped: otherwise a full ring was measured.
 cat "$work/report"
 grep -q '"dropped":0' "$work/report"

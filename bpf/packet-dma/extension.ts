@@ -1,4 +1,4 @@
-/** What the lab must know of packet-dma. */
+/** Description of the extension packet-dma. */
 import { kernelNames } from "../../provisioning/kernels.ts";
 import {
   metricsFile,

@@ -2,9 +2,9 @@
 /*
  * Both ends of flood.sh: a sender of UDP packets, and a receiver by AF_XDP.
  *
- * Usage: flood send ADDRESS BYTES SECONDS    packets to port 9 as fast as can be
+ * Usage: flood send ADDRESS BYTES SECONDS    packets to port 9 at full speed
  *        flood receive INTERFACE             until SIGTERM; takes the packets
- * Either prints how many packets it had. The receiver reads from queue 0.
+ * Both print their number of packets. The receiver reads from queue 0.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

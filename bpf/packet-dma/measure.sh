@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What capture costs, as ratios: Redis over a veth between two network namespaces, with no program, packet-dma native and
-# generic, and tcpdump, each writing pcap to memory; the arms shuffled in each of BLOCKS blocks. As root; needs nothing else.
+# Measures the cost of capture as ratios: Redis over a veth between two network namespaces. Arms: no program, packet-dma native and
+# generic, and tcpdump, each writing pcap to memory; shuffled in each of BLOCKS blocks. Needs root.
 # Usage: measure.sh LOADER [BLOCKS]
-# Prints requests/s and the mean time of one, as ../common/ratios.py says.
+# Prints requests/s and the mean time of a request in the form of ../common/ratios.py.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 loader=$(realpath "$1")
@@ -22,7 +22,7 @@ redis-server --port 6400 --bind 10.9.0.2 --protected-mode no --save '' >/dev/nul
 running+=($!)
 until peer redis-cli -h 10.9.0.2 -p 6400 ping >/dev/null 2>&1; do sleep 0.2; done
 
-# figures SIZE: SETs of SIZE bytes: how many a second over 8 connections, and the mean time of one, in us, over one.
+# figures SIZE: SETs of SIZE bytes: requests per second over 8 connections, and the mean time in us over one connection.
 figures() {
   local bench=(peer redis-benchmark -h 10.9.0.2 -p 6400 -d "$1" -t set --csv)
   "${bench[@]}" -c 8 -n 20000 | awk -F'"' '$2 == "SET" { printf "%s ", $4 }'

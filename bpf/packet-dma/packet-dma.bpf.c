@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copies each received packet into a ring that user space has mapped, and
- * passes it on, whatever happens to the copy.
+ * Copies each received packet into a ring mapped by user space, and passes the
+ * packet on, even if the copy fails.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

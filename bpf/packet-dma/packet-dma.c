@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Loader and reader of packet-dma: see README.md. */
+/* Loads packet-dma and reads its ring: see README.md. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <arpa/inet.h>
@@ -23,13 +23,13 @@
 const char *argp_program_version = "packet-dma 1";
 static const char documentation[] =
 	"Copies each packet that an interface receives into a ring mapped into this "
-	"process, and writes them as pcap. The packets go on to the stack untouched."
+	"process, and writes them as pcap. The packets reach the stack unchanged."
 	"\v"
 	"Examples:\n"
 	"  packet-dma -I ens4 -w in.pcap -d 10     capture for 10 s\n"
 	"  packet-dma -I ens4 -w - | tcpdump -r -  look at them now\n"
 	"  packet-dma -I ens4 -i 1 --json          only count, a line a second\n"
-	"Sent packets do not pass through XDP: capture them on the other side.";
+	"XDP does not see sent packets: capture them on the other side.";
 
 /* How often the reader looks at the ring by itself. */
 #define LOOK_MS 20
@@ -51,9 +51,9 @@ static long long real_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 
 static const struct argp_option own_options[] = {
 	{ "interface", 'I', "NAME", 0,
-	  "Interface to capture on, or an IPv4 address that it has", 0 },
+	  "Interface to capture on, or one of its IPv4 addresses", 0 },
 	{ "write", 'w', "FILE", 0, "Write packets as pcap (-: output)", 0 },
-	{ "limit", 'L', "MIB", 0, "Write at most MIB; go on counting", 0 },
+	{ "limit", 'L', "MIB", 0, "Write at most MIB; keep counting", 0 },
 	{ "snap-length", 's', "BYTES", 0, "Keep the first BYTES of each", 0 },
 	{ "ring", 'r', "MIB", 0, "Size of the ring, a power of 2 (8)", 0 },
 	{ "mode", 'M', "MODE", 0,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sourced: two nodes as two network namespaces and a veth between them, so that both ends of each packet can be seen.
+# Sourced: simulates two nodes by two network namespaces and a veth, so that both ends of each packet can be observed.
 
 # make_pair MTU: pd0 here, 10.9.0.2; pd1 in the namespace pd-peer, 10.9.0.1.
 make_pair() {

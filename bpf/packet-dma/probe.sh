@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Makes the interface that packet-dma watches receive a packet: asks on it for each address that it knows a neighbour of.
+# Makes packet-dma's interface receive a packet: sends a request to each known neighbour on it.
 set -euo pipefail
 where=$(sed -n 's/.*--interface \([^ ]*\).*/\1/p' /etc/disgrafs/extensions/packet-dma | tr -d "'")
 interface=$(ip -4 -o address show | awk -v where="$where" '$2 == where || index($4, where "/") == 1 { print $2; exit }')
 received() { cat "/sys/class/net/$interface/statistics/rx_packets"; }
 before=$(received)
-# A broadcast asks everyone; who answers, answers to us. An answer of any kind is a received packet.
+# Every machine on the network may answer a broadcast, and any answer is a received packet.
 ping -q -c 3 -W 5 -b -I "$interface" "$(ip -4 -o address show dev "$interface" | awk '{ print $6; exit }')" >/dev/null 2>&1 || true
 for neighbour in $(ip -4 neighbour show dev "$interface" | awk '{ print $1 }') \
   $(getent ahostsv4 meta objects 2>/dev/null | awk '{ print $1 }' | sort -u); do
   ping -q -c 1 -W 5 -I "$interface" "$neighbour" >/dev/null 2>&1 || true
 done
-# On the network of a lab of one machine there is nobody else.
+# A lab of one machine has no other machine on its network.
 if [ "$(received)" = "$before" ]; then
   echo "$interface receives nothing: no other machine on its network answers" >&2
   exit 1

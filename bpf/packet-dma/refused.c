@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A loader whose programs are refused, to show what loaders say then. */
+/* A loader whose programs are rejected, to test loaders' error messages. */
 #include <stdlib.h>
 #include <string.h>
 

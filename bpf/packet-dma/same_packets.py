@@ -1,8 +1,9 @@
-"""Whether one capture's packets, bytes and lengths, are a run of another's, which began earlier and ended later.
+"""Checks that one capture's packets are a contiguous part of another capture, which began earlier and ended later.
 
 Usage: same_packets.py TCPDUMP OURS
-Both are pcap files with nanoseconds. Prints what was compared; fails with the first packet that differs, or when the
-clocks are more than ten seconds apart: a busy machine may stop between the two looks at a packet.
+Both are pcap files with nanoseconds; bytes and lengths are compared. Prints what was compared; fails with the first
+packet that differs, or if the timestamps differ by more than ten seconds: a busy machine may pause between the two
+captures of a packet.
 """
 
 import struct

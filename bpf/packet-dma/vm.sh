@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Test of packet-dma in a VM, as root: TAP on standard output.
+# Tests packet-dma in a VM, as root; prints TAP.
 # shellcheck disable=SC2317,SC2329 # functions are called by name, through check
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -109,7 +109,7 @@ describe("parseVerdict", () => {
   });
 
   it.each(["", "loaded", "{}", "null"])("refuses %j and shows it", (text) => {
-    expect(() => parseVerdict(text)).toThrow(`must be one line of JSON; this came: ${text}`);
+    expect(() => parseVerdict(text)).toThrow(`must be one line of JSON, but was: ${text}`);
   });
 });
 

@@ -1,4 +1,4 @@
-/** An eBPF extension on a machine: pushed, checked, loaded, proven; detached, unpinned and gone when it is removed. */
+/** Installs an eBPF extension on a machine: copies, checks, loads and verifies it, and removes it completely with the resource. */
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { kernels, isLocalKernel, type Kernel } from "../../provisioning/kernels.ts";
@@ -113,7 +113,7 @@ export function parseVerdict(text: string): Verdict {
   } catch {
     // The message below says what came instead.
   }
-  throw new Error(`an extension's verdict must be one line of JSON; this came: ${line.slice(0, 200)}`);
+  throw new Error(`an extension's verdict must be one line of JSON, but was: ${line.slice(0, 200)}`);
 }
 
 /** Extended regular expression, for bash, that the releases of these kernels match. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Loads an extension that is on the machine (/opt/disgrafs/extensions/NAME) and proves that it works. The last line of
-# output is the verdict as JSON, see `Verdict` in extensionOnNode.ts. A machine that cannot run it is a verdict, not a failure,
-# unless it is required.
+# Loads an installed extension (/opt/disgrafs/extensions/NAME) and verifies that it works. The last line of output is the verdict
+# as JSON, see `Verdict` in extensionOnNode.ts. If the machine cannot run it, that is a verdict and a failure only if the
+# extension is required.
 # Usage: load.sh NAME RELEASE NEEDS REQUIRED(yes|no) KEEP(yes|no) [OPTION...]
 set -euo pipefail
 name=$1 release=$2 needs=$3 required=$4 keep=$5
@@ -11,7 +11,7 @@ unit=disgrafs-extension@$name.service
 log=/var/log/disgrafs-$name.log
 
 say() { # VERDICT
-  # Also for the benchmark's arms, which read it where they run.
+  # The benchmark's arms read the file.
   echo "$1" | tee "$folder/verdict.json"
   if [ "$required" = yes ] && [ "$(jq .supported <<<"$1")" != true ]; then
     echo "extension $name is required and cannot run here: $(jq -r '"\(.reason); needed: \(.needed)"' <<<"$1")" >&2
@@ -24,18 +24,18 @@ refused() { # REASON NEEDED
 }
 
 chmod 755 "$folder/bin/$name" "$folder"/scripts/*.sh "$folder/probe.sh"
-# One extension at a time on a machine: the unit file is all extensions', and the kernel's counting of runs, which the proof
-# switches on and off again, is one switch. Held until this script ends.
+# Load one extension at a time: all extensions share the unit file and the kernel's switch for run counts, which the verification
+# uses. Held until this script ends.
 exec 9>/run/disgrafs-extensions.lock
 flock 9
-# Replace: what runs is detached and gone before anything new is tried.
+# Remove the running version before loading a new one.
 if systemctl is-active -q "$unit"; then systemctl stop "$unit"; fi
 verdict=$("$folder/scripts/preflight.sh" "$name" "$release" "$needs" "$@")
 [ "$(jq .supported <<<"$verdict")" = true ] || say "$verdict"
 
 mkdir -p /etc/disgrafs/extensions /var/lib/prometheus/node-exporter
 install -m 644 "$folder/scripts/disgrafs-extension@.service" /etc/systemd/system/
-# systemd takes the value apart at spaces; options with spaces in them are refused before they come here.
+# systemd splits the value at spaces; options that contain spaces were already rejected.
 printf "OPTIONS='--log %s %s'\n" "$log" "$*" >"/etc/disgrafs/extensions/$name"
 systemctl daemon-reload
 systemctl reset-failed "$unit" 2>/dev/null || true

@@ -1,4 +1,4 @@
-/** Options on their way to a loader. */
+/** Checks the options for a loader. */
 import { loaderWord } from "../extension.ts";
 
 /** @throws Error where an option could not reach the loader as it is */
@@ -7,6 +7,6 @@ export function checkOptions(extension: string, options: readonly string[]): voi
   if (broken === undefined) return;
   throw new Error(
     `extension ${extension}: option ${JSON.stringify(broken)} has a character other than letters, digits and ` +
-      `@%+=:,./_- ; give each word of the loader's command line as an option of its own`,
+      `@%+=:,./_- ; write each argument of the loader as a separate option`,
   );
 }

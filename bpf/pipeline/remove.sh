@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Removes an extension from the machine and fails if anything of it stays: program, map, pin, module, unit or file. Works after a
-# loader that was killed and after a reboot too.
+# Removes an extension from the machine, and fails if a program, map, pin, module, unit or file of it remains. Also works after the
+# loader was killed, and after a reboot.
 # Usage: remove.sh NAME
 set -euo pipefail
 name=$1
 folder=/opt/disgrafs/extensions/$name
 unit=disgrafs-extension@$name.service
 
-# load.sh says why.
+# Why: see load.sh.
 exec 9>/run/disgrafs-extensions.lock
 flock 9
 systemctl stop "$unit" 2>/dev/null || true

@@ -1,4 +1,4 @@
-/** What the lab must know of redis-sockmap. */
+/** Description of the extension redis-sockmap. */
 import { kernelNames } from "../../provisioning/kernels.ts";
 import { port } from "../../provisioning/ports.ts";
 import {
@@ -15,7 +15,7 @@ const settings = plainSettings([
 ]);
 
 export const redisSockmap = {
-  title: "Redis connections within one node, past TCP from end to end",
+  title: "Redis connections within one node that bypass TCP",
   kernels: kernelNames,
   programTypes: ["SOCK_OPS", "SK_MSG", "TRACING"],
   needs: ["btf", "bpffs", "cgroup2"],

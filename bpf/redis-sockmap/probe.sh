@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes one new connection to the Redis of this machine from inside the extension's cgroup, and says PING over it. An answer
-# of any kind, also that a password is needed, is traffic.
+# Opens a connection to this machine's Redis from inside the extension's cgroup, and sends PING. Any answer counts as traffic, even
+# that a password is required.
 set -euo pipefail
 options=/etc/disgrafs/extensions/redis-sockmap
 port=$(sed -n 's/.*--port \([0-9]*\).*/\1/p' "$options")
@@ -13,7 +13,7 @@ fi
 case $address in
 '*' | 0.0.0.0 | '[::]') address=127.0.0.1 ;;
 esac
-# cgroup v2 has processes in its leaves only, so the probe gets a leaf of its own.
+# cgroup v2 allows processes only in leaves, so create a leaf for the probe.
 leaf=$group/disgrafs-probe
 mkdir "$leaf"
 trap 'rmdir "$leaf"' EXIT

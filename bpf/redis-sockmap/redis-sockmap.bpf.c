@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hands what one end of a local Redis connection sends straight to the other
- * end's receive queue. Only connections to one port, of sockets in one cgroup,
- * from an address of this node to the same address are taken in.
+ * Passes data from one end of a local Redis connection directly to the other
+ * end's receive queue. Applies only to connections to one port, of sockets in
+ * one cgroup, from an address of this node to the same address.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Loader of redis-sockmap: see README.md. */
+/* Loads redis-sockmap: see README.md. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -14,13 +14,13 @@
 
 const char *argp_program_version = "redis-sockmap 1";
 static const char documentation[] =
-	"Hands messages of Redis connections within this node straight from one end to "
-	"the other, past TCP. Takes in new connections only, of sockets of a cgroup, to "
-	"one port, between equal addresses.\v"
+	"Passes messages of Redis connections within this node directly from one end to "
+	"the other, bypassing TCP. Applies to new connections to one port, of sockets "
+	"in one cgroup, from an address to the same address.\v"
 	"Examples:\n"
 	"  redis-sockmap --cgroup /sys/fs/cgroup/system.slice\n"
 	"  redis-sockmap -c /sys/fs/cgroup/bench -p 6400 -d 60 --json\n"
-	"When it ends, its connections go on over TCP.";
+	"When it ends, its connections continue over TCP.";
 
 /* Readers get this long to take what waits for them when we end. */
 #define DRAIN_SECONDS 10
@@ -35,7 +35,7 @@ static const struct argp_option own_options[] = {
 	{ "cgroup", 'c', "PATH", 0, "cgroup v2 folder of both ends", 0 },
 	{ "port", 'p', "PORT", 0, "Port that Redis listens on (6379)", 0 },
 	{ "backlog", 'b', "MIB", 0,
-	  "Leave a direction to TCP when its reader has so much unread (8)",
+	  "Leave a direction to TCP if its reader has this much unread (8)",
 	  0 },
 	{},
 };

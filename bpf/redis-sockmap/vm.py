@@ -1,4 +1,4 @@
-"""Byte streams over connections to one port, checked at both ends: what redis-sockmap must not change."""
+"""Sends byte streams over connections to one port and checks both ends: redis-sockmap must not change the streams."""
 
 import hashlib
 import os

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Test of redis-sockmap in a VM, as root: TAP on standard output. What a connection carries is checked by vm.py at both
-# ends, and by a real Redis.
+# Tests redis-sockmap in a VM, as root; prints TAP. vm.py checks the data of connections at both ends, and so does a real Redis.
 # shellcheck disable=SC2317,SC2329 # functions are called by name, through check
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,6 +1,6 @@
 /**
- * What a lookup costs, in instructions (tests/count.py), on each kernel of DISGRAFS_KERNELS: a machine with one CPU whose
- * clock counts them, and a disk in memory whose reads take 3 us. Prints a table; the limits are of docs/storage-chain.md.
+ * The cost of a lookup in instructions (tests/count.py), on each kernel of DISGRAFS_KERNELS: a machine with one CPU whose clock
+ * counts instructions, and a disk in memory whose reads take 3 us. Prints a table and checks limits.
  */
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
 import { say, vmWithChains } from "./tests/vm.ts";

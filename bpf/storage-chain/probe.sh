@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Looks up random keys through the doors, each compared with the same lookup by reads. The programs must have run once for
-# each node that was read: the kernel counts their runs while this is called (verify.sh). Somebody else who has a door open
-# may run them too, and only more than once is no fault then. A disk that is blank gets an index of /etc first, or there
-# would be nothing to look up.
+# Looks up random keys through the doors, and compares each with the same lookup by reads. The programs must have run once for each
+# node read; the kernel counts their runs during this script (verify.sh). More runs are accepted if another process has a door
+# open, because it may run them too. On a blank disk, this first builds an index of /etc to look up.
 set -euo pipefail
 bin=/opt/disgrafs/extensions/storage-chain/bin
 chmod 755 "$bin/schain"
@@ -11,7 +10,7 @@ if [ "$(head -c 1048576 "$image" | tr -d '\0' | head -c 1 | wc -c)" -eq 0 ]; the
   "$bin/schain" build /etc "$image" >&2
 fi
 runs() { "$bin/storage-chain" --status | jq '[.programs[].runCount] | add'; }
-# How many files are open that are doors.
+# Number of open files that are doors.
 open_doors() {
   local doors
   doors=$(find /run/disgrafs/storage-chain -type l ! -name device -printf '-lname %l -o ')
@@ -26,6 +25,6 @@ fi
 hops=$(tail -n 1 <<<"$answer" | jq .hops)
 after=$(runs) others=$((others + $(open_doors)))
 if [ "$((after - before))" -lt "$hops" ] || { [ "$((after - before))" -gt "$hops" ] && [ "$others" -eq 0 ]; }; then
-  echo "$hops nodes were read, and the programs ran $((after - before)) times" >&2
+  echo "$hops nodes were read, but the programs ran $((after - before)) times" >&2
   exit 1
 fi

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * What the module, the BPF programs and user space agree on: a request, and
- * what a program sees of a step.
+ * The interface between the module, the BPF programs and user space: a request,
+ * and a program's view of a step.
  *
- * A request is one read of SCHAIN_HEADER bytes and a node from a door. Its
- * first SCHAIN_HEADER bytes are struct schain_request, filled in before; the
- * rest is where the nodes go, one over the other.
+ * A request is one read from a door, of SCHAIN_HEADER bytes and one node. The
+ * caller fills in its first SCHAIN_HEADER bytes, struct schain_request; the
+ * nodes are read into the rest, each over the previous one.
  */
 #ifndef SCHAIN_ABI_H
 #define SCHAIN_ABI_H

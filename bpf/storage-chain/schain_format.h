@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * The image: a superblock, and nodes of 4 KiB that name each other by sector
- * (docs/storage-chain.md). Little-endian, as the one architecture is.
+ * The image format: a superblock, and nodes of 4 KiB that refer to each other
+ * by sector (docs/storage-chain.md). Little-endian, like x86-64, the only
+ * supported architecture.
  *
- * Two copies of everything can lie in an image: a build writes its nodes where
- * the current ones are not, and then the superblock, which is one block.
+ * An image has room for two versions: a build writes its nodes next to the
+ * current ones, and then replaces the superblock, which is one block.
  */
 #ifndef SCHAIN_FORMAT_H
 #define SCHAIN_FORMAT_H

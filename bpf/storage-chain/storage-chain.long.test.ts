@@ -1,7 +1,8 @@
 /**
- * Storage chains in one VM with a second disk: every safety check with the fault that takes it away (tests/storage_chain.py), and
- * what the kernel does without the one whose control kills it. A short form of it, and the lab's way to a loaded extension,
- * are in storage-chain.vm.test.ts. DISGRAFS_KERNELS: as there. SCHAIN_STRESS_SECONDS: of each mode's stress, 5 by default.
+ * Storage chains in one VM with a second disk: every safety check, with and without the fault that disables it
+ * (tests/storage_chain.py), and separately the check without which the kernel dies. A shorter version, and loading as in a lab,
+ * are in storage-chain.vm.test.ts. DISGRAFS_KERNELS: as there. SCHAIN_STRESS_SECONDS: duration of each mode's stress test,
+ * 5 by default.
  */
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
 import { failures } from "../../tests/support/tap.ts";

@@ -1,7 +1,7 @@
 /**
- * Storage chains in one VM, as the lab uses them: loaded and proven on a blank disk, replaced and removed under lookups;
- * then the checks that a machine shows in two minutes. The whole of them is storage-chain.long.test.ts. DISGRAFS_KERNELS: as
- * in bpf/extensions.vm.test.ts.
+ * Storage chains in one VM, as in a lab: loaded and verified on a blank disk, replaced and removed during lookups; then the
+ * checks that run within two minutes. storage-chain.long.test.ts runs all checks. DISGRAFS_KERNELS: as in
+ * bpf/extensions.vm.test.ts.
  */
 import { buildExtensions } from "../../workshop/builder/builder.ts";
 import {

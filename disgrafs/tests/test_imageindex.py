@@ -207,13 +207,13 @@ def test_names_that_lie_over_many_leaves_are_put_together(schain: Path, tmp_path
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (b"", "has no end"),
-        (b"5 1 1 1 1 x\0\0", "has no end"),
+        (b"", "the list is incomplete"),
+        (b"5 1 1 1 1 x\0\0", "the list is incomplete"),
         (b"5 1 1 1 1 x\0\0\0more", "goes on after its end"),
         (b"5 1 1 1 x\0\0\0", "record 1 of the list is not"),
         (b"5 1 1 1 1 /x\0\0\0", "record 1 of the list is not"),
         (b"-5 1 1 1 1 x\0\0\0", "record 1 of the list is not"),
-        (b"5 1 1 1 1 x\0\0006 1 1 1 1 x\0\0\0", "a path is there twice"),
+        (b"5 1 1 1 1 x\0\0006 1 1 1 1 x\0\0\0", "a path is listed twice"),
         (b"5 1 1 1 1 " + b"x" * 256 + b"\0\0\0", "more than 255 bytes"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`python -m disgrafs_benchmark FOLDER`: carries out FOLDER/plan.json, or goes on where an earlier start left off."""
+"""`python -m disgrafs_benchmark FOLDER`: executes FOLDER/plan.json, or continues where an earlier start ended."""
 
 import signal
 import sys

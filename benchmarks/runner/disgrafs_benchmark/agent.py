@@ -1,7 +1,7 @@
-"""What runs on a client node: prepares, resets the mount, and carries out one timed window at a time.
+"""The agent on a client node: prepares, resets the mount, and runs one timed window at a time.
 
-The driver wraps the class in a Ray actor that is pinned to the node. Whatever goes wrong in a window is an answer
-(`invalid`), not an exception, so that the run goes on and the report can say why a figure is missing.
+The driver wraps the class in a Ray actor that is pinned to the node. A failure in a window is returned (`invalid`) and
+not raised, so that the run continues and the report can explain the missing figure.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Arms that a script on the node switches: `check`, `enable`, `prove`, `disable`."""
+"""Arms with a script on the node: `check`, `enable`, `prove`, `disable`."""
 
 import json
 from dataclasses import dataclass, field

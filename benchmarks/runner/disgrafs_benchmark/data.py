@@ -1,4 +1,4 @@
-"""Files of random bytes, so that nothing on the way can compress them."""
+"""Files of random bytes, which no layer can compress."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The Ray driver: one agent on each client, every point of the plan on all of them at once."""
+"""The Ray driver: starts one agent on each client, and runs every point of the plan on all of them at once."""
 
 import json
 import time

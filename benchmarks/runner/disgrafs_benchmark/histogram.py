@@ -1,4 +1,4 @@
-"""Latency histograms that can be added up: buckets at most an eighth of their value wide."""
+"""Mergeable latency histograms, with buckets at most an eighth of their value wide."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""Ties the programs of a workload to the agent that starts them: they cannot outlive it, however it ends.
+"""Ties the programs of a workload to the agent that starts them, so that they never outlive it.
 
-A systemd scope holds a shell that waits for its standard input, a pipe from the agent, to close; then it kills the
-whole cgroup. Programs are put into that cgroup before they start, so that forks and double forks are in it too.
+A systemd scope contains a shell that waits until its standard input, a pipe from the agent, is closed, and then kills
+the whole cgroup. Programs join that cgroup before they start, so it also contains forks and double forks.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a run measures now, as metrics in a text file of the node exporter, for the pictures of a lab."""
+"""Writes what a run is measuring to a text file of the node exporter, for the lab's charts."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Lookups in an index on the node's data disk, by `schain bench`, in the way that the arm has left in WAY_FILE."""
+"""Lookups in an index on the node's data disk, by `schain bench`, with the method that the arm wrote to WAY_FILE."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Timed loops of operations that take long enough for Python: round trips and programs. Others are in loops.py."""
+"""Timed loops in Python, for operations that take long enough: round trips and programs. Others are in loops.py."""
 
 import time
 from array import array

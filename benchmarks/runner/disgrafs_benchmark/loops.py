@@ -1,6 +1,6 @@
-"""The timed loops that are in C (benchmarks/loops/loops.c): the scripts that they carry out, and the program's life.
+"""The timed loops in C (benchmarks/loops/loops.c): writes their scripts, and starts and ends the program.
 
-The program is started, and has warmed what is to be warm, before the start of a window is agreed on: neither is in it.
+The program is started and has warmed its data before the start of a window is set, so the window includes neither.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The client's mount: what it is now, and the cold-cache protocol, each step of which is confirmed or fails."""
+"""The client's mount: its current state, and the cold-cache protocol, each step of which is confirmed or fails."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""Nodes that serve the clients but are none: Redis's, the object store's.
+"""Nodes that serve the clients without being clients: those of Redis and the object store.
 
-They drop their caches when asked, and say how they are. Each has disgrafs-node.socket (benchmarks/nodes/answer.sh); one
+They drop their caches and report their load on request. Each has disgrafs-node.socket (benchmarks/nodes/answer.sh); one
 connection is kept for the whole run.
 """
 

@@ -1,4 +1,4 @@
-"""The plan as it comes from benchmarks/plan.ts, which checks it; here it is only read."""
+"""Reads the plan from benchmarks/plan.ts, which has already checked it."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Workloads that are programs of their own: fio and `juicefs bench`. Their output is kept as it comes."""
+"""Workloads by external programs: fio and `juicefs bench`. Their output is stored unchanged."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""One line that says how far the run is, for `pulumi up` to show."""
+"""One line of progress for `pulumi up`."""
 
 import time
 from collections.abc import Callable

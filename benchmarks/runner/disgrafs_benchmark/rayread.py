@@ -1,4 +1,4 @@
-"""The Ray workload: a data set on the volume, read by tasks on all clients at once."""
+"""The Ray workload: tasks on all clients read a data set from the volume concurrently."""
 
 import random
 import shutil

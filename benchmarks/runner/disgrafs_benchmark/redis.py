@@ -1,4 +1,4 @@
-"""Round trips to Redis over one connection, spoken directly: no client library's cost is in the figure."""
+"""Round trips to Redis over one connection, without a client library, whose cost would be included."""
 
 import itertools
 import socket

@@ -1,4 +1,4 @@
-"""FUSE requests as the mount's JuiceFS counts them. They are asked for over HTTP: the mount is not touched."""
+"""JuiceFS's count of FUSE requests, read over HTTP, which does not touch the mount."""
 
 import re
 from urllib.error import URLError

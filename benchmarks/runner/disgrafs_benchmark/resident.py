@@ -1,7 +1,7 @@
-"""Programs that stay in memory when caches are dropped: cold is what is read, not the program that reads it.
+"""Keeps programs in memory when caches are dropped: the data should be cold, not the program that reads it.
 
-Without this, a dropped cache also has the JuiceFS daemon read its own code from the disk again, in the window or right
-before it, and an emulated machine translates that code anew: a third of what a mount takes there.
+Otherwise the JuiceFS daemon would also reload its own code from the disk, during the window or right before it, and an
+emulated machine would translate that code again, which takes a third of a mount's time there.
 """
 
 import ctypes

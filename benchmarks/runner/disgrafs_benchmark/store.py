@@ -1,4 +1,4 @@
-"""The raw files of a run on the head's disk. A point is a folder that appears whole or not at all."""
+"""The raw files of a run on the head's disk. The folder of a point appears atomically."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a node says of itself: facts that hold for a boot, and counters read before and after a timed window."""
+"""Facts about a node that hold for a boot, and counters read before and after a timed window."""
 
 import importlib.metadata
 import os

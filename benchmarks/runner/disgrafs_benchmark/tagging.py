@@ -1,7 +1,7 @@
-"""The tagging workload: files written on all clients at once, until DisGraFS has tagged each of them.
+"""The tagging workload: all clients write files at once, until DisGraFS has tagged each of them.
 
-Clients write (the agents call `write`), and the driver, on the Ray head, watches the graph (`Watch`). A file is
-searchable when the graph has told of its tags, by the head's clock.
+The agents on the clients call `write`, and the driver on the Ray head watches the graph (`Watch`). A file is searchable
+when the graph has reported its tags, by the head's clock.
 """
 
 import importlib

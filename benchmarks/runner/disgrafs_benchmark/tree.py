@@ -1,4 +1,4 @@
-"""The tree that metadata workloads use, and the modules that Python processes import."""
+"""The directory tree of the metadata workloads, and the modules that Python processes import."""
 
 import itertools
 import shutil

@@ -1,4 +1,4 @@
-"""What the runner's tests share: the plan that benchmarks/plan.ts makes, and programs that stand in for real ones."""
+"""Shared fixtures of the runner's tests: a plan from benchmarks/plan.ts, and stand-ins for real programs."""
 
 import subprocess
 import sys

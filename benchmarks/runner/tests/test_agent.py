@@ -1,4 +1,4 @@
-"""One client's window from begin to end, with the programs of this machine or stand-ins for them."""
+"""One client's window from start to end, with this machine's programs or stand-ins for them."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What the driver does with a plan, on agents that run in this process: Ray itself is part of the lab's tests."""
+"""The driver, with agents in this process; the lab's tests cover Ray itself."""
 
 import contextlib
 import json

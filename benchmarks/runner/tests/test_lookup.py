@@ -1,4 +1,4 @@
-"""Lookups on the data disk: what is put on it, which way is taken, and the arm's script."""
+"""Lookups on the data disk: the image, the method of lookup, and the arm's script."""
 
 import json
 import os

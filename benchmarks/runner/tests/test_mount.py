@@ -1,4 +1,4 @@
-"""The cold-cache protocol: every step is confirmed, or says which one was not."""
+"""The cold-cache protocol: every step is confirmed, or the error names the failed step."""
 
 import dataclasses
 import json

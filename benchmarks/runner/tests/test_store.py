@@ -1,4 +1,4 @@
-"""What is kept over a crash, and how far the run is."""
+"""The files that survive a crash, and the progress of the run."""
 
 import json
 import shutil

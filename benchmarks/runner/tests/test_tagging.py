@@ -1,4 +1,4 @@
-"""The tagging workload, on a real graph: what is written is seen when its tags are there, and not before."""
+"""The tagging workload on a real graph: a file counts as searchable when its tags are there, and not before."""
 
 import sys
 import time

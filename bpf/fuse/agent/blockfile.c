@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * blockfile.c - files of JuiceFS's block cache: where one is, and whether it
- * has what JuiceFS put there
+ * blockfile.c - finds files of JuiceFS's block cache, and verifies them
  *
- * A file is a block's content as it is in the file (decompressed, decrypted),
- * and behind it, unless the mount has verify-cache-checksum=none, a CRC-32C of
- * each 32 KiB. It is written under another name and renamed, and never changed.
+ * A block file holds a block's plain content (decompressed, decrypted),
+ * followed by a CRC-32C of each 32 KiB unless the mount has
+ * verify-cache-checksum=none. JuiceFS writes it under another name, renames it,
+ * and never changes it.
  */
 #include <endian.h>
 #include <fcntl.h>

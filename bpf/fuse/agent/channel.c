@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * channel.c - a copy of the daemon's descriptor of /dev/fuse (pidfd_getfd), to
- * write its notifications to the kernel
+ * channel.c - a copy of the daemon's /dev/fuse descriptor (pidfd_getfd), for
+ * sending notifications to the kernel
  *
- * The last copy of the descriptor is what keeps a connection alive. With ours
- * held after the daemon's end, requests would wait for ever instead of
- * failing: whoever opens it must close it when the daemon ends.
+ * The connection lives as long as any copy of the descriptor. If the agent kept
+ * its copy after the daemon's end, requests would hang instead of failing, so
+ * it must close the copy when the daemon ends.
  */
 #include <dirent.h>
 #include <stdlib.h>

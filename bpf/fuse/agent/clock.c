@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * clock.c - the clock that agent and programs share: CLOCK_BOOTTIME, which
- * goes on while the machine sleeps, so that no lease does
+ * clock.c - the clock shared by agent and programs: CLOCK_BOOTTIME, which
+ * includes suspend, so that leases expire during it
  *
- * A process in a time namespace sees it with an offset, programs do not.
+ * A process in a time namespace sees an offset; BPF programs do not.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * layout.c - where the members of the running kernel's FUSE structures are
+ * layout.c - member offsets in the running kernel's FUSE structures
  *
- * The module knows none of them; it refuses to work without. Everything is
- * looked up by name in the kernel's BTF, and anything that is not as expected
- * ends the agent with what it was.
+ * The module contains no offsets and refuses to work without them. The agent
+ * looks them all up by name in the kernel's BTF, and exits with a message if
+ * anything is not as expected.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static void check(const char *name, const char *path, long at, size_t is,
 		  size_t size)
 {
 	if (at < 0)
-		fatal("struct %s of this kernel has no %s where we can use it",
+		fatal("struct %s of this kernel has no usable %s",
 		      name, path);
 	if (size && is != size)
 		fatal("struct %s: %s has %zu bytes, not %zu", name, path, is,
@@ -48,7 +48,7 @@ static void expect(const char *function, int count, int n, const char *type)
 {
 	if (ext_btf_parameters(btf, function) != count ||
 	    !ext_btf_is_parameter(btf, function, n, type))
-		fatal("%s() of this kernel is not what we know (%d parameters, number %d a struct %s *)",
+		fatal("%s() of this kernel is not as expected (%d parameters, number %d a struct %s *)",
 		      function, count, n, type);
 }
 
@@ -95,7 +95,7 @@ void layout_read(struct efuse_hook *h)
 	else if (is_request("fuse_simple_request", 0))
 		h->function = EFUSE_FN_SIMPLE_REQUEST;
 	else
-		fatal("this kernel sends FUSE requests by a function that we do not know");
+		fatal("this kernel sends FUSE requests by an unknown function");
 
 	h->args_nodeid = offset_of("fuse_args", "nodeid", 8);
 	h->args_opcode = offset_of("fuse_args", "opcode", 4);

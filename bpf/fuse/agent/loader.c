@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * loader.c - the agent as the loader of the lab's extension `fuse`: what
- * docs/extensions.md asks of a loader, on top of what the agent does by itself
+ * loader.c - the agent as the loader of the lab's extension `fuse`: the
+ * interface in docs/extensions.md, on top of the agent's own work
  *
- * The module is part of what is loaded: it is efuse.ko beside this program,
- * and it goes with the last user. What a killed agent leaves is the module
- * without a hook, and pins; --remove clears both.
+ * It also loads the module, efuse.ko in this program's folder, and unloads it
+ * after the last user. A killed agent leaves the module without hooks, and
+ * pins; --remove removes both.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ static void module_load(void)
 	int err = ext_module_load(MODULE);
 
 	if (err == -EEXIST)	/* the version is checked when it is opened */
-		say("a module efuse is loaded already and is used as it is");
+		say("a module efuse is already loaded, and is used");
 	else if (err)
 		exit(1);
 	module_is_ours = !err;

@@ -2,10 +2,10 @@
 /*
  * efuse-agent - keeps the cache of one mount coherent
  *
- * One thread waits for four things: changes of the mount table, the tracking
- * connection to Redis, readers of the metrics, and the end of the daemon. It
- * holds /dev/efuse and the BPF link open; when it ends, in whatever way, the
- * kernel drops both and every request goes to the daemon again.
+ * One thread waits for changes of the mount table, the tracking connection to
+ * Redis, readers of the metrics, and the end of the daemon. It holds /dev/efuse
+ * and the BPF link open; when it ends for any reason, the kernel drops both and
+ * every request goes to the daemon again.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* metrics.c - Prometheus text, also over HTTP, to one reader at a time */
+/* metrics.c - Prometheus metrics, also over HTTP, for one reader at a time */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * mount.c - finds the mount, checks that its answers may be shared between
- * callers, and follows it when it, its daemon or its volume changes
+ * callers, and follows changes of the mount, its daemon and its volume
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -119,7 +119,7 @@ static void warn_of_cache_times(json_t *doc)
 		return;
 	for (i = 0; i < sizeof(times) / sizeof(*times); i++)
 		if (is_set(doc, times[i].member))
-			say("%s: what the kernel caches by itself adds to the bound: mount with %s",
+			say("%s: the kernel's own cache time adds to the bound: mount with %s",
 			    opt.mount, times[i].option);
 }
 
@@ -265,7 +265,7 @@ static void enter(const struct found *f)
 	if (!why && (!find(&now) || now.dev != f->dev || now.id != f->id ||
 		     sink->replaced())) {
 		look_at = now_ns();
-		why = "it changed while it was looked at";
+		why = "it changed while it was checked";
 	}
 	if (why) {
 		refuse(why);

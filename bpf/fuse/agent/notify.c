@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * notify.c - the rival without a module (arm D): the same pushes, written as
- * the daemon's own notifications into the kernel's timed cache
+ * notify.c - the alternative without a module (arm D): turns the same pushes
+ * into the daemon's notifications to the kernel's timed cache
  *
- * An entry can only be dropped by its name, and a push names the directory
- * only. From Linux 6.16 on, all names can be dropped at once. Before, the
- * agent keeps what each directory held when it was last read: names that went
- * or changed since are dropped. It cannot fail closed: while the agent or
- * Redis is away, the kernel goes on answering until the validity is over.
+ * An entry can only be dropped by name, but a push names only the directory.
+ * Linux 6.16 can drop all names at once. For older kernels, the agent remembers
+ * the entries of each directory from its last read, and drops the names that
+ * disappeared or changed since. It cannot fail closed: while the agent or Redis
+ * is down, the kernel keeps answering until the validity expires.
  */
 #include <search.h>
 #include <stdlib.h>

@@ -21,7 +21,7 @@ const char *argp_program_version = "efuse-agent 3";
 static const char documentation[] =
 	"Answers LOOKUP and GETATTR of a JuiceFS mount in the kernel.\v"
 	"In mode lease, mount with --attr-cache=0 --entry-cache=0 "
-	"--dir-entry-cache=0: the validities that the daemon gives add to the "
+	"--dir-entry-cache=0: the daemon's own validities add to the "
 	"bound.\n"
 	"Example:\n"
 	"  efuse-agent --mount /jfs --meta redis://10.0.0.2/1 \\\n"
@@ -37,31 +37,31 @@ enum {
 
 static const struct argp_option own_options[] = {
 	{ "mount", O_MOUNT, "DIR", 0,
-	  "The mount point; it may come, go and come back", 0 },
+	  "The mount point; it may be mounted later, and remounted", 0 },
 	{ "mode", O_MODE, "off|ttl|lease", 0,
-	  "ttl: for the rest of the daemon's own validity. "
-	  "lease: while Redis reports every change (default)", 0 },
+	  "ttl: answer for the remaining validity from the daemon. "
+	  "lease: answer while Redis reports every change (default)", 0 },
 	{ "bound", O_BOUND, "MS", 0,
-	  "lease: age of the oldest answer, 10 to 60000 (default 100)", 0 },
+	  "lease: maximum age of an answer, 10 to 60000 (default 100)", 0 },
 	{ "meta", O_META, "URL", 0,
 	  "lease: redis[s]://[user@]host[:port][/db], or "
 	  "redis://master,sentinel,sentinel:port/db", 0 },
 	{ "password-file", O_PASSWORD, "FILE", 0,
-	  "Its first line is the password of Redis", 0 },
+	  "File whose first line is the password of Redis", 0 },
 	{ "sentinel-password-file", O_SENTINEL, "FILE", 0,
-	  "The same of the Sentinels (default: none)", 0 },
+	  "The same for the Sentinels (default: none)", 0 },
 	{ "tls-ca", O_CA, "FILE", 0,
-	  "rediss://: whom to trust (default: the system's)", 0 },
-	{ "tls-cert", O_CERT, "FILE", 0, "rediss://: our certificate", 0 },
-	{ "tls-key", O_KEY, "FILE", 0, "rediss://: its key", 0 },
+	  "rediss://: trusted CAs (default: the system's)", 0 },
+	{ "tls-cert", O_CERT, "FILE", 0, "rediss://: client certificate", 0 },
+	{ "tls-key", O_KEY, "FILE", 0, "rediss://: key of the certificate", 0 },
 	{ "key-prefix", O_PREFIX, "TEXT", 0,
-	  "In front of JuiceFS's keys (default: none)", 0 },
+	  "Prefix of JuiceFS's keys (default: none)", 0 },
 	{ "opcodes", O_OPCODES, "LIST", 0,
-	  "Of lookup,getattr,getxattr,statfs (default lookup,getattr)", 0 },
+	  "Any of lookup,getattr,getxattr,statfs (default lookup,getattr)", 0 },
 	{ "xattr-ttl", O_XATTR, "MS", 0,
-	  "How long \"no such attribute\" is remembered (default 0: off)", 0 },
+	  "How long to cache \"no such attribute\" (default 0: off)", 0 },
 	{ "statfs-ttl", O_STATFS, "MS", 0,
-	  "How long STATFS is remembered (default 0: off)", 0 },
+	  "How long to cache STATFS (default 0: off)", 0 },
 	{ "entries", O_ENTRIES, "N", 0, "Size of each cache (default 65536)",
 	  0 },
 	{ "kernel-cache", O_KERNEL_CACHE, NULL, 0,
@@ -70,33 +70,33 @@ static const struct argp_option own_options[] = {
 	  "lease: cache: answer read() from JuiceFS's block cache on this "
 	  "machine (default off)", 0 },
 	{ "read-blocks", O_READ_BLOCKS, "N", 0,
-	  "How many blocks of 4 MiB are known at a time, 16 to 4096 "
+	  "Maximum number of blocks of 4 MiB, 16 to 4096 "
 	  "(default 1024)", 0 },
 	{ "read-age", O_READ_AGE, "S", 0,
-	  "Forget a block that was not read for so long (default 60)", 0 },
+	  "Release a block not read for this long (default 60)", 0 },
 	{ "cache-dir", O_CACHE_DIR, "DIR", 0,
-	  "Where the block cache is, instead of what .config says", 0 },
+	  "Folder of the block cache (default: from .config)", 0 },
 	{ "backing", O_BACKING, "FILE", 0,
-	  "With --reads cache: a file that a program of your own can read "
+	  "With --reads cache: a file that a custom program can read "
 	  "from; its number is printed", 0 },
 	{ "shadow", O_SHADOW, NULL, 0,
-	  "Ask the daemon all the same and compare", 0 },
+	  "Ask the daemon as well, and compare the answers", 0 },
 	{ "sink", O_SINK, "bpf|notify", 0,
-	  "notify: no module, no programs; write the daemon's notifications "
+	  "notify: no module, no programs; send the daemon's notifications "
 	  "to the kernel's own cache, which then should have long validities",
 	  0 },
 	{ "pin", O_PIN, "DIR", 0,
-	  "Show maps and handlers there (in /sys/fs/bpf)", 0 },
+	  "Pin maps and handlers in this folder (in /sys/fs/bpf)", 0 },
 	{ "metrics", O_METRICS, "[ADDRESS:]PORT", 0,
-	  "Prometheus text (default address 127.0.0.1)", 0 },
+	  "Serve Prometheus metrics (default address 127.0.0.1)", 0 },
 	{ "fstype", O_FSTYPE, "TYPE", 0,
-	  "Of the mount (default fuse.juicefs). For another type there is no "
-	  ".config to check, and its daemon must not count lookups (FORGET)",
+	  "Type of the mount (default fuse.juicefs). Other types have no "
+	  ".config to check, and the daemon must not count lookups (FORGET)",
 	  0 },
 	{ "loader", O_LOADER, NULL, 0,
-	  "Be the loader of the lab's extension: one instance, loads and "
-	  "unloads the module beside this program, pins, tells systemd "
-	  "(docs/extensions.md). The options below need it", 0 },
+	  "Run as the loader of the lab's extension: one instance, loads and "
+	  "unloads the module in this program's folder, pins, notifies systemd "
+	  "(docs/extensions.md). Required by the options below", 0 },
 #ifdef EFUSE_TEST_FAULTS
 	{ "fault", O_FAULT, "LIST", 0, "Leave out rules", 0 },
 #endif
@@ -144,11 +144,11 @@ static void check(struct argp_state *state)
 	if ((opt.mode == EFUSE_LEASE || opt.notify) && !opt.meta)
 		argp_error(state, "--meta is required: Redis reports other clients' changes");
 	if (opt.reads && (opt.mode != EFUSE_LEASE || opt.notify || opt.shadow))
-		argp_error(state, "--reads cache needs --mode lease, without --shadow: only then is it known which version a file has");
+		argp_error(state, "--reads cache needs --mode lease without --shadow: otherwise a file's current version is unknown");
 	if (opt.backing && !opt.reads)
 		argp_error(state, "--backing needs --reads cache");
 	if (opt.reads && opt.any_config && !opt.cache_dir)
-		argp_error(state, "--reads cache needs --cache-dir with another --fstype than JuiceFS's");
+		argp_error(state, "--reads cache needs --cache-dir if --fstype is not JuiceFS's");
 	if ((opt.opcodes & 1ULL << FUSE_GETXATTR) && !opt.xattr_ttl)
 		argp_error(state, "--opcodes getxattr needs --xattr-ttl: the reply has no validity of its own");
 	if ((opt.opcodes & 1ULL << FUSE_STATFS) && !opt.statfs_ttl)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * programs.c - the module and the BPF programs, and the sink that raises
- * generations in the maps they read
+ * programs.c - loads the module and the BPF programs, and raises generations
+ * in their maps
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -183,7 +183,7 @@ static void bpf_start(void)
 #endif
 	skel->rodata->targets = !!(hook.phases & 1U << EFUSE_NAMED);
 	if (!(hook.phases & 1U << EFUSE_NOTIFIED) && opt.mode == EFUSE_TTL)
-		fatal("mode ttl needs to see the daemon's notifications, which this kernel does not show");
+		fatal("mode ttl needs the daemon's notifications, which cannot be hooked in this kernel");
 	set_sizes();
 	if (efuse_bpf__load(skel))
 		fatal("the kernel refuses the BPF programs");
@@ -292,7 +292,7 @@ static void bpf_serve(const struct mounted *m)
 		say("%d files are open for writing already: they are not served",
 		    count);
 	if (opt.kernel_cache && !channel_open(m->daemon))
-		say("without the daemon's descriptor, what the kernel keeps stays for the rest of its lease");
+		say("without the daemon's descriptor, the kernel keeps its entries until the lease ends");
 	bpf_all();
 	if (opt.reads)
 		publish(&control()->opcodes, opt.opcodes |

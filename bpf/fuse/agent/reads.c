@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reads.c - for each block that a read() missed: finds which blocks of the
- * cache it is made of, and tells module and programs
+ * reads.c - for each block that a read() missed: finds its blocks in the cache,
+ * and registers them with module and programs
  *
- * In a thread of its own, since disks and Redis are waited for: the heartbeat
- * must not. It uses a connection of its own as well. What it reads there,
- * slices and attributes, is of one moment (MULTI), so the one goes with the
- * other; the programs only use it while these are the attributes that the file
- * has. So a mapping that is too late, or of a server that is behind, is only
- * useless.
+ * It has its own thread and Redis connection, because it waits for disks and
+ * Redis, and the heartbeat must not wait. It reads slices and attributes in one
+ * transaction (MULTI), so they belong together. The programs use a mapping only
+ * while the file still has these attributes, so a mapping that is late, or from
+ * a server that lags behind, is merely useless.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* redis.c - connections to the database of --meta, also by way of Sentinel */
+/* redis.c - connections to the database of --meta, directly or by Sentinel */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -81,10 +81,10 @@ static void parse(const char *url)
 	slash = strchr(p, '?');
 	if (slash) {
 		if (strstr(slash, "route-read=replica"))
-			fatal("--meta: route-read=replica: a replica's answers can be old, so nothing of them can be kept");
+			fatal("--meta: route-read=replica: a replica's answers can be stale, so they cannot be cached");
 		if (strstr(slash, "client-cache=true") &&
 		    opt.mode == EFUSE_LEASE)
-			fatal("--meta: client-cache=true: the daemon's own answers can be old, so nothing of them can be kept");
+			fatal("--meta: client-cache=true: the daemon's own answers can be stale, so they cannot be cached");
 		*slash = 0;
 	}
 	at = strrchr(p, '@');

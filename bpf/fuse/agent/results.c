@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* results.c - what became of requests, by opcode */
+/* results.c - results of requests, by opcode */
 #include <stdlib.h>
 #include <string.h>
 #include <linux/fuse.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * shadow.c - judges what shadow mode found: answers that would have been
- * given and differ from the daemon's
+ * shadow.c - evaluates shadow mode: answers from the cache that differ from the
+ * daemon's
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * slices.c - which slices the bytes of a chunk are in
+ * slices.c - maps the bytes of a chunk to slices
  *
- * JuiceFS adds a record to a chunk's list for each piece that is written; where
- * two cover the same bytes, the later one counts.
+ * JuiceFS appends a record to a chunk's list for each piece written; where two
+ * overlap, the later one is valid.
  */
 #include <endian.h>
 #include <stdlib.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * tracking.c - learns from Redis what any client changes
+ * tracking.c - receives the changes of all clients from Redis
  *
- * One connection holds CLIENT TRACKING ON BCAST on the prefixes of JuiceFS'
- * inodes, directories and extended attributes. Redis writes the invalidations
- * of a command before it answers a later one on the same connection, so the
- * reply to a heartbeat that was sent at time t says: everything that was
- * committed before t has been seen. The lease is renewed to t + bound, never
- * from the time of the reply. A new connection may have missed anything: the
- * epoch is raised once it tracks, and only then is the lease renewed again.
+ * One connection uses CLIENT TRACKING ON BCAST on the prefixes of JuiceFS'
+ * inodes, directories and extended attributes. Redis sends the invalidations of
+ * a command before it answers a later one on the same connection, so the reply
+ * to a heartbeat sent at time t proves that everything committed before t has
+ * been received. The lease is renewed to t + bound, never from the time of the
+ * reply. A new connection may have missed changes, so once it tracks, the epoch
+ * is raised, and only then is the lease renewed.
  */
 #include <fcntl.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* writers.c - files of the mount that were open for writing before we looked */
+/* writers.c - files that were open for writing before the agent started */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>

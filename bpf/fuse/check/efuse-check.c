@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * efuse-check - is what one client sees ever older than it may be?
+ * efuse-check - checks that no client sees data older than allowed
  *
- * A coordinator hands random operations to workers, each on some client's
- * mount of the same volume, one at a time. Every change of an object has a
- * number, and what a reader gets back tells the number. A change is known to
- * be made when its worker has answered (`acked`); a read that was sent at time
- * t and missed change n is at least t - acked(n) old. Only the coordinator's
- * clock is used, so the workers can be on any machine.
+ * A coordinator sends random operations to workers, one at a time; each worker
+ * uses some client's mount of the same volume. Every change of an object has a
+ * number, and what a reader gets back contains the number. A change is complete
+ * when its worker has answered (`acked`); a read sent at time t that missed
+ * change n is at least t - acked(n) old. Only the coordinator's clock is used,
+ * so the workers can be on any machine.
  *
- * Workers on other machines (--accept, --join) may go and come back, as when
- * their machine is rebooted. See gone() for what that means for what they had
- * been told to do.
+ * Workers on other machines (--accept, --join) may disconnect and return, for
+ * example after a reboot. gone() defines what happens to their operations.
  *
  * Fails when
  *   bound	a stat or lookup was older than the bound
  *   own	a stat or lookup missed a change of its own client
  *   close	an open() and read() missed a change that was closed before
- *   torn	size and content of an opened file are of two changes
- *   impossible	a value that nobody wrote
+ *   torn	size and content of an opened file come from two changes
+ *   impossible	a value that was never written
  */
 #include <arpa/inet.h>
 #include <errno.h>

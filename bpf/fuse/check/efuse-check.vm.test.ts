@@ -1,4 +1,4 @@
-/** The checker itself, on folders of this machine: it finds nothing where all is coherent, and stale answers where not. */
+/** Tests the checker itself on local folders: it passes if all is coherent, and finds stale answers otherwise. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fixed-file.bpf.c - read() of one inode from a file of your choice: an example
- * of a program of your own for FUSE_READ; README.md says how it is put in place
+ * fixed-file.bpf.c - example of a custom program for FUSE_READ: answers read()
+ * of one inode from a file of your choice; README.md explains how to install it
  */
 #include <linux/bpf.h>
 #include <linux/fuse.h>

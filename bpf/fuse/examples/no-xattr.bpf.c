@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * no-xattr.bpf.c - example: a program of your own for one opcode
+ * no-xattr.bpf.c - example of a custom program for one opcode
  *
- * Every write() to a file makes the kernel ask for the extended attribute
- * security.capability, and a volume that is mounted without extended
- * attributes always gives the same answer. This program gives it, without any
- * cache; all other names still go to the daemon. README.md beside this file
- * shows how it is put in.
+ * For every write() to a file, the kernel requests the extended attribute
+ * security.capability. A volume mounted without extended attributes always
+ * gives the same answer. This program gives that answer without a cache; all
+ * other names still go to the daemon. README.md explains how to install it.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>

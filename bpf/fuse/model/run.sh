@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the model: no violation with all rules, one when any of them is taken
-# away. Prints TAP with the number of states. Needs spin and a C compiler.
+# Checks the model: no violation with all rules, and a violation if any rule is
+# removed. Prints TAP with the number of states. Needs spin and a C compiler.
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d)
@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 count=0 failed=0
 
-# check TITLE yes|no FLAG...: does the model with the flags have a violation?
+# check TITLE yes|no FLAG...: whether the model with these flags has a violation
 check() {
 	local title=$1 expected=$2 found=no states out
 	shift 2
@@ -32,7 +32,8 @@ check() {
 	fi
 }
 
-# The two sides apart: together they have more states than a laptop has memory.
+# Check the two sides separately: together they have too many states for the
+# memory of a laptop.
 own=(-DNO_OTHERS)
 others=(-DNO_CHANGER)
 check "all rules, own changes: no violation" no "${own[@]}"

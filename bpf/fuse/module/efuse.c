@@ -3,24 +3,24 @@
  * efuse - let a BPF program answer a FUSE request before the daemon is asked
  *
  * An ftrace hook on the function that sends every synchronous FUSE request
- * shows the request to a writable raw tracepoint. If the program there says
- * HANDLED and its reply is one that the kernel expects, the reply is copied
- * and the function returns at once; in every other case the request goes on
- * to the daemon as if nothing had happened. Further hooks show what a program
- * must know to keep a cache coherent: asynchronous requests, ended requests,
- * the inodes behind a name, and the daemon's notifications. All of them run
- * with preemption off: a BPF trampoline (fentry) would not, and then skips a
- * program that was preempted on the same CPU.
+ * passes the request to a writable raw tracepoint. If the program there returns
+ * HANDLED and a reply that the kernel accepts, the reply is copied and the
+ * function returns at once; otherwise the request goes on to the daemon
+ * unchanged. Further hooks report what a program needs to keep a cache
+ * coherent: asynchronous requests, ended requests, the inodes behind a name,
+ * and the daemon's notifications. All of them run with preemption off. A BPF
+ * trampoline (fentry) does not, and skips a program that was preempted on the
+ * same CPU.
  *
- * If it is asked to, it also shows every read() of a file. There a program can
- * name a backing file that has the bytes, which the module then reads; what the
- * program does not know is left to the function itself.
+ * Optionally it also reports every read() of a file. There a program can name a
+ * backing file that has the bytes, and the module reads that file; otherwise
+ * the original function continues.
  *
- * The module decides nothing about caching and trusts no program: it checks
- * the opcode, the error and the size of each reply. It does nothing until a
- * process holds /dev/efuse open and has handed in the layout of this kernel's
- * FUSE structures; when that file is closed, for whatever reason, the hook is
- * gone.
+ * The module makes no caching decisions and does not trust the programs: it
+ * checks the opcode, the error and the size of each reply. It does nothing
+ * until a process has opened /dev/efuse and passed the layout of this kernel's
+ * FUSE structures. When that file is closed for any reason, the hooks are
+ * removed.
  */
 #include <linux/cred.h>
 #include <linux/dcache.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* coherence.h - what changes what, and what is still valid */
+/* coherence.h - which request changes what, and what is still valid */
 #ifndef EFUSE_COHERENCE_H
 #define EFUSE_COHERENCE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * filling.h - what a request changes, before it is sent and when it has ended,
- * and what its answer brings for the cache
+ * filling.h - records the changes of a request, before it is sent and after it
+ * has ended, and fills the cache from its reply
  */
 #ifndef EFUSE_FILLING_H
 #define EFUSE_FILLING_H

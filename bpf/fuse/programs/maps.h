@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* maps.h - what the programs keep, and what the agent sets and reads */
+/* maps.h - the programs' maps, some of which the agent sets or reads */
 #ifndef EFUSE_MAPS_H
 #define EFUSE_MAPS_H
 

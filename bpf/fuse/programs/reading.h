@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * reading.h - read() from the blocks that the node has of a file
+ * reading.h - read() from a file's blocks in the node's cache
  *
- * A block that JuiceFS has cached never changes; what can change is which
- * blocks are the file's. The agent says which, together with the version of
- * the file that they are of (efuse_blocks). That is as good as the attributes
- * are: they are valid or not by the rules for stat, and if they are, they say
- * which version the file is now.
+ * A block that JuiceFS has cached never changes, but the mapping from a file to
+ * its blocks can. The agent stores the mapping together with the file's version
+ * (efuse_blocks). The attributes determine the current version, if they are
+ * valid by the rules for stat.
  */
 #ifndef EFUSE_READING_H
 #define EFUSE_READING_H

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Says as one line of JSON whether an extension can run on this machine: {"supported":true,"how":...} or
-# {"supported":false,"reason":...,"needed":...}. Loads nothing for longer than the loader's own trial.
+# Prints as one line of JSON whether an extension can run on this machine: {"supported":true,"how":...} or
+# {"supported":false,"reason":...,"needed":...}. Loads it only for the loader's trial.
 # Usage: preflight.sh NAME RELEASE NEEDS [OPTION...]
 #   RELEASE  extended regular expression that `uname -r` must match
 #   NEEDS    comma-separated: btf, bpffs, cgroup2, module
@@ -39,14 +39,14 @@ if needs module; then
 fi
 [ -x "$loader" ] || unsupported "no $loader" "the extension built for this kernel: make -C bpf"
 
-# Pins that a killed loader left are ours and go; what does not go away is a reason.
+# Remove the pins of a killed loader; report it if they cannot be removed.
 if ! left=$("$loader" --remove 2>&1); then
   unsupported "leftovers: $(tail -n 1 <<<"$left")" "$loader --remove to succeed"
 fi
 if ! answer=$("$loader" --preflight "$@" 2>/tmp/disgrafs-preflight.$$); then
   reason=$(tail -n 3 /tmp/disgrafs-preflight.$$ | tr '\n' ' ')
   rm -f /tmp/disgrafs-preflight.$$
-  unsupported "${reason:-the trial load ended without a word}" "the trial load to succeed: $loader --preflight $*"
+  unsupported "${reason:-the trial load failed without a message}" "the trial load to succeed: $loader --preflight $*"
 fi
 cat /tmp/disgrafs-preflight.$$ >&2
 rm -f /tmp/disgrafs-preflight.$$

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Proves that a loaded extension works: its programs are in the kernel, and their run counts move while a probe workload
-# runs. Prints {"programs":[{"name","id","tag","runs"},...]}; `runs` is how often each ran during the probe. What the
-# loader says of itself ("facts" of its status) is passed on.
+# Verifies that a loaded extension works: its programs are in the kernel, and their run counts increase during a probe workload.
+# Prints {"programs":[{"name","id","tag","runs"},...]}, where `runs` is the number of runs during the probe, and the "facts" of
+# the loader's status.
 # Usage: verify.sh NAME
 set -euo pipefail
 name=$1
 folder=/opt/disgrafs/extensions/$name
 loader=$folder/bin/$name
 
-# The kernel counts runs only while asked to; asking costs every program some nanoseconds a run, so only here.
+# The kernel counts runs only on request. That costs every program some nanoseconds per run, so it is switched on only here.
 stats=/proc/sys/kernel/bpf_stats_enabled
 was=$(cat "$stats")
 trap 'echo "$was" >"$stats"' EXIT

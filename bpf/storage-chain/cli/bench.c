@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* schain bench: lookups for a time, each judged, and what they took */
+/* schain bench: measures lookups for a time, and checks each result */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The command line, for the commands. */
+/* Parsed command line, shared by the commands. */
 #ifndef SCHAIN_CLI_H
 #define SCHAIN_CLI_H
 

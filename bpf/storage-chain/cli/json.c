@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Strings of file names, which may be any bytes, as JSON. */
+/* JSON strings from file names, which may contain any bytes. */
 #include <stdio.h>
 #include "cli.h"
 

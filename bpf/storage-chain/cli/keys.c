@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Random keys, and the right answers of synthetic indexes. */
+/* Random keys, and the expected answers of synthetic indexes. */
 #include <math.h>
 #include <string.h>
 #include "build.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Keys that verify and bench ask for. */
+/* Keys for verify and bench. */
 #ifndef SCHAIN_KEYS_H
 #define SCHAIN_KEYS_H
 

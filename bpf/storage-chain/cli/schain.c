@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* schain - builds images, looks things up in them, checks and measures that */
+/* schain - builds images, and looks up, verifies and measures their contents */
 #define _GNU_SOURCE
 #include <argp.h>
 #include <errno.h>
@@ -14,25 +14,25 @@
 #include "cli.h"
 
 static const char doc[] =
-"Looks things up in an image through chains of dependent reads.\n"
+"Looks up keys in an image by chains of dependent reads.\n"
 "\n"
-"  build DIR IMAGE        an index of the directory tree DIR, onto a blank\n"
-"                         device, or file, or one that has an image\n"
+"  build DIR IMAGE        index the directory tree DIR; IMAGE is a device or\n"
+"                         file that is blank or has an image\n"
 "  build --list FILE IMAGE\n"
-"                         the same of files that FILE (-: standard input)\n"
-"                         names, with tags\n"
+"                         index the files in the list FILE (-: standard\n"
+"                         input), with tags\n"
 "  build --synthetic LIST IMAGE\n"
 "                         B+trees of the depths in LIST (3,8 or 3-8), a hash\n"
 "                         table and a posting list\n"
 "  lookup PATH            inode and facts of a path below DIR\n"
 "  lookup --tag TAG [--tag TAG]\n"
-"                         the files that have all of these tags; the tag of a\n"
-"                         file of a directory tree is its suffix\n"
+"                         files with all of these tags; in a directory tree,\n"
+"                         the tag of a file is its suffix\n"
 "  lookup --index NAME KEY\n"
-"  verify                 random keys, present and absent, against the walk\n"
-"                         in user space and what follows from the key\n"
-"  bench                  lookups in a loop; a line of JSON\n"
-"  status                 what the image has, and which doors there are\n"
+"  verify                 compare random keys, present and absent, with a\n"
+"                         lookup in user space and the expected answer\n"
+"  bench                  measure lookups in a loop; prints a line of JSON\n"
+"  status                 list the image's contents, and the doors\n"
 "\n"
 "Examples:\n"
 "  schain build /mnt/jfs /dev/nvme2n1\n"
@@ -40,7 +40,7 @@ static const char doc[] =
 "  schain verify --via chain\n"
 "  schain bench --index depth8 --via read --depth 32 --seconds 5\n"
 "\v"
-"IMAGE is what the extension storage-chain has, if --image does not say it.";
+"Default for --image: the image of the extension storage-chain.";
 
 enum {
 	O_IMAGE = 256, O_VIA, O_INDEX, O_TAG, O_FROM, O_COUNT, O_DEPTH,
@@ -51,25 +51,25 @@ enum {
 static const struct argp_option options[] = {
 	{ "image", O_IMAGE, "FILE", 0, "device or file with the image", 0 },
 	{ "via", O_VIA, "chain|read|auto", 0,
-	  "chain: through a door or not at all; read: never; auto (default): as far as the door goes", 0 },
+	  "chain: only through a door; read: without a door; auto (default): through a door, and on by reads where it stops", 0 },
 	{ "index", O_INDEX, "NAME", 0, "which index", 0 },
 	{ "tag", O_TAG, "TAG", 0, "lookup: files with this tag", 0 },
-	{ "from", O_FROM, "INODE", 0, "lookup --tag: the least inode wanted", 0 },
-	{ "limit", O_LIMIT, "N", 0, "lookup --tag: so many (default 10)", 0 },
+	{ "from", O_FROM, "INODE", 0, "lookup --tag: start at this inode", 0 },
+	{ "limit", O_LIMIT, "N", 0, "lookup --tag: maximum number of files (default 10)", 0 },
 	{ "count", O_COUNT, "N", 0, "verify: keys of each index (default 200)", 0 },
-	{ "depth", O_DEPTH, "N", 0, "verify, bench: lookups at once by io_uring; 0 (default): one after the other by pread", 0 },
-	{ "seconds", O_SECONDS, "S", 0, "bench: how long (default 2)", 0 },
-	{ "lookups", O_LOOKUPS, "N", 0, "bench: so many, however long they take", 0 },
-	{ "unchecked", O_UNCHECKED, NULL, 0, "reads do not compare checksums", 0 },
-	{ "poll", O_POLL, NULL, 0, "io_uring waits busily (IOPOLL)", 0 },
+	{ "depth", O_DEPTH, "N", 0, "verify, bench: concurrent lookups by io_uring; 0 (default): one at a time by pread", 0 },
+	{ "seconds", O_SECONDS, "S", 0, "bench: duration (default 2)", 0 },
+	{ "lookups", O_LOOKUPS, "N", 0, "bench: number of lookups, instead of a duration", 0 },
+	{ "unchecked", O_UNCHECKED, NULL, 0, "do not verify checksums of reads", 0 },
+	{ "poll", O_POLL, NULL, 0, "io_uring polls for completions (IOPOLL)", 0 },
 	{ "fixed", O_FIXED, NULL, 0, "io_uring with registered buffers", 0 },
-	{ "zipf", O_ZIPF, NULL, 0, "bench: some keys far more often than others", 0 },
-	{ "seed", O_SEED, "N", 0, "verify, bench: of the keys' choice", 0 },
-	{ "synthetic", O_SYNTHETIC, "LIST", 0, "build: made-up indexes", 0 },
-	{ "list", O_LIST, "FILE", 0, "build: of files that FILE lists: INODE PARENT SIZE MTIME MODE PATH NUL, then each TAG NUL, then NUL; and NUL at the end", 0 },
-	{ "source", O_SOURCE, "TEXT", 0, "build --list: where the files are, for people", 0 },
-	{ "fan", O_FAN, "N", 0, "build --synthetic: entries of a node (default 3)", 0 },
-	{ "leaf", O_LEAF, "N", 0, "build --synthetic: keys of a leaf (default 16)", 0 },
+	{ "zipf", O_ZIPF, NULL, 0, "bench: skewed choice of keys (Zipf's law)", 0 },
+	{ "seed", O_SEED, "N", 0, "verify, bench: seed for the choice of keys", 0 },
+	{ "synthetic", O_SYNTHETIC, "LIST", 0, "build: synthetic indexes", 0 },
+	{ "list", O_LIST, "FILE", 0, "build: index the files in FILE: INODE PARENT SIZE MTIME MODE PATH NUL, then each TAG NUL, then NUL; and NUL at the end", 0 },
+	{ "source", O_SOURCE, "TEXT", 0, "build --list: description of the files' location", 0 },
+	{ "fan", O_FAN, "N", 0, "build --synthetic: entries per node (default 3)", 0 },
+	{ "leaf", O_LEAF, "N", 0, "build --synthetic: keys per leaf (default 16)", 0 },
 	{}
 };
 
@@ -100,7 +100,7 @@ static unsigned long long number(const char *text, unsigned long long least,
 	errno = 0;
 	n = strtoull(text, &end, 0);
 	if (errno || !*text || *end || *text == '-' || n < least || n > most)
-		argp_error(state, "%s %s: a whole number from %llu to %llu is needed",
+		argp_error(state, "%s %s: must be a whole number from %llu to %llu",
 			   what, text, least, most);
 	return n;
 }
@@ -119,7 +119,7 @@ static unsigned int depths(const char *text, struct argp_state *state)
 			to = strtoul(end + 1, &end, 10);
 		if (from < 1 || to > 15 || from > to ||
 		    (*end && *end != ',')) {
-			argp_error(state, "--synthetic %s: depths from 1 to 15, as 3,5-8",
+			argp_error(state, "--synthetic %s: must be depths from 1 to 15, such as 3,5-8",
 				   text);
 			return 0;
 		}
@@ -137,7 +137,7 @@ static error_t parse_via(const char *arg, struct argp_state *state)
 	else if (!strcmp(arg, "read"))
 		cli.flags = SCHAIN_READ;
 	else if (strcmp(arg, "auto"))
-		argp_error(state, "--via %s: chain, read or auto", arg);
+		argp_error(state, "--via %s: must be chain, read or auto", arg);
 	cli.via = arg;
 	return 0;
 }
@@ -314,7 +314,7 @@ int main(int argc, char **argv)
 	for (i = 0; cli.word_count && i < 5; i++)
 		if (!strcmp(cli.words[0], commands[i].name))
 			return commands[i].run();
-	die("%s%s; there are build, lookup, verify, bench and status (--help)",
+	die("%s%s; commands: build, lookup, verify, bench, status (--help)",
 	    cli.word_count ? "unknown command " : "no command",
 	    cli.word_count ? cli.words[0] : "");
 }

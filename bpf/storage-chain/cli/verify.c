@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* schain verify: every answer twice, and against what must be the answer */
+/* schain verify: compares two lookups of each key with the expected answer */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

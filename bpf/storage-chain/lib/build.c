@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What goes into an image of files: a directory tree, or a list of them. */
+/* Builds an image of files, from a directory tree or from a list. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fts.h>
@@ -219,7 +219,7 @@ static int read_list(struct tree *t, FILE *list)
 		err = fail(-EIO, "the list cannot be read");
 	/* Of what wrote it and died, half a list must not become an image. */
 	if (!err && !ended)
-		err = fail(-EINVAL, "the list has no end: what wrote it was interrupted");
+		err = fail(-EINVAL, "the list is incomplete: its writer was interrupted");
 	if (!err && more)
 		err = fail(-EINVAL, "the list goes on after its end");
 	return err;
@@ -330,7 +330,7 @@ static int choose_seed(struct tree *t)
 		err = hash_all(t);
 	}
 	if (err == -EEXIST)
-		return fail(err, "a path is there twice, or two have one hash with %d seeds",
+		return fail(err, "a path is listed twice, or two paths have the same hash with %d seeds",
 			    SEEDS);
 	return err;
 }

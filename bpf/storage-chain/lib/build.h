@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Writing images: only onto what is blank, or is one already. */
+/* Writes images, only to blank devices or files, or over an older image. */
 #ifndef SCHAIN_BUILD_H
 #define SCHAIN_BUILD_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CRC32C, by the CPU's instruction where it has one; and the hash of names. */
+/* CRC32C, by the CPU's instruction if it has one; and the hash of names. */
 #include <nmmintrin.h>
 #include <string.h>
 #include "internal.h"

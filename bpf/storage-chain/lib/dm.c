@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* dm.c - device-mapper's ioctls (linux/dm-ioctl.h), one target a device */
+/* dm.c - device-mapper's ioctls (linux/dm-ioctl.h), one target per device */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

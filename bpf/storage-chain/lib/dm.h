@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The few requests to device-mapper that doors need, without its library,
- * which has no static one to link with.
+ * The device-mapper requests that doors need, without libdevmapper, which has
+ * no static version.
  */
 #ifndef SCHAIN_DM_H
 #define SCHAIN_DM_H

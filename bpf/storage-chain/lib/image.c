@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* An image: opened, its superblock checked, and walked in user space. */
+/* Opens an image, checks its superblock, and looks up keys in user space. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -53,16 +53,16 @@ int super_read(int fd, const char *name, struct schain_super *super)
 		return fail(-errno, "%s: %s", name, strerror(errno));
 	if (got != SCHAIN_NODE || super->magic != SCHAIN_SUPER_MAGIC)
 		return fail(-EMEDIUMTYPE,
-			    "%s has no image: make one with `schain build DIR %s`",
+			    "%s has no image: build one with `schain build DIR %s`",
 			    name, name);
 	if (super->format != SCHAIN_FORMAT)
 		return fail(-EPROTONOSUPPORT,
-			    "%s: the image's format is %u, and this program knows %u: build it anew with `schain build`",
+			    "%s: the image's format is %u, but this program needs %u: rebuild it with `schain build`",
 			    name, super->format, SCHAIN_FORMAT);
 	if (super->crc != super_crc(super) ||
 	    super->indexes > SCHAIN_INDEXES || super->end < super->first)
 		return fail(-EBADMSG,
-			    "%s: the superblock is damaged: build the image anew with `schain build`",
+			    "%s: the superblock is damaged: rebuild the image with `schain build`",
 			    name);
 	return 0;
 }
@@ -169,7 +169,7 @@ int walk(struct schain *s, struct way *way, struct buffer *b, bool fell_back,
 	for (;;) {
 		/* An image that leads in a circle is damaged. */
 		if (way->hops - least > 1u << 20) {
-			error = fail(-ELOOP, "the nodes lead in a circle");
+			error = fail(-ELOOP, "the nodes form a cycle");
 			break;
 		}
 		got = pread(s->image, b->node, SCHAIN_NODE,
@@ -187,7 +187,7 @@ int walk(struct schain *s, struct way *way, struct buffer *b, bool fell_back,
 			break;
 		if (verdict == SCHAIN_ERR) {
 			error = fail(way->out.error,
-				     "the node at sector %llu is not a whole one of this image",
+				     "the node at sector %llu is damaged or belongs to another image",
 				     (unsigned long long)way->sector);
 			break;
 		}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the library's parts share; not for its users. */
+/* Internal definitions of the library. */
 #ifndef SCHAIN_INTERNAL_H
 #define SCHAIN_INTERNAL_H
 

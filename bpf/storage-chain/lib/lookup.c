@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* One lookup: through a door if there is one, and on from where it stopped. */
+/* One lookup: through a door if there is one, then by reads if it stopped. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The path of an inode, put together from its end. */
+/* Assembles the path of an inode, from its end. */
 #include <errno.h>
 #include <string.h>
 #include "internal.h"
@@ -64,7 +64,7 @@ int schain_path(struct schain *s, unsigned long long inode, char *path,
 		inode = facts[SCHAIN_FACT_PARENT];
 	}
 	if (depth == DEEPEST)
-		return r->error = fail(-ELOOP, "folders lead in a circle");
+		return r->error = fail(-ELOOP, "the folders form a cycle");
 	if (!depth)
 		strcpy(path, ".");
 	else

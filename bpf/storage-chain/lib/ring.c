@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many lookups at once, by io_uring. Each has a slot with a buffer; a chain is
- * one read, a walk in user space one read a node.
+ * Concurrent lookups by io_uring. Each has a slot with a buffer. A chain is one
+ * read; a lookup in user space is one read per node.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -237,7 +237,7 @@ int schain_lookup_many(struct schain *s, const char *index,
 	if (!m.index)
 		return -ENOENT;
 	if (depth > DEPTH_MAX)
-		return fail(-EINVAL, "%u lookups at once: 1 to %u are possible",
+		return fail(-EINVAL, "%u concurrent lookups: must be 1 to %u",
 			    depth, DEPTH_MAX);
 	find_door(s, m.index->kind);
 	err = ring_open(&m.ring, depth, how && how->poll);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * libschain: look things up in an image (docs/storage-chain.md), through a
- * door where there is one, and by the same steps in user space where not, or
- * from where a chain had to stop.
+ * libschain: looks up keys in an image (docs/storage-chain.md), through a door
+ * if there is one, and otherwise, or where a chain stopped early, by the same
+ * steps in user space.
  *
  *	struct schain *s = schain_open(NULL, 0);
  *	struct schain_result r;
@@ -12,7 +12,7 @@
  *	if (r.found)
  *		printf("inode %llu\n", r.value);
  *
- * One struct schain is for one thread at a time.
+ * A struct schain may be used by one thread at a time.
  */
 #ifndef SCHAIN_LIB_H
 #define SCHAIN_LIB_H

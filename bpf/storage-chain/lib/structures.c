@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* B+trees, hash tables and posting lists, written from what is sorted. */
+/* Writes B+trees, hash tables and posting lists from sorted input. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Made-up indexes, for tests and measurements. */
+/* Synthetic indexes, for tests and measurements. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

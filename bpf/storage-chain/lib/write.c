@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Where an image goes: is it ours, where is room, and the switch to it. */
+/* Writes an image: checks the target, finds room, and switches to it. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -56,7 +56,7 @@ const char *not_ours(int fd, bool *blank)
 	}
 	edge = size < EDGE ? size : EDGE;
 	if (!is_zero(fd, 0, edge) || !is_zero(fd, size - edge, edge))
-		return "it holds something else (its first and last MiB are not zero): if that may go, empty it with `blkdiscard --zeroout` or choose another device";
+		return "it contains other data (its first and last MiB are not zero): choose another device, or erase it with `blkdiscard --zeroout`";
 	*blank = true;
 	return NULL;
 }
@@ -133,7 +133,7 @@ static int find_room(struct writer *w, const char *image, uint64_t nodes)
 		w->super.first = w->old.magic ? w->old.end :
 				 SCHAIN_NODE_SECTORS;
 	if (w->super.first > end || end - w->super.first < sectors)
-		return fail(-ENOSPC, "%s: the image needs %llu bytes beside the one that is there, and the device has %llu",
+		return fail(-ENOSPC, "%s: the image needs %llu bytes next to the current one, but the device has %llu",
 			    image, (unsigned long long)sectors * 512,
 			    (unsigned long long)size);
 	w->sector = w->super.first;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What builds write with. */
+/* Functions for writing an image. */
 #ifndef SCHAIN_WRITE_H
 #define SCHAIN_WRITE_H
 

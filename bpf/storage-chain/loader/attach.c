@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The programs: by struct_ops where the module can, else by its tracepoint. */
+/* Attaches programs: by struct_ops if possible, else by the tracepoint. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -96,7 +96,7 @@ int programs_attach(struct lack *lack)
 	if (err) {
 		snprintf(lack->text, sizeof(lack->text),
 			 "the programs do not load: %s", strerror(-err));
-		lack->needed = "programs that the verifier takes";
+		lack->needed = "programs that the verifier accepts";
 		ext_show_log();
 		programs_detach();
 	}

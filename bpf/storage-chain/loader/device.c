@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The data device: found, and refused unless it is blank or has an image, and
- * nobody else uses it. Nothing here writes to it.
+ * Finds the data device, and rejects it unless it is blank or has an image and
+ * is not in use. Never writes to it.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -120,7 +120,7 @@ int device_find(struct lack *lack)
 	why = refusal(device_path);
 	if (why)
 		return lacking(lack,
-			       "a device that is blank or has an image (schain build), and that nothing else uses",
+			       "a device that is blank or has an image (schain build), and is not in use",
 			       "%s: %s", device_path, why);
 	return 0;
 }

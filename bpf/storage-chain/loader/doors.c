@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The doors: a dm device for each program, named to udev before it exists so
- * that nothing probes it, and shown in SCHAIN_RUN.
+ * Creates the doors: a dm device for each program, linked in SCHAIN_RUN. A udev
+ * rule is written before a door exists, so that nothing probes it.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -156,7 +156,7 @@ static int make_door(const char *program, struct lack *lack)
 	last_words(words, sizeof(words));
 	snprintf(lack->text, sizeof(lack->text), "the door %s: %s (%s)", name,
 		 schain_error(), words);
-	lack->needed = "a device and a mode that the module takes";
+	lack->needed = "a device and a mode that the module accepts";
 	return err;
 }
 
@@ -165,7 +165,7 @@ int doors_make(struct lack *lack)
 	char table[300];
 	int i, err;
 
-	lack->needed = "a machine on which /run can be written";
+	lack->needed = "a writable /run";
 	mkdir("/run/disgrafs", 0755);
 	if (mkdir(SCHAIN_RUN, 0755) && errno != EEXIST)
 		err = -errno;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of the loader share. */
+/* Shared definitions of the loader. */
 #ifndef SCHAIN_LOADER_H
 #define SCHAIN_LOADER_H
 

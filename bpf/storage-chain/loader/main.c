@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The loader of the extension storage-chain (docs/extensions.md): module,
- * programs, doors; and all of them away again, in the other order.
+ * The loader of the extension storage-chain (docs/extensions.md): loads module,
+ * programs and doors, and removes them in reverse order.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,11 +25,11 @@ static const char documentation[] =
 static const struct argp_option options[] = {
 	{ "device", 'D', "DEV", 0, "device with the image; auto (default): the data disk", 0 },
 	{ "mode", 'm', "wq|poll|irq", 0,
-	  "who asks for the next node: a worker (default); whoever polls; the interrupt, over an idle CPU", 0 },
+	  "who requests the next node: a worker (default); the polling task; the interrupt on an idle CPU", 0 },
 	{ "backend", 'B', "auto|struct_ops|tracepoint", 0, "how programs are attached", 0 },
-	{ "hops", 'H', "N", 0, "nodes of a chain at most, 1 to 64 (default 16)", 0 },
-	{ "no-crc", 'C', NULL, 0, "nodes' checksums are not compared", 0 },
-	{ "linear", 'L', NULL, 0, "a linear device beside the doors, to compare with", 0 },
+	{ "hops", 'H', "N", 0, "maximum nodes in a chain, 1 to 64 (default 16)", 0 },
+	{ "no-crc", 'C', NULL, 0, "do not verify nodes' checksums", 0 },
+	{ "linear", 'L', NULL, 0, "also create a linear device, for comparison", 0 },
 	{},
 };
 
@@ -125,7 +125,7 @@ static void guard_mode(void)
 	    doors_mode(mode, sizeof(mode)) || strcmp(mode, "irq") ||
 	    !device_check_mode(&lack))
 		return;
-	ext_error("%s; the mode is wq from now on", lack.text);
+	ext_error("%s; switched to mode wq", lack.text);
 	doors_set_mode("wq");
 }
 

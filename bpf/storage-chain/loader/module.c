@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The module beside this program, and the kernel's own that it needs. */
+/* Loads the module in this program's folder, and the kernel's dm_mod. */
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -43,7 +43,7 @@ int module_load(struct lack *lack)
 		return 0;
 	snprintf(lack->text, sizeof(lack->text),
 		 "the module does not load: %s", strerror(-err));
-	lack->needed = "the module built for this kernel, and a kernel that takes unsigned ones";
+	lack->needed = "the module built for this kernel, and a kernel that accepts unsigned modules";
 	return err;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of the module share. */
+/* Shared definitions of the module. */
 #ifndef SCHAIN_H
 #define SCHAIN_H
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * schain_ops.c - programs by name, and struct_ops as the way to attach them
+ * schain_ops.c - registers programs by name, attached by struct_ops
  *
  * A struct_ops program belongs to the doors that name it, is not skipped when
- * it is nested, and reads the node where it is. It needs the module's own BTF
- * and a kernel that lets modules have struct_ops (6.9); elsewhere there is the
- * tracepoint of schain_trace.h.
+ * nested, and reads the node in place. It needs the module's own BTF and a
+ * kernel that supports struct_ops in modules (6.9); otherwise the tracepoint of
+ * schain_trace.h is used.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>

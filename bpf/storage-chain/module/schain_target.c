@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * schain_target.c - dm target "storage-chain": a door, through which one read
+ * schain_target.c - dm target "storage-chain": a door, in which one read
  * follows a chain of nodes
  *
  *	0 2048 storage-chain DEV START LENGTH NODE HOPS MODE PROGRAM [crc]
  *
- * The door's own sectors hold nothing: what is read through it is a request
- * (schain_abi.h). Each node that arrives from the data area, LENGTH sectors
- * of DEV from START on, goes to a BPF program, which says that it is the one,
- * or which node is next; that one is read over it. Only the last one's arrival
- * is seen by who asked.
+ * The door itself stores nothing: a read from it carries a request
+ * (schain_abi.h). Each node that arrives from the data area (LENGTH sectors of
+ * DEV from START on) is passed to a BPF program, which returns that the lookup
+ * is done or which node is next. The next node is read into the same buffer.
+ * The caller sees only the arrival of the last one.
  *
- * How a node is asked for when the one before has just arrived depends on who
- * runs then (schain_go_on()); a worker is always right, and what is not
- * clearly something better is left to it.
+ * Who requests the next node depends on the context in which the previous one
+ * arrived (schain_go_on()). A worker is always correct, and is used unless
+ * another way is known to be safe.
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
@@ -600,7 +600,7 @@ static int schain_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	int err = -EINVAL;
 
 	if (dm_table_get_mode(ti->table) & OPEN_WRITE) {
-		ti->error = "a door is read-only";
+		ti->error = "a door must be read-only";
 		return -EINVAL;
 	}
 	sc = kzalloc(sizeof(*sc), GFP_KERNEL);

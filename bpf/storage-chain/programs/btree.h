@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A B+tree: down by the last entry whose key is not above the one wanted. */
+/* A B+tree: descends by the last entry whose key is not above the target. */
 #include "step.h"
 
 static __always_inline int btree_step(const struct step_in *in, node_t node,

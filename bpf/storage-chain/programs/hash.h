@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A bucket of a hash table: its nodes one after the other. */
+/* A bucket of a hash table: searches its nodes one after the other. */
 #include "step.h"
 
 static __always_inline int hash_step(const struct step_in *in, node_t node,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A sorted posting list: the first id that is not below the one wanted. Skips
- * lead past nodes whose ids are all below it.
+ * A sorted posting list: finds the first id not below the target. Skips jump
+ * over nodes whose ids are all below it.
  */
 #include "step.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * SCHAIN_PROGRAM(NAME) makes a BPF program of the rule NAME_step(): for
- * struct_ops if SCHAIN_STRUCT_OPS is defined, for the writable raw tracepoint
- * if not. Doors ask for it by NAME, eight characters at most.
+ * SCHAIN_PROGRAM(NAME) defines a BPF program from the rule NAME_step(): for
+ * struct_ops if SCHAIN_STRUCT_OPS is defined, otherwise for the writable raw
+ * tracepoint. Doors refer to it by NAME, of at most eight characters.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a program's rule is written with. The same rule is compiled three
- * times: as a struct_ops program, which reads the node where it is; as a raw
- * tracepoint program, which must ask for each piece of it; and for user space,
- * which goes on with it where a chain had to stop.
+ * Definitions for writing a program's rule. The same rule is compiled three
+ * times: as a struct_ops program, which reads the node in place; as a raw
+ * tracepoint program, which must copy each piece of it; and for user space,
+ * which continues where a chain stopped early.
  *
- * A rule is a function of what is asked for, of the node and of what the rule
- * itself wrote at the node before:
+ * A rule is a function of the request, of the node, and of its own output at
+ * the previous node:
  *
  *	int NAME_step(const struct step_in *in, node_t node,
  *		      struct schain_out *out);

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""libschain for Python (lib/schain.h has the words).
+"""libschain for Python (lib/schain.h documents the functions).
 
     with schain.Image() as image:
         inode = image.path("a/b.txt")
         print(image.facts(inode))
 
-libschain.so is looked for beside this file, or where $LIBSCHAIN says.
+Loads libschain.so from $LIBSCHAIN, or from this file's folder.
 """
 
 from __future__ import annotations
