@@ -119,18 +119,17 @@ def _below(path: str, top: str) -> str:
 
 def index_line(file: dict[str, Any]) -> str:
     """A path, a tab, and the size."""
-    return _printable(f"{file['path']}\t{'unknown' if file['size'] is None else file['size']}")
+    return f"{file['path']}\t{'unknown' if file['size'] is None else file['size']}"
 
 
 def line(file: dict[str, Any]) -> str:
-    """A path, a tab, and the tags. On a terminal nothing in a name can move the cursor."""
-    return _printable(f"{file['path']}\t{', '.join(tag['name'] for tag in file['tags']) or file['state']}")
+    """A path, a tab, and the tags."""
+    return f"{file['path']}\t{', '.join(tag['name'] for tag in file['tags']) or file['state']}"
 
 
-def _printable(text: str) -> str:
-    if sys.stdout.isatty():
-        return "".join(char if char.isprintable() or char == "\t" else "?" for char in text)
-    return text
+def printable(text: str) -> str:
+    """The text for a terminal: nothing in a name can move the cursor there."""
+    return "".join(char if char.isprintable() or char == "\t" else "?" for char in text)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -148,6 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--index", action="store_true", help="ask the image on this node's data disk: tag:NAME, in:FOLDER, whole paths"
     )
     parser.add_argument("--limit", type=int, default=50, help="how many files at most (default 50, up to 200)")
+    parser.add_argument(
+        "--terminal", action="store_true", help="replace what a terminal would obey, also when this is no terminal"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.index:
@@ -159,13 +161,16 @@ def main(arguments: list[str] | None = None) -> int:
     except FindError as error:
         sys.stderr.write(f"disgrafs: {error}\n")
         return 1
+    for_terminal = options.terminal or sys.stdout.isatty()
     if options.json:
         shown = {key: found[key] for key in ("total", "files", "written") if key in found}
-        json.dump(shown, sys.stdout, ensure_ascii=options.index, indent=1)
+        # Escapes say the same, and JSON itself leaves some characters as they are that a terminal obeys.
+        json.dump(shown, sys.stdout, ensure_ascii=options.index or for_terminal, indent=1)
         sys.stdout.write("\n")
     else:
         one = index_line if options.index else line
-        sys.stdout.writelines(f"{one(file)}\n" for file in found["files"])
+        lines = (one(file) for file in found["files"])
+        sys.stdout.writelines(f"{printable(each) if for_terminal else each}\n" for each in lines)
         if found["total"] is None:
             sys.stderr.write("there are more; add a tag, or --limit\n")
         elif found["total"] > len(found["files"]):

@@ -28,7 +28,13 @@ Examples:
     const pulumi = await Pulumi.forStack(options.stack);
     const outputs = await pulumi.outputs();
     const node = finder(options.stack, outputs);
-    const args = [...words, ...(options.json ? ["--json"] : []), "--limit", options.limit];
+    const args = [
+      ...(options.json ? ["--json"] : []),
+      // The node sees a pipe, and cannot know that there is a terminal at this end, which names could write to.
+      ...(process.stdout.isTTY ? ["--terminal"] : []),
+      ...["--limit", options.limit, "--"],
+      ...words,
+    ];
     const result = spawnSync("bash", ["-c", commandLine(node.ssh, [findCommand(args)])], {
       cwd: checkout,
       env: apply(pulumi.environment),

@@ -39,6 +39,8 @@ LONGEST_WAIT_SECONDS = 5.0
 HUB = 5_000
 """A label of more files than this says too little to make two files near."""
 DEEPEST = 128
+WITHOUT_PATH_SECONDS = 30.0
+"""A file to which no path leads is looked at again after so long: it lies deeper than that, or is being moved."""
 _PIECE = 500
 _EXPORT_PIECE = 5_000
 
@@ -243,6 +245,14 @@ class CypherGraph(ABC):
             limit=limit,
         )
         paths = self._paths([int(row[0]) for row in rows])
+        if lost := [int(row[0]) for row in rows if int(row[0]) not in paths]:
+            # They would be found first again and again, and no other file would get its turn.
+            self.write(
+                (
+                    "UNWIND $r AS r MATCH (f:File {ino: r}) WHERE f.state = 'waiting' SET f.due = $later",
+                    {"r": lost, "later": now + WITHOUT_PATH_SECONDS},
+                )
+            )
         return [
             Work(int(ino), int(version), path[0], int(tries), float(since))
             for ino, version, tries, since in rows

@@ -131,7 +131,7 @@ class Queue(Protocol):
     """For the one process that has files tagged. The queue is in the graph: whoever dies, no file is forgotten."""
 
     def due(self, now: float, limit: int, busy: Iterable[int] = ()) -> list[Work]:
-        """Files that wait and may be tagged now, the longest waiting first."""
+        """Files that wait and may be tagged now. One to which no path leads is put off: it may lie too deep."""
         ...
 
     def commit(self, tagged: Sequence[Tagged], now: float) -> int:

@@ -51,8 +51,14 @@ class _Slot:
     actor: Any
     call: Any = None
     items: tuple[Work, ...] = ()
+    seconds: float = 0.0
+    """So long may take what it does now."""
     deadline: float = 0.0
     starting: bool = True
+
+    def must_end_in(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.deadline = time.monotonic() + seconds
 
 
 class RayPool:
@@ -70,7 +76,7 @@ class RayPool:
         now = time.monotonic()
         for slot in [slot for slot in self._slots if slot.call is not None and now > slot.deadline]:
             ray.kill(slot.actor)
-            self._drop(slot, f"it took longer than {SLOWNESS * LONGEST_SECONDS + GRACE_SECONDS:.0f} s and was ended")
+            self._drop(slot, f"it took longer than {slot.seconds:.0f} s and was ended")
         for node in self._nodes():
             have = sum(slot.node == node for slot in self._slots)
             if have < self._on_each and now >= self._not_before.get(node, 0.0):
@@ -91,7 +97,7 @@ class RayPool:
         self._slots.append(slot)
         slot.items = tuple(items)
         slot.call = slot.actor.tag.remote(list(items))
-        slot.deadline = time.monotonic() + SLOWNESS * LONGEST_SECONDS * len(items) + GRACE_SECONDS
+        slot.must_end_in(SLOWNESS * LONGEST_SECONDS * len(items) + GRACE_SECONDS)
 
     def busy(self) -> bool:
         """Whether any has files."""
@@ -139,8 +145,9 @@ class RayPool:
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
             runtime_env={"env_vars": _environment()},
         ).remote(self._mount_point)
-        deadline = time.monotonic() + SLOWNESS * START_SECONDS
-        return _Slot(node, actor, call=actor.ready.remote(), deadline=deadline)
+        slot = _Slot(node, actor, call=actor.ready.remote())
+        slot.must_end_in(SLOWNESS * START_SECONDS)
+        return slot
 
     @staticmethod
     def _nodes() -> set[str]:

@@ -52,6 +52,16 @@ def test_json_has_everything(stand: Stand) -> None:
     assert answer["files"][0]["path"] == str(stand.mount / "two words" / "a\tb \x1b[2J axolotl.txt")
 
 
+def test_on_a_terminal_a_name_cannot_move_the_cursor(stand: Stand) -> None:
+    # ./lab find asks for it: its terminal is at the other end of an ssh, where this process sees a pipe.
+    name = "a\tb \x1b[2J axolotl.txt"
+    assert name in run(stand, "axolotl").stdout
+    shown = run(stand, "axolotl", "--terminal").stdout
+    assert name.replace("\x1b", "?") in shown
+    assert "\x1b" not in shown
+    assert run(stand, "axolotl", "--terminal", "--json").stdout.isascii()
+
+
 def test_a_value_with_spaces_stays_one_value(stand: Stand) -> None:
     assert run(stand, f"in:{stand.mount}/two words").stdout.count("axolotl") == 2
     assert run(stand, "tag:no such", "coffee").returncode == 1

@@ -7,6 +7,7 @@ import pytest
 
 from disgrafs import names
 from disgrafs.graph import Graph
+from disgrafs.graph.cypher import DEEPEST
 from disgrafs.graph.model import ROOT, Changes, Entry, Missed, Search, State, Tag, Tagged, Written
 
 HOSTILE = [
@@ -34,6 +35,20 @@ def put(graph: Graph, files: dict[int, str | bytes], parent: int = ROOT, version
         cursor=version,
         now=100.0,
     )
+
+
+def test_files_that_lie_too_deep_keep_no_other_from_its_turn(graph: Graph) -> None:
+    levels = range(2, 2 + DEEPEST)
+    graph.apply(Changes(entries={(d - 1, "d"): Entry(d, directory=True) for d in levels}), 9, 100.0)
+    put(graph, {1000 + i: f"deep {i}" for i in range(20)}, parent=levels[-1])
+    put(graph, {2000: "file"})
+    # Whichever of them are found first.
+    work = [w for seconds in (1.0, 1.1, 1.2) for w in graph.due(100.0 + seconds, 10)]
+    assert {(w.inode, w.path) for w in work} == {(2000, "file")}
+    assert graph.waiting()[State.WAITING] == 21
+    # A shorter way leads to them: they get their turn.
+    graph.apply(Changes(entries={(ROOT, "d"): None, (ROOT, "e"): Entry(levels[1], directory=True)}), 11, 100.0)
+    assert len(graph.due(200.0, 100)) == 21
 
 
 def test_a_file_waits_then_is_found_by_its_tag_and_by_its_name(graph: Graph) -> None:
