@@ -315,7 +315,7 @@ kill -TERM $pid; wait $pid; echo "status $?"`,
       await vm.check(`mv ${folder}/plan.aside ${folder}/plan.json`);
       expect(crashed.exitCode).toBe(1);
       expect(crashed.stderr).toContain("No such file or directory: ");
-      expect(crashed.stderr).toContain("run up again to go on from there");
+      expect(crashed.stderr).toContain("run up again to continue from there");
     },
     minutes(12),
   );
@@ -326,7 +326,9 @@ kill -TERM $pid; wait $pid; echo "status $?"`,
       expect((await vm.run(follow("1", "more"))).exitCode).toBe(0);
       const last = await vm.run(follow("1", "last"));
       expect(last.exitCode).toBe(1);
-      expect(last.stderr).toContain("still runs after its time limit: run up again to wait on");
+      expect(last.stderr).toContain(
+        "is still running after its time limit: run up again to continue waiting",
+      );
       await vm.check(script("stop.sh", plan.runId));
       expect(await active()).not.toBe("active");
     },

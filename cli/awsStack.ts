@@ -1,4 +1,4 @@
-/** What a command needs to know about a stack on AWS: its settings and the outputs of its last `up`. */
+/** Reads the settings of a stack on AWS, and the outputs of its last `up`, for the commands. */
 import { Problem } from "./problem.ts";
 import type { Pulumi } from "./pulumi.ts";
 

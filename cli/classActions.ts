@@ -1,4 +1,4 @@
-/** The actions of `./lab class`: it shows the cost first, then makes the labs, then lists which failed and why. */
+/** The actions of `./lab class`: shows the cost, creates the labs, and lists the failures with their reasons. */
 import { readFileSync } from "node:fs";
 import { costEstimate } from "../stacks/aws/cost/cost.ts";
 import { awsNodes, instanceTypeOf } from "../stacks/aws/index.ts";
@@ -41,7 +41,7 @@ export async function runClass(options: ClassOptions): Promise<void> {
   const students = parseStudents(read(options.students));
   const pulumi = await Pulumi.forStack(options.settings);
   const env = apply(pulumi.environment) as Record<string, string>;
-  // The Automation API finds the CLI by this process's own PATH.
+  // The Automation API finds the CLI by this process's PATH.
   Object.assign(process.env, { PATH: env.PATH, PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true" });
   const place: Place = { project: checkout, env, folder: inLab("class") };
   useProfile(await awsSettingsOf(pulumi));
@@ -67,14 +67,14 @@ async function configOf(pulumi: Pulumi): Promise<Record<string, string>> {
   const text = await pulumi.read("config", "--json");
   if (text === undefined)
     throw new Problem(
-      `there is no stack "${pulumi.stack}" with settings for the class; docs/aws.md shows how to make it`,
+      `there is no stack "${pulumi.stack}" with settings for the class; docs/aws.md shows how to create it`,
     );
   const config = JSON.parse(text) as Record<string, { value?: string; secret: boolean }>;
   const hidden = Object.keys(config).filter((key) => config[key]?.secret === true);
   if (hidden.length > 0)
     throw new Problem(
-      `the stack "${pulumi.stack}" has secret settings, which a class's stacks would not get: ${hidden.join(", ")}; ` +
-        "give credentials by the environment or aws.profile, and remove these",
+      `the stack "${pulumi.stack}" has secret settings, which are not copied to a class's stacks: ${hidden.join(", ")}; ` +
+        "remove them, and pass credentials by the environment or aws.profile",
     );
   return Object.fromEntries(Object.entries(config).map(([key, { value }]) => [key, value ?? ""]));
 }
@@ -139,7 +139,7 @@ async function run(
   let interrupted = false;
   const stop = (): void => {
     interrupted = true;
-    say("interrupted: what runs is ended in order, nothing new is begun");
+    say("interrupted: ending the running labs cleanly; no new ones are started");
   };
   process.on("SIGINT", stop);
   try {

@@ -1,4 +1,4 @@
-/** A class: one lab on AWS per student, made, listed and removed together, a few at a time. */
+/** A class: one lab on AWS per student, created, listed and removed together, a few at a time. */
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LocalWorkspace, type ConfigMap, type Stack } from "@pulumi/pulumi/automation/index.js";

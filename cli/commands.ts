@@ -1,6 +1,6 @@
 /**
- * The table of commands, in the order of the help. A command's code, which may bring all of Pulumi with it, is loaded only
- * when it is called: the help of `./lab` needs nothing but this table.
+ * The table of commands, in the order of the help. A command's code, which may import all of Pulumi, is loaded only when it is
+ * called. The help of `./lab` needs only this table.
  */
 import type { Command } from "commander";
 
@@ -16,19 +16,19 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/setup.ts")).setup,
   },
   up: {
-    summary: "set this machine up, then make or update the cluster",
+    summary: "set up this computer, then create or update the cluster",
     load: async () => (await import("./commands/up.ts")).up,
   },
   down: {
-    summary: "take the cluster down, and show that nothing is left",
+    summary: "remove the cluster, and show that nothing is left",
     load: async () => (await import("./commands/down.ts")).down,
   },
   test: {
-    summary: "set this machine up, then run every test",
+    summary: "set up this computer, then run every test",
     load: async () => (await import("./commands/test.ts")).test,
   },
   doctor: {
-    summary: "check this machine, and say what to do where something is missing",
+    summary: "check this computer, and give advice if something is missing",
     load: async () => (await import("./commands/doctor.ts")).doctor,
   },
   ssh: {
@@ -40,7 +40,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/status.ts")).status,
   },
   logs: {
-    summary: "show what the lab's services on a node have logged",
+    summary: "show the logs of the lab's services on a node",
     load: async () => (await import("./commands/logs.ts")).logs,
   },
   find: {
@@ -56,7 +56,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/env.ts")).env,
   },
   bench: {
-    summary: "benchmark the cluster, and end with a verdict per workload",
+    summary: "benchmark the cluster, and print a verdict per workload",
     load: async () => (await import("./commands/bench.ts")).bench,
   },
   report: {
@@ -64,11 +64,11 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/report.ts")).report,
   },
   cache: {
-    summary: "show what the cache holds and why; remove what is not needed",
+    summary: "show the contents of the cache and why they are kept; remove what is not needed",
     load: async () => (await import("./commands/cache.ts")).cache,
   },
   extend: {
-    summary: "let a lab on AWS live longer",
+    summary: "extend the life of a lab on AWS",
     load: async () => (await import("./commands/extend.ts")).extend,
   },
   sweep: {
@@ -76,7 +76,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/sweep.ts")).sweep,
   },
   class: {
-    summary: "make, list or remove a lab on AWS for each student on a list",
+    summary: "create, list or remove a lab on AWS for each student on a list",
     load: async () => (await import("./commands/class.ts")).classCommand,
   },
 };

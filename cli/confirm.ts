@@ -1,4 +1,4 @@
-/** Asks before something that cannot be undone, or that costs money. */
+/** Asks for confirmation of an action that cannot be undone or that costs money. */
 import { createInterface } from "node:readline/promises";
 import { Problem } from "./problem.ts";
 

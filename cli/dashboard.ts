@@ -1,6 +1,6 @@
 /**
- * The server of the lab's own page of metrics, for `./lab open dashboard`: the page's files from this checkout, the table of
- * panels, and the part of Prometheus's HTTP API that the page asks for. Only this computer reaches it.
+ * The server of the lab's metrics page, for `./lab open dashboard`: serves the page's files from this checkout, the table of
+ * panels, and the part of Prometheus's HTTP API that the page uses. It can be reached only from this computer.
  */
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";

@@ -1,4 +1,4 @@
-/** The checks of `./lab doctor`: each says what it found and, if that is not right, what to do. */
+/** The checks of `./lab doctor`: each reports its result and, on a problem, advice. */
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, userInfo } from "node:os";
 import { createServer } from "node:net";
@@ -44,19 +44,19 @@ export function system(here: { id: string; version: string; title: string }, arc
     return { subject, verdict: "bad", text: `${here.title}, ${arch}`, advice: "the lab runs on x86-64 only" };
   }
   if (isSupported(here)) return { subject, verdict: "ok", text: here.title };
-  const advice = "untried; what is tried: Debian 12, Debian 13, Ubuntu 24.04";
+  const advice = "not supported; supported: Debian 12, Debian 13, Ubuntu 24.04";
   return { subject, verdict: "note", text: here.title, advice };
 }
 
 export function cores(count: number): Finding {
   const text = `${count} for this process`;
   if (count >= 2) return { subject: "cores", verdict: "ok", text };
-  return { subject: "cores", verdict: "note", text, advice: "works, slowly; 2 or more are better" };
+  return { subject: "cores", verdict: "note", text, advice: "works but is slow; 2 or more are better" };
 }
 
 const gibibyte = 2 ** 30;
 
-/** Takes the text of /proc/meminfo. The default topology's machines and their QEMUs fit in 8 GiB. */
+/** @param meminfo the text of /proc/meminfo. The default topology's machines and their QEMUs fit in 8 GiB. */
 export function memory(meminfo: string): Finding {
   const kibibytes = Number(/^MemAvailable: *(\d+) kB/m.exec(meminfo)?.[1] ?? 0);
   const free = (kibibytes * 1024) / gibibyte;
@@ -81,7 +81,7 @@ export function disk(freeBytes: number): Finding {
     subject: "disk",
     verdict: free >= 8 ? "note" : "bad",
     text,
-    advice: "the image and its overlays want 15 GiB",
+    advice: "the image and its overlays need 15 GiB",
   };
 }
 
@@ -92,14 +92,18 @@ function freeBytes(): number {
 
 function accelerator(): Finding {
   const subject = "accelerator";
-  const emulated = "machines are emulated (TCG): everything works, timings are good for ratios only";
+  const emulated = "machines are emulated (TCG): everything works, but timings are meaningful only as ratios";
   if (!existsSync("/dev/kvm")) return { subject, verdict: "note", text: "no /dev/kvm", advice: emulated };
   try {
     accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
-    return { subject, verdict: "ok", text: "/dev/kvm can be opened; up tries whether it boots a machine" };
+    return {
+      subject,
+      verdict: "ok",
+      text: "/dev/kvm can be opened; up tests whether a machine boots with it",
+    };
   } catch {
     const advice = `sudo usermod -aG kvm ${userInfo().username}, and log in again; without it, ${emulated}`;
-    return { subject, verdict: "note", text: "/dev/kvm is not for you", advice };
+    return { subject, verdict: "note", text: "you have no access to /dev/kvm", advice };
   }
 }
 
@@ -129,7 +133,7 @@ async function python(): Promise<Finding> {
   return { subject, verdict: "note", text: version, advice: "the pinned packages are for 3.11 to 3.13" };
 }
 
-/** Machines log in over QEMU's user network, and are plugged into the switch of their private one by a stream. */
+/** QEMU's user network carries SSH; a stream network connects machines to the switch of the private network. */
 async function qemu(): Promise<Finding> {
   const { stdout, failed } = await execa("qemu-system-x86_64", ["-netdev", "help"], { reject: false });
   if (failed)
@@ -137,7 +141,7 @@ async function qemu(): Promise<Finding> {
   return qemuNetworks(stdout);
 }
 
-/** Takes what `-netdev help` prints: a heading, then one kind a line. */
+/** @param help the output of `-netdev help`: a heading, then one kind per line */
 export function qemuNetworks(help: string): Finding {
   const kinds = help.split("\n").map((line) => line.trim());
   const missing = ["user", "stream"].filter((kind) => !kinds.includes(kind));
@@ -147,7 +151,7 @@ export function qemuNetworks(help: string): Finding {
     subject: "QEMU",
     verdict: "bad",
     text: `is built without the network ${missing.join(" and ")}`,
-    advice: "the local target needs QEMU 7.2 or newer with both, as Debian 12 and Ubuntu 24.04 have it",
+    advice: "the local target needs QEMU 7.2 or newer with both, such as those of Debian 12 and Ubuntu 24.04",
   };
 }
 
@@ -157,13 +161,14 @@ async function emulator(): Promise<Finding> {
 }
 
 /**
- * Takes what `--version` prints. Before 8.1 (QEMU's commit deba78709ae8), an emulated CPU can go on running code that
- * another has just patched, and the guest ends in "Oops: int3".
+ * Before 8.1 (QEMU's commit deba78709ae8), an emulated CPU can continue to run code that another CPU has just patched, and the
+ * guest ends in "Oops: int3".
+ * @param text the output of `--version`
  */
 export function emulatorVersion(text: string): Finding {
   const subject = "emulator";
   const version = /version (\d+\.\d+(\.\d+)?)/.exec(text)?.[1];
-  if (version === undefined) return { subject, verdict: "bad", text: "QEMU says no version" };
+  if (version === undefined) return { subject, verdict: "bad", text: "QEMU prints no version" };
   if (atLeast(version, "8.1")) return { subject, verdict: "ok", text: `QEMU ${version}` };
   const advice =
     "an emulated machine of 2 CPUs can crash while an eBPF extension is attached; QEMU 8.1 or newer " +
@@ -171,7 +176,7 @@ export function emulatorVersion(text: string): Finding {
   return { subject, verdict: "note", text: `QEMU ${version}, older than 8.1`, advice };
 }
 
-/** What mmdebstrap needs when we are not root. */
+/** mmdebstrap needs user namespaces if the user is not root. */
 async function userNamespaces(): Promise<Finding> {
   const subject = "user namespaces";
   if (process.getuid?.() === 0) return { subject, verdict: "ok", text: "not needed: you are root" };
@@ -182,7 +187,7 @@ async function userNamespaces(): Promise<Finding> {
   const advice = readFileSync("/etc/subuid", "utf8").includes(`${name}:`)
     ? "the kernel refuses them: sudo sysctl kernel.unprivileged_userns_clone=1, on Ubuntu " +
       "kernel.apparmor_restrict_unprivileged_userns=0; inside a chroot or container, run as root"
-    : `you have no range of user numbers: sudo usermod ${range} ${name}`;
+    : `you have no range of subordinate ids: sudo usermod ${range} ${name}`;
   return { subject, verdict: "bad", text: "mmdebstrap cannot make one", advice };
 }
 
@@ -198,7 +203,7 @@ async function pulumi(): Promise<Finding> {
     reject: false,
   });
   if (!failed) return { subject, verdict: "ok", text: stdout };
-  return { subject, verdict: "bad", text: "not there yet", advice: "./lab setup gets it" };
+  return { subject, verdict: "bad", text: "not installed", advice: "./lab setup installs it" };
 }
 
 /** Local machines are reached through ports of the loopback interface. */

@@ -128,7 +128,7 @@ describe("with real files and sockets", () => {
     const file = join(folder, "credentials.json");
     writeFileSync(file, text);
     expect(() => currentLogin({ PULUMI_CREDENTIALS_PATH: folder })).toThrow(
-      new RegExp(`^${file} is not what pulumi login writes there .* rm ${file}$`),
+      new RegExp(`^${file} is not a valid file of pulumi login .* rm ${file}$`),
     );
   });
 

@@ -1,6 +1,6 @@
 /**
- * The one place that says with which environment `pulumi` runs: for the lab's own commands, and for a shell that has
- * run `eval "$(./lab env)"`. A user who is logged in elsewhere, or who names a backend, keeps that.
+ * Determines the environment of `pulumi`, for the lab's commands and for a shell after `eval "$(./lab env)"`. If the user is
+ * logged in to a Pulumi backend, or has set one, that backend is used.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -144,8 +144,8 @@ export function currentLogin(env: NodeJS.ProcessEnv): string | undefined {
     return current === "" ? undefined : current;
   } catch {
     throw new Problem(
-      `${file} is not what pulumi login writes there (${statSync(file).size} bytes), so the lab cannot tell where your state is. ` +
-        `If you use a Pulumi backend of your own, log in again: pulumi login. If not, remove it: rm ${quote(file)}`,
+      `${file} is not a valid file of pulumi login (${statSync(file).size} bytes), so the lab cannot tell where your state is. ` +
+        `If you use your own Pulumi backend, log in again: pulumi login. If not, remove the file: rm ${quote(file)}`,
     );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The engine's events of one `pulumi up` or `destroy`, written by the CLI itself while it has the terminal: what was an
- * error, and what to do about those of AWS. Nothing of it is kept: diagnostics can hold what a program printed.
+ * Reads the engine's event log of one `pulumi up` or `destroy`, which the CLI writes while it owns the terminal: the errors, and
+ * advice for those of AWS. The log is not stored, because diagnostics may contain a program's output.
  */
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

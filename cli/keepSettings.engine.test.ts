@@ -1,4 +1,4 @@
-/** Settings of a stack with a real Pulumi CLI: those that cannot work are not kept. */
+/** Settings of a stack with a real Pulumi CLI: invalid ones are not stored. */
 import {
   existsSync,
   mkdirSync,

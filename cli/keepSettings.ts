@@ -1,6 +1,6 @@
 /**
- * Changes of a stack's settings that are checked before they are kept: made on a copy of the stack's file, which takes the
- * file's place when the lab could work with it. A mistyped setting would otherwise fail every later `up`.
+ * Checks changes of a stack's settings before storing them: edits a copy of the stack's file, and replaces the file only if the
+ * settings are valid. Otherwise a mistyped setting would make every later `up` fail.
  */
 import { copyFileSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -36,7 +36,7 @@ export async function keepSettings(pulumi: Pulumi, { set, unset }: Change): Prom
 
 async function change(pulumi: Pulumi, file: string, words: readonly string[]): Promise<void> {
   const { exitCode, stderr } = await pulumi.quiet("config", "--config-file", file, ...words);
-  if (exitCode !== 0) throw new Problem(`the setting cannot be kept: ${stderr.trim()}`);
+  if (exitCode !== 0) throw new Problem(`the setting cannot be stored: ${stderr.trim()}`);
 }
 
 function check(values: Readonly<Record<string, unknown>>): void {
@@ -45,7 +45,7 @@ function check(values: Readonly<Record<string, unknown>>): void {
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     throw new Problem(
-      `${error.message}\nNothing was kept: the settings are as they were before this command.`,
+      `${error.message}\nNothing was changed: the settings are the same as before this command.`,
     );
   }
 }

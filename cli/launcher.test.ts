@@ -1,4 +1,4 @@
-/** The launcher `lab`, on a checkout of its own with an npm that only notes its calls. */
+/** The launcher `lab`, in a separate checkout with an npm that only records its calls. */
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,

@@ -1,6 +1,6 @@
 /**
- * Locks of Pulumi's file backend: a JSON file for each running update, which stays when the CLI is killed. Those whose
- * process is gone from this machine are removed; all others are somebody's and stay.
+ * Locks of Pulumi's file backend: a JSON file for each running update, which remains if the CLI is killed. Locks whose process no
+ * longer exists on this computer are removed; all others may be in use and are kept.
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";

@@ -1,4 +1,4 @@
-/** The nodes of a stack, from its outputs (stacks/outputs.ts). */
+/** Reads the nodes of a stack from its outputs (stacks/outputs.ts). */
 import { Problem } from "./problem.ts";
 
 export interface Node {
@@ -26,5 +26,5 @@ export function areLocal(outputs: Record<string, unknown> | undefined): boolean 
 export function nodeNamed(nodes: readonly Node[], name: string): Node {
   const node = nodes.find((each) => each.name === name);
   if (node) return node;
-  throw new Problem(`there is no node "${name}"; the nodes: ${nodes.map((each) => each.name).join(", ")}`);
+  throw new Problem(`there is no node "${name}"; nodes: ${nodes.map((each) => each.name).join(", ")}`);
 }

@@ -1,4 +1,4 @@
-/** A real engine and the repository's own command provider, interrupted as it happens to people. */
+/** A real engine and the repository's command provider, interrupted in the ways that users interrupt it. */
 import { spawn, type ChildProcess } from "node:child_process";
 import {
   appendFileSync,

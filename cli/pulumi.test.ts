@@ -19,7 +19,7 @@ describe("localName", () => {
   it.each(["two words", "ö", "", "..", ".", "org/..", "--help", "a;b", "a\nb"])(
     "refuses %j, and says what is allowed",
     (name) => {
-      expect(() => localName(name)).toThrow('it may hold letters, digits, "-", "_" and "."');
+      expect(() => localName(name)).toThrow('use letters, digits, "-", "_" and "."');
     },
   );
 });

@@ -1,4 +1,4 @@
-/** Runs the Pulumi CLI in this checkout, in the environment that environment.ts decides. */
+/** Runs the Pulumi CLI in this checkout, with the environment from environment.ts. */
 import { constants, copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -149,7 +149,7 @@ export class Pulumi {
   /** Makes the stack the selected one, and makes it first when there is none. */
   async select(): Promise<void> {
     if (settingsFromExample(this.#project, this.localName))
-      say(`made Pulumi.${this.localName}.yaml, with the settings of Pulumi.${this.localName}.example.yaml`);
+      say(`created Pulumi.${this.localName}.yaml with the settings of Pulumi.${this.localName}.example.yaml`);
     // Every command names its stack, so one that is there need not be the selected one.
     if (
       this.recordFolder !== undefined &&
@@ -164,7 +164,7 @@ export class Pulumi {
     const made = await this.quiet("stack", "init", "--", this.stack);
     if (made.exitCode === 0) return;
     throw new Problem(
-      `the stack "${this.stack}" cannot be made or selected:\n${made.stderr.trim()}${hint(made.stderr)}`,
+      `the stack "${this.stack}" cannot be created or selected:\n${made.stderr.trim()}${hint(made.stderr)}`,
     );
   }
 
@@ -178,14 +178,14 @@ export class Pulumi {
     for (const lock of removeStaleLocks(backend, project, this.localName)) {
       const whose =
         lock.pid === undefined ? "it does not say whose" : `process ${lock.pid}, ${lock.timestamp}`;
-      say(`removed the lock of a pulumi that is gone (${whose})`);
+      say(`removed the lock of a pulumi process that no longer exists (${whose})`);
     }
     const [held] = stackLocks(backend, project, this.localName);
     if (held) throw new Problem(heldBy(held, this.stack));
     const record = await this.record();
     const pending = record.is === "whole" ? record.pending : [];
     if (pending.length === 0) return;
-    say(`the last run was interrupted while it made ${pending.join(", ")}; this is repeated now`);
+    say(`the last run was interrupted while creating ${pending.join(", ")}; repeating that`);
     const refresh = ["refresh", "--clear-pending-creates", "--yes", "--skip-preview", "--non-interactive"];
     const result = await this.quiet(...refresh, "--stack", this.stack);
     if (result.exitCode !== 0)
@@ -203,11 +203,11 @@ export class Pulumi {
     if (!/^encryptionsalt:/m.test(text)) return;
     if (/^\s+secure:/m.test(text)) {
       throw new Problem(
-        `Pulumi.${this.stack}.yaml holds secrets of a stack whose state is not here; ` +
+        `Pulumi.${this.stack}.yaml contains secrets of a stack whose state is missing; ` +
           `remove its "secure:" values and its "encryptionsalt:" line, and set the secrets again`,
       );
     }
-    say(`Pulumi.${this.stack}.yaml: removed the encryption salt of a stack whose state is gone`);
+    say(`Pulumi.${this.stack}.yaml: removed the encryption salt of a stack whose state no longer exists`);
     writeFileSync(`${file}.new`, text.replace(/^encryptionsalt:.*\n?/m, ""));
     renameSync(`${file}.new`, file);
   }
@@ -230,7 +230,7 @@ export function localName(stack: string): string {
   const name = stack.split("/").at(-1) ?? "";
   if (/^[\w.-]{1,100}$/.test(name) && !/^\.{1,2}$|^-/.test(name)) return name;
   throw new Problem(
-    `"${stack}" cannot be the name of a stack: it may hold letters, digits, "-", "_" and ".", and not begin with "-"`,
+    `"${stack}" is not a valid stack name: use letters, digits, "-", "_" and ".", and do not begin with "-"`,
   );
 }
 

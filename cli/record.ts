@@ -1,6 +1,6 @@
 /**
- * Pulumi's record of a stack, read as a file where it is one: also when the CLI, its passphrase or half of the file is gone.
- * Only what this checkout keeps itself is read so (.lab/state); a user's own backend is asked by the CLI.
+ * Reads Pulumi's state file of a stack directly, so that it works without the CLI, without the passphrase, and with a damaged
+ * file. Only for the state in this checkout (.lab/state); a user's own backend is accessed by the CLI.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { basename, join } from "node:path";

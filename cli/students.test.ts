@@ -24,8 +24,8 @@ describe("parseStudents", () => {
       "id\nAda Lovelace\n",
       /line 2: id is "Ada Lovelace"; it must be 1 to 30/,
     ],
-    ["the same id twice", "id\nada\nbob\nada\n", /line 4: id "ada" is on line 2 too/],
-    ["an id below an empty line", "id\n\nada\n\nada\n", /line 5: id "ada" is on line 3 too/],
+    ["the same id twice", "id\nada\nbob\nada\n", /line 4: id "ada" is already on line 2/],
+    ["an id below an empty line", "id\n\nada\n\nada\n", /line 5: id "ada" is already on line 3/],
     ["a quote that does not end", 'id\n"ada\n', /cannot be read: /],
     ["a row without its id", "id,name\n,Ada\n", /line 2: id is ""/],
   ])("refuses %s", (_, text, message) => {

@@ -1,6 +1,6 @@
 /**
- * The list of a class's students, as spreadsheets write it: UTF-8, UTF-16 or Windows-1252; commas, semicolons or tabs;
- * with empty rows and columns of its own.
+ * Reads the list of a class's students as exported by spreadsheets: UTF-8, UTF-16 or Windows-1252; commas, semicolons or tabs;
+ * possibly with empty rows and additional columns.
  */
 import { parse } from "csv-parse/sync";
 import { Problem } from "./problem.ts";
@@ -20,7 +20,7 @@ const columns = {
   email: ["email", "e-mail", "email address", "mail"],
 } as const;
 
-/** @throws Problem that names the line when a student cannot work, and the columns when none is the id */
+/** @throws Problem that names the line of an invalid student, or the columns if the column id is missing */
 export function parseStudents(file: Buffer | string): Student[] {
   const text = typeof file === "string" ? file : decode(file);
   const rows = readRows(text);
@@ -37,7 +37,7 @@ export function parseStudents(file: Buffer | string): Student[] {
         `line ${line}: id is "${cell(at.id)}"; it must be 1 to 30 letters a-z, digits and inner -`,
       );
     const earlier = seen.get(id);
-    if (earlier !== undefined) throw new Problem(`line ${line}: id "${id}" is on line ${earlier} too`);
+    if (earlier !== undefined) throw new Problem(`line ${line}: id "${id}" is already on line ${earlier}`);
     seen.set(id, line);
     const email = cell(at.email) || id;
     return {
@@ -111,7 +111,7 @@ function columnsOf(header: readonly string[]): { id: number; name?: number; emai
   if (id === undefined)
     throw new Problem(
       `the list of students has no column "id"; its columns are: ${header.map((name) => `"${name}"`).join(", ")}. ` +
-        "The first line must name them: id, and where there are any name and email",
+        "The first line must name the columns: id, and optionally name and email",
     );
   return { id, name: find(columns.name), email: find(columns.email) };
 }

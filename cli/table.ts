@@ -1,4 +1,4 @@
-/** Tables of the command line: columns of text. */
+/** Text tables for the command line. */
 
 /** Columns as wide as their widest cell. */
 export function table(rows: readonly (readonly string[])[]): string {

@@ -1,4 +1,4 @@
-/** `pulumi up` as ./lab runs it: at its end come the verdicts of the benchmark, in place of all outputs. */
+/** Runs `pulumi up` for ./lab, and prints the benchmark's verdicts at the end instead of all outputs. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { WriteStream } from "node:tty";

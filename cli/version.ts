@@ -1,4 +1,4 @@
-/** What `./lab --version` says. */
+/** The output of `./lab --version`. */
 import { readFileSync } from "node:fs";
 import { checkoutState } from "../workshop/checkoutState.ts";
 import { inCheckout } from "../workshop/checkout.ts";

@@ -1,4 +1,4 @@
-"""DisGraFS: files of a JuiceFS volume are read on a Ray cluster, tagged, and found in a graph by what is in them.
+"""DisGraFS reads the files of a JuiceFS volume on a Ray cluster, tags them by content, and finds them in a graph.
 
-It is laid out as the data goes: events -> index -> taggers -> graph -> api -> web. See README.md.
+The packages follow the flow of data: events -> index -> taggers -> graph -> api -> web. See README.md.
 """

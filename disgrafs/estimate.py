@@ -1,7 +1,7 @@
-"""How much a graph of many names costs: `python -m disgrafs.estimate 10000 100000`.
+"""Measures the cost of a graph of many names: `python -m disgrafs.estimate 10000 100000`.
 
-For each number a FalkorDB of its own is filled as the index and the taggers fill it (six labels a file, drawn by Zipf's
-law from 20,000), and asked. Times of questions are median/longest.
+For each number, a new FalkorDB is filled as by the index and the taggers (six labels per file, drawn by Zipf's law from
+20,000), and queried. Times of queries are median/longest.
 """
 
 import random

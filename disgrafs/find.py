@@ -1,7 +1,7 @@
-"""`disgrafs find`: a search of the graph from a node's shell. It asks the API, as the page does.
+"""`disgrafs find`: searches the graph from a node's shell, by the same API as the page.
 
-With --index it asks the image of the graph on this node's data disk instead (docs/storage-chain.md): paths and whole
-tags, as they were when the image was written.
+With --index it searches the image of the graph on this node's data disk instead (docs/storage-chain.md): paths and
+exact tags, as of the time when the image was written.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SCHAIN = "/opt/disgrafs/extensions/storage-chain/bin/schain"
 
 
 class FindError(Exception):
-    """Why there is no answer, and what to do."""
+    """The reason for a missing answer, and advice."""
 
 
 def question(parts: list[str]) -> str:
@@ -56,7 +56,7 @@ def ask(address: str, token: str, typed: str, limit: int) -> dict[str, Any]:
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise FindError(
-            f"{address} does not answer ({reason}); see there: systemctl status disgrafs-api.service"
+            f"{address} does not answer ({reason}); check on that node: systemctl status disgrafs-api.service"
         ) from error
 
 
@@ -89,9 +89,9 @@ def ask_index(parts: list[str], limit: int) -> dict[str, Any]:
         elif part.startswith("/"):
             paths.append(_below(part, top))
         else:
-            raise FindError(f"--index finds tag:NAME, in:FOLDER beside it, and whole paths; for {part!r} leave it out")
+            raise FindError(f"--index finds only tag:NAME, with in:FOLDER, and absolute paths; for {part!r} omit it")
     if bool(tags) == bool(paths) or (within and not tags):
-        raise FindError("--index needs tag:NAME, with in:FOLDER if you like, or paths that begin with /")
+        raise FindError("--index needs tag:NAME, optionally with in:FOLDER, or paths that begin with /")
     # What is not below the folder is left out afterwards: the list of a tag has no folders.
     most = 2**63 if within else limit + 1
     found = (
@@ -113,7 +113,7 @@ def _below(path: str, top: str) -> str:
     if path == top:
         return ""
     if not path.startswith(f"{top}/"):
-        raise FindError(f"{path} is not below {top or '/'}, of which the image is")
+        raise FindError(f"{path} is not below {top or '/'}, the folder of the image")
     return path.removeprefix(f"{top}/")
 
 

@@ -1,6 +1,6 @@
-"""The volume's mount on this node, and the certainty that it is one.
+"""The volume's mount on this node, and the check that it is mounted.
 
-Everything goes through a descriptor of the root: a mount that goes away then gives errors, and not the empty folder
+All access goes through a descriptor of the root: if the mount disappears, that gives errors and not the empty folder
 below it, which would look as if all files had been deleted.
 """
 

@@ -1,6 +1,6 @@
-"""Waits until files are found by a word that is in them: `python -m disgrafs.probe 'PATH WORD SECONDS-SINCE-1970'...`.
+"""Waits until files are found by a word in them: `python -m disgrafs.probe 'PATH WORD SECONDS-SINCE-1970'...`.
 
-Prints one line of JSON: files and tags in the graph, and how long the slowest file took.
+Prints one line of JSON: the numbers of files and tags in the graph, and the time of the slowest file.
 """
 
 import json

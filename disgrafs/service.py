@@ -1,4 +1,4 @@
-"""What the long-running processes share: logging, the settings from their units, the watchdog, metrics."""
+"""Common parts of the long-running processes: logging, settings from their units, the watchdog, metrics."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from prometheus_client import start_http_server
 
 
 def start(name: str) -> logging.Logger:
-    """Logging for the journal, which adds the time itself; and metrics where DISGRAFS_METRICS=HOST:PORT says."""
+    """Starts logging for the journal, which adds the time, and metrics on DISGRAFS_METRICS=HOST:PORT."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     where = os.environ.get("DISGRAFS_METRICS")
     if where:
@@ -20,7 +20,7 @@ def start(name: str) -> logging.Logger:
 
 
 def notify(state: str) -> None:
-    """Tells systemd, if that started this process: READY=1, WATCHDOG=1."""
+    """Notifies systemd (READY=1, WATCHDOG=1) if it started this process."""
     path = os.environ.get("NOTIFY_SOCKET")
     if path:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
@@ -29,7 +29,7 @@ def notify(state: str) -> None:
 
 
 def metadata_address() -> tuple[str, int, int, str | None]:
-    """Host, port, database and password of the volume's Redis, as JuiceFS's own unit has them."""
+    """Host, port, database and password of the volume's Redis, from the same variables as JuiceFS's unit."""
     url = urllib.parse.urlsplit(os.environ["DISGRAFS_META"])
     file = os.environ.get("META_PASSWORD_FILE")
     password = Path(file).read_text(encoding="utf-8").strip() if file else None

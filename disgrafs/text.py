@@ -1,4 +1,4 @@
-"""How words are made comparable: for labels, for the names of files, and for what people search."""
+"""Normalises words of labels, file names and searches, so that they can be compared."""
 
 import re
 import unicodedata

@@ -1,7 +1,7 @@
 /**
- * The policy pack: `pulumi up --policy-pack policy` refuses what a lab on AWS must not have, whoever wrote the program.
- * A rule is a file in rules/, with its test beside it, and a line here. This file is JavaScript because Pulumi would give
- * a TypeScript one to a compiler of its own, which does not know this repository's settings; Node reads the rules itself.
+ * The policy pack: `pulumi up --policy-pack policy` rejects resources that a lab on AWS must not have. A rule is a file in rules/
+ * with a test, and a line here. This file is JavaScript because Pulumi would pass a TypeScript file to its own compiler, which
+ * does not know this repository's settings; Node loads the rules directly.
  */
 import { PolicyPack } from "@pulumi/policy";
 import { bucketEncrypted } from "./rules/bucketEncrypted.ts";

@@ -1,6 +1,6 @@
 /**
- * The ways to ask EC2 for a machine, read as one: an instance, a launch template (for fleets and groups) and the older
- * spot request. A rule about machines that knows only one of them is passed by the others.
+ * A common view of the ways to request a machine from EC2: an instance, a launch template (for fleets and groups) and the older
+ * spot request. A rule that handled only one of them could be bypassed by the others.
  */
 import type { ResourceValidation } from "@pulumi/policy";
 import { at, type Inputs } from "./rule.ts";

@@ -1,4 +1,4 @@
-/** How a rule is written: for one type of resource, a function from its inputs to what is wrong with them. */
+/** The form of a rule: for one type of resource, a function from its inputs to their problems. */
 import type { ResourceValidation, StackValidation } from "@pulumi/policy";
 
 export type Inputs = Readonly<Record<string, unknown>>;

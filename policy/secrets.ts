@@ -1,7 +1,6 @@
 /**
- * Finds secrets in a text by their shape (keys, tokens, passwords in URLs and settings) and by their entropy, also inside
- * what is packed with gzip or written as base64. Names of places where a secret is kept (a file, a variable, an ARN) are
- * none.
+ * Finds secrets in a text by their form (keys, tokens, passwords in URLs and settings) and by their entropy, including inside
+ * gzip and base64 data. The name of a place that stores a secret (a file, a variable, an ARN) does not count.
  */
 import { gunzipSync } from "node:zlib";
 

@@ -1,4 +1,4 @@
-/** Each thing that a rule is about can be written in several ways; the pack finds it in each. */
+/** Each property that a rule checks can be written in several ways; the pack recognises all of them. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { knownTypes } from "./rules/knownTypes.ts";
 import { bucketEncrypted } from "./rules/bucketEncrypted.ts";

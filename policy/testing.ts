@@ -1,4 +1,4 @@
-/** Runs a policy on made-up resources, for its test. */
+/** Runs a policy on made-up resources, for tests. */
 import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
 
 /** What a policy reports for one resource. */

@@ -1,6 +1,6 @@
 /**
- * KVM or emulation. A /dev/kvm that is there can still hang every guest (nested virtualisation), so the only probe that
- * tells is to start the lab's own kernel with it. Without a root file system it panics, and QEMU ends, within a second.
+ * Chooses KVM or emulation. Every guest may hang even if /dev/kvm exists (nested virtualisation), so the only reliable test is to
+ * start the lab's own kernel with it. Without a root file system, the kernel panics and QEMU ends within a second.
  */
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * A program of named actions that a resource runs (ensure.ts). What to do comes as JSON on standard input, since some of it
- * is secret; the answer is one JSON document on standard output, and progress goes to standard error.
+ * A program with named actions, run by a resource (ensure.ts). It reads its arguments as JSON from standard input, because some
+ * are secret, prints one JSON document on standard output, and reports progress on standard error.
  */
 import { text } from "node:stream/consumers";
 
@@ -16,7 +16,7 @@ export async function runAction(
   try {
     const name = process.argv.slice(2).join(" ");
     const action = actions[name];
-    if (!action) throw new Error(`no action "${name}"; there are: ${Object.keys(actions).join(", ")}`);
+    if (!action) throw new Error(`no action "${name}"; actions: ${Object.keys(actions).join(", ")}`);
     const answer = await action(JSON.parse(await text(process.stdin)) as never);
     if (answer !== undefined) process.stdout.write(`${JSON.stringify(answer)}\n`);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** Where things are in this checkout. Everything that the lab makes for itself is under `.lab`. */
+/** Paths in this checkout. Everything that the lab creates is under `.lab`. */
 import { join } from "node:path";
 
 /** Root of the checkout. */

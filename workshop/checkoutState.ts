@@ -1,4 +1,4 @@
-/** Which state of the program this checkout holds, for what must name it: results, and `./lab --version`. */
+/** The version of this checkout (commit, and whether it was changed), for results and `./lab --version`. */
 import { spawnSync } from "node:child_process";
 
 export interface CheckoutState {

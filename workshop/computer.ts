@@ -1,4 +1,4 @@
-/** Which computer this is: what a lab has on one is not there on another, though the same folder may be. */
+/** Identifies this computer: a lab's processes exist on one computer, even if its folder is shared with others. */
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 

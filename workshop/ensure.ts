@@ -1,4 +1,4 @@
-/** Things on this machine as resources: made sure of by a command that can be run again at any time. */
+/** A resource for something on this computer, ensured by an idempotent command. */
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 

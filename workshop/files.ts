@@ -1,4 +1,4 @@
-/** All files of a folder, for hashes that must not depend on the order of the disk. */
+/** Lists all files of a folder in a fixed order, for hashes. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,4 +1,4 @@
-/** TCP ports of loopback for servers that are told their port before they listen. */
+/** Finds free TCP ports on loopback, for servers whose port must be known before they listen. */
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 

@@ -1,4 +1,4 @@
-/** SSH key pairs, made once and kept in a file that only the user can read. */
+/** SSH key pairs, generated once and stored in a file readable by the user only. */
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";

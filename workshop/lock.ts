@@ -1,4 +1,4 @@
-/** One at a time between processes: the kernel drops the lock when its holder dies, however it dies. */
+/** A lock between processes, which the kernel releases when its holder ends in any way. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 

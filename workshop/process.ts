@@ -1,4 +1,4 @@
-/** Processes that outlive the program that started them: found again by pid, and never mistaken for somebody else's. */
+/** Finds processes that outlive the program that started them, by pid and start time, so that a reused pid is recognised. */
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 

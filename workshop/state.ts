@@ -1,4 +1,4 @@
-/** Small JSON files that survive a kill at any moment: written beside and renamed, and read as absent when broken. */
+/** Small JSON state files that survive a kill at any moment: written under a temporary name and renamed; broken ones are ignored. */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 

@@ -1,4 +1,4 @@
-/** Versions of programs, whatever words stand around the numbers. */
+/** Compares versions of programs, ignoring the text around the numbers. */
 import semver from "semver";
 
 /** `1.26.10` is at least `1.26.6`; a version without numbers is at least none. */

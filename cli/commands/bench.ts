@@ -1,4 +1,4 @@
-/** `./lab bench`: runs a benchmark profile on the lab, which is a setting and an `up`. */
+/** `./lab bench`: runs a benchmark profile on the lab, by changing settings and running `up`. */
 import { Argument, Command } from "commander";
 import { armNames, arms, defaultArms, isArm } from "../../benchmarks/arms.ts";
 import { fits, looksOf, looksUntilDecided } from "../../benchmarks/plan.ts";

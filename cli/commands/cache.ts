@@ -1,4 +1,4 @@
-/** `./lab cache`: what the cache of images and builds holds and why, how old it is, and the removal of the rest. */
+/** `./lab cache`: lists the cache of images and builds with reasons and ages, and removes what is not needed. */
 import { Command, Option } from "commander";
 import { localKernelNames, type LocalKernel } from "../../provisioning/kernels.ts";
 import type { Entry } from "../../workshop/cache/cache.ts";

@@ -4,8 +4,8 @@ import type { ClassOptions } from "../classActions.ts";
 
 export const classCommand = new Command("class")
   .requiredOption("--students <file>", "CSV with a header: id, and optionally name and email")
-  .option("--up", "make the labs, or bring them up to date")
-  .option("--down", "take the labs down")
+  .option("--up", "create or update the labs")
+  .option("--down", "remove the labs")
   .option("--status", "list the labs")
   .option("--settings <stack>", "the stack whose settings each lab gets", "aws")
   .option("--parallel <n>", "labs at once", "4")

@@ -47,7 +47,7 @@ describe("./lab", () => {
       env: { PATH: process.env.PATH, HOME: "/nonexistent" },
     });
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(/^lab: "\.\." cannot be the name of a stack: .*\n$/);
+    expect(result.stderr).toMatch(/^lab: "\.\." is not a valid stack name: .*\n$/);
   }, 60_000);
 });
 
@@ -70,7 +70,7 @@ describe("ssh", () => {
   it("names the nodes when asked for one that does not exist", () => {
     const nodes = nodesOf("local", { nodes: [{ name: "meta" }, { name: "node1" }] });
     expect(nodeNamed(nodes, "node1").name).toBe("node1");
-    expect(() => nodeNamed(nodes, "node9")).toThrow('there is no node "node9"; the nodes: meta, node1');
+    expect(() => nodeNamed(nodes, "node9")).toThrow('there is no node "node9"; nodes: meta, node1');
   });
 
   it("says what to do when there is no cluster", () => {

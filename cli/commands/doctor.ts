@@ -1,4 +1,4 @@
-/** `./lab doctor`: whether this machine can run the lab, and what to do where it cannot. */
+/** `./lab doctor`: checks whether this computer can run the lab, and gives advice if not. */
 import { Command } from "commander";
 import { diagnose } from "../diagnosis.ts";
 

@@ -1,6 +1,6 @@
 /**
- * `./lab down`: `pulumi destroy`, then the end of all that is still there on this computer, then a look at what is left. Each
- * of the three does its part whatever became of the one before: a lost record, passphrase or folder keeps nothing alive.
+ * `./lab down`: runs `pulumi destroy`, then removes what is still on this computer, then counts what is left. Each step runs even
+ * if the previous one failed, so that a lost state file, passphrase or folder cannot keep a lab alive.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { Command } from "commander";
@@ -35,7 +35,7 @@ that, its passphrase or all of .lab is lost.
 Examples:
   ./lab down
   ./lab down --stack second
-  ./lab down --purge          the next up bakes the image anew`,
+  ./lab down --purge          the next up bakes a new image`,
   )
   .action(async ({ stack, purge }: Options) => {
     const { pulumi, readable } = await open(stack);
@@ -43,7 +43,7 @@ Examples:
     let status = readable ? await destroy(pulumi, names) : await withoutRecord(pulumi, names);
     if (pulumi.wasInterrupted()) {
       say(
-        `interrupted: what is left of stack ${stack} was not looked at; ./lab down --stack ${stack} goes on`,
+        `interrupted: what is left of stack ${stack} was not checked; to continue, run: ./lab down --stack ${stack}`,
       );
       process.exitCode = status === 0 ? 1 : status;
       return;
@@ -52,7 +52,7 @@ Examples:
     process.stdout.write(report(pulumi.localName, leftovers));
     for (const { pid, what } of orphans())
       say(
-        `not counted: process ${pid} is of a lab whose folder no longer exists; if it was yours: kill ${pid}  (${what.slice(0, 80)})`,
+        `not counted: process ${pid} belongs to a lab whose folder no longer exists; if it was yours: kill ${pid}  (${what.slice(0, 80)})`,
       );
     if (status === 0 && leftovers.length > 0) status = 1;
     if (purge && status === 0) {
@@ -98,8 +98,8 @@ async function destroy(pulumi: Pulumi, names: readonly string[]): Promise<number
   if (record.is === "absent") {
     requireSomething(pulumi, names);
     say(
-      `Pulumi knows no stack "${pulumi.stack}"; removing what this computer has of it. ` +
-        `What such a stack may have had on AWS was not looked at: ./lab sweep --aws does`,
+      `Pulumi knows no stack "${pulumi.stack}"; removing its parts on this computer. ` +
+        `AWS was not checked for such a stack; to check it, run: ./lab sweep --aws`,
     );
     await end(names);
     return 0;
@@ -113,9 +113,9 @@ async function destroy(pulumi: Pulumi, names: readonly string[]): Promise<number
   if (pulumi.wasInterrupted()) return once;
   await end(names);
   if (once === 0) return 0;
-  // With the machines gone, nothing can hold up the rest.
+  // Without machines, nothing can block the rest.
   say(
-    `pulumi destroy ended with status ${once}; this computer's part is ended now, and the rest is tried once more`,
+    `pulumi destroy ended with status ${once}; its parts on this computer were ended, and pulumi destroy is tried again`,
   );
   await pulumi.recover();
   const again = await pulumi.run("destroy", "--yes", "--skip-preview");
@@ -137,18 +137,16 @@ async function withoutRecord(pulumi: Pulumi, names: readonly string[]): Promise<
   }
   if (record.is === "whole" && hasMoreThanLocal(record.resources)) {
     say(
-      `the record of stack ${pulumi.stack} names resources on AWS, and cannot be used to remove them: ./lab sweep --aws ` +
-        `finds them by their tags. The record stays: ${record.file}`,
+      `the record of stack ${pulumi.stack} names resources on AWS, but cannot be used to remove them: ./lab sweep --aws ` +
+        `finds them by their tags. The record is kept: ${record.file}`,
     );
     return 1;
   }
   if (pulumi.recordFolder === undefined) {
-    say(
-      `the record of stack ${pulumi.stack} cannot be read, and is in a backend of your own: it stays there`,
-    );
+    say(`the record of stack ${pulumi.stack} cannot be read; it is kept, because it is in your own backend`);
     return 1;
   }
-  say(`the record of stack ${pulumi.stack} is set aside: ${setAside(record.file, inLab("lost"))}`);
+  say(`the record of stack ${pulumi.stack} was moved to ${setAside(record.file, inLab("lost"))}`);
   return 0;
 }
 
@@ -161,8 +159,8 @@ function requireSomething({ stack, recordFolder }: Pulumi, names: readonly strin
   if (names.some((name) => existsSync(stackFolder(name)) || ownProcesses(name).length > 0)) return;
   const known = recordFolder === undefined ? [] : recordedStacks(recordFolder);
   throw new Problem(
-    `there is no stack "${stack}": Pulumi has no record of it, and this computer has nothing of it; ` +
-      (known.length > 0 ? `the stacks here: ${known.join(", ")}` : "there is no stack here at all"),
+    `there is no stack "${stack}": neither Pulumi nor this computer has anything of it; ` +
+      (known.length > 0 ? `existing stacks: ${known.join(", ")}` : "there are no stacks"),
   );
 }
 

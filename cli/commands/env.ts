@@ -1,4 +1,4 @@
-/** `./lab env`: the environment for plain `pulumi` commands in the user's own shell. */
+/** `./lab env`: prints the environment for plain `pulumi` commands in the user's shell. */
 import { Command } from "commander";
 import { environment, shellLines } from "../environment.ts";
 

@@ -11,11 +11,11 @@ describe("extension", () => {
     });
   });
   it("never ends a lab sooner", () => {
-    expect(() => extension({ ...lab, time: "30m", now })).toThrow(/already lives until 2026-11-25T22:00:00Z/);
+    expect(() => extension({ ...lab, time: "30m", now })).toThrow(/already expires at 2026-11-25T22:00:00Z/);
   });
   it("does not wake a lab that is over", () => {
     expect(() => extension({ ...lab, time: "4h", now: new Date("2026-11-25T22:00:00Z") })).toThrow(
-      /expired at .* are gone/,
+      /expired at .* are terminated/,
     );
   });
   it("keeps a lab below two weeks", () => {

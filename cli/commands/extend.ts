@@ -48,7 +48,7 @@ export function extension(args: { created: string; expires: string; time: string
   const { created, expires, time, now } = args;
   if (Date.parse(expires) <= now.getTime())
     throw new Problem(
-      `this lab expired at ${expires} and its machines are gone; make new ones with ./lab down and ./lab up`,
+      `this lab expired at ${expires} and its machines are terminated; create new ones with ./lab down and ./lab up`,
     );
   let seconds: number;
   try {
@@ -60,7 +60,7 @@ export function extension(args: { created: string; expires: string; time: string
   const minutes = Math.ceil((now.getTime() + seconds * 1000 - begin) / 60_000);
   const end = new Date(begin + minutes * 60_000);
   if (end.getTime() <= Date.parse(expires))
-    throw new Problem(`this lab already lives until ${expires}, which is later than ${time} from now`);
+    throw new Problem(`this lab already expires at ${expires}, which is later than ${time} from now`);
   if (minutes > longestMinutes)
     throw new Problem(
       `that would be ${Math.ceil(minutes / 1440)} days after this lab began; the limit is 14`,

@@ -1,4 +1,4 @@
-/** `./lab logs NODE [UNIT]`: what the lab's services on a node have written to its journal. */
+/** `./lab logs NODE [UNIT]`: shows the journal of the lab's services on a node. */
 import { spawnSync } from "node:child_process";
 import { Command } from "commander";
 import { quote } from "../../provisioning/shell.ts";
@@ -35,7 +35,7 @@ export const logs = new Command("logs")
   .argument("[service]", `${Object.keys(units).join(", ")}; or the name of a unit`)
   .option("-s, --stack <name>", "the stack", "local")
   .option("-f, --follow", "keep printing new lines until Ctrl-C", false)
-  .option("--since <time>", "only newer lines; a time as journalctl takes it: 10m ago, 2026-01-31 12:00")
+  .option("--since <time>", "only newer lines; a time in journalctl's form: 10m ago, 2026-01-31 12:00")
   .option("-n, --lines <count>", "at most this many lines, the newest", "200")
   .addHelpText(
     "after",

@@ -17,7 +17,7 @@ export const report = new Command("report")
 Works from the raw files alone, on any machine, without a lab.
 
 Examples:
-  ./lab report smoke-0ba3a9c100d9                       run.json, summary.csv and report.html anew
+  ./lab report smoke-0ba3a9c100d9                       rebuild run.json, summary.csv and report.html
   ./lab report course-5f0e6c1d2b3a course-0a1b2c3d4e5f  results/comparison.html of two runs
   ./lab report ~/artifact/paper-9e8d7c6b5a40            a run from somewhere else`,
   )

@@ -1,4 +1,4 @@
-/** `./lab setup`: everything that the other commands need, without a lab. */
+/** `./lab setup`: installs what the other commands need, without creating a lab. */
 import { Command, Option } from "commander";
 import type { Purpose } from "../setup/debian.ts";
 import { setUp } from "../setup/steps.ts";
@@ -7,16 +7,16 @@ export const setup = new Command("setup")
   .addOption(
     new Option("--for <purpose>", "for `up`, or also for `test`").choices(["lab", "test"]).default("lab"),
   )
-  .option("--dry-run", "print what would be done, and do nothing", false)
+  .option("--dry-run", "only print what would be done", false)
   .addHelpText(
     "after",
     `
-Runs again at any time: what is there already is left alone. up and test run it by themselves.
+Can be run again at any time: what is already installed is not changed. up and test run it automatically.
 
 Examples:
   ./lab setup --dry-run       see what it would do
   ./lab setup
-  ./lab setup --for test      also what only tests use`,
+  ./lab setup --for test      also install what only tests use`,
   )
   .action(async (options: { for: Purpose; dryRun: boolean }) => {
     await setUp(options.for, { dryRun: options.dryRun });

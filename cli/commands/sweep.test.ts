@@ -12,13 +12,13 @@ describe("whose labs ./lab sweep --aws is for", () => {
   it("are everyone's only when that is said, and never by --yes", () => {
     expect(ownersOf({ ...none, everyone: true }, { owner: "ada" })).toBe("everyone");
     expect(() => ownersOf({ ...none, everyone: true, yes: true }, { owner: "ada" })).toThrow(
-      /--yes does not answer for owners that are not named.* --everyone --dry-run, .* with --owner/,
+      /--yes requires named owners: .* --everyone --dry-run, .* with --owner/,
     );
     expect(() => ownersOf({ ...none, everyone: true, owner: ["bob"] }, {})).toThrow(
       /either --everyone or --owner/,
     );
   });
   it("must be said where no settings say it", () => {
-    expect(() => ownersOf(none, {})).toThrow(/whose labs\? .* add --owner NAME, or --everyone/);
+    expect(() => ownersOf(none, {})).toThrow(/no owner is set: .* Add --owner NAME, or --everyone/);
   });
 });

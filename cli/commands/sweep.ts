@@ -1,4 +1,4 @@
-/** `./lab sweep --aws`: finds what is left of labs on AWS, by tags and not by any state, and removes it. */
+/** `./lab sweep --aws`: finds leftovers of labs on AWS by their tags, without a state file, and removes them. */
 import { Command } from "commander";
 import type { Leftover } from "../../stacks/aws/cleanup/leftovers.ts";
 import { byOwner, inScope, select, type Owners, type Selection } from "../../stacks/aws/cleanup/selection.ts";
@@ -130,14 +130,14 @@ export function ownersOf(
   if (everyone && owner.length > 0) throw new Problem("use either --everyone or --owner, not both");
   if (everyone && yes)
     throw new Problem(
-      "--yes does not answer for owners that are not named: run ./lab sweep --aws --everyone --dry-run, then name each " +
-        "owner whose labs should go with --owner",
+      "--yes requires named owners: run ./lab sweep --aws --everyone --dry-run, then name with --owner each owner whose " +
+        "labs should be removed",
     );
   if (everyone) return "everyone";
   if (owner.length > 0) return owner;
   if (settings.owner !== undefined) return [settings.owner];
   throw new Problem(
-    "whose labs? The stack has no aws.owner here: add --owner NAME, or --everyone to see all owners",
+    "no owner is set: the stack has no aws.owner here. Add --owner NAME, or --everyone to see all owners",
   );
 }
 
@@ -149,7 +149,7 @@ async function runOf(pulumi: Pulumi): Promise<string | undefined> {
 
 function regionOf({ region }: SweepOptions, settings: AwsStackSettings): string {
   const found = region ?? settings.region ?? process.env.AWS_REGION;
-  if (found === undefined) throw new Problem("which region? add --region, as --region eu-central-1");
+  if (found === undefined) throw new Problem("no region is set: add --region, such as --region eu-central-1");
   return found;
 }
 

@@ -1,4 +1,4 @@
-/** `./lab up`: set-up, then `pulumi up` of a stack, from whatever state an earlier run left. */
+/** `./lab up`: set-up, then `pulumi up` of a stack, which recovers from any state of an earlier run. */
 import { Command } from "commander";
 import { keepSettings } from "../keepSettings.ts";
 import { Pulumi, say } from "../pulumi.ts";
@@ -15,7 +15,7 @@ interface Options {
 export const up = new Command("up")
   .option("-s, --stack <name>", "the stack", "local")
   .option("-c, --config <key=value>", "a setting, kept for this stack; may be repeated", collect, [])
-  .option("--unset <key>", "forget a setting of this stack; may be repeated", collect, [])
+  .option("--unset <key>", "remove a setting of this stack; may be repeated", collect, [])
   .option("--preview", "show what would change, and ask", false)
   .addHelpText(
     "after",
@@ -36,7 +36,7 @@ Examples:
     await pulumi.recover();
     await keepSettings(pulumi, { set: options.config, unset: options.unset });
     if (options.preview && !process.stdin.isTTY) {
-      say("nobody can be asked without a terminal: this only shows what would change");
+      say("without a terminal there is no prompt: showing the changes only");
       process.exitCode = await pulumi.run("preview");
       return;
     }

@@ -1,4 +1,4 @@
-/** The packages of the distribution that the lab uses, each with its reason, and the step that installs them. */
+/** The distribution's packages that the lab needs, each with the reason, and the step that installs them. */
 import { readFileSync } from "node:fs";
 import { execa } from "execa";
 import { Problem } from "../problem.ts";
@@ -31,7 +31,7 @@ export const debianPackages = {
   "qemu-utils": { why: "qemu-img makes overlay disks", purpose: "lab" },
   uidmap: { why: "mmdebstrap without root", purpose: "lab" },
   "xz-utils": { why: "unpacks the kernel's packages", purpose: "lab" },
-  zstd: { why: "packs what the image builder makes", purpose: "lab" },
+  zstd: { why: "compresses the image builder's results", purpose: "lab" },
   chromium: { why: "opens reports in browser tests", purpose: "test", absentOn: ["ubuntu"] },
   "openssh-server": {
     why: "the command plugin's tests talk to a real sshd on loopback",
@@ -40,10 +40,10 @@ export const debianPackages = {
   },
   "redis-server": { why: "tests that need a real Redis", purpose: "test", starts: "Redis on 127.0.0.1:6379" },
   spin: { why: "checks the model of the FUSE extension's protocol", purpose: "test" },
-  gcc: { why: "compiles what spin makes of the model", purpose: "test" },
+  gcc: { why: "compiles spin's output for the model", purpose: "test" },
   "libc6-dev": { why: "the same", purpose: "test" },
   socat: { why: "the metadata service and S3 of an emulated EC2 machine (tests/aws/ec2)", purpose: "test" },
-  gnupg: { why: "signs an apt repository of a test's own", purpose: "test" },
+  gnupg: { why: "signs a test's apt repository", purpose: "test" },
   shellcheck: { why: "lint of bash scripts", purpose: "test" },
 } as const satisfies Record<string, DebianPackage>;
 
@@ -89,8 +89,8 @@ export async function missingPackages(names: readonly string[]): Promise<string[
   );
   if (failed && code === "ENOENT") {
     throw new Problem(
-      `this machine (${distribution().title}) has no dpkg; the lab's set-up knows ${supported.join(", ")}. ` +
-        `Install what these packages contain by hand, or use one of these systems: ${names.join(" ")}`,
+      `this computer (${distribution().title}) has no dpkg; the lab's set-up supports ${supported.join(", ")}. ` +
+        `Use one of these systems, or install the equivalents of these packages by hand: ${names.join(" ")}`,
     );
   }
   const installed = stdout.split("\n").filter((line) => line.endsWith(" installed"));

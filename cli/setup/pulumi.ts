@@ -1,6 +1,6 @@
 /**
- * Gets the Pulumi CLI with its Node.js language host into `.lab/bin`: one on PATH that is new enough; else the official
- * release, checked against a pinned hash; else, where that cannot be reached, a build from the modules in tools/.
+ * Installs the Pulumi CLI with its Node.js language host in `.lab/bin`: one from PATH that is new enough; else the official
+ * release, checked against a pinned hash; else, if that cannot be reached, a build from the modules in tools/.
  */
 import { createHash } from "node:crypto";
 import {

@@ -1,4 +1,4 @@
-/** Python packages with pinned versions and hashes, each set in a virtual environment under `.lab`. */
+/** Installs sets of Python packages with pinned versions and hashes, each in a virtual environment under `.lab`. */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";

@@ -98,7 +98,7 @@ describe("runSteps", () => {
   it("does not believe a step that ends without an error and without its end state", async () => {
     const step: Step = { ...fileStep("a", []), run: () => Promise.resolve() };
     await expect(runSteps([step], { output })).rejects.toThrow(
-      "a: carried out without an error, but still missing: make a",
+      "a: finished without an error, but still missing: make a",
     );
   });
 });

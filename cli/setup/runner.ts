@@ -1,7 +1,7 @@
 /**
- * Runs set-up steps. A step says whether its end state holds and how to reach it; the runner does the rest: one line
- * a step with the time taken, a moving line while it runs, and the check again afterwards. A step that was interrupted
- * is one whose check fails, so running set-up again is always right.
+ * Runs set-up steps. A step checks whether its goal is reached, and how to reach it; the runner prints one line per step with the
+ * time taken, shows progress, and checks again afterwards. The check of an interrupted step fails, so set-up can always be run
+ * again.
  */
 import { Problem } from "../problem.ts";
 
@@ -72,7 +72,7 @@ export async function runSteps(steps: readonly Step[], options: RunOptions = {})
     const after = await step.check();
     if (!after.done) {
       output.write(line("FAILED", step.name, start, before.plan));
-      throw new Problem(`${step.name}: carried out without an error, but still missing: ${after.plan}`);
+      throw new Problem(`${step.name}: finished without an error, but still missing: ${after.plan}`);
     }
     output.write(line("done", step.name, start, after.detail));
   }

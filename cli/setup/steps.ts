@@ -1,4 +1,4 @@
-/** All of set-up: the steps in order, one process at a time. */
+/** Runs all set-up steps in order, in one process at a time. */
 import { mkdirSync } from "node:fs";
 import { withLock } from "../../workshop/lock.ts";
 import { inLab } from "../../workshop/checkout.ts";

@@ -1,4 +1,4 @@
-/** How many tests a runner ran, read from the report that the runner itself writes. */
+/** Reads the number of tests from a test runner's report. */
 import { existsSync, readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
 import { readFileReport } from "./fileReport.ts";

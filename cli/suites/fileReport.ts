@@ -1,4 +1,4 @@
-/** What a runner's own report says of each test file: jest's `--json`, and the JUnit XML that pytest writes. */
+/** Reads the result of each test file from a runner's report: jest's `--json`, and pytest's JUnit XML. */
 import { readFileSync, writeFileSync } from "node:fs";
 
 /** In the form of jest's report; pytest's is brought into it. */

@@ -1,4 +1,4 @@
-/** Machines of tests that were interrupted or killed: a test that ends in any other way removes its own. */
+/** Removes machines of tests that were interrupted or killed; other tests remove their own machines. */
 import { existsSync, readdirSync } from "node:fs";
 import { stacksFolder } from "../../stacks/local/paths.ts";
 import { identify } from "../../workshop/process.ts";

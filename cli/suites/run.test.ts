@@ -133,7 +133,7 @@ describe("runSuites", () => {
   it("counts as failed a program that is not there", async () => {
     const gone = shell("gone", "", { command: ["/no/such/program"] });
     await expect(run([gone])).resolves.toBe(false);
-    expect(written).toMatch(/^gone .* it could not be started: .*ENOENT/m);
+    expect(written).toMatch(/^gone .* could not be started: .*ENOENT/m);
   });
 });
 

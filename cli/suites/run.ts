@@ -1,4 +1,4 @@
-/** Runs test suites, side by side where there are cores for it, each under its deadline, and says what came of them. */
+/** Runs test suites, in parallel if there are enough cores, each with a deadline, and reports the results. */
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -235,7 +235,7 @@ async function runSuite(
       ? { ...failed(problem), counts: { ...counts, failed: 1 } }
       : { suite, counts, milliseconds: performance.now() - start, problem, log };
   } catch (error) {
-    return failed(`it could not be started: ${(error as Error).message}`);
+    return failed(`could not be started: ${(error as Error).message}`);
   } finally {
     for (const timer of timers) clearTimeout(timer);
     interrupted.removeEventListener("abort", onInterrupt);

@@ -1,1 +1,1 @@
-"""The HTTP interface of DisGraFS: what the page and `disgrafs find` ask. See app.py for the routes."""
+"""The HTTP API of DisGraFS, used by the page and by `disgrafs find`. app.py has the routes."""

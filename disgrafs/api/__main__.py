@@ -1,4 +1,4 @@
-"""`python -m disgrafs.api`: serves the API and the page until it is told to end."""
+"""`python -m disgrafs.api`: serves the API and the page."""
 
 import uvicorn
 

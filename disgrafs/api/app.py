@@ -1,6 +1,6 @@
-"""The routes. Each asks the graph in a thread of a bounded pool, and the volume in threads of another one.
+"""The routes. Queries of the graph and of the volume run in two separate bounded pools of threads.
 
-A volume that hangs takes threads of its own pool only; searches go on.
+A hanging volume blocks only threads of its own pool; searches continue.
 """
 
 from collections.abc import AsyncIterator
@@ -129,7 +129,7 @@ def _add_session(app: FastAPI, sessions: session.Sessions) -> None:
     async def sign_in(token: Annotated[str, Body(embed=True, max_length=1000)]) -> Response:
         """Gives a cookie for the token."""
         if not sessions.is_token(token):
-            raise HTTPException(403, "this is not the token; ./lab open disgrafs says how to see it")
+            raise HTTPException(403, "wrong token; ./lab open disgrafs prints how to read it")
         response = Response(status_code=204)
         response.set_cookie(
             session.COOKIE, sessions.new_cookie(), max_age=session.SECONDS, httponly=True, samesite="strict"
@@ -156,7 +156,7 @@ def _add_searches(app: FastAPI, reader: Reader, mount: Path, graph: Threads) -> 
             return ROOT
         found = reader.inode(below)
         if found is None or not found.directory:
-            raise QuestionError(f"there is no folder {path}; give a path below {mount}")
+            raise QuestionError(f"there is no folder {path}; use a path below {mount}")
         return found.inode
 
     def find(question: Question, limit: int, offset: int) -> Found:

@@ -1,7 +1,7 @@
-"""What can be done with one file, known by its inode: its facts, opening it, deleting it.
+"""Operations on one file, identified by its inode: reading its facts, opening it, deleting it.
 
-The graph follows the volume a moment later. Where a path of the graph does not lead to the file, the graph is asked
-again for about a second: the file was just moved.
+The graph lags slightly behind the volume. If a path from the graph does not lead to the file, which may just have been
+moved, the graph is queried again for about a second.
 """
 
 from collections.abc import AsyncIterator

@@ -1,6 +1,6 @@
-"""What holds for every request, before the application's code: who may ask, how much, and what browsers are told.
+"""Checks of every request before the application's code: authentication, size limits, and security headers.
 
-Closed by default: what is not in `_OPEN` needs the token or a session.
+Closed by default: a route that is not in `_OPEN` needs the token or a session.
 """
 
 import json
@@ -86,7 +86,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > MOST_BODY:  # a body that did not announce its length
-            raise HTTPException(413, f"at most {MOST_BODY} bytes are taken")
+            raise HTTPException(413, f"a request may have at most {MOST_BODY} bytes")
         return message
 
     return limited

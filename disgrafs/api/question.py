@@ -1,4 +1,4 @@
-"""From what a person types to a search: words, tag:NAME, in:FOLDER and is:STATE. None of it becomes text of a query."""
+"""Parses typed text into a search: words, tag:NAME, in:FOLDER and is:STATE. None of it becomes part of a query."""
 
 import re
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""uvicorn with deadlines: a client that sends or reads too slowly is cut off, and never holds what others need.
+"""uvicorn with deadlines: a client that sends or reads too slowly is disconnected and cannot block others.
 
-uvicorn itself waits without end for a request's head, for its body, and for a client to read.
+uvicorn itself waits without limit for a request's head, for its body, and for a client to read.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""Who may ask: whoever has the token, in an Authorization header, or in exchange for it a cookie.
+"""Authentication by the token in an Authorization header, or by a cookie that is issued in exchange for the token.
 
-A cookie holds when it ends and a signature made with the token, never the token itself. It holds after a restart, and a
-new token ends all sessions.
+A cookie contains its expiry and a signature made with the token, never the token itself. It remains valid after a
+restart, and a new token ends all sessions.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def read_token(file: Path) -> str:
         raise ValueError(f"{file} can be read by others (mode {mode:o}); run: chmod 600 {file}")
     token = file.read_text(encoding="ascii").strip()
     if len(token) < SHORTEST_TOKEN:
-        raise ValueError(f"the token in {file} has {len(token)} characters; {SHORTEST_TOKEN} or more are needed")
+        raise ValueError(f"the token in {file} has {len(token)} characters; at least {SHORTEST_TOKEN} are needed")
     return token
 
 

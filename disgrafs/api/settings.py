@@ -1,4 +1,4 @@
-"""What the API is told by its unit: where it listens, the volume, and the token's file."""
+"""The API's settings, from its unit: the address, the volume, and the token's file."""
 
 import os
 from dataclasses import dataclass

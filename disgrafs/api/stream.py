@@ -1,6 +1,6 @@
-"""Changes of the volume for whoever listens: one reader of the graph's events for all, and no queue that grows.
+"""Streams changes of the volume to listeners: one reader of the graph's events serves all, without unbounded queues.
 
-A listener that is slow gets one message for all that it missed.
+A slow listener gets one message for everything that it missed.
 """
 
 import asyncio

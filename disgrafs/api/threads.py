@@ -1,4 +1,4 @@
-"""Pools of threads: one for the graph and one for the volume, so that a volume that hangs stops no search."""
+"""Thread pools: one for the graph and one for the volume, so that a hanging volume does not stop a search."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""How files and their neighbours look in JSON. Paths are whole ones, as a shell on a node takes them."""
+"""The JSON of files and their neighbours. Paths are absolute, for use in a shell on a node."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
-"""Files of the volume, by inode. A path from the graph is a hint: what is opened or deleted is checked to be that file.
+"""Files of the volume, by inode. A path from the graph is only a hint: the inode is checked before opening or deleting.
 
-Each step of a path is opened below the one before and follows no link, so no name and no link leads out of the volume.
+Each component of a path is opened below the previous one without following links, so no path leaves the volume.
 """
 
 import errno
@@ -22,11 +22,11 @@ _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
 
 
 class GoneError(Exception):
-    """The path does not lead to that file, now."""
+    """The path does not lead to that file at the moment."""
 
 
 class VolumeError(Exception):
-    """The volume does not answer as it should."""
+    """The volume does not answer correctly."""
 
 
 @dataclass(slots=True)

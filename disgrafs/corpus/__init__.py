@@ -1,7 +1,7 @@
-"""A corpus from a seed: text of five languages, source trees, pictures, PDF, Word and music. Nothing is fetched.
+"""Generates a corpus from a seed: text in five languages, source trees, pictures, PDF, Word, music. Downloads nothing.
 
-The same seed gives the same bytes, and a file depends on its number alone, so that several clients can write parts of
-one corpus. Each file says by which words it must be found.
+The same seed gives the same bytes, and a file depends only on its number, so that several clients can write parts of
+one corpus. Each file records the words by which it must be found.
 """
 
 from disgrafs.corpus.make import Piece, piece, write

@@ -1,4 +1,4 @@
-"""`python -m disgrafs.corpus FOLDER --seed 1 --files 1000`: writes a corpus, and a line of JSON a file."""
+"""`python -m disgrafs.corpus FOLDER --seed 1 --files 1000`: writes a corpus, and prints one line of JSON per file."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Which file a number stands for, and writing a range of them."""
+"""Maps numbers to files of the corpus, and writes ranges of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Pictures, PDF, Word and music, written here byte by byte where that is short, so that a seed gives the same bytes."""
+"""Pictures, PDF, Word and music. Simple formats are written byte by byte, so that a seed gives the same bytes."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Documents in words: plain text and Markdown, and the sentences that the other kinds take from here."""
+"""Text documents: plain text and Markdown, and sentences for the other kinds of files."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""What the corpus is about: terms by topic and language, and the sentences they go into."""
+"""The topics of the corpus: terms by topic and language, and sentence templates."""
 
 from typing import Final, Literal, get_args
 

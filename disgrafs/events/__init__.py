@@ -1,1 +1,1 @@
-"""The volume's change log: read, checked for gaps, and folded to what it means for the graph."""
+"""The volume's change log: reads it, checks it for gaps, and reduces it to changes of the graph."""

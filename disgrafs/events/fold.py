@@ -1,4 +1,4 @@
-"""From entries of the change log to their net effect on the graph."""
+"""Reduces entries of the change log to their net effect on the graph."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence

@@ -1,11 +1,11 @@
-"""JuiceFS's metadata change log, a list in the volume's Redis. Each entry was written in the mutation's transaction.
+"""JuiceFS's metadata change log, a list in the volume's Redis. Each entry is part of the transaction of its change.
 
 `txnLog` is the list and `txnLastLog` the version of its newest entry. An entry is, as JuiceFS 1.4.2 writes it,
 
     1795975198.124|MOVE(2,a,2,b,1,0,9223372032828243969):3|(1,20)
 
-seconds, operation with arguments, its result, session and number. Names are percent-encoded. The format is JuiceFS's
-own affair: tests/test_contract.py fails when it changes.
+time in seconds, operation with arguments, result, session and number. Names are percent-encoded. The format is internal
+to JuiceFS: tests/test_contract.py fails when it changes.
 """
 
 import re
@@ -32,11 +32,11 @@ _KEYS = ("txnLog", "txnLastLog")
 
 
 class LogGapError(Exception):
-    """Some changes are not in the log any more, or the metadata are older than what was read before."""
+    """Some changes are no longer in the log, or the metadata is older than what was read before."""
 
 
 class LogUnavailableError(Exception):
-    """The volume's Redis does not answer now."""
+    """The volume's Redis does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class VolumeLog:
         reply = self._run(lambda client: client.eval(_READ, 2, *_KEYS, after, count))
         if len(reply) == 2:
             last, oldest = reply
-            raise LogGapError(f"read up to {after}, and the log has {oldest} to {last}")
+            raise LogGapError(f"read up to {after}, but the log has {oldest} to {last}")
         return [parse(after + 1 + index, raw) for index, raw in enumerate(reply[2])]
 
     def wait(self, after: int, seconds: float) -> None:

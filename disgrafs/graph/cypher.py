@@ -1,4 +1,4 @@
-"""The graph in Cypher, as FalkorDB and Neo4j both understand it. What differs is in their classes."""
+"""The graph in Cypher for both FalkorDB and Neo4j. Their own classes implement the differences."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
-"""The graph in FalkorDB, a module of Redis. Values reach a query as parameters only.
+"""The graph in FalkorDB, a Redis module. Values are passed to queries only as parameters.
 
-No unique constraints: FalkorDB 4.16 crashes in them on long strings. They are not needed: one process makes files and
-directories, and one makes labels.
+It uses no unique constraints, because FalkorDB 4.16 crashes in them on long strings. They are not needed: one process
+creates files and directories, and one creates labels.
 """
 
 import re
@@ -121,7 +121,7 @@ class FalkorGraph(cypher.CypherGraph):
 
     def events(self, after: str, limit: int = 100, wait: float = 0.0) -> list[Event]:
         if not _EVENT_ID.fullmatch(after):
-            raise ValueError(f"{after!r} is no id of an event; one is like 1700000000000-0")
+            raise ValueError(f"{after!r} is not the id of an event, such as 1700000000000-0")
         with _unavailable():
             block = {"block": max(1, round(wait * 1000))} if wait > 0 else {}
             reply: Any = self._redis.xread({EVENTS: after}, count=limit, **block)
@@ -146,5 +146,5 @@ def _unavailable() -> "Iterator[None]":
         raise GraphUnavailableError(str(error)) from error
     except redis.ResponseError as error:
         if "empty key" in str(error) or "LOADING" in str(error):
-            raise GraphUnavailableError("the graph has not been made yet") from error
+            raise GraphUnavailableError("the graph has not been created yet") from error
         raise

@@ -1,8 +1,8 @@
-"""The graph as the rest of DisGraFS sees it. Behind it is FalkorDB or Neo4j; nothing else writes a query.
+"""The interface of the graph for the rest of DisGraFS. FalkorDB and Neo4j implement it; only they contain queries.
 
 Schema: (:Dir)-[:has {name, key}]->(:File|:Dir), (:File)-[:tag {weight, by, version}]->(:Label). Files and directories
-are known by their inode, so a rename moves one edge, and equal names or hard links need nothing special. `key` finds a
-name in its directory, however large that is.
+are identified by inode, so a rename moves one edge, and equal names or hard links need no special handling. `key` finds
+a name in its directory quickly, however large the directory is.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,42 +28,42 @@ from disgrafs.graph.model import (
 
 
 class GraphUnavailableError(Exception):
-    """The store does not answer now: it starts, or is gone. Trying again later is right."""
+    """The store does not answer: it is starting or down. Try again later."""
 
 
 class Reader(Protocol):
-    """For the API and the command line: changes nothing, and may be used from many threads."""
+    """Read access for the API and the command line; thread-safe."""
 
     def search(self, search: Search) -> Found:
-        """Files that fulfil all conditions."""
+        """Files that match all conditions."""
         ...
 
     def suggest(self, prefix: str, limit: int = 10) -> list[Suggestion]:
-        """Labels that start with some letters, the most used first."""
+        """Labels with a prefix, the most used first."""
         ...
 
     def file(self, inode: int) -> File | None:
-        """All that is known of a file, or None."""
+        """Everything known about a file, or None."""
         ...
 
     def neighbours(self, node: str, limit: int = 30) -> Neighbourhood | None:
-        """What is next to a node of the drawing ("f12", "d12", "lred"): folder, tags, nearest files; or None."""
+        """Neighbours of a node in the drawing ("f12", "d12", "lred"): folder, tags, nearest files; or None."""
         ...
 
     def path(self, inode: int) -> str | None:
-        """Where a file or directory is now, below the mount point, as `os` takes it. "" is the root, None: nowhere."""
+        """Current path of a file or directory below the mount point, for `os`. "" is the root; None if it has none."""
         ...
 
     def inode(self, path: str) -> Entry | None:
-        """What a path below the mount point stands for now."""
+        """The file or directory that a path below the mount point currently refers to."""
         ...
 
     def placed(self) -> Iterator[Placed]:
-        """All directories, then all files, one for each name. It takes a while, and is not of one moment."""
+        """All directories, then all files, one entry per name. Slow, and not a consistent snapshot."""
         ...
 
     def counts(self, top: int = 20) -> Counts:
-        """How much there is, by state, and the most used labels."""
+        """Number of files by state, and the most used labels."""
         ...
 
     def last_event(self) -> str:
@@ -71,11 +71,11 @@ class Reader(Protocol):
         ...
 
     def events(self, after: str, limit: int = 100, wait: float = 0.0) -> list[Event]:
-        """Events after an id, oldest first; waits so many seconds for one. Only some ten thousand are kept."""
+        """Events after an id, oldest first; waits up to `wait` seconds for one. Only about ten thousand are kept."""
         ...
 
     def ping(self) -> None:
-        """Raises GraphUnavailableError when the store does not answer."""
+        """Raises GraphUnavailableError if the store does not answer."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What is in the graph, as values. Nothing here knows a database."""
+"""The contents of the graph as plain values, independent of the database."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

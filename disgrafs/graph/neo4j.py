@@ -1,6 +1,6 @@
-"""The graph in Neo4j 5, for those who cannot take FalkorDB's licence. Values reach a query as parameters only.
+"""The graph in Neo4j 5, for users who cannot accept FalkorDB's licence. Queries get values only as parameters.
 
-Redis keeps FalkorDB's list of events; here they are nodes: (:Event {id, kind, inode, at}).
+With FalkorDB, events are a Redis stream; here they are nodes: (:Event {id, kind, inode, at}).
 """
 
 import re
@@ -106,7 +106,7 @@ class Neo4jGraph(cypher.CypherGraph):
 
     def events(self, after: str, limit: int = 100, wait: float = 0.0) -> list[Event]:
         if not _EVENT_ID.fullmatch(after):
-            raise ValueError(f"{after!r} is no id of an event; one is like 1700")
+            raise ValueError(f"{after!r} is not the id of an event, such as 1700")
         deadline = time.monotonic() + wait
         while True:
             rows = self.read(
@@ -155,7 +155,7 @@ def _unavailable() -> Iterator[None]:
         raise GraphUnavailableError(str(error)) from error
     except ClientError as error:
         if "no such fulltext schema index" in str(error):
-            raise GraphUnavailableError("the graph has not been made yet") from error
+            raise GraphUnavailableError("the graph has not been created yet") from error
         if "TransactionTimedOut" in (error.code or ""):
             raise GraphUnavailableError(f"no answer in {READ_TIMEOUT_SECONDS:.0f} s") from error
         raise

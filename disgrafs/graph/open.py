@@ -1,4 +1,4 @@
-"""Which store, and where it is."""
+"""Opens the graph store at an address."""
 
 import os
 from dataclasses import dataclass
@@ -37,4 +37,4 @@ def open_graph(address: GraphAddress) -> Graph:
         from disgrafs.graph.neo4j import Neo4jGraph  # noqa: PLC0415
 
         return Neo4jGraph(address.host, address.port, address.password)
-    raise ValueError(f"no graph store is called {address.product!r}; there are falkordb and neo4j")
+    raise ValueError(f"no graph store is called {address.product!r}; stores: falkordb, neo4j")

@@ -1,6 +1,6 @@
-"""Real graph stores on loopback, for tests and for trying things out: `python -m disgrafs.graph.server`.
+"""Runs real graph stores on loopback, for tests and experiments: `python -m disgrafs.graph.server`.
 
-Neo4j is not among the Python packages: DISGRAFS_NEO4J is the folder that has it (workshop/neo4j/neo4j.ts makes it).
+Neo4j is not a Python package: set DISGRAFS_NEO4J to its folder (created by workshop/neo4j.ts).
 """
 
 import contextlib

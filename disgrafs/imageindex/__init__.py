@@ -1,1 +1,1 @@
-"""An index of the graph outside of the graph: an image for storage chains (docs/storage-chain.md)."""
+"""Exports the graph as an image for storage chains (docs/storage-chain.md)."""

@@ -1,7 +1,7 @@
 """Writes an image of the graph: `python -m disgrafs.imageindex`, on a node that reaches the graph.
 
-The image goes onto the device of the extension storage-chain, or to --image. An older image is replaced when the new
-one is whole. With --list the list goes to standard output instead, for another node's `schain build --list -`.
+The image is written to the device of the extension storage-chain, or to --image. An older image is replaced when the
+new one is complete. With --list, prints the list instead, for another node's `schain build --list -`.
 """
 
 import argparse

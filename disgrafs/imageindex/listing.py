@@ -1,4 +1,4 @@
-"""The graph as the list that `schain build --list` takes."""
+"""The graph as a list for `schain build --list`."""
 
 import os
 import stat

@@ -1,1 +1,1 @@
-"""The one process that follows the volume: changes of the log go into the graph, in order, each once."""
+"""The process that follows the volume: applies the log's changes to the graph, in order and exactly once."""

@@ -1,4 +1,4 @@
-"""Follows the volume for ever: `python -m disgrafs.index`. Settings are in the environment (see service.py).
+"""Follows the volume until it is stopped: `python -m disgrafs.index`. Settings are in the environment (see service.py).
 
 DISGRAFS_META=redis://HOST:PORT/0 and META_PASSWORD_FILE; DISGRAFS_GRAPH=falkordb://HOST:PORT and
 DISGRAFS_GRAPH_PASSWORD_FILE; DISGRAFS_MOUNT=/mnt/jfs; DISGRAFS_METRICS=HOST:PORT

@@ -1,4 +1,4 @@
-"""One step after another: read the log, fold, apply. A step that fails changes nothing and is taken again."""
+"""Repeats one step: read the log, fold, apply. A failed step changes nothing and is retried."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Reading directories of the volume, where the log does not say what is in them."""
+"""Reads directories of the volume whose contents are not in the log."""
 
 import logging
 import os

@@ -1,1 +1,1 @@
-"""What is in a file, as labels: one module a kind of file, one table, and a pool of Ray actors that uses it."""
+"""Labels files by content: one module per kind of file, a table of them, and a pool of Ray actors that runs them."""

@@ -1,8 +1,8 @@
-"""Has files tagged for ever: `python -m disgrafs.taggers`. Settings are in the environment (see service.py).
+"""Tags files until it is stopped: `python -m disgrafs.taggers`. Settings are in the environment (see service.py).
 
 DISGRAFS_GRAPH=falkordb://HOST:PORT and DISGRAFS_GRAPH_PASSWORD_FILE; DISGRAFS_MOUNT=/mnt/jfs; DISGRAFS_RAY=HOST:PORT;
-DISGRAFS_TAGGERS: how many on each node; DISGRAFS_SLOWNESS: by what limits of time are stretched; DISGRAFS_MODELS: where
-models are kept; DISGRAFS_METRICS=HOST:PORT
+DISGRAFS_TAGGERS: number on each node; DISGRAFS_SLOWNESS: factor for time limits; DISGRAFS_MODELS: folder of models;
+DISGRAFS_METRICS=HOST:PORT
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""From the queue in the graph to the taggers and back. It remembers nothing that it could not do without."""
+"""Passes files from the queue in the graph to the taggers, and stores results. It has no state that must survive."""
 
 import logging
 import time

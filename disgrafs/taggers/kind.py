@@ -1,4 +1,4 @@
-"""What kind of file it is, by its content alone."""
+"""Detects the kind of a file by its content only."""
 
 import os
 import re

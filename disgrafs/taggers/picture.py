@@ -1,4 +1,4 @@
-"""Pictures: what is on them, and what the camera wrote into them."""
+"""Pictures: recognised objects, and the camera's EXIF data."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""Text, and Markdown: its keywords."""
+"""Plain text and Markdown: keywords."""
 
 from disgrafs.taggers.kind import as_text
 from disgrafs.taggers.tagger import Content, Findings, Tagger

@@ -1,4 +1,4 @@
-"""What the dispatcher needs of those who tag, wherever they run."""
+"""The dispatcher's interface to a pool of taggers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Tagging one file, inside limits. Nothing here knows Ray; actor.py does."""
+"""Tags one file within limits, independent of Ray (see ray_pool.py)."""
 
 import os
 import resource
@@ -26,7 +26,7 @@ class TookTooLong(BaseException):
 
 
 class Fault(Enum):
-    """Why a try gave no tags."""
+    """The reason why an attempt gave no tags."""
 
     MOVED = "moved"
     """It is not there now, or is another file: the index will say where it is."""

@@ -1,4 +1,4 @@
-"""Source code and other text for programs: its language, and the names that it speaks of."""
+"""Source code and mark-up: the language, and words from identifiers."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The table of taggers: which kind of content goes to whom, and what that may cost."""
+"""The table of taggers: the kinds of content of each, and its limits."""
 
 import importlib
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ class Registered:
 
     name: str
     version: int
-    """To be raised when it finds other labels than before: files that it has tagged are then tagged again."""
+    """Raise it when the tagger finds different labels: the files that it has tagged are then tagged again."""
     where: str
-    """Module and class; loaded in a process when the first such file comes."""
+    """Module and class, loaded in a process when its first file arrives."""
     kinds: frozenset[str] = frozenset()
-    """Names of kinds (kind.py, Magika) ..."""
+    """Names of kinds that it handles (kind.py, Magika). They take precedence over groups."""
     groups: frozenset[str] = frozenset()
-    """... and groups of kinds that it takes; names are looked for first."""
+    """Groups of kinds that it handles."""
     memory_mib: int = 256
-    """More than this, besides what its process had before, and the file has failed."""
+    """Limit of additional memory of the process; a file that exceeds it has failed."""
     seconds: int = 20
-    """The same for time."""
+    """Time limit; a file that exceeds it has failed."""
 
 
 TABLE: tuple[Registered, ...] = (

@@ -1,4 +1,4 @@
-"""What a tagger is. To add one: a module with a subclass of Tagger, and an entry in table.py. See docs/disgrafs.md."""
+"""The interface of a tagger. To add one, write a subclass of Tagger and an entry in table.py. See docs/disgrafs.md."""
 
 import os
 from abc import ABC, abstractmethod
@@ -13,14 +13,14 @@ MOST_LABELS = 8
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file that is open for reading. Its name says nothing here: names can be wrong."""
+    """A file that is open for reading. Its name is not available, because names can be wrong."""
 
     file: BinaryIO
     size: int
     media_type: str
-    """As text/x-python; found by content."""
+    """Such as text/x-python; detected by content."""
     language: str
-    """The short name of the type, as python."""
+    """The short name of the type, such as python."""
 
     def head(self, count: int) -> bytes:
         """The first bytes of the file."""
@@ -29,28 +29,28 @@ class Content:
 
 @dataclass(slots=True)
 class Findings:
-    """What a tagger has found out."""
+    """The result of a tagger."""
 
     labels: list[tuple[str, float]] = field(default_factory=list)
-    """Each with a weight from 0 to 1; any text will do, it is normalised later."""
+    """Labels, each with a weight from 0 to 1. They are normalised later."""
     facts: dict[str, str] = field(default_factory=dict)
     note: str | None = None
-    """Why there is less than there could be, for people."""
+    """Explanation for the user if the result is incomplete."""
 
 
 class Tagger(ABC):
-    """One kind of file. An object is made once in each process and used for many files, one at a time.
+    """A tagger of one kind of file. Each process creates one object, and uses it for many files, one at a time.
 
-    What a library or a model needs to load belongs in the constructor: memory and time of a file are counted after it.
+    Load libraries and models in the constructor: the limits of memory and time for a file do not include it.
     """
 
     @abstractmethod
     def tag(self, content: Content) -> Findings:
-        """Looks into a file. May raise anything: the file is then marked with it."""
+        """Reads a file and returns its labels. Any exception marks only that file as failed."""
 
 
 def normalised(labels: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Labels as the graph keeps them: each once, the heaviest first, not too many."""
+    """Labels in the form of the graph: normalised, without duplicates, by descending weight, limited in number."""
     best: dict[str, float] = {}
     for raw, weight in labels:
         label = text.label(raw)

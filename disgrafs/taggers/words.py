@@ -1,4 +1,4 @@
-"""The keywords of a text, in its language."""
+"""Extracts the keywords of a text, in its language."""
 
 import re
 from collections import Counter

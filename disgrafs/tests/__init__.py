@@ -1,1 +1,1 @@
-"""Tests of DisGraFS; they need nothing but Python packages."""
+"""Tests of DisGraFS, which need only Python packages."""

@@ -1,6 +1,6 @@
-"""What several tests share: a real graph store for the session, emptied for each test.
+"""Shared fixtures: a real graph store for the session, emptied before each test.
 
-It is FalkorDB, or what --graph says: every store has to pass the same tests.
+The store is FalkorDB, or that of --graph: every store must pass the same tests.
 """
 
 from collections.abc import Iterator

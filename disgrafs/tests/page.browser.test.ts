@@ -1,5 +1,5 @@
 /**
- * The page in a real headless Chromium, over the real API and a real FalkorDB on loopback that is filled from the corpus
+ * The page in a real headless Chromium, with the real API and a real FalkorDB on loopback, filled from the corpus
  * (disgrafs/tests/stand.py). Needs /usr/bin/chromium (Debian's package chromium) and `./lab setup --for test`.
  */
 import { spawn, type ChildProcess } from "node:child_process";
@@ -129,7 +129,7 @@ describe("signing in", () => {
       const { page, faults, requests } = await open();
       await page.fill("#token", "wrong".repeat(10));
       await page.press("#token", "Enter");
-      await page.getByText("this is not the token").waitFor();
+      await page.getByText("wrong token").waitFor();
       // Chromium itself reports the refusal.
       expect(faults.splice(0)).toEqual([expect.stringContaining("403")]);
       await page.fill("#token", stand.token);
@@ -167,7 +167,7 @@ describe("searching", () => {
       await page.locator("#filters button").click();
       await page.getByText(`${all} files`).waitFor();
       await search(page, "coffee nosuchword");
-      await page.getByText("No file has all of these.").waitFor();
+      await page.getByText("No file matches all of these.").waitFor();
       await page.getByText("Remove a word or a filter.").waitFor();
       expect(faults).toEqual([]);
     },
@@ -332,7 +332,7 @@ describe("the page", () => {
     async () => {
       const { page, faults } = await signIn();
       await search(page, "okapi");
-      await page.getByText("No file has all of these.").waitFor();
+      await page.getByText("No file matches all of these.").waitFor();
       const path = put("live/okapi.txt", "new");
       await page.getByText(basename(path)).first().waitFor();
       expect(faults).toEqual([]);

@@ -1,4 +1,4 @@
-"""Taggers as processes of this machine: what Ray's actors are on a cluster, with deaths that are real."""
+"""Taggers as local processes in place of Ray actors, which can really be killed."""
 
 import multiprocessing
 import time

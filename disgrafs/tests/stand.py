@@ -1,8 +1,8 @@
-"""The API and the page with all that they need, on loopback: a real FalkorDB, a folder as the volume, and uvicorn.
+"""Runs the API and the page on loopback, with a real FalkorDB, a folder as the volume, and uvicorn.
 
-The folder is walked again and again in place of the change log, and files get the tags that the corpus tells of them.
-`python -m disgrafs.tests.stand FOLDER` runs one, for the page's tests and for trying the page out: it prints a line of
-JSON, and ends with its standard input.
+Instead of following a change log, it walks the folder repeatedly, and gives files the tags recorded by the corpus.
+`python -m disgrafs.tests.stand FOLDER` runs it for the page's tests and for experiments: it prints a line of JSON, and
+ends when its standard input is closed.
 """
 
 import contextlib

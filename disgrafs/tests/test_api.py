@@ -1,4 +1,4 @@
-"""The API as a client sees it: a real uvicorn over a real FalkorDB and a folder of files from the corpus."""
+"""The API from a client's point of view: a real uvicorn with a real FalkorDB and a folder of files from the corpus."""
 
 import json
 import os

@@ -1,6 +1,6 @@
-"""JuiceFS's change log is no public interface: these tests fail when the pinned version writes it in another way.
+"""JuiceFS's change log is not a public interface: these tests fail if the pinned version changes its format.
 
-A real JuiceFS over a real Redis, spoken to by WebDAV, which needs no kernel and so runs everywhere.
+They use a real JuiceFS with a real Redis by WebDAV, which needs no kernel support and so runs everywhere.
 """
 
 import contextlib

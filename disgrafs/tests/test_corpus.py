@@ -1,4 +1,4 @@
-"""The corpus depends on its seed alone, and its files are what they seem."""
+"""The corpus depends only on its seed, and its files are valid."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""From the queue to the tags: nothing is lost, nothing is done twice, whatever becomes of a tagger."""
+"""From the queue to the tags: nothing is lost or done twice, even if taggers die."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What JuiceFS 1.4.2 writes into its change log (recorded from a real mount), and what that means for the graph."""
+"""Entries of JuiceFS 1.4.2's change log (recorded from a real mount), and their effect on the graph."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`disgrafs find` as a shell sees it: its output, its errors and its exit status."""
+"""`disgrafs find` from a shell: output, errors and exit status."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The graph: what one end puts in, the other finds."""
+"""The graph: data written by the writers is found by the readers."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

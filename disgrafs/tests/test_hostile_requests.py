@@ -1,4 +1,4 @@
-"""What strangers, scripts and slow clients may try: nothing is told, changed or held up."""
+"""Hostile requests by strangers, scripts and slow clients: they reveal, change and block nothing."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""The graph's image for storage chains: what it is written from, and what `disgrafs find --index` finds in it."""
+"""The graph's image for storage chains: its list, and the results of `disgrafs find --index`."""
 
 import json
 import os
@@ -137,8 +137,8 @@ def test_a_file_that_waits_for_its_tags_has_no_size_yet(schain: Path, image: Pat
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["coffee"], "--index finds tag:NAME"),
-        (["is:waiting"], "--index finds tag:NAME"),
+        (["coffee"], "--index finds only tag:NAME"),
+        (["is:waiting"], "--index finds only tag:NAME"),
         (["in:/mnt/jfs/docs"], "needs tag:NAME"),
         (["/elsewhere/file"], "is not below /mnt/jfs"),
         (["tag:red", "in:/elsewhere"], "is not below /mnt/jfs"),

@@ -1,4 +1,4 @@
-"""What is typed becomes words, tags, a folder and a state, and nothing else."""
+"""Typed text is parsed into words, tags, a folder and a state only."""
 
 import pytest
 

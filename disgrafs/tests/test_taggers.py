@@ -1,4 +1,4 @@
-"""Files of every kind, and hostile ones: each gets tags, or a reason why not, and no other file suffers."""
+"""Files of every kind, including hostile ones: each gets tags or a reason, and other files are not affected."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Words and names: what is the same to a reader is the same here, and what is not is not."""
+"""Words and names are equal after normalisation exactly if they are the same to a reader."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files are opened and deleted by inode below the mount point, and nothing else is."""
+"""Files are opened and deleted by inode, and only below the mount point."""
 
 import os
 import socket

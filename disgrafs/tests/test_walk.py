@@ -1,4 +1,4 @@
-"""Walks: afterwards the graph is what the directories are."""
+"""After a walk, the graph equals the directories."""
 
 import os
 import time

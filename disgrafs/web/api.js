@@ -1,4 +1,4 @@
-/** The one way to the server. Every failure is a `Fault` whose message says what to do. */
+/** All requests to the server. Every failure is a `Fault` whose message contains advice. */
 
 export class Fault extends Error {
   constructor(status, message) {

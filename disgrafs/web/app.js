@@ -1,4 +1,4 @@
-/** The page: signs in, and joins search, results, graph and file. What is shown is in the address's fragment. */
+/** The page: signs in, and connects search, results, graph and file. Its state is in the fragment of the URL. */
 import * as api from "./api.js";
 import { toast } from "./dom.js";
 import { FileView } from "./file.js";

@@ -1,4 +1,4 @@
-/** Making elements, and saying sizes, times and kinds in words. All text from files goes in as text, never as markup. */
+/** Creates elements, and formats sizes, times and kinds. Text from files is always inserted as text, never as markup. */
 
 /** An element with properties, `data-*` and children. `onClick` and the like are listeners. */
 export function el(name, properties = {}, ...children) {

@@ -1,4 +1,4 @@
-/** One file: its preview, facts and tags, and what can be done with it. */
+/** The view of one file: preview, facts, tags, and actions. */
 import * as api from "./api.js";
 import { counted, el, icon, iconOf, size, toast, visible, when } from "./dom.js";
 
@@ -10,7 +10,7 @@ const pictures = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", 
 
 const states = {
   tagged: "Tagged",
-  waiting: "Waiting for its tags",
+  waiting: "Waiting for tags",
   failed: "Could not be tagged",
 };
 
@@ -62,7 +62,7 @@ export class FileView {
 
   fault(error, inode) {
     if (error.status === 404) {
-      place.replaceChildren(el("div", { class: "empty" }, "This file is no longer there. Search again."));
+      place.replaceChildren(el("div", { class: "empty" }, "This file no longer exists. Search again."));
       this.actions.deleted(inode);
       return;
     }
@@ -278,6 +278,6 @@ async function copy(path) {
     // Without a secure context there is no clipboard: choose the text, so that Ctrl+C does it.
     const shown = place.querySelector(".path");
     getSelection().selectAllChildren(shown);
-    toast("The path is marked; press Ctrl+C", "bad");
+    toast("The path is selected; press Ctrl+C", "bad");
   }
 }

@@ -1,4 +1,4 @@
-/** The graph: a file with its folder, tags and nearest files. It grows where it is clicked. */
+/** The graph: a file with its folder, tags and nearest files. A click on a node adds its neighbours. */
 import cytoscape from "/vendor/cytoscape.esm.min.mjs";
 import { counted, visible } from "./dom.js";
 
@@ -260,7 +260,7 @@ export class Graph {
     empty.hidden = !nothing;
     canvas.dataset.nodes = String(this.cy.nodes().length);
     if (nothing && empty.childNodes.length === 0) {
-      empty.textContent = "Choose a file or a tag. It is drawn here with what is around it.";
+      empty.textContent = "Choose a file or a tag to draw it here with its neighbours.";
     }
   }
 

@@ -1,4 +1,4 @@
-/** What changes in the volume, as it happens, and the line that says how the lab is. */
+/** Live changes of the volume, and the status line. */
 import { counts as askCounts } from "./api.js";
 import { counted } from "./dom.js";
 

@@ -1,4 +1,4 @@
-/** The list of files that a search found, and the tags by which it can be narrowed. */
+/** The list of files found by a search, and the tags for filtering it. */
 import * as api from "./api.js";
 import { counted, el, icon, iconOf, size, visible, when } from "./dom.js";
 
@@ -156,18 +156,18 @@ function emptyWords(asked, { volume }) {
   if (!asked) {
     return [
       el("strong", {}, "The volume is empty."),
-      el("p", {}, "Copy a file to it on any node; it is here within a second:"),
+      el("p", {}, "Copy a file to it on any node; it appears here within a second:"),
       el("code", {}, `cp FILE ${volume}/`),
     ];
   }
   return [
-    el("strong", {}, "No file has all of these."),
+    el("strong", {}, "No file matches all of these."),
     el(
       "ul",
       {},
       el("li", {}, "Remove a word or a filter."),
       el("li", {}, "Type only the beginning of a word: ", el("code", {}, "elep")),
-      el("li", {}, "A file that was just written may still wait for its tags."),
+      el("li", {}, "A file that was just written may still be waiting for tags."),
     ),
   ];
 }

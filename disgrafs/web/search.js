@@ -1,4 +1,4 @@
-/** The search field with its suggestions, and the filters that it holds. */
+/** The search field with suggestions and filters. */
 import * as api from "./api.js";
 import { el, icon, visible } from "./dom.js";
 

@@ -1,4 +1,4 @@
-/** What counts as a change. */
+/** Which differences count as a change. */
 import fc from "fast-check";
 import { changes } from "./diff.ts";
 import { comparableConnection } from "./remoteCommand.ts";

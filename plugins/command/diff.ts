@@ -1,4 +1,4 @@
-/** What changed between two sets of inputs, by path, in the form that the engine's detailed diff wants. */
+/** Compares two sets of inputs, by path, in the form of the engine's detailed diff. */
 import { isObject, readAsset, type Properties, type Value } from "./wire.ts";
 
 export type Kind = "add" | "delete" | "update";

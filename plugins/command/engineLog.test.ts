@@ -1,4 +1,4 @@
-/** The queue in front of the engine's log. */
+/** The queue for the engine's log. */
 import { EngineLog } from "./engineLog.ts";
 
 interface Sent {

@@ -1,9 +1,9 @@
 /**
- * What can end an operation, in words for the person who ran `pulumi up`. No message here holds a command's text, its
+ * The errors that can end an operation, with messages for the user of `pulumi up`. No message contains a command's text, its
  * standard input or a credential.
  */
 
-/** An error whose message is meant for people as it stands. */
+/** An error whose message can be shown to the user unchanged. */
 export class StepError extends Error {
   override readonly name: string = "StepError";
 }

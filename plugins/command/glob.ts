@@ -1,6 +1,6 @@
 /**
- * The patterns of `assetPaths` and `archivePaths`. They are those of gobwas/glob, which the published plugin uses and
- * no npm package follows: `*` is anything but `/`, and `**` anything with `/`, wherever it stands (`src/**.js`).
+ * The patterns of `assetPaths` and `archivePaths`. They follow gobwas/glob, which the published plugin uses and no npm package
+ * implements: `*` matches anything without `/`, and `**` anything including `/`, in any position (`src/**.js`).
  */
 import { StepError } from "./errors.ts";
 

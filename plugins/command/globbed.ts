@@ -1,4 +1,4 @@
-/** The `assets` and `archive` outputs: files that a command left in its folder. */
+/** The `assets` and `archive` outputs: files that a command created in its folder. */
 import { createHash } from "node:crypto";
 import { createReadStream, type Stats } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";

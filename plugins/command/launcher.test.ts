@@ -1,4 +1,4 @@
-/** pulumi-resource-command, what the engine starts. */
+/** pulumi-resource-command, the program that the engine starts. */
 import { jest } from "@jest/globals";
 import { spawnSync, spawn } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** A process on this machine: its output, its end, and what it leaves running. */
+/** Runs a process on this machine: its output, its end, and the processes that it leaves behind. */
 import { spawn } from "node:child_process";
 import { abortReason, StepError, type Exit } from "./errors.ts";
 import type { Output } from "./output.ts";

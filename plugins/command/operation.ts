@@ -1,4 +1,4 @@
-/** What every operation on a resource gets: whose it is, when it must end, and where to say things. */
+/** The context of an operation on a resource: the resource, the deadline, and the log. */
 import type { EngineLog } from "./engineLog.ts";
 import { Cancelled, TimedOut } from "./errors.ts";
 

@@ -1,4 +1,4 @@
-/** What a process prints, kept and logged. */
+/** Storing and logging the output of a process. */
 import { jest } from "@jest/globals";
 import fc from "fast-check";
 import { Output, type Logging } from "./output.ts";

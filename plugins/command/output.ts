@@ -1,6 +1,6 @@
 /**
- * What a process prints: kept whole for the outputs, passed on line by line to the log while it comes, its end kept
- * for an error. Lines may be of any length; nothing here ever makes the process wait.
+ * The output of a process: stored completely for the outputs, passed to the log line by line as it arrives, with its end kept for
+ * an error. Lines may have any length, and the process never waits.
  */
 import { StringDecoder } from "node:string_decoder";
 import { StepError } from "./errors.ts";

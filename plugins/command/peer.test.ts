@@ -1,4 +1,4 @@
-/** Two users of one computer: the kernel's record tells them apart, and the provider listens to one only. */
+/** Two users of one computer: the kernel distinguishes them, and the provider serves only one. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";

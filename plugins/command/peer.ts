@@ -1,6 +1,6 @@
 /**
- * Who may call the provider. Its port is on loopback, where every user of this computer can connect, and a call can run any
- * command as the user of the provider. So each call is refused whose connection was not opened by that user, or by root.
+ * Access control for the provider. Every user of this computer can connect to its loopback port, and a call can run any command
+ * as the provider's user. So a call is rejected unless its connection was opened by that user or by root.
  */
 import { readFileSync } from "node:fs";
 import * as grpc from "@grpc/grpc-js";

@@ -1,4 +1,4 @@
-/** The last run's output for the next run's environment, as `addPreviousOutputInEnv` asks. */
+/** Passes the last run's output to the next run's environment, for `addPreviousOutputInEnv`. */
 import { plain, type Properties } from "./wire.ts";
 
 /** Linux takes no longer string in an environment (MAX_ARG_STRLEN, less a page for its name). */

@@ -1,7 +1,6 @@
 /**
- * Ends a process on this machine with all that it started: the processes of its session (it leads one) and all that
- * are below it in the tree of parents, since `timeout`, for one, puts itself into a process group of its own. A daemon
- * that has left both is not touched.
+ * Ends a process on this machine with everything that it started: the processes of its session, which it leads, and all its
+ * descendants, because for example `timeout` moves to a separate process group. A daemon that has left both is not affected.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";

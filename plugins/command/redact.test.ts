@@ -1,4 +1,4 @@
-/** Secrets out of text. */
+/** Removal of secrets from text. */
 import { redactor, redactorOf } from "./redact.ts";
 import { secret } from "./wire.ts";
 

@@ -1,4 +1,4 @@
-/** Takes the secrets of an operation's inputs out of text that goes to the log or into an error. */
+/** Removes the secrets of an operation's inputs from text for the log or an error. */
 import { isObject, plain, secretTexts, type Properties, type Value } from "./wire.ts";
 
 /** Shorter values are as good as no secret, and taking them out would make the text unreadable. */

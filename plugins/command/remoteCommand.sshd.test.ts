@@ -1,4 +1,4 @@
-/** command:remote:Command against a real OpenSSH server, case by case of what goes wrong in the field. */
+/** command:remote:Command with a real OpenSSH server, for many kinds of failures in practice. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, connect, type Server, type Socket } from "node:net";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** What the service asks of a resource type. Inputs and outputs are in wire form: see wire.ts. */
+/** The interface of a resource type. Inputs and outputs are in wire form: see wire.ts. */
 import type { Operation } from "./operation.ts";
 import type { Properties } from "./wire.ts";
 

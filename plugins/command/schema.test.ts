@@ -1,4 +1,4 @@
-/** The schema that the provider serves says what @pulumi/command 1.2.1's SDK says. */
+/** The provider's schema agrees with the SDK of @pulumi/command 1.2.1. */
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { version } from "./service.ts";

@@ -1,6 +1,6 @@
 /**
- * The gRPC service that the engine calls (pulumirpc.ResourceProvider). It is written on the stubs that @pulumi/pulumi
- * ships, since the SDK's own server passes on neither timeouts nor cancellation.
+ * The gRPC service that the engine calls (pulumirpc.ResourceProvider). It uses the stubs of @pulumi/pulumi directly, because the
+ * SDK's own server passes on neither timeouts nor cancellation.
  */
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";

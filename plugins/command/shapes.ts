@@ -1,4 +1,4 @@
-/** Checks inputs against a table of their types, so that a mistake is found at preview and named. */
+/** Checks inputs against a table of their types, so that mistakes are reported at preview. */
 import { loggings } from "./output.ts";
 import type { Fault } from "./resources.ts";
 import { connectionFaults } from "./ssh/connection.ts";

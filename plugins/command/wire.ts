@@ -1,7 +1,7 @@
 /**
- * How property values look on the wire between engine and provider: plain JSON, in which an object with the key
- * `signature` stands for something else (a secret, an asset, an archive) and one fixed text for "not known yet".
- * Source: the signatures in @pulumi/pulumi's runtime/rpc.
+ * The wire format of property values between engine and provider: plain JSON, in which an object with a special signature key
+ * represents a secret, an asset or an archive, and a fixed text represents "not known yet". Source: the signatures in
+ * @pulumi/pulumi's runtime/rpc.
  */
 export type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
 export type Properties = Record<string, Value>;

@@ -1,4 +1,4 @@
-/** What is in a bucket is encrypted at rest, by a setting that can be seen. */
+/** A bucket's contents are encrypted at rest, by an explicit setting. */
 import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
 import { at, besideEachBucket, forType, olderName } from "../rule.ts";
 

@@ -1,4 +1,4 @@
-/** Parts of uploads that were never finished are kept and paid for, and no list of objects shows them. */
+/** A bucket removes unfinished uploads, which cost money and are not in any list of objects. */
 import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
 import { at, besideEachBucket, forType, olderName } from "../rule.ts";
 

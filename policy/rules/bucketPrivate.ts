@@ -1,4 +1,4 @@
-/** Nothing in a bucket of a lab is public, nor can be made so. */
+/** Nothing in a lab's bucket is public or can be made public. */
 import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
 import { besideEachBucket, forType } from "../rule.ts";
 

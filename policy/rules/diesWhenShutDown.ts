@@ -1,4 +1,4 @@
-/** A machine that powers itself off, as it does when its lab expires, is gone and costs nothing. */
+/** A machine that powers itself off, as when its lab expires, is terminated and costs nothing. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { forMachines } from "../machines.ts";
 

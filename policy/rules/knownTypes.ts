@@ -1,4 +1,4 @@
-/** What no rule covers cannot be called safe: an AWS resource type that the pack does not know is refused. */
+/** Rejects AWS resource types that the pack does not know, because no rule checks them. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { machineTypes } from "../machines.ts";
 import { olderName } from "../rule.ts";

@@ -1,4 +1,4 @@
-/** The metadata service answers only requests with a token (IMDSv2), and none from a hop away, such as a container. */
+/** The metadata service answers only requests with a token (IMDSv2), and none from a container, which is a hop away. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { forMachines } from "../machines.ts";
 import { at } from "../rule.ts";

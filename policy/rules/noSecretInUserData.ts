@@ -1,4 +1,4 @@
-/** User data can be read by every process of the machine, and by whoever may describe it. */
+/** User data contains no secrets: every process on the machine can read it, and so can anyone allowed to describe it. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { forMachines } from "../machines.ts";
 import { secretIn, unpackedUserData } from "../secrets.ts";

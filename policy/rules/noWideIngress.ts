@@ -1,4 +1,4 @@
-/** Only named addresses may connect: no rule admits the whole Internet, or most of it. */
+/** Only specific addresses may connect: no rule admits the whole Internet, or most of it. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { list } from "../machines.ts";
 import { at, forType, type Inputs } from "../rule.ts";

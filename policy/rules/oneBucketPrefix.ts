@@ -1,4 +1,4 @@
-/** What a machine may do on AWS is what its jobs need: objects below one prefix of the lab's bucket. */
+/** A machine's permissions on AWS are minimal: objects below one prefix of the lab's bucket. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { list } from "../machines.ts";
 import { at, forType, type Inputs } from "../rule.ts";

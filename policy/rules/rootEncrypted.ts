@@ -1,4 +1,4 @@
-/** A machine's root volume is encrypted, of the current kind, and goes with the machine. */
+/** A machine's root volume is encrypted, of the current type, and deleted with the machine. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { forMachines } from "../machines.ts";
 import { at } from "../rule.ts";

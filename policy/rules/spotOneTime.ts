@@ -1,4 +1,4 @@
-/** A persistent spot request makes new machines that no state knows, after each that was taken away. */
+/** Spot requests are one-time: a persistent one replaces each reclaimed machine by a new one that is in no state file. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { forMachines } from "../machines.ts";
 

@@ -1,4 +1,4 @@
-/** Rules inside a group and beside it undo each other at every update. */
+/** Security group rules are separate resources: rules inside a group and separate ones undo each other at every update. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { list } from "../machines.ts";
 import { forType, type Inputs } from "../rule.ts";

@@ -1,4 +1,4 @@
-/** Whose is it, since when, until when: everything says so, for people and for `./lab sweep --aws`. */
+/** Every resource has tags for owner, start and expiry, for people and for `./lab sweep --aws`. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { tagKeys } from "../../stacks/aws/tags.ts";
 

@@ -179,7 +179,7 @@ describe("a lab on AWS", () => {
     async () => {
       const { exitCode, text } = await lab.lab("test", "extend", "1h");
       expect(exitCode).not.toBe(0);
-      expect(text).toMatch(/this lab already lives until .*, which is later than 1h from now/);
+      expect(text).toMatch(/this lab already expires at .*, which is later than 1h from now/);
       expect(lab.remoteCalls()).toEqual([]);
     },
     4 * minutes,

@@ -106,7 +106,7 @@ describe("./lab sweep --aws", () => {
       // Everyone: owners first, and no --yes.
       const refused = await sweep("--everyone", "--yes");
       expect(refused.status).toBe(1);
-      expect(refused.stderr).toContain("--yes does not answer for owners that are not named");
+      expect(refused.stderr).toContain("--yes requires named owners");
       const everyone = await sweep("--everyone", "--dry-run");
       expect(everyone.stdout).toMatch(/OWNER +THINGS +STACKS\neve +\d+ +lost\n\nKIND/);
       expect((await sweep("--owner", "eve", "--yes")).status).toBe(0);

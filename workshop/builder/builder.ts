@@ -1,7 +1,7 @@
 /**
- * The builder: a Debian root with clang, libbpf and, for each kernel of the table, its BTF and its headers. Extensions are
- * built in it, so a user's machine needs neither a compiler nor kernel headers, and gets the same bytes as everyone else.
- * Root and builds are cached under the hash of all that goes into them, made aside and renamed when whole.
+ * The builder: a Debian root with clang, libbpf and, for each local kernel, its BTF and headers. Extensions are built in it, so
+ * that the user's computer needs neither a compiler nor kernel headers, and builds are reproducible. The root and the builds are
+ * cached under the hash of their inputs; they are created under a temporary name and renamed when complete.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -37,7 +37,7 @@ const recipe = fileURLToPath(new URL("./recipe", import.meta.url));
 const builders = join(cacheFolder, "builder");
 const builds = join(cacheFolder, "extensions");
 
-/** Hash of all that decides what is in the builder's root. */
+/** Hash of all inputs of the builder's root. */
 export function builderKey(): string {
   const hash = createHash("sha256");
   const facts = localKernelNames.map(kernelWord);
@@ -49,7 +49,7 @@ export function builderKey(): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** Hash of all that decides what a build of `source` gives. */
+/** Hash of all inputs of a build of `source`. */
 export function buildKey(source: string): string {
   const hash = createHash("sha256").update(builderKey());
   for (const file of sourcesBelow(source)) {
@@ -62,13 +62,13 @@ export function buildKey(source: string): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** The builder's root if it is in the cache. */
+/** The builder's root, if it is in the cache. */
 export function builderRoot(): string | undefined {
   const root = join(builders, builderKey(), "root");
   return existsSync(root) ? root : undefined;
 }
 
-/** The builder's root, made now if it is not in the cache. `say` gets a line a step. */
+/** The builder's root, created if it is not in the cache. `say` gets one line per step. */
 export async function ensureBuilder(say: (line: string) => void): Promise<string> {
   const folder = join(builders, builderKey());
   noteUse("builder", "root", builderKey());
@@ -91,8 +91,8 @@ export async function ensureBuilder(say: (line: string) => void): Promise<string
 }
 
 /**
- * Every extension of bpf/, built for every kernel of the table: `KERNEL/EXTENSION/...` below the folder returned. Nothing
- * is done where the same sources were built before.
+ * Builds every extension of bpf/ for every local kernel: `KERNEL/EXTENSION/...` below the returned folder. Does nothing if the
+ * same sources were built before.
  */
 export async function buildExtensions(
   say: (line: string) => void,
@@ -123,9 +123,9 @@ export async function runInBuilder(
   const words = ["unshare", "--mount", "--propagation", "private", join(recipe, "run.sh"), root, ...command];
   try {
     await execa("tar", ["--no-recursion", "-C", source, "-cf", archive, ...files]);
-    // In a user namespace the root's owners look as they did when the root was made (debian.ts).
+    // In a user namespace, file owners in the root are the same as at its creation (debian.ts).
     const run = process.getuid?.() === 0 ? words : ["mmdebstrap", "--unshare-helper", ...words];
-    // The shell opens the files: streams of this process would be one more thing that can fail half-way, and were seen to.
+    // Let the shell open the files: streams of this process have failed half-way.
     const redirect = 'from=$1 to=$2; shift 2; exec "$@" <"$from" >"$to"';
     const result = await execa("sh", ["-c", redirect, "sh", archive, built, ...run], { reject: false });
     if (result.exitCode !== 0) {
@@ -143,7 +143,7 @@ function kernelWord(name: LocalKernel): string {
   return [name, suite, image, headers].join(":");
 }
 
-/** What goes into a build: not what make and Python's tools leave, nor what only people, tests and measurements read. */
+/** The sources of a build, without files left by make and Python tools, and without documents, tests and measurements. */
 function sourcesBelow(source: string): string[] {
   const left = /(^|\/)(build|__pycache__|\.[^/]*)\//;
   return filesBelow(source)

@@ -1,4 +1,4 @@
-/** The builder gives the same bytes for the same sources: two builds, in two places, at two times. */
+/** The builder is reproducible: two builds of the same sources, in different places and at different times, are identical. */
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,7 @@
 /**
- * The benchmark's program (benchmarks/loops), built once for all nodes: a static binary. It needs a C compiler and nothing
- * of the kernels, so a run without extensions does not wait for the builder: where that is not in the cache, a small root
- * with a compiler is made, used once and removed.
+ * Builds the benchmark's program (benchmarks/loops) once for all nodes, as a static binary. It needs a C compiler but no kernel
+ * files, so a run without extensions does not wait for the builder: if the builder is not in the cache, a small root with a
+ * compiler is created, used once and removed.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const flags = ["-O2", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-static", "-
 const programs = join(cacheFolder, "programs");
 const source = join(checkout, "benchmarks", "loops");
 
-/** Hash of all that decides what the build gives. */
+/** Hash of all inputs of the build. */
 export function loopsKey(): string {
   const hash = createHash("sha256").update(JSON.stringify({ suite, packages, flags }));
   hash.update(readFileSync(join(source, "loops.c")));

@@ -1,6 +1,6 @@
 /**
- * What the cache holds, why, and the removal of the rest. Each change of a recipe (packages, a kernel, an extension's
- * source) leaves an entry behind that nothing asks for any more.
+ * Lists the cache's entries with the reasons for keeping them, and removes the others. Each change of a recipe (packages, a
+ * kernel, an extension's source) leaves an unused entry behind.
  */
 import { existsSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";

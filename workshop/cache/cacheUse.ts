@@ -1,4 +1,4 @@
-/** Who uses what of the cache: several checkouts can share one, and none may remove what another still needs. */
+/** Records which checkouts use which entries of the cache, because several can share it and must not remove each other's. */
 import { createHash } from "node:crypto";
 import {
   existsSync,

@@ -1,4 +1,4 @@
-/** Folders of the cache that are made once, for all who want them: aside, and renamed when they are whole. */
+/** Creates a folder of the cache once for all its users, under a temporary name, and renames it when it is complete. */
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";

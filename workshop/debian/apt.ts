@@ -1,6 +1,6 @@
 /**
- * apt with lists, a cache and sources in a folder of its own: it asks and downloads for others, and this computer's own
- * packages are neither looked at nor changed. Proxies and certificates are as this computer's apt has them.
+ * Runs apt with lists, cache and sources in a separate folder, to query and download packages for other systems without reading
+ * or changing this computer's packages. It uses the proxies and certificates of this computer's apt.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

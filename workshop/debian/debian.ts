@@ -1,6 +1,6 @@
 /**
- * Debian roots made by mmdebstrap, as root where we are root and in a user namespace else. Archive addresses are never
- * ours to know: mmdebstrap has Debian's, and takes the machine's own apt settings.
+ * Creates Debian roots with mmdebstrap: directly as root, or else in a user namespace. Archive addresses are not configured here:
+ * mmdebstrap knows Debian's, and uses the computer's apt settings.
  */
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";

@@ -1,4 +1,4 @@
-/** A vendor's package, by the real apt from a repository of the test's own. */
+/** A vendor's package, downloaded by the real apt from the test's repository. */
 import {
   appendFileSync,
   existsSync,

@@ -1,6 +1,6 @@
 /**
- * A vendor's Debian package in the cache, for machines that reach no network themselves. apt downloads it, and checks that
- * the repository's index is signed by the pinned key and that the package is the one in the index.
+ * Downloads a vendor's Debian package to the cache, for machines without Internet access. apt checks that the repository's index
+ * is signed by the pinned key, and that the package matches the index.
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";

@@ -1,7 +1,7 @@
 /**
- * The disk image of every local machine: Debian, our packages, one kernel, ready to boot without an initrd. It is cached
- * under the hash of everything that goes into it. It is made in a folder of its own and renamed when whole, so an
- * interrupted bake leaves nothing that could be taken for an image.
+ * Bakes the disk image of the local machines: Debian, the lab's packages and one kernel, bootable without an initrd. It is cached
+ * under the hash of its inputs. It is created under a temporary name and renamed when complete, so that an interrupted bake never
+ * looks like an image.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
@@ -45,7 +45,7 @@ export function renewImage(kernel: Kernel, now: Date): void {
   writeFileSync(renewalNote(kernel), `${now.toISOString()}\n`);
 }
 
-/** Hash of all that decides what is in an image. */
+/** Hash of all inputs of an image. */
 export function imageKey(kernel: Kernel): string {
   const hash = createHash("sha256");
   const { suite, image } = kernels[kernel];
@@ -77,7 +77,7 @@ export async function ensureImage(kernel: Kernel, say: (line: string) => void): 
     if (meanwhile) return meanwhile;
     await bake(kernel, say);
     const baked = cachedImage(kernel);
-    if (!baked) throw new Error(`the image for ${kernel} was baked and is not in ${images}`);
+    if (!baked) throw new Error(`the image for ${kernel} was baked but is not in ${images}`);
     return baked;
   });
 }

@@ -1,4 +1,4 @@
-/** A bake on a disk that fills up, and after that on one with room: on a file system of its own, mounted as root. */
+/** A bake on a disk that fills up, then one with enough room, on a separate file system mounted as root. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * What Debian's archive has newer than a cached image: an image is baked once and then kept, so it misses what came later.
- * apt itself compares, with the image's own list of packages and its sources, in a folder of its own.
+ * Finds updates in Debian's archive that a cached image lacks, because an image is baked once and then kept. apt compares, in a
+ * separate folder, with the image's list of packages and its sources.
  */
 import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";

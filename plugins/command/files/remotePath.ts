@@ -1,4 +1,4 @@
-/** The `remotePath` of a copy. No shell reads it, so what only a shell would expand is expanded here, or refused. */
+/** The `remotePath` of a copy. No shell reads it, so shell expansions are performed here, or rejected. */
 import type { Fault } from "../resources.ts";
 import { plain, unknown, type Properties } from "../wire.ts";
 

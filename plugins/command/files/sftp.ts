@@ -1,4 +1,4 @@
-/** SFTP's calls as promises, with errors that name the path and what to do. */
+/** SFTP calls as promises, with errors that name the path and a solution. */
 import type { SFTPWrapper, Stats } from "ssh2";
 import { StepError } from "../errors.ts";
 

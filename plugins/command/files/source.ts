@@ -1,4 +1,4 @@
-/** What a copy takes from this machine: an asset or an archive, read into a list of folders and files. */
+/** The source of a copy: reads an asset or an archive into a list of folders and files. */
 import { createHash } from "node:crypto";
 import type { Stats } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";

@@ -1,7 +1,7 @@
 /**
- * Brings a source to a machine by SFTP. A file whose size and SHA-256 are those on the far side is not sent; one that
- * is sent is written beside its place and renamed, so that nobody ever sees half of it. Files that the source no
- * longer has stay.
+ * Uploads a source to a machine by SFTP. A file with the same size and SHA-256 on the machine is not sent. Other files are
+ * written to a temporary name and renamed, so that an incomplete file is never visible. Files that were removed from the source
+ * remain on the machine.
  */
 import { createHash } from "node:crypto";
 import { posix } from "node:path";

@@ -1,4 +1,4 @@
-/** The `connection` input: its fields, their defaults, and when two of them reach the same machine in the same way. */
+/** The `connection` input: its fields, their defaults, and when two connections are equivalent. */
 import { createHash } from "node:crypto";
 import { isObject, plain, unknown, type Value } from "../wire.ts";
 

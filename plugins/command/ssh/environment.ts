@@ -1,4 +1,4 @@
-/** Finds out which environment variables an SSH server accepts: the protocol lets it drop them without a word. */
+/** Determines which environment variables an SSH server accepts: it may drop them silently. */
 import { randomUUID } from "node:crypto";
 import type { Session } from "./session.ts";
 

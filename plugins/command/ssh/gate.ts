@@ -1,7 +1,7 @@
 /**
- * First contact with a machine that may still be booting. A port that accepts proves nothing (QEMU's user network
- * accepts before there is a guest), so a machine is there when it has sent an SSH banner and the handshake is done.
- * Until then fresh TCP connections are tried, under a deadline of the whole.
+ * First contact with a machine that may still be booting. An accepted connection proves nothing (QEMU's user network accepts
+ * before there is a guest), so a machine is up when it has sent an SSH banner and completed the handshake. Until then, new TCP
+ * connections are tried, up to a total deadline.
  */
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";

@@ -1,4 +1,4 @@
-/** From a stream with a banner to a session that has logged in: algorithms, host key, deadline. */
+/** Logs in over a stream whose banner has arrived: algorithms, host key, deadline. */
 import { createHash } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Client, ServerHostKeyAlgorithm } from "ssh2";

@@ -1,11 +1,11 @@
 /**
- * Ends the process behind an SSH channel, with all its children, on the far side. The signal request of SSH reaches
- * neither a process of another user (sudo) nor one in a session of its own, so this looks at /proc instead: each
- * channel's process is a child of the one sshd that serves the connection, and sshd starts them in the order in which
- * the channels were asked for. What runs there is one line for `sh`, made of shell builtins.
+ * Ends the process of an SSH channel on the remote machine, with all its children. SSH's signal request reaches neither a process
+ * of another user (sudo) nor one in a separate session, so this reads /proc instead: each channel's process is a child of the
+ * sshd that serves the connection, and sshd starts them in the order in which the channels were requested. The remote part is one
+ * line for `sh`, made of shell builtins.
  */
 
-/** A process: its id, and when it started in clock ticks, so that an id used again is not taken for it. */
+/** A process: its id, and its start time in clock ticks, so that a reused id is recognised. */
 export interface Child {
   readonly pid: number;
   readonly start: number;

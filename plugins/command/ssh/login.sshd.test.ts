@@ -1,4 +1,4 @@
-/** Logins that can never work end at once and say why; those that may work later are tried, more and more rarely. */
+/** Logins that cannot succeed fail at once with the reason; others are retried at increasing intervals. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** How one login proves who we are: which methods are tried in which order, and what to say when none is accepted. */
+/** Authentication of a login: the methods in order, and the error if none is accepted. */
 import type { AuthenticationType, ConnectConfig, NextAuthHandler } from "ssh2";
 import { StepError } from "../errors.ts";
 import { address, type Connection } from "./connection.ts";

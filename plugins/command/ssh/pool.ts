@@ -1,4 +1,4 @@
-/** The sessions of this process, one a connection: opened at first use, opened again when lost, closed at the end. */
+/** The sessions of this process, one for each connection: opened at first use, reopened if lost, closed at the end. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortReason, Cancelled, ConnectionLost, message } from "../errors.ts";
 import type { Log } from "../operation.ts";

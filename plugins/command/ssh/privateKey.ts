@@ -1,6 +1,6 @@
 /**
- * Private keys in the forms that people have them in, as the forms that ssh2 reads. It reads OpenSSH's, PuTTY's and the
- * older PEM forms; PKCS#8 ("BEGIN PRIVATE KEY", as OpenSSL, Terraform and cloud consoles write it) is turned into those.
+ * Converts private keys to formats that ssh2 reads. ssh2 reads OpenSSH's, PuTTY's and the older PEM formats; PKCS#8 ("BEGIN
+ * PRIVATE KEY", written by OpenSSL, Terraform and cloud consoles) is converted to one of these.
  */
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { message, StepError } from "../errors.ts";

@@ -1,4 +1,4 @@
-/** Runs a command on the far side to its end, or ends it for real when it must stop. */
+/** Runs a command on the remote machine, and reliably ends it if it must stop. */
 import { abortReason, ConnectionLost, StepError, type Exit } from "../errors.ts";
 import { heldOpen, longestAfterExit, quietAfterExit } from "../localProcess.ts";
 import type { Output } from "../output.ts";

@@ -1,6 +1,6 @@
 /**
- * One SSH connection that many operations share: channels on it are bounded below sshd's MaxSessions and queue, and
- * the processes behind them can be ended.
+ * One SSH connection shared by many operations. The number of channels stays below sshd's MaxSessions; further operations wait in
+ * a queue. The processes of channels can be ended.
  */
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";

@@ -1,4 +1,4 @@
-/** The parts of SSH that need no server: connections, budgets of the gate, and reading the far side's processes. */
+/** The parts of SSH that need no server: connections, the gate's time limits, and parsing of remote processes. */
 import { connectionFaults, connectionId, hostKeyWords, readConnection } from "./connection.ts";
 import { budgetOf } from "./gate.ts";
 import { killCommand, listCommand, match, parseChildren, parseLeft } from "./kill.ts";

@@ -1,6 +1,6 @@
 /**
- * Measures the provider as the engine meets it: how long it takes to start, and what a remote step on an open
- * connection costs, beside what the same step costs without the provider. The server is an sshd on loopback.
+ * Measures the provider from the engine's point of view: its start-up time, and the time of a remote step on an open connection,
+ * compared with the same step without the provider. The server is an sshd on loopback.
  *
  *   node plugins/command/testing/measure.ts [STEPS]
  */

@@ -1,4 +1,4 @@
-/** Looks at this machine's processes, to prove that none is left. */
+/** Lists this machine's processes, to check that none is left. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Ids of the living processes that have a text in their command line. */
