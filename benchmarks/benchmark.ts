@@ -25,35 +25,35 @@ export interface BenchmarkArgs {
   /** Folder on this computer with the program `loops`, built for the clients. */
   readonly program: pulumi.Input<string>;
   readonly profile: Profile;
-  /** Order of the arms and resampling; another seed is another run. */
+  /** Seed for the order of the arms and for resampling; a new seed starts a new run. */
   readonly seed: number;
-  /** Where every client mounts the volume. */
+  /** Mount point of the volume on every client. */
   readonly mountPoint: string;
-  /** The metadata Redis as the clients reach it. */
+  /** Address of the metadata Redis for the clients. */
   readonly redis: { readonly host: pulumi.Input<string>; readonly port: number };
-  /** Default: the arms of the table that are not optional. The baseline is always in it. */
+  /** Default: all arms that are not optional. The baseline is always included. */
   readonly arms?: readonly ArmName[];
-  /** Rows of the verdict table that the run shall decide, if it takes more blocks. */
+  /** Rows of the verdict table for which the run measures more blocks until they are decided. */
   readonly rows?: readonly string[];
   /** Differences smaller than this do not matter. */
   readonly marginPercent?: number;
-  /** Program that fetches the raw files and analyses them; stacks/collectResults.ts. */
+  /** Program that fetches and analyses the raw files: stacks/collectResults.ts. */
   readonly collector: URL;
-  /** `instructions` when the VMs run with QEMU's -icount. */
+  /** `instructions` if the VMs run with QEMU's -icount. */
   readonly clock?: "wall" | "instructions";
-  /** Settings of the lab that a result depends on (topology, kernel, JuiceFS options): no secrets. */
+  /** Settings of the lab that affect a result (topology, kernel, JuiceFS options). No secrets. */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** The lab has DisGraFS. */
+  /** Whether the lab has DisGraFS. */
   readonly disgrafs?: boolean;
-  /** What the volume is made of besides JuiceFS, with versions, for the record. */
+  /** Services behind the volume besides JuiceFS, with versions, for the record. */
   readonly services?: Readonly<Record<string, pulumi.Input<string>>>;
-  /** Of a lab that is paid for: when it began and USD an hour, for the record of what it had used. */
+  /** For a lab that costs money: its start time and USD an hour, for the record of its usage. */
   readonly cost?: pulumi.Input<Cost>;
-  /** The machines are virtual ones of this computer: what it does meanwhile is part of the record. */
+  /** Whether the machines are virtual ones on this computer, whose load is then part of the record. */
   readonly onThisComputer?: boolean;
-  /** Prometheus on the private network, where the lab is watched: its metrics of the run's time are kept. */
+  /** Address of Prometheus, if the lab has monitoring; the run then stores its metrics. */
   readonly prometheus?: pulumi.Input<string>;
-  /** What must be ready before: the steps that check the mounts and that all Ray nodes are alive. */
+  /** Resources that must be ready first: the checks of the mounts and of the Ray nodes. */
   readonly after: readonly pulumi.Resource[];
 }
 
@@ -63,7 +63,7 @@ export interface Cost {
   readonly perHour: number | "unknown";
 }
 
-/** Identity and place of a run. */
+/** Id and folder of a run. */
 export interface BenchmarkRun {
   readonly id: string;
   /** Folder of the results, relative to the checkout. */
@@ -72,16 +72,16 @@ export interface BenchmarkRun {
   readonly seed: number;
 }
 
-/** A step that follows the run lasts at most this long, so that a lost connection is noticed and costs little. */
+/** Time limit of a step that follows the run, so that a lost connection is detected soon. */
 const followSeconds = 900;
 
-/** A clock of instructions may stand for this many seconds here in one of its own (seen: 5 to 12). */
+/** Real seconds per second of an instruction clock, as an upper limit (observed: 5 to 12). */
 const slowestClock = 30;
 const installed = "/opt/disgrafs/benchmarks";
 
-/** Runs the benchmark on the cluster, once for each set of settings, and gives its verdicts. */
+/** Runs the benchmark on the cluster, once for each set of settings, and outputs its verdicts. */
 export class Benchmark extends pulumi.ComponentResource {
-  /** A row for each workload, figure and arm: ratio to the baseline with its interval, and the verdict. */
+  /** One row per workload, figure and arm: ratio to the baseline with its interval, and the verdict. */
   readonly summary: pulumi.Output<Result[]>;
   readonly run: pulumi.Output<BenchmarkRun>;
 
@@ -152,7 +152,7 @@ export class Benchmark extends pulumi.ComponentResource {
   }
 }
 
-/** What this computer does right before the run. */
+/** Reads the load of this computer right before the run. */
 function hostCommand(
   name: string,
   runId: pulumi.Output<string>,
@@ -172,7 +172,7 @@ function hostCommand(
   );
 }
 
-/** What the steps of a run need. */
+/** Inputs of the steps of a run. */
 interface MeasureArgs extends BenchmarkArgs {
   /** What this computer did before the run, where the machines are its own. */
   readonly host: pulumi.Output<HostState> | undefined;
@@ -230,13 +230,13 @@ function measure(
   return collected;
 }
 
-/** What follow.sh is told: the block to come to, and whether the run waits for more there or is at its end. */
+/** Arguments of follow.sh: the block to reach, and whether the run then pauses or ends. */
 interface Goal {
   readonly block: number;
   readonly then: "pause" | "end";
 }
 
-/** A step that starts or resumes the run, and follows it for a bounded time. */
+/** A step that starts or resumes the run, and follows it for a limited time. */
 function followStep(
   name: string,
   machine: Machine,
@@ -328,12 +328,12 @@ function planOf(args: BenchmarkArgs, clients: readonly Machine[]): pulumi.Output
     );
 }
 
-/** A node that serves clients but is none: the runner reaches it only through a socket. */
+/** A node that serves clients without being one: the runner accesses it only through a socket. */
 function servesClients({ roles }: Machine): boolean {
   return !roles.includes("client") && (roles.includes("meta") || roles.includes("objects"));
 }
 
-/** Hash of what runs on the nodes: figures taken by another version of it are not mixed with new ones. */
+/** Hash of the code that runs on the nodes, so that figures of different versions are not mixed. */
 function runnerHash(): string {
   const hash = createHash("sha256");
   for (const folder of ["./runner/disgrafs_benchmark/", "./arms/", "./loops/"]) {

@@ -24,27 +24,27 @@ export const requestSchema = z.strictObject({
   connection: z.record(z.string(), z.json()),
   become: z.string(),
   stack: z.string(),
-  /** What the volume is made of besides JuiceFS, with versions. */
+  /** Services behind the volume besides JuiceFS, with versions. */
   services: z.record(z.string(), z.string()),
-  /** When a lab that is paid for began, and USD an hour. */
+  /** For a lab that costs money: its start time and USD an hour. */
   cost: z
     .strictObject({ created: z.string(), perHour: z.union([z.number(), z.literal("unknown")]) })
     .optional(),
-  /** Address of Prometheus as the head reaches it, where the lab is watched. */
+  /** Address of Prometheus for the head, if the lab has monitoring. */
   prometheus: z.url().optional(),
   /** What this computer did before the run, where the machines are its own. */
   host: hostStateSchema.optional(),
 });
 export type CollectRequest = z.infer<typeof requestSchema>;
 
-/** What the steps after it, and the stack's outputs, are told. */
+/** The result for later steps and for the stack's outputs. */
 export interface Collected {
   /** No more blocks are needed. */
   readonly decided: boolean;
   readonly results: readonly Result[];
 }
 
-/** Longest time for the files to arrive. */
+/** Time limit for fetching the files. */
 const minutes = 15;
 
 /** @param lab facts of the lab at this moment, kept beside the raw files */
@@ -72,7 +72,7 @@ export async function collect(request: CollectRequest, lab: LabFacts): Promise<C
   return { decided: isDecided(run), results: run.results };
 }
 
-/** The metrics of the run's time, beside its raw files. A run is whole without them, so that a failure is only said. */
+/** Stores the metrics of the run next to its raw files. A run is complete without them, so a failure is only reported. */
 async function keepMetrics(request: CollectRequest, folder: string): Promise<void> {
   const { prometheus } = request;
   if (prometheus === undefined) return;
@@ -97,7 +97,7 @@ async function keepMetrics(request: CollectRequest, folder: string): Promise<voi
   }
 }
 
-/** Stream a tar of the run's folder from the head into a local folder. */
+/** Streams a tar of the run's folder from the head to a local folder. */
 async function fetchFiles(request: CollectRequest, into: string): Promise<void> {
   const source = `/var/lib/disgrafs/benchmarks/${request.runId}`;
   const command = `tar --create --gzip --exclude=*.new --directory=${quote(source)} .`;
@@ -109,7 +109,7 @@ async function fetchFiles(request: CollectRequest, into: string): Promise<void> 
   });
 }
 
-/** Runs a command on the head as root, and what `use` makes of its output; throws when it fails there. */
+/** Runs a command on the head as root and passes its output to `use`; throws if the command fails. */
 async function onHead<T>(
   { connection, become }: CollectRequest,
   command: string,

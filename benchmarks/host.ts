@@ -12,13 +12,13 @@ export const hostStateSchema = z.strictObject({
   cpus: z.int(),
   /** Load averages of 1, 5 and 15 minutes. */
   load: z.array(z.number()).length(3),
-  /** CPU ticks since boot: all, those that nobody used, those that a hypervisor took. */
+  /** CPU ticks since boot: all, idle, and stolen by a hypervisor. */
   cpuTicks: z.number(),
   idleTicks: z.number(),
   stealTicks: z.number(),
-  /** Microseconds since boot in which something waited for a CPU; null where the kernel does not count it. */
+  /** Microseconds since boot in which a task waited for a CPU; null if the kernel does not count it. */
   waitedMicroseconds: z.number().nullable(),
-  /** Virtual machines (QEMU processes), those of this lab with them. */
+  /** Number of virtual machines (QEMU processes), including those of this lab. */
   machines: z.int(),
 });
 export type HostState = z.infer<typeof hostStateSchema>;
@@ -28,16 +28,16 @@ export const hostSchema = z.strictObject({
   cpus: z.int(),
   /** One minute's load average before and after the run. */
   load: z.strictObject({ before: z.number(), after: z.number() }),
-  /** Virtual machines before and after, those of this lab with them. */
+  /** Number of virtual machines before and after, including those of this lab. */
   machines: z.strictObject({ before: z.int(), after: z.int() }),
-  /** Of the time in between, percent of CPU time; null when the computer was started again. */
+  /** Percent of the CPU time in between; null if the computer was restarted. */
   busyPercent: z.number().nullable(),
   stealPercent: z.number().nullable(),
-  /** Percent of the time in which something waited for a CPU. */
+  /** Percent of the time in which a task waited for a CPU. */
   waitedPercent: z.number().nullable(),
 });
 
-/** The state now. `proc` is /proc, or what a test puts in its place. */
+/** The current state. `proc` is /proc, or a test's replacement. */
 export function hostState(proc = "/proc", at = new Date()): HostState {
   const read = (name: string): string => readFileSync(`${proc}/${name}`, "utf8");
   const ticks = (/^cpu +(.*)$/m.exec(read("stat"))?.[1] ?? "").split(" ").slice(0, 8).map(Number);
@@ -56,7 +56,7 @@ export function hostState(proc = "/proc", at = new Date()): HostState {
   };
 }
 
-/** What the run's record says of the computer. */
+/** The computer's load during a run, for its record. */
 export function hostBetween(before: HostState, after: HostState): z.infer<typeof hostSchema> {
   const counted = before.bootId === after.bootId && after.cpuTicks > before.cpuTicks;
   const all = after.cpuTicks - before.cpuTicks;

@@ -56,7 +56,7 @@ function notes(run: Run): string[] {
   ];
 }
 
-/** Rows by themselves as far as there is room; of the others, how many there are of each kind. */
+/** Shows rows individually as space permits, and the number of each kind for the others. */
 function rowLines(run: Run, room: number, paint: (kind: Kind, text: string) => string): string[] {
   const ordered = [...run.results].sort((a, b) => weight(run, b) - weight(run, a));
   const alone = ordered.length <= room ? ordered : ordered.slice(0, Math.max(0, room - 5)).filter(tells(run));
@@ -81,13 +81,13 @@ function rowLines(run: Run, room: number, paint: (kind: Kind, text: string) => s
   return [...lines, ...groups(run, left, alone.length > 0, paint)];
 }
 
-/** Rows that are worth a line of their own when there is not one for each. */
+/** Rows that are shown individually if there is not a line for each. */
 const tells =
   (run: Run) =>
   (result: Result): boolean =>
     isAsked(run, result) || ["better", "worse", "none"].includes(kindOf(result));
 
-/** What was asked for, then differences by size, then the rest. */
+/** Requested rows first, then differences by size, then the rest. */
 function weight(run: Run, result: Result): number {
   const size = Math.min(99, Math.abs(Math.log(result.ratio?.centre ?? 1)));
   return (isAsked(run, result) ? 1000 : 0) + (["better", "worse"].includes(kindOf(result)) ? 100 + size : 0);
@@ -125,7 +125,7 @@ function seen(result: Result): string {
   return result.smallestFactor === null ? "too few blocks" : `sees ×${digits(result.smallestFactor)}`;
 }
 
-/** A line that a terminal does not break. */
+/** A line that fits on a terminal. */
 function cut(line: string): string {
   const plain = stripVTControlCharacters(line);
   if (plain.length <= widest || plain.startsWith("report: ")) return line;

@@ -11,13 +11,13 @@ import {
   type Trio,
 } from "./statistics.ts";
 
-/** What was settled before the run about how it is judged. */
+/** Rules of judgement that were fixed before the run. */
 export interface Rules {
   /** Numbers of blocks after which the data is looked at, ascending; the last is the whole run. */
   readonly looks: readonly number[];
-  /** Rows of the table, those without a number too. */
+  /** Number of rows of the table, including those without a figure. */
   readonly rows: number;
-  /** Ratios of 1 / factor to factor are too small to matter. */
+  /** Ratios from 1 / factor to factor are too small to matter. */
   readonly marginFactor: number;
 }
 
@@ -31,10 +31,10 @@ export interface Decision {
 }
 
 export const levels = { difference: 0.04, same: 0.01 } as const;
-/** Two-sided level of the signed-rank test that every verdict must pass besides. */
+/** Two-sided level of the signed-rank test that every verdict must also pass. */
 export const guardLevel = 0.01;
 
-/** With fewer blocks no test can be as sure as a verdict must be. */
+/** With fewer blocks, no test can reach the level of a verdict. */
 export const fewestBlocks = 8;
 
 type Side = "above" | "below";
@@ -82,7 +82,7 @@ interface Level {
   readonly rows: number;
 }
 
-/** The levels of a look: spent in proportion to the blocks since the look before. */
+/** The levels of a look, in proportion to the blocks since the previous look. */
 function levelsAt(
   { looks, rows }: Rules,
   look: number,
@@ -101,7 +101,7 @@ function levelsAt(
   };
 }
 
-/** Which p-values Holm's procedure lets through. */
+/** Which p-values Holm's procedure accepts. */
 function holm(pValues: readonly number[], { whole, rows }: Level): boolean[] {
   const passed = pValues.map(() => false);
   const order = [...pValues.keys()].sort((a, b) => (pValues[a] ?? 1) - (pValues[b] ?? 1));
@@ -112,7 +112,7 @@ function holm(pValues: readonly number[], { whole, rows }: Level): boolean[] {
   return passed;
 }
 
-/** p of "the arm is the baseline", two-sided; 1 where it is above `worth` or the guard says no. */
+/** p of "the arm equals the baseline", two-sided; 1 if it is above `worth` or the guard rejects it. */
 export function difference(trios: readonly Trio[], worth = 1): { p: number; call: "higher" | "lower" } {
   const side: Side = hodgesLehmann(contrasts(trios)).centre > 0 ? "above" : "below";
   return {
@@ -121,7 +121,7 @@ export function difference(trios: readonly Trio[], worth = 1): { p: number; call
   };
 }
 
-/** p of "the ratio is `margin` or farther from 1": the larger of the two one-sided ones. */
+/** p of "the ratio differs from 1 by `margin` or more": the larger of the two one-sided values. */
 export function samePValue(trios: readonly Trio[], margin: number, worth = 1): number {
   const high = oneSided(trios, margin, "below", worth);
   return high > worth ? 1 : Math.max(high, oneSided(trios, -margin, "above", worth));

@@ -67,12 +67,12 @@ export function hitText(run: Run, { workload, figure, arm }: Result): string {
   return before === undefined || after === undefined ? "" : `${percent(before)} → ${percent(after)}`;
 }
 
-/** Rounded down: 100 % is said of all, and of nothing less. */
+/** Rounded down, so that only all is 100 %. */
 function percent(share: number): string {
   return `${Math.floor(share * 1000) / 10} %`;
 }
 
-/** A warning when the control differs, as no arm changes what it does; none when all is well. */
+/** A warning if the control differs, because no arm changes it. */
 export function controlText(run: Run): string[] {
   const controls = run.workloads.filter(({ control }) => control).map(({ name }) => name);
   const differs = run.results
@@ -86,7 +86,7 @@ export function controlText(run: Run): string[] {
   ];
 }
 
-/** A line that says whether the workloads that are not compared work here. */
+/** A line on whether the workloads that are not compared work. */
 export function onceText(run: Run): string[] {
   const tried = run.workloads
     .filter(({ once }) => once)
@@ -101,7 +101,7 @@ export function onceText(run: Run): string[] {
 export const emulatedNote =
   "The machines are emulated: only ratios are shown, and they are those of an emulator.";
 
-/** Runs of the same settings before this one: a person may have looked for a seed that pleases. */
+/** Earlier runs of the same settings, because a user may have tried seeds until a result pleased. */
 export function earlierText({ earlierRuns }: Run): string[] {
   const count = earlierRuns.length + 1;
   return count === 1
@@ -117,14 +117,14 @@ export function ordinal(count: number): string {
   return `${count}${endings[new Intl.PluralRules("en-US", { type: "ordinal" }).select(count)]}`;
 }
 
-/** "10 blocks", or where in its looks a run ended. */
+/** "10 blocks", or the look at which a run ended. */
 export function blocksText({ looks, look, results }: Run): string {
   const last = looks.at(-1) ?? look;
   const measured = Math.max(look, ...results.map(({ planned }) => planned));
   return looks.length === 1 ? `${measured} blocks` : `${measured} of at most ${last} blocks`;
 }
 
-/** Whether a row was asked for by name. */
+/** Whether a row was requested by name. */
 export function isAsked(run: Run, result: Result): boolean {
   return run.rows.includes(rowName(result));
 }

@@ -9,13 +9,13 @@ export type Profile = (typeof profileNames)[number];
 /** Sizes of a profile. Times are seconds of a timed window, not of a whole run. */
 export interface ProfileFacts {
   readonly title: string;
-  /** Blocks that count; each holds every arm once and the baseline twice. */
+  /** Number of counted blocks; each has every arm once and the baseline twice. */
   readonly blocks: number;
-  /** Slots of the warm-up block, which is thrown away: all, or the baseline alone to save time. */
+  /** Turns of the warm-up block, which is discarded: all, or only the baseline to save time. */
   readonly warmUp: "all" | "baseline";
-  /** What a whole run takes on real machines (in emulation for smoke), for the first estimate of the time left. */
+  /** Duration of a run on real machines (in emulation for smoke), for the first estimate of the time left. */
   readonly expectedMinutes: number;
-  /** After this the run is given up. */
+  /** Time limit of a run. */
   readonly limitMinutes: number;
 }
 
@@ -125,7 +125,7 @@ export interface MeasureFacts {
 
 export interface WorkloadFacts<K extends WorkloadKind = WorkloadKind> {
   readonly kind: K;
-  /** One line for the report: what it does and what its figure says. */
+  /** One line for the report: what it does and what its figure means. */
   readonly measures: string;
   /**
    * cold: all caches dropped and a new mount right before; warm: the same work done once, untimed, right before;
@@ -135,9 +135,9 @@ export interface WorkloadFacts<K extends WorkloadKind = WorkloadKind> {
   readonly place: "mount" | "local-disk" | "network" | "data-disk";
   /** Profiles that run it in the warm-up alone, to show that it works there: it has no verdict in them. */
   readonly once?: readonly Profile[];
-  /** It is in the plans of labs that have this part only. */
+  /** Part of a plan only in labs with this component. */
   readonly needs?: "disgrafs";
-  /** The workload that tells the machine's own noise: it must not differ between arms. */
+  /** The workload that shows the machine's own noise: it must not differ between arms. */
   readonly control?: true;
   readonly figures: Readonly<Record<string, MeasureFacts>>;
   readonly parameters: Readonly<Partial<Record<Profile, WorkloadKinds[K]>>>;

@@ -11,11 +11,11 @@ export const stackOf = (student: Student): string => `class-${student.id}`;
 
 export interface Outcome {
   readonly student: Student;
-  /** Why it failed, with what to do where that is known; undefined when it worked. */
+  /** Reason of the failure, with advice if known; undefined on success. */
   readonly failure: string | undefined;
 }
 
-/** Runs a job for each student, at most `parallel` at once. A failure stops nobody else. `stopped` ends it early. */
+/** Runs a job for each student, at most `parallel` at once. A failure does not stop the others. `stopped` ends it early. */
 export async function forEachStudent(
   students: readonly Student[],
   parallel: number,
@@ -43,7 +43,7 @@ export async function forEachStudent(
   return outcomes.sort((a, b) => (order.get(a.student.id) ?? 0) - (order.get(b.student.id) ?? 0));
 }
 
-/** One line: AWS's advice where there is some, else the last line that says "error". */
+/** One line: AWS's advice if there is some, else the last line that contains "error". */
 export function reason(message: string): string {
   const failure = awsFailure(message);
   if (failure) return `${failure.code}: ${failure.advice}`;
@@ -60,7 +60,7 @@ export interface Place {
   readonly project: string;
   /** Environment for the Pulumi CLI. */
   readonly env: Record<string, string>;
-  /** Where sheets, keys and logs of the class go, a folder a student. */
+  /** Folder for the class's sheets, keys and logs, with one subfolder per student. */
   readonly folder: string;
 }
 
@@ -70,7 +70,7 @@ const options = ({ project, env }: Place) => ({
   envVars: { ...env, PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK: "true" },
 });
 
-/** Makes a student's lab, or brings it up to date, then writes the sheet. */
+/** Creates or updates a student's lab, then writes the sheet. */
 export async function upFor(place: Place, student: Student, config: ConfigMap): Promise<void> {
   const stack = await LocalWorkspace.createOrSelectStack(
     { stackName: stackOf(student), workDir: place.project },
@@ -85,7 +85,7 @@ export async function upFor(place: Place, student: Student, config: ConfigMap): 
   await writeSheet(place, student, stack);
 }
 
-/** Takes a student's lab down and forgets it. A stack that is not there is fine. */
+/** Removes a student's lab and its stack. A missing stack is not an error. */
 export async function downFor(place: Place, student: Student): Promise<void> {
   const workspace = await LocalWorkspace.create(options(place));
   if (!(await workspace.listStacks()).some(({ name }) => name === stackOf(student))) return;
@@ -102,15 +102,15 @@ export async function downFor(place: Place, student: Student): Promise<void> {
 
 export interface Standing {
   readonly student: Student;
-  /** up: EC2 says that all machines run; broken: some do not; lost: EC2 could not be asked. */
+  /** up: all machines run, according to EC2; broken: some do not; lost: EC2 could not be queried. */
   readonly state: "up" | "broken" | "expired" | "none" | "unfinished" | "lost";
-  /** Machines that EC2 says run, of all: an expired lab with any still costs. */
+  /** Number of running machines according to EC2, and of all: an expired lab with running machines still costs money. */
   readonly running: string;
   readonly expires: string;
   readonly usdPerHour: number | "unknown" | "";
 }
 
-/** How a student's lab stands: by its stack's outputs, and by EC2's word for its machines. */
+/** State of a student's lab, from its stack's outputs and EC2's state of its machines. */
 export async function standingOf(place: Place, student: Student, now: Date): Promise<Standing> {
   const workspace = await LocalWorkspace.create(options(place));
   if (!(await workspace.listStacks()).some(({ name }) => name === stackOf(student)))
@@ -146,7 +146,7 @@ async function withLog(
   });
 }
 
-/** The student's folder: sheet.md, and key, host keys and configuration for ssh. Give it to the student, and nobody else. */
+/** The student's folder: sheet.md, and key, host keys and configuration for ssh. Give it only to the student. */
 async function writeSheet(place: Place, student: Student, stack: Stack): Promise<void> {
   const outputs = await stack.outputs();
   const facts = outputs.targetFacts?.value as AwsFacts;

@@ -8,18 +8,18 @@ import { inLab, nodeFolder, checkout } from "../workshop/checkout.ts";
 import { distribution, isSupported, missingPackages, packagesFor } from "./setup/debian.ts";
 import { atLeast } from "../workshop/version.ts";
 
-/** `bad`: the lab will not work. `note`: it works, but less well or untried. */
+/** `bad`: the lab will not work. `note`: it works with limitations, or is not tested. */
 export type Verdict = "ok" | "note" | "bad";
 
 export interface Finding {
   readonly subject: string;
   readonly verdict: Verdict;
   readonly text: string;
-  /** What to do; empty when it is ok. */
+  /** Advice; empty if the verdict is ok. */
   readonly advice?: string;
 }
 
-/** All checks, in the order in which they matter. */
+/** All checks, in order of importance. */
 export async function diagnose(): Promise<Finding[]> {
   return [
     system(distribution(), process.arch),

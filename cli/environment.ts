@@ -23,7 +23,7 @@ import { Problem } from "./problem.ts";
 import { recordedStacks } from "./record.ts";
 import { inLab, nodeFolder } from "../workshop/checkout.ts";
 
-/** What the decision depends on. */
+/** The inputs of the decision. */
 export interface Situation {
   /** The environment that the lab was started with. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -31,18 +31,18 @@ export interface Situation {
   readonly lab: string;
   /** Folder of Node.js 24, absolute. */
   readonly node: string;
-  /** Backend that the user is logged in to, by Pulumi's own credentials file. */
+  /** Backend that the user is logged in to, from Pulumi's credentials file. */
   readonly login: string | undefined;
-  /** False when SSH_AUTH_SOCK names a socket that nobody answers. */
+  /** False if SSH_AUTH_SOCK names a dead socket. */
   readonly agentAnswers: boolean;
 }
 
 export interface Environment {
-  /** Where the state is: in this checkout, or wherever the user's own login or settings say. */
+  /** Location of the state: this checkout, or the backend of the user's login or settings. */
   readonly backend: "checkout" | "user";
   readonly set: Readonly<Record<string, string>>;
   readonly unset: readonly string[];
-  /** What a person should know, one line each. */
+  /** Messages for the user, one line each. */
   readonly notes: readonly string[];
 }
 
@@ -73,7 +73,7 @@ export function decide(situation: Situation): Environment {
   return { backend: reason === undefined ? "checkout" : "user", set, unset, notes };
 }
 
-/** Why the user's own backend is kept; undefined when there is none and the checkout's is used. */
+/** Why the user's own backend is used; undefined if there is none and the checkout's is used. */
 function ownBackend({ env, lab, login }: Situation): string | undefined {
   // Inside a shell that has run `eval "$(./lab env)"` these are the lab's own values.
   if (env.PULUMI_BACKEND_URL && env.PULUMI_BACKEND_URL !== `file://${join(lab, "state")}`) {
@@ -134,7 +134,7 @@ export function shellLines(decision: Environment): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** The backend that `pulumi login` recorded, read where Pulumi reads it. */
+/** The backend recorded by `pulumi login`, read from the same file as Pulumi. */
 export function currentLogin(env: NodeJS.ProcessEnv): string | undefined {
   const home = env.PULUMI_HOME && env.PULUMI_HOME !== inLab("pulumi-home") ? env.PULUMI_HOME : undefined;
   const file = join(env.PULUMI_CREDENTIALS_PATH ?? home ?? join(homedir(), ".pulumi"), "credentials.json");
@@ -150,7 +150,7 @@ export function currentLogin(env: NodeJS.ProcessEnv): string | undefined {
   }
 }
 
-/** Stacks whose state is in a `.lab` that has no passphrase any more (an empty one is none). */
+/** Stacks whose state is in a `.lab` without a passphrase (an empty one does not count). */
 export function unreadableStacks(lab: string): string[] {
   const file = join(lab, "passphrase");
   if (existsSync(file) && statSync(file).size > 0) return [];
@@ -160,7 +160,7 @@ export function unreadableStacks(lab: string): string[] {
     : [];
 }
 
-/** What encrypts the state is gone, and must not be replaced as long as there is such state. */
+/** Error for a lost passphrase, which must not be replaced as long as state encrypted with it exists. */
 export class PassphraseLost extends Problem {
   constructor(file: string, stacks: readonly string[]) {
     super(
@@ -170,7 +170,7 @@ export class PassphraseLost extends Problem {
   }
 }
 
-/** Made once and never replaced: whatever the state holds is encrypted with it. */
+/** Created once and never replaced, because the state's secrets are encrypted with it. */
 export function makePassphrase(file: string): void {
   if (existsSync(file) && statSync(file).size > 0) return;
   // An empty one is what a full disk leaves, and encrypts nothing.
@@ -187,7 +187,7 @@ export function makePassphrase(file: string): void {
   }
 }
 
-/** Whether somebody accepts on a unix socket. */
+/** Whether a unix socket accepts connections. */
 async function answers(path: string | undefined): Promise<boolean> {
   if (!path) return false;
   return new Promise((resolve) => {

@@ -12,12 +12,12 @@ export class EventLog {
   // resources in the clear. So nothing of them is left, however this process ends.
   readonly #file = openUnnamed();
 
-  /** What the CLI's command line needs for it. */
+  /** Arguments for the CLI that enable the log. */
   get options(): string[] {
     return ["--event-log", `/proc/${process.pid}/fd/${this.#file}`];
   }
 
-  /** What the CLI's environment needs: the option is one of those that Pulumi shows to its own programs only. */
+  /** Environment for the CLI, which is needed because the option is a hidden one. */
   readonly env = { PULUMI_DEBUG_COMMANDS: "true" };
 
   /** Texts of the errors so far, each once. */
@@ -39,7 +39,7 @@ function openUnnamed(): number {
   }
 }
 
-/** Texts of the error diagnostics in a log, one JSON event a line; the last line may be half-written. */
+/** Texts of the error diagnostics in a log, one JSON event per line; the last line may be incomplete. */
 export function errorsIn(log: string): string[] {
   interface Event {
     readonly diagnosticEvent?: { readonly message: string; readonly severity: string };
@@ -57,7 +57,7 @@ export function errorsIn(log: string): string[] {
   return [...new Set(errors)];
 }
 
-/** A line for each kind of AWS failure in some error texts: its code and what to do. */
+/** A line for each kind of AWS failure in the error texts: its code and advice. */
 export function advice(errors: readonly string[]): string[] {
   const failures = errors.map(awsFailure).filter((failure) => failure !== undefined);
   const byCode = new Map(failures.map((failure) => [failure.code, failure]));

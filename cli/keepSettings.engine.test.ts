@@ -44,7 +44,7 @@ describe("keepSettings", () => {
     async (setting) => {
       const before = readFileSync(file, "utf8");
       await expect(keepSettings(pulumi, { set: ["seed=7", setting], unset: [] })).rejects.toThrow(
-        "Nothing was kept",
+        "Nothing was changed",
       );
       expect(readFileSync(file, "utf8")).toBe(before);
       expect(readdirSync(project).filter((name) => name.startsWith(".new"))).toEqual([]);

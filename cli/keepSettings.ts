@@ -9,13 +9,13 @@ import { Problem } from "./problem.ts";
 import type { Pulumi } from "./pulumi.ts";
 
 export interface Change {
-  /** `key=value`; a dot goes into an object. */
+  /** `key=value`; a dot in the key selects a member of an object. */
   readonly set: readonly string[];
   /** Keys. */
   readonly unset: readonly string[];
 }
 
-/** Keeps the changes, or throws and keeps none. */
+/** Stores all changes, or throws and stores none. */
 export async function keepSettings(pulumi: Pulumi, { set, unset }: Change): Promise<void> {
   if (set.length + unset.length === 0) return;
   const file = pulumi.settingsFile;
@@ -50,7 +50,7 @@ function check(values: Readonly<Record<string, unknown>>): void {
   }
 }
 
-/** The settings that a file would give, secrets in the clear: never print them. */
+/** The settings in a file, with secrets in plain text: never print them. */
 async function valuesIn(pulumi: Pulumi, file: string): Promise<Record<string, unknown>> {
   const { exitCode, stdout, stderr } = await pulumi.quiet(
     "config",
@@ -71,7 +71,7 @@ async function valuesIn(pulumi: Pulumi, file: string): Promise<Record<string, un
   );
 }
 
-/** As the program reads it (stacks/config.ts): numbers, booleans, lists and objects are JSON, all else is a word. */
+/** Same as in the program (stacks/config.ts): numbers, booleans, lists and objects are JSON, everything else is text. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -14,13 +14,13 @@ export interface Lock {
   readonly timestamp: string;
 }
 
-/** A lock that does not say whose it is, as when the disk was full, or the computer stopped, when it was written. */
+/** A lock without an owner, for example because the disk was full or the computer stopped while it was written. */
 export interface BrokenLock {
   readonly file: string;
   readonly pid: undefined;
 }
 
-/** The locks on a stack; none for a backend that is not a folder of this machine. */
+/** The locks on a stack; none for a backend that is not a folder on this computer. */
 export function stackLocks(backendUrl: string, project: string, stack: string): (Lock | BrokenLock)[] {
   if (!backendUrl.startsWith("file:///")) return [];
   const state = fileURLToPath(backendUrl.replace(/[?#].*$/, "").replaceAll("%", "%25"));
@@ -43,7 +43,7 @@ function readLock(file: string): Lock | BrokenLock {
   return { file, pid: undefined };
 }
 
-/** True when the lock's process certainly runs no more: it was one of this machine, and is gone. */
+/** True if the lock's process was on this computer and no longer exists. */
 export function isStale(lock: Lock | BrokenLock): boolean {
   // Whoever holds it is a Pulumi, which holds it for longer than it takes to write it.
   if (lock.pid === undefined) return !anyPulumi();
@@ -55,7 +55,7 @@ export function isStale(lock: Lock | BrokenLock): boolean {
   return started > Date.parse(lock.timestamp) + 1000 && nameOf(lock.pid) !== "pulumi";
 }
 
-/** Removes the stale locks of a stack and gives them. */
+/** Removes the stale locks of a stack and returns them. */
 export function removeStaleLocks(backendUrl: string, project: string, stack: string): (Lock | BrokenLock)[] {
   const stale = stackLocks(backendUrl, project, stack).filter(isStale);
   for (const lock of stale) {
@@ -65,12 +65,12 @@ export function removeStaleLocks(backendUrl: string, project: string, stack: str
   return stale;
 }
 
-/** Whether any Pulumi runs on this computer, whoever's. */
+/** Whether any user's Pulumi runs on this computer. */
 function anyPulumi(): boolean {
   return readdirSync("/proc").some((pid) => /^\d+$/.test(pid) && nameOf(Number(pid)) === "pulumi");
 }
 
-/** What a person has to do about a lock that is not ours to remove. */
+/** Advice for a lock that must not be removed automatically. */
 export function heldBy(lock: Lock | BrokenLock, stack: string): string {
   const cancel = `eval "$(./lab env)"; pulumi cancel --yes --stack ${stack}`;
   if (lock.pid === undefined)
@@ -94,7 +94,7 @@ function nameOf(pid: number): string | undefined {
   }
 }
 
-/** When a process started, in milliseconds since 1970; undefined when there is none, or only its remains. */
+/** Start time of a process in milliseconds since 1970; undefined if it does not exist or is a zombie. */
 function startTime(pid: number): number | undefined {
   let stat: string;
   try {

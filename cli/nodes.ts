@@ -6,7 +6,7 @@ export interface Node {
   readonly roles: readonly string[];
   /** `uname -r`. */
   readonly kernel: string;
-  /** A command line that logs in, from the checkout. */
+  /** Command line that logs in, run from the checkout. */
   readonly ssh: string;
 }
 
@@ -17,7 +17,7 @@ export function nodesOf(stack: string, outputs: Record<string, unknown> | undefi
   return nodes;
 }
 
-/** Whether a stack's nodes are machines of this computer: those on AWS have an expiry (stacks/target.ts). */
+/** Whether a stack's nodes are on this computer: those on AWS have an expiry (stacks/target.ts). */
 export function areLocal(outputs: Record<string, unknown> | undefined): boolean {
   return (outputs?.targetFacts as { expires?: string } | undefined)?.expires === undefined;
 }

@@ -18,9 +18,9 @@ import {
 
 export class Pulumi {
   readonly environment: Environment;
-  /** As given: may be `organization/name` for a backend that has those. */
+  /** As given by the user; may be `organization/name` for backends with organizations. */
   readonly stack: string;
-  /** Its last part: what the program sees, and what the stack's folder is called. */
+  /** Its last part: the name in the program, and of the stack's folder. */
   readonly localName: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #project: string;
@@ -87,13 +87,13 @@ export class Pulumi {
     }
   }
 
-  /** What a command on the stack prints; undefined when it fails. */
+  /** The output of a command on the stack; undefined if it fails. */
   async read(...args: string[]): Promise<string | undefined> {
     const result = await this.quiet(...args, "--stack", this.stack);
     return result.exitCode === 0 ? result.stdout : undefined;
   }
 
-  /** The stack's outputs with secrets in the clear: never print them. Undefined when there is no stack. */
+  /** The stack's outputs with secrets in plain text: never print them. Undefined if there is no stack. */
   async outputs(): Promise<Record<string, unknown> | undefined> {
     const text = await this.read("stack", "output", "--json", "--show-secrets");
     return text === undefined ? undefined : (JSON.parse(text) as Record<string, unknown>);
@@ -104,17 +104,17 @@ export class Pulumi {
     return projectName(this.#project);
   }
 
-  /** Where Pulumi keeps the stack's settings. */
+  /** Pulumi's file with the stack's settings. */
   get settingsFile(): string {
     return join(this.#project, `Pulumi.${this.localName}.yaml`);
   }
 
-  /** Folder of the stacks' records; undefined when the backend is not a folder of this computer. */
+  /** Folder of the stacks' state files; undefined if the backend is not a folder on this computer. */
   get recordFolder(): string | undefined {
     return recordFolder(this.#env.PULUMI_BACKEND_URL, projectName(this.#project));
   }
 
-  /** What the backend has of the stack, read as a file where it is one, else as the CLI tells it. */
+  /** The backend's record of the stack, read as a file if possible, else by the CLI. */
   async record(): Promise<StackRecord> {
     if (this.recordFolder !== undefined) return readRecord(this.recordFolder, this.localName);
     if (!(await this.exists())) return { is: "absent" };
@@ -124,7 +124,7 @@ export class Pulumi {
       : { is: "whole", file: this.stack, ...contentOf(text) };
   }
 
-  /** What a record says of this computer's part of the stack. */
+  /** This computer's part of the stack, from its record. */
   async localPart(): Promise<LocalPart | undefined> {
     const record = await this.record();
     return record.is === "whole" ? localPart(record.resources) : undefined;
@@ -132,12 +132,12 @@ export class Pulumi {
 
   #interrupted = false;
 
-  /** Whether a person has asked to stop while a command ran. */
+  /** Whether the user interrupted a command. */
   wasInterrupted(): boolean {
     return this.#interrupted;
   }
 
-  /** Whether the backend knows the stack. A backend that cannot be asked is an error, not a no. */
+  /** Whether the backend has the stack. Throws if the backend cannot be queried. */
   async exists(): Promise<boolean> {
     const result = await this.quiet("stack", "ls", "--json");
     if (result.code === "ENOENT") throw new Problem("there is no Pulumi CLI yet; run ./lab setup");
@@ -146,7 +146,7 @@ export class Pulumi {
     return stacks.some(({ name }) => localName(name) === this.localName);
   }
 
-  /** Makes the stack the selected one, and makes it first when there is none. */
+  /** Selects the stack, and creates it first if it does not exist. */
   async select(): Promise<void> {
     if (settingsFromExample(this.#project, this.localName))
       say(`created Pulumi.${this.localName}.yaml with the settings of Pulumi.${this.localName}.example.yaml`);
@@ -212,7 +212,7 @@ export class Pulumi {
     renameSync(`${file}.new`, file);
   }
 
-  /** Runs a command and gives what it printed and how it ended; does not throw. */
+  /** Runs a command and returns its output and status; never throws. */
   quiet(...args: readonly string[]) {
     return execa("pulumi", args, {
       cwd: this.#project,
@@ -225,7 +225,7 @@ export class Pulumi {
   }
 }
 
-/** The last part of a stack's name, by Pulumi's rules. It becomes part of paths, so nothing else is let through. */
+/** The last part of a stack's name, checked by Pulumi's rules, because it becomes part of paths. */
 export function localName(stack: string): string {
   const name = stack.split("/").at(-1) ?? "";
   if (/^[\w.-]{1,100}$/.test(name) && !/^\.{1,2}$|^-/.test(name)) return name;
@@ -264,7 +264,7 @@ function projectName(folder: string): string {
   return name;
 }
 
-/** True when this process is in its terminal's foreground group, which is where the terminal sends Ctrl-C. */
+/** True if this process is in its terminal's foreground group, to which the terminal sends Ctrl-C. */
 function inForeground(): boolean {
   // proc(5): 5 is the process group, 8 the terminal's foreground group, counted from the end of the command's name.
   const stat = readFileSync("/proc/self/stat", "utf8");

@@ -15,7 +15,7 @@ export interface Resource {
 
 export type StackRecord =
   | { readonly is: "absent" }
-  /** It is there, and cannot be read. */
+  /** It exists but cannot be read. */
   | { readonly is: "broken"; readonly file: string }
   | ({ readonly is: "whole"; readonly file: string } & Content);
 
@@ -32,7 +32,7 @@ export function recordFolder(backendUrl: string | undefined, project: string): s
   return join(state, ".pulumi", "stacks", project);
 }
 
-/** The names of all stacks that a folder has records of. */
+/** The names of all stacks with a record in a folder. */
 export function recordedStacks(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
@@ -55,7 +55,7 @@ export function readRecord(folder: string, stack: string): StackRecord {
   }
 }
 
-/** What is in a record's text: a checkpoint of the file backend, or what `pulumi stack export` prints. */
+/** Parses the text of a record: a checkpoint of the file backend, or the output of `pulumi stack export`. */
 export function contentOf(text: string): Content {
   interface Deployment {
     readonly resources?: Resource[] | null;
@@ -74,17 +74,17 @@ export function contentOf(text: string): Content {
   };
 }
 
-/** What the network's resource of a local lab says of the computer's part of it (stacks/local/main.ts). */
+/** Output of a local lab's network resource, which describes the computer's part of it (stacks/local/main.ts). */
 export interface LocalPart {
-  /** What the stack was called when it was last brought up. */
+  /** Name of the stack at its last `up`. */
   readonly stack: string;
   readonly owner?: string;
-  /** Host name and machine id of the computer that the machines are on. */
+  /** Host name and machine id of the computer with the machines. */
   readonly host?: string;
   readonly computer?: string;
 }
 
-/** The local part of a stack; undefined when its record has none. */
+/** The local part of a stack; undefined if its record has none. */
 export function localPart(resources: readonly Resource[]): LocalPart | undefined {
   const network = resources.find(
     ({ urn, type }) => type === "command:local:Command" && urn.endsWith("::network"),
@@ -97,12 +97,12 @@ export function localPart(resources: readonly Resource[]): LocalPart | undefined
   }
 }
 
-/** Whether a record holds something that is not on this computer. */
+/** Whether a record contains resources that are not on this computer. */
 export function hasMoreThanLocal(resources: readonly Resource[]): boolean {
   return resources.some(({ type }) => type.startsWith("aws:"));
 }
 
-/** Takes a record that is of no use out of the backend, but does not delete it. @returns where it is */
+/** Moves an unusable record out of the backend, without deleting it. @returns its new path */
 export function setAside(file: string, folder: string): string {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const aside = join(folder, `${basename(file)}.${new Date().toISOString().replaceAll(":", "-")}`);

@@ -6,14 +6,14 @@ import { parse } from "csv-parse/sync";
 import { Problem } from "./problem.ts";
 
 export interface Student {
-  /** Names the stack (class-ID) and all that belongs to it. */
+  /** Part of the name of the stack (class-ID) and of everything that belongs to it. */
   readonly id: string;
   readonly name: string;
-  /** Whom to ask; the owner's tag. */
+  /** Contact; becomes the owner tag. */
   readonly contact: string;
 }
 
-/** What a column is called: the first name is the one that we ask for. Case, spaces and signs do not count. */
+/** Accepted names of the columns, the documented one first. Case, spaces and punctuation are ignored. */
 const columns = {
   id: ["id", "student id", "user", "username", "user name", "login", "matrikelnummer"],
   name: ["name", "student name", "full name", "student"],
@@ -48,7 +48,7 @@ export function parseStudents(file: Buffer | string): Student[] {
   });
 }
 
-/** Text of a file as Excel, LibreOffice and others save it. */
+/** Text of a file saved by Excel, LibreOffice and others. */
 export function decode(file: Buffer): string {
   if (file[0] === 0xff && file[1] === 0xfe) return file.toString("utf16le");
   if (file[0] === 0xfe && file[1] === 0xff) return new TextDecoder("utf-16be").decode(file);
@@ -88,14 +88,14 @@ function readRows(text: string): Row[] {
   );
 }
 
-/** The sign between columns: the one that the header has most of, outside quotes. */
+/** The column separator: the most frequent candidate in the header, outside quotes. */
 function delimiterOf(text: string): string {
   const header = (text.split(/\r?\n/).find((line) => line.trim() !== "") ?? "").replaceAll(/"[^"]*"/g, "");
   const count = (sign: string): number => header.split(sign).length;
   return [",", ";", "\t"].reduce((best, sign) => (count(sign) > count(best) ? sign : best));
 }
 
-/** @throws Problem that names the columns there are when none of them is the id */
+/** @throws Problem that names the columns if none of them is the id */
 function columnsOf(header: readonly string[]): { id: number; name?: number; email?: number } {
   const plain = header.map((name) =>
     name

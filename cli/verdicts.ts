@@ -7,7 +7,7 @@ import { runSchema } from "../benchmarks/run.ts";
 import { verdictTable } from "../benchmarks/verdictTable.ts";
 import type { Pulumi } from "./pulumi.ts";
 
-/** Bring a stack up; gives the exit status. The outputs stay for programs: `pulumi stack output`. */
+/** Runs `up` of a stack; returns the exit status. Programs can read the outputs with `pulumi stack output`. */
 export async function upWithVerdicts(pulumi: Pulumi, ...flags: string[]): Promise<number> {
   const status = await pulumi.run("up", "--suppress-outputs", ...flags);
   if (status === 0) process.stdout.write(closing(await pulumi.outputs()));
@@ -32,7 +32,7 @@ export function closing(
   return `\n${verdictTable(parsed.data, run.path, colours)}\n${next}`;
 }
 
-/** Whether colours would be seen, and are wanted (NO_COLOR). */
+/** Whether the terminal shows colours and the user has not disabled them (NO_COLOR). */
 export function hasColours(
   stream: Pick<WriteStream, "isTTY"> & Partial<Pick<WriteStream, "hasColors">>,
 ): boolean {

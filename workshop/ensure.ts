@@ -2,7 +2,7 @@
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
-/** The program that makes each thing: it is called with the thing and `ensure` or `remove`. */
+/** The program that creates each kind of thing; its arguments are the kind and `ensure` or `remove`. */
 const makers = {
   image: "workshop/main.ts",
   extensions: "workshop/main.ts",
@@ -14,13 +14,13 @@ const makers = {
   vm: "stacks/local/main.ts",
 } as const;
 
-/** Things that stay in the cache, for the next lab. */
+/** Kinds that are kept in the cache for the next lab. */
 const cached: readonly string[] = ["image", "extensions", "loops", "neo4j", "grafana"];
 
 interface EnsureOptions extends pulumi.CustomResourceOptions {
-  /** Values that, when they change, make the thing anew. */
+  /** The thing is created again if one of these values changes. */
   readonly triggers?: string[];
-  /** The maker is told what it printed the last time, in PULUMI_COMMAND_STDOUT. */
+  /** Pass the previous output to the program in PULUMI_COMMAND_STDOUT. */
   readonly addPreviousOutput?: boolean;
 }
 

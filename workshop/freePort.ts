@@ -2,10 +2,10 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-/** Below the range from which Linux takes ports for outgoing connections (ip_local_port_range): none of those takes it. */
+/** Below Linux's range for outgoing connections (ip_local_port_range), so that none of these uses the port. */
 const [lowest, highest] = [10_000, 32_767];
 
-/** A port that nobody listens on now. */
+/** A port without a listener. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = randomInt(lowest, highest + 1);

@@ -11,7 +11,7 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
-/** The key pair in `file` (and `file.pub`), made now if it is not there. */
+/** The key pair in `file` (and `file.pub`), generated if it does not exist. */
 export async function ensureKeyPair(file: string): Promise<KeyPair> {
   if (!existsSync(file)) {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });

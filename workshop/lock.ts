@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 
-/** Runs `work` while holding `flock` on `file`. Waits for another holder, and says so. */
+/** Runs `work` while holding `flock` on `file`. Waits for another holder, and reports that. */
 export async function withLock<T>(
   file: string,
   say: (line: string) => void,

@@ -17,14 +17,14 @@ import { filesBelow } from "./files.ts";
 const recipe = fileURLToPath(new URL("../provisioning/graph/neo4j/server", import.meta.url));
 const servers = join(cacheFolder, "neo4j");
 
-/** Hash of all that decides what is in the folder. */
+/** Hash of all inputs of the folder. */
 export function neo4jKey(): string {
   const hash = createHash("sha256");
   for (const file of filesBelow(recipe)) hash.update(relative(recipe, file)).update(readFileSync(file));
   return hash.digest("hex").slice(0, 16);
 }
 
-/** The folder, made now if it is not in the cache. `say` gets a line a step. */
+/** The folder, created if it is not in the cache. `say` gets one line per step. */
 export async function ensureNeo4j(say: (line: string) => void): Promise<string> {
   const folder = join(servers, neo4jKey());
   noteUse("neo4j", "server", neo4jKey());
@@ -37,7 +37,7 @@ export async function ensureNeo4j(say: (line: string) => void): Promise<string> 
   return folder;
 }
 
-/** Maven's own checksums come from where the jars come from, so they are held against those of the repository. */
+/** Maven's checksums come from the same server as the jars, so the jars are checked against this repository's list. */
 async function downloadJars(lib: string): Promise<void> {
   const options = [`-DoutputDirectory=${lib}`, "-DincludeScope=runtime"];
   try {

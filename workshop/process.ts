@@ -13,7 +13,7 @@ export interface ProcessId {
 
 const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 
-/** The identity of a running process, or undefined when there is none with this pid. */
+/** The identity of a running process; undefined if no process has this pid. */
 export function identify(pid: number): ProcessId | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -28,13 +28,13 @@ export function identify(pid: number): ProcessId | undefined {
   }
 }
 
-/** Whether that very process still runs. */
+/** Whether exactly this process still runs. */
 export function isAlive(id: ProcessId): boolean {
   const now = identify(id.pid);
   return now?.startTicks === id.startTicks && now.bootId === id.bootId;
 }
 
-/** Ends a process: TERM, and KILL after `graceMs`, which is given ten times as long. True when it is gone. */
+/** Ends a process: TERM, then KILL after `graceMs`, then waits up to ten times as long. True if it has ended. */
 export async function end(id: ProcessId, graceMs = 3000): Promise<boolean> {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     if (!isAlive(id)) return true;

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** What was written last, or undefined; the caller says what it is. */
+/** The last written value, or undefined; the caller determines its type. */
 export function readState(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, "utf8"));

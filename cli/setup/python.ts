@@ -8,14 +8,14 @@ import { inCheckout, inLab } from "../../workshop/checkout.ts";
 import { Problem } from "../problem.ts";
 import type { Step } from "./runner.ts";
 
-/** The distribution's own Python: the pins are made for 3.11 to 3.13, which these are. */
+/** The distribution's Python: the pinned packages support 3.11 to 3.13, the versions of the supported distributions. */
 const python = "/usr/bin/python3";
 
-/** Where the tools for development are: ruff, pytest, moto. */
+/** Folder of the development tools: ruff, pytest, moto. */
 export const devVenv = inLab("venv");
 const devRequirements = inCheckout("tools", "requirements-dev.txt");
 
-/** True when a virtual environment holds what a requirements file says now. */
+/** True if a virtual environment matches the current requirements file. */
 export function venvIsReady(folder: string, requirements: string): boolean {
   const stamp = join(folder, "stamp");
   // A venv points to its Python by path: an upgrade of the distribution leaves it dangling.
@@ -26,7 +26,7 @@ export function venvIsReady(folder: string, requirements: string): boolean {
   );
 }
 
-/** Makes a virtual environment with exactly the packages of a requirements file. */
+/** Creates a virtual environment with exactly the packages of a requirements file. */
 export async function pythonVenv(
   folder: string,
   requirements: string,

@@ -7,26 +7,26 @@ import { Problem } from "../problem.ts";
 
 export interface Done {
   readonly done: true;
-  /** What is there, in a few words. */
+  /** Short description of the current state. */
   readonly detail: string;
 }
 
 export interface Missing {
   readonly done: false;
-  /** What the step would do, in a few words. */
+  /** Short description of what the step would do. */
   readonly plan: string;
 }
 
 export interface Step {
   readonly name: string;
   check(): Done | Missing | Promise<Done | Missing>;
-  /** Runs first, with the terminal to itself: the place for what a person must see or answer. */
+  /** Runs first, with exclusive use of the terminal, for output and prompts. */
   prepare?(): Promise<void>;
-  /** Reaches the end state; `progress` shows what it is at. */
+  /** Performs the step; `progress` shows its progress. */
   run(progress: (text: string) => void): Promise<void>;
 }
 
-/** Where lines go: a terminal's line can move, others get a line now and then. */
+/** Output: a terminal shows a moving line, others get occasional lines. */
 export interface Output {
   readonly moving: boolean;
   write(text: string): void;
@@ -38,14 +38,14 @@ const toStandardError: Output = {
 };
 
 export interface RunOptions {
-  /** Say what would be done, and do nothing. */
+  /** Only print what would be done. */
   readonly dryRun?: boolean;
-  /** Say nothing about steps whose end state holds already. */
+  /** Print nothing about steps that are already done. */
   readonly quiet?: boolean;
   readonly output?: Output;
 }
 
-/** Carries the steps out in order. The first that fails ends the run with a Problem that names it. */
+/** Runs the steps in order. The first failure ends the run with a Problem that names the step. */
 export async function runSteps(steps: readonly Step[], options: RunOptions = {}): Promise<void> {
   const output = options.output ?? toStandardError;
   for (const step of steps) {
@@ -83,7 +83,7 @@ function line(state: string, name: string, start: number | undefined, detail: st
   return `${state.padEnd(6)} ${name.padEnd(20)} ${time.padStart(8)}  ${detail}\n`;
 }
 
-/** A time for people: `0.3 s`, `42 s`, `3 min 20 s`. */
+/** Formats a duration: `0.3 s`, `42 s`, `3 min 20 s`. */
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
@@ -111,7 +111,7 @@ export class Ticker {
     this.#timer = setInterval(() => this.#draw(), output.moving ? 200 : 15_000);
   }
 
-  /** What the step is at now. Only its last line is shown. */
+  /** Sets the step's progress text. Only its last line is shown. */
   show(text: string): void {
     const last = text
       .trimEnd()

@@ -7,12 +7,12 @@ import { pulumiSteps } from "./pulumi.ts";
 import { devToolsStep } from "./python.ts";
 import { runSteps, type RunOptions, type Step } from "./runner.ts";
 
-/** The steps for a purpose. Node.js is not among them: the launcher has fetched it to get here. */
+/** The steps for a purpose. They do not include Node.js, which the launcher has already installed. */
 export function stepsFor(purpose: Purpose): Step[] {
   return [debianStep(purpose), ...pulumiSteps(), ...(purpose === "test" ? [devToolsStep()] : [])];
 }
 
-/** Sets this machine and checkout up. Safe to run at any time and twice at once. */
+/** Sets up this computer and checkout. Can be run at any time, also concurrently. */
 export async function setUp(purpose: Purpose, options: RunOptions = {}): Promise<void> {
   const steps = stepsFor(purpose);
   if (options.dryRun) return runSteps(steps, options);

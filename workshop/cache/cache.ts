@@ -18,7 +18,7 @@ import { withLock } from "../lock.ts";
 import { cacheFolder, checkout } from "../checkout.ts";
 import { neo4jKey } from "../neo4j.ts";
 
-/** Who has just used an entry may still read it, as a build that is copied to machines. */
+/** A recently used entry may still be read, for example a build that is copied to machines. */
 const graceMs = 3_600_000;
 
 export interface Entry {
@@ -26,13 +26,13 @@ export interface Entry {
   readonly name: string;
   readonly folder: string;
   readonly bytes: number;
-  /** When it was made. */
+  /** Time of its creation. */
   readonly made: Date;
-  /** Why it is needed; undefined when nothing that is known needs it. */
+  /** Reason for keeping it; undefined if no known user needs it. */
   readonly neededBy: string | undefined;
 }
 
-/** Paths below the cache that this checkout would use now. */
+/** Paths below the cache that this checkout currently uses. */
 function presentKeys(): Set<string> {
   return new Set([
     ...localKernelNames.map((kernel) => join("images", `${kernel}-${imageKey(kernel)}`)),
@@ -44,7 +44,7 @@ function presentKeys(): Set<string> {
   ]);
 }
 
-/** Why entries are needed: path below the cache, and the reason. `present` holds what this checkout would use now. */
+/** Reasons for keeping entries, by path below the cache. `present` has the entries that this checkout currently uses. */
 async function needs(cache: string, present: ReadonlySet<string>): Promise<Map<string, string>> {
   const found = new Map([...present].map((path) => [path, "this checkout"]));
   const users = new Set<string>();
@@ -68,7 +68,7 @@ function disksOf(root: string): string[] {
   return files.filter((file) => file.endsWith(".qcow2")).map((file) => join(stacks, file));
 }
 
-/** The entry that a disk lies on; empty when it lies on none. */
+/** The entry that is the base of a disk; empty if there is none. */
 async function below(cache: string, disk: string): Promise<string> {
   // -U: the machine may run.
   const info = await execa("qemu-img", ["info", "-U", "--output=json", disk]);
@@ -85,7 +85,7 @@ function entryOf(cache: string, file: string): string {
     .join("/");
 }
 
-/** What processes have open, as far as this user may see it. */
+/** Files opened by processes, as far as this user can see them. */
 function openFiles(): string[] {
   const list = (folder: string): string[] => {
     try {
@@ -106,7 +106,7 @@ function openFiles(): string[] {
     .flatMap((pid) => list(`/proc/${pid}/fd`).map((fd) => target(`/proc/${pid}/fd/${fd}`)));
 }
 
-/** All that is in the cache under a hash. */
+/** All entries of the cache that are named by a hash. */
 export async function cacheEntries(cache = cacheFolder, present = presentKeys()): Promise<Entry[]> {
   const needed = await needs(cache, present);
   const found: Entry[] = [];
@@ -123,7 +123,7 @@ export async function cacheEntries(cache = cacheFolder, present = presentKeys())
   return found;
 }
 
-/** Room on the disk: images are sparse. */
+/** Disk usage (images are sparse). */
 async function bytesOf(folder: string): Promise<number> {
   const { stdout } = await execa("du", ["-s", "-B1", folder], { reject: false });
   return Number(stdout.split("\t")[0]);

@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { cacheFolder, checkout } from "../checkout.ts";
 
-/** Folders of the cache whose entries are folders under the hash of their recipe. */
+/** Folders of the cache whose entries are folders named by the hash of their recipe. */
 export const kinds = ["images", "builder", "extensions", "programs", "neo4j", "packages", "ec2"] as const;
 export type Kind = (typeof kinds)[number];
 
@@ -23,7 +23,7 @@ export interface Use {
   readonly user: string;
 }
 
-/** Notes that a checkout uses an entry now, in the place of the one of the same `sort` that it used before. */
+/** Records that a checkout now uses an entry instead of its previous one of the same `sort`. */
 export function noteUse(kind: Kind, sort: string, name: string, cache = cacheFolder, user = checkout): void {
   const folder = join(cache, "users", createHash("sha256").update(user).digest("hex").slice(0, 16));
   mkdirSync(folder, { recursive: true });
@@ -38,7 +38,7 @@ export function noteUse(kind: Kind, sort: string, name: string, cache = cacheFol
   if (existsSync(entry)) utimesSync(entry, new Date(), new Date());
 }
 
-/** What was noted last by checkouts that are still there. */
+/** The last records of checkouts that still exist. */
 export function usesOf(cache: string): Use[] {
   const users = join(cache, "users");
   if (!existsSync(users)) return [];

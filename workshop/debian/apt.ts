@@ -8,15 +8,15 @@ import { join } from "node:path";
 import { execa } from "execa";
 
 export interface Apt {
-  /** Its folder: `status` is dpkg's list of what is installed, `sources.list` its sources; both empty at first. */
+  /** Its folder: `status` is dpkg's list of installed packages, `sources.list` its sources; both are initially empty. */
   readonly folder: string;
-  /** Runs `apt-get`. @throws Error with what apt says */
+  /** Runs `apt-get`. @throws Error with apt's message */
   get(...args: readonly string[]): Promise<string>;
-  /** Downloads a file as apt downloads. @throws Error with what apt says */
+  /** Downloads a file with apt's downloader. @throws Error with apt's message */
   file(url: string, path: string, ...options: readonly string[]): Promise<void>;
 }
 
-/** Runs `work` with an apt that has nothing yet; its folder, which is made in `parent`, is removed at the end. */
+/** Runs `work` with a new, empty apt; its folder is created in `parent`, and removed at the end. */
 export async function withApt<T>(work: (apt: Apt) => Promise<T>, parent = tmpdir()): Promise<T> {
   const folder = await mkdtemp(join(parent, "disgrafs-apt-"));
   try {

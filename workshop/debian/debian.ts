@@ -11,7 +11,7 @@ import { quote } from "../../provisioning/shell.ts";
 export interface BootstrapArgs {
   /** Debian suite: trixie. */
   readonly suite: string;
-  /** Folder to make: must not exist. */
+  /** Folder to create; must not exist. */
   readonly root: string;
   readonly include: readonly string[];
   /** Commands run when the packages are installed; the word ROOT stands for the root's path. */
@@ -22,12 +22,12 @@ export interface BootstrapArgs {
   readonly cancelSignal: AbortSignal;
 }
 
-/** What the hooks that put a kernel into a root share: part of what decides what is in it. */
+/** Script shared by the hooks that install a kernel in a root; an input of the root's hash. */
 export const kernelScript = fileURLToPath(new URL("./debianKernel.sh", import.meta.url));
 
 const asRoot = process.getuid?.() === 0;
 
-/** Makes a Debian root. */
+/** Creates a Debian root. */
 export async function bootstrap(args: BootstrapArgs): Promise<void> {
   const hooks = (args.customizeHooks ?? []).map(
     (words) => `--customize-hook=${words.map((word) => (word === "ROOT" ? '"$1"' : quote(word))).join(" ")}`,
@@ -96,13 +96,13 @@ export async function makingRoot<T>(
   }
 }
 
-/** Runs a command with the same view of a root's owners that made it. */
+/** Runs a command with the same mapping of file owners with which the root was created. */
 export async function asBuilder(command: readonly [string, ...string[]]): Promise<void> {
   const words = asRoot ? command : (["mmdebstrap", "--unshare-helper", ...command] as const);
   await execa(words[0], words.slice(1), { stdin: "ignore" });
 }
 
-/** Removes a root, whoever its files belong to. */
+/** Removes a root, whatever the owners of its files. */
 export async function removeRoot(root: string): Promise<void> {
   if (!existsSync(root)) return;
   if (asRoot) await rm(root, { recursive: true, force: true });

@@ -12,7 +12,7 @@ import { cacheFolder } from "../checkout.ts";
 import { withLock } from "../lock.ts";
 import { withApt, type Apt } from "./apt.ts";
 
-/** Name of its folder in the cache: all that decides what is in it. */
+/** Name of its folder in the cache, derived from all its inputs. */
 export function packageKey(wanted: VendorPackage): string {
   return `${wanted.name}-${createHash("sha256").update(JSON.stringify(wanted)).digest("hex").slice(0, 16)}`;
 }
@@ -39,7 +39,7 @@ export async function whyUnavailable(
   }
 }
 
-/** The package's file, downloaded now if it is not in the cache. */
+/** The package's file, downloaded if it is not in the cache. */
 export async function ensurePackage(
   wanted: VendorPackage,
   say: (line: string) => void,
@@ -78,7 +78,7 @@ export async function ensurePackage(
   });
 }
 
-/** Gives apt the repository's key and index; throws where the index is not signed by that key, or lacks the version. */
+/** Configures apt with the repository's key and index; throws if the index is not signed by that key, or lacks the version. */
 async function find(apt: Apt, wanted: VendorPackage): Promise<void> {
   const { name, version, repository, suite, key, fingerprint } = wanted;
   const keyring = join(apt.folder, "key.asc");
@@ -100,7 +100,7 @@ async function find(apt: Apt, wanted: VendorPackage): Promise<void> {
   await apt.get("--print-uris", "download", `${name}=${version}`);
 }
 
-/** The first error among apt's lines: the others follow from it. */
+/** The first error in apt's output, which causes the others. */
 function oneLine(text: string): string {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const first = lines.find((line) => line.startsWith("E: ")) ?? lines[0] ?? "apt says nothing";

@@ -29,17 +29,17 @@ export interface Image {
   readonly key: string;
 }
 
-/** Virtual size of the file system: sparse, so only what is written takes room. */
+/** Virtual size of the sparse file system: only written data uses disk space. */
 const diskGiB = 20;
-/** What a bake needs at its peak: root, wheels and the image side by side. */
+/** Peak disk usage of a bake: root, wheels and image together. */
 const needGiB = 5;
 const images = join(cacheFolder, "images");
 const recipe = fileURLToPath(new URL("./recipe", import.meta.url));
 
-/** Says since when an image has to be baked anew: Debian's archive moves on, and the recipe does not show it. */
+/** Marks the time after which an image must be baked again, because Debian's archive changes without a change of the recipe. */
 const renewalNote = (kernel: Kernel): string => join(images, `${kernel}.renewed`);
 
-/** Makes the next one who wants the image for a kernel bake it anew. Machines keep theirs until then. */
+/** Makes the next use of a kernel's image bake a new one. Machines keep their image until then. */
 export function renewImage(kernel: Kernel, now: Date): void {
   mkdirSync(images, { recursive: true });
   writeFileSync(renewalNote(kernel), `${now.toISOString()}\n`);
@@ -57,7 +57,7 @@ export function imageKey(kernel: Kernel): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** The cached image, or undefined where it has to be baked first. */
+/** The cached image; undefined if it must be baked first. */
 export function cachedImage(kernel: Kernel): Image | undefined {
   const key = imageKey(kernel);
   const folder = join(images, `${kernel}-${key}`);
@@ -66,7 +66,7 @@ export function cachedImage(kernel: Kernel): Image | undefined {
   return { disk: join(folder, "disk.raw"), kernel: join(folder, "vmlinuz"), release, key };
 }
 
-/** The image for a kernel, baked now if it is not in the cache. `say` gets a line a step. */
+/** The image for a kernel, baked if it is not in the cache. `say` gets one line per step. */
 export async function ensureImage(kernel: Kernel, say: (line: string) => void): Promise<Image> {
   noteUse("images", kernel, `${kernel}-${imageKey(kernel)}`);
   const ready = cachedImage(kernel);
@@ -104,7 +104,7 @@ async function bake(kernel: Kernel, say: (line: string) => void): Promise<void> 
   }
 }
 
-/** The steps of a bake: what an image has ends up in `folder`, and the root is gone. */
+/** The steps of a bake. The image's files end up in `folder`, and the root is removed. */
 async function fill(
   kernel: Kernel,
   folder: string,

@@ -7,7 +7,7 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withApt } from "../debian/apt.ts";
 
-/** Names beside the image's disk. */
+/** Names of files next to the image's disk. */
 const [statusFile, sourcesFile] = ["dpkg-status", "sources.list"];
 
 export interface Update {
@@ -18,7 +18,7 @@ export interface Update {
   readonly security: boolean;
 }
 
-/** Keeps of a root what `updatesOf` compares later: its packages and its sources. */
+/** Saves a root's packages and sources for `updatesOf`. */
 export async function keepPackageList(root: string, folder: string): Promise<void> {
   await copyFile(join(root, "var/lib/dpkg/status"), join(folder, statusFile));
   await copyFile(join(root, "etc/apt/sources.list"), join(folder, sourcesFile));
@@ -47,7 +47,7 @@ export async function updatesOf(folder: string): Promise<readonly Update[] | und
   });
 }
 
-/** Reads what `apt-get -s dist-upgrade` would install in place of something. */
+/** Parses the updates from the output of `apt-get -s dist-upgrade`. */
 export function parseUpgrade(text: string): Update[] {
   return [...text.matchAll(/^Inst (\S+) \[([^\]]+)\] \((\S+) ([^)]*)\)/gm)].map(
     ([, name = "", installed = "", available = "", origin = ""]) => ({
