@@ -37,8 +37,8 @@ describe("qemuArgs", () => {
   });
 
   it("keeps the kernel's mitigations and random addresses where the CPU is real", () => {
-    expect(words("tcg")).toContain("mitigations=off no_timer_check norandmaps");
-    expect(words("kvm")).not.toMatch(/mitigations|norandmaps/);
+    expect(words("tcg")).toContain("mitigations=off no_timer_check norandmaps tsc=reliable");
+    expect(words("kvm")).not.toMatch(/mitigations|norandmaps|tsc/);
   });
 
   it("gives a machine the data disk that is asked for, with poll queues, and none else", () => {

@@ -264,7 +264,10 @@ export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, p
     // Emulated CPUs have nothing to mitigate; on KVM the kernel's defaults stay, as they are part of what is measured.
     // norandmaps: QEMU translates a program's code for the addresses that it runs at, so at new ones it does so anew each
     // time a program starts, which was half of what a small program took (docs/performance.md).
-    ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check", "norandmaps"] : []),
+    // tsc=reliable: an emulated machine that has to wait for its host between two readings of its clocks takes the TSC for
+    // broken. From then on it reads the HPET, which is slow, and the kernel rewrites its own code for that while the other
+    // CPU runs it, which an emulated one does not always survive. All its CPUs have the host's one clock.
+    ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check", "norandmaps", "tsc=reliable"] : []),
     ...(spec.dataDiskMiB === undefined ? [] : ["nvme.poll_queues=1"]),
   ];
   const dataDisk = [

@@ -127,7 +127,10 @@ function qemuArgs(args: InstanceArgs, metadataPort: number): string[] {
   );
   const kernelLine = [
     ...["root=/dev/nvme0n1", "rw", "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", "nowatchdog"],
-    ...["systemd.show_status=0", ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check"] : [])],
+    ...[
+      "systemd.show_status=0",
+      ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check", "tsc=reliable"] : []),
+    ],
   ];
   const forward = (address: string, port: number): string =>
     `guestfwd=tcp:${address}-cmd:socat - TCP:127.0.0.1:${port}`;
