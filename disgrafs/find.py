@@ -26,7 +26,7 @@ class FindError(Exception):
 
 
 def question(parts: list[str]) -> str:
-    """One text of the arguments. The value of tag: and in: stays together, whatever is in it."""
+    """Joins the arguments into one text. The values of tag:, in: and is: are quoted."""
     return " ".join(_part(part) for part in parts)
 
 
@@ -61,7 +61,7 @@ def ask(address: str, token: str, typed: str, limit: int) -> dict[str, Any]:
 
 
 def _schain(*arguments: str) -> list[dict[str, Any]]:
-    """The lines of a command of `schain`; none when it found nothing."""
+    """The output lines of a `schain` command; none if it found nothing."""
     command = [os.environ.get("DISGRAFS_SCHAIN", SCHAIN), arguments[0]]
     image = os.environ.get("DISGRAFS_IMAGE")
     command += [f"--image={image}"] if image else []
@@ -76,7 +76,7 @@ def _schain(*arguments: str) -> list[dict[str, Any]]:
 
 
 def ask_index(parts: list[str], limit: int) -> dict[str, Any]:
-    """The image's answer, in the form of the API's as far as the image knows it."""
+    """The image's answer, in the form of the API's as far as the image has the data."""
     (image,) = _schain("status")
     top = str(image["source"]).rstrip("/")
     within, tags, paths = "", [], []
@@ -108,7 +108,7 @@ def ask_index(parts: list[str], limit: int) -> dict[str, Any]:
 
 
 def _below(path: str, top: str) -> str:
-    """A path below the mount point, as the image has it; "" is the top."""
+    """A path below the mount point in the form of the image; "" is the top."""
     path = path.rstrip("/")
     if path == top:
         return ""
@@ -128,12 +128,12 @@ def line(file: dict[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """The text for a terminal: nothing in a name can move the cursor there."""
+    """The text for a terminal, in which a name cannot contain control characters."""
     return "".join(char if char.isprintable() or char == "\t" else "?" for char in text)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status: 0 when there are files, 1 when there are none or the search failed."""
+    """The exit status: 0 if files were found, 1 if not or if the search failed."""
     parser = argparse.ArgumentParser(
         prog="disgrafs find",
         description="Finds files by words of their names and tags.",
@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _settings() -> tuple[str, str]:
-    """Where the API is, and the token: DISGRAFS_API=http://HOST:PORT and DISGRAFS_TOKEN_FILE."""
+    """Address of the API, and the token: DISGRAFS_API=http://HOST:PORT and DISGRAFS_TOKEN_FILE."""
     try:
         return os.environ["DISGRAFS_API"], Path(os.environ["DISGRAFS_TOKEN_FILE"]).read_text(encoding="ascii").strip()
     except KeyError as error:

@@ -13,11 +13,11 @@ from disgrafs.graph.model import ROOT
 
 
 class NotMountedError(OSError):
-    """There is no JuiceFS volume at the mount point now."""
+    """There is no JuiceFS volume at the mount point."""
 
 
 class Mount:
-    """An open root of a volume; to be closed after use, or it would keep the volume from being unmounted."""
+    """An open root of a volume. Close it after use, because it prevents unmounting."""
 
     def __init__(self, point: str) -> None:
         self.point = point
@@ -29,7 +29,7 @@ class Mount:
             raise NotMountedError(f"{point} is not the root of a volume")
 
     def open(self, path: str, flags: int = os.O_RDONLY) -> int:
-        """Opens a path below the root; "" is the root. Never follows a link at its end, never waits for a pipe."""
+        """Opens a path below the root; "" is the root. Never follows a final link, never blocks on a pipe."""
         return os.open(path or ".", flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.descriptor)
 
     def __enter__(self) -> Self:
@@ -42,7 +42,7 @@ class Mount:
 
 
 def is_juicefs(point: str) -> bool:
-    """Whether the kernel has a JuiceFS mount exactly there."""
+    """Whether a JuiceFS volume is mounted exactly there."""
     escaped = point.replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011").replace("\n", r"\012")
     kinds = [
         line.split(" - ")[1].split()[0]

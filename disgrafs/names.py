@@ -18,10 +18,10 @@ def stored(name: bytes | str) -> str:
 
 
 def real(name: str) -> str:
-    """From the graph's form to what the functions of `os` take."""
+    """From the graph's form to the form of `os` functions."""
     return os.fsdecode(urllib.parse.unquote_to_bytes(name[1:])) if name.startswith("/") else name
 
 
 def shown(path: str) -> str:
-    """A name or path for people and for JSON: what is not UTF-8 becomes U+FFFD."""
+    """A name or path for display and JSON: invalid UTF-8 becomes U+FFFD."""
     return os.fsencode(path).decode("utf-8", "replace")

@@ -40,7 +40,7 @@ from disgrafs.graph.model import ROOT, Found, Neighbourhood, Search
 WEB = Path(__file__).parent.parent / "web"
 PAGE_SIZE = 50
 NEIGHBOURS = {"f": 12, "d": 40, "l": 30}
-"""How many are drawn around a node, by its kind: more hide each other."""
+"""Maximum number of neighbours drawn around a node, by its kind: more would overlap."""
 # An inode fits in 63 bits; larger numbers are no inodes and no numbers for the stores.
 Inode = Annotated[int, PathParameter(ge=1, lt=2**63)]
 
@@ -127,7 +127,7 @@ def _add_errors(app: FastAPI) -> None:
 def _add_session(app: FastAPI, sessions: session.Sessions) -> None:
     @app.post("/api/session", status_code=204)
     async def sign_in(token: Annotated[str, Body(embed=True, max_length=1000)]) -> Response:
-        """Gives a cookie for the token."""
+        """Issues a cookie for the token."""
         if not sessions.is_token(token):
             raise HTTPException(403, "wrong token; ./lab open disgrafs prints how to read it")
         response = Response(status_code=204)
@@ -138,7 +138,7 @@ def _add_session(app: FastAPI, sessions: session.Sessions) -> None:
 
     @app.get("/api/session")
     async def session_state(request: Request) -> Json:
-        """Whether the cookie is one of a session; the page asks this first."""
+        """Whether the cookie belongs to a session; the page requests this first."""
         return {"signedIn": sessions.is_cookie(request.cookies.get(session.COOKIE, ""))}
 
     @app.delete("/api/session", status_code=204)
@@ -168,7 +168,7 @@ def _add_searches(app: FastAPI, reader: Reader, mount: Path, graph: Threads) -> 
         limit: Annotated[int, Query(ge=1, le=200)] = PAGE_SIZE,
         offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
     ) -> Json:
-        """Files that have all the words and tags, and lie in the folder."""
+        """Files with all the words and tags in the folder."""
         question = parse(q)
         found = await graph.run(find, question, limit, offset)
         if q.strip():
@@ -185,7 +185,7 @@ def _add_searches(app: FastAPI, reader: Reader, mount: Path, graph: Threads) -> 
 
     @app.get("/api/suggest")
     async def suggest(q: Annotated[str, Query(max_length=LONGEST)]) -> Json:
-        """Tags and files that start with the last part of what is typed."""
+        """Tags and files that start with the last part of the typed text."""
         key, colon, value = q.replace('"', "").partition(":")
         if colon and key in {"in", "is"}:
             return {"suggestions": []}
@@ -208,7 +208,7 @@ def _add_searches(app: FastAPI, reader: Reader, mount: Path, graph: Threads) -> 
     async def neighbours(
         kind: Literal["file", "folder", "tag"], key: Annotated[str, Query(min_length=1, max_length=100)]
     ) -> Json:
-        """What is next to a file, a folder or a tag in the graph."""
+        """Neighbours of a file, a folder or a tag in the graph."""
         if kind != "tag" and not (key.isascii() and key.isdecimal() and len(key) < 19):
             raise QuestionError(f"the key of a {kind} is its inode")
         centre = node_id(kind, key)
@@ -219,19 +219,19 @@ def _add_searches(app: FastAPI, reader: Reader, mount: Path, graph: Threads) -> 
 
     @app.get("/api/counts")
     async def counts() -> Json:
-        """How much there is, by state, and the most used tags."""
+        """Number of files by state, and the most used tags."""
         return counts_view(await graph.run(reader.counts))
 
 
 def _add_files(app: FastAPI, files: Files) -> None:
     @app.get("/api/files/{inode}")
     async def facts(inode: Inode) -> Json:
-        """What is known of a file, and its nearest files."""
+        """Facts about a file, and its nearest files."""
         return await files.facts(inode)
 
     @app.api_route("/api/files/{inode}/content", methods=["GET", "HEAD"])
     async def content(inode: Inode, inline: bool = False) -> Response:
-        """The file itself, with ranges. With `inline`, text and pictures are sent as such; all else is a download."""
+        """The file's content, with ranges. With `inline`, text and pictures are shown; others are downloads."""
         name, open_file, start = await files.open(inode)
         kind = shown_as(start) if inline else None
         if kind is None:
@@ -240,7 +240,7 @@ def _add_files(app: FastAPI, files: Files) -> None:
 
     @app.delete("/api/files/{inode}")
     async def delete(inode: Inode) -> Json:
-        """Removes all names of the file with this inode, where they are now."""
+        """Removes all current names of the file with this inode."""
         return {"deleted": await files.delete(inode)}
 
 

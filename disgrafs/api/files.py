@@ -20,7 +20,7 @@ _PAUSES = (0.2, 0.3, 0.5)
 
 
 class Files:
-    """Files of a volume and what the graph knows of them."""
+    """Files of a volume, and the graph's facts about them."""
 
     def __init__(self, reader: Reader, volume: Volume, graph_threads: Threads) -> None:
         self._reader = reader
@@ -29,7 +29,7 @@ class Files:
         self._volume_threads = Threads(16)
 
     async def facts(self, inode: int) -> Json:
-        """What is known of a file, and its nearest files."""
+        """Facts about a file, and its nearest files."""
         file = await self._known(inode)
         near = await self._graph_threads.run(self._nearest, file)
         return {**file_view(file, self._volume.mount), "near": near}
@@ -51,7 +51,7 @@ class Files:
         raise GoneError(str(inode))
 
     async def delete(self, inode: int) -> list[str]:
-        """Removes all names of a file; gives them."""
+        """Removes all names of a file, and returns them."""
         async for file in self._as_it_moves(inode):
             deleted = []
             for path in file.paths:

@@ -34,7 +34,7 @@ class Guard:
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers itself, or lets the application answer."""
+        """Rejects the request, or passes it to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -16,23 +16,23 @@ _PART = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 
 class QuestionError(ValueError):
-    """A search that cannot be answered, with what to do about it."""
+    """A search that cannot be answered, with advice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked for."""
+    """A parsed search."""
 
     words: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     folder: str | None = None
     state: State | None = None
     nothing: bool = False
-    """There was text and no word in it, so no file can fit."""
+    """The text contained no word, so no file can match."""
 
 
 def parse(typed: str) -> Question:
-    """Reads a search as it was typed."""
+    """Parses typed text."""
     if len(typed) > LONGEST:
         raise QuestionError(f"the search has {len(typed)} characters; at most {LONGEST} are allowed")
     words: list[str] = []

@@ -21,16 +21,16 @@ SEND_BUFFER = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Seconds, and connections at once."""
+    """Time limits in seconds, and the maximum number of connections."""
 
     head: float = 10
     """From the first byte of a request, or from the connection, to the end of its head."""
     body: float = 10
-    """For the whole body."""
+    """Time limit for the whole body."""
     read: float = 30
-    """For the client to read what is buffered for it, 64 KiB or so."""
+    """Time limit for the client to read its buffered data, about 64 KiB."""
     connections: int = 2500
-    """Beyond that a request is answered with 503."""
+    """Above this number, a request is answered with 503."""
 
 
 def protocol(deadlines: Deadlines) -> type[H11Protocol]:
@@ -65,7 +65,7 @@ def protocol(deadlines: Deadlines) -> type[H11Protocol]:
             super().connection_lost(exc)
 
         def _cut(self) -> None:
-            """Ends the connection now, with a reset: the kernel too forgets what the client has not read."""
+            """Resets the connection, so that the kernel also drops data that the client has not read."""
             with contextlib.suppress(OSError):
                 connection = self.transport.get_extra_info("socket")
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -109,7 +109,7 @@ def protocol(deadlines: Deadlines) -> type[H11Protocol]:
 
 
 def config(app: ASGIApp, host: str, port: int, deadlines: Deadlines | None = None) -> uvicorn.Config:
-    """How uvicorn serves the application. It writes no line a request: what people search is nobody's business."""
+    """How uvicorn serves the application. It logs no requests, because searches are private."""
     limits = deadlines or Deadlines()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

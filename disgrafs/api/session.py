@@ -42,7 +42,7 @@ class Sessions:
         return f"{end}.{self._signature(end)}"
 
     def is_cookie(self, value: str, now: float | None = None) -> bool:
-        """Whether a cookie was made here and has not ended."""
+        """Whether a cookie was issued here and has not expired."""
         end, _, signature = value.partition(".")
         if not hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), self._signature(end).encode()):
             return False

@@ -15,12 +15,12 @@ class Settings:
     host: str
     port: int
     mount: Path
-    """Where the volume is mounted on this node."""
+    """Mount point of the volume on this node."""
     token: str
     vendor: Path
     """Folder with cytoscape.esm.min.mjs, of the version that package.json pins."""
     root: int = ROOT
-    """Inode of the mounted volume's root; a folder that is not it is what lies below a mount that is gone."""
+    """Inode of the mounted volume's root; a folder with another inode means that the mount is gone."""
 
     @staticmethod
     def from_environment() -> "Settings":

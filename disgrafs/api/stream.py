@@ -13,7 +13,7 @@ from disgrafs.graph import GraphUnavailableError, Reader
 
 MOST_LISTENERS = 100
 MOST_FILES = 500
-"""More files than this in one message are no news about a file: the page asks again anyhow."""
+"""Maximum number of files in a message; with more, the page reloads its results anyway."""
 EVERY = 0.25
 COUNTS_EVERY = 2.0
 AFTER_ERROR = 1.0
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """What one listener has not been told yet."""
+    """Changes that were not yet sent to one listener."""
 
     files: dict[int, None] = field(default_factory=dict)
     gone: bool = False
@@ -43,7 +43,7 @@ class Listener:
 
 
 class Stream:
-    """Reads events while somebody listens."""
+    """Reads events while there are listeners."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -53,11 +53,11 @@ class Stream:
 
     @property
     def full(self) -> bool:
-        """No further listener fits."""
+        """Whether the number of listeners is at its limit."""
         return len(self._listeners) >= MOST_LISTENERS
 
     async def listen(self) -> AsyncIterator[tuple[str, Json]]:
-        """Messages as they come; the first one has the counts."""
+        """Messages as they arrive; the first one has the counts."""
         listener = Listener()
         self._listeners.add(listener)
         if self._counts is not None:

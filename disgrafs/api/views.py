@@ -46,7 +46,7 @@ def whole(mount: Path, path: str) -> str:
 
 
 def common_tags(files: Iterable[File], but: Iterable[str], most: int = 12) -> list[Json]:
-    """The tags that most of these files have, and that could narrow a search for others."""
+    """The most common tags of these files, which can narrow the search."""
     files = list(files)
     times = Counter(tag.label for file in files for tag in file.tags)
     known = set(but)
@@ -72,7 +72,7 @@ def with_shared_tags(reader: Reader, found: Neighbourhood) -> Neighbourhood:
 
 
 def neighbourhood_view(centre: str, found: Neighbourhood) -> Json:
-    """A node and what is next to it, for drawing."""
+    """A node and its neighbours, for drawing."""
     nodes = {node.id: _node(node) for node in found.nodes}
     return {
         "centre": nodes[centre],
@@ -98,7 +98,7 @@ def _node(node: Node) -> Json:
 
 
 def counts_view(counts: Counts) -> Json:
-    """How much there is."""
+    """The JSON of the counts."""
     return {
         "files": counts.files,
         "folders": counts.directories,

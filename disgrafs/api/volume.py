@@ -31,14 +31,14 @@ class VolumeError(Exception):
 
 @dataclass(slots=True)
 class OpenFile:
-    """An open file. Whoever has it closes it."""
+    """An open file, which its owner must close."""
 
     descriptor: int
     status: os.stat_result
 
     @property
     def path(self) -> str:
-        """A path that leads to this open file and to no other, whatever happens to its name."""
+        """A path to this open file, independent of its name."""
         return f"/proc/self/fd/{self.descriptor}"
 
     def peek(self) -> bytes:

@@ -59,7 +59,7 @@ class LogEntry:
 
 
 def parse(version: int, raw: bytes) -> LogEntry:
-    """Takes an entry apart. Raises ValueError for what is not one."""
+    """Parses an entry. Raises ValueError for an invalid one."""
     match = ENTRY.match(raw)
     if not match:
         raise ValueError(f"the change log's entry {version} is not as JuiceFS 1.4 writes it: {raw[:200]!r}")
@@ -74,7 +74,7 @@ def parse(version: int, raw: bytes) -> LogEntry:
 
 
 class VolumeLog:
-    """The log of one volume. Waits without asking: Redis says when the log has grown."""
+    """The log of one volume. Waits without polling: Redis notifies when the log has grown."""
 
     def __init__(self, host: str, port: int, database: int = 0, password: str | None = None) -> None:
         self._options: dict[str, Any] = {
@@ -97,7 +97,7 @@ class VolumeLog:
         return int(self._run(lambda client: client.get(_KEYS[1])) or 0)
 
     def read(self, after: int, count: int) -> list[LogEntry]:
-        """Up to `count` entries after a version. Raises LogGapError when they are not all there."""
+        """Up to `count` entries after a version. Raises LogGapError if some are missing."""
         reply = self._run(lambda client: client.eval(_READ, 2, *_KEYS, after, count))
         if len(reply) == 2:
             last, oldest = reply
@@ -105,13 +105,13 @@ class VolumeLog:
         return [parse(after + 1 + index, raw) for index, raw in enumerate(reply[2])]
 
     def wait(self, after: int, seconds: float) -> None:
-        """Returns when there is something after a version, or after some time."""
+        """Returns when there are entries after a version, or after a timeout."""
         # This reading is what Redis remembers: the next change of the key is told once.
         if int(self._run(lambda client: client.get(_KEYS[1])) or 0) == after:
             self._run(lambda _: self._told.get_message(timeout=seconds))
 
     def close(self) -> None:
-        """Ends the connections."""
+        """Closes the connections."""
         for connection in (self._told, self._client):
             if connection is not None:
                 connection.close()

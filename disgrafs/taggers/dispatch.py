@@ -14,11 +14,11 @@ from disgrafs.taggers.read import Fault, Outcome
 from disgrafs.taggers.table import OTHER, TABLE
 
 MOST_FILES = 16
-"""In one call: enough that the call itself costs little, few enough that they are not waited for long."""
+"""Files per call: enough to amortise the call, few enough to return soon."""
 SOON = 0.05
-"""Seconds between two looks while something is going on."""
+"""Seconds between two polls while calls are running."""
 CALM_AFTER = 6.0
-"""After so many seconds without an event nothing can become due but what is tried again."""
+"""After this many seconds without an event, only retries can become due."""
 LOOK = 1.0
 MAINTAIN = 5.0
 
@@ -40,22 +40,22 @@ _lag = Histogram(
 
 
 class Dispatcher:
-    """Has files tagged that wait for it."""
+    """Gets waiting files tagged."""
 
     def __init__(self, graph: Graph, pool: Pool, alive: Callable[[], None]) -> None:
         self._graph = graph
         self._pool = pool
         self._alive = alive
         self._away: dict[int, Work] = {}
-        """Files that are with a tagger."""
+        """Files that a tagger is processing."""
         self._alone: set[int] = set()
-        """Files that were with a tagger when it died: one at a time, to find out which it was."""
+        """Files of a tagger that died: retried one at a time, to find the cause."""
         self._event: str | None = None
         self._busy_until = 0.0
         self._maintain_at = 0.0
 
     def step(self) -> None:
-        """One round: what is back is stored, what is due is given out, or something is waited for."""
+        """One round: stores results, passes on due files, or waits."""
         self._alive()
         try:
             self._step()
@@ -128,7 +128,7 @@ class Dispatcher:
                     self._away.pop(outcome.work.inode, None)
 
     def _lost(self, call: Call) -> list[Outcome]:
-        """Who was with a tagger that died: each alone the next time, or to blame when it was alone."""
+        """Handles the files of a tagger that died: each is retried alone, or blamed if it was alone."""
         for work in call.items:
             self._away.pop(work.inode, None)
         log.warning("a tagger is gone with %d files: %s", len(call.items), call.reason)

@@ -10,39 +10,39 @@ from disgrafs.taggers.read import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Files that were given to one tagger, and what came back."""
+    """Files that were passed to one tagger, and the results."""
 
     items: tuple[Work, ...]
     outcomes: tuple[Outcome, ...] | None
-    """None: the tagger is gone, or had to be ended."""
+    """None: the tagger died or was ended."""
     reason: str = ""
     blameless: bool = False
-    """The files cannot have been the cause: its node or its mount is gone."""
+    """The files were not the cause: the tagger's node or mount is gone."""
 
 
 class Pool(Protocol):
-    """Some taggers, each of which does one call at a time."""
+    """A number of taggers, each of which handles one call at a time."""
 
     def maintain(self) -> None:
-        """Starts taggers where there could be some, and ends those whose time is over."""
+        """Starts missing taggers, and ends those that have exceeded their time."""
         ...
 
     def size(self) -> int:
-        """How many are ready, with a call or without."""
+        """Number of ready taggers, busy or idle."""
         ...
 
     def idle(self) -> int:
-        """How many could take a call now."""
+        """Number of idle taggers."""
         ...
 
     def give(self, items: Sequence[Work]) -> None:
-        """Gives files to an idle one."""
+        """Passes files to an idle tagger."""
         ...
 
     def busy(self) -> bool:
-        """Whether any call is not back."""
+        """Whether a call is still running."""
         ...
 
     def back(self, wait: float) -> list[Call]:
-        """Calls that are back; waits so many seconds for the first of them."""
+        """Finished calls; waits up to that many seconds for the first one."""
         ...

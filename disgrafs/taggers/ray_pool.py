@@ -32,7 +32,7 @@ class TaggerActor:
         self._mount_point = mount_point
 
     def ready(self) -> int:
-        """Its process."""
+        """Its process id."""
         return os.getpid()
 
     def tag(self, items: list[Work]) -> list[Outcome]:
@@ -52,7 +52,7 @@ class _Slot:
     call: Any = None
     items: tuple[Work, ...] = ()
     seconds: float = 0.0
-    """So long may take what it does now."""
+    """Time limit of its current call."""
     deadline: float = 0.0
     starting: bool = True
 
@@ -62,7 +62,7 @@ class _Slot:
 
 
 class RayPool:
-    """As many actors on each node as it is told to have."""
+    """A fixed number of actors on each node."""
 
     def __init__(self, mount_point: str, on_each: int) -> None:
         self._mount_point = mount_point
@@ -72,7 +72,7 @@ class RayPool:
         self._not_before: dict[str, float] = {}
 
     def maintain(self) -> None:
-        """Starts what is missing, on nodes that are alive and have a mount; ends what takes too long."""
+        """Starts missing actors on living nodes with a mount, and ends those that take too long."""
         now = time.monotonic()
         for slot in [slot for slot in self._slots if slot.call is not None and now > slot.deadline]:
             ray.kill(slot.actor)
@@ -83,15 +83,15 @@ class RayPool:
                 self._slots += [self._start(node) for _ in range(self._on_each - have)]
 
     def size(self) -> int:
-        """How many have started."""
+        """Number of started actors."""
         return sum(not slot.starting for slot in self._slots)
 
     def idle(self) -> int:
-        """How many are ready and have nothing to do."""
+        """Number of ready, idle actors."""
         return sum(slot.call is None for slot in self._slots)
 
     def give(self, items: Sequence[Work]) -> None:
-        """Gives files to the next idle one, on the node that has had the longest rest."""
+        """Passes files to an idle actor, on the node that has been idle for longest."""
         slot = next(slot for slot in self._slots if slot.call is None)
         self._slots.remove(slot)
         self._slots.append(slot)
@@ -100,11 +100,11 @@ class RayPool:
         slot.must_end_in(SLOWNESS * LONGEST_SECONDS * len(items) + GRACE_SECONDS)
 
     def busy(self) -> bool:
-        """Whether any has files."""
+        """Whether any actor has files."""
         return bool(self._lost) or any(slot.items for slot in self._slots)
 
     def back(self, wait: float) -> list[Call]:
-        """What has come back."""
+        """Finished calls."""
         calls, self._lost = self._lost, []
         waiting = {slot.call: slot for slot in self._slots if slot.call is not None}
         if waiting:
@@ -159,7 +159,7 @@ class RayPool:
 
 
 def _environment() -> dict[str, str]:
-    """What an actor needs to find this package, on whatever node."""
+    """Environment with which an actor finds this package on any node."""
     names = ("DISGRAFS_SLOWNESS", "DISGRAFS_MODELS")
     return {
         "PYTHONPATH": str(Path(__file__).parents[2]),

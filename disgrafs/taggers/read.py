@@ -18,29 +18,29 @@ from disgrafs.taggers.table import OTHER, Registered, load, tagger_for
 from disgrafs.taggers.tagger import Content, normalised
 
 SLOWNESS = float(os.environ.get("DISGRAFS_SLOWNESS", "1"))
-"""By what all limits of time are stretched: more than 1 on emulated machines."""
+"""Factor for all time limits: more than 1 on emulated machines."""
 
 
 class TookTooLong(BaseException):
-    """The time for a file is over."""
+    """The time limit for a file has expired."""
 
 
 class Fault(Enum):
     """The reason why an attempt gave no tags."""
 
     MOVED = "moved"
-    """It is not there now, or is another file: the index will say where it is."""
+    """It is missing, or is another file: the index will find it again."""
     UNREADABLE = "unreadable"
-    """Its data could not be read now; a client may still be uploading them."""
+    """Its data could not be read; a client may still be uploading it."""
     LIMIT = "limit"
-    """It took too much memory or time, or its reader crashed."""
+    """It exceeded the limit of memory or time, or its reader crashed."""
     CONTENT = "content"
-    """Its content is not what it says it is."""
+    """Its content is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one file: tags, or a fault with its reason."""
+    """The result for one file: tags, or a fault with its reason."""
 
     work: Work
     by: str
@@ -49,11 +49,11 @@ class Outcome:
     fault: Fault | None = None
     reason: str = ""
     read: os.stat_result | None = None
-    """What the file was when it was opened, if it came to that."""
+    """The file's state when it was opened, if it was."""
 
 
 def tag_file(mount: Mount, work: Work) -> Outcome:
-    """Tags a file, whatever is in it."""
+    """Tags a file with any content."""
     entry, before = OTHER, None
     try:
         descriptor = mount.open(work.path)
@@ -113,7 +113,7 @@ def _fault(
 
 @contextmanager
 def _limits(entry: Registered) -> Iterator[None]:
-    """Memory and time for one file. What it takes in a library that never comes back is the dispatcher's to end."""
+    """Limits of memory and time for one file. The dispatcher ends a call that hangs in a library."""
 
     def late(_signal: int, _frame: FrameType | None) -> None:
         raise TookTooLong
@@ -134,12 +134,12 @@ def _limits(entry: Registered) -> Iterator[None]:
 
 
 def _data() -> int:
-    """Bytes of memory that this process has for itself, as RLIMIT_DATA counts them."""
+    """Private memory of this process in bytes, as counted for RLIMIT_DATA."""
     line = next(x for x in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if x.startswith("VmData"))
     return int(line.split()[1]) * 1024
 
 
 def tag_files(mount_point: str, items: list[Work]) -> list[Outcome]:
-    """Tags some files. Raises when the volume is not mounted here."""
+    """Tags files. Raises if the volume is not mounted here."""
     with Mount(mount_point) as mount:
         return [tag_file(mount, work) for work in items]

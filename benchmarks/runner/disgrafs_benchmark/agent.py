@@ -41,7 +41,7 @@ ENABLED_FILE = Path("/run/disgrafs/benchmark-arm")
 
 
 class Agent:
-    """One client's part of a run. All times it gives are of this node's clocks."""
+    """One client's part of a run. All its times are from this node's clocks."""
 
     def __init__(self, plan: Plan, name: str, mount: Mount | None = None, lifeline: Lifeline | None = None) -> None:
         system.python_path_programs()
@@ -77,7 +77,7 @@ class Agent:
         return facts
 
     def clock(self) -> float:
-        """This node's clock, for the driver to learn its offset."""
+        """This node's clock, from which the driver computes its offset."""
         return time.time()
 
     def prepare(self) -> dict[str, str]:
@@ -115,7 +115,7 @@ class Agent:
         return obstacles
 
     def folder(self, workload: Workload, shared: bool = False) -> Path:
-        """Where a workload keeps its data: workloads with the same shape of data share it."""
+        """Folder of a workload's data; workloads with the same form of data share it."""
         owner = "shared" if shared else self.name
         root = Path(self.plan.mount_point) / DATA_FOLDER if workload.place == "mount" else LOCAL_FOLDER
         kind = workload.kind
@@ -162,7 +162,7 @@ class Agent:
         self.remove_data()
 
     def remove_data(self) -> None:
-        """Remove what this run has made for its workloads."""
+        """Remove the data of this run's workloads."""
         for folder in (Path(self.plan.mount_point) / DATA_FOLDER, LOCAL_FOLDER):
             shutil.rmtree(folder / self.plan.run_id / self.name, ignore_errors=True)
             if self.name == self.plan.clients[0]:
@@ -196,11 +196,11 @@ class Agent:
         return answer(lambda: {"steps": action()})
 
     def drop_elsewhere(self) -> dict[str, Any]:
-        """Have the nodes that are no clients drop their caches too."""
+        """Make the nodes that are not clients drop their caches too."""
         return answer(lambda: {"steps": [neighbour.drop() for neighbour in self.neighbours]})
 
     def mount_arm(self, arm_name: str) -> dict[str, Any]:
-        """Second half: mounted in the state of an arm, its script enabled and proven."""
+        """Second half: mount in the state of an arm, enable its script and verify it."""
         arm = self.plan.arms[arm_name]
 
         def action() -> dict[str, Any]:
@@ -240,7 +240,7 @@ class Agent:
         return answer(action)
 
     def measure(self, workload: Workload, arm_name: str, seed: int, start_at: float) -> dict[str, Any]:
-        """Carry out one timed window that begins when this node's clock shows `start_at`."""
+        """Run one timed window that begins when this node's clock shows `start_at`."""
 
         def action() -> dict[str, Any]:
             begin = time.monotonic() + max(0.0, start_at - time.time())
@@ -278,13 +278,13 @@ class Agent:
         }
 
     def begin_answer(self, start_at: float) -> dict[str, Any]:
-        """Wait for the start of a window in which the driver has the work done."""
+        """Wait for the start of a window whose work the driver organises."""
         wait_until(start_at)
         self.began = time.monotonic()
         return {"late": round(max(0.0, time.time() - start_at), 4)}
 
     def clear_tagging(self, workload: Workload) -> dict[str, Any]:
-        """Remove what an earlier window wrote, untimed and before DisGraFS is waited for."""
+        """Remove the files of an earlier window, untimed and before waiting for DisGraFS."""
 
         def action() -> dict[str, Any]:
             shutil.rmtree(self.folder(workload), ignore_errors=True)
@@ -293,7 +293,7 @@ class Agent:
         return answer(action)
 
     def write_corpus(self, workload: Workload, start_at: float) -> dict[str, Any]:
-        """Write files from the start of a window on; gives what was closed when, by this node's clock."""
+        """Write files from the start of a window; returns when each was closed, by this node's clock."""
 
         def action() -> dict[str, Any]:
             wait_until(start_at)
@@ -304,7 +304,7 @@ class Agent:
         return answer(action)
 
     def end_answer(self, workload: Workload, arm_name: str) -> dict[str, Any]:
-        """`end` for a workload that the driver carries out."""
+        """`end` for a workload that the driver runs."""
 
         def action() -> dict[str, Any]:
             ended = self.end(workload, arm_name)
@@ -313,7 +313,7 @@ class Agent:
         return answer(action)
 
     def counters(self, workload: Workload) -> dict[str, Any]:
-        """Counters of this node and, on the first client, of the nodes that are none. The mount is not touched."""
+        """Counters of this node and, on the first client, of non-client nodes. The mount is not touched."""
         counts = None
         if workload.place == "mount":
             counts = requests.counts(*self.metrics())
@@ -324,11 +324,11 @@ class Agent:
         }
 
     def metrics(self) -> tuple[str, int, str]:
-        """Where JuiceFS counts, and its mount point."""
+        """Address of JuiceFS's counters, and its mount point."""
         return (*self.mount.metrics(), self.plan.mount_point)
 
     def proof(self, workload: Workload, arm_name: str) -> dict[str, Any]:
-        """Evidence that the arm is in force now. ResetError when it is not."""
+        """Evidence that the arm is active. ResetError if it is not."""
         if workload.place not in ARM_PLACES:
             return {}
         arm = self.plan.arms[arm_name]
@@ -338,12 +338,12 @@ class Agent:
         return state
 
     def script_proof(self, arm: Arm) -> dict[str, Any]:
-        """What an arm's script says of itself."""
+        """Output of an arm's script."""
         proof = arms.prove(arm, self.plan.mount_point)
         return {"count": proof.count, "programs": proof.programs}
 
     def prepare_work(self, workload: Workload, seed: int) -> None:
-        """Untimed: new files, warm caches, and the program of the loops started."""
+        """Untimed: create new files, warm caches, and start the program of the loops."""
         folder, parameters, kind = self.folder(workload), workload.parameters, workload.kind
         self.loops.cancel()
         if kind == "fio":
@@ -365,7 +365,7 @@ class Agent:
             self.loops.prepare(self.script(workload, seed))
 
     def script(self, workload: Workload, seed: int) -> str:
-        """What the program of the loops is to do."""
+        """The script for the program of the loops."""
         setting = loops.Setting(
             folder=self.folder(workload),
             seed=seed,
@@ -383,7 +383,7 @@ class Agent:
         return of_metadata(setting, workload.parameters)
 
     def least(self) -> int:
-        """This client's share of the fewest operations of a figure."""
+        """This client's share of the minimum number of operations of a figure."""
         return -(-FEWEST_OPERATIONS // len(self.plan.clients))
 
     def work(self, workload: Workload, seed: int, start_at: float) -> dict[str, Any]:
@@ -408,7 +408,7 @@ class Agent:
         return {"late": late, "files": files}
 
     def timed_loops(self, workload: Workload, start_at: float) -> dict[str, Any]:
-        """A window of the program of the loops."""
+        """Run a window of the program of the loops."""
         result = self.loops.run(start_at, programs.GRACE_SECONDS + 10 * window_seconds(workload))
         phases = result.pop("loops")
         if workload.kind == "application":
@@ -421,7 +421,7 @@ class Agent:
         return {**result, "files": {"loops.json": json.dumps(phases).encode()}}
 
     def timed_fio(self, workload: Workload, seed: int, start_at: float) -> dict[str, Any]:
-        """A window of fio, which says itself when its job began."""
+        """Run a window of fio, which reports when its job began."""
         file, warm = programs.fio_file(self.folder(workload), workload.name), workload.caches == "warm"
         warmed = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else None
         wait_until(start_at)
@@ -433,7 +433,7 @@ class Agent:
 
 
 def answer(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do something; a failure becomes {"invalid": reason}."""
+    """Run a function; a failure becomes {"invalid": reason}."""
     try:
         return action()
     except (ResetError, StoppedError, TimeoutError, RuntimeError, OSError, ValueError) as error:
@@ -441,7 +441,7 @@ def answer(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def window_seconds(workload: Workload) -> float:
-    """How long a workload's timed window is meant to last."""
+    """Planned duration of a workload's timed window."""
     parameters = workload.parameters
     phases = {"metadata": 8, "walk": 4, "application": 2, "redis": 2, "tagger": 2, "lookup": len(lookup.PHASES)}.get(
         workload.kind
@@ -454,6 +454,6 @@ def window_seconds(workload: Workload) -> float:
 
 
 def wait_until(moment: float) -> None:
-    """Sleep until this node's clock shows a moment, if it does not yet."""
+    """Sleep until this node's clock reaches a time."""
     while (left := moment - time.time()) > 0:
         time.sleep(left)

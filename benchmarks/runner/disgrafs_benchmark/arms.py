@@ -26,13 +26,13 @@ class Proof:
 
 
 def call(arm: Arm, action: str, mount_point: str, scripts: Path) -> str:
-    """Run an arm's script. RuntimeError when it fails."""
+    """Run an arm's script. RuntimeError if it fails."""
     file, *words = arm.script or []
     return run(["bash", str(scripts / file), *words, action, mount_point], timeout=180)
 
 
 def obstacle(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> str | None:
-    """Why an arm cannot run on this machine, or None when it can."""
+    """Why an arm cannot run on this machine, or None if it can."""
     try:
         call(arm, "check", mount_point, scripts)
     except ProgramError as error:
@@ -43,7 +43,7 @@ def obstacle(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> str | None:
 
 
 def switch(arm: Arm, action: str, mount_point: str, scripts: Path = SCRIPTS) -> str:
-    """Run an arm's script; ResetError when it fails."""
+    """Run an arm's script; ResetError if it fails."""
     try:
         return call(arm, action, mount_point, scripts)
     except RuntimeError as error:
@@ -51,7 +51,7 @@ def switch(arm: Arm, action: str, mount_point: str, scripts: Path = SCRIPTS) -> 
 
 
 def prove(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> Proof:
-    """Ask an arm's script for its proof. ResetError when it is not active or not understood."""
+    """Get the proof of an arm's script. ResetError if it is not active, or the output is invalid."""
     text = switch(arm, "prove", mount_point, scripts)
     try:
         answer = json.loads(text)
@@ -65,7 +65,7 @@ def prove(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> Proof:
 
 
 def is_active(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> bool:
-    """Whether an arm's script says that it is active now; a script that fails means that it is not."""
+    """Whether an arm's script reports that it is active; a failing script counts as inactive."""
     try:
         prove(arm, mount_point, scripts)
     except ResetError:

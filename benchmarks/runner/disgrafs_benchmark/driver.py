@@ -33,7 +33,7 @@ MOST_REPLACEMENTS = 3
 
 
 class NodeLostError(Exception):
-    """Clients do not answer. The message names them and says what Ray says."""
+    """Clients do not answer. The message names them and contains Ray's message."""
 
     def __init__(self, message: str, clients: list[str] | None = None) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class NodeLostError(Exception):
 
 
 class Driver:
-    """Carries out a plan. `folder` holds plan.json and gets everything else."""
+    """Executes a plan. `folder` contains plan.json and gets all other files."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
@@ -57,7 +57,7 @@ class Driver:
         self.begin = time.monotonic()
 
     def show(self, line: str) -> None:
-        """Say how far the run is."""
+        """Report the progress of the run."""
         self.store.write("progress", line + "\n")
         print(line)
 
@@ -108,7 +108,7 @@ class Driver:
         self.store.write("finished", f"{self.plan.run_id} {outcome}\n")
 
     def start_agents(self) -> None:
-        """One actor on each client; learns the facts of each node."""
+        """Start one actor on each client, and read the facts of each node."""
         for name in self.plan.clients:
             self.agents[name] = self.start_agent(name)
         self.facts = self.all("facts", timeout=START_SECONDS)
@@ -119,7 +119,7 @@ class Driver:
         return ray.remote(Agent).options(**options).remote(self.plan, name)
 
     def replace_agents(self, error: NodeLostError) -> None:
-        """Start new agents for those that are lost. Raises the error again when that cannot be, or not any more."""
+        """Start new agents for lost ones. Raises the error again if that is impossible, or was done too often."""
         for name in error.clients:
             self.replacements += 1
             if self.replacements > MOST_REPLACEMENTS:
@@ -134,14 +134,14 @@ class Driver:
             self.gather({name: self.agents[name].prepare.remote()}, DATA_SECONDS)
 
     def start_readers(self) -> None:
-        """Have Ray start its workload's processes while the data is made: on a slow machine they take long."""
+        """Make Ray start its workload's processes while the data is created: they start slowly on a slow machine."""
         for workload in self.plan.workloads:
             if workload.kind == "ray-read":
                 readers = self.readers(workload)
                 self.submit([[] for _ in readers], readers)
 
     def prepare(self) -> None:
-        """Prepare every client, and learn which arms cannot run."""
+        """Prepare every client, and determine which arms cannot run."""
         for name, obstacles in self.all("prepare", timeout=DATA_SECONDS).items():
             for arm, reason in obstacles.items():
                 self.obstacles.setdefault(arm, f"{name}: {reason}")
@@ -149,7 +149,7 @@ class Driver:
             self.show(f"arm {arm} cannot run on {reason}")
 
     def boots(self) -> dict[str, str]:
-        """Boot of each client."""
+        """Boot id of each client."""
         return {name: facts["bootId"] for name, facts in self.facts.items()}
 
     def all(self, method: str, *arguments: object, timeout: float) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Driver:
         )
 
     def gather(self, calls: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """Answers by client. Waits for all that will answer; NodeLostError when one does not."""
+        """Answers by client. Waits for all that will answer; NodeLostError if one does not."""
         deadline = time.monotonic() + timeout
         answers: dict[str, Any] = {}
         lost: dict[str, str] = {}
@@ -235,14 +235,14 @@ class Driver:
             self.progress.finish_point(measured=True)
 
     def reset_with_retry(self, arm: str) -> dict[str, Any]:
-        """Carry out the protocol, and once more when a step failed: a busy machine may need a second try to mount."""
+        """Run the protocol, and repeat it once if a step failed: a busy machine may need a second try to mount."""
         first = self.reset(arm)
         if first["invalid"] is None:
             return first
         return {**self.reset(arm), "firstTry": first}
 
     def reset(self, arm: str) -> dict[str, Any]:
-        """Carry out the cold-cache protocol on every node; all have unmounted before any drops the store's caches."""
+        """Run the cold-cache protocol on every node; all have unmounted before any drops the store's caches."""
         phases: list[tuple[str, Callable[[], dict[str, Any]]]] = [
             ("unmount and drop", lambda: self.all("unmount_and_drop", timeout=GRACE_SECONDS)),
             ("drop on other nodes", self.drop_elsewhere),
@@ -258,14 +258,14 @@ class Driver:
         return record
 
     def drop_elsewhere(self) -> dict[str, Any]:
-        """Let the first client ask the nodes without an agent."""
+        """Make the first client query the nodes without an agent."""
         first = self.plan.clients[0]
         if not self.plan.cache_droppers:
             return {}
         return self.gather({first: self.agents[first].drop_elsewhere.remote()}, GRACE_SECONDS)
 
     def point(self, block: Block, slot: int, workload: Workload, arm: str, record: dict[str, Any]) -> dict[str, bytes]:
-        """One timed window on all clients: fills the record and gives the raw files."""
+        """Run one timed window on all clients; fills the record and returns the raw files."""
         # The same work for every arm of a block, other work in the next block.
         seed = self.plan.seed * 1000 + block.index
         if workload.kind == "tagging":
@@ -295,7 +295,7 @@ class Driver:
         return files
 
     def start_times(self) -> tuple[dict[str, float], str]:
-        """One moment, a little ahead, on each client's own clock: offsets are learnt from the round trip."""
+        """A common time in the near future on each client's clock; offsets are computed from round trips."""
         offsets: dict[str, float] = {}
         slowest = 0.0
         for name, agent in self.agents.items():
@@ -311,7 +311,7 @@ class Driver:
         return starts, datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
 
     def readers(self, workload: Workload) -> list[str]:
-        """The client that each of Ray's tasks reads on."""
+        """The client on which each of Ray's tasks reads."""
         return [name for name in self.plan.clients for _ in range(workload.parameters["tasksPerClient"])]
 
     def submit(self, shards: list[list[str]], readers: list[str]) -> list[Any]:
@@ -363,7 +363,7 @@ class Driver:
         return answers, json.dumps(result).encode()
 
     def calm_down(self, workload: Workload) -> str | None:
-        """Have DisGraFS done with all that was before, with a tagger on each client. The reason, when it is not."""
+        """Wait until DisGraFS has finished earlier work and has a tagger on each client; returns a reason if not."""
         failed = first_invalid(self.all("clear_tagging", workload, timeout=GRACE_SECONDS))
         if failed:
             return failed
@@ -374,7 +374,7 @@ class Driver:
         return None
 
     def tagging(self, workload: Workload, arm: str, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Let clients write, and watch the graph until all that they wrote has tags."""
+        """Let clients write, and watch the graph until all their files have tags."""
         patience = GRACE_SECONDS + 10 * window_seconds(workload)
         result: dict[str, Any] = {}
         failed: str | None = None
@@ -413,7 +413,7 @@ class Driver:
 
 
 def first_invalid(answers: dict[str, Any]) -> str | None:
-    """First reason given by a client, with its name."""
+    """The first client's reason, with its name."""
     return next((f"{name}: {entry['invalid']}" for name, entry in answers.items() if entry.get("invalid")), None)
 
 

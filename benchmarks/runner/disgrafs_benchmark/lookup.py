@@ -27,7 +27,7 @@ REPLACEABLE = ("synthetic", "/etc")
 
 
 def data_disk() -> str:
-    """The disk that the extension's loader takes: the lab's own, or an instance store. RuntimeError without one."""
+    """The disk that the extension's loader uses: the lab's own, or an instance store. RuntimeError without one."""
     for controller in sorted(NVME.glob("nvme*")):
         serial, model = read(controller / "serial"), read(controller / "model")
         if serial == "data" or model == "Amazon EC2 NVMe Instance Storage":
@@ -36,7 +36,7 @@ def data_disk() -> str:
 
 
 def prepare() -> None:
-    """Write the indexes, unless they are there. RuntimeError when the disk has an image that somebody may want."""
+    """Write the indexes, unless they exist. RuntimeError if the disk has an image that may be in use."""
     if not SCHAIN.exists():
         raise RuntimeError("lookups need the extension storage-chain: name one of its arms, or set the extension")
     SCHAIN.chmod(0o755)
@@ -55,13 +55,13 @@ def prepare() -> None:
 
 
 def blank(disk: str) -> bool:
-    """Whether nothing is at its beginning; `schain build` looks at more of it before it writes."""
+    """Whether its beginning is blank; `schain build` checks more of it before it writes."""
     with Path(disk).open("rb") as device:
         return not any(device.read(4096))
 
 
 def command(figure: str, seconds: float, seed: int) -> list[str]:
-    """The `schain bench` of a figure in the arm's way."""
+    """The `schain bench` command of a figure, with the arm's method."""
     depth, at_once, zipf = PHASES[figure]
     way = (read(WAY_FILE) or "").splitlines() or BASELINE_WAY
     words = [str(SCHAIN), "bench", "--image", data_disk(), "--index", f"depth{depth}", "--seed", str(seed)]
@@ -72,7 +72,7 @@ def command(figure: str, seconds: float, seed: int) -> list[str]:
 
 
 def run_figure(lifeline: Lifeline, figure: str, seconds: float, seed: int, scratch: Path) -> dict[str, Any]:
-    """Lookups of one figure. RuntimeError when one was wrong, or did not go the arm's way."""
+    """Lookups of one figure. RuntimeError if one was wrong, or did not use the arm's method."""
     output = scratch / "lookup.json"
     with output.open("wb") as out:
         status = lifeline.run(command(figure, seconds, seed), seconds * 10 + GRACE_SECONDS, out)

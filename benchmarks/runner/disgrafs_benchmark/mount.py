@@ -28,7 +28,7 @@ class Service(Protocol):
     """Mounts and unmounts the volume with the options of an arm."""
 
     def start(self, arm: Arm | None) -> None:
-        """Mount with an arm's options, or with the lab's own when None."""
+        """Mount with an arm's options, or with the lab's own if None."""
 
     def stop(self) -> None:
         """Flush and unmount."""
@@ -90,7 +90,7 @@ class Mount:
         self.cache_folders: list[Path] = []
 
     def state(self) -> dict[str, Any]:
-        """Type and cache times (seconds) as the mount itself tells them. ResetError when it is not JuiceFS."""
+        """Type and cache times (seconds) from the mount itself. ResetError if it is not JuiceFS."""
         kind = mount_type(self.point)
         if kind != FILE_SYSTEM:
             raise ResetError(f"{self.point} is {kind or 'not mounted'}, not {FILE_SYSTEM}")
@@ -104,7 +104,7 @@ class Mount:
         }
 
     def config(self) -> dict[str, Any]:
-        """What the mounted JuiceFS says of itself."""
+        """The mounted JuiceFS's own configuration."""
         try:
             config: dict[str, Any] = json.loads((Path(self.point) / ".config").read_text())
         except (OSError, ValueError) as error:
@@ -112,21 +112,21 @@ class Mount:
         return config
 
     def version(self) -> str | None:
-        """Version of the JuiceFS that serves the mount; None when there is no mount, or it does not tell."""
+        """Version of the JuiceFS that serves the mount; None if there is no mount or it is unknown."""
         try:
             return self.config().get("Version")
         except ResetError:
             return None
 
     def metrics(self, unit: Path = UNIT_FILE) -> tuple[str, int]:
-        """Address and port at which JuiceFS gives its metrics, as its unit says. ResetError when it does not."""
+        """Address and port of JuiceFS's metrics, from its unit. ResetError if it has none."""
         found = re.search(r"--metrics (\S+):(\d+)", unit.read_text())
         if found is None:
             raise ResetError(f"{unit} has no --metrics: the mount's requests cannot be counted")
         return found[1], int(found[2])
 
     def check(self, arm: Arm) -> dict[str, Any]:
-        """State of the mount, which must be that of `arm`: ResetError when it is not."""
+        """State of the mount. ResetError if it is not that of `arm`."""
         state = self.state()
         wanted = {"attr": arm.attr, "entry": arm.entry, "dirEntry": arm.dir_entry}
         wrong = [
@@ -153,7 +153,7 @@ class Mount:
         ]
 
     def restore(self) -> None:
-        """Mount with the lab's own options, if an arm's are in force or nothing is mounted."""
+        """Mount with the lab's own options, if an arm's are active or nothing is mounted."""
         if ARM_FILE.exists() or mount_type(self.point) != FILE_SYSTEM:
             self.service.stop()
             self.service.start(None)
@@ -172,7 +172,7 @@ class Mount:
 
 
 def step(name: str, action: Callable[[], object]) -> dict[str, Any]:
-    """Do one step and record how long it took. Whatever goes wrong becomes a ResetError that names the step."""
+    """Run one step and record its duration. Any failure becomes a ResetError that names the step."""
     begin = time.monotonic()
     try:
         action()
@@ -205,7 +205,7 @@ def clear(folders: list[Path]) -> None:
 
 
 def drop_caches(proc: Path = PROC) -> None:
-    """Drop page cache, dentries and inodes; the kernel's own counters must say that it did."""
+    """Drop page cache, dentries and inodes, and verify it by the kernel's own counters."""
     before = drop_counters(proc)
     (proc / "sys/vm/drop_caches").write_text("3\n")
     after = drop_counters(proc)
@@ -215,7 +215,7 @@ def drop_caches(proc: Path = PROC) -> None:
 
 
 def drop_counters(proc: Path) -> dict[str, int]:
-    """How often caches were dropped since boot, as /proc/vmstat counts it."""
+    """Number of cache drops since boot, from /proc/vmstat."""
     lines = (proc / "vmstat").read_text().splitlines()
     pairs = (line.split() for line in lines)
     return {name: int(value) for name, value in pairs if name in ("drop_pagecache", "drop_slab")}

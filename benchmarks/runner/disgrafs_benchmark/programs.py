@@ -75,7 +75,7 @@ def fio_renew(file: Path, parameters: dict[str, Any]) -> None:
 def fio(
     lifeline: Lifeline, file: Path, scratch: Path, parameters: dict[str, Any], seed: int, warm: bool
 ) -> dict[str, bytes]:
-    """Run one job; gives `fio.json` as fio wrote it and, when it said anything else, `fio.log`."""
+    """Run one job; returns fio's `fio.json` and, if there was other output, `fio.log`."""
     output = scratch / "fio.json"
     output.unlink(missing_ok=True)
     log_file = scratch / "fio.log"
@@ -91,7 +91,7 @@ def fio(
 
 
 def flush(file: Path) -> None:
-    """Have what a window wrote on the store before the next point begins."""
+    """Flush a window's data to the store before the next point begins."""
     descriptor = os.open(file, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -100,14 +100,14 @@ def flush(file: Path) -> None:
 
 
 def fio_warm_up(file: Path) -> None:
-    """Read a file once, so that what caches it can hold it."""
+    """Read a file once, so that it is cached."""
     with file.open("rb", buffering=0) as data:
         while data.read(1 << 20):
             pass
 
 
 def fio_keep_warm(file: Path, until: float) -> float:
-    """Go on reading a file until a moment by this node's clock; gives the moment at which it ended."""
+    """Keep reading a file until a time on this node's clock; returns the time at which it ended."""
     with file.open("rb", buffering=0) as data:
         while time.time() < until:
             if not data.read(1 << 20):
@@ -116,7 +116,7 @@ def fio_keep_warm(file: Path, until: float) -> float:
 
 
 def juicefs_bench(lifeline: Lifeline, folder: Path, scratch: Path, parameters: dict[str, Any]) -> dict[str, bytes]:
-    """Run `juicefs bench`; gives its output, warnings included, as `juicefs-bench.txt`."""
+    """Run `juicefs bench`; returns its output, including warnings, as `juicefs-bench.txt`."""
     work = folder / "juicefs-bench"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -143,7 +143,7 @@ class Iostat:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, samples: int) -> None:
-        """Begin. The first report is an average since boot, so more than `samples` are asked for: `stop` ends it."""
+        """Start it. The first report is an average since boot, so it runs for more than `samples`: `stop` ends it."""
         with self.file.open("wb") as output:
             command = ["iostat", "-dxc", "-o", "JSON", "1", str(samples + WAITING_SAMPLES)]
             self.process = self.lifeline.start(
@@ -151,7 +151,7 @@ class Iostat:
             )
 
     def stop(self) -> bytes:
-        """End it, if it has not ended by itself, and give what it wrote."""
+        """End it, if it is still running, and return its output."""
         if self.process is not None:
             if self.process.poll() is None:
                 self.process.send_signal(2)
