@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,5 +64,53 @@ describe("the computer's state", () => {
     });
     rmSync(join(proc, "pressure"), { recursive: true });
     expect(hostState(proc).waitedMicroseconds).toBeNull();
+  });
+
+  it("should take no line for another, and no folder for a process that is none", () => {
+    file("stat", "intr cpu 7 7\ncpu   100 0 50 800 40 0 5 5 0 0\ncpu 9 9\n");
+    file("cpuinfo", "x processor: 0\nbad model name: no\nprocessor\t\t: 0\nmodel name\t \t: An EPYC\n");
+    file("pressure/cpu", "awesome total=7\nfull avg10=0.00 total=5\nsome avg10=0.00 total=3\n");
+    for (const name of ["20x", "x20"]) file(`${name}/comm`, "qemu-system-x86\n");
+    // A process that ended between the listing and the look.
+    mkdirSync(join(proc, "22"));
+    expect(hostState(proc)).toMatchObject({
+      cpu: "An EPYC",
+      cpus: 1,
+      cpuTicks: 1000,
+      waitedMicroseconds: 3,
+      machines: 2,
+    });
+    file("stat", "");
+    file("cpuinfo", "");
+    expect(hostState(proc)).toMatchObject({ cpu: null, cpus: 0, cpuTicks: 0, idleTicks: 0, stealTicks: 0 });
+  });
+
+  it("should give no share of a time in which nothing was counted", () => {
+    const none = { busyPercent: null, stealPercent: null, waitedPercent: null };
+    const before = hostState(proc, new Date("2026-11-29T18:00:00Z"));
+    const later = {
+      ...before,
+      at: "2026-11-29T18:01:00.000Z",
+      cpuTicks: 2000,
+      waitedMicroseconds: 2_000_000,
+    };
+    expect(hostBetween(before, { ...later, cpuTicks: before.cpuTicks })).toMatchObject(none);
+    expect(hostBetween(before, { ...later, bootId: "two" })).toMatchObject(none);
+    expect(hostBetween(before, later)).toMatchObject({ busyPercent: 100, waitedPercent: 0 });
+    for (const [from, to] of [
+      [before, { ...later, waitedMicroseconds: null }],
+      [{ ...before, waitedMicroseconds: null }, later],
+      [before, { ...later, at: before.at }],
+    ] as const)
+      expect(hostBetween(from, to)).toMatchObject({ busyPercent: 100, waitedPercent: null });
+  });
+});
+
+describe("node host.ts", () => {
+  it("should print it", () => {
+    const printed = execFileSync(process.execPath, [join(import.meta.dirname, "host.ts")], {
+      encoding: "utf8",
+    });
+    expect(hostStateSchema.parse(JSON.parse(printed)).cpus).toBeGreaterThan(0);
   });
 });
