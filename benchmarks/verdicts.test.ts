@@ -1,6 +1,6 @@
 import { normal, seeded } from "./random.ts";
 import type { Trio } from "./statistics.ts";
-import { decide, fewestBlocks, levels, smallestFactor, type Rules } from "./verdicts.ts";
+import { decide, fewestBlocks, levels, smallestFactor, type Decision, type Rules } from "./verdicts.ts";
 
 const rules: Rules = { looks: [10], rows: 29, marginFactor: 1.05 };
 
@@ -12,7 +12,11 @@ function blocks(count: number, ratio: number, noise: number, seed = 1): Trio[] {
     baselines: [noise * normal(random), noise * normal(random)],
   }));
 }
-const upTo = (trios: readonly Trio[]) => (count: number) => trios.slice(0, count);
+type Row = Parameters<typeof decide>[1][number];
+const upTo =
+  (trios: readonly Trio[]): Row =>
+  (count) =>
+    trios.slice(0, count);
 
 describe("decide", () => {
   it("should call a clear difference, an equality and nothing in their own rows", () => {
@@ -73,6 +77,89 @@ describe("decide", () => {
     expect(decide(rules, [() => undefined])[0]!.call).toBeNull();
     expect(decide({ ...rules, rows: 1 }, [() => clear.slice(0, fewestBlocks - 1)])[0]!.call).toBeNull();
     expect(decide({ ...rules, rows: 1 }, [() => clear.slice(0, fewestBlocks)])[0]!.call).toBe("higher");
+  });
+
+  describe("should spend its level", () => {
+    /** Whether some ratio gets a verdict by one way to decide and none by the other, and no ratio the other way round. */
+    const isLaxer = (one: (ratio: number) => Decision, other: (ratio: number) => Decision): boolean => {
+      const ratios = Array.from({ length: 150 }, (_, index) => 1.006 ** index);
+      const calls = ratios.map((ratio) => [one(ratio).call !== null, other(ratio).call !== null]);
+      expect(calls.filter(([a, b]) => b === true && a === false)).toEqual([]);
+      return calls.some(([a, b]) => a === true && b === false);
+    };
+    const noise = blocks(15, 1, 0.3, 5);
+    const shifted = (ratio: number): Trio[] =>
+      noise.map((trio) => ({ ...trio, arm: trio.arm + Math.log(ratio) }));
+    /** The decision about a row that can be looked at after 15 blocks only. */
+    const at15 =
+      (looks: readonly number[], before: readonly Row[] = [], count = 1 + before.length) =>
+      (ratio: number): Decision =>
+        decide({ ...rules, looks, rows: count }, [
+          ...before,
+          (reached) => (reached === 15 ? shifted(ratio) : undefined),
+        ]).at(-1)!;
+
+    it("over its looks, in proportion to the blocks since the one before", () => {
+      // So many rows that the level decides, and not the guard.
+      expect(isLaxer(at15([15], [], 20), at15([5, 15], [], 20))).toBe(true);
+      expect(isLaxer(at15([5, 15], [], 20), at15([10, 15], [], 20))).toBe(true);
+      // The first of two looks has as much as the second when they are equally far apart.
+      const first = (ratio: number) =>
+        decide({ ...rules, looks: [15, 30], rows: 20 }, [upTo(shifted(ratio))], 1)[0]!;
+      const second = (ratio: number) =>
+        decide({ ...rules, looks: [15, 30], rows: 20 }, [
+          (reached) => (reached === 30 ? shifted(ratio) : undefined),
+        ])[0]!;
+      expect(isLaxer(first, second) || isLaxer(second, first)).toBe(false);
+      expect(isLaxer(at15([15], [], 20), first)).toBe(true);
+    });
+
+    it("on the rows that no earlier look has called different, higher or lower", () => {
+      const nobody: Row = () => undefined;
+      const late = (row: Row) => at15([10, 15], [row, row]);
+      for (const ratio of [5, 0.2])
+        expect(isLaxer(late(upTo(blocks(10, ratio, 0.01))), late(nobody))).toBe(true);
+      const same = upTo(blocks(10, 1, 0.001));
+      expect(decide({ ...rules, looks: [10, 15] }, [same], 1)[0]!.call).toBe("same");
+      expect(isLaxer(late(same), late(nobody)) || isLaxer(late(nobody), late(same))).toBe(false);
+    });
+
+    it("for equality on the rows that are not called the same", () => {
+      const quiet =
+        (spread: number): Row =>
+        (reached) =>
+          reached === 15 ? blocks(15, 1, spread, 3) : undefined;
+      const spreads = Array.from({ length: 60 }, (_, index) => 0.02 + index * 0.001);
+      const called = (before: Row): number =>
+        spreads.filter(
+          (spread) =>
+            decide({ ...rules, looks: [10, 15], rows: 5 }, [...Array<Row>(4).fill(before), quiet(spread)]).at(
+              -1,
+            )!.call === "same",
+        ).length;
+      const [alone, beside] = [called(() => undefined), called(upTo(blocks(10, 1, 0.001)))];
+      expect(beside).toBeGreaterThan(alone);
+      expect(called(upTo(blocks(10, 5, 0.01)))).toBe(alone);
+    });
+  });
+
+  it("should find a weak row among strong ones wherever it stands in the table", () => {
+    const weak = upTo(blocks(10, 1.57, 0.3));
+    const strong = upTo(blocks(10, 9, 0.05));
+    const none = upTo(blocks(10, 1, 0.3, 2));
+    const family = Array.from({ length: 2000 }, (_, index) => index + 1).find(
+      (count) => decide({ ...rules, rows: count }, [weak])[0]!.call === null,
+    )!;
+    const others = Array.from({ length: family - 1 }, () => strong);
+    for (const place of [0, 1, Math.floor(family / 2), family - 1]) {
+      const table = others.toSpliced(place, 0, weak);
+      expect(decide({ ...rules, rows: family }, table)[place]!.call).toBe("higher");
+      // A row that does not pass stops none before it.
+      expect(decide({ ...rules, rows: family + 1 }, [none, ...others]).map(({ call }) => call)).toEqual([
+        null,
+        ...others.map(() => "higher"),
+      ]);
+    }
   });
 
   it("should spend no more than 5 % on false verdicts", () => {

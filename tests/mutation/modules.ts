@@ -3,10 +3,8 @@ const withTestsBeside = [
   "benchmarks/histogram.ts",
   "benchmarks/host.ts",
   "benchmarks/order.ts",
-  "benchmarks/record.ts",
   "benchmarks/statistics.ts",
   "benchmarks/verdicts.ts",
-  "cli/diagnosis.ts",
   "cli/students.ts",
   "cli/suites/counts.ts",
   "plugins/command/diff.ts",
@@ -31,6 +29,9 @@ const withTestsBeside = [
   "workshop/version.ts",
 ];
 
+/** What tests the rules as one pack. */
+const packTests = ["policy/index.test.ts", "policy/spellings.test.ts"];
+
 export interface MutatedModule {
   /** Path of the module in the checkout. */
   readonly module: string;
@@ -40,5 +41,5 @@ export interface MutatedModule {
 
 export const modules: readonly MutatedModule[] = withTestsBeside.map((module) => ({
   module,
-  tests: [module.replace(/\.ts$/, ".test.ts")],
+  tests: [module.replace(/\.ts$/, ".test.ts"), ...(module.startsWith("policy/rules/") ? packTests : [])],
 }));
