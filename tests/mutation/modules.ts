@@ -20,7 +20,6 @@ const withTestsBeside = [
   "provisioning/ports.ts",
   "provisioning/shell.ts",
   "stacks/aws/advice.ts",
-  "stacks/aws/cleanup/lifetime.ts",
   "stacks/aws/cleanup/selection.ts",
   "stacks/aws/cost/cost.ts",
   "stacks/aws/settings.ts",
