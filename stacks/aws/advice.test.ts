@@ -1,4 +1,5 @@
-import { awsFailure } from "./advice.ts";
+import { awsFailure, failures } from "./advice.ts";
+import { awsSettings } from "./settings.ts";
 
 // The shape of terraform-provider-aws's messages: operation, status, request id, then AWS's code and prose.
 const message = (code: string) =>
@@ -52,5 +53,12 @@ describe("awsFailure", () => {
     expect(awsFailure(message("UnsupportedOperation"))).toBeUndefined();
     expect(awsFailure(message("InvalidAMIID.NotFoundAtAll"))).toBeUndefined();
     expect(awsFailure("the disk is full")).toBeUndefined();
+  });
+
+  it.each(failures)("gives advice for $code that a reader can follow", (failure) => {
+    expect(awsFailure(message(failure.code))).toBe(failure);
+    expect(failure.advice).toMatch(/^[A-Z].*\.$/);
+    for (const [, setting = ""] of failure.advice.matchAll(/(?<!docs\/)\baws\.(\w+)/g))
+      expect(Object.keys(awsSettings.shape)).toContain(setting);
   });
 });

@@ -12,7 +12,7 @@ export interface Failure {
   readonly advice: string;
 }
 
-const table: readonly (Failure & { readonly code: string })[] = [
+export const failures: readonly Failure[] = [
   {
     kind: "capacity",
     code: "InsufficientInstanceCapacity",
@@ -177,7 +177,7 @@ const table: readonly (Failure & { readonly code: string })[] = [
 
 /** The known failure in an error text of the AWS provider; undefined if there is no advice for it. */
 export function awsFailure(text: string): Failure | undefined {
-  return table.find(({ code }) =>
+  return failures.find(({ code }) =>
     new RegExp(`(?<![\\w.])${code.replace(".", "\\.")}(?![\\w.]*\\w)`).test(text),
   );
 }
