@@ -21,6 +21,20 @@ describe("no-wide-ingress", () => {
     expect(await violations(noWideIngress, type, { ...passing, ...change })).toEqual([message]);
   });
 
+  it("lets the widest ranges pass that are not everybody, and none that is one bit wider", async () => {
+    const faults = (inputs: object) => violations(noWideIngress, type, inputs);
+    for (const inputs of [
+      { cidrIpv4: "10.0.0.0/8" },
+      { cidrIpv6: "2001:db8::/32" },
+      { cidrIpv4: "10.0.0.0/16" },
+    ])
+      expect(await faults(inputs)).toEqual([]);
+    for (const inputs of [{ cidrIpv4: "10.0.0.0/7" }, { cidrIpv6: "2001:db8::/31" }])
+      expect(await faults(inputs)).toHaveLength(1);
+    // Not known yet, or no range: another rule's business.
+    for (const cidrIpv4 of [undefined, 7, "", "10.0.0.0/0/x"]) expect(await faults({ cidrIpv4 })).toEqual([]);
+  });
+
   it("looks at no other type", async () => {
     expect(await violations(noWideIngress, "aws:sqs/queue:Queue", {})).toEqual([]);
   });

@@ -117,6 +117,72 @@ describe("one-bucket-prefix", () => {
     ]);
   });
 
+  const allowed = (statement: object): Promise<string[]> =>
+    violations(oneBucketPrefix, type, {
+      policy: JSON.stringify({ Statement: { Effect: "Allow", ...statement } }),
+    });
+
+  it("lets the clock outside start one state machine, and end machines of one run", async () => {
+    const start = (Resource: string) => allowed({ Action: "states:StartExecution", Resource });
+    for (const partition of ["aws", "aws-us-gov"])
+      expect(await start(`arn:${partition}:states:eu-central-1:1:stateMachine:x`)).toEqual([]);
+    for (const resource of [
+      "*",
+      "arn:aws:states:*",
+      "arn:aws:s3:::x",
+      "x arn:aws:states:x",
+      "arn:aws:states:",
+    ])
+      expect(await start(resource)).toEqual([
+        expect.stringContaining(`allows states:StartExecution on ${resource}`),
+      ]);
+    const end = (Condition?: object) =>
+      allowed({ Action: "ec2:TerminateInstances", Resource: "*", Condition });
+    expect(await end({ StringEquals: { "aws:ResourceTag/disgrafs:run": "r" } })).toEqual([]);
+    for (const condition of [undefined, { StringEquals: { "aws:ResourceTag/Name": "x" } }])
+      expect(await end(condition)).toEqual([expect.stringContaining("on any machine: add the condition")]);
+    expect(await allowed({ Action: "ec2:DescribeInstances", Resource: "*" })).toEqual([]);
+  });
+
+  it("takes nothing for a prefix or a bucket that only ends or begins like one", async () => {
+    const get = (Resource: string) => allowed({ Action: "s3:GetObject", Resource });
+    for (const resource of [
+      "x arn:aws:s3:::b/volume/*",
+      "arn:aws:s3:::b/volume/*/x",
+      "arn:aws:s3:::b/volume/",
+    ])
+      expect(await get(resource)).toHaveLength(1);
+    const bucketList = (bucket: string, prefix: string) =>
+      allowed({
+        Action: "s3:ListBucket",
+        Resource: bucket,
+        Condition: { StringLike: { "s3:prefix": prefix } },
+      });
+    expect(await bucketList("arn:aws:s3:::b", "v/*")).toEqual([]);
+    for (const [bucket, prefix] of [
+      ["x arn:aws:s3:::b", "v/*"],
+      ["arn:aws:s3:::b/", "v/*"],
+      ["arn:aws:s3:::b", "?v/*"],
+      ["arn:aws:s3:::b", "v/*x"],
+    ] as const)
+      expect(await bucketList(bucket, prefix)).toHaveLength(1);
+  });
+
+  it("leaves alone what forbids, and what is not known yet, and says when a policy is no JSON", async () => {
+    expect(await allowed({ Effect: "Deny", Action: "iam:*", Resource: "*" })).toEqual([]);
+    for (const policy of [undefined, null])
+      expect(await violations(oneBucketPrefix, type, { policy })).toEqual([]);
+    expect(await violations(oneBucketPrefix, type, { policy: "{" })).toEqual([
+      expect.stringContaining("JSON"),
+    ]);
+    const object = { policy: { Statement: [{ Effect: "Allow", Action: "iam:*", Resource: "*" }] } };
+    expect(await violations(oneBucketPrefix, type, object)).toHaveLength(1);
+    expect(await allowed({ Action: "s3:GetObject" })).toEqual([
+      expect.stringContaining("Action and Resource"),
+    ]);
+    expect(await allowed({ Resource: "*" })).toEqual([expect.stringContaining("Action and Resource")]);
+  });
+
   it("looks at no other type", async () => {
     expect(await violations(oneBucketPrefix, "aws:sqs/queue:Queue", {})).toEqual([]);
   });

@@ -24,6 +24,16 @@ describe("standalone-rules", () => {
     expect(await violations(standaloneRules, type, { ...passing, ...change })).toEqual([message]);
   });
 
+  it("refuses rules of the older kind, and names what takes their place", async () => {
+    for (const [kind, resource] of [
+      ["ingress", "aws.vpc.SecurityGroupIngressRule"],
+      ["egress", "aws.vpc.SecurityGroupEgressRule"],
+    ] as const)
+      expect(
+        await violations(standaloneRules, "aws:ec2/securityGroupRule:SecurityGroupRule", { type: kind }),
+      ).toEqual([expect.stringMatching(new RegExp(`older kind.* ${resource}$`))]);
+  });
+
   it("looks at no other type", async () => {
     expect(await violations(standaloneRules, "aws:sqs/queue:Queue", {})).toEqual([]);
   });

@@ -92,6 +92,76 @@ describe("awsSettings", () => {
     expect(message({ ...minimal, ...change })).toMatch(expected);
   });
 
+  const ofType = (type: string): string =>
+    message({ ...minimal, placementGroup: false, instanceTypes: { meta: type } });
+
+  it.each(
+    "m6i.large c5d.9xlarge c7i-flex.large r6id.metal g4dn.xlarge g5.xlarge p4d.24xlarge x2iedn.xlarge i3en.large d3.xlarge t3.micro trn1.2xlarge".split(
+      " ",
+    ),
+  )("takes the type %s", (type) => {
+    expect(ofType(type)).toBe("");
+  });
+
+  it.each("t4g.micro m7gd.large c6gn.large x2gd.large im4gn.large is4gen.large hpc7g.4xlarge".split(" "))(
+    "knows %s for arm64",
+    (type) => {
+      expect(ofType(type)).toMatch(/arm64/);
+    },
+  );
+
+  it.each("t1 t2 m1 m2 m3 m4 c1 c3 c4 cc2 cr1 r3 r4 i2 i3 d2 h1 x1 x1e g2 g3 g3s p2 p3 f1 hs1".split(" "))(
+    "knows %s for a family before Nitro",
+    (family) => {
+      expect(ofType(`${family}.large`)).toMatch(/before Nitro/);
+      // Newer families whose name only ends like it.
+      expect(ofType(`z${family}.large`)).not.toMatch(/before Nitro/);
+    },
+  );
+
+  it.each<[string, readonly unknown[], readonly unknown[]]>([
+    ["region", ["us-gov-west-1"], ["x eu-central-1", "eu-central-12", "eu-1", "Eu-central-1"]],
+    ["accountId", ["012345678901", 123456789012], ["1234567890123", "x123456789012"]],
+    ["owner", ["ab", "a".repeat(64)], ["a", "a".repeat(65), " ab", "ab "]],
+    ["sshCidr", ["10.0.0.0/8", "203.0.113.0/24"], ["8.0.0.0/7", "x10.0.0.0/8", "10.0.0.0/8x", "10.0/16"]],
+    ["expiresAfter", ["15m", "14d", "336h"], ["14m", "15d", "337h", "x4h", "4hx", "00000004h"]],
+    ["rootGiB", [10, 1000], [9, 1001]],
+    ["maxHourlyCost", [0.01, 1000], [0, 1001]],
+    ["image", ["ami-0123456789abcdef0", "ami-01234567"], ["ami-0123", "xami-01234567", "ami-0123456789"]],
+  ])("takes %s up to its limits, and nothing beyond", (setting, good, bad) => {
+    for (const value of good) {
+      const region = setting === "region" ? {} : { region: "eu-central-1" };
+      expect(message({ ...minimal, ...region, [setting]: value })).toBe("");
+    }
+    for (const value of bad) expect(message({ ...minimal, [setting]: value })).toMatch(`at ${setting}`);
+    const size = { instanceTypes: { meta: "m6i.large " } };
+    expect(message({ ...minimal, ...size })).toMatch(/must be an EC2 instance type/);
+  });
+
+  it("takes a zone of its region only, and says where the fault is", () => {
+    for (const [region, zone] of [
+      ["eu-central-1", "eu-central-1b"],
+      ["us-gov-west-1", "us-gov-west-1a"],
+    ] as const)
+      expect(message({ ...minimal, region, availabilityZone: zone })).toBe("");
+    for (const zone of ["x eu-central-1a", "eu-central-1aa", "e-central-1a", "eu-central-a", "us-east-1a"])
+      expect(message({ ...minimal, availabilityZone: zone })).toMatch("at availabilityZone");
+    const network = { vpcId: "vpc-01234567", subnetId: "subnet-01234567" };
+    expect(message({ ...minimal, network, availabilityZone: "eu-central-1a" })).toMatch(
+      "at availabilityZone",
+    );
+    expect(message({ ...minimal, address: "private" })).toMatch("at address");
+    expect(message({ ...minimal, access: "session-manager" })).toMatch("at sshCidr");
+    expect(message({ ...minimal, instanceTypes: { client: "t3.large" } })).toMatch("at instanceTypes.client");
+  });
+
+  it("describes each setting whose name and values do not", () => {
+    const described = Object.entries(awsSettings.shape).flatMap(([name, type]) =>
+      (type as { description?: string }).description ? [] : [name],
+    );
+    expect(described).toEqual(["region", "instanceTypes"]);
+  });
+
   it("takes burstable types where no placement group is asked for", () => {
     expect(message({ ...minimal, placementGroup: false, instanceTypes: { meta: "t3.large" } })).toBe("");
   });
