@@ -61,19 +61,26 @@ wait_for() {
   shift 2
   waiting_for=$what
   deadline=$((SECONDS + patience)) before=$(work_of_unit)
+  # A trap that runs inside the command would write where the command's own lines go: nowhere.
+  local late=no
+  trap late=yes TERM
   until "$@" >/dev/null 2>&1; do
     if ((SECONDS >= deadline)); then
       now=$(work_of_unit)
       # A twentieth of a CPU: more than an idle service takes.
       if ((now - before < patience * 50000)); then
+        trap too_late TERM
         echo "$what did not come in time" >&2
         last_lines
         return 1
       fi
       deadline=$((SECONDS + patience)) before=$now
     fi
-    sleep 0.3
+    sleep 0.3 || true
+    if [ "$late" = yes ]; then too_late; fi
   done
+  trap too_late TERM
+  if [ "$late" = yes ]; then too_late; fi
   waiting_for=""
 }
 

@@ -19,6 +19,12 @@ describe("a step", () => {
     expect(stderr).toContain("timed out while waiting for the end of the world");
   });
 
+  it("says it also when the time is over while it asks, by a function whose own lines are not shown", () => {
+    const { status, stderr } = step(2, 'ask() { sleep 100; }; wait_for 1000 "the end of the world" ask');
+    expect(status).toBe(124);
+    expect(stderr).toContain("timed out while waiting for the end of the world");
+  });
+
   it("gives up what nobody works on, and says what did not come", () => {
     expect(step(60, 'wait_for 1 "the answer" false; echo never >&2')).toMatchObject({
       status: 1,

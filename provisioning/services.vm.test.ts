@@ -189,7 +189,8 @@ describe("services on one machine", () => {
   it("is watched: every panel of the dashboard has something to show", async () => {
     await vm.check(mount(meta), 400);
     await vm.push(inCheckout("provisioning/monitoring/iostat.py"), "/opt/disgrafs/monitoring");
-    await vm.check(nodeScript("monitoring/exporters.sh", [address, "9100", "6379", "9121"], [password]), 400);
+    const exporters = [address, "9100", "6379", "9121", `${address}:9090`];
+    await vm.check(nodeScript("monitoring/exporters.sh", exporters, [password]), 400);
     const jobs = { node: 9100, redis: 9121, juicefs: 9567 };
     const config = prometheusConfig(
       Object.entries(jobs).map(([name, number]) => ({

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Debian's exporters on one node, on its private address: the machine itself, with the text files that eBPF extensions and
 # our exporter of iostat write, and Redis where this node has it.
-# Usage: exporters.sh ADDRESS NODE-PORT REDIS-PORT|"" REDIS-EXPORTER-PORT <<<REDIS-PASSWORD
+# Usage: exporters.sh ADDRESS NODE-PORT REDIS-PORT|"" REDIS-EXPORTER-PORT PROMETHEUS <<<REDIS-PASSWORD
+#   PROMETHEUS: HOST:PORT of the one that will ask them
 set -euo pipefail
-address=$1 node_port=$2 redis_port=$3 redis_exporter_port=$4
+address=$1 node_port=$2 redis_port=$3 redis_exporter_port=$4 prometheus=$5
 IFS= read -r password
 textfiles=/var/lib/prometheus/node-exporter
+
+# For what runs here and wants to know whether the exporters are asked (benchmarks/arms/monitoring.sh).
+put /etc/disgrafs/prometheus 0644 <<<"$prometheus" || true
 
 # Only what iostat, vmstat and the dashboard ask for: each collector costs CPU time on a machine that is measured.
 collectors=(cpu diskstats filesystem loadavg meminfo netdev pressure stat textfile uname vmstat)
@@ -41,6 +45,9 @@ if [ -n "$redis_port" ]; then
 [Service]
 EnvironmentFile=/etc/disgrafs/redis-exporter.env
 Environment=REDIS_ADDR=redis://$address:$redis_port REDIS_EXPORTER_WEB_LISTEN_ADDRESS=$address:$redis_exporter_port
+# Latencies as histograms, which no panel draws, were seven eighths of its CPU time: 2 s of each 5 s on a busy emulated machine.
+# Answers that take longer than Prometheus waits queue up, and then none comes any more.
+Environment=REDIS_EXPORTER_EXCLUDE_LATENCY_HISTOGRAM_METRICS=true REDIS_EXPORTER_REDIS_ONLY_METRICS=true
 END
   start_unit prometheus-redis-exporter.service "$restart"
   # Not `grep -q`, which may end before curl has written all: that would be a failure of curl.

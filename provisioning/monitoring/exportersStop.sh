@@ -2,5 +2,5 @@
 # Stops the exporters of one node and removes what their settings hold.
 set -euo pipefail
 systemctl -q disable --now disgrafs-iostat.service prometheus-node-exporter.service prometheus-redis-exporter.service
-rm -rf /opt/disgrafs/monitoring /etc/systemd/system/disgrafs-iostat.service /etc/disgrafs/redis-exporter.env /etc/systemd/system/prometheus-redis-exporter.service.d
+rm -rf /opt/disgrafs/monitoring /etc/systemd/system/disgrafs-iostat.service /etc/disgrafs/prometheus /etc/disgrafs/redis-exporter.env /etc/systemd/system/prometheus-redis-exporter.service.d
 systemctl daemon-reload

@@ -34,7 +34,11 @@ describe("monitoring on one machine", () => {
     await vm.check(nodeScript("redis/start.sh", [address, "6379"], ["canary-password"]), 400);
     await vm.push(inCheckout("provisioning/monitoring/iostat.py"), "/opt/disgrafs/monitoring");
     await vm.check(
-      nodeScript("monitoring/exporters.sh", [address, "9100", "6379", "9121"], ["canary-password"]),
+      nodeScript(
+        "monitoring/exporters.sh",
+        [address, "9100", "6379", "9121", `${address}:9090`],
+        ["canary-password"],
+      ),
       400,
     );
     await vm.check(`
@@ -305,6 +309,8 @@ describe("monitoring on one machine", () => {
     "says that a machine is gone",
     async () => {
       process.kill(runningVm(vm.stack, "vm")!.process.pid, "SIGKILL");
+      // The kernel takes its time to end it.
+      while (runningVm(vm.stack, "vm")) await sleep(100);
       const { problems, ok } = await status();
       expect(ok).toBe(false);
       expect(problems[0]).toMatch(

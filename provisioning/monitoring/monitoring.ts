@@ -57,6 +57,7 @@ export class Monitoring extends pulumi.ComponentResource {
               String(port("nodeExporter")),
               machine === meta ? String(port("redis")) : "",
               String(port("redisExporter")),
+              pulumi.interpolate`${meta.privateAddress}:${port("prometheus")}`,
             ],
             stdin: [machine === meta ? redis.password : ""],
           },

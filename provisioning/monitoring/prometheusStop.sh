@@ -2,4 +2,5 @@
 # Stops Prometheus and removes what it has stored.
 set -euo pipefail
 systemctl -q disable --now prometheus.service
-rm -rf /var/lib/prometheus/metrics2 /etc/prometheus/prometheus.yml
+rm -rf /var/lib/prometheus/metrics2 /etc/prometheus/prometheus.yml /etc/systemd/system/prometheus.service.d
+systemctl daemon-reload
