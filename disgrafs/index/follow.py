@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _entries = Counter("disgrafs_log_entries_total", "Entries of the volume's change log taken over")
 _walks = Counter("disgrafs_walks_total", "Walks of the whole volume", ["reason"])
+for _reason in ("gap", "error"):
+    _walks.labels(_reason)  # 0 is a figure too: without it the picture says that DisGraFS is missing.
 _scans = Counter("disgrafs_scanned_directories_total", "Directories read because the log does not say what is in them")
 _behind = Gauge("disgrafs_log_behind_entries", "Entries of the log that are not in the graph yet")
 

@@ -63,7 +63,8 @@ export const disgrafs = inSection("DisGraFS", [
   {
     title: "Walks of the whole volume",
     unit: "short",
-    description: "Since the index was started, by reason. One at the start is usual.",
+    description:
+      "Since the index was started, by reason: 0 when all is well. The first of a new volume is not counted.",
     queries: one("disgrafs_walks_total", "{{reason}}"),
     needs,
   },
