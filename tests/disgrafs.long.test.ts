@@ -1,8 +1,10 @@
 /** DisGraFS on a lab of three machines, as a user has it: files of each kind, found from a shell and in the page. */
 import { onNode, removeStack, story, succeed } from "./support/lab.ts";
-import { findInPage, findInShell, writeEachKind } from "./support/eachKind.ts";
+import { findFromHere, findInPage, findInShell, writeEachKind } from "./support/eachKind.ts";
+import { saysThatDisgrafsIsWell } from "./support/well.ts";
 
-const stack = `disgrafs-${process.pid}`;
+// By this name ./lab test knows it as a test's, and removes it when the test was killed.
+const stack = `labtest-${process.pid}`;
 const minutes = (count: number): number => count * 60_000;
 const on = (node: string, script: string): Promise<string> => onNode(stack, node, script);
 const { step } = story();
@@ -21,11 +23,14 @@ describe("DisGraFS on three machines", () => {
   );
 
   step(
-    "finds what node2 writes, a file of each kind, from node1's shell and in the page",
+    "finds what node2 writes, a file of each kind: from node1's shell, by ./lab find, and in the page",
     async () => {
       const pieces = await writeEachKind(on, "node2");
       await findInShell(on, "node1", pieces);
+      await findFromHere(stack, pieces);
       await findInPage(stack, await on("node1", "cat /etc/disgrafs/api-token"), pieces);
+      // A file of each client, by which DisGraFS was checked, and these.
+      await saysThatDisgrafsIsWell(stack, 2 + pieces.length);
     },
     minutes(15),
   );

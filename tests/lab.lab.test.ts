@@ -1,6 +1,7 @@
 /**
  * A whole lab, as a newcomer has it: up (killed half-way, then up again), used, up again with nothing to do, a machine
- * killed and brought back, a second stack beside it, down, nothing left. Each test goes on from the one before.
+ * killed and brought back, with DisGraFS from then on, a second stack beside it, down, nothing left. Each test goes on from
+ * the one before.
  */
 import { spawn } from "node:child_process";
 import {
@@ -23,8 +24,10 @@ import { filesBelow } from "../workshop/files.ts";
 import { checkout } from "../workshop/checkout.ts";
 import { machineFolder, stackFolder } from "../stacks/local/paths.ts";
 import { runningVm, vmState } from "../stacks/local/vm.ts";
+import { findFromHere, findInPage, findInShell, writeEachKind } from "./support/eachKind.ts";
 import { attack } from "./support/neighbour.ts";
-import { changes, lab, onNode, pulumi, removeStack, story, succeed } from "./support/lab.ts";
+import { changes, lab, onNode, pulumi, removeStack, story, succeed, upWith } from "./support/lab.ts";
+import { saysThatDisgrafsIsWell } from "./support/well.ts";
 
 const stack = `labtest-${process.pid}`;
 const second = `second.lab_${process.pid}`;
@@ -182,38 +185,6 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "keeps its secrets: none in the state, the logs or an argument",
-    async () => {
-      const password = await on("meta", "cat /etc/disgrafs/redis-password");
-      expect(password).toMatch(/^[0-9a-f]{48}$/);
-      const keys = await on(
-        "meta",
-        "jq -r '.identities[0].credentials[0] | .accessKey, .secretKey' /etc/disgrafs/s3.json",
-      );
-      // The tests' own backend (cli/commands/test.ts), and the lab's when this file is run by hand.
-      const state =
-        process.env.PULUMI_BACKEND_URL?.replace(/^file:\/\//, "") ?? join(checkout, ".lab", "state");
-      const text = filesBelow(state)
-        .map((file) => readFileSync(file, "utf8"))
-        .join("\n");
-      // This stack's record is in what is searched, with its secrets encrypted.
-      expect(text).toContain(`urn:pulumi:${stack}::`);
-      expect(text).toContain('"ciphertext"');
-      for (const secret of [password, ...keys.split("\n")]) {
-        expect(text.includes(secret)).toBe(false);
-        for (const node of ["meta", "node1", "node2"]) {
-          const found = await on(
-            node,
-            `{ cat /proc/[0-9]*/cmdline; journalctl -q -o cat; } | tr '\\0' ' ' | grep -c '[${secret[0] ?? ""}]${secret.slice(1)}' || true`,
-          );
-          expect(`${node} ${found}`).toBe(`${node} 0`);
-        }
-      }
-    },
-    minutes(8),
-  );
-
-  step(
     "gives another user of this computer nothing to read, to write or to connect to",
     async () => {
       expect(await attack(secretFolders, start)).toEqual([]);
@@ -239,13 +210,14 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "brings a killed machine back with its data, and a second stack comes up beside it meanwhile",
+    "brings a killed machine back with its data, and with DisGraFS, and a second stack comes up beside it meanwhile",
     async () => {
       const beside = lab("up", "--stack", second, "-c", "topology=single", "-c", "benchmark=none");
       process.kill(vmState(stack, "node2")!.process.pid, "SIGKILL");
       await sleep(1000);
-      await succeed("up", "--stack", stack);
+      await upWith(stack, ["benchmark=none", "disgrafs=true"]);
       expect(await on("node2", "cat /mnt/jfs/hello")).toBe("from node1");
+      // Not before: a machine that boots is silent for longer than the attacker waits for a greeting.
       const { exitCode, output } = await attackedMeanwhile(beside);
       expect(exitCode === 0 ? "" : output.slice(-3000)).toBe("");
       const status = await attackedMeanwhile(succeed("down", "--stack", second));
@@ -253,6 +225,57 @@ describe("a lab on this machine", () => {
       expect(runningVm(stack, "node1")).toBeDefined();
     },
     minutes(30),
+  );
+
+  step(
+    "finds what node2 writes, a file of each kind: from node1's shell, by ./lab find, and in the page",
+    async () => {
+      const pieces = await writeEachKind(on, "node2");
+      await findInShell(on, "node1", pieces);
+      await findFromHere(stack, pieces);
+      await findInPage(stack, await on("node1", "cat /etc/disgrafs/api-token"), pieces);
+      // A file of each client, by which DisGraFS was checked, the one of before, and these.
+      await saysThatDisgrafsIsWell(stack, 3 + pieces.length);
+    },
+    minutes(15),
+  );
+
+  step(
+    "keeps its secrets: none in the state, the logs or an argument",
+    async () => {
+      const secrets = (
+        await Promise.all([
+          on("meta", "cat /etc/disgrafs/redis-password"),
+          on("meta", "jq -r '.identities[0].credentials[0] | .accessKey, .secretKey' /etc/disgrafs/s3.json"),
+          on("node1", "cat /etc/disgrafs/graph-password /etc/disgrafs/api-token"),
+        ])
+      ).flatMap((text) => text.split("\n"));
+      expect(secrets).toEqual(
+        Array.from({ length: 5 }, () => expect.stringMatching(/^[0-9a-f]{48}$/) as string),
+      );
+      // The tests' own backend (cli/commands/test.ts), and the lab's when this file is run by hand.
+      const state =
+        process.env.PULUMI_BACKEND_URL?.replace(/^file:\/\//, "") ?? join(checkout, ".lab", "state");
+      const text = filesBelow(state)
+        .map((file) => readFileSync(file, "utf8"))
+        .join("\n");
+      // This stack's record is in what is searched, with its secrets encrypted.
+      expect(text).toContain(`urn:pulumi:${stack}::`);
+      expect(text).toContain('"ciphertext"');
+      expect(secrets.filter((secret) => text.includes(secret))).toEqual([]);
+      // Written so that the command does not find itself.
+      const patterns = secrets.map((secret) => `-e '[${secret[0] ?? ""}]${secret.slice(1)}'`).join(" ");
+      const found = await Promise.all(
+        ["meta", "node1", "node2"].map((node) =>
+          on(
+            node,
+            `{ cat /proc/[0-9]*/cmdline; journalctl -q -o cat; } | tr '\\0' ' ' | grep -c ${patterns} || true`,
+          ),
+        ),
+      );
+      expect(found).toEqual(["0", "0", "0"]);
+    },
+    minutes(8),
   );
 
   step(

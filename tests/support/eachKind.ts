@@ -1,12 +1,12 @@
-/** A file of each kind that DisGraFS tags, from its corpus: written on one node, found on another and in the page. */
-import { once } from "node:events";
-import { spawn } from "node:child_process";
+/**
+ * A file of each kind that DisGraFS tags, from its corpus: written on one node, found from another's shell, by `./lab find`
+ * and in the page; and what `./lab status` says of DisGraFS then.
+ */
 import { basename, join } from "node:path";
-import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { quote } from "../../provisioning/shell.ts";
-import { checkout } from "../../workshop/checkout.ts";
 import { browserFlags } from "./browser.ts";
+import { lab, openPage, succeed } from "./lab.ts";
 
 /** Runs a script on a node; gives what it printed. */
 type On = (node: string, script: string) => Promise<string>;
@@ -43,59 +43,78 @@ export async function writeEachKind(on: On, node: string): Promise<Piece[]> {
   return pieces;
 }
 
+interface Answer {
+  readonly files: readonly { readonly path: string; readonly tags: readonly { readonly by: string }[] }[];
+}
+
+/** What an answer says of a piece: its path, and which tagger has tagged it. */
+const taggedBy = ({ files }: Answer, { path }: Piece): (string | undefined)[] => [
+  path,
+  files.find((file) => file.path === path)?.tags[0]?.by,
+];
+const expected = (pieces: readonly Piece[]): (string | undefined)[][] =>
+  pieces.map(({ path, kind }) => [path, taggers[kind]]);
+
 /** The command `disgrafs find` of a node gives each of them, once it has been tagged, by its word. */
 export async function findInShell(on: On, node: string, pieces: readonly Piece[]): Promise<void> {
-  const untilTagged = `for i in $(seq 300); do disgrafs find in:${folder} is:waiting >/dev/null 2>&1 || break; sleep 1; done`;
+  // Given up only when nothing has been tagged for as many looks: a busy machine takes its time.
+  const untilTagged = `
+    tagged=0 idle=0
+    until [ "$tagged" = ${pieces.length} ] || [ "$idle" = 120 ]; do
+      sleep 1
+      now=$(disgrafs find --json in:${folder} is:tagged 2>/dev/null | jq .total) || true
+      if [ "\${now:-0}" = "$tagged" ]; then idle=$((idle + 1)); else tagged=$now idle=0; fi
+    done`;
   const find = ({ word }: Piece): string => `disgrafs find --json ${quote(word)} in:${folder} is:tagged`;
   const answers = await on(
     node,
-    `${untilTagged}\n${pieces.map((piece) => `${find(piece)} | jq -c .`).join("\n")}`,
+    `${untilTagged}\n${pieces.map((piece) => `{ ${find(piece)} || true; } | jq -c .`).join("\n")}`,
   );
-  const found = answers.split("\n").map((line, position) => {
-    const { path } = pieces[position]!;
-    const { files } = JSON.parse(line) as { files: { path: string; tags: { by: string }[] }[] };
-    return [path, files.find((file) => file.path === path)?.tags[0]?.by];
-  });
-  expect(found).toEqual(pieces.map(({ path, kind }) => [path, taggers[kind]]));
+  const found = answers
+    .split("\n")
+    .map((line, position) => taggedBy(JSON.parse(line) as Answer, pieces[position]!));
+  expect(found).toEqual(expected(pieces));
+}
+
+/** `./lab find` gives them, from this computer. */
+export async function findFromHere(stack: string, pieces: readonly Piece[]): Promise<void> {
+  const answer = JSON.parse(await succeed("find", "--stack", stack, "--json", `in:${folder}`)) as Answer;
+  expect(pieces.map((piece) => taggedBy(answer, piece))).toEqual(expected(pieces));
+  const [{ path, word }] = pieces as [Piece];
+  const lines = (await succeed("find", "--stack", stack, word, `in:${folder}`)).split("\n");
+  expect(lines.map((line) => line.split("\t")[0])).toContain(path);
+  // As grep: nothing found is 1, and nothing is printed.
+  expect(await lab("find", "--stack", stack, "quetzalcoatl")).toEqual({ exitCode: 1, output: "" });
 }
 
 /** The page that `./lab open disgrafs` leads to lists each of them for its word, and opens one. */
 export async function findInPage(stack: string, token: string, pieces: readonly Piece[]): Promise<void> {
-  const tunnel = spawn(join(checkout, "lab"), ["open", "disgrafs", "--stack", stack, "--print"], {
-    cwd: checkout,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const ended = once(tunnel, "exit");
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: [...browserFlags],
-    timeout: 180_000,
-  });
+  const { address, close } = await openPage(stack, "disgrafs");
   try {
-    const line = once(createInterface({ input: tunnel.stdout }), "line") as Promise<[string]>;
-    const [address] = await Promise.race([
-      line,
-      ended.then(() => {
-        throw new Error("./lab open disgrafs has ended");
-      }),
-    ]);
-    const page = await browser.newPage();
-    page.setDefaultTimeout(120_000);
-    await page.goto(address);
-    await page.fill("#token", token);
-    await page.press("#token", "Enter");
-    await page.waitForSelector("#result-list button");
-    for (const { path, word } of pieces) {
-      await page.fill("#query", `${word} in:${folder} is:tagged`);
-      await page.press("#query", "Enter");
-      await page.locator("#result-list .name", { hasText: basename(path) }).waitFor();
+    const browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args: [...browserFlags],
+      timeout: 180_000,
+    });
+    try {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(120_000);
+      await page.goto(address);
+      await page.fill("#token", token);
+      await page.press("#token", "Enter");
+      await page.waitForSelector("#result-list button");
+      for (const { path, word } of pieces) {
+        await page.fill("#query", `${word} in:${folder} is:tagged`);
+        await page.press("#query", "Enter");
+        await page.locator("#result-list .name", { hasText: basename(path) }).waitFor();
+      }
+      const last = basename(pieces.at(-1)?.path ?? "");
+      await page.locator("#result-list button", { hasText: last }).click();
+      await page.locator("#file h2", { hasText: last }).waitFor();
+    } finally {
+      await browser.close();
     }
-    const last = basename(pieces.at(-1)?.path ?? "");
-    await page.locator("#result-list button", { hasText: last }).click();
-    await page.locator("#file h2", { hasText: last }).waitFor();
   } finally {
-    await browser.close();
-    tunnel.kill();
-    await ended;
+    await close();
   }
 }

@@ -1,6 +1,9 @@
 /** What tests of a whole lab share: its command line, its machines, and steps of which each goes on from the one before. */
+import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { execa } from "execa";
 import type { Verdict } from "../../bpf/pipeline/extensionOnNode.ts";
 import type { ExtensionName } from "../../bpf/table.ts";
@@ -61,6 +64,32 @@ export async function onNode(stack: string, node: string, script: string): Promi
     { input: `set -euo pipefail\nrun() {\n${script}\n}\nrun </dev/null\n` },
   );
   return stdout;
+}
+
+export interface OpenPage {
+  /** `http://127.0.0.1:PORT/`, as long as it is not closed. */
+  readonly address: string;
+  readonly close: () => Promise<void>;
+}
+
+/** `./lab open PAGE --print`, with its tunnel. */
+export async function openPage(stack: string, page: string): Promise<OpenPage> {
+  const tunnel = spawn(join(checkout, "lab"), ["open", page, "--stack", stack, "--print"], {
+    cwd: checkout,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(tunnel, "exit");
+  const [address] = (await Promise.race([
+    once(createInterface({ input: tunnel.stdout }), "line"),
+    ended.then(() => {
+      throw new Error(`./lab open ${page} has ended`);
+    }),
+  ])) as [string];
+  const close = async (): Promise<void> => {
+    tunnel.kill();
+    await ended;
+  };
+  return { address, close };
 }
 
 /** The lines of "Resources:" that say that something changed. */
