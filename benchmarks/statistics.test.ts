@@ -3,6 +3,7 @@ import {
   contrasts,
   hodgesLehmann,
   median,
+  noiseFloor,
   randomisationTest,
   signedRankTest,
   studentBelow,
@@ -50,6 +51,39 @@ describe("randomisationTest", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe("a shift", () => {
+  const blocks = [trio(5, 1, 2), trio(6, 1, 2.5), trio(7, 0, 1), trio(4, 2, 3)];
+  const moved = (by: number): Trio[] =>
+    blocks.map(({ arm, baselines: [first, second] }) => trio(arm + by, first, second));
+
+  it("should be what is taken off the arm, in each of the tests", () => {
+    for (const shift of [-2, 0.5, 3]) {
+      expect(randomisationTest(moved(shift), shift)).toEqual(randomisationTest(blocks));
+      for (const test of [signedRankTest, studentTest]) {
+        const [there, here] = [test(contrasts(moved(shift)), shift), test(contrasts(blocks))];
+        expect(there.above).toBeCloseTo(here.above, 9);
+        expect(there.below).toBeCloseTo(here.below, 9);
+      }
+    }
+  });
+
+  it("should settle Student's test where the differences do not differ from one another", () => {
+    expect(studentTest([2, 2, 2], 1)).toEqual({ above: 0, below: 1 });
+    expect(studentTest([2, 2, 2], 3)).toEqual({ above: 1, below: 0 });
+    expect(studentTest([2, 2, 2], 2)).toEqual({ above: 1, below: 1 });
+  });
+});
+
+describe("noiseFloor", () => {
+  it("should be the farther end of the interval of one baseline against the other, either way round", () => {
+    const pairs = [0.1, -0.3, 0.2, 0.05, -0.1, 0.15, -0.25, 0.3].map((by) => trio(0, 1, 1 + by));
+    const { low, high } = hodgesLehmann(pairs.map(({ baselines: [a, b] }) => b - a));
+    expect(noiseFloor(pairs)).toBe(Math.max(-low, high));
+    const turned = pairs.map(({ arm, baselines: [a, b] }) => trio(arm, b, a));
+    expect(noiseFloor(turned)).toBeCloseTo(noiseFloor(pairs), 12);
   });
 });
 

@@ -15,6 +15,36 @@ describe("redactor", () => {
     expect(redact("fi\nsaw long-secret-line")).toBe("fi\nsaw [secret]");
   });
 
+  test("takes out lines of eight letters and more of a secret of many, without the space around them", () => {
+    const { redact, longest } = redactor(["\t12345678 \n1234567\n"]);
+    expect(redact("12345678 1234567")).toBe("[secret] 1234567");
+    expect(longest).toBe(8);
+  });
+
+  test("finds a secret at the start of a text, and says how long the longest is", () => {
+    const { finds, longest } = redactor(["abc", "abcdef"]);
+    expect(finds("abc")).toBe(true);
+    expect(longest).toBe(6);
+    const none = redactor([]);
+    expect([none.finds("abc"), none.finds(""), none.longest, none.redact("abc")]).toEqual([
+      false,
+      false,
+      0,
+      "abc",
+    ]);
+  });
+
+  test("needs no connection, and takes one that is no object or has no credentials", () => {
+    for (const inputs of [
+      {},
+      { connection: secret("text") },
+      { connection: secret({ host: "Stryker was here!" }) },
+    ])
+      expect(redactorOf(inputs).redact("text Stryker was here! undefined")).toBe(
+        "text Stryker was here! undefined",
+      );
+  });
+
   test("leaves values of one or two characters, which would make any text unreadable", () => {
     expect(redactor(["a", "0", ""]).redact("a0a")).toBe("a0a");
   });
