@@ -1,7 +1,7 @@
 /**
  * A whole lab, as a newcomer has it: up (killed half-way, then up again), used, up again with nothing to do, a machine
- * killed and brought back, with DisGraFS from then on, a second stack beside it, down, nothing left. Each test goes on from
- * the one before.
+ * killed and brought back, with DisGraFS and monitoring from then on, a second stack beside it, down, nothing left. Each
+ * test goes on from the one before.
  */
 import { spawn } from "node:child_process";
 import {
@@ -27,7 +27,7 @@ import { runningVm, vmState } from "../stacks/local/vm.ts";
 import { findFromHere, findInPage, findInShell, writeEachKind } from "./support/eachKind.ts";
 import { attack } from "./support/neighbour.ts";
 import { changes, lab, onNode, pulumi, removeStack, story, succeed, upWith } from "./support/lab.ts";
-import { saysThatDisgrafsIsWell } from "./support/well.ts";
+import { panelsAreDrawn, saysThatDisgrafsIsWell } from "./support/well.ts";
 
 const stack = `labtest-${process.pid}`;
 const second = `second.lab_${process.pid}`;
@@ -210,12 +210,12 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "brings a killed machine back with its data, and with DisGraFS, and a second stack comes up beside it meanwhile",
+    "brings a killed machine back with its data, and with DisGraFS and monitoring, and a second stack comes up beside it meanwhile",
     async () => {
       const beside = lab("up", "--stack", second, "-c", "topology=single", "-c", "benchmark=none");
       process.kill(vmState(stack, "node2")!.process.pid, "SIGKILL");
       await sleep(1000);
-      await upWith(stack, ["benchmark=none", "disgrafs=true"]);
+      await upWith(stack, ["benchmark=none", "disgrafs=true", "monitoring=true"]);
       expect(await on("node2", "cat /mnt/jfs/hello")).toBe("from node1");
       // Not before: a machine that boots is silent for longer than the attacker waits for a greeting.
       const { exitCode, output } = await attackedMeanwhile(beside);
@@ -236,6 +236,7 @@ describe("a lab on this machine", () => {
       await findInPage(stack, await on("node1", "cat /etc/disgrafs/api-token"), pieces);
       // A file of each client, by which DisGraFS was checked, the one of before, and these.
       await saysThatDisgrafsIsWell(stack, 3 + pieces.length);
+      await panelsAreDrawn(stack, ["meta", "node1", "node2"]);
     },
     minutes(15),
   );

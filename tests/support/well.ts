@@ -1,6 +1,7 @@
-/** What `./lab status` says of a lab when all is well. */
+/** What a lab says of itself when all is well: `./lab status`, and panels of its metrics. */
 import type { LabStatus } from "../../cli/status/labStatus.ts";
-import { lab, succeed } from "./lab.ts";
+import { panels } from "../../provisioning/monitoring/panels.ts";
+import { lab, openPage, succeed } from "./lab.ts";
 
 /** A lab with DisGraFS: no problem, each of its services runs and answers, and so many files at least are tagged. */
 export async function saysThatDisgrafsIsWell(stack: string, files: number): Promise<void> {
@@ -19,4 +20,40 @@ export async function saysThatDisgrafsIsWell(stack: string, files: number): Prom
   expect(await succeed("status", "--stack", stack)).toMatch(
     /^DisGraFS: 0 changes behind; files: .*\d+ tagged/m,
   );
+}
+
+/** A panel of each source of metrics: the nodes, iostat, JuiceFS, Redis, Ray, the index and the taggers. */
+const looked = [
+  "Memory in use",
+  "Requests (r/s, w/s, d/s, f/s)",
+  "FUSE operations",
+  "Redis memory",
+  "Ray nodes",
+  "Changes that are not in the graph yet",
+  "Files by state",
+];
+
+/** Prometheus, through the tunnel of `./lab open prometheus`, sees every node, and has something to draw in these panels. */
+export async function panelsAreDrawn(stack: string, nodes: readonly string[]): Promise<void> {
+  const { address, close } = await openPage(stack, "prometheus");
+  const ask = async (query: string): Promise<readonly { metric: Readonly<Record<string, string>> }[]> => {
+    const response = await fetch(`${address}api/v1/query?${new URLSearchParams({ query }).toString()}`);
+    const answer = (await response.json()) as { data: { result: { metric: Record<string, string> }[] } };
+    return answer.data.result;
+  };
+  try {
+    const seen = (await ask("count by (node) (max_over_time(up[5m]) == 1)")).map(({ metric }) => metric.node);
+    expect(seen.sort()).toEqual([...nodes].sort());
+    const empty = [];
+    for (const title of looked) {
+      const panel = panels.find((each) => each.title === title);
+      for (const { expr } of panel?.queries ?? [{ expr: `no panel is called ${title}` }]) {
+        // A busy machine misses a scrape now and then: what was there in the last minutes counts.
+        if ((await ask(`last_over_time((${expr})[5m:5s])`)).length === 0) empty.push(`${title}: ${expr}`);
+      }
+    }
+    expect(empty).toEqual([]);
+  } finally {
+    await close();
+  }
 }
