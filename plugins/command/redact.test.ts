@@ -1,6 +1,6 @@
 /** Removal of secrets from text. */
 import { redactor, redactorOf } from "./redact.ts";
-import { secret } from "./wire.ts";
+import { secret, type Properties } from "./wire.ts";
 
 describe("redactor", () => {
   test("takes out each secret, the longer one first, and nothing else", () => {
@@ -35,11 +35,12 @@ describe("redactor", () => {
   });
 
   test("needs no connection, and takes one that is no object or has no credentials", () => {
-    for (const inputs of [
+    const some: Properties[] = [
       {},
       { connection: secret("text") },
       { connection: secret({ host: "Stryker was here!" }) },
-    ])
+    ];
+    for (const inputs of some)
       expect(redactorOf(inputs).redact("text Stryker was here! undefined")).toBe(
         "text Stryker was here! undefined",
       );
