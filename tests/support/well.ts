@@ -1,12 +1,19 @@
 /** What a lab says of itself when all is well: `./lab status`, and panels of its metrics. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LabStatus } from "../../cli/status/labStatus.ts";
 import { panels } from "../../provisioning/monitoring/panels.ts";
 import { lab, openPage, succeed } from "./lab.ts";
 
 /** A lab with DisGraFS: no problem, each of its services runs and answers, and so many files at least are tagged. */
 export async function saysThatDisgrafsIsWell(stack: string, files: number): Promise<void> {
-  const { output } = await lab("status", "--stack", stack, "--json");
-  const status = JSON.parse(output) as LabStatus;
+  const look = async (): Promise<LabStatus> =>
+    JSON.parse((await lab("status", "--stack", stack, "--json")).output) as LabStatus;
+  let status = await look();
+  // A busy computer misses a scrape now and then, and the next one has it.
+  for (let again = 0; status.problems.length > 0 && again < 5; again++) {
+    await sleep(10_000);
+    status = await look();
+  }
   expect(status.problems).toEqual([]);
   const wrong = status.services.filter((each) => each.state !== "active" || each.unanswered.length > 0);
   expect(wrong).toEqual([]);
