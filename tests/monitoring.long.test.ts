@@ -18,7 +18,7 @@ import { stackFolder } from "../stacks/local/paths.ts";
 import { checkout } from "../workshop/checkout.ts";
 import { filesBelow } from "../workshop/files.ts";
 import { browserFlags } from "./support/browser.ts";
-import { lab, onNode, pulumi, removeStack, story, succeed, upWith } from "./support/lab.ts";
+import { lab, labForPrograms, onNode, pulumi, removeStack, story, succeed, upWith } from "./support/lab.ts";
 
 const stack = `watched-${process.pid}`;
 const node = "node1";
@@ -101,7 +101,7 @@ async function faultsOf(prometheus: string, queries: readonly Query[]): Promise<
 }
 
 async function statusNow(): Promise<LabStatus> {
-  return JSON.parse((await lab("status", "--stack", stack, "--json")).output) as LabStatus;
+  return JSON.parse((await labForPrograms("status", "--stack", stack, "--json")).output) as LabStatus;
 }
 
 /** Something in every figure, and the processor left to what is tested: an emulated machine has little. */

@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { chromium } from "playwright-core";
 import { quote } from "../../provisioning/shell.ts";
 import { browserFlags } from "./browser.ts";
-import { lab, openPage, succeed } from "./lab.ts";
+import { labForPrograms, openPage } from "./lab.ts";
 
 /** Runs a script on a node; gives what it printed. */
 type On = (node: string, script: string) => Promise<string>;
@@ -78,13 +78,14 @@ export async function findInShell(on: On, node: string, pieces: readonly Piece[]
 
 /** `./lab find` gives them, from this computer. */
 export async function findFromHere(stack: string, pieces: readonly Piece[]): Promise<void> {
-  const answer = JSON.parse(await succeed("find", "--stack", stack, "--json", `in:${folder}`)) as Answer;
+  const find = (...words: string[]) => labForPrograms("find", "--stack", stack, ...words);
+  const answer = JSON.parse((await find("--json", `in:${folder}`)).output) as Answer;
   expect(pieces.map((piece) => taggedBy(answer, piece))).toEqual(expected(pieces));
   const [{ path, word }] = pieces as [Piece];
-  const lines = (await succeed("find", "--stack", stack, word, `in:${folder}`)).split("\n");
+  const lines = (await find(word, `in:${folder}`)).output.split("\n");
   expect(lines.map((line) => line.split("\t")[0])).toContain(path);
   // As grep: nothing found is 1, and nothing is printed.
-  expect(await lab("find", "--stack", stack, "quetzalcoatl")).toEqual({ exitCode: 1, output: "" });
+  expect(await find("quetzalcoatl")).toEqual({ exitCode: 1, output: "" });
 }
 
 /** The page that `./lab open disgrafs` leads to lists each of them for its word, and opens one. */

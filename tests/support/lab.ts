@@ -29,6 +29,16 @@ export async function succeed(...args: string[]): Promise<string> {
   return output;
 }
 
+/** What `./lab` writes to standard output, as a program that calls it reads it; does not throw when it fails. */
+export async function labForPrograms(...args: string[]): Promise<Outcome> {
+  const result = await execa(join(checkout, "lab"), args, {
+    reject: false,
+    stdin: "ignore",
+    stderr: "inherit",
+  });
+  return { exitCode: result.exitCode ?? 255, output: result.stdout };
+}
+
 /** `./lab up` of a stack with settings, each as `name=value`; what it printed. */
 export function upWith(stack: string, settings: readonly string[]): Promise<string> {
   return succeed("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));

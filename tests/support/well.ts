@@ -2,12 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LabStatus } from "../../cli/status/labStatus.ts";
 import { panels } from "../../provisioning/monitoring/panels.ts";
-import { lab, openPage, succeed } from "./lab.ts";
+import { labForPrograms, openPage, succeed } from "./lab.ts";
 
 /** A lab with DisGraFS: no problem, each of its services runs and answers, and so many files at least are tagged. */
 export async function saysThatDisgrafsIsWell(stack: string, files: number): Promise<void> {
   const look = async (): Promise<LabStatus> =>
-    JSON.parse((await lab("status", "--stack", stack, "--json")).output) as LabStatus;
+    JSON.parse((await labForPrograms("status", "--stack", stack, "--json")).output) as LabStatus;
   let status = await look();
   // A busy computer misses a scrape now and then, and the next one has it.
   for (let again = 0; status.problems.length > 0 && again < 5; again++) {
