@@ -136,7 +136,7 @@ class TestSession:
         file.chmod(0o600)
         assert read_token(file) == "a" * 64
         file.write_text("short")
-        with pytest.raises(ValueError, match="32 or more"):
+        with pytest.raises(ValueError, match="at least 32"):
             read_token(file)
 
 
