@@ -18,6 +18,12 @@ const upTo =
   (count) =>
     trios.slice(0, count);
 
+/** The fewest rows of a table in which a row alone gets no verdict. */
+const tooManyFor = (row: Row): number =>
+  Array.from({ length: 2000 }, (_, index) => index + 1).find(
+    (count) => decide({ ...rules, rows: count }, [row])[0]!.call === null,
+  )!;
+
 describe("decide", () => {
   it("should call a clear difference, an equality and nothing in their own rows", () => {
     const rows = [blocks(10, 2, 0.1), blocks(10, 0.5, 0.1), blocks(10, 1.001, 0.002), blocks(10, 1.1, 0.3)];
@@ -42,13 +48,10 @@ describe("decide", () => {
   });
 
   it("should let a row pass that could not have been the first, when others have passed before it (Holm)", () => {
-    const weak = blocks(10, 1.57, 0.3);
-    const alone = (count: number) => decide({ ...rules, rows: count }, [upTo(weak)])[0]!.call;
-    const family = Array.from({ length: 2000 }, (_, index) => index + 1).find(
-      (count) => alone(count) === null,
-    )!;
+    const weak = upTo(blocks(10, 1.57, 0.3));
+    const family = tooManyFor(weak);
     const strong = Array.from({ length: family - 1 }, () => upTo(blocks(10, 9, 0.05)));
-    const decisions = decide({ ...rules, rows: family }, [upTo(weak), ...strong]);
+    const decisions = decide({ ...rules, rows: family }, [weak, ...strong]);
     expect(decisions[0]!.call).toBe("higher");
   });
 
@@ -147,9 +150,7 @@ describe("decide", () => {
     const weak = upTo(blocks(10, 1.57, 0.3));
     const strong = upTo(blocks(10, 9, 0.05));
     const none = upTo(blocks(10, 1, 0.3, 2));
-    const family = Array.from({ length: 2000 }, (_, index) => index + 1).find(
-      (count) => decide({ ...rules, rows: count }, [weak])[0]!.call === null,
-    )!;
+    const family = tooManyFor(weak);
     const others = Array.from({ length: family - 1 }, () => strong);
     for (const place of [0, 1, Math.floor(family / 2), family - 1]) {
       const table = others.toSpliced(place, 0, weak);
