@@ -2,12 +2,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { chromium } from "playwright-core";
 import { tunnel } from "../cli/commands/open.ts";
 import { serveDashboard } from "../cli/dashboard.ts";
 import { askNode, type NodeReport } from "../cli/status/nodeReport.ts";
 import { sshConfigFile } from "../stacks/local/paths.ts";
-import { browserFlags } from "../tests/support/browser.ts";
+import { launchBrowser } from "../tests/support/browser.ts";
 import { freePort } from "../workshop/freePort.ts";
 import { untilListening } from "../workshop/listening.ts";
 import { nodeScript } from "../tests/support/nodeScript.ts";
@@ -292,11 +291,7 @@ describe("services on one machine", () => {
 
   it("is drawn by the lab's own page: every panel has lines, and the browser has nothing to complain of", async () => {
     const server = await serveDashboard(0, prometheus);
-    const browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: [...browserFlags],
-      timeout: 120_000,
-    });
+    const browser = await launchBrowser();
     try {
       const page = await browser.newPage();
       const faults: string[] = [];

@@ -8,7 +8,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { chromium } from "playwright-core";
 import { z } from "zod";
 import { readMetrics } from "../benchmarks/metrics.ts";
 import { extensionNames } from "../bpf/table.ts";
@@ -17,10 +16,21 @@ import { panels, type Query } from "../provisioning/monitoring/panels.ts";
 import { stackFolder } from "../stacks/local/paths.ts";
 import { checkout } from "../workshop/checkout.ts";
 import { filesBelow } from "../workshop/files.ts";
-import { browserFlags } from "./support/browser.ts";
-import { lab, labForPrograms, onNode, pulumi, removeStack, story, succeed, upWith } from "./support/lab.ts";
+import { launchBrowser } from "./support/browser.ts";
+import {
+  lab,
+  labForPrograms,
+  onNode,
+  openPage,
+  pulumi,
+  removeStack,
+  story,
+  succeed,
+  upWith,
+} from "./support/lab.ts";
 
-const stack = `watched-${process.pid}`;
+// By this name ./lab test knows it as a test's, and removes it when the test was killed.
+const stack = `labtest-${process.pid}`;
 const node = "node1";
 const minutes = (count: number): number => count * 60_000;
 const on = (script: string): Promise<string> => onNode(stack, node, script);
@@ -56,8 +66,14 @@ async function whileRunning<T>(
 }
 
 /** Uses one of the lab's pages while `./lab open` leads to it. */
-const whileOpen = <T>(page: string, use: (address: string) => Promise<T>): Promise<T> =>
-  whileRunning(["open", page, "--print"], async (lines) => use(await lines()));
+async function whileOpen(page: string, use: (address: string) => Promise<void>): Promise<void> {
+  const { address, close } = await openPage(stack, page);
+  try {
+    await use(address);
+  } finally {
+    await close();
+  }
+}
 
 const answerSchema = z.object({
   data: z.object({ result: z.array(z.object({ metric: z.record(z.string(), z.string()) })) }),
@@ -140,7 +156,9 @@ describe("a watched lab with everything on one machine", () => {
     async () => {
       await on(`cat >/run/work.sh <<'END'\n${work}\nEND\nsystemd-run -q --unit=work bash /run/work.sh`);
       const queries = ofLab.flatMap((panel) => panel.queries).filter(isHere);
-      expect(await whileOpen("prometheus", (address) => faultsOf(address, queries))).toEqual([]);
+      await whileOpen("prometheus", async (address) => {
+        expect(await faultsOf(address, queries)).toEqual([]);
+      });
     },
     minutes(20),
   );
@@ -149,11 +167,7 @@ describe("a watched lab with everything on one machine", () => {
     "is drawn by its own page: each panel has lines, and the browser has nothing to complain of",
     async () => {
       await whileOpen("dashboard", async (address) => {
-        const browser = await chromium.launch({
-          executablePath: "/usr/bin/chromium",
-          args: [...browserFlags],
-          timeout: 180_000,
-        });
+        const browser = await launchBrowser();
         try {
           const page = await browser.newPage();
           page.setDefaultTimeout(180_000);

@@ -2,8 +2,8 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
-import { browserFlags } from "../../tests/support/browser.ts";
+import { type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { launchBrowser } from "../../tests/support/browser.ts";
 import { analyse } from "../analyse.ts";
 import type { Metrics } from "../metrics.ts";
 import { write, writeResults } from "../results.ts";
@@ -19,11 +19,7 @@ let folder: string;
 let run: Run;
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: [...browserFlags],
-    timeout: deadline,
-  });
+  browser = await launchBrowser();
   folder = inventRun({
     profile: "attributes",
     rate: (figure, label) => (label === "nocache" && figure === "statHit" ? 100 : 1000),

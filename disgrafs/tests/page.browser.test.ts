@@ -7,12 +7,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
-import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 
 import { devVenv } from "../../cli/setup/python.ts";
+import { launchBrowser } from "../../tests/support/browser.ts";
 import { checkout } from "../../workshop/checkout.ts";
 
-const flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
 const deadline = 180_000;
 const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
   });
   const lines = createInterface({ input: server.stdout! })[Symbol.asyncIterator]();
   stand = JSON.parse(String((await lines.next()).value)) as Stand;
-  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags, timeout: deadline });
+  browser = await launchBrowser();
 }, deadline);
 
 afterAll(async () => {

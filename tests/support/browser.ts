@@ -1,5 +1,7 @@
-/** How tests start Debian's Chromium: headless, as root, and asking nobody on the network for anything. */
-export const browserFlags = [
+/** Starts Debian's Chromium for tests: headless, as root, and without requests of its own to the network. */
+import { chromium, type Browser } from "playwright-core";
+
+const flags = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -7,4 +9,9 @@ export const browserFlags = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-] as const;
+];
+
+/** The first start on a loaded computer can take more than a minute. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: "/usr/bin/chromium", args: flags, timeout: 180_000 });
+}

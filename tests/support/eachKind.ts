@@ -3,9 +3,8 @@
  * and in the page; and what `./lab status` says of DisGraFS then.
  */
 import { basename, join } from "node:path";
-import { chromium } from "playwright-core";
 import { quote } from "../../provisioning/shell.ts";
-import { browserFlags } from "./browser.ts";
+import { launchBrowser } from "./browser.ts";
 import { labForPrograms, openPage } from "./lab.ts";
 
 /** Runs a script on a node; gives what it printed. */
@@ -92,11 +91,7 @@ export async function findFromHere(stack: string, pieces: readonly Piece[]): Pro
 export async function findInPage(stack: string, token: string, pieces: readonly Piece[]): Promise<void> {
   const { address, close } = await openPage(stack, "disgrafs");
   try {
-    const browser = await chromium.launch({
-      executablePath: "/usr/bin/chromium",
-      args: [...browserFlags],
-      timeout: 180_000,
-    });
+    const browser = await launchBrowser();
     try {
       const page = await browser.newPage();
       page.setDefaultTimeout(120_000);

@@ -6,8 +6,7 @@
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
-import { browserFlags } from "./browser.ts";
+import { launchBrowser } from "./browser.ts";
 import { writeResults } from "../../benchmarks/results.ts";
 import { inventRun } from "../../benchmarks/testdata/rawRun.ts";
 
@@ -28,7 +27,7 @@ const invented = (): string =>
   });
 
 const folder = given === undefined ? invented() : resolve(given);
-const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: [...browserFlags] });
+const browser = await launchBrowser();
 try {
   writeResults(folder);
   const page = await browser.newPage({ viewport: { width: 1500, height: 1040 } });
