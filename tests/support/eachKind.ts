@@ -5,7 +5,8 @@
 import { basename, join } from "node:path";
 import { quote } from "../../provisioning/shell.ts";
 import { launchBrowser } from "./browser.ts";
-import { labForPrograms, openPage } from "./lab.ts";
+import { labForPrograms, onNode, openPage } from "./lab.ts";
+import { saysThatDisgrafsIsWell } from "./well.ts";
 
 /** Runs a script on a node; gives what it printed. */
 type On = (node: string, script: string) => Promise<string>;
@@ -31,7 +32,7 @@ const taggers: Readonly<Record<string, string>> = {
 };
 
 /** Writes them; with this seed the first seven files of a corpus are of seven kinds. */
-export async function writeEachKind(on: On, node: string): Promise<Piece[]> {
+async function writeEachKind(on: On, node: string): Promise<Piece[]> {
   const corpus = `PYTHONPATH=/opt/disgrafs/app /opt/disgrafs/venv/bin/python -m disgrafs.corpus ${folder}`;
   const lines = (await on(node, `${corpus} --seed 926 --files 7`)).split("\n");
   const pieces = lines.map((line) => {
@@ -55,7 +56,7 @@ const expected = (pieces: readonly Piece[]): (string | undefined)[][] =>
   pieces.map(({ path, kind }) => [path, taggers[kind]]);
 
 /** The command `disgrafs find` of a node gives each of them, once it has been tagged, by its word. */
-export async function findInShell(on: On, node: string, pieces: readonly Piece[]): Promise<void> {
+async function findInShell(on: On, node: string, pieces: readonly Piece[]): Promise<void> {
   // Given up only when nothing has been tagged for as many looks: a busy machine takes its time.
   const untilTagged = `
     tagged=0 idle=0
@@ -76,7 +77,7 @@ export async function findInShell(on: On, node: string, pieces: readonly Piece[]
 }
 
 /** `./lab find` gives them, from this computer. */
-export async function findFromHere(stack: string, pieces: readonly Piece[]): Promise<void> {
+async function findFromHere(stack: string, pieces: readonly Piece[]): Promise<void> {
   const find = (...words: string[]) => labForPrograms("find", "--stack", stack, ...words);
   const answer = JSON.parse((await find("--json", `in:${folder}`)).output) as Answer;
   expect(pieces.map((piece) => taggedBy(answer, piece))).toEqual(expected(pieces));
@@ -88,7 +89,7 @@ export async function findFromHere(stack: string, pieces: readonly Piece[]): Pro
 }
 
 /** The page that `./lab open disgrafs` leads to lists each of them for its word, and opens one. */
-export async function findInPage(stack: string, token: string, pieces: readonly Piece[]): Promise<void> {
+async function findInPage(stack: string, token: string, pieces: readonly Piece[]): Promise<void> {
   const { address, close } = await openPage(stack, "disgrafs");
   try {
     const browser = await launchBrowser();
@@ -113,4 +114,17 @@ export async function findInPage(stack: string, token: string, pieces: readonly 
   } finally {
     await close();
   }
+}
+
+/**
+ * What node2 writes, a file of each kind, is found: from node1's shell, by `./lab find` and in the page; and all is well then.
+ * @param others how many tagged files the volume has besides
+ */
+export async function eachKindIsFound(stack: string, others: number): Promise<void> {
+  const on: On = (node, script) => onNode(stack, node, script);
+  const pieces = await writeEachKind(on, "node2");
+  await findInShell(on, "node1", pieces);
+  await findFromHere(stack, pieces);
+  await findInPage(stack, await on("node1", "cat /etc/disgrafs/api-token"), pieces);
+  await saysThatDisgrafsIsWell(stack, others + pieces.length);
 }
