@@ -22,7 +22,7 @@ const files: Readonly<Record<string, string>> = {
   "/page.js": pageFile("page.js"),
   "/echarts.js": inCheckout("node_modules", "echarts", "dist", "echarts.min.js"),
 };
-/** Questions about series; nothing that changes or configures Prometheus. */
+/** Queries for series only; nothing that changes or configures Prometheus. */
 const questions = ["/api/v1/query", "/api/v1/query_range"];
 
 /**
@@ -43,7 +43,7 @@ export async function serveDashboard(port: number, prometheus: string): Promise<
 
 async function answer(request: IncomingMessage, response: ServerResponse, prometheus: string): Promise<void> {
   const url = new URL(request.url ?? "/", "http://127.0.0.1");
-  // A page of the Internet whose name leads here is not to read the lab's metrics.
+  // A web page whose host name resolves to this computer (DNS rebinding) must not read the lab's metrics.
   const host = (request.headers.host ?? "").replace(/:\d+$/, "");
   if (request.method !== "GET" || !["127.0.0.1", "localhost"].includes(host)) {
     response.writeHead(403).end("only pages of this computer, and only GET");

@@ -310,7 +310,7 @@ describe("services on one machine", () => {
       await page.locator("#state", { hasText: /: 1 node$/ }).waitFor({ timeout: 120_000 });
       // Each panel of what this machine does not have says what it would need.
       expect(await page.locator(".chart.empty").allTextContents()).toEqual(
-        panels.flatMap(({ needs }) => (needs === undefined ? [] : [`nothing yet: needs ${needs}`])),
+        panels.flatMap(({ needs }) => (needs === undefined ? [] : [`no data yet: needs ${needs}`])),
       );
       await page.keyboard.press(" ");
       expect(await page.locator("#live").textContent()).toBe("Stopped");

@@ -39,7 +39,7 @@ describe("Grafana, where its vendor cannot be reached,", () => {
 
   it("is an error that says what, where and what to do, when it is wanted", async () => {
     await expect(grafanaFile({ monitoring: true, grafana: "on" }, release)).rejects.toThrow(
-      /^the setting grafana is on, and the lab cannot have Grafana 13\.2\.3.* http:\/\/grafana\.invalid: Failed to fetch .*\n.* \.\/lab up --stack watched -c grafana=auto$/,
+      /^the setting grafana is on, but the lab cannot get Grafana 13\.2\.3.* http:\/\/grafana\.invalid: Failed to fetch .*\n.* \.\/lab up --stack watched -c grafana=auto$/,
     );
     expect(said).toEqual([]);
   });

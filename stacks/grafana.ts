@@ -26,8 +26,8 @@ export async function grafanaFile(
   }
   if (grafana === "on") {
     throw new RunError(
-      `the setting grafana is on, and the lab cannot have ${what}: ${reason}\n` +
-        `  let this computer reach that address (apt's proxy settings count), or go on without: ` +
+      `the setting grafana is on, but the lab cannot get ${what}: ${reason}\n` +
+        `  give this computer access to that address (apt's proxy settings apply), or continue without Grafana: ` +
         `./lab up --stack ${pulumi.getStack()} -c grafana=auto`,
     );
   }

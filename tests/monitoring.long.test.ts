@@ -182,7 +182,7 @@ describe("a watched lab with everything on one machine", () => {
           await page.locator("#state", { hasText: /: 1 node$/ }).waitFor();
           expect(await drawn.locator("h3").allTextContents()).toEqual(ofLab.map(({ title }) => title));
           expect(await page.locator(".chart.empty").allTextContents()).toEqual(
-            panels.filter((each) => !ofLab.includes(each)).map(({ needs }) => `nothing yet: needs ${needs}`),
+            panels.filter((each) => !ofLab.includes(each)).map(({ needs }) => `no data yet: needs ${needs}`),
           );
           expect(faults).toEqual([]);
         } finally {
@@ -199,7 +199,9 @@ describe("a watched lab with everything on one machine", () => {
       const ray = await lab("open", "ray", "--print", "--stack", stack);
       expect(ray).toMatchObject({
         exitCode: 1,
-        output: expect.stringMatching(/Ray's dashboard does not run: .* \.\/lab open, section Ray/) as string,
+        output: expect.stringMatching(
+          /Ray's dashboard is not running: .* \.\/lab open, section Ray/,
+        ) as string,
       });
       const grafana = await lab("open", "grafana", "--print", "--stack", stack);
       expect(grafana).toMatchObject({

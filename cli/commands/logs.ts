@@ -8,7 +8,7 @@ import { nodeNamed, nodesOf } from "../nodes.ts";
 import { Problem } from "../problem.ts";
 import { Pulumi } from "../pulumi.ts";
 
-/** The lab's services by short names, and their units on the nodes. Units that a node does not have say nothing. */
+/** Short names of the lab's services, and their units on the nodes. journalctl ignores units that a node does not have. */
 export const units: Readonly<Record<string, readonly string[]>> = {
   redis: ["redis-server.service"],
   objects: ["weed.service"],
@@ -35,12 +35,12 @@ export const logs = new Command("logs")
   .argument("[service]", `${Object.keys(units).join(", ")}; or the name of a unit`)
   .option("-s, --stack <name>", "the stack", "local")
   .option("-f, --follow", "keep printing new lines until Ctrl-C", false)
-  .option("--since <time>", "only newer lines; a time in journalctl's form: 10m ago, 2026-01-31 12:00")
-  .option("-n, --lines <count>", "at most this many lines, the newest", "200")
+  .option("--since <time>", "only lines after this time, as journalctl takes it: 10m ago, 2026-01-31 12:00")
+  .option("-n, --lines <count>", "at most this many lines: the newest ones", "200")
   .addHelpText(
     "after",
     `
-Without a service, all of the lab's services on the node are shown, merged by time.
+Without a service, the command shows all of the lab's services on the node, merged by time.
 
 Examples:
   ./lab logs node1
@@ -61,7 +61,7 @@ Examples:
 
 /**
  * The command that shows the journal of a service, run on the node.
- * @throws Problem where a word of the command line cannot be right
+ * @throws Problem if an argument is invalid
  */
 export function journalctl(
   service: string | undefined,
@@ -70,7 +70,7 @@ export function journalctl(
   if (!/^\d{1,7}$/.test(lines)) throw new Problem(`--lines ${lines}: a whole number, such as 200`);
   if (service !== undefined && !/^[\w@.:-]+$/.test(service)) {
     throw new Problem(
-      `"${service}" is not a service; there are ${Object.keys(units).join(", ")}, or a unit's name`,
+      `"${service}" is not a service; use one of ${Object.keys(units).join(", ")}, or the name of a unit`,
     );
   }
   const chosen =

@@ -50,7 +50,7 @@ describe("open", () => {
       address: "127.0.0.1:8265",
       path: "/",
       missing: expect.stringMatching(
-        /^Ray's dashboard does not run: .* \.\/lab open, section Ray$/,
+        /^Ray's dashboard is not running: .* \.\/lab open, section Ray$/,
       ) as string,
     });
   });
@@ -76,7 +76,11 @@ describe("open", () => {
     ["disgrafs", { ...outputs, disgrafs: null }, "./lab up -c disgrafs=true"],
     ["report", { ...outputs, benchmarkRun: null }, "./lab bench"],
     ["grafana", { ...outputs, monitoring: null }, "./lab up -c monitoring=true -c grafana=on"],
-    ["grafana", outputs, "its package could not be had, or grafana is off. ./lab up -c grafana=on says why"],
+    [
+      "grafana",
+      outputs,
+      "its package could not be downloaded, or grafana is off. ./lab up -c grafana=on says why",
+    ],
     ["ray", outputs, "the lab has no node with the role ray-head"],
     [
       "grafna",
@@ -130,7 +134,7 @@ describe("logs", () => {
   });
 
   it.each([
-    ["a service with a space", () => journalctl("a b", options), '"a b" is not a service; there are redis,'],
+    ["a service with a space", () => journalctl("a b", options), '"a b" is not a service; use one of redis,'],
     [
       "lines that are no number",
       () => journalctl("ray", { ...options, lines: "all" }),

@@ -20,16 +20,16 @@ export interface RemotePage {
   /** `host:port` as the node sees it. */
   readonly address: string;
   readonly path: string;
-  /** What a person needs besides the address. */
+  /** What the user needs besides the address. */
   readonly hint?: string;
-  /** Why it may not answer, and what there is instead. */
+  /** Why it may not answer, and what to use instead. */
   readonly missing?: string;
 }
 
-/** A page is a file here, something that a node serves, or a page of ours over what a node serves. */
+/** A page is a file on this computer, a page that a node serves, or the dashboard on top of a node's Prometheus. */
 export type Page = { readonly file: string } | (RemotePage & { readonly dashboard?: true });
 
-/** Where each page is, from the stack's outputs; a Problem says how to get one that is not there. */
+/** Finds each page from the stack's outputs; the Problem for a missing one says how to get it. */
 const pages: Readonly<Record<string, (outputs: Outputs) => Page>> = {
   dashboard: (outputs) => ({ ...prometheusOf(outputs), dashboard: true }),
   disgrafs: (outputs) => {
@@ -43,10 +43,10 @@ const pages: Readonly<Record<string, (outputs: Outputs) => Page>> = {
   grafana: (outputs) => {
     const { prometheus, grafana } = monitoringOf(outputs);
     if (prometheus === undefined)
-      throw new Problem("the lab has no Grafana; make it with: ./lab up -c monitoring=true -c grafana=on");
+      throw new Problem("the lab has no Grafana; add it with: ./lab up -c monitoring=true -c grafana=on");
     if (grafana === undefined) {
       throw new Problem(
-        "the lab has no Grafana: its package could not be had, or grafana is off. ./lab up -c grafana=on says why; ./lab open draws the same panels",
+        "the lab has no Grafana: its package could not be downloaded, or grafana is off. ./lab up -c grafana=on says why; ./lab open draws the same panels",
       );
     }
     const node = withRole(outputs, "meta");
@@ -56,16 +56,16 @@ const pages: Readonly<Record<string, (outputs: Outputs) => Page>> = {
   prometheus: prometheusOf,
   ray: (outputs) => ({
     node: withRole(outputs, "ray-head"),
-    // Where Ray puts it when nobody says anything else.
+    // Ray's default.
     address: "127.0.0.1:8265",
     path: "/",
     missing:
-      "Ray's dashboard does not run: it needs ray[default] and an agent that works all the time on every node, which the lab leaves out. What Ray does is in ./lab open, section Ray",
+      "Ray's dashboard is not running: it needs ray[default] and a busy agent on every node, which the lab does not install. For metrics of Ray: ./lab open, section Ray",
   }),
   report: (outputs) => {
     const { path } = (outputs.benchmarkRun ?? {}) as { path?: string };
     if (path === undefined)
-      throw new Problem("no benchmark was run on this stack; run one with: ./lab bench");
+      throw new Problem("no benchmark has run on this stack; run one with: ./lab bench");
     return { file: inCheckout(path, "report.html") };
   },
 };
@@ -73,7 +73,7 @@ export const pageNames = Object.keys(pages);
 
 const monitoringOf = (outputs: Outputs): { prometheus?: string; grafana?: string } =>
   outputs.monitoring ?? {};
-/** Before a command that only root may run: the login is root on local machines, and may become root on AWS. */
+/** Prefix for a command that needs root: the login is root on local machines, and uses sudo on AWS. */
 const sudo = (outputs: Outputs): string => (areLocal(outputs) ? "" : "sudo ");
 
 function prometheusOf(outputs: Outputs): RemotePage {
@@ -93,12 +93,13 @@ export function pageOf(name: string, outputs: Outputs): Page {
 export const open = new Command("open")
   .argument("[page]", pageNames.join(", "), "dashboard")
   .option("-s, --stack <name>", "the stack", "local")
-  .option("--print", "print the address and nothing else, for scripts", false)
+  .option("--print", "print only the address, for scripts", false)
   .addHelpText(
     "after",
     `
-The dashboard draws CPU, I/O as iostat shows it, JuiceFS, Redis and the extensions, live. A page on a node is reached over
-ssh, with the host key checked, on a free port of 127.0.0.1, until Ctrl-C. A report is a file: its path is printed.
+The dashboard draws live metrics of CPU, I/O (as iostat shows it), JuiceFS, Redis and the extensions. For a page on a node,
+the command opens an ssh tunnel, with the host key checked, on a free port of 127.0.0.1, until Ctrl-C. A report is a file: the
+command prints its path.
 
 Examples:
   ./lab open
@@ -149,10 +150,10 @@ Examples:
     server?.closeAllConnections();
   });
 
-/** Whether something speaks HTTP behind a tunnel, which itself listens in any case. */
+/** Whether something answers HTTP behind a tunnel: the near end of a tunnel listens in any case. */
 export async function answers(port: number): Promise<boolean> {
   try {
-    // Whatever it says: it is there.
+    // Any HTTP status counts as an answer.
     const { body } = await fetch(`http://127.0.0.1:${port}/`, {
       redirect: "manual",
       signal: AbortSignal.timeout(60_000),
@@ -164,7 +165,7 @@ export async function answers(port: number): Promise<boolean> {
   }
 }
 
-/** The local command line of a tunnel: only this computer can use it, and it fails where the port cannot be had. */
+/** The ssh command line of a tunnel: it listens only on this computer, and fails if the port is taken. */
 export function tunnel(login: string, port: number, address: string): string {
   const forward = `127.0.0.1:${port}:${address}`;
   return `${login} -N -o ExitOnForwardFailure=yes -o BatchMode=yes -L ${quote(forward)}`;

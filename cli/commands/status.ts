@@ -26,10 +26,10 @@ export const status = new Command("status")
   .addHelpText(
     "after",
     `
-Each node is asked by one ssh, all at the same time: its services, whether they answer, its extensions, a benchmark
-that runs, DisGraFS's lag. Asking takes a node's CPU for a moment, also from what is measured.
+The command queries all nodes at the same time, over one ssh connection each: services and whether they answer, extensions,
+a running benchmark, DisGraFS's lag. This takes a little CPU time on each node, also while a benchmark measures.
 
-The exit status is 0 when all is well, and 1 when something is wrong: the last lines say what, and what to do.
+The exit status is 0 if all is well, and 1 if something is wrong: the last lines say what, and what to do.
 
 Examples:
   ./lab status
@@ -41,10 +41,10 @@ Examples:
     process.exitCode = await showStatus(await Pulumi.forStack(stack), options);
   });
 
-/** Seconds between two looks of --watch. */
+/** Seconds between two refreshes of --watch. */
 const pause = 5;
 
-/** Shows the status once or again and again; gives the exit status: 0 when all is well. */
+/** Prints the status once, or repeatedly with `watch`. Returns the exit status: 0 if all is well. */
 export async function showStatus(
   pulumi: Pulumi,
   { watch, json }: Options = { watch: false, json: false },
@@ -59,12 +59,12 @@ export async function showStatus(
   }
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
-  // The other screen of a terminal: what was there before is there again afterwards.
+  // The terminal's alternate screen: leaving it restores what was shown before.
   if (screen) process.stdout.write("\x1b[?1049h\x1b[?25l");
   try {
     for (;;) {
       const time = new Date(found.at).toLocaleTimeString();
-      const head = `${found.stack} at ${time}, again every ${pause} s; Ctrl-C ends\n\n`;
+      const head = `${found.stack} at ${time}, refreshed every ${pause} s; Ctrl-C ends\n\n`;
       process.stdout.write(
         screen ? onScreen(head + text(found)) : json ? text(found) : `${found.at}\n${text(found)}\n`,
       );
@@ -78,14 +78,14 @@ export async function showStatus(
   return found.ok ? 0 : 1;
 }
 
-/** What fits on the terminal, written over what was there, so that nothing flickers. */
+/** Cuts the text to the terminal's size, and overwrites the previous frame line by line to avoid flicker. */
 export function onScreen(
   text: string,
   { columns = 80, rows = 24 }: { columns?: number; rows?: number } = process.stdout,
 ): string {
   const lines = text.trimEnd().split("\n");
   const shown =
-    lines.length > rows - 1 ? [...lines.slice(0, rows - 2), "... and more: a higher window shows it"] : lines;
+    lines.length > rows - 1 ? [...lines.slice(0, rows - 2), "... more lines: enlarge the window"] : lines;
   return `\x1b[H${shown.map((line) => `${line.slice(0, columns)}\x1b[K\n`).join("")}\x1b[J`;
 }
 
@@ -98,14 +98,14 @@ async function look(pulumi: Pulumi): Promise<LabStatus> {
   const env = apply(pulumi.environment);
   const asked = await Promise.all(
     expected.nodes.map(async (node, index): Promise<Asked> => {
-      if (!runs(machines[index] ?? "")) return { failure: "its machine does not run" };
+      if (!runs(machines[index] ?? "")) return { failure: "its machine is not running" };
       return await askNode(node.ssh, questionsFor(node, expected, outputs), { cwd: checkout, env });
     }),
   );
   return labStatus({ expected: { ...expected, ...spent }, machines, asked, now: new Date() });
 }
 
-/** By EC2's word, with what the lab has cost. */
+/** The machines' states according to EC2, and what the lab has cost. */
 async function statesOnAws(
   pulumi: Pulumi,
   { nodes }: Expected,
@@ -131,13 +131,13 @@ async function statesHere(pulumi: Pulumi, { nodes }: Expected): Promise<string[]
   );
 }
 
-/** What the stack's folder is called: until the next `up`, a stack that was renamed has the one of its old name. */
+/** The name of the stack's folder: until the next `up`, a renamed stack still has the folder of its old name. */
 async function nameHere(pulumi: Pulumi): Promise<string> {
   if (existsSync(stackFolder(pulumi.localName))) return pulumi.localName;
   return (await pulumi.localPart())?.stack ?? pulumi.localName;
 }
 
-/** What is known of a machine of this computer. */
+/** The state of a machine on this computer, in words. */
 export function machineState(stack: string, name: string): string {
   if (vmState(stack, name) === undefined) return "not running, its files are gone";
   const state = runningVm(stack, name);

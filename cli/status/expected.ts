@@ -1,4 +1,4 @@
-/** What a stack should have according to the outputs of its last `up`. */
+/** The nodes, services and extensions that a stack should have, from the outputs of its last `up`. */
 import { port } from "../../provisioning/ports.ts";
 import { nodesOf, type Node } from "../nodes.ts";
 import type { Expected, ExpectedService } from "./labStatus.ts";
@@ -7,7 +7,7 @@ import type { Questions } from "./nodeReport.ts";
 type Outputs = Readonly<Record<string, unknown>>;
 
 interface Service extends ExpectedService {
-  /** Whether the lab has it, by its outputs. */
+  /** Whether the lab should have it, according to its outputs. */
   readonly made: (outputs: Outputs) => boolean;
 }
 
@@ -19,7 +19,7 @@ const watched = ({ monitoring }: Outputs): boolean => (monitoring ?? null) !== n
 const searched = ({ disgrafs }: Outputs): boolean => (disgrafs ?? null) !== null;
 const every = ["meta", "objects", "client", "ray-head", "ray-worker"];
 
-/** The services of a lab, in the order in which they come up. */
+/** The services of a lab, in the order in which they start. */
 const table: readonly Service[] = [
   {
     service: "Redis",
@@ -80,7 +80,7 @@ export function expectedOf(stack: string, outputs: Outputs): Expected {
   };
 }
 
-/** What a node is asked: its own services, and those that it needs of others. */
+/** The questions for a node: about its own services, and about those of other nodes that it uses. */
 export function questionsFor(node: Node, { nodes, services }: Expected, outputs: Outputs): Questions {
   const has = (service: string): boolean => services.some((each) => each.service === service);
   const at = (role: string, number: number): string => {

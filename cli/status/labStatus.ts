@@ -1,13 +1,13 @@
-/** Combines and judges the answers of a lab's nodes: `./lab status --json` prints the result. */
+/** Combines and judges the reports of a lab's nodes: `./lab status --json` prints the result. */
 import type { Node } from "../nodes.ts";
 import type { Asked, NodeReport } from "./nodeReport.ts";
 
 export interface ServiceStatus {
   readonly service: string;
   readonly node: string;
-  /** What systemd says, or "not there". */
+  /** systemd's state of the unit, or "not there". */
   readonly state: string;
-  /** Nodes that asked it and had no answer. */
+  /** Nodes that got no answer from it. */
   readonly unanswered: readonly string[];
 }
 
@@ -15,11 +15,11 @@ export interface NodeStatus {
   readonly name: string;
   readonly roles: readonly string[];
   readonly kernel: string;
-  /** Of the machine, by who runs it: QEMU here, EC2 there. */
+  /** State of the machine according to QEMU or EC2. */
   readonly machine: string;
   readonly load?: number;
   readonly cpus?: number;
-  /** Share. */
+  /** From 0 to 1. */
   readonly memoryUsed?: number | null;
   readonly diskUsed?: number;
   readonly diskFree?: number;
@@ -29,7 +29,7 @@ export interface ExtensionStatus {
   readonly extension: string;
   readonly node: string;
   readonly state: string;
-  /** Share of the requests that it was asked; null where it counts none. */
+  /** Share of the requests that it answered, from 0 to 1; null if it counts none. */
   readonly hitRatio: number | null;
   readonly asked: number | null;
 }
@@ -39,7 +39,7 @@ export interface LabStatus {
   /** ISO 8601. */
   readonly at: string;
   readonly ok: boolean;
-  /** A line for each thing that is wrong, with the node and what to do. */
+  /** One line per problem, with the node and what to do. */
   readonly problems: readonly string[];
   readonly nodes: readonly NodeStatus[];
   readonly services: readonly ServiceStatus[];
@@ -49,21 +49,21 @@ export interface LabStatus {
     readonly behind: number | null;
     readonly files: Readonly<Record<string, number>>;
   } | null;
-  /** Of a lab that ends by itself. */
+  /** ISO 8601; only of a lab that expires. */
   readonly expires?: string;
-  /** USD so far, of a lab that is paid for. */
+  /** USD so far, of a lab that costs money. */
   readonly cost?: number | "unknown";
 }
 
-/** What the last `up` made, which is what should be there now. */
+/** What the last `up` created, and what should therefore exist now. */
 export interface Expected {
   readonly stack: string;
   readonly nodes: readonly Node[];
   /** Services by unit and role. */
   readonly services: readonly ExpectedService[];
-  /** Extensions that stay loaded. */
+  /** Extensions that are kept loaded. */
   readonly extensions: readonly { readonly extension: string; readonly node: string }[];
-  /** The machines' clocks are not those of the world (setting `clock`). */
+  /** The machines' clocks do not follow real time (setting `clock`). */
   readonly ownClock: boolean;
   readonly expires?: string;
   readonly cost?: number | "unknown";
@@ -73,7 +73,7 @@ export interface ExpectedService {
   readonly service: string;
   readonly unit: string;
   readonly roles: readonly string[];
-  /** Which of a node's questions it answers. */
+  /** The question of a node's report that it answers. */
   readonly answers?: keyof NodeReport["answers"];
 }
 
@@ -86,15 +86,15 @@ interface Known {
 }
 
 /**
- * Seconds by which a clock may be off: more, and figures of nodes do not belong together. An emulated machine's drifts a
- * little, and nothing sets it.
+ * Seconds by which a clock may be off; beyond this, the times of nodes cannot be compared. The clock of an emulated machine
+ * drifts a little, and nothing corrects it.
  */
 const clockTolerance = 5;
-/** A loader writes its figures every 15 s. */
+/** Seconds. A loader writes its metrics every 15 s. */
 const oldFigures = 90;
 const fullDisk = 0.95;
 
-/** What is running by the words of machineState and ec2States. */
+/** Whether a state from machineState or ec2States means that the machine is running. */
 export const runs = (machine: string): boolean => /^running(,|$)(?! but)/.test(machine);
 
 export function labStatus(known: Known): LabStatus {
@@ -159,7 +159,7 @@ function servicesOf(expected: Expected, reports: Reports): ServiceStatus[] {
         if (!report) return [];
         const found = report.units.find((each) => each.unit === unit);
         const state = found?.active ?? "not there";
-        // The mount is each client's own; Redis and the objects are there for all.
+        // A mount serves its own client; Redis and the object store serve every node.
         const askers = answers === "mount" ? [name] : [...reports.keys()];
         const unanswered = answers
           ? askers.filter((asker) => reports.get(asker)?.report.answers[answers] === false)
@@ -169,7 +169,7 @@ function servicesOf(expected: Expected, reports: Reports): ServiceStatus[] {
   );
 }
 
-/** What the arms of a benchmark stop and start: the clients' mounts and exporters. */
+/** Services that the arms of a benchmark stop and start: the clients' mounts and exporters. */
 const switched = ["JuiceFS", "node exporter", "iostat exporter", "Ray's state"];
 const switchedJobs = ["juicefs", "node", "ray"];
 
@@ -180,7 +180,7 @@ function serviceProblems(
   if (inBenchmark && switched.includes(service) && !/^(failed|not there)$/.test(state)) return [];
   if (state !== "active") {
     const why =
-      state === "not there" ? "is not there; ./lab up makes it" : `is ${state}; ./lab logs ${node} says why`;
+      state === "not there" ? "is missing; ./lab up creates it" : `is ${state}; ./lab logs ${node} says why`;
     return [`${node}: ${service} ${why}`];
   }
   if (unanswered.length === 0) return [];
@@ -190,7 +190,7 @@ function serviceProblems(
 function nodeProblems(known: Known, name: string, machine = "", answer: Asked | undefined): string[] {
   const { stack } = known.expected;
   if (!runs(machine))
-    return [`${name}: the machine is ${machine}; ./lab up --stack ${stack} brings local ones back`];
+    return [`${name}: the machine is ${machine}; ./lab up --stack ${stack} restarts local machines`];
   if (!answer) return [];
   if ("failure" in answer) return [`${name}: no answer by ssh: ${answer.failure}`];
   const { report, clockOff } = answer;
@@ -198,16 +198,16 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
   if (!known.expected.ownClock && Math.abs(clockOff) > clockTolerance) {
     const way = clockOff > 0 ? "ahead of" : "behind";
     lines.push(
-      `${name}: its clock is ${Math.abs(clockOff).toFixed(0)} s ${way} this computer's: times of nodes do not belong together`,
+      `${name}: its clock is ${Math.abs(clockOff).toFixed(0)} s ${way} this computer's: times of different nodes cannot be compared`,
     );
   }
   if (1 - report.disk.free / report.disk.size > fullDisk) {
-    lines.push(`${name}: its disk is full (${Math.floor(report.disk.free / 2 ** 20)} MiB are free)`);
+    lines.push(`${name}: its disk is full (${Math.floor(report.disk.free / 2 ** 20)} MiB free)`);
   }
   return lines;
 }
 
-/** What Prometheus says of its targets and of itself. */
+/** Problems that Prometheus reports about its targets and about itself. */
 function watchProblems(node: string, { prometheus }: NodeReport, inBenchmark: boolean): string[] {
   if (!prometheus) return [];
   if (prometheus.down === null || prometheus.failedWrites === null) {
@@ -215,15 +215,15 @@ function watchProblems(node: string, { prometheus }: NodeReport, inBenchmark: bo
   }
   const lines = prometheus.down
     .filter(({ job }) => !(inBenchmark && switchedJobs.includes(job)))
-    .map(({ job, node: target, error }) => `${target}: the metrics of the job ${job} do not come: ${error}`);
+    .map(({ job, node: target, error }) => `${target}: Prometheus cannot scrape the job ${job}: ${error}`);
   if (prometheus.storing === false) {
     lines.push(
-      `${node}: Prometheus stores nothing now: is its disk full, or has its clock jumped? ./lab logs ${node} monitoring`,
+      `${node}: Prometheus is not storing samples: is its disk full, or has its clock jumped? ./lab logs ${node} monitoring`,
     );
   }
   if (prometheus.failedWrites > 0) {
     lines.push(
-      `${node}: Prometheus could not write ${prometheus.failedWrites} times since it was started: is its disk full? ./lab logs ${node} monitoring`,
+      `${node}: Prometheus could not write ${prometheus.failedWrites} times since it started: is its disk full? ./lab logs ${node} monitoring`,
     );
   }
   return lines;
@@ -268,7 +268,10 @@ function extensionProblems(
     ...[...reports].flatMap(([node, { report }]) =>
       report.extensions
         .filter(({ state, figuresAge }) => state === "active" && (figuresAge ?? 0) > oldFigures)
-        .map(({ name, figuresAge }) => `${node}: the extension ${name} has said nothing for ${figuresAge} s`),
+        .map(
+          ({ name, figuresAge }) =>
+            `${node}: the extension ${name} has written no metrics for ${figuresAge} s`,
+        ),
     ),
   ];
 }

@@ -1,4 +1,4 @@
-/** A lab's status as lines for people: the same on a terminal and in a file. */
+/** Formats a lab's status as text: the same on a terminal and in a file. */
 import { table } from "../table.ts";
 import type { LabStatus, NodeStatus } from "./labStatus.ts";
 
@@ -25,7 +25,7 @@ function nodeRow({ name, machine, roles, kernel, load, cpus, memoryUsed, diskUse
   ];
 }
 
-/** A row for each service: where it is active, and where something is wrong. */
+/** One row per service: where it is active, and where something is wrong. */
 function services({ services: all }: LabStatus): string {
   if (all.length === 0) return "";
   const names = [...new Set(all.map(({ service }) => service))];
@@ -69,7 +69,7 @@ function running({ benchmark, disgrafs, expires, cost, at }: LabStatus): string 
       cost === undefined
         ? ""
         : `; spent so far: ${cost === "unknown" ? "not known" : `USD ${cost.toFixed(2)}`}`;
-    lines.push(`expires at ${expires}, ${left > 0 ? `in ${hours(left)}` : "which is over"}${spent}`);
+    lines.push(`expires at ${expires}, ${left > 0 ? `in ${hours(left)}` : "which has passed"}${spent}`);
   }
   return lines.map((line) => `${line}\n`).join("");
 }

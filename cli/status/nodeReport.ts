@@ -8,22 +8,22 @@ const answer = z.boolean().nullable();
 const unit = z.object({ unit: z.string(), active: z.string(), sub: z.string() });
 
 export const reportSchema = z.object({
-  /** Seconds since 1970, by the node. */
+  /** Seconds since 1970, by the node's clock. */
   clock: z.number(),
   load: z.number(),
   cpus: z.number(),
-  /** Share. */
+  /** From 0 to 1. */
   memoryUsed: z.number().nullable(),
   disk: z.object({ free: z.number(), size: z.number() }),
-  /** Units that systemd knows, of those that were asked for. */
+  /** Those of the requested units that systemd knows. */
   units: z.array(unit),
-  /** Whether each answered this node; null where it was not asked. */
+  /** Whether each answered this node; null if it was not asked. */
   answers: z.object({ mount: answer, redis: answer, objects: answer }),
   extensions: z.array(
     z.object({
       name: z.string(),
       state: z.string(),
-      /** Seconds since its loader last wrote its figures. */
+      /** Seconds since its loader last wrote its metrics. */
       figuresAge: z.number().nullable(),
       asked: z.number().nullable(),
       hits: z.number().nullable(),
@@ -35,14 +35,14 @@ export const reportSchema = z.object({
     .object({
       down: z.array(z.object({ job: z.string(), node: z.string(), error: z.string() })).nullable(),
       failedWrites: z.number().nullable(),
-      /** It has an answer about now, and not only about earlier. */
+      /** Whether it has current samples, not only old ones. */
       storing: z.boolean().nullable(),
     })
     .nullable(),
 });
 export type NodeReport = z.infer<typeof reportSchema>;
 
-/** What is asked of a node. Addresses are HOST:PORT; an empty one is not asked. */
+/** The questions for a node. Addresses are HOST:PORT; an empty string skips the question. */
 export interface Questions {
   readonly mountPoint: string;
   readonly redis: string;
@@ -53,10 +53,10 @@ export interface Questions {
   readonly units: readonly string[];
 }
 
-/** A node's answer, or why there is none; and by how many seconds its clock is off at least, ahead being positive. */
+/** A node's report, or why there is none. `clockOff`: seconds by which its clock is off at least; positive is ahead. */
 export type Asked = { readonly report: NodeReport; readonly clockOff: number } | { readonly failure: string };
 
-/** A node that does not answer in this time is gone, for whoever waits for the status. */
+/** Milliseconds after which a node counts as not answering. */
 const limit = 60_000;
 const script = readFileSync(new URL("./probe.sh", import.meta.url), "utf8");
 
@@ -74,7 +74,7 @@ export async function askNode(
   const result = await execa(
     "bash",
     ["-c", `exec ${login} -o BatchMode=yes -o ConnectTimeout=15 ${quote(there)}`],
-    // A function that has been read whole: no command in it can eat the rest of the script.
+    // As a function, the script is read completely before it runs: no command in it can consume the rest as its input.
     { ...options, input: `main() {\n${script}\n}\nmain "$@"\n`, reject: false, timeout: limit },
   );
   const after = Date.now() / 1000;
@@ -86,7 +86,7 @@ export async function askNode(
     parsed = reportSchema.safeParse(JSON.parse(result.stdout));
   } catch {
     return {
-      failure: `it answered what is no report: ${lastLine(result.stderr) ?? result.stdout.slice(0, 100)}`,
+      failure: `its answer is not a report: ${lastLine(result.stderr) ?? result.stdout.slice(0, 100)}`,
     };
   }
   if (!parsed.success) {
@@ -96,7 +96,7 @@ export async function askNode(
   return { report: parsed.data, clockOff: clockOff(parsed.data.clock, before, after) };
 }
 
-/** A clock that is right shows a time between the question and the answer. */
+/** A correct clock shows a time between the question and the answer. All in seconds. */
 export function clockOff(clock: number, before: number, after: number): number {
   if (clock < before) return clock - before;
   return clock > after ? clock - after : 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a node says of itself now, as one line of JSON (nodeReport.ts). Changes nothing, and each question has an end.
-# Usage: probe.sh MOUNT-POINT REDIS OBJECTS PROMETHEUS INDEX TAGGERS UNIT... (HOST:PORT each, or "" where there is none)
+# Prints the node's current state as one line of JSON (nodeReport.ts). Changes nothing, and each question has a time limit.
+# Usage: probe.sh MOUNT-POINT REDIS OBJECTS PROMETHEUS INDEX TAGGERS UNIT... (HOST:PORT each, or "" if there is none)
 set -uo pipefail
 mount_point=$1 redis=$2 objects=$3 prometheus=$4 index=$5 taggers=$6
 shift 6
@@ -11,11 +11,11 @@ answers() { if "$@" >/dev/null 2>&1; then echo true; else echo false; fi; }
 ping_redis() {
   REDISCLI_AUTH=$(cat /etc/disgrafs/redis-password) ended redis-cli -h "${redis%:*}" -p "${redis#*:}" ping | grep -qx PONG
 }
-# Also without a right to anything, an object store that works says so.
+# A working object store answers also a request without credentials; any HTTP status is an answer.
 ask_objects() { ended curl --silent --output /dev/null --max-time 8 "http://$objects/"; }
 ask_mount() { [ "$(findmnt -no FSTYPE "$mount_point")" = fuse.juicefs ] && ended ls "$mount_point"; }
 
-# extension NAME: its unit, and the figures that its loader last wrote.
+# extension NAME: the state of its unit, and the metrics that its loader last wrote.
 extension() {
   local file=/var/lib/prometheus/node-exporter/disgrafs-$1.prom age=null asked=null hits=null
   if [ -e "$file" ]; then
@@ -44,7 +44,7 @@ benchmark() {
   jq -cn --arg run "$run" --arg progress "$line" '{run: $run, progress: $progress}'
 }
 
-# What DisGraFS counts, of both its processes: what is not in the graph yet, and files by state.
+# The metrics of both DisGraFS processes: how far the graph is behind, and files by state.
 lag() {
   local text
   text=$(get "http://$index/metrics" && get "http://$taggers/metrics") || { echo null && return; }
@@ -71,7 +71,7 @@ memory=$(awk '/^MemTotal/ { total = $2 } /^MemAvailable/ { print 1 - $2 / total 
 read -r free size < <(df --output=avail,size -k / | tail -n 1)
 units=$(systemctl list-units --all --plain --no-legend "$@" | awk '{ print $1, $3, $4 }' |
   jq -cRn '[inputs | split(" ") | {unit: .[0], active: .[1], sub: .[2]}]')
-# An object store is asked from its clients' side too: from every node.
+# The object store is asked from each client: its network path counts too.
 jq -cn --argjson clock "$(date +%s.%N)" --argjson load "$load" --argjson cpus "$(nproc)" --argjson memory "${memory:-null}" \
   --argjson free "$((free * 1024))" --argjson size "$((size * 1024))" --argjson units "${units:-[]}" \
   --argjson mount "$([ "$mount_point" ] && answers ask_mount || echo null)" \

@@ -67,7 +67,7 @@ const judge = (
 };
 
 describe("the status of a lab", () => {
-  it("is well when all that the last up made is there and answers", () => {
+  it("is ok when everything that the last up created exists and answers", () => {
     const status = judge();
     expect(status.problems).toEqual([]);
     expect(status.ok).toBe(true);
@@ -89,8 +89,8 @@ describe("the status of a lab", () => {
     ],
     [
       "a machine that does not run",
-      { machines: [running, "not running"], node1: { failure: "its machine does not run" } },
-      "node1: the machine is not running; ./lab up --stack local brings local ones back",
+      { machines: [running, "not running"], node1: { failure: "its machine is not running" } },
+      "node1: the machine is not running; ./lab up --stack local restarts local machines",
     ],
     [
       "a service that has failed",
@@ -105,9 +105,9 @@ describe("the status of a lab", () => {
       "meta: Redis is failed; ./lab logs meta says why",
     ],
     [
-      "a service that was taken away",
+      "a service that was removed",
       { node1: { units: units(["ray.service"]) } },
-      "node1: JuiceFS is not there; ./lab up makes it",
+      "node1: JuiceFS is missing; ./lab up creates it",
     ],
     [
       "Redis that one client cannot reach",
@@ -130,32 +130,28 @@ describe("the status of a lab", () => {
           },
         },
       },
-      "node1: the metrics of the job node do not come: connection refused",
+      "node1: Prometheus cannot scrape the job node: connection refused",
     ],
     [
       "a Prometheus that cannot write",
       { meta: { prometheus: { down: [], failedWrites: 3, storing: true } } },
-      "meta: Prometheus could not write 3 times since it was started: is its disk full? ./lab logs meta monitoring",
+      "meta: Prometheus could not write 3 times since it started: is its disk full? ./lab logs meta monitoring",
     ],
     [
       "a Prometheus that stores nothing",
       { meta: { prometheus: { down: [], failedWrites: 0, storing: false } } },
-      "meta: Prometheus stores nothing now: is its disk full, or has its clock jumped? ./lab logs meta monitoring",
+      "meta: Prometheus is not storing samples: is its disk full, or has its clock jumped? ./lab logs meta monitoring",
     ],
     [
       "a Prometheus that does not answer",
       { meta: { prometheus: { down: null, failedWrites: null, storing: null } } },
       "meta: Prometheus does not answer; ./lab logs meta monitoring",
     ],
-    [
-      "a full disk",
-      { meta: { disk: { free: 1e8, size: 2e10 } } },
-      "meta: its disk is full (95 MiB are free)",
-    ],
+    ["a full disk", { meta: { disk: { free: 1e8, size: 2e10 } } }, "meta: its disk is full (95 MiB free)"],
     [
       "a clock that has jumped",
       { clockOff: -3600 },
-      "meta: its clock is 3600 s behind this computer's: times of nodes do not belong together",
+      "meta: its clock is 3600 s behind this computer's: times of different nodes cannot be compared",
     ],
     [
       "an extension that is not loaded any more",
@@ -168,9 +164,9 @@ describe("the status of a lab", () => {
       "node1: the extension fuse has failed; ./lab logs node1 extensions",
     ],
     [
-      "an extension that says nothing",
+      "an extension that writes no metrics",
       { node1: { extensions: [{ ...fuse, figuresAge: 120 }] } },
-      "node1: the extension fuse has said nothing for 120 s",
+      "node1: the extension fuse has written no metrics for 120 s",
     ],
   ] as const)("says one line about %s", (_, changed, line) => {
     const { ok, problems } = judge(changed as Parameters<typeof judge>[0]);
@@ -178,7 +174,7 @@ describe("the status of a lab", () => {
     expect(ok).toBe(false);
   });
 
-  it("takes no offence at what a benchmark's arms do to mounts and exporters, but at those that failed", () => {
+  it("does not report mounts and exporters that a benchmark's arms stop, but does report those that failed", () => {
     const benchmark = { run: "smoke-1", progress: "" };
     const inactive = expected.services.map(({ unit }) => ({ unit, active: "inactive", sub: "dead" }));
     const keep = (unit: string): boolean => !/juicefs|exporter|iostat|ray-state/.test(unit);
@@ -188,7 +184,7 @@ describe("the status of a lab", () => {
       meta: { prometheus: { down, failedWrites: 0, storing: true } },
       node1: { units: units_, benchmark, answers: { mount: false, redis: true, objects: true } },
     });
-    expect(status.problems).toEqual(["node1: the metrics of the job redis do not come: refused"]);
+    expect(status.problems).toEqual(["node1: Prometheus cannot scrape the job redis: refused"]);
     const failed = judge({
       node1: {
         units: units_.map((each) => (keep(each.unit) ? each : { ...each, active: "failed" })),
@@ -198,7 +194,7 @@ describe("the status of a lab", () => {
     expect(failed.problems).toContain("node1: JuiceFS is failed; ./lab logs node1 says why");
   });
 
-  it("takes no offence at what a benchmark's arms do to extensions, and says how far it is", () => {
+  it("does not report extensions that a benchmark's arms stop, and says how far the benchmark is", () => {
     const benchmark = {
       run: "smoke-1",
       progress: "block 1 of 3, arm ttl, stat: point 4 of 40, about 3:20 left",
@@ -210,16 +206,16 @@ describe("the status of a lab", () => {
     );
   });
 
-  it("knows that a clock of instructions is not the world's", () => {
+  it("ignores the clock of a machine whose clock counts instructions", () => {
     expect(judge({ clockOff: 500 }, { ownClock: true }).problems).toEqual([]);
   });
 
-  it("says that a lab has expired, and what it has cost", () => {
+  it("says that a lab has expired, and what it cost", () => {
     const status = judge({}, { expires: "2026-11-30T09:00:00Z", cost: 1.234 });
     expect(status.problems).toEqual([
       "this lab expired at 2026-11-30T09:00:00Z: ./lab down, and ./lab up for a new one",
     ]);
-    expect(statusLines(status)).toContain("which is over; spent so far: USD 1.23\n");
+    expect(statusLines(status)).toContain("which has passed; spent so far: USD 1.23\n");
     expect(statusLines(judge({}, { expires: "2026-11-30T12:30:00Z", cost: "unknown" }))).toContain(
       "in 2 h 30 min; spent so far: not known\n",
     );
@@ -234,7 +230,7 @@ describe("the status of a lab", () => {
     expect(text).toMatch(/wrong:\n {2}meta: Redis runs/);
   });
 
-  it("asks each node for its own services, and for those that it needs", () => {
+  it("asks each node about its own services, and about those that it uses", () => {
     const [meta, node1] = expected.nodes.map((node) => questionsFor(node, expected, outputs));
     expect(meta).toMatchObject({
       mountPoint: "",
@@ -251,7 +247,7 @@ describe("the status of a lab", () => {
     });
   });
 
-  it("expects nothing of a lab that has only machines", () => {
+  it("expects no services of a lab that has only machines", () => {
     const bare = expectedOf("local", { nodes: outputs.nodes });
     expect(bare.services).toEqual([]);
     expect(questionsFor(bare.nodes[1]!, bare, {})).toMatchObject({ mountPoint: "", redis: "", objects: "" });
@@ -270,7 +266,7 @@ describe("a node's report", () => {
     writeFileSync(join(folder, name), `#!/bin/bash\n${text}\n`);
     chmodSync(join(folder, name), 0o755);
   };
-  // In the place of ssh: the last word is run here, with programs of this folder in the place of the node's.
+  // Stands in for ssh: runs the last word here, with the programs of this folder instead of the node's.
   command("login", 'exec bash -c "${@: -1}"');
   command("id", "echo 0");
   command(
@@ -292,7 +288,7 @@ describe("a node's report", () => {
     units: ["juicefs.service"],
   };
 
-  it("comes from the real script: a mount that hangs and services that do not answer are said, and end in time", async () => {
+  it("comes from the real script: it names a mount that hangs and services that do not answer, and ends in time", async () => {
     const asked = await askNode(join(folder, "login"), questions, options);
     expect(asked).toMatchObject({
       clockOff: 0,
@@ -305,7 +301,7 @@ describe("a node's report", () => {
     });
   }, 60_000);
 
-  it("is missing with ssh's own last word", async () => {
+  it("is a failure with the last line of ssh when ssh fails", async () => {
     command(
       "refused",
       "echo 'Warning: Permanently added x' >&2; echo 'ssh: connect: Connection refused' >&2; exit 255",
@@ -315,14 +311,14 @@ describe("a node's report", () => {
     });
   });
 
-  it("is refused when it is something else", async () => {
+  it("is a failure when the output is not a report", async () => {
     command("motd", "echo welcome");
     expect(await askNode(join(folder, "motd"), questions, options)).toEqual({
-      failure: "it answered what is no report: welcome",
+      failure: "its answer is not a report: welcome",
     });
   });
 
-  it("tells a clock that is off by more than the question took", () => {
+  it("says by how much a clock is off, apart from the time that the question took", () => {
     expect([clockOff(95, 100, 103), clockOff(101, 100, 103), clockOff(110, 100, 103)]).toEqual([-5, 0, 7]);
   });
 });

@@ -1,4 +1,4 @@
-/** `./lab status --watch` on a real terminal (a pty), of a stack whose machines are gone; with a real Pulumi CLI. */
+/** `./lab status --watch` on a real terminal (a pty), with a stack whose machines are gone and a real Pulumi CLI. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -67,14 +67,14 @@ describe("./lab status --watch", () => {
     const [before = "", after = ""] = text.split("ESC[?1049h");
     expect(after).toMatch(/^ESC\[\?25lESC\[H/);
     for (const frame of frames().slice(0, 2)) {
-      expect(frame).toMatch(/^gone at .*, again every 5 s; Ctrl-C endsESC\[K\r\n/);
+      expect(frame).toMatch(/^gone at .*, refreshed every 5 s; Ctrl-C endsESC\[K\r\n/);
       const lines = frame
         .replace(/ESC\[J$/, "")
         .split("\r\n")
         .slice(0, -1);
       expect(lines).toHaveLength(rows - 1);
       for (const line of lines) expect(line.replace("ESC[K", "").length).toBeLessThanOrEqual(columns);
-      expect(lines.at(-1)).toBe("... and more: a higher window shows itESC[K");
+      expect(lines.at(-1)).toBe("... more lines: enlarge the windowESC[K");
       expect(frame).toContain("not running, its files are gone");
     }
     const settings = before.split("\r\n")[0];

@@ -28,7 +28,7 @@ LONGEST_PAUSE = 30.0
 log = logging.getLogger(__name__)
 
 _tagged = Counter("disgrafs_files_tagged_total", "Files that got tags", ["tagger"])
-_missed = Counter("disgrafs_tagging_failures_total", "Tries that gave no tags", ["tagger", "fault"])
+_missed = Counter("disgrafs_tagging_failures_total", "Failed tagging attempts", ["tagger", "fault"])
 _labels = Counter("disgrafs_tags_total", "Tags that were stored", ["tagger"])
 _files = Gauge("disgrafs_files", "Files in the graph, by state", ["state"])
 _taggers = Gauge("disgrafs_taggers", "Taggers that are ready, on all nodes together")

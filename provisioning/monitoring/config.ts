@@ -6,19 +6,19 @@ export interface ScrapeJob {
   readonly targets: readonly { readonly node: string; readonly address: string }[];
 }
 
-/** Seconds between two looks. Shorter than Prometheus' own minute: a benchmark's window is a few seconds. */
+/** Seconds between two scrapes. Shorter than Prometheus' default of a minute: a benchmark's window is a few seconds. */
 export const scrapeSeconds = 5;
 
 /**
- * How long a value stands for what came after it: as long as a rate looks back, so that what was not seen is a gap. The
- * default of 5 minutes would draw the last value on, when Prometheus itself was down or could not write.
+ * How long a sample is valid: as long as the range of a rate, so that missing samples are a gap. With the default of 5
+ * minutes, the last value would continue while Prometheus itself was down or could not write.
  */
 export const lookbackSeconds = 20;
 
 /** Each target has the label `node`, the machine's name in the lab. */
 export function prometheusConfig(jobs: readonly ScrapeJob[]): unknown {
   return {
-    // A clock that jumps ahead and back would else make it refuse everything until the time that it has seen.
+    // Without this, it would refuse all samples after a clock jumped ahead and back, until the clock reaches that time again.
     storage: { tsdb: { out_of_order_time_window: "1d" } },
     global: { scrape_interval: `${scrapeSeconds}s`, scrape_timeout: `${scrapeSeconds}s` },
     scrape_configs: jobs.map(({ name, targets }) => ({

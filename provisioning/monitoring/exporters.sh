@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Debian's exporters on one node, on its private address: the machine itself, with the text files that eBPF extensions and
-# our exporter of iostat write, and Redis where this node has it.
+# Starts Debian's exporters on one node, on its private address: the node exporter, which also serves the text files of the
+# eBPF extensions and of our iostat exporter, and the Redis exporter if this node runs Redis.
 # Usage: exporters.sh ADDRESS NODE-PORT REDIS-PORT|"" REDIS-EXPORTER-PORT PROMETHEUS <<<REDIS-PASSWORD
-#   PROMETHEUS: HOST:PORT of the one that will ask them
+#   PROMETHEUS: HOST:PORT of the Prometheus that will scrape them
 set -euo pipefail
 address=$1 node_port=$2 redis_port=$3 redis_exporter_port=$4 prometheus=$5
 IFS= read -r password
 textfiles=/var/lib/prometheus/node-exporter
 
-# For what runs here and wants to know whether the exporters are asked (benchmarks/arms/monitoring.sh).
+# For programs on this node that must know whether the exporters are scraped (benchmarks/arms/monitoring.sh).
 put /etc/disgrafs/prometheus 0644 <<<"$prometheus" || true
 
-# Only what iostat, vmstat and the dashboard ask for: each collector costs CPU time on a machine that is measured.
+# Only the collectors that the dashboards need: each costs CPU time on a machine that is being measured.
 collectors=(cpu diskstats filesystem loadavg meminfo netdev pressure stat textfile uname vmstat)
 restart=no
 put /etc/default/prometheus-node-exporter 0644 <<END && restart=yes
@@ -26,7 +26,7 @@ restart=no
 put /etc/systemd/system/disgrafs-iostat.service 0644 <<END && restart=yes
 # $(sha256sum /opt/disgrafs/monitoring/iostat.py)
 [Unit]
-Description=iostat's figures for Prometheus (disgrafs-lab)
+Description=iostat's metrics for Prometheus (disgrafs-lab)
 [Service]
 ExecStart=/usr/bin/python3 /opt/disgrafs/monitoring/iostat.py $textfiles/disgrafs-iostat.prom
 Restart=on-failure
@@ -35,11 +35,11 @@ RestartSec=5
 WantedBy=multi-user.target
 END
 start_unit disgrafs-iostat.service "$restart"
-wait_for 60 "figures of iostat" test -s "$textfiles/disgrafs-iostat.prom"
+wait_for 60 "the metrics of iostat" test -s "$textfiles/disgrafs-iostat.prom"
 
 if [ -n "$redis_port" ]; then
   restart=no
-  # In a file that only root reads, and not in an argument.
+  # In a file that only root can read, not in an argument.
   put /etc/disgrafs/redis-exporter.env 0600 <<<"REDIS_PASSWORD=$password" && restart=yes
   put /etc/systemd/system/prometheus-redis-exporter.service.d/disgrafs.conf 0644 <<END && restart=yes
 [Service]
@@ -50,7 +50,7 @@ Environment=REDIS_ADDR=redis://$address:$redis_port REDIS_EXPORTER_WEB_LISTEN_AD
 Environment=REDIS_EXPORTER_EXCLUDE_LATENCY_HISTOGRAM_METRICS=true REDIS_EXPORTER_REDIS_ONLY_METRICS=true
 END
   start_unit prometheus-redis-exporter.service "$restart"
-  # Not `grep -q`, which may end before curl has written all: that would be a failure of curl.
+  # Not `grep -q`: it may end before curl has written everything, and curl would then fail.
   sees_redis() { curl -sf "http://$address:$redis_exporter_port/metrics" | grep -x 'redis_up 1' >/dev/null; }
   wait_for 60 "Redis, as its exporter sees it," sees_redis
 fi

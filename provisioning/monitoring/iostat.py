@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes what iostat says, once a second, as Prometheus metrics into a text file of the node exporter.
+"""Writes iostat's output as Prometheus metrics to a text file of the node exporter, once a second.
 
 Usage: iostat.py FILE [SECONDS]
 
 Each field of `iostat -dxck -o JSON` becomes a gauge in base units (seconds, bytes, ratios), with the device as a label. A
-field that iostat does not print is absent, not 0. The file is replaced in one step, and removed at the end.
+field that iostat does not print is absent, not 0. The file is replaced atomically, and removed at the end.
 """
 
 import json
@@ -21,7 +21,7 @@ KIBI = 1024.0
 PERCENT = 0.01
 MILLI = 0.001
 
-# iostat's name -> name of the metric, and what its value is multiplied by.
+# iostat's name -> name of the metric, and the factor for its value.
 DISK: dict[str, tuple[str, float]] = {
     "r/s": ("reads_per_second", 1),
     "w/s": ("writes_per_second", 1),
@@ -50,7 +50,7 @@ CPU = {name: (f"cpu_{name}_ratio", PERCENT) for name in ("user", "nice", "system
 
 
 def reports(stream: IO[str]) -> Iterator[dict[str, Any]]:
-    """The elements of iostat's `statistics` array, each as soon as it is whole."""
+    """Yields the elements of iostat's `statistics` array, each as soon as it is complete."""
     decoder = json.JSONDecoder()
     text = ""
     begun = False
@@ -67,13 +67,13 @@ def reports(stream: IO[str]) -> Iterator[dict[str, Any]]:
         try:
             report, end = decoder.raw_decode(text)
         except json.JSONDecodeError:
-            continue  # Not whole yet.
+            continue  # Not complete yet.
         text = text[end:]
         yield report
 
 
 def metrics(report: dict[str, Any]) -> str:
-    """A report in Prometheus' text format."""
+    """Formats a report in Prometheus' text format."""
     samples: dict[str, list[str]] = {}
 
     def add(table: dict[str, tuple[str, float]], fields: dict[str, Any], label: str) -> None:
@@ -90,7 +90,7 @@ def metrics(report: dict[str, Any]) -> str:
 
 
 def write(file: Path, text: str) -> None:
-    """Replaces the file in one step: the exporter must never read half of it."""
+    """Replaces the file atomically: the exporter must never read half of it."""
     beside = file.with_name(f".{file.name}.new")
     beside.write_text(text)
     beside.chmod(0o644)
@@ -104,13 +104,13 @@ def main() -> int:
     environment = {**os.environ, "LC_ALL": "C", "S_TIME_FORMAT": "ISO"}
     environment.pop("POSIXLY_CORRECT", None)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as iostat:
-        # SIGINT, since iostat ends its JSON at SIGTERM in the middle.
+        # SIGINT, because at SIGTERM iostat stops in the middle of its JSON.
         signal.signal(signal.SIGTERM, lambda *_: iostat.send_signal(signal.SIGINT))
         signal.signal(signal.SIGINT, lambda *_: None)
         assert iostat.stdout is not None
         try:
             for number, report in enumerate(reports(iostat.stdout)):
-                # The first one is the mean since the boot.
+                # The first report is the mean since boot.
                 if number > 0:
                     write(file, metrics(report))
         finally:

@@ -1,6 +1,6 @@
 /**
- * Monitoring on one real machine on its bad days: each fault is a clear line of `./lab status` and a gap in the pictures, and
- * disturbs nothing else. And Grafana's scripts, with a package of the test's that has a small server in its place.
+ * Monitoring under faults, on one real machine: each fault is a clear line of `./lab status` and a gap in the charts, and
+ * disturbs nothing else. Also Grafana's scripts, with a package made by the test that contains a small stand-in server.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -88,7 +88,7 @@ describe("monitoring on one machine", () => {
     return labStatus({ expected, machines: [machine], asked: [asked], now: new Date() });
   }
 
-  /** Waits until the status has these problems and no other, and gives it. */
+  /** Waits until the status has exactly these problems, and returns it. */
   async function untilProblems(...problems: (string | RegExp)[]): Promise<LabStatus> {
     const deadline = Date.now() + minutes(4);
     let found = await status();
@@ -108,7 +108,7 @@ describe("monitoring on one machine", () => {
   }
 
   const clock = async (): Promise<number> => Number(await vm.check("date +%s"));
-  /** The values of a line of a panel between two times of the machine's clock, as the pictures have them. */
+  /** The values of one line of a panel between two times of the machine's clock, as charts get them. */
   async function picture(
     title: string,
     line: string,
@@ -120,7 +120,7 @@ describe("monitoring on one machine", () => {
     const found = panels.find((panel) => panel.title === title);
     return found?.lines.find(({ name }) => name === line)?.values ?? [];
   }
-  /** As it is drawn: `|` a value, `.` none, each once. A scrape that a busy machine misses is a gap of its own. */
+  /** The line as a string: `|` for values, `.` for a gap, repeats removed. A scrape that a busy machine misses is a gap too. */
   const drawn = (values: readonly (number | null)[]): string =>
     values
       .map((value) => (value === null ? "." : "|"))
@@ -136,7 +136,7 @@ describe("monitoring on one machine", () => {
   };
 
   it(
-    "is well when nothing is wrong",
+    "has no problems when nothing is wrong",
     async () => {
       await untilProblems();
     },
@@ -144,13 +144,13 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "says which node's metrics do not come when a node is gone from the network, and draws a gap",
+    "names the node that Prometheus cannot scrape when it is gone from the network, and draws a gap",
     async () => {
       const start = await clock();
       await sleep(15_000);
       await vm.check("ip link set to-other down");
       await untilProblems(
-        /^node1: the metrics of the job node do not come: .*(deadline exceeded|no route to host|unreachable)/,
+        /^node1: Prometheus cannot scrape the job node: .*(deadline exceeded|no route to host|unreachable)/,
       );
       await sleep(15_000);
       await vm.check("ip link set to-other up");
@@ -171,7 +171,7 @@ describe("monitoring on one machine", () => {
       await vm.check("systemctl stop prometheus-redis-exporter");
       await untilProblems(
         "meta: Redis exporter is inactive; ./lab logs meta says why",
-        /^meta: the metrics of the job redis do not come: .*connection refused/,
+        /^meta: Prometheus cannot scrape the job redis: .*connection refused/,
       );
       await redisAnswers();
       await vm.check("systemctl start prometheus-redis-exporter");
@@ -183,11 +183,11 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "says that a clock has jumped, and draws on when it is right again",
+    "says that a clock has jumped, and draws again when it is right",
     async () => {
       await vm.check("date -s '+30 minutes'");
       await untilProblems(
-        /^meta: its clock is (179\d|180\d) s ahead of this computer's: times of nodes do not belong together$/,
+        /^meta: its clock is (179\d|180\d) s ahead of this computer's: times of different nodes cannot be compared$/,
       );
       await sleep(20_000);
       await vm.check("date -s '-30 minutes'");
@@ -195,14 +195,14 @@ describe("monitoring on one machine", () => {
       const back = await clock();
       await sleep(20_000);
       await redisAnswers();
-      // Prometheus has seen a time that is half an hour away, and stores what it sees now all the same.
+      // Prometheus has stored samples from half an hour ahead, and must store current ones all the same.
       expect(drawn(await picture("Memory in use", "meta", back, await clock()))).toMatch(/\|$/);
     },
     minutes(15),
   );
 
   it(
-    "says that Prometheus's disk is full, draws a gap, disturbs nothing else, and goes on when there is room",
+    "says that Prometheus's disk is full, draws a gap, disturbs nothing else, and continues when there is room",
     async () => {
       const data = "/var/lib/prometheus/metrics2";
       await vm.check(`
@@ -214,8 +214,8 @@ describe("monitoring on one machine", () => {
       await sleep(10_000);
       await vm.check(`cat /dev/zero >${data}/full 2>/dev/null || true; sync`);
       const found = await untilProblems(
-        "meta: Prometheus stores nothing now: is its disk full, or has its clock jumped? ./lab logs meta monitoring",
-        /^meta: Prometheus could not write \d+ times since it was started: is its disk full\?/,
+        "meta: Prometheus is not storing samples: is its disk full, or has its clock jumped? ./lab logs meta monitoring",
+        /^meta: Prometheus could not write \d+ times since it started: is its disk full\?/,
       );
       expect(found.nodes[0]?.diskUsed).toBeLessThan(0.9);
       await redisAnswers();
@@ -230,7 +230,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "has Grafana by its scripts: on loopback only, with the lab's settings and files; and nothing of it is left",
+    "installs Grafana by its scripts: on loopback only, with the lab's settings and files; and removes all of it",
     async () => {
       const folder = "/opt/disgrafs/grafana";
       const here = mkdtempSync(join(tmpdir(), "grafana-"));
@@ -265,13 +265,13 @@ describe("monitoring on one machine", () => {
           "stat -c '%a %U %G' /etc/disgrafs/grafana-password; cat /etc/disgrafs/grafana-password",
         ),
       ).toBe("640 root grafana\ncanary-Pa$sw0rd");
-      // It does not start: an error where it is wanted, and a line where it is left to the lab.
+      // It cannot start: an error if it is required, a warning if it is not.
       await vm.check("chmod 000 /usr/share/grafana/server; systemctl stop grafana-server");
       const wanted = await vm.run(start("yes"), 400);
       const left = await vm.run(start("no"), 400);
       expect([wanted.exitCode, left.exitCode]).toEqual([1, 0]);
       expect(left.stderr).toMatch(
-        /Grafana 13\.2\.3 is not up on vm, and the lab goes on without it .*grafana=off/,
+        /Grafana 13\.2\.3 is not up on vm, and the lab continues without it .*grafana=off/,
       );
       expect(`${wanted.stderr}${left.stderr}`).not.toContain("canary");
       await vm.check(nodeScript("monitoring/grafana/stop.sh", [folder]));
@@ -285,7 +285,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "is stopped and started by the benchmark's arm, which proves it by how often the exporter was asked",
+    "is stopped and started by the benchmark's arm, which proves it by the number of scrapes",
     async () => {
       await vm.push(inCheckout("benchmarks/arms/monitoring.sh"), "/opt/arm");
       const arm = (action: string): Promise<string> =>
@@ -314,14 +314,14 @@ describe("monitoring on one machine", () => {
       const { problems, ok } = await status();
       expect(ok).toBe(false);
       expect(problems[0]).toMatch(
-        /^meta: the machine is not running; \.\/lab up --stack .* brings local ones back$/,
+        /^meta: the machine is not running; \.\/lab up --stack .* restarts local machines$/,
       );
     },
     minutes(5),
   );
 });
 
-/** A package like the vendor's: its unit and its settings file, and a server that answers the three questions of start.sh. */
+/** A package like the vendor's: a unit, a settings file, and a server that answers the three requests of start.sh. */
 const standIn = {
   "DEBIAN/conffiles": "/etc/default/grafana-server\n",
   "DEBIAN/postinst": `#!/bin/sh

@@ -6,7 +6,7 @@ import { dashboards } from "./grafana/dashboards.ts";
 import { panels, sections } from "./panels.ts";
 
 describe("prometheusConfig", () => {
-  it("names each target's node, and looks as often as a benchmark's window asks for", () => {
+  it("names each target's node, and scrapes often enough for a benchmark's window", () => {
     const jobs = [{ name: "redis", targets: [{ node: "meta", address: "10.77.0.10:9121" }] }];
     expect(prometheusConfig(jobs)).toEqual({
       storage: { tsdb: { out_of_order_time_window: "1d" } },
@@ -25,7 +25,7 @@ describe("the table of panels", () => {
     expect(titles.filter((title, index) => titles.indexOf(title) !== index)).toEqual([]);
   });
 
-  it("asks DisGraFS, the runner and Ray only for metrics that they have", () => {
+  it("uses only metrics that DisGraFS, the runner and Ray export", () => {
     const sources = [
       "disgrafs/taggers/dispatch.py",
       "disgrafs/index/follow.py",
@@ -70,7 +70,7 @@ describe("Grafana's own settings", () => {
     expect(valueOf("users", "allow_sign_up")).toBe("false");
   });
 
-  it("have the password in a file that is read as it is, and no $ that Grafana would fill in but the lab's own", () => {
+  it("have the password in a file that is read literally, and no variables except the lab's own", () => {
     expect(valueOf("security", "admin_password")).toBe("$__file{/etc/disgrafs/grafana-password}");
     const start = read("start.sh");
     const filled = [
@@ -88,7 +88,7 @@ describe("Grafana's own settings", () => {
       expect(start).toMatch(new RegExp(`^${name}=`, "m"));
   });
 
-  it("provision the data source that the dashboards name, and a folder for them, neither to be changed in a browser", () => {
+  it("provision the data source that the dashboards name, and a folder for them, both read-only in a browser", () => {
     const datasources = load(read("provisioning/datasources/disgrafs.yaml")) as { datasources: object[] };
     expect(datasources.datasources).toEqual([
       expect.objectContaining({ uid: datasourceUid, type: "prometheus", editable: false }),
@@ -114,11 +114,11 @@ describe("Grafana's dashboards", () => {
     ]),
   );
 
-  it("are what their files say; dashboards.ts tells how to write the files anew", () => {
+  it("match the committed files; dashboards.ts says how to regenerate them", () => {
     expect(files).toEqual(JSON.parse(JSON.stringify(dashboards())));
   });
 
-  it("are one for each section, with uids of their own, linked to each other, and right by our checks", () => {
+  it("are one per section, with unique uids, linked to each other, and without faults by our checks", () => {
     const all = Object.values(files) as { uid: string; links: { tags: string[] }[]; tags: string[] }[];
     expect(all).toHaveLength(sections.length);
     expect(new Set(all.map(({ uid }) => uid)).size).toBe(sections.length);
@@ -159,7 +159,7 @@ describe("Grafana's dashboards", () => {
       (it) => (firstTarget(it).expr = 'up{node="$node"}'),
       "panel 1, query A: $node is not defined",
     ],
-    ["a query without words", (it) => (firstTarget(it).expr = " "), "panel 1, query A: it asks nothing"],
+    ["a query without words", (it) => (firstTarget(it).expr = " "), "panel 1, query A: its query is empty"],
     [
       "a kind of panel that Grafana does not have",
       (it) => (firstPanel(it).type = "graph3"),

@@ -1,4 +1,4 @@
-/** Prometheus on the meta node, an exporter on every node, and what Grafana needs to show it. See docs/monitoring.md. */
+/** Prometheus on the meta node, and exporters on every node. See docs/monitoring.md. */
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { withRole, type Machine } from "../machine.ts";
@@ -11,19 +11,19 @@ import { lookbackSeconds, prometheusConfig, type ScrapeJob } from "./config.ts";
 export interface MonitoringArgs {
   readonly machines: readonly Machine[];
   readonly redis: Redis;
-  /** Whether DisGraFS runs on the Ray head: it has figures too. */
+  /** Whether DisGraFS runs on the Ray head: it has metrics too. */
   readonly disgrafs: boolean;
-  /** Services whose metrics are there only when they are up: the mounts. */
+  /** Services that must be up before their metrics can be scraped: the mounts. */
   readonly after: readonly pulumi.Resource[];
 }
 
-/** Up means: Prometheus has scraped each of its targets. */
+/** It is up when Prometheus has scraped each of its targets. */
 export class Monitoring extends pulumi.ComponentResource {
   /** Address of Prometheus, on the private network. */
   readonly prometheus: pulumi.Output<string>;
-  /** A command line that makes it reachable as http://127.0.0.1:9090 on this machine. */
+  /** A command line that makes it reachable at http://127.0.0.1:9090 on this computer. */
   readonly tunnel: pulumi.Output<string>;
-  /** How many targets it scrapes. */
+  /** Number of targets that it scrapes. */
   readonly targets: pulumi.Output<number>;
   /** To depend on. */
   readonly ready: pulumi.Resource;
@@ -66,7 +66,7 @@ export class Monitoring extends pulumi.ComponentResource {
         { parent: this, dependsOn: [iostat] },
       );
     });
-    // After the other exporters, whose end removes the folder that the program is in.
+    // After the other exporters: removing them deletes the folder that contains the program.
     const states = withRole(machines, "ray-head").map((machine) => {
       const state = program(machine, "ray_state.py");
       return new RemoteStep(

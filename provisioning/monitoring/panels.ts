@@ -1,6 +1,6 @@
 /**
- * The one table of panels: what there is to see of a lab, and the queries that show it. The page of `./lab open dashboard`,
- * Grafana's dashboards and the metrics that a benchmark run keeps are made from it.
+ * The table of all panels and their queries. The page of `./lab open dashboard`, Grafana's dashboards and the metrics that a
+ * benchmark run keeps are generated from it.
  */
 import { benchmark } from "./panels/benchmark.ts";
 import { disgrafs } from "./panels/disgrafs.ts";

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Stops Prometheus and removes what it has stored.
+# Stops Prometheus and removes its data.
 set -euo pipefail
 systemctl -q disable --now prometheus.service
 rm -rf /var/lib/prometheus/metrics2 /etc/prometheus/prometheus.yml /etc/systemd/system/prometheus.service.d

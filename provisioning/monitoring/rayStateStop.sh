@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes away what rayState.sh made.
+# Removes what rayState.sh created.
 set -euo pipefail
 systemctl -q disable --now disgrafs-ray-state.service
 rm -f /etc/systemd/system/disgrafs-ray-state.service

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What Ray's head knows of the cluster, for Prometheus: nodes, resources in use, actors and drivers.
+"""Exports the Ray head's view of the cluster to Prometheus: nodes, resources in use, actors and drivers.
 
 Usage: ray_state.py GCS-ADDRESS LISTEN-ADDRESS PORT
 
-Ray's own metrics come from an agent on every node that needs ray[default] and works all the time, on machines that are
-measured. The same state is in the global control store, which is asked here when Prometheus asks, and not between.
+Ray's own metrics come from an agent on every node, which needs ray[default] and always uses some CPU time on machines that
+are being measured. The same state is in the global control store, which this program queries only at each scrape.
 """
 
 import sys
@@ -18,12 +18,12 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from ray._private.state import GlobalState
 from ray._raylet import GcsClientOptions
 
-# Named ones are Ray's and the same everywhere; the rest pins tasks to nodes and says nothing.
+# Ray's own resources, the same on every node. The others only pin tasks to nodes.
 RESOURCES = ("CPU", "memory", "object_store_memory")
 
 
 class State(Collector):
-    """Asks the global control store at each scrape. An error of it is an error of the scrape: Prometheus says `up 0`."""
+    """Queries the global control store at each scrape. If that fails, the scrape fails: Prometheus stores `up 0`."""
 
     def __init__(self, address: str) -> None:
         self.state = GlobalState()
@@ -32,7 +32,7 @@ class State(Collector):
         )
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Nodes and resources, actors, drivers."""
+        """Yields the metrics of nodes and resources, actors and drivers."""
         yield from self.nodes()
         actors = GaugeMetricFamily("disgrafs_ray_actors", "Actors by class and state.", labels=("class", "state"))
         table = self.state.actor_table(None).values()
@@ -46,7 +46,7 @@ class State(Collector):
         yield jobs
 
     def nodes(self) -> Iterator[GaugeMetricFamily]:
-        """Nodes by state; and of those that live, what they have and what is in use of it."""
+        """Yields the nodes by state, and the resources of living nodes: total and in use."""
         table = self.state.node_table()
         nodes = GaugeMetricFamily("disgrafs_ray_nodes", "Nodes by state.", labels=("state",))
         alive = [node for node in table if node["Alive"]]
@@ -54,8 +54,8 @@ class State(Collector):
         nodes.add_metric(("dead",), len(table) - len(alive))
         yield nodes
         labels = ("member", "resource")
-        total = GaugeMetricFamily("disgrafs_ray_resource", "What a node has for tasks and actors.", labels=labels)
-        used = GaugeMetricFamily("disgrafs_ray_resource_used", "What tasks and actors hold of it.", labels=labels)
+        total = GaugeMetricFamily("disgrafs_ray_resource", "Resources of a node for tasks and actors.", labels=labels)
+        used = GaugeMetricFamily("disgrafs_ray_resource_used", "Resources that tasks and actors hold.", labels=labels)
         free = self.state.available_resources_per_node()
         for node in alive:
             for resource in RESOURCES:
@@ -63,17 +63,17 @@ class State(Collector):
                     continue
                 member, has = (node["NodeManagerHostname"], resource), node["Resources"][resource]
                 total.add_metric(member, has)
-                # A resource that is all in use is not in the table of what is free.
+                # A resource that is entirely in use is not in the table of free resources.
                 used.add_metric(member, has - free.get(node["NodeID"], {}).get(resource, 0))
         yield total
         yield used
 
 
 def main() -> None:
-    """Serves until it is told to end."""
+    """Serves until a signal ends it."""
     address, listen, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
     registry = CollectorRegistry()
-    # Not asked when it is registered: Ray may start later than this.
+    # Registering does not query Ray, which may start later than this.
     registry.register(State(address))
     start_http_server(port, listen, registry)
     threading.Event().wait()

@@ -70,7 +70,7 @@ export async function onNode(stack: string, node: string, script: string): Promi
   const { stdout } = await execa(
     "ssh",
     ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", node, "bash -s"],
-    // A function that has been read whole: no command in it can eat the rest of the script.
+    // As a function, the script is read completely before it runs: no command in it can consume the rest as its input.
     { input: `set -euo pipefail\nrun() {\n${script}\n}\nrun </dev/null\n` },
   );
   return stdout;

@@ -1,4 +1,4 @@
-/** Faults of a dashboard that Grafana takes without a word and then shows nothing, or writes only to its log. */
+/** Finds faults of a dashboard that Grafana accepts silently and then shows nothing for, or mentions only in its log. */
 
 interface Target {
   readonly refId?: unknown;
@@ -14,11 +14,11 @@ interface Panel extends Record<string, unknown> {
 
 /** The uid of the provisioned data source. */
 export const datasourceUid = "disgrafs";
-/** Of Grafana's own panels, those that are of use here. */
+/** The panel types of Grafana that a dashboard of the lab may use. */
 const types = ["timeseries", "stat", "gauge", "bargauge", "table", "text", "heatmap", "row"];
 const columns = 24;
 
-/** A line for each fault; empty when there is none. */
+/** Returns one line per fault; empty if there is none. */
 export function checkDashboard(dashboard: unknown): string[] {
   const { uid, title, panels, templating, annotations, ...rest } = dashboard as Record<string, unknown>;
   const own = (panels ?? []) as readonly Panel[];
@@ -65,9 +65,9 @@ function queryFaults(name: string, { expr, datasource }: Target, variables: read
   const text = typeof expr === "string" ? expr : "";
   const used = [...text.matchAll(/\$\{?(\w+)/g)].map((match) => match[1] ?? "");
   return [
-    ...(text.trim() === "" ? [`${name}: it asks nothing`] : []),
+    ...(text.trim() === "" ? [`${name}: its query is empty`] : []),
     ...(isOurs(datasource) ? [] : [`${name}: its data source is ${JSON.stringify(datasource)}`]),
-    // Grafana's own begin with two underscores.
+    // Grafana's own variables begin with two underscores.
     ...used
       .filter((variable) => !variable.startsWith("__") && !variables.includes(variable))
       .map((variable) => `${name}: $${variable} is not defined`),

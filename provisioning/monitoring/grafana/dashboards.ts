@@ -1,6 +1,6 @@
 /**
- * Grafana's dashboards, one a section, made from the table of panels with Grafana's own builders. The files in dashboards/
- * are what a Grafana gets, so that it needs none of this; written anew by
+ * Grafana's dashboards, one per section, generated from the table of panels with Grafana's own builders. Grafana itself reads
+ * only the files in dashboards/. To regenerate them:
  *   node provisioning/monitoring/grafana/dashboards.ts
  */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -30,11 +30,11 @@ import { PanelBuilder } from "@grafana/grafana-foundation-sdk/timeseries";
 import { datasourceUid } from "./check.ts";
 import { panels, sections, turns, type Panel } from "../panels.ts";
 
-/** The lab's Prometheus: a provisioned data source has this uid, so that nobody has to choose one. */
+/** The lab's Prometheus: the provisioned data source has this fixed uid, so that the user does not have to choose one. */
 const datasource = { type: "prometheus", uid: datasourceUid };
 const tag = "disgrafs-lab";
 
-/** File name and content of each dashboard. */
+/** Maps the file name of each dashboard to its content. */
 export function dashboards(): Readonly<Record<string, unknown>> {
   return Object.fromEntries(sections.map((section) => [`${slug(section)}.json`, dashboard(section)]));
 }
@@ -42,7 +42,7 @@ export function dashboards(): Readonly<Record<string, unknown>> {
 const slug = (section: string): string => section.toLowerCase().replace(/[^a-z]/g, "");
 
 function dashboard(section: Panel["section"]): unknown {
-  // A file of the newer kind needs an envelope, and is refused by versions that people have; this kind is read by all.
+  // The newer format needs an envelope, and versions in use refuse it; all versions read this format.
   // eslint-disable-next-line @typescript-eslint/no-deprecated
   const builder = new DashboardBuilder(`Lab: ${section}`)
     .uid(`disgrafs-${slug(section)}`)
@@ -51,7 +51,7 @@ function dashboard(section: Panel["section"]): unknown {
     .tooltip(DashboardCursorSync.Crosshair)
     .refresh("5s")
     .time({ from: "now-15m", to: "now" })
-    // From each to all others, with the time that is shown.
+    // Links to all other dashboards that keep the time range.
     .link(
       new DashboardLinkBuilder("Lab")
         .type(DashboardLinkType.Dashboards)
@@ -69,7 +69,7 @@ function dashboard(section: Panel["section"]): unknown {
         .expr(turns.expr)
         .titleFormat(turns.legend)
         .tagKeys("arm,workload")
-        // A point every scrape would be an annotation each.
+        // With a smaller step, every scrape would be an annotation of its own.
         .step("15s"),
     );
   for (const [index, panel] of panels.filter((each) => each.section === section).entries()) {
@@ -86,7 +86,7 @@ function timeseries({ title, unit, description, queries, needs, worry }: Panel, 
     .datasource(datasource)
     .gridPos({ x: (index % 2) * 12, y: Math.floor(index / 2) * 8, w: 12, h: 8 })
     .unit(unit)
-    // Zero is in sight, or small changes would look large.
+    // The axis starts at zero, so that small changes do not look large.
     .min(0)
     .lineWidth(1)
     .fillOpacity(10)

@@ -1,4 +1,4 @@
-/** Grafana on the meta node, with the lab's dashboards, for whoever has a tunnel. See docs/monitoring.md. */
+/** Grafana on the meta node, with the lab's dashboards; reached through a tunnel. See docs/monitoring.md. */
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import type { Machine } from "../../machine.ts";
@@ -11,20 +11,20 @@ import { grafanaRelease } from "./release.ts";
 
 export interface GrafanaArgs {
   readonly machine: Machine;
-  /** Its Debian package on this computer: the machine has no way to its vendor. */
+  /** Its Debian package on this computer: the machine itself cannot reach the vendor. */
   readonly file: pulumi.Input<string>;
   /** Address of Prometheus, as the machine reaches it. */
   readonly prometheus: pulumi.Input<string>;
-  /** A machine on which it does not start is an error; else it is a warning. */
+  /** Whether it is an error if Grafana does not start; otherwise it is a warning. */
   readonly required: boolean;
 }
 
-/** Where its files are on the machine. */
+/** Folder of its files on the machine. */
 const folder = "/opt/disgrafs/grafana";
 
-/** Up means: without a login it lists every dashboard, and gets an answer of Prometheus. */
+/** It is up when it lists every dashboard without a login, and gets an answer from Prometheus. */
 export class Grafana extends pulumi.ComponentResource {
-  /** Of its page, as the machine itself reaches it: `host:port`. */
+  /** Address of its page, as the machine itself reaches it: `host:port`. */
   readonly address: pulumi.Output<string>;
   /** To depend on. */
   readonly ready: pulumi.Resource;
@@ -68,7 +68,7 @@ export class Grafana extends pulumi.ComponentResource {
         },
         undo: { file: new URL("./stop.sh", import.meta.url), args: [folder] },
         inputs: [program.hash, files.hash],
-        // It unpacks some 700 MB, which takes an emulated machine minutes.
+        // It unpacks about 700 MB, which takes minutes on an emulated machine.
         timeoutSeconds: 1800,
       },
       { parent: this, dependsOn: [program, files] },

@@ -1,9 +1,9 @@
-/** The Grafana that a lab gets: where its vendor has it, which key its repository is signed with, and which version. */
+/** The Grafana that a lab gets: its version, the vendor's repository, and the key that signs the repository. */
 import type { VendorPackage } from "../../vendorPackage.ts";
 
 /**
- * The fingerprint is the one that the vendor publishes at the repository's address; `gpg-full.key` has the older keys too,
- * which apt is told not to take.
+ * The vendor publishes the fingerprint at the repository's address. `gpg-full.key` also contains older keys, which apt does
+ * not accept here.
  */
 export const grafanaRelease: VendorPackage = {
   name: "grafana",

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Grafana from its package, on loopback. Done when somebody without a login sees each dashboard and the data source answers.
+# Installs and starts Grafana on loopback. Done when a client without a login sees each dashboard and the data source answers.
 # Usage: start.sh FOLDER PORT PROMETHEUS VERSION DASHBOARDS DATASOURCE REQUIRED <<<ADMIN-PASSWORD (REQUIRED is yes or no)
 set -euo pipefail
 folder=$1 port=$2 prometheus=$3 version=$4 dashboards=$5 datasource=$6 required=$7
 IFS= read -r password
 url=http://127.0.0.1:$port
 
-# Nobody asked for it in so many words: then the lab is whole without it.
+# If the settings do not require Grafana, its failure is only a warning.
 fail() {
   [ "$required" = no ] || exit 1
-  echo "Grafana $version is not up on $(hostname), and the lab goes on without it (setting grafana: auto); without this line:" \
+  echo "Grafana $version is not up on $(hostname), and the lab continues without it (setting grafana: auto); to avoid this warning:" \
     "./lab up -c grafana=off" >&2
   exit 0
 }
@@ -37,14 +37,14 @@ start_unit grafana-server.service "$restart" || fail
 
 healthy() { curl -sf "$url/api/health" | jq -e --arg version "$version" '.database == "ok" and .version == $version'; }
 wait_for 240 "Grafana $version at $url" healthy || fail
-# It reads the dashboards after it has begun to answer.
+# Grafana reads the dashboards after it has started to answer.
 found() { curl -sf "$url/api/search?type=dash-db&limit=100" | jq -e --argjson count "$dashboards" 'length == $count'; }
-wait_for 120 "$dashboards dashboards for somebody without a login" found || fail
+wait_for 120 "$dashboards dashboards for a client without a login" found || fail
 question='{"from":"now-5m","to":"now","queries":[{"refId":"A","datasource":{"uid":"%s"},"expr":"up","instant":true}]}'
 # shellcheck disable=SC2059 # The format is the line above.
 ask() {
   curl -sf -H 'Content-Type: application/json' -d "$(printf "$question" "$datasource")" "$url/api/ds/query" |
     jq -e '.results.A.frames | length > 0'
 }
-wait_for 60 "an answer of the data source $datasource" ask || fail
+wait_for 60 "an answer from the data source $datasource" ask || fail
 echo "$version"

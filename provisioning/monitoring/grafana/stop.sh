@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes Grafana away, with all that it has stored.
+# Removes Grafana and all its data.
 # Usage: stop.sh FOLDER
 set -euo pipefail
 folder=$1

@@ -1,10 +1,10 @@
-// The page of `./lab open dashboard`: draws the table of panels from Prometheus's HTTP API, and again every few seconds.
+// The page of `./lab open dashboard`: draws the table of panels from Prometheus's HTTP API, and refreshes every few seconds.
 /* global echarts, units */
 
 const ranges = { "5 min": 300, "15 min": 900, "1 h": 3600, "6 h": 21_600, "24 h": 86_400 };
-/** Milliseconds between two looks; Prometheus scrapes as often. */
+/** Milliseconds between two refreshes; Prometheus scrapes as often. */
 const pause = 5000;
-/** Points of a line: more than the pixels would show. */
+/** Points per line, roughly as many as the pixels can show. */
 const points = 240;
 
 const element = (id) => document.getElementById(id);
@@ -20,7 +20,7 @@ async function ask(path, parameters) {
   return (await answer.json()).data;
 }
 
-/** `{{node}} read` with the labels of a series put in (seriesName.ts). */
+/** Fills the labels of a series into a legend such as `{{node}} read` (seriesName.ts). */
 const seriesName = (pattern, labels) =>
   pattern.replaceAll(/\{\{(\w+)\}\}/g, (_, name) => labels[name] ?? "").trim();
 
@@ -32,7 +32,7 @@ async function series({ queries }, range, node) {
   );
   return answers.flatMap(({ result }, index) =>
     result
-      // What is known of all nodes together has no such label, and is always shown.
+      // A series of all nodes together has no such label, and is always shown.
       .filter(({ metric }) => node === "" || (metric.member ?? metric.node ?? node) === node)
       .map(({ metric, values }) => ({
         name: seriesName(queries[index].legend, metric),
@@ -43,7 +43,7 @@ async function series({ queries }, range, node) {
   );
 }
 
-/** Where a machine said nothing the line is broken, and not drawn straight. */
+/** Adds a null where samples are missing, so that the line breaks instead of continuing straight. */
 function withGaps(values, step) {
   const drawn = [];
   values.forEach(([time, text], index) => {
@@ -85,7 +85,7 @@ function option(panel, lines, range) {
   };
 }
 
-/** Turns of a benchmark as [begin, end, words] in milliseconds: what was measured when. */
+/** The turns of a benchmark: {begin, end, words, arm}, times in seconds since 1970. */
 async function turnsIn(range) {
   const end = Math.floor(Date.now() / 1000);
   const window = { start: end - range, end, step: Math.max(Math.round(range / points), 5) };
@@ -95,7 +95,7 @@ async function turnsIn(range) {
     const found = [];
     for (const [time] of values) {
       const last = found.at(-1);
-      // Seen at one look means measured until the next.
+      // A sample counts until the next one.
       if (last && time <= last.end) last.end = time + window.step;
       else found.push({ begin: time, end: time + window.step, words, arm: metric.arm });
     }
@@ -103,7 +103,7 @@ async function turnsIn(range) {
   });
 }
 
-/** A series without points that carries the turns as coloured stretches, and the panel's line of worry. */
+/** A series without points that carries the turns as shaded areas, and the panel's threshold line. */
 function marks(panel, turns) {
   const arms = [...new Set(turns.map(({ arm }) => arm))].sort();
   return {
@@ -161,7 +161,7 @@ function draw(panel, lines, range, measured) {
     card.drawn?.dispose();
     card.drawn = undefined;
     card.chart.className = "chart empty";
-    card.chart.textContent = panel.needs ? `nothing yet: needs ${panel.needs}` : "nothing in this time";
+    card.chart.textContent = panel.needs ? `no data yet: needs ${panel.needs}` : "no data in this time";
     return;
   }
   if (!card.drawn) {
@@ -239,7 +239,7 @@ addEventListener("keydown", (event) => {
   action();
 });
 
-// Looks follow each other and never overlap; a change looks at once, also while stopped.
+// Refreshes never overlap. A change of time or node refreshes immediately, also while stopped.
 for (;;) {
   const woken = new Promise((resolve) => (wake = resolve));
   try {

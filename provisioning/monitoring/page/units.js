@@ -1,5 +1,5 @@
-// How values are written, by the names of units in the table of panels. A classic script: the live page and a benchmark's
-// report both have it before their own.
+// Formats values by the unit names of the table of panels. A classic script: the live page and a benchmark's
+// report both load it before their own.
 "use strict";
 
 const units = (() => {

@@ -1,11 +1,11 @@
-/** The benchmark that runs: its turns are shown over all other panels, and here is how far it is. */
+/** The progress of a running benchmark. Its turns are shaded in all other panels. */
 import { inSection, one, type Query } from "./panel.ts";
 
-const needs = "a benchmark that runs: ./lab bench";
+const needs = "a running benchmark: ./lab bench";
 
 /**
- * What is measured now, by block, arm and workload: 1 while it is. The page and Grafana draw it over all panels; the
- * runner writes it (benchmarks/runner/disgrafs_benchmark/live.py).
+ * The block, arm and workload that is being measured: its series is 1 during that time. The page and Grafana shade it in all
+ * panels; the runner writes it (benchmarks/runner/disgrafs_benchmark/live.py).
  */
 export const turns: Query = {
   expr: "disgrafs_benchmark_point == 1",
@@ -16,7 +16,7 @@ export const benchmark = inSection("Benchmark", [
   {
     title: "Points measured",
     unit: "short",
-    description: "Of how many, up to the block that was asked for.",
+    description: "And how many there are in all requested blocks.",
     queries: [
       { expr: "disgrafs_benchmark_points_done", legend: "{{run}} measured" },
       { expr: "disgrafs_benchmark_points", legend: "{{run}} of" },
@@ -26,14 +26,14 @@ export const benchmark = inSection("Benchmark", [
   {
     title: "Time left",
     unit: "s",
-    description: "By the points measured so far.",
+    description: "Estimated from the points measured so far.",
     queries: one("disgrafs_benchmark_left_seconds", "{{run}}"),
     needs,
   },
   {
     title: "Arm and workload",
     unit: "short",
-    description: "1 while it is measured; over the other panels as coloured stretches.",
+    description: "1 while it is measured. The same times are shaded in the other panels.",
     queries: one("max by (arm, workload) (disgrafs_benchmark_point)", "{{arm}} {{workload}}"),
     needs,
   },

@@ -1,10 +1,10 @@
-/** The eBPF extensions: what they were asked, what they answered, and what they lost. */
+/** The eBPF extensions: requests seen, requests answered, and losses. */
 import { inSection, mean, one, rate, slowly } from "./panel.ts";
 
 const results = "efuse_requests_total";
 const hits = rate(`${results}{result="hit"}`, "node", slowly);
 const asked = rate(`${results}{result="asked"}`, "node", slowly);
-/** Results of a request that the daemon was asked for, by the reason why. */
+/** The results that mean that the daemon was asked: the reasons. */
 const reasons =
   'result=~"absent|attr_absent|expired|generation|open_for_write|lease|name_too_long|internal_inode|reply_size|off"';
 
@@ -12,7 +12,7 @@ const needs = "the extension fuse";
 
 export const extensions = inSection("Extensions", [
   {
-    title: "FUSE extension: asked, and answered in the kernel",
+    title: "FUSE extension: requests, and answers from the kernel",
     unit: "ops",
     description: "A hit never reaches JuiceFS.",
     queries: [
@@ -24,7 +24,7 @@ export const extensions = inSection("Extensions", [
   {
     title: "FUSE extension: hit ratio",
     unit: "percentunit",
-    description: "Hits of all requests that it was asked.",
+    description: "Share of requests that were answered in the kernel.",
     queries: one(`${hits} / (${asked} > 0)`),
     needs: "the extension fuse, and requests",
   },
@@ -46,7 +46,7 @@ export const extensions = inSection("Extensions", [
     title: "FUSE extension: staleness",
     unit: "s",
     description:
-      "Bound: how old an answer can be, which the daemon's own validity adds to. Lease: how long it may still answer without a word of Redis.",
+      "Bound: maximum age of an answer, plus the daemon's own validity. Lease: remaining time in which it may answer without hearing from Redis.",
     queries: [
       { expr: "efuse_bound_seconds", legend: "{{node}} bound" },
       { expr: "efuse_daemon_validity_seconds", legend: "{{node}} daemon's validity" },
@@ -55,9 +55,9 @@ export const extensions = inSection("Extensions", [
     needs,
   },
   {
-    title: "FUSE extension: pushes of Redis",
+    title: "FUSE extension: pushes from Redis",
     unit: "ops",
-    description: "Changes that Redis told of, entries that were dropped for them, and heartbeats.",
+    description: "Changes that Redis announced, entries dropped because of them, and heartbeats.",
     queries: [
       { expr: rate("efuse_redis_pushes_total", "node", slowly), legend: "{{node}} pushes" },
       { expr: rate("efuse_redis_invalidations_total", "node", slowly), legend: "{{node}} invalidations" },
@@ -66,9 +66,9 @@ export const extensions = inSection("Extensions", [
     needs,
   },
   {
-    title: "FUSE requests by opcode, in the queue and in the daemon: mean time",
+    title: "FUSE requests by opcode: mean time in the queue and in the daemon",
     unit: "s",
-    description: "As the kernel sees them (extension fuse-latency).",
+    description: "As measured in the kernel (extension fuse-latency).",
     queries: one(
       mean("disgrafs_fuse_request_seconds", "node, opcode, phase", slowly),
       "{{node}} {{opcode}} {{phase}}",
@@ -76,23 +76,23 @@ export const extensions = inSection("Extensions", [
     needs: "the extension fuse-latency",
   },
   {
-    title: "Redis messages, past TCP and through it",
+    title: "Redis messages around TCP and through it",
     unit: "ops",
-    description: "Of connections inside a node (extension redis-sockmap).",
+    description: "On connections within a node (extension redis-sockmap).",
     queries: one(rate("disgrafs_sockmap_messages_total", "node, way", slowly), "{{node}} {{way}}"),
     needs: "the extension redis-sockmap",
   },
   {
     title: "Packets copied to the ring",
     unit: "ops",
-    description: "Received ones (extension packet-dma).",
+    description: "Received packets only (extension packet-dma).",
     queries: one(rate("disgrafs_packets_captured_total", "node", slowly)),
     needs: "the extension packet-dma",
   },
   {
     title: "Storage chains",
     unit: "ops",
-    description: "What the target of the device mapper did, by kind (extension storage-chain).",
+    description: "Events of the device-mapper target, by kind (extension storage-chain).",
     queries: one(rate("storage_chain_events_total", "node, kind", slowly), "{{node}} {{kind}}"),
     needs: "the extension storage-chain",
   },
@@ -100,7 +100,7 @@ export const extensions = inSection("Extensions", [
     title: "Drops",
     unit: "ops",
     description:
-      "Packets without room in the ring, and FUSE requests that could not be followed: 0 when all is well.",
+      "Packets that found no room in the ring, and FUSE requests that could not be tracked: 0 when all is well.",
     queries: [
       { expr: rate("disgrafs_packets_dropped_total", "node", slowly), legend: "{{node}} packets" },
       { expr: rate("disgrafs_fuse_requests_lost_total", "node", slowly), legend: "{{node}} FUSE requests" },

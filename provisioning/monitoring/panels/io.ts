@@ -1,7 +1,7 @@
-/** I/O as `iostat -dxc` shows it: every column, a line for each device. The metrics are those of iostat.py. */
+/** I/O as `iostat -dxc` shows it: every column, one line per device. iostat.py writes the metrics. */
 import { disks, type Panel } from "./panel.ts";
 
-/** A panel of fields of iostat (iostat.py), a line for each device and field. */
+/** A panel of iostat fields (iostat.py), one line per device and field. */
 function iostat(
   title: string,
   unit: Panel["unit"],
@@ -30,7 +30,7 @@ export const io: readonly Panel[] = [
   ...iostat(
     "Time of a request (r_await, w_await, d_await, f_await)",
     "s",
-    "Mean, in the queue and on the device.",
+    "Mean time in the queue and on the device.",
     {
       read_await_seconds: "read",
       write_await_seconds: "write",
@@ -38,7 +38,7 @@ export const io: readonly Panel[] = [
       flush_await_seconds: "flush",
     },
   ),
-  ...iostat("Size of a request (rareq-sz, wareq-sz, dareq-sz)", "bytes", "Mean.", {
+  ...iostat("Size of a request (rareq-sz, wareq-sz, dareq-sz)", "bytes", "Mean size.", {
     read_size_bytes: "read",
     write_size_bytes: "write",
     discard_size_bytes: "discard",
@@ -48,20 +48,27 @@ export const io: readonly Panel[] = [
     writes_merged_per_second: "written",
     discards_merged_per_second: "discarded",
   }),
-  ...iostat("Share of merged requests (%rrqm, %wrqm, %drqm)", "percentunit", "Of all requests of the kind.", {
-    reads_merged_ratio: "read",
-    writes_merged_ratio: "written",
-    discards_merged_ratio: "discarded",
+  ...iostat(
+    "Share of merged requests (%rrqm, %wrqm, %drqm)",
+    "percentunit",
+    "Share of all requests of the same kind.",
+    {
+      reads_merged_ratio: "read",
+      writes_merged_ratio: "written",
+      discards_merged_ratio: "discarded",
+    },
+  ),
+  ...iostat("Queue (aqu-sz)", "short", "Mean number of requests waiting or in progress.", {
+    queue_length: "",
   }),
-  ...iostat("Queue (aqu-sz)", "short", "Mean number of requests waiting or under way.", { queue_length: "" }),
-  ...iostat("Utilisation (%util)", "percentunit", "Share of time with at least one request under way.", {
+  ...iostat("Utilisation (%util)", "percentunit", "Share of time with at least one request in progress.", {
     utilization_ratio: "",
   }),
   {
     section: "I/O",
     title: "CPU as iostat shows it",
     unit: "percentunit",
-    description: "Waiting for I/O, and stolen by the host.",
+    description: "Time waiting for I/O, and time stolen by the host.",
     queries: [
       { expr: "disgrafs_iostat_cpu_iowait_ratio", legend: "{{node}} iowait" },
       { expr: "disgrafs_iostat_cpu_steal_ratio", legend: "{{node}} steal" },

@@ -1,4 +1,4 @@
-/** The clients' JuiceFS, by its own figures. */
+/** JuiceFS on the clients, from its own metrics. */
 import { inSection, mean, one, rate } from "./panel.ts";
 
 export const juicefs = inSection("JuiceFS", [
@@ -6,25 +6,25 @@ export const juicefs = inSection("JuiceFS", [
     title: "FUSE operations",
     unit: "ops",
     description:
-      "Requests that the kernel sent to JuiceFS. What a kernel cache or an extension answers is not in it.",
+      "Requests that the kernel sent to JuiceFS, without those that a kernel cache or an extension answered.",
     queries: one(rate("juicefs_fuse_ops_durations_histogram_seconds_count", "node")),
   },
   {
     title: "FUSE operations by opcode",
     unit: "ops",
-    description: "The same requests, by what they ask for.",
+    description: "The same requests by opcode.",
     queries: one(rate("juicefs_fuse_ops_total", "node, method"), "{{node}} {{method}}"),
   },
   {
     title: "FUSE operations, mean time",
     unit: "s",
-    description: "In JuiceFS, from request to reply.",
+    description: "Time in JuiceFS, from request to reply.",
     queries: one(mean("juicefs_fuse_ops_durations_histogram_seconds", "node")),
   },
   {
     title: "Metadata transactions",
     unit: "ops",
-    description: "What JuiceFS asked of Redis.",
+    description: "Transactions of JuiceFS with Redis.",
     queries: one(rate("juicefs_meta_ops_durations_histogram_seconds_count", "node")),
   },
   {
@@ -54,7 +54,7 @@ export const juicefs = inSection("JuiceFS", [
   {
     title: "Block cache",
     unit: "ops",
-    description: "Reads of blocks answered by the client's own cache, and not.",
+    description: "Block reads answered by the client's own cache, and those that were not.",
     queries: [
       { expr: rate("juicefs_blockcache_hits", "node"), legend: "{{node}} hits" },
       { expr: rate("juicefs_blockcache_miss", "node"), legend: "{{node}} misses" },

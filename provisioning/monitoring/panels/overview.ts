@@ -7,7 +7,8 @@ export const overview = inSection("Overview", [
   {
     title: "CPU in use",
     unit: "percentunit",
-    description: "All modes but idle and iowait; steal apart, since it is another machine's.",
+    description:
+      "All modes except idle and iowait. Steal is a separate line: another machine used that time.",
     queries: [
       {
         expr: `sum by (node) (rate(node_cpu_seconds_total{mode!~"idle|iowait|steal"}${window})) / ${cpus}`,
@@ -29,7 +30,7 @@ export const overview = inSection("Overview", [
   {
     title: "Network",
     unit: "Bps",
-    description: "All interfaces but loopback.",
+    description: "All interfaces except loopback.",
     queries: [
       { expr: rate('node_network_receive_bytes_total{device!="lo"}', "node"), legend: "{{node}} in" },
       { expr: rate('node_network_transmit_bytes_total{device!="lo"}', "node"), legend: "{{node}} out" },
@@ -53,7 +54,7 @@ export const overview = inSection("Overview", [
   {
     title: "Disk utilisation (iostat %util)",
     unit: "percentunit",
-    description: "Share of time with at least one request under way.",
+    description: "Share of time with at least one request in progress.",
     queries: one(rate(`node_disk_io_time_seconds_total${disks}`, "node, device"), "{{node}} {{device}}"),
     worry: 0.9,
   },
@@ -69,7 +70,7 @@ export const overview = inSection("Overview", [
   {
     title: "Pressure",
     unit: "percentunit",
-    description: "Share of time in which some task waited (PSI).",
+    description: "Share of time in which at least one task waited (PSI).",
     queries: [
       { expr: `rate(node_pressure_cpu_waiting_seconds_total${window})`, legend: "{{node}} CPU" },
       { expr: `rate(node_pressure_io_waiting_seconds_total${window})`, legend: "{{node}} I/O" },
@@ -79,7 +80,7 @@ export const overview = inSection("Overview", [
   {
     title: "Targets of Prometheus that do not answer",
     unit: "short",
-    description: "By node: 0 when all is well. A target that does not answer leaves a gap in its panels.",
+    description: "By node: 0 when all is well. A target that does not answer leaves gaps in its panels.",
     queries: one("count by (node) (up) - sum by (node) (up)"),
     worry: 1,
   },

@@ -1,9 +1,9 @@
-/** What a panel is, and words of PromQL that more than one section uses. */
+/** The type of a panel, and PromQL building blocks that several sections use. */
 
 export interface Query {
   /** PromQL. */
   readonly expr: string;
-  /** Labels of the result in double braces, as Grafana fills them in. */
+  /** Name of a line: labels of the result in double braces, as in Grafana. */
   readonly legend: string;
 }
 
@@ -29,26 +29,26 @@ export interface Panel {
   readonly unit: (typeof units)[number];
   readonly description: string;
   readonly queries: readonly Query[];
-  /** What a lab has to have besides `monitoring`, or the panel is empty: a few words for people. */
+  /** What a lab needs besides `monitoring` for the panel to have data, in a few words. */
   readonly needs?: string;
-  /** A line at this value: more than that is worth a look. */
+  /** Draws a threshold at this value: more may be a problem. */
   readonly worry?: number;
 }
 
-/** How long a rate looks back. Three looks at least, at one each 5 s, or there is no rate. */
+/** Range of a rate. With one scrape every 5 s it holds at least three samples, also if one is missed. */
 export const window = "[20s]";
-/** The same, for what is written to a text file every 15 s. */
+/** The same, for metrics that are written to a text file every 15 s. */
 export const slowly = "[1m]";
-/** A device whose figures matter: neither memory nor what lies on another disk. */
+/** Selects real disks: no devices in memory, and none on top of another disk. */
 export const disks = '{device!~"(ram|loop|zram|dm-).*"}';
 
 export const rate = (metric: string, by: string, over = window): string =>
   `sum by (${by}) (rate(${metric}${over}))`;
 export const one = (expr: string, legend = "{{node}}"): readonly Query[] => [{ expr, legend }];
-/** The mean of a histogram over the window; nothing where nothing was counted. */
+/** The mean of a histogram over the window; no result without observations. */
 export const mean = (histogram: string, by: string, over = window): string =>
   `${rate(`${histogram}_sum`, by, over)} / (${rate(`${histogram}_count`, by, over)} > 0)`;
-/** A value that so much of a histogram's observations stay below. */
+/** A quantile of a histogram; `share` is from 0 to 1. */
 export const quantile = (share: number, histogram: string, by: string, over = window): string =>
   `histogram_quantile(${share}, ${rate(`${histogram}_bucket`, `${by}, le`, over)})`;
 

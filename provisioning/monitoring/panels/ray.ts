@@ -1,4 +1,4 @@
-/** Ray, as its head knows it (ray.py). */
+/** Ray's state according to its head (ray_state.py). */
 import { inSection, one } from "./panel.ts";
 
 const needs = "Ray";
@@ -9,14 +9,14 @@ export const ray = inSection("Ray", [
   {
     title: "Ray nodes",
     unit: "short",
-    description: "By state. A node that is dead stays in the count until Ray is started again.",
+    description: "By state. A dead node stays in the count until Ray restarts.",
     queries: one("disgrafs_ray_nodes", "{{state}}"),
     needs,
   },
   {
     title: "Ray CPUs in use",
     unit: "percentunit",
-    description: "Share of what tasks and actors may ask for; not of the machine's CPU.",
+    description: "Share of the CPUs that tasks and actors can reserve; not the machine's CPU time.",
     queries: one(share("CPU"), "{{member}}"),
     needs,
   },
@@ -33,12 +33,12 @@ export const ray = inSection("Ray", [
     unit: "short",
     description: "By state.",
     queries: one("sum by (state) (disgrafs_ray_actors)", "{{state}}"),
-    needs: "Ray, and an actor: DisGraFS or a benchmark",
+    needs: "Ray and an actor: from DisGraFS or a benchmark",
   },
   {
     title: "Ray jobs",
     unit: "short",
-    description: "Drivers that are connected.",
+    description: "Drivers, by state.",
     queries: one("disgrafs_ray_jobs", "{{state}}"),
     needs,
   },

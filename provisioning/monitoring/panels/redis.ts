@@ -17,7 +17,7 @@ export const redis = inSection("Redis", [
   {
     title: "Redis commands, mean time",
     unit: "s",
-    description: "In Redis itself, by command; without the network.",
+    description: "Time in Redis itself, by command, without the network.",
     queries: one(
       `${rate("redis_commands_duration_seconds_total", "cmd")} / (${rate("redis_commands_total", "cmd")} > 0)`,
       "{{cmd}}",
@@ -26,7 +26,7 @@ export const redis = inSection("Redis", [
   {
     title: "Redis clients",
     unit: "short",
-    description: "Connections.",
+    description: "Open connections.",
     queries: one("redis_connected_clients"),
   },
   {
