@@ -14,7 +14,7 @@ describe("the policy pack", () => {
       .map((test) => readFileSync(join(folder, test), "utf8")),
   );
 
-  it.each(rules)("has the rule of %s, which has a test", (file) => {
+  it.each(rules)("contains the rule in %s, and the rule has a test", (file) => {
     const name = file.replace(/\.ts$/, "");
     expect(list.split(",").map((word) => word.trim())).toContain(name);
     expect(tests.some((text) => text.includes(`/${name}.ts"`))).toBe(true);

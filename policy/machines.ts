@@ -7,15 +7,15 @@ import { at, type Inputs } from "./rule.ts";
 
 export interface MachineRequest {
   readonly inputs: Inputs;
-  /** Where volumes are named, for messages: `rootBlockDevice`. */
+  /** Name of the property that has the volumes, for messages: `rootBlockDevice`. */
   readonly volumesAt: string;
-  /** What is said of the root volume; empty when nothing is. */
+  /** Settings of the root volume; empty if there are none. */
   readonly rootVolumes: readonly unknown[];
-  /** Spot, when it is: as `instanceMarketOptions.spotOptions` has it. */
+  /** Spot settings, named as in `instanceMarketOptions.spotOptions`; undefined for an on-demand machine. */
   readonly spot: { readonly type: unknown; readonly interruption: unknown } | undefined;
-  /** Where spot's settings are, for messages. */
+  /** Names of the spot properties, for messages. */
   readonly spotAt: { readonly type: string; readonly interruption: string };
-  /** User data as it is written, and whether that is base64. */
+  /** The user data of the resource, and whether it is base64. */
   readonly userData: readonly { readonly text: string; readonly base64: boolean }[];
 }
 
@@ -53,7 +53,7 @@ const readers: Readonly<Record<string, (inputs: Inputs) => MachineRequest>> = {
 
 export const machineTypes: readonly string[] = Object.keys(readers);
 
-/** A validation that looks at whatever asks for a machine. */
+/** A validation of every resource that requests a machine. */
 export function forMachines(faults: (machine: MachineRequest) => string[]): ResourceValidation {
   return (resource, report) => {
     const read = readers[resource.type];
@@ -79,7 +79,7 @@ function text(value: unknown, base64: boolean): MachineRequest["userData"] {
   return typeof value === "string" ? [{ text: value, base64 }] : [];
 }
 
-/** A list, or a single thing as one. */
+/** Turns a single value into a list of one; a missing value is an empty list. */
 export function list(value: unknown): readonly unknown[] {
   return value === undefined || value === null ? [] : Array.isArray(value) ? (value as unknown[]) : [value];
 }

@@ -3,14 +3,14 @@ import type { ResourceValidation, StackValidation } from "@pulumi/policy";
 
 export type Inputs = Readonly<Record<string, unknown>>;
 
-/** A validation that looks at resources of one type. Each fault is a sentence that goes on from "this resource". */
+/** A validation of resources of one type. Each fault is a sentence whose subject is the resource: "has no ...". */
 export function forType(type: string, faults: (inputs: Inputs) => string[]): ResourceValidation {
   return (resource, report) => {
     if (resource.type === type) for (const fault of faults(resource.props)) report(fault);
   };
 }
 
-/** A validation that wants, for each bucket of the stack, a resource of another type that names it. */
+/** A validation that requires, for each bucket of the stack, a resource of type `type` that names the bucket. */
 export function besideEachBucket(type: string, missing: string): StackValidation {
   return ({ resources }, report) => {
     const named = new Set(
@@ -31,7 +31,7 @@ export function at(inputs: unknown, ...path: string[]): unknown {
   );
 }
 
-/** S3's settings of buckets had other names for a while, which programs still have. */
+/** The older name of a type of bucket settings, which programs still use: with V2 at the end. */
 export function olderName(type: string): string {
   return type.replace(/^aws:s3\/(bucket\w+):(Bucket\w+)$/, "aws:s3/$1V2:$2V2");
 }

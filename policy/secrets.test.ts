@@ -3,7 +3,7 @@ import { secretIn, unpackedUserData } from "./secrets.ts";
 import { userData } from "../stacks/aws/machine/userData.ts";
 import { kernelNames } from "../provisioning/kernels.ts";
 
-// Put together here, so that nobody who looks for secrets in this repository finds one.
+// Assembled at run time, so that secret scanners do not report this file.
 const github = `ghp_${"a1B2".repeat(9)}`;
 const jwt = `eyJ${"hbGciOiJI".repeat(2)}.eyJ${"zdWIiOiIx".repeat(2)}.${"c2lnbmF0".repeat(3)}`;
 const random = "q8Zr3TnV0xLw7KfYb2Hs9MdPe5Gu";
@@ -31,7 +31,7 @@ describe("a secret", () => {
 
 describe("a secret's shape", () => {
   const letters = (count: number): string => "aB3".repeat(count).slice(0, count);
-  /** Each with its shortest form. Cut by its last letter, it is none of that shape. */
+  /** Each in its shortest form. Without its last letter, it must not match. */
   it.each([
     ["a token", `ghp_${letters(30)}`],
     ["a token", `ghs_${letters(30)}`],
@@ -94,7 +94,7 @@ describe("a secret's shape", () => {
     expect(secretIn(`${text}\n`)).toBe("a password");
   });
 
-  it("is a long word of all kinds of letters without a pattern, also behind a path", () => {
+  it("is a long random word of mixed character classes, also in a path", () => {
     expect(secretIn(`x a/${random}/b\n`)).toBe("something like a token");
     expect(secretIn(`x ${random.slice(0, 20)}\n`)).toBe("something like a token");
     for (const word of [
@@ -108,15 +108,15 @@ describe("a secret's shape", () => {
       expect(secretIn(`x ${word}\n`)).toBeUndefined();
   });
 
-  it("is found under three wrappings; what has more is suspect as a whole", () => {
+  it("is found under three layers of base64; with more, the whole text looks like a token", () => {
     const wrap = (text: string, times: number): string =>
       times === 0 ? text : wrap(Buffer.from(`content: ${text}\n`).toString("base64"), times - 1);
     expect(secretIn(wrap("password=hunter22", 3))).toBe("a password");
-    // Deeper, nobody looks; but what is packed so often looks like a token itself.
+    // Deeper layers are not unpacked, but the text then looks like a token itself.
     expect(secretIn(wrap("password=hunter22", 4))).toBe("something like a token");
   });
 
-  it("is not looked for in what is no gzip after all, or unpacks to more than a mebibyte", () => {
+  it("is not searched for in broken gzip data, or in data that unpacks to more than a mebibyte", () => {
     const broken = Buffer.from([0x1f, 0x8b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     expect(unpackedUserData(broken.toString("base64"), true)).toBe("");
     expect(unpackedUserData(gzipSync(Buffer.alloc((1 << 20) + 1)).toString("base64"), true)).toBe("");
@@ -137,7 +137,7 @@ describe("no secret", () => {
     ["a variable", 'export REDIS_PASSWORD="$word" TOKEN=${TOKEN}\n'],
     ["the place of one", "passwordFile: /run/redis.password\nsecret: /run/x\n"],
     ["a login without a password", "lock_passwd: true\nsudo: ALL=(ALL) NOPASSWD:ALL\nssh_pwauth: false\n"],
-    ["a hash that software is checked by", `redis==7.1.0 --hash=sha256:${"0a1b2c3d".repeat(8)}\n`],
+    ["a hash that verifies software", `redis==7.1.0 --hash=sha256:${"0a1b2c3d".repeat(8)}\n`],
     ...["{a: 1}", "[a]", "|", ">", "&x", "*x", "!vault", "# none", "<word>", "%s", "`pw`"].map(
       (value): [string, string] => [`a placeholder: ${value}`, `password: ${value}\n`],
     ),
@@ -162,12 +162,12 @@ describe("no secret", () => {
     ["a number of four digits", "password: 1234\n"],
     ["a word that begins like a switch", "password: offside\n"],
     ["a URL with one in it", "password: https://a:b@h\n"],
-    ["what stands behind a certificate", `BEGIN CERTIFICATE\n${random}\nEND CERTIFICATE\nx ${random}\n`],
+    ["a random word after a certificate", `BEGIN CERTIFICATE\n${random}\nEND CERTIFICATE\nx ${random}\n`],
     ["a word two words after a public key's kind", `ssh-rsa x ${random}\n`],
   ])("is not: %s", (_, text) => {
     expect(secretIn(text)).toBeDefined();
   });
-  it.each([...kernelNames])("is in what the lab gives to a machine of %s", (kernel) => {
+  it.each([...kernelNames])("is in the user data of a machine with %s", (kernel) => {
     const text = userData({
       name: "node1",
       kernel,

@@ -1,6 +1,6 @@
 /**
- * Finds secrets in a text by their form (keys, tokens, passwords in URLs and settings) and by their entropy, including inside
- * gzip and base64 data. The name of a place that stores a secret (a file, a variable, an ARN) does not count.
+ * Finds secrets in a text by their form (keys, tokens, passwords in URLs and settings) and by their entropy, also inside gzip
+ * and base64 data. The name of a place that stores a secret (a file, a variable, an ARN) is not a secret.
  */
 import { gunzipSync } from "node:zlib";
 
@@ -11,17 +11,17 @@ const shapes: Readonly<Record<string, RegExp>> = {
     /\b(gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|[sr]k_live_\w{16,}|AIza[\w-]{35}|hf_\w{30,})|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+/,
   "a password's hash": /\$(1|2[aby]|5|6|y)\$[./\w$]{8,}/,
 };
-/** Names of settings whose value is a secret. `nopasswd` of sudo and `lock_passwd` of cloud-init say that there is none. */
+/** Settings whose value is a secret. Not sudo's `nopasswd` and cloud-init's `lock_passwd`, which have no password. */
 const setting =
   /(?<![\w-])(?!no_?passwd|lock_passwd)([\w-]*(?:passw(?:or)?d|passphrase|secret|token|api_?key|access_?key)\w*)["']?\s*[:=]\s*(.*)$/gim;
-/** Settings of Redis and others that have no sign between name and value. */
+/** Redis directives, which need no sign between name and value. */
 const directive = /^\s*(?:-\s*|--)?(requirepass|masterauth)["']?[\s:=]+(.*)$/gim;
 const inUrl = /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"']*:([^\s/@"']+)@/gi;
 /** `echo root:word | chpasswd`, and cloud-init's `chpasswd: {list: "root:word"}`. */
 const chpasswd =
   /echo\s+["']?[\w.-]+:([^\s"'|]+)["']?\s*\|\s*(?:sudo\s+)?chpasswd|chpasswd:[^]{0,40}?\blist:\s*[|>]?-?\s*\n?\s*["']?[\w.-]+:(\S+)/gi;
 
-/** What kind of secret stands in a text; undefined when none is found. */
+/** The kind of the first secret in a text; undefined if there is none. */
 export function secretIn(text: string, depth = 0): string | undefined {
   const shape = Object.entries(shapes).find(([, pattern]) => pattern.test(text));
   if (shape) return shape[0];
@@ -42,14 +42,14 @@ export function secretIn(text: string, depth = 0): string | undefined {
   return undefined;
 }
 
-/** User data as cloud-init reads it: packed or not. */
+/** Decodes user data as cloud-init does: base64 and gzip are optional. */
 export function unpackedUserData(text: string, base64: boolean): string {
   const bytes = base64 ? Buffer.from(text, "base64") : Buffer.from(text, "latin1");
   if (isGzip(bytes)) return unpacked(bytes) ?? "";
   return base64 ? bytes.toString("utf8") : text;
 }
 
-/** A value that is the secret itself, and no name of where it is. */
+/** Whether a value is the secret itself, not the name of the place where it is stored. */
 function isLiteral(value: string): boolean {
   const first =
     value
@@ -57,8 +57,8 @@ function isLiteral(value: string): boolean {
       .replace(/^["']/, "")
       .split(/["',\s}\]]/)[0] ?? "";
   if (first === "" || /^[{[|>&*!#<%]/.test(first)) return false; // An object, a list, a block, a placeholder.
-  if (/^(\$|`)/.test(first)) return false; // A variable, or what a command prints.
-  if (/^(arn:|\/|~\/|\.\/|file:|https?:\/\/[^@]*$)/.test(first)) return false; // Where it is kept.
+  if (/^(\$|`)/.test(first)) return false; // A variable, or the output of a command.
+  if (/^(arn:|\/|~\/|\.\/|file:|https?:\/\/[^@]*$)/.test(first)) return false; // The place where it is stored.
   return !/^(true|false|yes|no|on|off|null|none|\d{1,3})$/i.test(first);
 }
 
@@ -66,7 +66,7 @@ function isGzip(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-/** The text behind some bytes; undefined when there is none. */
+/** The text in some bytes, after gunzip if needed; undefined if they are not text. */
 function unpacked(bytes: Buffer): string | undefined {
   if (isGzip(bytes)) {
     try {
@@ -79,14 +79,14 @@ function unpacked(bytes: Buffer): string | undefined {
   return bytes.length >= 12 && /^[\t\n\r\x20-\x7e]+$/.test(text) ? text : undefined;
 }
 
-/** Long, of all kinds of letters, and without pattern. Hashes in hex are not: they are what software is checked by. */
+/** Whether a word is long, mixes character classes and has high entropy. Hex hashes do not count: they verify software. */
 function isRandom(word: string): boolean {
   const longest = word.split(/[/_-]/).reduce((a, b) => (b.length > a.length ? b : a), "");
   if (longest.length < 20 || ![/[a-z]/, /[A-Z]/, /\d/].every((kind) => kind.test(longest))) return false;
   return entropy(longest) >= Math.min(4, Math.log2(longest.length) * 0.85);
 }
 
-/** Bits a character. */
+/** Bits per character. */
 function entropy(word: string): number {
   const counts = new Map<string, number>();
   for (const letter of word) counts.set(letter, (counts.get(letter) ?? 0) + 1);
@@ -96,7 +96,7 @@ function entropy(word: string): number {
   );
 }
 
-/** A public SSH key or a certificate's text is random, and no secret. */
+/** Whether the word at `index` is part of a public SSH key, a hash or a certificate: random, but not a secret. */
 function isPublic(text: string, index: number): boolean {
   const before = text.slice(Math.max(0, index - 4000), index);
   return (

@@ -21,12 +21,12 @@ const base64 = (text: string): string => Buffer.from(text).toString("base64");
 const everything = { Effect: "Allow", Action: "*", Resource: "*" };
 
 describe("a launch template and a spot request", () => {
-  it.each([template, request])("%s without a word is refused as an instance is", async (type) => {
+  it.each([template, request])("%s without settings is refused as an instance is", async (type) => {
     expect(await violations(metadataV2, type, {})).toHaveLength(2);
     expect(await violations(rootEncrypted, type, {})).toHaveLength(2);
     expect(await violations(diesWhenShutDown, type, {})).toHaveLength(1);
   });
-  it("as they should be pass", async () => {
+  it("pass with the required settings", async () => {
     const common = {
       metadataOptions: { httpTokens: "required", httpPutResponseHopLimit: 1 },
       instanceInitiatedShutdownBehavior: "terminate",
@@ -40,9 +40,9 @@ describe("a launch template and a spot request", () => {
       for (const rule of [metadataV2, rootEncrypted, diesWhenShutDown, spotOneTime, noSecretInUserData])
         expect([rule.name, await violations(rule, type, inputs)]).toEqual([rule.name, []]);
   });
-  it("that go on for ever or keep a secret are refused", async () => {
+  it("are refused if they are persistent or contain a secret", async () => {
     expect(await violations(spotOneTime, request, {})).toEqual([
-      "is a spot request that goes on for ever: set spotType to one-time",
+      "is a persistent spot request: set spotType to one-time",
     ]);
     const options = { instanceMarketOptions: { marketType: "spot", spotOptions: {} } };
     expect(await violations(spotOneTime, template, options)).toHaveLength(2);
@@ -51,7 +51,7 @@ describe("a launch template and a spot request", () => {
   });
 });
 
-describe("a way in for everybody", () => {
+describe("ingress for everybody", () => {
   it.each<[string, object]>([
     [legacyRule, { type: "ingress", cidrBlocks: ["0.0.0.0/0"] }],
     [legacyRule, { type: "ingress", cidrBlocks: [], ipv6CidrBlocks: ["::/0"] }],
@@ -59,18 +59,18 @@ describe("a way in for everybody", () => {
     ["aws:ec2/securityGroup:SecurityGroup", { ingress: [{ protocol: "tcp", ipv6CidrBlocks: ["::/1"] }] }],
   ])("is refused in a %s", async (type, inputs) => {
     expect(await violations(noWideIngress, type, inputs)).toEqual([
-      expect.stringMatching(/^lets in \S+: name the address that you come from$/),
+      expect.stringMatching(/^allows ingress from \S+: name the address that you connect from$/),
     ]);
     expect((await violations(standaloneRules, type, inputs)).length).toBe(1);
   });
-  it("is no matter of rules that go out", async () => {
+  it("is not a matter of egress rules", async () => {
     expect(
       await violations(noWideIngress, legacyRule, { type: "egress", cidrBlocks: ["0.0.0.0/0"] }),
     ).toEqual([]);
   });
 });
 
-describe("all rights", () => {
+describe("all permissions", () => {
   const alone = JSON.stringify({ Statement: everything });
   it.each<[string, object]>([
     ["aws:iam/rolePolicy:RolePolicy", { policy: alone }],
@@ -88,12 +88,12 @@ describe("all rights", () => {
       "aws:iam/policyAttachment:PolicyAttachment",
       { policyArn: "arn:aws:iam::aws:policy/AdministratorAccess" },
     ],
-  ])("by a policy of AWS's own are refused in a %s", async (type, inputs) => {
+  ])("through a managed AWS policy are refused in a %s", async (type, inputs) => {
     expect(await violations(oneBucketPrefix, type, inputs)).toEqual([
-      expect.stringMatching(/^gives the role all of .*AdministratorAccess/),
+      expect.stringMatching(/^grants the role all of .*AdministratorAccess/),
     ]);
   });
-  it("to end machines are those of one run", async () => {
+  it("to terminate machines are limited to one run", async () => {
     const end = (more: object) => ({
       policy: { Statement: { ...everything, Action: "ec2:TerminateInstances", ...more } },
     });
@@ -106,14 +106,14 @@ describe("all rights", () => {
   });
 });
 
-describe("a bucket of the older name", () => {
+describe("a bucket of the older type", () => {
   const bucket = { type: "aws:s3/bucketV2:BucketV2", name: "data", props: { bucket: "b" } };
   const encryption = {
     type: "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
     name: "e",
     props: { bucket: "b", rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "rot13" } }] },
   };
-  it("needs what every bucket needs, in the new or the older name", async () => {
+  it("needs the settings that every bucket needs, by the new or the older type", async () => {
     expect(await stackViolations(bucketPrivate, [bucket])).toHaveLength(1);
     expect(await stackViolations(bucketEncrypted, [bucket])).toHaveLength(1);
     expect(await stackViolations(bucketEncrypted, [bucket, encryption])).toEqual([]);
@@ -124,15 +124,15 @@ describe("a bucket of the older name", () => {
 describe("known-types", () => {
   const refused = async (type: string, rule: ResourceValidationPolicy = knownTypes) =>
     (await violations(rule, type, {})).length > 0;
-  it("refuses what no rule looks at, by name", async () => {
+  it("refuses a type that no rule checks, and names it", async () => {
     expect(await violations(knownTypes, "aws:lambda/function:Function", {})).toEqual([
-      "is of a type that no rule looks at (aws:lambda/function:Function): write a rule for it in policy/rules, or do without it",
+      "has a type that no rule checks (aws:lambda/function:Function): write a rule for it in policy/rules, or remove the resource",
     ]);
     expect(await refused("aws:autoscaling/group:Group")).toBe(true);
     expect(await refused("aws:iam/user:User")).toBe(true);
     expect(await refused("aws-native:ec2:Instance")).toBe(true);
   });
-  it("lets pass what is not AWS's, and what the rules know", async () => {
+  it("accepts types outside AWS, and those that the rules know", async () => {
     for (const type of ["command:local:Command", "pulumi:index:Stash", template, request, legacyRule])
       expect([type, await refused(type)]).toEqual([type, false]);
   });

@@ -9,22 +9,22 @@ const passing = {
 const bucket = { type: "aws:s3/bucket:Bucket", name: "data", props: { bucket: "disgrafs-x" } };
 
 describe("bucket-encrypted", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(bucketEncrypted, type, passing)).toEqual([]);
   });
 
   it.each<[string, object, string]>([
-    ["no rule", { rules: [] }, "encrypts nothing: set sseAlgorithm to AES256 or aws:kms"],
+    ["no rule", { rules: [] }, "does not encrypt the bucket: set sseAlgorithm to AES256 or aws:kms"],
     [
       "another algorithm",
       { rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "rot13" } }] },
-      "encrypts nothing: set sseAlgorithm to AES256 or aws:kms",
+      "does not encrypt the bucket: set sseAlgorithm to AES256 or aws:kms",
     ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(bucketEncrypted, type, { ...passing, ...change })).toEqual([message]);
   });
 
-  it("wants one beside each bucket", async () => {
+  it("requires one for each bucket", async () => {
     expect(
       await stackViolations(bucketEncrypted, [bucket, { type, name: "beside", props: passing }]),
     ).toEqual([]);

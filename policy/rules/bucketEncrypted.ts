@@ -17,7 +17,7 @@ export const bucketEncrypted: ResourceValidationPolicy & StackValidationPolicy =
       );
       return algorithm === "AES256" || algorithm === "aws:kms"
         ? []
-        : ["encrypts nothing: set sseAlgorithm to AES256 or aws:kms"];
+        : ["does not encrypt the bucket: set sseAlgorithm to AES256 or aws:kms"];
     }),
   ),
   validateStack: besideEachBucket(

@@ -9,7 +9,7 @@ const passing = {
 const bucket = { type: "aws:s3/bucket:Bucket", name: "data", props: { bucket: "disgrafs-x" } };
 
 describe("bucket-forgets-uploads", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(bucketForgetsUploads, type, passing)).toEqual([]);
   });
 
@@ -33,7 +33,7 @@ describe("bucket-forgets-uploads", () => {
     expect(await violations(bucketForgetsUploads, type, { ...passing, ...change })).toEqual([message]);
   });
 
-  it("wants one beside each bucket", async () => {
+  it("requires one for each bucket", async () => {
     expect(
       await stackViolations(bucketForgetsUploads, [bucket, { type, name: "beside", props: passing }]),
     ).toEqual([]);

@@ -6,7 +6,7 @@ const type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration";
 
 export const bucketForgetsUploads: ResourceValidationPolicy & StackValidationPolicy = {
   name: "bucket-forgets-uploads",
-  description: "Buckets forget unfinished uploads.",
+  description: "Buckets abort unfinished uploads within 7 days.",
   enforcementLevel: "mandatory",
   validateResource: [type, olderName(type)].map((each) =>
     forType(each, (inputs) => {

@@ -12,7 +12,7 @@ const passing = {
 const bucket = { type: "aws:s3/bucket:Bucket", name: "data", props: { bucket: "disgrafs-x" } };
 
 describe("bucket-private", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(bucketPrivate, type, passing)).toEqual([]);
   });
 
@@ -20,28 +20,28 @@ describe("bucket-private", () => {
     [
       "one without blockPublicAcls",
       { blockPublicAcls: false },
-      "leaves a way for public access: set blockPublicAcls to true",
+      "leaves public access possible: set blockPublicAcls to true",
     ],
     [
       "one without blockPublicPolicy",
       { blockPublicPolicy: false },
-      "leaves a way for public access: set blockPublicPolicy to true",
+      "leaves public access possible: set blockPublicPolicy to true",
     ],
     [
       "one without ignorePublicAcls",
       { ignorePublicAcls: false },
-      "leaves a way for public access: set ignorePublicAcls to true",
+      "leaves public access possible: set ignorePublicAcls to true",
     ],
     [
       "one without restrictPublicBuckets",
       { restrictPublicBuckets: false },
-      "leaves a way for public access: set restrictPublicBuckets to true",
+      "leaves public access possible: set restrictPublicBuckets to true",
     ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(bucketPrivate, type, { ...passing, ...change })).toEqual([message]);
   });
 
-  it("wants one beside each bucket", async () => {
+  it("requires one for each bucket", async () => {
     expect(await stackViolations(bucketPrivate, [bucket, { type, name: "beside", props: passing }])).toEqual(
       [],
     );

@@ -11,7 +11,7 @@ export const bucketPrivate: ResourceValidationPolicy & StackValidationPolicy = {
   validateResource: forType(type, (inputs) =>
     (["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"] as const)
       .filter((key) => inputs[key] !== true)
-      .map((key) => `leaves a way for public access: set ${key} to true`),
+      .map((key) => `leaves public access possible: set ${key} to true`),
   ),
   validateStack: besideEachBucket(type, "has no BucketPublicAccessBlock: add one with all four set to true"),
 };

@@ -5,25 +5,25 @@ const type = "aws:ec2/instance:Instance";
 const passing = { instanceInitiatedShutdownBehavior: "terminate" };
 
 describe("dies-when-shut-down", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(diesWhenShutDown, type, passing)).toEqual([]);
   });
 
   it.each<[string, object, string]>([
     [
-      "a machine that stops only",
+      "a machine that only stops",
       { instanceInitiatedShutdownBehavior: "stop" },
-      "stays, and its volume costs money, when it shuts down: set instanceInitiatedShutdownBehavior to terminate",
+      "is only stopped when it shuts down, and its volume continues to cost money: set instanceInitiatedShutdownBehavior to terminate",
     ],
     [
-      "what AWS does when nothing is said",
+      "AWS's default",
       { instanceInitiatedShutdownBehavior: undefined },
-      "stays, and its volume costs money, when it shuts down: set instanceInitiatedShutdownBehavior to terminate",
+      "is only stopped when it shuts down, and its volume continues to cost money: set instanceInitiatedShutdownBehavior to terminate",
     ],
     [
       "protection from termination",
       { disableApiTermination: true },
-      "cannot be terminated by a sweep: remove disableApiTermination",
+      "cannot be terminated by ./lab sweep: remove disableApiTermination",
     ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(diesWhenShutDown, type, { ...passing, ...change })).toEqual([message]);

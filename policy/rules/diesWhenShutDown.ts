@@ -1,4 +1,4 @@
-/** A machine that powers itself off, as when its lab expires, is terminated and costs nothing. */
+/** A machine that powers itself off, for instance when its lab expires, is terminated and stops costing money. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { forMachines } from "../machines.ts";
 
@@ -10,10 +10,10 @@ export const diesWhenShutDown: ResourceValidationPolicy = {
     ...(inputs.instanceInitiatedShutdownBehavior === "terminate"
       ? []
       : [
-          "stays, and its volume costs money, when it shuts down: set instanceInitiatedShutdownBehavior to terminate",
+          "is only stopped when it shuts down, and its volume continues to cost money: set instanceInitiatedShutdownBehavior to terminate",
         ]),
     ...(inputs.disableApiTermination === true
-      ? ["cannot be terminated by a sweep: remove disableApiTermination"]
+      ? ["cannot be terminated by ./lab sweep: remove disableApiTermination"]
       : []),
   ]),
 };

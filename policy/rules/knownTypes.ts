@@ -4,7 +4,7 @@ import { machineTypes } from "../machines.ts";
 import { olderName } from "../rule.ts";
 import { taggable } from "./tagged.ts";
 
-/** Types without tags of their own that a rule of the pack looks at, or that can do no harm by themselves. */
+/** Types without tags that a rule of the pack checks, or that are harmless by themselves. */
 const others = [
   "aws:ec2/route:Route",
   "aws:ec2/routeTableAssociation:RouteTableAssociation",
@@ -22,7 +22,7 @@ const settingsOfBuckets = [
   "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
 ];
 
-/** The types of AWS that the pack knows. */
+/** The AWS types that the pack knows. */
 export const known: ReadonlySet<string> = new Set([
   ...machineTypes,
   ...taggable,
@@ -33,12 +33,12 @@ export const known: ReadonlySet<string> = new Set([
 
 export const knownTypes: ResourceValidationPolicy = {
   name: "known-types",
-  description: "Only types of AWS that this pack has rules for are made.",
+  description: "Only AWS resource types that this pack knows are allowed.",
   enforcementLevel: "mandatory",
   validateResource: ({ type }, report) => {
     if (/^aws(-native)?:/.test(type) && !known.has(type))
       report(
-        `is of a type that no rule looks at (${type}): write a rule for it in policy/rules, or do without it`,
+        `has a type that no rule checks (${type}): write a rule for it in policy/rules, or remove the resource`,
       );
   },
 };

@@ -5,7 +5,7 @@ const type = "aws:ec2/instance:Instance";
 const passing = { metadataOptions: { httpTokens: "required", httpPutResponseHopLimit: 1 } };
 
 describe("metadata-v2", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(metadataV2, type, passing)).toEqual([]);
   });
 
@@ -13,17 +13,17 @@ describe("metadata-v2", () => {
     [
       "version 1",
       { metadataOptions: { httpTokens: "optional", httpPutResponseHopLimit: 1 } },
-      "gives out credentials without a token: set metadataOptions.httpTokens to required",
+      "serves credentials to requests without a token: set metadataOptions.httpTokens to required",
     ],
     [
-      "a longer way",
+      "a larger hop limit",
       { metadataOptions: { httpTokens: "required", httpPutResponseHopLimit: 2 } },
-      "answers for metadata beyond the machine itself: set metadataOptions.httpPutResponseHopLimit to 1",
+      "serves metadata beyond the machine itself: set metadataOptions.httpPutResponseHopLimit to 1",
     ],
     [
       "no hop limit",
       { metadataOptions: { httpTokens: "required" } },
-      "answers for metadata beyond the machine itself: set metadataOptions.httpPutResponseHopLimit to 1",
+      "serves metadata beyond the machine itself: set metadataOptions.httpPutResponseHopLimit to 1",
     ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(metadataV2, type, { ...passing, ...change })).toEqual([message]);

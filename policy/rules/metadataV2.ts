@@ -1,4 +1,4 @@
-/** The metadata service answers only requests with a token (IMDSv2), and none from a container, which is a hop away. */
+/** The metadata service answers only requests with a token (IMDSv2), and none from a container, which is one hop away. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { forMachines } from "../machines.ts";
 import { at } from "../rule.ts";
@@ -10,9 +10,9 @@ export const metadataV2: ResourceValidationPolicy = {
   validateResource: forMachines(({ inputs }) => [
     ...(at(inputs, "metadataOptions", "httpTokens") === "required"
       ? []
-      : ["gives out credentials without a token: set metadataOptions.httpTokens to required"]),
+      : ["serves credentials to requests without a token: set metadataOptions.httpTokens to required"]),
     ...(at(inputs, "metadataOptions", "httpPutResponseHopLimit") === 1
       ? []
-      : ["answers for metadata beyond the machine itself: set metadataOptions.httpPutResponseHopLimit to 1"]),
+      : ["serves metadata beyond the machine itself: set metadataOptions.httpPutResponseHopLimit to 1"]),
   ]),
 };

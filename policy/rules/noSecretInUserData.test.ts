@@ -16,7 +16,7 @@ const passing = {
 };
 
 describe("no-secret-in-user-data", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(noSecretInUserData, type, passing)).toEqual([]);
   });
 
@@ -24,22 +24,22 @@ describe("no-secret-in-user-data", () => {
     [
       "a private key",
       { userData: "-----BEGIN OPENSSH PRIVATE KEY-----" },
-      "has a private key in its user data: give it to the machine after boot, over SSH",
+      "has a private key in its user data: send it to the machine after boot, over SSH",
     ],
     [
       "an access key",
       { userData: "AKIAIOSFODNN7EXAMPLE" },
-      "has an access key in its user data: give it to the machine after boot, over SSH",
+      "has an access key in its user data: send it to the machine after boot, over SSH",
     ],
     [
       "a password",
       { userData: "requirepass: x\nREDIS_PASSWORD=hunter2" },
-      "has a password in its user data: give it to the machine after boot, over SSH",
+      "has a password in its user data: send it to the machine after boot, over SSH",
     ],
     [
       "a private key in base64",
       { userDataBase64: Buffer.from("BEGIN RSA PRIVATE KEY").toString("base64") },
-      "has a private key in its user data: give it to the machine after boot, over SSH",
+      "has a private key in its user data: send it to the machine after boot, over SSH",
     ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(noSecretInUserData, type, { ...passing, ...change })).toEqual([message]);

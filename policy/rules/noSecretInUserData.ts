@@ -5,7 +5,7 @@ import { secretIn, unpackedUserData } from "../secrets.ts";
 
 export const noSecretInUserData: ResourceValidationPolicy = {
   name: "no-secret-in-user-data",
-  description: "No private key, password, token or access key is in user data.",
+  description: "User data contains no private key, password, token or access key.",
   enforcementLevel: "mandatory",
   validateResource: forMachines(({ userData }) => {
     const found = userData
@@ -13,6 +13,6 @@ export const noSecretInUserData: ResourceValidationPolicy = {
       .find((kind) => kind !== undefined);
     return found === undefined
       ? []
-      : [`has ${found} in its user data: give it to the machine after boot, over SSH`];
+      : [`has ${found} in its user data: send it to the machine after boot, over SSH`];
   }),
 };

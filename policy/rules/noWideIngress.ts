@@ -27,14 +27,14 @@ function blocks(rule: unknown): unknown[] {
   return [...list(at(rule, "cidrBlocks")), ...list(at(rule, "ipv6CidrBlocks"))];
 }
 
-/** What is wrong with each range that is as good as everybody: wider than /8, or /32 of IPv6. */
+/** Reports each range that is nearly the whole Internet: wider than /8, or than /32 for IPv6. */
 function wide(ranges: readonly unknown[]): string[] {
   return ranges
     .filter((range) => prefix(range) < (String(range).includes(":") ? 32 : 8))
-    .map((range) => `lets in ${String(range)}: name the address that you come from`);
+    .map((range) => `allows ingress from ${String(range)}: name the address that you connect from`);
 }
 
-/** Prefix length of an address range; of no range, or one that is not known yet, the longest. */
+/** Prefix length of an address range; 128 if the value is not a range, or is not known yet. */
 function prefix(cidr: unknown): number {
   const length = typeof cidr === "string" ? /\/(\d+)$/.exec(cidr)?.[1] : undefined;
   return length === undefined ? 128 : Number(length);

@@ -17,7 +17,7 @@ const passing = {
 };
 
 describe("one-bucket-prefix", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(oneBucketPrefix, type, passing)).toEqual([]);
   });
 
@@ -43,7 +43,7 @@ describe("one-bucket-prefix", () => {
     [
       "every bucket",
       { policy: JSON.stringify({ Statement: [{ Effect: "Allow", Action: "s3:GetObject", Resource: "*" }] }) },
-      "allows s3:GetObject on *: name a prefix of one bucket, as arn:aws:s3:::bucket/volume/*",
+      "allows s3:GetObject on *: name a prefix of one bucket, such as arn:aws:s3:::bucket/volume/*",
     ],
     [
       "a whole bucket",
@@ -52,7 +52,7 @@ describe("one-bucket-prefix", () => {
           Statement: [{ Effect: "Allow", Action: "s3:GetObject", Resource: "arn:aws:s3:::disgrafs-x/*" }],
         }),
       },
-      "allows s3:GetObject on arn:aws:s3:::disgrafs-x/*: name a prefix of one bucket, as arn:aws:s3:::bucket/volume/*",
+      "allows s3:GetObject on arn:aws:s3:::disgrafs-x/*: name a prefix of one bucket, such as arn:aws:s3:::bucket/volume/*",
     ],
     [
       "the list of a whole bucket",
@@ -93,27 +93,27 @@ describe("one-bucket-prefix", () => {
           ],
         }),
       },
-      "allows s3:ListBucket on *: name one bucket, as arn:aws:s3:::bucket",
+      "allows s3:ListBucket on *: name one bucket, such as arn:aws:s3:::bucket",
     ],
     [
-      "all but what is named",
+      "everything except what is named",
       {
         policy: JSON.stringify({
           Statement: [{ Effect: "Allow", NotAction: "iam:*", Resource: "*" }],
         }),
       },
-      "allows all but what it names: give Action and Resource, not NotAction or NotResource",
+      "allows everything except what it names: use Action and Resource, not NotAction or NotResource",
     ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(oneBucketPrefix, type, { ...passing, ...change })).toEqual([message]);
   });
 
-  it("lets a role have Session Manager's policy, and no other of AWS's", async () => {
+  it("accepts Session Manager's policy, and no other managed AWS policy", async () => {
     const attachment = "aws:iam/rolePolicyAttachment:RolePolicyAttachment";
     const arn = (name: string) => ({ policyArn: `arn:aws:iam::aws:policy/${name}` });
     expect(await violations(oneBucketPrefix, attachment, arn("AmazonSSMManagedInstanceCore"))).toEqual([]);
     expect(await violations(oneBucketPrefix, attachment, arn("AdministratorAccess"))).toEqual([
-      "gives the role all of arn:aws:iam::aws:policy/AdministratorAccess: write what it needs into a RolePolicy",
+      "grants the role all of arn:aws:iam::aws:policy/AdministratorAccess: write the needed permissions into a RolePolicy",
     ]);
   });
 
@@ -122,7 +122,7 @@ describe("one-bucket-prefix", () => {
       policy: JSON.stringify({ Statement: { Effect: "Allow", ...statement } }),
     });
 
-  it("lets the clock outside start one state machine, and end machines of one run", async () => {
+  it("lets the schedule that ends a lab start one state machine, and terminate machines of one run", async () => {
     const start = (Resource: string) => allowed({ Action: "states:StartExecution", Resource });
     for (const partition of ["aws", "aws-us-gov"])
       expect(await start(`arn:${partition}:states:eu-central-1:1:stateMachine:x`)).toEqual([]);
@@ -144,7 +144,7 @@ describe("one-bucket-prefix", () => {
     expect(await allowed({ Action: "ec2:DescribeInstances", Resource: "*" })).toEqual([]);
   });
 
-  it("takes nothing for a prefix or a bucket that only ends or begins like one", async () => {
+  it("accepts no resource that only begins or ends like a prefix or a bucket", async () => {
     const get = (Resource: string) => allowed({ Action: "s3:GetObject", Resource });
     for (const resource of [
       "x arn:aws:s3:::b/volume/*",
@@ -168,7 +168,7 @@ describe("one-bucket-prefix", () => {
       expect(await bucketList(bucket, prefix)).toHaveLength(1);
   });
 
-  it("leaves alone what forbids, and what is not known yet, and says when a policy is no JSON", async () => {
+  it("accepts statements that deny and policies that are not known yet, and says when a policy is not JSON", async () => {
     expect(await allowed({ Effect: "Deny", Action: "iam:*", Resource: "*" })).toEqual([]);
     for (const policy of [undefined, null])
       expect(await violations(oneBucketPrefix, type, { policy })).toEqual([]);

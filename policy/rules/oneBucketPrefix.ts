@@ -11,12 +11,12 @@ interface Statement {
   readonly Condition?: unknown;
 }
 
-/** What AWS Session Manager's agent needs: the one policy of AWS's own that a machine may have. */
+/** The only managed AWS policy that a machine may have: the one that Session Manager's agent needs. */
 const sessionManager = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
 
 export const oneBucketPrefix: ResourceValidationPolicy = {
   name: "one-bucket-prefix",
-  description: "Machine roles may use one prefix of one bucket and nothing else.",
+  description: "Machine roles may use only one prefix of one bucket.",
   enforcementLevel: "mandatory",
   validateResource: [
     ...["rolePolicy:RolePolicy", "policy:Policy", "userPolicy:UserPolicy", "groupPolicy:GroupPolicy"].map(
@@ -35,19 +35,19 @@ export const oneBucketPrefix: ResourceValidationPolicy = {
 function managedFaults(arn: unknown): string[] {
   return typeof arn !== "string" || arn === sessionManager
     ? []
-    : [`gives the role all of ${arn}: write what it needs into a RolePolicy`];
+    : [`grants the role all of ${arn}: write the needed permissions into a RolePolicy`];
 }
 
-/** A policy is JSON text, or what becomes it; its statements are a list, or one alone. */
+/** A policy is JSON text or an object; its `Statement` is a list or a single statement. */
 function policyFaults(policy: unknown): string[] {
-  // Not known yet at preview: looked at when it is.
+  // Not known yet at preview: it is checked during the update.
   if (policy === undefined || policy === null) return [];
   let document: unknown = policy;
   if (typeof policy === "string")
     try {
       document = JSON.parse(policy);
     } catch {
-      return ["has a policy that is no JSON"];
+      return ["has a policy that is not JSON"];
     }
   const statements = list(at(document, "Statement")) as Statement[];
   return statements.filter(({ Effect }) => Effect === "Allow").flatMap(faults);
@@ -55,7 +55,7 @@ function policyFaults(policy: unknown): string[] {
 
 function faults({ Action, Resource, Condition }: Statement): string[] {
   if (Action === undefined || Resource === undefined)
-    return ["allows all but what it names: give Action and Resource, not NotAction or NotResource"];
+    return ["allows everything except what it names: use Action and Resource, not NotAction or NotResource"];
   const resources = [Resource].flat();
   return [Action].flat().flatMap((action) => {
     const terminates = terminatorFaults(action, resources, Condition);
@@ -67,12 +67,12 @@ function faults({ Action, Resource, Condition }: Statement): string[] {
       .filter((resource) => !/^arn:aws:s3:::[a-z0-9.-]+\/[^*]+\/\*$/.test(resource))
       .map(
         (resource) =>
-          `allows ${action} on ${resource}: name a prefix of one bucket, as arn:aws:s3:::bucket/volume/*`,
+          `allows ${action} on ${resource}: name a prefix of one bucket, such as arn:aws:s3:::bucket/volume/*`,
       );
   });
 }
 
-/** What the clock outside the machines does (stacks/aws/cleanup/deadline.ts); undefined for every other action. */
+/** Faults of the actions of the schedule that ends a lab (stacks/aws/cleanup/deadline.ts); undefined for all other actions. */
 function terminatorFaults(
   action: string,
   resources: readonly string[],
@@ -98,6 +98,6 @@ function listFaults(resources: readonly string[], prefix: unknown): string[] {
     ...(limited ? [] : [`lists all of ${resources.join(", ")}: add the condition s3:prefix`]),
     ...resources
       .filter((resource) => !/^arn:aws:s3:::[a-z0-9.-]+$/.test(resource))
-      .map((resource) => `allows s3:ListBucket on ${resource}: name one bucket, as arn:aws:s3:::bucket`),
+      .map((resource) => `allows s3:ListBucket on ${resource}: name one bucket, such as arn:aws:s3:::bucket`),
   ];
 }

@@ -5,25 +5,25 @@ const type = "aws:ec2/instance:Instance";
 const passing = { rootBlockDevice: { encrypted: true, volumeType: "gp3" } };
 
 describe("root-encrypted", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(rootEncrypted, type, passing)).toEqual([]);
   });
 
   it.each<[string, object, string]>([
     [
-      "a volume in the clear",
+      "an unencrypted volume",
       { rootBlockDevice: { encrypted: false, volumeType: "gp3" } },
-      "keeps its root volume in the clear: set rootBlockDevice.encrypted to true",
+      "has an unencrypted root volume: set rootBlockDevice.encrypted to true",
     ],
     [
-      "encryption that nobody asked for",
+      "a volume without the setting",
       { rootBlockDevice: { volumeType: "gp3" } },
-      "keeps its root volume in the clear: set rootBlockDevice.encrypted to true",
+      "has an unencrypted root volume: set rootBlockDevice.encrypted to true",
     ],
     [
       "gp2",
       { rootBlockDevice: { encrypted: true, volumeType: "gp2" } },
-      "has a root volume of an older kind: set rootBlockDevice.volumeType to gp3",
+      "has a root volume of an older type: set rootBlockDevice.volumeType to gp3",
     ],
     [
       "a volume that stays",

@@ -8,14 +8,14 @@ export const rootEncrypted: ResourceValidationPolicy = {
   description: "Root volumes are gp3, encrypted, and deleted with their machine.",
   enforcementLevel: "mandatory",
   validateResource: forMachines(({ rootVolumes, volumesAt }) =>
-    // Where nothing is said of the volume, it is as the image has it: in the clear.
+    // Without settings, the volume is like that of the image: unencrypted.
     (rootVolumes.length === 0 ? [undefined] : rootVolumes).flatMap((volume) => [
       ...(isTrue(at(volume, "encrypted"))
         ? []
-        : [`keeps its root volume in the clear: set ${volumesAt}.encrypted to true`]),
+        : [`has an unencrypted root volume: set ${volumesAt}.encrypted to true`]),
       ...(at(volume, "volumeType") === "gp3"
         ? []
-        : [`has a root volume of an older kind: set ${volumesAt}.volumeType to gp3`]),
+        : [`has a root volume of an older type: set ${volumesAt}.volumeType to gp3`]),
       ...(isFalse(at(volume, "deleteOnTermination"))
         ? [`leaves its root volume behind: remove ${volumesAt}.deleteOnTermination`]
         : []),
@@ -23,6 +23,6 @@ export const rootEncrypted: ResourceValidationPolicy = {
   ),
 };
 
-/** A launch template has these as words. */
+/** In a launch template, booleans are strings. */
 const isTrue = (value: unknown): boolean => value === true || value === "true";
 const isFalse = (value: unknown): boolean => value === false || value === "false";

@@ -10,7 +10,7 @@ const passing = {
 };
 
 describe("spot-one-time", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(spotOneTime, type, passing)).toEqual([]);
   });
 
@@ -23,7 +23,7 @@ describe("spot-one-time", () => {
           spotOptions: { spotInstanceType: "persistent", instanceInterruptionBehavior: "terminate" },
         },
       },
-      "is a spot request that goes on for ever: set spotOptions.spotInstanceType to one-time",
+      "is a persistent spot request: set spotOptions.spotInstanceType to one-time",
     ],
     [
       "a machine that hibernates",
@@ -33,7 +33,7 @@ describe("spot-one-time", () => {
           spotOptions: { spotInstanceType: "one-time", instanceInterruptionBehavior: "hibernate" },
         },
       },
-      "stays when it is taken away: set spotOptions.instanceInterruptionBehavior to terminate",
+      "is not terminated when AWS reclaims it: set spotOptions.instanceInterruptionBehavior to terminate",
     ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(spotOneTime, type, { ...passing, ...change })).toEqual([message]);

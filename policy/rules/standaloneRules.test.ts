@@ -5,7 +5,7 @@ const type = "aws:ec2/securityGroup:SecurityGroup";
 const passing = { description: "nodes", ingress: [], egress: [] };
 
 describe("standalone-rules", () => {
-  it("lets a right one pass", async () => {
+  it("accepts a correct one", async () => {
     expect(await violations(standaloneRules, type, passing)).toEqual([]);
   });
 
@@ -13,25 +13,25 @@ describe("standalone-rules", () => {
     [
       "ingress inside",
       { ingress: [{ protocol: "tcp", fromPort: 22, toPort: 22, cidrBlocks: ["203.0.113.7/32"] }] },
-      "has ingress rules of its own: make each an aws.vpc.SecurityGroupIngressRule",
+      "has inline ingress rules: make each an aws.vpc.SecurityGroupIngressRule",
     ],
     [
       "egress inside",
       { egress: [{ protocol: "-1", fromPort: 0, toPort: 0 }] },
-      "has egress rules of its own: make each an aws.vpc.SecurityGroupEgressRule",
+      "has inline egress rules: make each an aws.vpc.SecurityGroupEgressRule",
     ],
   ])("refuses %s", async (_, change, message) => {
     expect(await violations(standaloneRules, type, { ...passing, ...change })).toEqual([message]);
   });
 
-  it("refuses rules of the older kind, and names what takes their place", async () => {
+  it("refuses rules of the older type, and names the type that replaces them", async () => {
     for (const [kind, resource] of [
       ["ingress", "aws.vpc.SecurityGroupIngressRule"],
       ["egress", "aws.vpc.SecurityGroupEgressRule"],
     ] as const)
       expect(
         await violations(standaloneRules, "aws:ec2/securityGroupRule:SecurityGroupRule", { type: kind }),
-      ).toEqual([expect.stringMatching(new RegExp(`older kind.* ${resource}$`))]);
+      ).toEqual([expect.stringMatching(new RegExp(`older type.* ${resource}$`))]);
   });
 
   it("looks at no other type", async () => {

@@ -21,11 +21,11 @@ function takesTags(type: string): boolean {
 }
 
 describe("tagged", () => {
-  it.each([...known])("looks at %s exactly when AWS puts tags on it", (type) => {
+  it.each([...known])("checks %s exactly if it can have tags", (type) => {
     expect(taggable.includes(type)).toBe(takesTags(type));
   });
 
-  it.each(taggable)("lets a %s with all tags pass, and refuses one without", async (type) => {
+  it.each(taggable)("accepts a %s with all tags, and refuses one without", async (type) => {
     expect(await violations(tagged, type, { tags })).toEqual([]);
     expect(await violations(tagged, type, {})).toEqual([
       "lacks the tags disgrafs:project, disgrafs:stack, disgrafs:owner, disgrafs:run, disgrafs:created, disgrafs:expires",

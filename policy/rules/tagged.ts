@@ -1,8 +1,8 @@
-/** Every resource has tags for owner, start and expiry, for people and for `./lab sweep --aws`. */
+/** Every resource has tags for owner, start and expiry, for people and for `./lab sweep`. */
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { tagKeys } from "../../stacks/aws/tags.ts";
 
-/** The types that the pack knows and that AWS puts tags on. */
+/** The types that the pack knows and that can have tags. */
 export const taggable: readonly string[] = [
   "aws:ec2/instance:Instance",
   "aws:ec2/launchTemplate:LaunchTemplate",
@@ -31,7 +31,7 @@ const wanted = [tagKeys.project, tagKeys.stack, tagKeys.owner, tagKeys.run, tagK
 
 export const tagged: ResourceValidationPolicy = {
   name: "tagged",
-  description: "Everything says its project, stack, owner, run, and when it was made and expires.",
+  description: "Every resource has tags for project, stack, owner, run, creation and expiry.",
   enforcementLevel: "mandatory",
   validateResource: ({ type, props }, report) => {
     if (!taggable.includes(type)) return;

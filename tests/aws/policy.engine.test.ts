@@ -40,7 +40,7 @@ it(
       cloud.calls.length = 0;
       const { exitCode, text } = await lab.pulumi("up", "--yes", "--policy-pack", pack);
       expect(exitCode).not.toBe(0);
-      expect(text).toContain("lets in 0.0.0.0/0: name the address that you come from");
+      expect(text).toContain("allows ingress from 0.0.0.0/0: name the address that you connect from");
       expect(text).toContain("lacks the tags disgrafs:project, disgrafs:stack");
       expect(cloud.calls).toEqual([]);
     } finally {
