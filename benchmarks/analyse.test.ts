@@ -306,7 +306,7 @@ describe("analyse", () => {
     ).toEqual([
       { node1: "iostat wrote nothing" },
       { node2: "node2.iostat.json is missing" },
-      { node1: "iostat: cut off, 2 whole samples kept" },
+      { node1: "iostat: cut off, 2 complete samples kept" },
     ]);
     expect(renderReport([analysis])).toContain("random-read on node1: iostat wrote nothing (block 2, ttl)");
   });
@@ -322,7 +322,7 @@ describe("analyse", () => {
     const { run } = analyse(join(folder, "raw"));
     const gaps = run.points.map(({ iostatGaps }) => iostatGaps).find((found) => "node1" in found);
     expect(gaps).toEqual({
-      node1: "no sample: the window ended before iostat had more than its average since boot",
+      node1: "no sample: the window ended before iostat printed more than its average since boot",
     });
   });
 

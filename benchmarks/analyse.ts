@@ -30,14 +30,14 @@ export interface Analysis {
 }
 
 /**
- * Analyse the raw files in a folder (`results/<runId>/raw`).
- * @param earlierRuns what is known of other runs with the same settings
+ * Analyses the raw files in a folder (`results/<runId>/raw`).
+ * @param earlierRuns the known earlier runs with the same settings
  */
 export function analyse(folder: string, earlierRuns: Run["earlierRuns"] = []): Analysis {
   const raw = readRaw(folder);
   const { plan, end, lab } = raw;
   const points = raw.points.map(({ point }) => point);
-  // A machine that does not say what it runs on is taken for an emulated one.
+  // A machine of unknown virtualization counts as emulated.
   const emulated =
     plan.clock === "instructions" ||
     raw.machines.some(({ virtualization }) => virtualization === null || virtualization === "qemu");
@@ -81,20 +81,20 @@ export function analyse(folder: string, earlierRuns: Run["earlierRuns"] = []): A
   return { run: runSchema.parse(run), raw };
 }
 
-/** Whether a run needs no more blocks: all rows that were asked for have a verdict, or there is no later look. */
+/** Whether a run needs no more blocks: all requested rows have a verdict, or there is no later look. */
 export function isDecided({ rows, results: all, look, looks, lost }: Run): boolean {
   if (lost !== null || look === looks.at(-1)) return true;
   const open = all.filter((result) => rows.includes(rowName(result)) && result.verdict === "undetermined");
   return open.length === 0;
 }
 
-/** The last look whose blocks have been measured; the first when the run did not come so far. */
+/** The last look whose blocks have all been measured; the first if the run did not reach one. */
 function lookReached({ looks }: Plan, points: readonly Point[]): number {
   const last = Math.max(0, ...points.map(({ block }) => block));
   return looks.findLast((blocks) => blocks <= last) ?? looks[0] ?? 0;
 }
 
-/** What proves that an arm was in force: its programs, and how often they ran. */
+/** The proof that an arm was in force: its programs, and their number of runs. */
 function proofOf(arm: string, points: RawRun["points"]): Pick<Run["arms"][number], "programs" | "count"> {
   const own = points.filter(({ point }) => point.arm === arm);
   const programs = new Map(
@@ -107,7 +107,7 @@ function proofOf(arm: string, points: RawRun["points"]): Pick<Run["arms"][number
   };
 }
 
-/** One result for each figure and each arm but the baseline. */
+/** One result for each figure and each arm except the baseline. */
 export function results(
   plan: Plan,
   points: readonly Point[],
@@ -195,13 +195,13 @@ function pValues(trios: readonly Trio[]): Result["p"] {
 
 const longestReason = 240;
 
-/** A reason in one line of bounded length: some hold the last words of a program. */
+/** Shortens a reason to one line of limited length: some contain the output of a program. */
 function brief(reason: string): string {
   const line = reason.replaceAll(/\s+/g, " ").trim();
   return line.length <= longestReason ? line : `${line.slice(0, longestReason - 60)} ... ${line.slice(-55)}`;
 }
 
-/** Only what is above 0 has a logarithm. */
+/** Only positive values have a logarithm. */
 function isRate(value: number | undefined): value is number {
   return value !== undefined && value > 0;
 }
@@ -216,12 +216,12 @@ function finder(points: readonly Point[]): Find {
 
 interface Taken {
   readonly trios: readonly Trio[];
-  /** Blocks up to the look. */
+  /** Number of blocks up to the look. */
   readonly planned: number;
   readonly invalid?: string;
 }
 
-/** Logs of a row's figure, block by block up to a look, or the reason why there are too few. */
+/** Logs of a row's figure in each block up to a look, or the reason why there are too few. */
 function take(
   plan: Plan,
   find: Find,

@@ -31,22 +31,22 @@ import { matchRows, tableRows } from "./rows.ts";
  */
 export const planVersion = 2;
 
-/** Numbers of blocks after which a run is looked at that goes on until the rows asked for are decided. */
+/** Numbers of blocks after which a run is analysed if it continues until the requested rows are decided. */
 export const looksUntilDecided = [10, 15, 20, 30] as const;
-/** Differences smaller than this do not matter, percent, unless the setting says otherwise. */
+/** Default margin, percent: smaller differences do not matter. */
 export const defaultMarginPercent = 5;
 
-/** Limits past which a point is INVALID. */
+/** Limits beyond which a point is INVALID. */
 export const limits = {
-  /** CPU time stolen by the hypervisor, percent of the window's CPU time, on any client. */
+  /** CPU time stolen by the hypervisor, percent of the window's CPU time, on one client. */
   stealPercent: 5,
-  /** A client that began later than the first by more than this share of the window did not run together with it. */
+  /** Share of the window by which a client may start later than the first; beyond this, they did not run together. */
   lateShare: 0.5,
-  /** A workload that was warmed longer ago than this before its window is not warm in the same way in every arm. */
+  /** Longest time between warming and window; after a longer one, caches may have expired in some arms and not in others. */
   gapSeconds: 0.5,
-  /** A block with a longer pause between two of its points was not taken in one stretch. */
+  /** Longest pause between two points of a block; with a longer one, the block was not measured without interruption. */
   pauseSeconds: 600,
-  /** Share of blocks that may lack a valid pair of points before the verdict is INVALID. */
+  /** Share of blocks that may lack a valid pair of points; beyond this, the verdict is INVALID. */
   invalidShare: 0.2,
 } as const;
 
@@ -65,7 +65,7 @@ const workloadSchema = z.strictObject({
   caches: z.enum(["cold", "warm", "as-is"]),
   place: z.enum(["mount", "local-disk", "network", "data-disk"]),
   control: z.boolean(),
-  /** Run in the warm-up alone, without a verdict. */
+  /** Runs only in the warm-up, without a verdict. */
   once: z.boolean(),
   figures: z.record(z.string(), measureSchema),
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
@@ -75,13 +75,13 @@ const armSchema = z.strictObject({
   title: z.string(),
   caches: z.strictObject({ attr: seconds, entry: seconds, dirEntry: seconds }),
   environment: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string().regex(/^[^\n"\\]*$/)),
-  /** File in benchmarks/arms/ and its first arguments. */
+  /** A file in benchmarks/arms/ and its first arguments; null if the arm has none. */
   script: z.array(z.string()).min(1).nullable(),
-  /** The script's count must grow in each window on the mount or the data disk: it counts the runs of an extension. */
+  /** Whether the script counts the runs of an extension: the count must grow in each window on the mount or the data disk. */
   counted: z.boolean(),
 });
 
-/** What the runner is given, and what comes back beside the raw files. */
+/** The runner's input, which is returned unchanged with the raw files. */
 export const planSchema = z.strictObject({
   version: z.literal(planVersion),
   runId: z.string().regex(/^[a-z]+-[0-9a-f]{12}$/),
@@ -90,7 +90,7 @@ export const planSchema = z.strictObject({
   settingsHash: z.string(),
   settings: z
     .record(z.string(), z.unknown())
-    .describe("Settings of the lab that the result depends on, for the reader of the report."),
+    .describe("Settings of the lab that affect the result, for the reader of the report."),
   clock: z.enum(["wall", "instructions"]),
   clients: z
     .array(z.string())
@@ -101,7 +101,7 @@ export const planSchema = z.strictObject({
   cacheDroppers: z
     .array(z.string())
     .describe(
-      "Addresses of nodes that are no clients: they drop their caches and say how they are when asked (benchmarks/nodes/).",
+      "Addresses of nodes that are not clients: they drop their caches and report their load on request (benchmarks/nodes/).",
     ),
   limits: z.strictObject({
     stealPercent: z.number(),
@@ -116,17 +116,14 @@ export const planSchema = z.strictObject({
     .array(z.int().positive())
     .min(1)
     .describe(
-      "Numbers of blocks after which the run is analysed; it ends at the first that decides all of `rows`, or the last.",
+      "Numbers of blocks after which the run is analysed. It ends at the first analysis that decides all of `rows`, or at the last.",
     ),
   rows: z
     .array(z.string())
     .describe(
-      "Rows of the verdict table that were asked for, WORKLOAD/FIGURE/ARM; empty: the run has one look, at its end.",
+      "Requested rows of the verdict table, WORKLOAD/FIGURE/ARM. If empty, the run is analysed once, at its end.",
     ),
-  marginPercent: z
-    .number()
-    .positive()
-    .describe("Ratios within this many percent of 1 are no difference that matters."),
+  marginPercent: z.number().positive().describe("Ratios within this many percent of 1 do not matter."),
   baseline: z.string(),
   repeat: z.string(),
   arms: z.array(armSchema).min(1),
@@ -139,25 +136,25 @@ export type Block = Plan["blocks"][number];
 export interface PlanSettings {
   readonly profile: Profile;
   readonly seed: number;
-  /** Default: the arms that are not optional. The baseline is always in it. */
+  /** Default: the arms that are not optional. The baseline is always included. */
   readonly arms?: readonly ArmName[];
   readonly clients: readonly string[];
   readonly mountPoint: string;
   readonly redis: { readonly host: string; readonly port: number };
   readonly cacheDroppers: readonly string[];
   readonly clock: "wall" | "instructions";
-  /** The lab has DisGraFS: its workload is in the plan. */
+  /** Whether the lab has DisGraFS; its workload is then in the plan. */
   readonly disgrafs?: boolean;
-  /** Patterns of the rows (rows.ts) that the run shall decide, if it takes more blocks. */
+  /** Patterns (rows.ts) of rows for which the run measures more blocks until they are decided. */
   readonly rows?: readonly string[];
   readonly marginPercent?: number;
-  /** What else the result depends on: goes into the settings hash, and to the report. */
+  /** Other settings that affect the result: part of the settings hash and of the report. */
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Identity of the machines: another cluster is another run, even with the same settings. */
+  /** Identities of the machines: another cluster is another run, even with the same settings. */
   readonly machineIds: readonly string[];
 }
 
-/** Blocks of a run: every arm once and the baseline twice, in a balanced order that the seed decides. Pure. */
+/** The blocks of a run: each has every arm once and the baseline twice, in a balanced order that depends on the seed. Pure. */
 export function buildBlocks(
   profile: Profile,
   armsIn: readonly ArmName[],
@@ -179,20 +176,19 @@ export function buildBlocks(
 }
 
 /**
- * When a run is looked at. Only one that names rows is looked at more than once: its level is spent over the looks.
- * @throws Error when rows are named for a profile that gives no verdicts
+ * The numbers of blocks after which a run is analysed. A run is analysed more than once only if it names rows; the level of its
+ * tests is then divided among the looks.
+ * @throws Error if rows are named for a profile that gives no verdicts
  */
 export function looksOf(profile: Profile, rows: readonly string[] = []): readonly number[] {
   const { blocks } = profiles[profile];
   if (rows.length === 0) return [blocks];
   if (blocks < looksUntilDecided[0])
-    throw new Error(
-      `the profile ${profile} gives no verdicts, so no rows can be asked of it; choose another profile`,
-    );
+    throw new Error(`the profile ${profile} gives no verdicts, so it takes no rows; choose another profile`);
   return looksUntilDecided;
 }
 
-/** The whole plan. Pure: the same settings give the same plan to the letter. */
+/** Builds the plan. Pure: the same settings always give exactly the same plan. */
 export function buildPlan(settings: PlanSettings): Plan {
   const { profile, seed, disgrafs = false } = settings;
   const chosen = withBaseline(armsFor(profile, settings.arms));
@@ -228,7 +224,7 @@ export function buildPlan(settings: PlanSettings): Plan {
   } satisfies Plan);
 }
 
-/** Seconds after which a run is given up: the profile's limit, and more for more arms or blocks. */
+/** Time limit of a run in seconds: the profile's limit, longer for more arms or blocks. */
 export function limitSeconds(
   profile: Profile,
   names: readonly ArmName[] = defaultArms,
@@ -238,15 +234,15 @@ export function limitSeconds(
   return Math.round(profiles[profile].limitMinutes * 60 * times);
 }
 
-/** How many times as long a run is as the profile with the default arms; at least once. The baseline has two turns. */
+/** Duration of a run relative to the profile with its default arms; at least 1. The baseline has two turns. */
 function longer(profile: Profile, chosen: readonly ArmName[], looks: readonly number[]): number {
   const block = Math.max(1, (chosen.length + 1) / (defaultArms.length + 1));
   return (block * Math.max(...looks)) / profiles[profile].blocks;
 }
 
 /**
- * The arms of a run: those asked for, or where that is the default of all profiles, the profile's own.
- * @throws Error when one does not change what the profile measures
+ * The arms of a run: the requested ones; the profile lookups has its own default.
+ * @throws Error if an arm does not change what the profile measures
  */
 export function armsFor(profile: Profile, asked: readonly ArmName[] = defaultArms): readonly ArmName[] {
   if (profile === "lookups" && asked.join() === defaultArms.join()) return lookupsArms;
@@ -258,16 +254,16 @@ export function armsFor(profile: Profile, asked: readonly ArmName[] = defaultArm
   );
 }
 
-/** Each mode that is safe, and the rival of the one that polls. */
+/** Each safe mode, and the alternative to the polling one. */
 const lookupsArms: readonly ArmName[] = [baselineArm, "chain-wq", "chain-poll", "io-uring-poll"];
 
-/** Whether an arm changes what a profile measures. The baseline changes nothing. */
+/** Whether an arm changes what a profile measures. The baseline fits every profile. */
 export function fits(arm: ArmName, profile: Profile): boolean {
   const { lookups }: ArmFacts = arms[arm];
   return arm === baselineArm || (lookups === true) === (profile === "lookups");
 }
 
-/** Arms in the table's order, the baseline with them. */
+/** Arms in the table's order, including the baseline. */
 function withBaseline(names: readonly ArmName[]): ArmName[] {
   return armNames.filter((arm) => arm === baselineArm || names.includes(arm));
 }
@@ -277,7 +273,7 @@ export function workloadsIn(plan: Plan, block: Block): Plan["workloads"] {
   return plan.workloads.filter(({ once }) => block.warmUp || !once);
 }
 
-/** The number of points (slots times workloads) of a plan, warm-up included. */
+/** The number of points (slots times workloads) of a plan, including the warm-up. */
 export function pointCount(plan: Plan): number {
   return plan.blocks.reduce((sum, block) => sum + block.slots.length * workloadsIn(plan, block).length, 0);
 }

@@ -1,4 +1,4 @@
-/** Reads the raw files of a run into points, each with figures or the reason why it has none. */
+/** Reads the raw files of a run. Each point gets figures, or the reason why it has none. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -27,13 +27,13 @@ import {
 } from "./record.ts";
 import { machineSchema, servicesSchema, usageSchema, type Machine, type Point, type Program } from "./run.ts";
 
-/** Raw files that are missing or not those of a run: the message says which and what to do. */
+/** Raw files are missing or are not those of a run. The message names the file and says what to do. */
 export class UnreadableRun extends Error {}
 
-/** A point with what the charts need besides. */
+/** A point and the additional data that the charts need. */
 export interface RawPoint {
   readonly point: Point;
-  /** Latencies of all clients by figure, where the program tells them. */
+  /** Latencies of all clients by figure, if the program records them. */
   readonly latencies: Readonly<Record<string, Histogram>>;
   readonly iostat: Readonly<Record<string, Iostat>>;
   /** BPF programs that the arm's script found in the kernel, of all clients. */
@@ -43,7 +43,7 @@ export interface RawPoint {
 export interface RawRun {
   readonly plan: Plan;
   readonly machines: readonly Machine[];
-  /** The clients in boots before the last, when the run went on after one. */
+  /** The clients in earlier boots, if the run continued after a reboot. */
   readonly earlierBoots: readonly Machine[];
   readonly started: string;
   readonly end: z.infer<typeof endSchema> | undefined;
@@ -55,11 +55,11 @@ const clientsSchema = z.record(z.string(), z.looseObject({}));
 const factsSchema = z.object({
   started: z.string(),
   clients: clientsSchema,
-  /** Each start of the run, which may be another boot. */
+  /** Each start of the run; the clients may have rebooted in between. */
   starts: z.array(z.object({ clients: clientsSchema })).default([]),
 });
 const endSchema = z.object({ ended: z.string(), lost: z.string().nullable(), seconds: z.number() });
-/** Written beside the raw files when they are fetched. */
+/** Facts that are stored next to the raw files when they are fetched. */
 export const labSchema = z.object({
   stack: z.string().nullable(),
   commit: z.string().nullable(),
@@ -71,7 +71,10 @@ export const labSchema = z.object({
 
 export type LabFacts = z.infer<typeof labSchema>;
 
-/** Read the raw files of a run. UnreadableRun when the folder is not one, or was written by another version. */
+/**
+ * Reads the raw files of a run.
+ * @throws UnreadableRun if the folder is not that of a run, or was written by another version
+ */
 export function readRaw(folder: string): RawRun {
   const plan = read(folder, "plan.json", planSchema);
   const facts = read(folder, "facts.json", factsSchema);
@@ -118,7 +121,7 @@ function read<T>(folder: string, name: string, schema: z.ZodType<T>): T {
   try {
     value = JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
-    throw new UnreadableRun(`${file}: ${(error as Error).message}; a run's folder holds raw/plan.json`);
+    throw new UnreadableRun(`${file}: ${(error as Error).message}; a run's folder contains raw/plan.json`);
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -131,7 +134,7 @@ function read<T>(folder: string, name: string, schema: z.ZodType<T>): T {
 interface Around {
   readonly plan: Plan;
   readonly machines: readonly Machine[];
-  /** Why the record cannot stand beside the others. */
+  /** Why the record contradicts the others; undefined if it does not. */
   readonly contradicted: string | undefined;
 }
 
@@ -140,7 +143,7 @@ function readPoint(folder: string, record: PointRecord, { plan, machines, contra
   const iostat: Record<string, Iostat> = {};
   const iostatGaps: Record<string, string> = {};
   for (const [name, client] of clients) {
-    // A client that did not come to the end of its window has nothing to give; the point says why.
+    // A client that did not reach the end of its window has no iostat samples; the record says why.
     if (!client.counters) continue;
     const { lines, gap } = readIostat(join(folder, `${name}.iostat.json`));
     if (lines) iostat[name] = lines;
@@ -201,10 +204,10 @@ function requestCount(client: Client): number | undefined {
   return requests && Object.values(requests).reduce((sum, count) => sum + count, 0);
 }
 
-/** Kinds whose work is fixed by their parameters, and checked to be whole. */
+/** Kinds with a fixed amount of work, which is checked for completeness; they need no minimum number of operations. */
 const countedByProgram: readonly string[] = ["juicefs-bench", "ray-read", "tagging"];
 
-/** Figures of all clients together, or the reason why there are none. */
+/** The combined figures of all clients, or the reason why there are none. */
 function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurements | string {
   const workload = plan.workloads.find(({ name }) => name === record.workload);
   if (!workload) return `the plan has no workload ${record.workload}`;
@@ -226,7 +229,7 @@ function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurement
     "ray-read": { file: "ray.json", parser: (text: string) => parseRay(text, plan.clients) },
   }[workload.kind];
   if (!parse) return `no parser for workloads of the kind ${workload.kind}`;
-  // Workloads that the driver carries out have one file for all clients.
+  // Workloads that the driver runs have one file for all clients.
   const files =
     workload.kind === "ray-read" || workload.kind === "tagging"
       ? [parse.file]
@@ -250,7 +253,7 @@ function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurement
   }
 }
 
-/** One measurement of those of several clients: rates add up, times are averaged by their operations. */
+/** Combines the measurements of several clients: rates add up; times are averaged, weighted by operations. */
 export function combine(parts: readonly Measurement[], how: "sum" | "mean"): Measurement {
   const operations = parts.reduce((sum, part) => sum + part.operations, 0);
   const value =
@@ -276,15 +279,15 @@ function readText(file: string): string {
   return readFileSync(file, "utf8");
 }
 
-/** iostat's samples, and why there are none or fewer than there should be. Figures do not depend on them. */
+/** iostat's samples, and the reason if there are none or too few. Figures do not depend on them. */
 function readIostat(file: string): { lines?: Iostat; gap?: string } {
   try {
     const lines = parseIostat(readText(file));
     const count = lines.samples.length;
-    if (lines.mended) return { lines, gap: `iostat: cut off, ${count} whole samples kept` };
+    if (lines.mended) return { lines, gap: `iostat: cut off, ${count} complete samples kept` };
     return count > 0
       ? { lines }
-      : { lines, gap: "no sample: the window ended before iostat had more than its average since boot" };
+      : { lines, gap: "no sample: the window ended before iostat printed more than its average since boot" };
   } catch (error) {
     if (error instanceof InvalidOutput) return { gap: error.message };
     throw error;
@@ -308,7 +311,7 @@ function pressures(clients: readonly Client[]): Record<string, number> {
   return Object.fromEntries(entries.filter((entry): entry is [string, number] => entry[1] !== null));
 }
 
-/** Sum of what is known; null when nothing is. */
+/** Sum of the known values; null if there are none. */
 function added(values: readonly (number | undefined)[]): number | null {
   const known = values.filter((value) => value !== undefined);
   return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) : null;

@@ -67,9 +67,9 @@ describe("a record", () => {
     ],
     ["of a block that the plan does not have", (point) => (point.block = 9), "the plan has no block 9"],
     [
-      "of a workload that runs in the warm-up alone",
+      "of a workload that runs only in the warm-up",
       (point) => (point.workload = "redis"),
-      "redis runs in the warm-up alone",
+      "redis runs only in the warm-up",
     ],
     [
       "of a client that gave no counters",
@@ -205,7 +205,7 @@ describe("records of one run", () => {
     const points = pointsAfter((point) => (point.boots["node2"] = "another boot"));
     const invalid = points.filter(({ invalid: reason }) => reason !== null);
     expect(new Set(invalid.map(({ invalid: reason }) => reason))).toEqual(
-      new Set(["the block was taken in more than one boot of node2"]),
+      new Set(["the block was measured in more than one boot of node2"]),
     );
     expect(points.filter(({ block }) => block === 2)).toEqual(invalid);
   });
@@ -221,6 +221,6 @@ describe("records of one run", () => {
       (entry) => entry.point.invalid !== null,
     );
     expect(new Set(invalid.map((entry) => entry.point.block))).toEqual(new Set([2]));
-    expect(invalid[0]!.point.invalid).toMatch(/^the block has a pause of 1\d{3} minutes in it$/);
+    expect(invalid[0]!.point.invalid).toMatch(/^the block was interrupted for 1\d{3} minutes$/);
   });
 });

@@ -13,9 +13,9 @@ const ticks = { cpuTicks: z.number(), stealTicks: z.number().nullable() };
 const counters = z.object({
   ...ticks,
   pressure: z.record(z.string(), z.number().nullable()),
-  /** FUSE requests that the mount's JuiceFS has had, by method; null off the mount. */
+  /** FUSE requests that JuiceFS has received from the mount, by method; null if the workload does not use the mount. */
   requests: z.record(z.string(), z.number()).nullable().default(null),
-  /** By address, nodes that serve the clients but are none; the first client asks them. */
+  /** By address, nodes that serve the clients but are not clients; the first client asks them. */
   neighbours: z.record(z.string(), z.object({ ...ticks, load: z.number().nullable() })).default({}),
 });
 const proof = z.object({
@@ -23,12 +23,12 @@ const proof = z.object({
   script: z.object({ count: z.int().nullable(), programs: z.array(programSchema).default([]) }).optional(),
 });
 const clientSchema = z.object({
-  /** Seconds from the agreed moment to the workload's first work, starting its tools included. */
+  /** Seconds from the agreed start to the workload's first operation, including the start of its tools. */
   late: z.number().optional(),
-  /** Seconds from the end of warming to the window, of a workload that is warmed. */
+  /** Seconds from the end of warming to the window; only for a warmed workload. */
   gap: z.number().optional(),
   seconds: z.number().optional(),
-  /** Seconds between the two readings of the counters: the wait for the start is in it. */
+  /** Seconds between the two readings of the counters, including the wait for the start. */
   observedSeconds: z.number().optional(),
   invalid: z.string().optional(),
   counters: z.object({ before: counters, after: counters }).optional(),
@@ -43,19 +43,19 @@ export const recordSchema = z.object({
   label: z.string(),
   arm: z.string(),
   workload: z.string(),
-  /** Boot of each client. */
+  /** Boot id of each client. */
   boots: z.record(z.string(), z.string()),
   started: z.iso.datetime({ offset: true }),
   ended: z.iso.datetime({ offset: true }),
   windowStart: z.string().nullable(),
-  /** How long the window was meant to be. */
+  /** Planned length of the window. */
   plannedSeconds: z.number().positive(),
   invalid: z.string().nullable(),
   clients: z.record(z.string(), clientSchema),
 });
 export type PointRecord = z.infer<typeof recordSchema>;
 
-/** Why a record is not one of the plan's; undefined when it is. */
+/** Why a record does not belong to the plan; undefined if it does. */
 export function misplaced(record: PointRecord, plan: Plan): string | undefined {
   const block = plan.blocks.find(({ index }) => index === record.block);
   if (!block) return `the plan has no block ${record.block}`;
@@ -68,11 +68,11 @@ export function misplaced(record: PointRecord, plan: Plan): string | undefined {
     );
   const workload = plan.workloads.find(({ name }) => name === record.workload);
   if (!workload) return `the plan has no workload ${record.workload}`;
-  if (workload.once && !block.warmUp) return `${record.workload} runs in the warm-up alone`;
+  if (workload.once && !block.warmUp) return `${record.workload} runs only in the warm-up`;
   return undefined;
 }
 
-/** Why a point cannot count although its programs ran; undefined when it can. */
+/** Why a point does not count although its programs ran; undefined if it counts. */
 export function unfit(record: PointRecord, plan: Plan, machines: readonly Machine[]): string | undefined {
   for (const name of plan.clients) {
     const client = record.clients[name];
@@ -87,7 +87,7 @@ export function unfit(record: PointRecord, plan: Plan, machines: readonly Machin
   return neighbourStolen(record, plan, machines) ?? notTogether(record, plan);
 }
 
-/** The same of Redis's and the object store's node: each must be in the record, with as much of its CPU time. */
+/** The same check for the nodes of Redis and the object store: each must be in the record, with little CPU time stolen. */
 function neighbourStolen(
   { clients }: PointRecord,
   plan: Plan,
@@ -97,7 +97,7 @@ function neighbourStolen(
   for (const address of plan.cacheDroppers) {
     const pair = neighbourOf(first, address);
     if (!pair) return `${address}: recorded no counters`;
-    // All machines of a lab are of one kind.
+    // All machines of a lab are of the same kind.
     const reason = stolen(stealPercent(pair, machines[0]), machines[0], plan);
     if (reason !== undefined) return `${address}: ${reason}`;
   }
@@ -151,7 +151,7 @@ function incomplete(client: Client, { workload: name }: PointRecord, plan: Plan)
 }
 
 function stolen(steal: number | undefined, machine: Machine | undefined, plan: Plan): string | undefined {
-  // An emulated machine has a counter of stolen time that nobody counts up.
+  // An emulated machine has a counter of stolen time, but nothing increments it.
   if (emulated(machine)) return undefined;
   if (steal === undefined) return "recorded no CPU steal, which its machine has";
   if (steal > plan.limits.stealPercent)
@@ -159,7 +159,7 @@ function stolen(steal: number | undefined, machine: Machine | undefined, plan: P
   return undefined;
 }
 
-/** Whether the arm was in force, by the same evidence that the runner saw. */
+/** Why the arm was not in force, by the same evidence that the runner checks; undefined if it was. */
 function notInForce(client: Client, record: PointRecord, plan: Plan): string | undefined {
   const workload = plan.workloads.find(({ name }) => name === record.workload);
   const arm = plan.arms.find(({ name }) => name === record.arm);
@@ -176,10 +176,10 @@ function notInForce(client: Client, record: PointRecord, plan: Plan): string | u
   return undefined;
 }
 
-/** Clients that did not run together, or not as long after their warming as planned. */
+/** Why the clients did not run together, or not soon enough after warming; undefined if they did. */
 function notTogether({ clients, plannedSeconds }: PointRecord, { limits }: Plan): string | undefined {
   const lates = Object.entries(clients).map(([name, { late = 0 }]) => [name, late] as const);
-  // Where all begin late, they still run together.
+  // If all begin late, they still run together.
   const first = Math.min(...lates.map(([, late]) => late));
   for (const [name, late] of lates) {
     if (late - first > plannedSeconds * limits.lateShare)
@@ -192,8 +192,8 @@ function notTogether({ clients, plannedSeconds }: PointRecord, { limits }: Plan)
 }
 
 /**
- * Reasons by index why records cannot stand together: two of one point, a block of more than one boot, a block with a
- * pause in it. Arms are compared within a block, which must be one stretch of time on the same machines.
+ * For each record, the reason why it contradicts the others: two records of one point, a block from several boots, or a block
+ * with a long pause. Arms are compared within a block, so a block must be measured without interruption on the same machines.
  */
 export function contradictions(records: readonly PointRecord[], plan: Plan): (string | undefined)[] {
   const places = groups(records, ({ block, slot, workload }) => `${block} ${slot} ${workload}`);
@@ -209,14 +209,14 @@ export function contradictions(records: readonly PointRecord[], plan: Plan): (st
 function inOneStretch(block: readonly PointRecord[], plan: Plan): string | undefined {
   for (const name of plan.clients) {
     if (new Set(block.map(({ boots }) => boots[name])).size > 1)
-      return `the block was taken in more than one boot of ${name}`;
+      return `the block was measured in more than one boot of ${name}`;
   }
   const inOrder = [...block].sort((a, b) => Date.parse(a.started) - Date.parse(b.started));
   for (const [index, record] of inOrder.entries()) {
     const next = inOrder[index + 1];
     const pause = next ? (Date.parse(next.started) - Date.parse(record.ended)) / 1000 : 0;
     if (pause > plan.limits.pauseSeconds)
-      return `the block has a pause of ${Math.round(pause / 60)} minutes in it`;
+      return `the block was interrupted for ${Math.round(pause / 60)} minutes`;
   }
   return undefined;
 }
@@ -227,7 +227,7 @@ function groups<T>(values: readonly T[], key: (value: T) => string): Map<string,
   return found;
 }
 
-/** FUSE requests of a client's window by method; undefined when they were not counted. */
+/** FUSE requests in a client's window by method; undefined if they were not counted. */
 export function requestsOf({ counters: pair }: Client): Record<string, number> | undefined {
   const [before, after] = [pair?.before.requests, pair?.after.requests];
   if (!before || !after) return undefined;
@@ -236,13 +236,13 @@ export function requestsOf({ counters: pair }: Client): Record<string, number> |
   );
 }
 
-/** How often the arm's extension ran in a client's window; undefined for an arm that does not count. */
+/** Number of runs of the arm's extension in a client's window; undefined if the arm has no count. */
 export function countOf({ proof: pair }: Client): number | undefined {
   const [before, after] = [pair?.before.script?.count ?? null, pair?.after.script?.count ?? null];
   return before !== null && after !== null ? after - before : undefined;
 }
 
-/** CPU time stolen in a window, percent; undefined where it is not known. */
+/** CPU time stolen in a window, percent; undefined if unknown. */
 export function stealPercent(pair: Ticks | undefined, machine: Machine | undefined): number | undefined {
   if (emulated(machine) || !pair || pair.before.stealTicks === null || pair.after.stealTicks === null)
     return undefined;

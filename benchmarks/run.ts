@@ -4,8 +4,8 @@ import { hostSchema } from "./host.ts";
 import { profileNames } from "./workloads.ts";
 
 /**
- * Version of run.json. A file of another version is refused: `./lab report` makes it anew from the raw files.
- * 2: services, and for points why iostat's samples are missing.
+ * Version of run.json. A file of another version is refused: `./lab report` recreates it from the raw files.
+ * 2: services; for points, why iostat's samples are missing.
  * 3: four verdicts, looks, p-values, smallest factor; hash of the analysis; earlier runs.
  */
 export const runVersion = 3;
@@ -28,7 +28,7 @@ export const resultSchema = z.strictObject({
     .number()
     .nullable()
     .describe(
-      "Medians over the blocks, in `unit`; the baseline's is of the mean of its two turns. Null when the machine is emulated (ratios only) or INVALID.",
+      "Medians over the blocks, in `unit`; for the baseline, of the means of its two turns. Null if the machine is emulated (only ratios) or the row is INVALID.",
     ),
   value: z.number().nullable(),
   /** Arm over baseline, from the paired ratios of the blocks. Null when INVALID. */
@@ -45,9 +45,9 @@ export const resultSchema = z.strictObject({
     .number()
     .nullable()
     .describe(
-      "Noise floor: how far from 1, as a factor, the baseline comes against itself. Null when unknown.",
+      "Noise floor, as a factor: the distance from 1 of the baseline compared with itself. Null if unknown.",
     ),
-  blocks: z.int().describe("Blocks behind the ratio, of those measured."),
+  blocks: z.int().describe("Number of measured blocks that the ratio is based on."),
   planned: z.int(),
   p: z
     .strictObject({ randomisation: z.number(), student: z.number(), signedRank: z.number() })
@@ -57,14 +57,14 @@ export const resultSchema = z.strictObject({
     .number()
     .nullable()
     .describe(
-      "The smallest ratio, or one over it, that this run would have called a difference. Null when it could call none.",
+      "The smallest factor that this run would have called a difference, in either direction. Null if it could not call any.",
     ),
   verdict: verdict
     .nullable()
     .describe(
-      'Null where the profile gives no verdicts. "no difference": none beyond the run\'s `marginPercent`.',
+      'Null if the profile gives no verdicts. "no difference": none beyond the run\'s `marginPercent`.',
     ),
-  decidedAt: z.int().nullable().describe("Blocks of the look that decided; null when none did."),
+  decidedAt: z.int().nullable().describe("Number of blocks at the look that decided; null if none did."),
 });
 export type Result = z.infer<typeof resultSchema>;
 
@@ -89,7 +89,7 @@ export const machineSchema = z.looseObject({
 });
 export type Machine = z.infer<typeof machineSchema>;
 
-/** A BPF program as the kernel names it: the tag is a hash of its instructions. */
+/** A BPF program as the kernel describes it: the tag is a hash of its instructions. */
 export const programSchema = z.object({ name: z.string(), tag: z.string() });
 export type Program = z.infer<typeof programSchema>;
 
@@ -101,42 +101,42 @@ export const pointSchema = z.strictObject({
   label: z.string(),
   arm: z.string(),
   workload: z.string(),
-  /** Begin of the window, ISO 8601; null when it did not come to one. */
+  /** Start of the window, ISO 8601; null if it did not start. */
   start: nullable,
   seconds: z.number().nullable(),
   invalid: nullable,
-  /** Figures of all clients together, in the units of the workload table; empty when invalid. */
+  /** Combined figures of all clients, in the units of the workload table; empty if invalid. */
   figures: z.record(z.string(), z.number()),
-  /** How late the workload began on the client that was last, seconds, starting its tools included. */
+  /** How late the workload began on the last client, in seconds, including the start of its tools. */
   lateSeconds: z.number().nullable(),
-  /** Longest time on a client from the end of warming to the window, seconds; null for a workload that is not warmed. */
+  /** Longest time from the end of warming to the window on a client, in seconds; null for a workload that is not warmed. */
   gapSeconds: z.number().nullable(),
-  /** FUSE requests that reached JuiceFS in the window, of all clients; null off the mount. */
+  /** FUSE requests from all clients that reached JuiceFS in the window; null if the workload does not use the mount. */
   requests: z.number().nullable(),
-  /** Share of what a figure's operations asked for that needed no request to JuiceFS, where that is known. */
+  /** Share of a figure's operations that needed no request to JuiceFS, if known. */
   hitShares: z.record(z.string(), z.number()),
-  /** Largest share of CPU time stolen on a client, percent; null where no client tells, and in emulation. */
+  /** Largest share of CPU time stolen on a client, percent; null if no client reports it, and in emulation. */
   stealPercent: z.number().nullable(),
-  /** The same of Redis's and the object store's node, and the largest of their loads (one minute's) at its end. */
+  /** The same for the nodes of Redis and the object store, and their largest one-minute load at the end of the window. */
   neighbours: z.strictObject({ stealPercent: z.number().nullable(), load: z.number().nullable() }),
-  /** Largest share of the window in which a task of a client waited, percent, by resource. */
+  /** Largest share of the window in which a task on a client waited, percent, by resource. */
   pressurePercent: z.record(z.string(), z.number()),
-  /** Clients whose iostat samples are missing or cut short, each with the reason; figures do not depend on them. */
+  /** Clients whose iostat samples are missing or incomplete, with the reason. Figures do not depend on them. */
   iostatGaps: z.record(z.string(), z.string()),
-  /** Run count of the arm's script over the window, summed over clients; null for an arm without one. */
+  /** Runs of the arm's extension in the window, summed over clients; null for an arm without a count. */
   armCount: z.int().nullable(),
 });
 export type Point = z.infer<typeof pointSchema>;
 
-/** What the volume is made of besides JuiceFS, with versions; none in runs that did not record it. */
+/** Services behind the volume besides JuiceFS, with versions; empty in runs that did not record them. */
 export const servicesSchema = z.record(z.string(), z.string()).default({});
 
-/** What a lab that is paid for had used when its results were fetched; null on machines of one's own. */
+/** Usage of a lab that costs money, when its results were fetched; null for local machines. */
 export const usageSchema = z
   .strictObject({
-    /** Since the lab's first `up`. */
+    /** Hours since the lab's first `up`. */
     hours: z.number(),
-    /** By the price table, for all its machines. */
+    /** Cost of all its machines according to the price table. */
     usd: z.union([z.number(), z.literal("unknown")]),
   })
   .nullable()
@@ -154,36 +154,40 @@ export const runSchema = z.strictObject({
   usage: usageSchema,
   host: hostSchema
     .nullable()
-    .describe("The computer on which the virtual machines run; null where they are not its own."),
-  commit: nullable.describe("Of the checkout that fetched the raw files."),
+    .describe(
+      "Load of the computer that runs the virtual machines; null if they do not run on this computer.",
+    ),
+  commit: nullable.describe("Commit of the checkout that fetched the raw files."),
   dirty: z.boolean().nullable(),
-  /** Of the program that made this file from the raw files. */
+  /** About the program that made this file from the raw files. */
   analysis: z.strictObject({
-    hash: z.string().describe("Of the sources in benchmarks/ that decide what this file says."),
+    hash: z.string().describe("Hash of the sources in benchmarks/ that determine the content of this file."),
     levels: z
       .strictObject({ difference: z.number(), same: z.number(), guard: z.number() })
       .describe(
-        "Chances of a false verdict in a run, and the level of the test that each verdict must pass besides.",
+        "Probabilities of a false verdict in a run, and the level of the additional test that each verdict must pass.",
       ),
   }),
   earlierRuns: z
     .array(z.strictObject({ runId: z.string(), seed: z.int(), started: z.string() }))
-    .describe(
-      "Runs with the same settings and other seeds that began before this one, as far as their files are in results/.",
-    ),
+    .describe("Earlier runs with the same settings and other seeds, as far as their files are in results/."),
   looks: z
     .array(z.int())
-    .describe("Numbers of blocks after which the run was to be looked at, and the one that it came to."),
+    .describe("Numbers of blocks after which the run was to be analysed, and the one that it reached."),
   look: z.int(),
-  rows: z.array(z.string()).describe("Rows that the run was to decide; empty: none in particular."),
-  marginPercent: z.number().describe("Ratios within this many percent of 1 are no difference that matters."),
+  rows: z
+    .array(z.string())
+    .describe("Rows that the run was asked to decide; empty if it was asked for none."),
+  marginPercent: z.number().describe("Ratios within this many percent of 1 do not matter."),
   started: z.string(),
   ended: nullable,
   seconds: z.number().nullable(),
-  lost: nullable.describe("Why the run ended before its last point; null when it did not."),
+  lost: nullable.describe("Why the run ended before its last point; null if it did not."),
   clock: z.enum(["wall", "instructions"]),
-  emulated: z.boolean().describe("The CPUs were emulated (QEMU without KVM): only ratios mean anything."),
-  machines: z.array(machineSchema).describe("Clients, once for each boot in which the run measured."),
+  emulated: z
+    .boolean()
+    .describe("Whether the CPUs were emulated (QEMU without KVM): only ratios are then meaningful."),
+  machines: z.array(machineSchema).describe("Clients, one entry for each boot in which the run measured."),
   baseline: z.string(),
   repeat: z.string(),
   arms: z.array(
@@ -193,7 +197,7 @@ export const runSchema = z.strictObject({
       programs: z
         .array(programSchema)
         .describe(
-          "What the arm's script found in the kernel, each program once; empty for an arm without an extension.",
+          "BPF programs that the arm's script found in the kernel, each once; empty for an arm without an extension.",
         ),
       count: z
         .int()
@@ -211,7 +215,9 @@ export const runSchema = z.strictObject({
       control: z.boolean(),
       once: z
         .boolean()
-        .describe("Run in the warm-up alone: shown to work (its points tell), and not compared."),
+        .describe(
+          "Whether it runs only in the warm-up: its points show that it works, and it is not compared.",
+        ),
       parameters: z.record(z.string(), z.unknown()),
     }),
   ),

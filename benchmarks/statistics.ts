@@ -10,20 +10,20 @@ export interface Trio {
   readonly baselines: readonly [number, number];
 }
 
-/** Centre and 95 % interval of log-ratios. The ends are infinite with too few blocks for such an interval. */
+/** Centre and 95 % interval of log-ratios. With too few blocks for an interval, its ends are infinite. */
 export interface Interval {
   readonly centre: number;
   readonly low: number;
   readonly high: number;
 }
 
-/** One-sided p-values: that a value so high, or so low, comes by chance. */
+/** One-sided p-values: the probability of a value at least as high, or at least as low, by chance. */
 export interface Sides {
   readonly above: number;
   readonly below: number;
 }
 
-/** Stands for a value that cannot be missing. */
+/** Fallback for array elements that always exist. */
 const none = Number.NaN;
 
 export function median(values: readonly number[]): number {
@@ -33,22 +33,22 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? none) + upper) / 2;
 }
 
-/** Log-ratios of the arm to the mean of both baselines, block by block. */
+/** Log-ratios of the arm to the mean of the two baselines, one per block. */
 export function contrasts(trios: readonly Trio[]): number[] {
   return trios.map(({ arm, baselines: [first, second] }) => arm - (first + second) / 2);
 }
 
 /**
- * Exact randomisation test over which of the three turns of each block is the arm's: were the arm the baseline, each
- * would be as likely. The statistic is the arm's sum of aligned ranks (Hodges and Lehmann, 1962): ranks, over the whole
- * row, of values less the mean of their block.
+ * Exact randomisation test of which of the three turns of each block is the arm's: if the arm were equal to the baseline, all
+ * three would be equally likely. The statistic is the arm's sum of aligned ranks (Hodges and Lehmann, 1962): the ranks, over
+ * the whole row, of values minus the mean of their block.
  */
 export function randomisationTest(trios: readonly Trio[], shift = 0): Sides {
   const aligned = new Float64Array(3 * trios.length);
   trios.forEach(({ arm, baselines: [first, second] }, block) => {
     const moved = arm - shift;
     const sum = moved + first + second;
-    // Three times the difference to the mean: without a division, equal values stay equal.
+    // Three times the difference from the mean: without a division, equal values stay exactly equal.
     aligned[3 * block] = 3 * moved - sum;
     aligned[3 * block + 1] = 3 * first - sum;
     aligned[3 * block + 2] = 3 * second - sum;
@@ -61,7 +61,7 @@ export function randomisationTest(trios: readonly Trio[], shift = 0): Sides {
   );
 }
 
-/** Exact signed-rank test (Wilcoxon) of log-ratios against `shift`: symmetric about it, each sign is as likely. */
+/** Exact signed-rank test (Wilcoxon) of log-ratios against `shift`: if they are symmetric about it, both signs are equally likely. */
 export function signedRankTest(differences: readonly number[], shift = 0): Sides {
   const moved = differences.map((value) => value - shift);
   const ranks = doubledRanks(Float64Array.from(moved, Math.abs));
@@ -69,7 +69,7 @@ export function signedRankTest(differences: readonly number[], shift = 0): Sides
     const rank = ranks[index] ?? none;
     return sum + (value > 0 ? rank : value === 0 ? rank / 2 : 0);
   }, 0);
-  // Half a rank for a zero: it says nothing, in either direction.
+  // Half a rank for a zero: it favours neither direction.
   const choices = moved.map((value, index) => {
     const rank = ranks[index] ?? none;
     return value === 0 ? Float64Array.of(rank / 2, rank / 2) : Float64Array.of(0, rank);
@@ -77,7 +77,7 @@ export function signedRankTest(differences: readonly number[], shift = 0): Sides
   return exactTails(choices, positive);
 }
 
-/** Student's t-test of log-ratios against `shift`: right for an arm of any noise of its own, so long as it is normal. */
+/** Student's t-test of log-ratios against `shift`: valid for an arm with any noise of its own, as long as the noise is normal. */
 export function studentTest(differences: readonly number[], shift = 0): Sides {
   const count = differences.length;
   const mean = differences.reduce((sum, value) => sum + value, 0) / count;
@@ -88,7 +88,7 @@ export function studentTest(differences: readonly number[], shift = 0): Sides {
   return { above: 1 - below, below };
 }
 
-/** Chance that Student's t is at most `t` (Abramowitz and Stegun 26.7.3 and 26.7.4: exact for whole degrees). */
+/** Probability that Student's t is at most `t` (Abramowitz and Stegun 26.7.3 and 26.7.4: exact for integer degrees of freedom). */
 export function studentBelow(t: number, degrees: number): number {
   const angle = Math.atan(Math.abs(t) / Math.sqrt(degrees));
   const cosine = Math.cos(angle);
@@ -104,8 +104,8 @@ export function studentBelow(t: number, degrees: number): number {
 }
 
 /**
- * Hodges-Lehmann estimate: the median of the means of all pairs of log-ratios, each with itself too. The interval holds
- * the shifts that the exact signed-rank test does not refuse at 5 %, so it needs six blocks.
+ * Hodges-Lehmann estimate: the median of the means of all pairs of log-ratios, including each value with itself. The interval
+ * contains the shifts that the exact signed-rank test does not reject at 5 %, so it needs at least six blocks.
  */
 export function hodgesLehmann(differences: readonly number[]): Interval {
   const count = differences.length;
@@ -126,7 +126,7 @@ export function hodgesLehmann(differences: readonly number[]): Interval {
 
 const outsideByCount = new Map<number, number>();
 
-/** How many of the sorted pairwise means the 95 % interval begins with, counted from its end; 0 where there is none. */
+/** 1-based position of the interval's ends among the sorted pairwise means, from either end; 0 if there is no 95 % interval. */
 function meansOutside(count: number): number {
   const known = outsideByCount.get(count);
   if (known !== undefined) return known;
@@ -138,13 +138,13 @@ function meansOutside(count: number): number {
   return outside;
 }
 
-/** Size of a log-ratio that the machine shows against itself: the farther end of the interval of the A/A pair. */
+/** The noise floor as a log-ratio: the farther end of the interval of the A/A pair, the baseline compared with itself. */
 export function noiseFloor(trios: readonly Trio[]): number {
   const { low, high } = hodgesLehmann(trios.map(({ baselines: [first, second] }) => second - first));
   return Math.max(Math.abs(low), Math.abs(high));
 }
 
-/** Ranks from 1, times two so that the shared rank of ties is a whole number. */
+/** Ranks from 1, doubled, so that the mean rank of ties is an integer. */
 function doubledRanks(values: Float64Array): Float64Array {
   const order = Uint32Array.from(values.keys()).sort((a, b) => (values[a] ?? none) - (values[b] ?? none));
   const ranks = new Float64Array(values.length);
@@ -157,9 +157,9 @@ function doubledRanks(values: Float64Array): Float64Array {
   return ranks;
 }
 
-/** Chances of a sum at least and at most as large as the one observed, when each block's part is any of its choices. */
+/** Probabilities of a sum at least and at most as large as the observed one, if each block contributes a random one of its choices. */
 function exactTails(choices: readonly Float64Array[], observed: number): Sides {
-  // Without ties all are even: half the steps.
+  // Without ties all values are even, and half of the steps suffice.
   const even = choices.every((values) => values.every((value) => value % 2 === 0));
   const scaled = even ? choices.map((values) => values.map((value) => value / 2)) : choices;
   const least = scaled.reduce((sum, values) => sum + Math.min(...values), 0);
@@ -174,7 +174,7 @@ function exactTails(choices: readonly Float64Array[], observed: number): Sides {
   return { above: Math.min(1, above), below: Math.min(1, below) };
 }
 
-/** Chances of each sum, from the least possible, of one whole number from each list, all of a list as likely. */
+/** Probability of each sum, from the smallest possible, of one integer from each list, all elements of a list equally likely. */
 function distribution(choices: readonly Float64Array[]): Float64Array {
   let chances = Float64Array.of(1);
   for (const values of choices) {

@@ -56,7 +56,7 @@ function notes(run: Run): string[] {
   ];
 }
 
-/** Shows rows individually as space permits, and the number of each kind for the others. */
+/** Shows as many rows as there is space for, and counts the others by kind. */
 function rowLines(run: Run, room: number, paint: (kind: Kind, text: string) => string): string[] {
   const ordered = [...run.results].sort((a, b) => weight(run, b) - weight(run, a));
   const alone = ordered.length <= room ? ordered : ordered.slice(0, Math.max(0, room - 5)).filter(tells(run));

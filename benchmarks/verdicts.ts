@@ -11,13 +11,13 @@ import {
   type Trio,
 } from "./statistics.ts";
 
-/** Rules of judgement that were fixed before the run. */
+/** Rules that are fixed before the run. */
 export interface Rules {
-  /** Numbers of blocks after which the data is looked at, ascending; the last is the whole run. */
+  /** Numbers of blocks after which the data is analysed, ascending; the last is the whole run. */
   readonly looks: readonly number[];
   /** Number of rows of the table, including those without a figure. */
   readonly rows: number;
-  /** Ratios from 1 / factor to factor are too small to matter. */
+  /** Ratios between 1 / factor and factor do not matter. */
   readonly marginFactor: number;
 }
 
@@ -26,7 +26,7 @@ export type Call = "higher" | "lower" | "same";
 
 export interface Decision {
   readonly call: Call | null;
-  /** Blocks of the look that decided. */
+  /** Number of blocks at the look that decided. */
   readonly look: number | null;
 }
 
@@ -40,9 +40,9 @@ export const fewestBlocks = 8;
 type Side = "above" | "below";
 
 /**
- * Decide the rows of a table. What an earlier look decided stands.
- * @param row gives the blocks of a row up to a look; undefined when it has too few that are valid
- * @param looks how many of the looks have been reached
+ * Decides the rows of a table. A decision of an earlier look is final.
+ * @param row returns the blocks of a row up to a look; undefined if too few of them are valid
+ * @param looks number of looks that have been reached
  */
 export function decide(
   rules: Rules,
@@ -67,7 +67,7 @@ export function decide(
       level.difference,
     );
     open.forEach(({ index }, place) => {
-      // First: a difference that is proven too small to matter is none.
+      // Checked first: a difference that is proven too small to matter does not count.
       const call = same[place] ? "same" : different[place] ? tests[place]?.call : undefined;
       if (call) decisions[index] = { call, look };
     });
@@ -76,13 +76,13 @@ export function decide(
 }
 
 interface Level {
-  /** For the whole table at this look. */
+  /** Level of the whole table at this look. */
   readonly whole: number;
-  /** Rows that share it. */
+  /** Number of rows that share it. */
   readonly rows: number;
 }
 
-/** The levels of a look, in proportion to the blocks since the previous look. */
+/** The levels of a look, proportional to the blocks since the previous look. */
 function levelsAt(
   { looks, rows }: Rules,
   look: number,
@@ -112,7 +112,7 @@ function holm(pValues: readonly number[], { whole, rows }: Level): boolean[] {
   return passed;
 }
 
-/** p of "the arm equals the baseline", two-sided; 1 if it is above `worth` or the guard rejects it. */
+/** Two-sided p of "the arm equals the baseline"; 1 if it is above `worth`, or if the signed-rank test does not confirm it. */
 export function difference(trios: readonly Trio[], worth = 1): { p: number; call: "higher" | "lower" } {
   const side: Side = hodgesLehmann(contrasts(trios)).centre > 0 ? "above" : "below";
   return {
@@ -128,9 +128,9 @@ export function samePValue(trios: readonly Trio[], margin: number, worth = 1): n
 }
 
 /**
- * p of "the log-ratio is `shift`", against it being farther out on a side. The larger of two tests': the randomisation
- * test is exact, whatever the noise, when an arm has the noise of the baseline; Student's when the arm has noise of its
- * own. The cheapest is asked first, as no other can make p smaller.
+ * p of "the log-ratio is `shift`" against a one-sided alternative: the larger p of two tests. The randomisation test is exact
+ * for any noise if the arm has the same noise as the baseline; Student's test is exact if the arm has normal noise of its own.
+ * The cheaper test runs first: if its p is already too large, the other cannot make it smaller.
  */
 function oneSided(trios: readonly Trio[], shift: number, side: Side, worth: number): number {
   const differences = contrasts(trios);
@@ -140,8 +140,8 @@ function oneSided(trios: readonly Trio[], shift: number, side: Side, worth: numb
 }
 
 /**
- * The smallest factor that a run with this row's noise calls a difference, as the level of its last look goes for one
- * row; undefined when it has too few blocks to call any.
+ * The smallest factor that a run with this row's noise would call a difference, at the level of one row in the last look;
+ * undefined if it has too few blocks to call any.
  */
 export function smallestFactor(trios: readonly Trio[], rules: Rules, look: number): number | undefined {
   const { difference: level } = levelsAt(rules, look, []);
@@ -154,10 +154,10 @@ export function smallestFactor(trios: readonly Trio[], rules: Rules, look: numbe
   return sides.some((size) => size === undefined) ? undefined : Math.exp(Math.max(...(sides as number[])));
 }
 
-/** A log-ratio no run can fail to see, if it can see any. */
+/** A log-ratio so large that a run detects it if it can detect any. */
 const largest = Math.log(1e4);
 
-/** Least size for which a test that grows with it says yes, to three digits. */
+/** Smallest size, to three digits, for which a monotonic test returns true. */
 function least(called: (size: number) => boolean): number | undefined {
   if (!called(largest)) return undefined;
   let [low, high] = [0, largest];

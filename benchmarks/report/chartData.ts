@@ -20,11 +20,11 @@ export interface FigureChart {
   readonly noise: number | null;
   /** Unit of the distributions' x axis. */
   readonly latencyUnit: string;
-  /** Cumulative distributions by label, the baseline included: [latency, percent]. Empty when not told. */
+  /** Cumulative distributions by label, including the baseline: [latency, percent]. Empty if the program records no latencies. */
   readonly latencies: Readonly<Record<string, readonly [number, number][]>>;
 }
 
-/** iostat lines of a client, by seconds since the run began. A gap is a null. */
+/** iostat values of a client, as [seconds since the run began, value]. A gap is a null. */
 export interface IostatChart {
   readonly client: string;
   readonly device: string;
@@ -35,7 +35,7 @@ export interface IostatChart {
 
 export interface ChartData {
   readonly baseline: string;
-  /** The figure to show first: one with a difference, if there is any. */
+  /** Id of the figure to show first: one with a difference, if there is any. */
   readonly first: string;
   readonly figures: readonly FigureChart[];
   readonly iostat: readonly IostatChart[];
@@ -47,7 +47,7 @@ export interface TimedWindow {
   readonly from: number;
   readonly to: number;
   readonly title: string;
-  /** Of the arm's turn. */
+  /** Label of the arm's turn. */
   readonly label: string;
   readonly invalid: boolean;
 }
@@ -73,7 +73,7 @@ export function chartData({ run, raw }: Analysis): ChartData {
   };
 }
 
-/** When each point was measured, in seconds since the run began. */
+/** The timed window of each point, in seconds since the run began. */
 export function windowsOf({ run, raw }: Analysis): TimedWindow[] {
   const zero = Date.parse(run.started);
   const since = (start: string): number => (Date.parse(start) - zero) / 1000;
@@ -106,7 +106,7 @@ function figures(
         points.find(
           ({ point }) => point.block === block && point.label === label && point.workload === workload.name,
         )?.point.figures[figure];
-      // As the verdict has it: an arm over the mean (of the logs) of both baselines, and the baselines over each other.
+      // As for the verdict: the arm over the geometric mean of the two baselines, and the second baseline over the first.
       const ratio = (block: number, label: string): number | null => {
         const [first, second] = [value(block, run.baseline), value(block, run.repeat)];
         const to = value(block, label);
@@ -116,7 +116,7 @@ function figures(
       const histograms = Object.fromEntries(
         [run.baseline, ...labels].map((label) => [label, latenciesOf(points, workload.name, figure, label)]),
       );
-      // On an emulated machine times mean nothing but against each other.
+      // On an emulated machine, only ratios of times are meaningful.
       const middle = run.emulated ? quantile(histograms[run.baseline] ?? new Map(), 0.5) : undefined;
       const found = run.results.filter(
         (result) => result.workload === workload.name && result.figure === figure,
@@ -162,7 +162,7 @@ function latenciesOf(
   return merge(own.flatMap(({ latencies }) => latencies[figure] ?? []));
 }
 
-/** A distribution with few points, in microseconds, or as a multiple of `middle` nanoseconds. */
+/** A distribution reduced to few points, in microseconds, or in multiples of `middle` nanoseconds. */
 function thinned(histogram: Histogram, middle: number | undefined): [number, number][] {
   const all = distribution(histogram);
   const every = Math.ceil(all.length / mostLatencyPoints);
@@ -183,7 +183,7 @@ function iostatChart(
     const { start } = point;
     const samples = iostat[client]?.samples ?? [];
     if (start === null || samples.length === 0) return [];
-    // A report stands for the second that ends with it; after a window the line breaks.
+    // A sample covers the second before it; the line breaks after each window.
     const at = since(start);
     const own = samples.map((sample, index) => ({ time: at + index + 1, sample }));
     return [...own, { time: at + samples.length + 1, sample: null }];
@@ -210,7 +210,7 @@ function iostatChart(
   };
 }
 
-/** The device that was busy for longest. */
+/** The device with the highest utilisation in total. */
 function busiest(samples: readonly IostatSample[]): string | undefined {
   const busy = new Map<string, number>();
   for (const { devices } of samples)

@@ -8,7 +8,7 @@ const height = 26;
 const widest = Math.log(16);
 const narrowest = Math.log(1.1);
 
-/** Largest log-ratio that the drawings of a table show, the same for all its rows. */
+/** Half the length of the axis as a log-ratio, the same for all rows of a table. */
 export function forestRange(results: readonly Result[]): number {
   const ends = results.flatMap(({ ratio, noise }) => [
     ...(ratio ? endsOf(ratio).map((end) => Math.abs(Math.log(end))) : []),
@@ -17,7 +17,7 @@ export function forestRange(results: readonly Result[]): number {
   return Math.min(widest, Math.max(narrowest, ...ends));
 }
 
-/** Ends of the interval, or of the blocks' own range where there are too few for one. */
+/** Ends of the interval, or of the range of the blocks if there are too few for an interval. */
 function endsOf({ low, high, least, most }: NonNullable<Result["ratio"]>): [number, number] {
   return [low ?? least, high ?? most];
 }

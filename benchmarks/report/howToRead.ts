@@ -75,7 +75,7 @@ export function howToRead(run: Run): Html {
     </section>`;
 }
 
-/** A row with a ratio to explain: one that differs, if there is any. */
+/** A row with a ratio as an example: one with a difference, if there is any. */
 function telling(run: Run, wanted: (result: Result) => boolean): Result | undefined {
   const rows = run.results.filter((result) => wanted(result) && result.ratio);
   return rows.find((result) => ["better", "worse"].includes(kindOf(result))) ?? rows[0];
@@ -105,7 +105,7 @@ function example(run: Run, result: Result | undefined): Html | undefined {
   </p>`;
 }
 
-/** "1.57 times as much in the same time (better)": the last word only where the verdict says so. */
+/** "1.57 times as much in the same time (better)": with the last word only if that is the verdict. */
 function inWords(result: Result, centre: number): string {
   const kind = kindOf(result);
   const called = kind === "better" || kind === "worse" ? ` (${kind})` : "";

@@ -10,7 +10,7 @@ export class Html {
 
 export type Part = Html | string | number | null | undefined | readonly Part[];
 
-/** A template whose values are escaped, unless they are Html; lists are joined, null and undefined vanish. */
+/** A template that escapes its values, unless they are Html. Lists are joined; null and undefined become empty text. */
 export function html(strings: TemplateStringsArray, ...values: readonly Part[]): Html {
   const text = strings
     .map((string, index) => string + (index < values.length ? render(values[index]) : ""))
@@ -36,7 +36,7 @@ export function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }
 
-/** Script text for a script element: neither `</script>` nor `<!--` in it can end or hide anything. */
+/** Script text for a script element: `</script>` and `<!--` in it cannot end or hide it. */
 export function scriptText(text: string): Html {
   return new Html(text.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--"));
 }

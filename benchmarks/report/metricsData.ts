@@ -1,10 +1,10 @@
-/** The data of the report's metric charts: by section, on the run's clock, with the run's points and arms. */
+/** The data of the report's metric charts: the panels, in seconds since the run began, with the run's windows and arms. */
 import type { Watched } from "../metrics.ts";
 import { windowsOf } from "./chartData.ts";
 
 export interface MetricsData {
   readonly run: string;
-  /** Seconds from the run's begin to the first value, and between two. */
+  /** Seconds from the start of the run to the first value, and between two values. */
   readonly from: number;
   readonly step: number;
   /** Labels of arms, in the order of their colours. */
@@ -18,7 +18,7 @@ export interface MetricsData {
   }[];
 }
 
-/** Undefined for a run that was not watched. */
+/** Undefined for a run without monitoring. */
 export function metricsData({ run, raw, metrics }: Watched): MetricsData | undefined {
   if (!metrics) return undefined;
   const { start, step, panels } = metrics;

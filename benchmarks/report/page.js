@@ -87,7 +87,7 @@
         symbolSize: 9,
         lineStyle: { width: 1.5, opacity: 0.55, type: index === 0 ? "dashed" : "solid" },
         itemStyle: { color: tone },
-        // Of many arms, the one that is pointed at.
+        // With many arms, only the one that is pointed at.
         emphasis: { focus: "series" },
         markLine: interval && {
           silent: true,
@@ -135,7 +135,7 @@
       series,
     }));
     option.tooltip.valueFormatter = readable;
-    // Here and not at the lines, where those of many arms would cover each other.
+    // Here and not at the lines, where the labels of many arms would overlap.
     option.legend.formatter = (label) => {
       const interval = figure.intervals[label];
       return interval ? `${label} ${readable(interval.centre)}` : label;
@@ -153,7 +153,7 @@
     );
   }
 
-  // A log axis, or a linear one where all is close together and decades would leave it without a tick.
+  // A log axis, or a linear one if all values are so close together that an axis of decades would have no tick.
   function ratioAxis(figure) {
     const values = figure.labels.flatMap((label) => figure.ratios[label]).filter((value) => value !== null);
     const noise = figure.noise === null ? [] : [Math.min(figure.noise, 100), 1 / Math.min(figure.noise, 100)];
@@ -161,7 +161,7 @@
     const [low, high] = [Math.min(...all), Math.max(...all)];
     if (high / low < 5)
       return { type: "value", scale: true, min: low - (high - low) * 0.1, max: high + (high - low) * 0.1 };
-    // Powers of two where decades would leave most of the chart empty.
+    // Powers of two if decades would leave most of the chart empty.
     const logBase = high / low < 64 ? 2 : 10;
     const power = (round, value) => logBase ** round(Math.log(value) / Math.log(logBase));
     return { type: "log", logBase, min: power(Math.floor, low), max: power(Math.ceil, high) };
@@ -227,7 +227,7 @@
     });
   }
 
-  /** A chart's place with its caption, at the end of an element. */
+  /** Appends an empty chart with a caption to an element. */
   function chartIn(host, id, text) {
     const figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
@@ -241,7 +241,7 @@
     return chart;
   }
 
-  /** The run's windows as stretches behind the lines, named when they are pointed at. */
+  /** The run's windows as shaded areas behind the lines, with their names on hover. */
   function stretches(windows, styleOf) {
     return {
       silent: false,
@@ -326,7 +326,7 @@
 
   let metricsDrawn = 0;
 
-  // The metrics of a section, when it is opened: runs beside each other, with the same axes.
+  // Draws the metrics of a section when it is opened: runs side by side, with the same axes.
   function metricCharts(details) {
     const holder = details.querySelector(".panels");
     holder.replaceChildren();
@@ -369,7 +369,7 @@
       lineStyle: { width: 1.5 },
       data: values.map((value, index) => [run.from + index * run.step, value]),
     }));
-    // A series of its own, so that hiding a line hides no window.
+    // A separate series, so that hiding a line does not hide the windows.
     series.push({
       type: "line",
       data: [],

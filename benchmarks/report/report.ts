@@ -30,14 +30,14 @@ import { metricsData, type MetricsData } from "./metricsData.ts";
 /** File name of the page that explains a report, beside it. */
 export const howToReadFile = "how-to-read.html";
 
-/** Render one run with its charts, or a comparison of several runs. */
+/** Renders one run with its charts, or a comparison of several runs. */
 export function renderReport(analyses: readonly Watched[]): string {
   const [first] = analyses;
   if (!first) throw new Error("a report needs a run");
   return analyses.length === 1 ? single(first) : comparison(analyses);
 }
 
-/** Render the page that explains a run's report, with its own rows as examples. */
+/** Renders the page that explains a run's report, with its own rows as examples. */
 export function renderHowToRead({ run }: Analysis): string {
   return page(`How to read ${run.runId}`, howToRead(run), undefined);
 }
@@ -108,7 +108,7 @@ function header(run: Run): Html {
   </header>`;
 }
 
-/** Programs of a client by the number alone, then the services as they name themselves. */
+/** Versions of a client's programs as numbers only, then the services by the names that they report. */
 function versions(found: Readonly<Record<string, string | null>>, services: Run["services"]): string {
   const bare = (text: string): string => /\d+\.\d+(\.\d+)?/.exec(text)?.[0] ?? text;
   const programs = Object.entries(found).flatMap(([name, text]) =>
@@ -136,7 +136,7 @@ function pill(kind: Kind, text: string): Html {
   >`;
 }
 
-/** What to know before reading the verdicts of a run. */
+/** Notes that a reader needs before the verdicts of a run. */
 function notes(run: Run): string[] {
   const all = [
     run.emulated ? emulatedNote : undefined,
@@ -158,7 +158,7 @@ function note(text: string): Html {
   return html`<p class="note" role="note">${text}</p>`;
 }
 
-/** Each note once, with the runs that it is about unless that is all of them. */
+/** Each note once. A note that does not apply to all runs names its runs. */
 function sharedNotes(runs: readonly Run[]): Html[] {
   return [...new Set(runs.flatMap(notes))].map((text) => {
     const about = runs.filter((run) => notes(run).includes(text)).map(({ runId }) => runId);
@@ -219,15 +219,15 @@ function verdictTable(run: Run): Html {
     </p>`;
 }
 
-/** What the columns of the table are. */
+/** Which optional columns the table has. */
 interface Columns {
-  /** Half of the forest's axis, as a logarithm. */
+  /** Half the length of the forest plot's axis, as a logarithm. */
   readonly range: number;
   readonly absolute: boolean;
   readonly hits: boolean;
 }
 
-/** @param above the results in the rows above, whose words are not said again */
+/** @param above results in the rows above; texts that they already show are not repeated */
 function row(run: Run, result: Result, above: readonly Result[], { range, absolute, hits }: Columns): Html {
   const { ratio, workload, title } = result;
   const previous = above.at(-1);
@@ -277,7 +277,7 @@ function ratioCells(
     <td class="wide">${forest(result, range)}</td>`;
 }
 
-/** A number as people read it, with all its digits in the markup. */
+/** A rounded number; the markup contains all its digits. */
 function number(field: string, value: number | null | undefined): Html | undefined {
   if (value === null || value === undefined) return undefined;
   return html`<data value="${value}" data-field="${field}">${digits(value)}</data>`;
@@ -320,14 +320,14 @@ function chartSections(run: Run): Html {
     <section aria-labelledby="iostat">
       <h2 id="iostat">Machines during the timed windows</h2>
       <p class="lead">
-        iostat at 1 s on each client. A shaded stripe is a timed window; point at it for its name.
+        iostat at 1 s on each client. A shaded area is a timed window; point at it to see its name.
       </p>
       <div id="iostat-charts"></div>
       ${iostatGaps(run.points)}
     </section>`;
 }
 
-/** Which points have no samples, or fewer than they should: one line for each workload, client and reason. */
+/** The points without samples, or with too few: one line for each workload, client and reason. */
 function iostatGaps(points: Run["points"]): Html | undefined {
   const places = new Map<string, string[]>();
   for (const point of points)
@@ -370,7 +370,7 @@ function about(run: Run): Html {
       )}
       <div>
         <dt>${run.repeat}</dt>
-        <dd>the baseline once more in each block: the pair gives the noise</dd>
+        <dd>the baseline a second time in each block: the pair shows the noise</dd>
       </div>
     </dl>
     <h3>Workloads</h3>
@@ -423,7 +423,7 @@ function about(run: Run): Html {
     <pre>${JSON.stringify(run.settings, undefined, 1)}</pre>
     ${invalid.length > 0 ? invalidPoints(invalid) : html`<p>All ${run.points.length} points are valid.</p>`}
     <p>
-      <small>Everything here is made from the files in raw/ beside this one: ./lab report ${run.runId}</small>
+      <small>This page was made from the files in raw/ next to it: ./lab report ${run.runId}</small>
     </p>
   </section>`;
 }
@@ -437,18 +437,18 @@ function invalidPoints(points: Run["points"]): Html {
     </ul>`;
 }
 
-/** The metrics of the time of one run, or of several beside each other: drawn when a section is opened. */
+/** The metrics during one run, or during several runs side by side. A section is drawn when it is opened. */
 function metricsSection(watched: readonly MetricsData[], runs: number): Html | undefined {
   if (watched.length === 0) return undefined;
   const names = [...new Set(watched.flatMap(({ panels }) => panels.map(({ section }) => section)))];
   const missing = runs - watched.length;
   return html`<section aria-labelledby="metrics">
-    <h2 id="metrics">Metrics of ${runs === 1 ? "its" : "their"} time</h2>
+    <h2 id="metrics">Metrics during the ${runs === 1 ? "run" : "runs"}</h2>
     <p class="lead">
-      What Prometheus saw on all nodes (setting monitoring). The coloured stretches are the timed windows, a
-      colour for each arm; point at one to see arm and workload.
-      ${runs > 1 ? "Runs are beside each other with the same axes, each from its own begin." : undefined}
-      ${missing > 0 ? `${missing} of the runs ran without monitoring.` : undefined}
+      Metrics that Prometheus collected on all nodes (setting monitoring). The shaded areas are the timed
+      windows, in the colour of their arm; point at one to see arm and workload.
+      ${runs > 1 ? "Runs are side by side with the same axes, each from its own start." : undefined}
+      ${missing > 0 ? `${missing} of the runs had no monitoring.` : undefined}
     </p>
     ${names.map(
       (name) =>
@@ -523,11 +523,11 @@ const parametersOf = (run: Run, { workload }: Result): string =>
     .map(([key, value]) => `${key} ${String(value)}`)
     .join(", ");
 
-/** Only the same work is in one row: a walk of twenty files is not one of ten thousand. */
+/** Identifies a row: only the same work shares a row, because a walk of twenty files is not a walk of ten thousand. */
 const keyOf = (run: Run, result: Result): string =>
   `${rowName(result)} ${result.unit} ${parametersOf(run, result)}`;
 
-/** The parameters of a row, where runs differ in them. */
+/** The parameters of a row, if the runs differ in them. */
 function variant(runs: readonly Run[], run: Run, result: Result | undefined): Html | undefined {
   if (!result) return undefined;
   const all = runs.flatMap((other) =>
@@ -550,7 +550,7 @@ function comparisonCell(run: Run, result: Result | undefined): Html {
 const beside = (name: string): string => readFileSync(new URL(name, import.meta.url), "utf8");
 
 function page(title: string, body: Html, data: unknown): string {
-  // ECharts' build with lines, scatter and what they need: 0.7 MB.
+  // ECharts' smaller build, with lines and scatter: 0.7 MB.
   const echarts = readFileSync(
     createRequire(import.meta.url).resolve("echarts/dist/echarts.common.min.js"),
     "utf8",
