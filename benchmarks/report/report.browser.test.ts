@@ -341,9 +341,7 @@ describe("the metrics of a run's time", () => {
       const analyses = [{ ...analysis, metrics: with_ }, { ...analysis, metrics: without }, analysis];
       write(join(folder, "comparison.html"), renderReport(analyses));
       const { page, faults } = await open("comparison.html", { viewport: { width: 1200, height: 900 } });
-      expect(await page.locator("#metrics ~ .lead").innerText()).toContain(
-        "1 of the runs had no monitoring",
-      );
+      expect(await page.locator("#metrics ~ .lead").innerText()).toContain("1 of the runs had no monitoring");
       await page.locator("details.metrics summary").first().click();
       await page.waitForSelector("details.metrics canvas");
       const boxes: [number, number][] = await page.evaluate(
