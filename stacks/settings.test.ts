@@ -1,5 +1,4 @@
 import { parseSettings, SettingsError } from "./settings.ts";
-import { roomProblems } from "./readSettings.ts";
 import { topologies } from "./topology.ts";
 
 /** The lines of the error that settings cause. */
@@ -226,18 +225,6 @@ describe("parseSettings", () => {
 
   it("allows file storage for one client", () => {
     expect(parseSettings({ topology: "single", juicefs: { storage: "file" } }).juicefs.storage).toBe("file");
-  });
-});
-
-describe("roomProblems", () => {
-  it("says how much is missing", () => {
-    const [memory, disk] = roomProblems(topologies.course, { memoryMiB: 2000, diskGiB: 1 });
-    expect(memory).toContain("need 4608 MiB of memory and 2000 MiB are free here: 2608 MiB are missing");
-    expect(disk).toContain("5 GiB are missing");
-  });
-
-  it("is content with enough", () => {
-    expect(roomProblems(topologies.course, { memoryMiB: 8000, diskGiB: 50 })).toEqual([]);
   });
 });
 
