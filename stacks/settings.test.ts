@@ -32,6 +32,7 @@ function parsed(text: string): unknown {
 
 const client = { name: "c1", roles: ["client", "ray-head"] };
 const meta = { name: "m", roles: ["meta", "objects"] };
+const aws = { region: "eu-central-1", owner: "ada", sshCidr: "203.0.113.7/32" };
 
 describe("the data disk", () => {
   const size = (values: Record<string, unknown>): number | undefined => parseSettings(values).dataDiskMiB;
@@ -65,7 +66,74 @@ describe("parseSettings", () => {
   it("makes the course topology of nothing at all", () => {
     const settings = parseSettings({});
     expect(settings.nodes).toEqual(topologies.course);
-    expect(settings.juicefs).toMatchObject({ mountPoint: "/mnt/jfs", attrCacheSeconds: 1, writeback: false });
+    expect(settings).toMatchObject({ target: "local", accelerator: "auto", clock: "wall" });
+    expect(settings).not.toHaveProperty("dataDiskMiB");
+  });
+
+  it("mounts at /mnt/jfs with JuiceFS's own cache times and the lab's object store, when nothing is said", () => {
+    expect(parseSettings({}).juicefs).toEqual({
+      mountPoint: "/mnt/jfs",
+      cacheDir: "/var/cache/juicefs",
+      cacheSizeMiB: 1024,
+      attrCacheSeconds: 1,
+      entryCacheSeconds: 1,
+      dirEntryCacheSeconds: 1,
+      writeback: false,
+      storage: "s3",
+    });
+  });
+
+  it.each<[string, readonly unknown[], readonly unknown[]]>([
+    [
+      "juicefs.mountPoint",
+      ["/jfs", "/mnt/a-b_c.d/e"],
+      ["/mnt/jfs/", "/mnt//jfs", "x/jfs", "/mnt/a b", "/mnt/b*"],
+    ],
+    [
+      "juicefs.cacheDir",
+      ["/cache", "/mnt/a-b_c.d/e"],
+      ["/cache/", "/mnt//cache", "x/cache", "/mnt/a b", "/"],
+    ],
+    ["juicefs.cacheSizeMiB", [0, 100_000], [-1, 0.5]],
+    ["juicefs.attrCacheSeconds", [0, 0.5, 86_400], [-1, 86_401]],
+    ["dataDiskMiB", [64, 65_536], [63, 65_537, 64.5]],
+    ["benchmarkMarginPercent", [0.1, 100], [0, 101]],
+    ["seed", [1, 2 ** 31 - 1], [0, 2 ** 31]],
+    ["disgrafs.taggers", [1, 64], [0, 65]],
+  ])("takes %s up to its limits, and nothing beyond", (key, good, bad) => {
+    for (const value of good) expect(faults(withValue({}, key, value))).toEqual([]);
+    for (const value of bad)
+      expect(faults(withValue({}, key, value))).toEqual([
+        expect.stringContaining(`  - ${key} is ${JSON.stringify(value)}: `),
+      ]);
+  });
+
+  it.each<[string, readonly unknown[], readonly unknown[]]>([
+    ["name", ["a", "7", "a-b", "a--b", "x".repeat(32)], ["", "-a", "a-", "a.b", "A", "a b", "x".repeat(33)]],
+    ["cpus", [1, 64], [0, 65, 1.5]],
+    ["memoryMiB", [512, 100_000], [511, 512.5]],
+    ["diskGiB", [20, 1000], [19, 20.5]],
+  ])("takes a node's %s up to its limits, and nothing beyond", (key, good, bad) => {
+    const of = (value: unknown): string[] =>
+      faults({ topology: "custom", nodes: [meta, { ...client, [key]: value }] });
+    for (const value of good) expect(of(value)).toEqual([]);
+    for (const value of bad)
+      expect(of(value)).toEqual([
+        expect.stringContaining(`  - nodes[1].${key} is ${JSON.stringify(value)}: `),
+      ]);
+  });
+
+  it.each<[string, readonly string[]]>([
+    ["target", ["local"]],
+    ["topology", ["single", "course"]],
+    ["kernel", ["debian-12", "debian-13", "debian-13-backports"]],
+    ["accelerator", ["auto", "kvm", "tcg"]],
+    ["clock", ["wall", "instructions"]],
+    ["benchmark", ["none", "smoke", "attributes", "lookups", "course", "paper"]],
+    ["juicefs.storage", ["s3", "file"]],
+    ["disgrafs.graph", ["falkordb", "neo4j"]],
+  ])("takes each value of %s", (key, values) => {
+    for (const value of values) expect(faults(withValue({ topology: "single" }, key, value))).toEqual([]);
   });
 
   it("takes a custom list, and sizes each node by its roles", () => {
@@ -119,7 +187,16 @@ describe("parseSettings", () => {
       { juicefs: { mountPoint: "jfs" } },
       'juicefs.mountPoint is "jfs": must be an absolute path',
     ],
-    ["a kernel that only AWS has", { kernel: "ubuntu-24.04" }, "kernel ubuntu-24.04 is for AWS only"],
+    [
+      "a relative cache folder",
+      { juicefs: { cacheDir: "cache" } },
+      'juicefs.cacheDir is "cache": must be an absolute path',
+    ],
+    [
+      "a kernel that only AWS has",
+      { kernel: "ubuntu-24.04" },
+      "kernel ubuntu-24.04 is for AWS only; kernels of a local lab: debian-12, debian-13, debian-13-backports",
+    ],
     ["aws without its settings", { target: "aws" }, "target is aws, but aws is not set"],
     [
       "file storage with two clients",
@@ -165,6 +242,57 @@ describe("parseSettings", () => {
       'grafana is "yes": expected one of "auto"|"on"|"off"; fix it',
     ],
     ["an instruction clock on three machines", { clock: "instructions" }, "clock is instructions"],
+    [
+      "an instruction clock with KVM, which counts none",
+      { clock: "instructions", topology: "single", accelerator: "kvm" },
+      "clock is instructions, which needs a single emulated local machine",
+    ],
+    [
+      "an instruction clock on AWS",
+      { clock: "instructions", topology: "single", target: "aws", aws },
+      "clock is instructions",
+    ],
+    [
+      "monitoring on a kernel without its packages",
+      { target: "aws", aws, kernel: "amazon-linux-2023", monitoring: true },
+      "monitoring is on, but Amazon Linux 2023 has no Prometheus package",
+    ],
+    [
+      "a misspelt key of DisGraFS",
+      { disgrafs: { tagers: 2 } },
+      "disgrafs.tagers is not a setting; did you mean taggers?",
+    ],
+    [
+      "a misspelt key of a node",
+      { topology: "custom", nodes: [meta, { ...client, cpu: 2 }] },
+      "nodes[1].cpu is not a setting; did you mean cpus? Remove it with: ./lab up --unset 'nodes[1].cpu'",
+    ],
+    [
+      "an extension that there is not",
+      { extensions: { tracing: {} } },
+      "extensions.tracing is not a setting; known here: fuse-latency, packet-dma,",
+    ],
+    [
+      "a key that is like no other setting",
+      { verbose: true },
+      "known here: target, topology, nodes, kernel,",
+    ],
+    [
+      "rows of a benchmark that gives no verdicts",
+      { benchmark: "smoke", benchmarkRows: "metadata" },
+      "benchmarkRows is metadata: the profile smoke gives no verdicts, so no rows can be asked of it; " +
+        "choose another profile; remove it with: ./lab up --unset benchmarkRows",
+    ],
+    [
+      "a row of an arm that is not measured",
+      { benchmark: "course", benchmarkArms: "nocache", benchmarkRows: "control/*/nocache,metadata/stat" },
+      'benchmarkRows is control/*/nocache,metadata/stat: no row of the verdict table is called "metadata/stat"',
+    ],
+    [
+      "a row of DisGraFS without it",
+      { benchmark: "course", benchmarkRows: "tagging" },
+      'no row of the verdict table is called "tagging"',
+    ],
   ])("refuses %s, and says which", (_, values, line) => {
     expect(faults(values).join("\n")).toContain(line);
   });
@@ -172,6 +300,35 @@ describe("parseSettings", () => {
   it("names the command that fixes it", () => {
     expect(faults({ juicefs: { storage: "nfs" } })).toEqual([
       `  - juicefs.storage is "nfs": expected one of "s3"|"file"; fix it with: ./lab up -c juicefs.storage=s3`,
+    ]);
+    expect(faults({ topology: "custom", nodes: [meta, { ...client, diskGiB: 19 }] })).toEqual([
+      "  - nodes[1].diskGiB is 19: must be 20 or more: the size of the image; " +
+        "fix it with: ./lab up -c 'nodes[1].diskGiB=20'",
+    ]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ["seed", 0, "-c seed=1"],
+    ["seed", 2 ** 31, "-c seed=2147483647"],
+    ["benchmarkMarginPercent", 0, "-c benchmarkMarginPercent=0.1"],
+    ["benchmarkMarginPercent", 101, "-c benchmarkMarginPercent=100"],
+    // The default, where no end of a range is known.
+    ["benchmarkMarginPercent", "little", "-c benchmarkMarginPercent=5"],
+    ["monitoring", "yes", "-c monitoring=false"],
+    ["juicefs.cacheDir", 3, "-c juicefs.cacheDir=/var/cache/juicefs"],
+    // The length of a list or a text is no value for it.
+    ["extensions.fuse.opcodes", [], "--unset extensions.fuse.opcodes"],
+    ["aws.profile", "", "--unset aws.profile"],
+  ])("proposes for %s = %j the nearest allowed value, or the default", (key, value, fix) => {
+    expect(faults(withValue({ aws }, key, value))).toEqual([
+      expect.stringMatching(new RegExp(`; fix it with: \\./lab up ${fix.replaceAll(".", "\\.")}$`)),
+    ]);
+  });
+
+  it("lists no keys for an unknown one in an object whose keys it does not know", () => {
+    const network = { vpcId: "vpc-01234567", subnetId: "subnet-01234567", zone: "a" };
+    expect(faults({ aws: { ...aws, network } })).toEqual([
+      "  - aws.network.zone is not a setting; Remove it with: ./lab up --unset aws.network.zone",
     ]);
   });
 
@@ -219,8 +376,48 @@ describe("parseSettings", () => {
     ).toEqual([]);
   });
 
-  it("names every fault at once", () => {
+  it("names every fault at once, under one heading", () => {
     expect(faults({ topolgy: "single", kernel: "x" })).toHaveLength(2);
+    expect(() => parseSettings({ target: "aws", clock: "instructions" })).toThrow(
+      /^the stack's settings are invalid:\n {2}- target is aws, [^\n]*\n {2}- clock is instructions, [^\n]*$/,
+    );
+  });
+
+  it("allows an instruction clock on one machine that is or may be emulated", () => {
+    for (const accelerator of ["auto", "tcg"])
+      expect(faults({ clock: "instructions", topology: "single", accelerator })).toEqual([]);
+  });
+
+  it("allows the target aws with its settings, and a kernel that only AWS has", () => {
+    expect(faults({ target: "aws", aws })).toEqual([]);
+    expect(faults({ target: "aws", aws, kernel: "amazon-linux-2023" })).toEqual([]);
+  });
+
+  it("allows Grafana with monitoring, and monitoring without it", () => {
+    expect(faults({ monitoring: true, grafana: "on" })).toEqual([]);
+    expect(faults({ monitoring: true, grafana: "off" })).toEqual([]);
+  });
+
+  it("reads rows with spaces and commas too many, and takes rows of DisGraFS where it is", () => {
+    expect(parseSettings({ benchmarkRows: " control/*/nocache, ,metadata," }).benchmarkRows).toEqual([
+      "control/*/nocache",
+      "metadata",
+    ]);
+    const values = { benchmark: "course", disgrafs: true, benchmarkRows: ["tagging"] };
+    expect(parseSettings(values).benchmarkRows).toEqual(["tagging"]);
+  });
+
+  it("allows write-back without DisGraFS, and DisGraFS without write-back", () => {
+    expect(faults({ juicefs: { writeback: true } })).toEqual([]);
+    expect(faults({ disgrafs: true })).toEqual([]);
+  });
+
+  it("leaves the cache times alone for an extension that does not need them to be 0", () => {
+    const { juicefs } = parseSettings({
+      extensions: { "fuse-latency": {} },
+      juicefs: { attrCacheSeconds: 3 },
+    });
+    expect(juicefs).toMatchObject({ attrCacheSeconds: 3, entryCacheSeconds: 1, dirEntryCacheSeconds: 1 });
   });
 
   it("allows file storage for one client", () => {
