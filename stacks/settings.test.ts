@@ -219,6 +219,7 @@ describe("parseSettings", () => {
       'benchmarkArms is "nocache,ttl-lnog": no arm is called "ttl-lnog"; arms: ttl, nocache, ttl-long,',
     ],
     ["nodes without custom", { nodes: [meta] }, "nodes is set but topology is not custom"],
+    ["a custom topology without nodes", { topology: "custom" }, "0 nodes have the role meta"],
     ["nobody for a role", { topology: "custom", nodes: [meta] }, "0 nodes have the role ray-head"],
     [
       "nobody who mounts the volume",

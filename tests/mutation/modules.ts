@@ -23,6 +23,7 @@ const withTestsBeside = [
   "stacks/aws/cleanup/selection.ts",
   "stacks/aws/cost/cost.ts",
   "stacks/aws/settings.ts",
+  "stacks/settings.ts",
   "workshop/version.ts",
 ];
 
