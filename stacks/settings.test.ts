@@ -281,13 +281,17 @@ describe("parseSettings", () => {
     [
       "rows of a benchmark that gives no verdicts",
       { benchmark: "smoke", benchmarkRows: "metadata" },
-      "benchmarkRows is metadata: the profile smoke gives no verdicts, so no rows can be asked of it; " +
-        "choose another profile; remove it with: ./lab up --unset benchmarkRows",
+      "benchmarkRows is metadata: the profile smoke gives no verdicts",
     ],
     [
       "a row of an arm that is not measured",
       { benchmark: "course", benchmarkArms: "nocache", benchmarkRows: "control/*/nocache,metadata/stat" },
       'benchmarkRows is control/*/nocache,metadata/stat: no row of the verdict table is called "metadata/stat"',
+    ],
+    [
+      "rows of no use, with the command that removes them",
+      { benchmark: "smoke", benchmarkRows: "metadata" },
+      "; remove it with: ./lab up --unset benchmarkRows",
     ],
     [
       "a row of DisGraFS without it",
