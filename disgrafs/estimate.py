@@ -24,7 +24,7 @@ BATCH = 500
 
 
 def fill(graph: Graph, files: int, chance: random.Random) -> tuple[float, float]:
-    """Puts files into a graph; gives the seconds of the index and of the tags."""
+    """Adds files to a graph; returns the seconds for the index and for the tags."""
     labels = [f"label{number:05}" for number in range(LABELS)]
     weights = [1 / (rank + 1) for rank in range(LABELS)]
     numbers = count(2)
@@ -65,7 +65,7 @@ def fill(graph: Graph, files: int, chance: random.Random) -> tuple[float, float]
 
 
 def milliseconds(ask: Callable[[int], Any], times: int = 30) -> str:
-    """Median and longest time of a question."""
+    """Median and maximum time of a query."""
     took = []
     for number in range(times):
         started = time.perf_counter()
@@ -75,7 +75,7 @@ def milliseconds(ask: Callable[[int], Any], times: int = 30) -> str:
 
 
 def questions(graph: Graph, files: int) -> dict[str, Callable[[int], Any]]:
-    """What people ask, by its heading."""
+    """Typical queries, by their column headings."""
     return {
         "rare word ms": lambda number: graph.search(Search(words=(str(number * 37 % files),))),
         "two tags ms": lambda number: graph.search(Search(tags=(f"label{number:05}", f"label{number + 1:05}"))),
@@ -87,7 +87,7 @@ def questions(graph: Graph, files: int) -> dict[str, Callable[[int], Any]]:
 
 
 def measure(files: int) -> dict[str, object]:
-    """One row."""
+    """Measures one row of the table."""
     with LocalFalkor() as server:
         graph = open_graph(server.address)
         graph.prepare()
@@ -116,7 +116,7 @@ def measure(files: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """A table, a row for each number."""
+    """Prints a table with one row per number."""
     for position, files in enumerate(map(int, sys.argv[1:])):
         row = measure(files)
         if position == 0:

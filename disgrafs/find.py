@@ -42,7 +42,7 @@ def ask(address: str, token: str, typed: str, limit: int) -> dict[str, Any]:
     query = urllib.parse.urlencode({"q": typed, "limit": limit}, errors="surrogateescape")
     request = urllib.request.Request(f"{address}/api/search?{query}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - the unit's own address
     try:
-        # Proxies of the environment are for the outside.
+        # No proxy from the environment: the API is in the lab's own network.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=SECONDS) as response:
             answer: dict[str, Any] = json.load(response)
@@ -92,7 +92,7 @@ def ask_index(parts: list[str], limit: int) -> dict[str, Any]:
             raise FindError(f"--index finds only tag:NAME, with in:FOLDER, and absolute paths; for {part!r} omit it")
     if bool(tags) == bool(paths) or (within and not tags):
         raise FindError("--index needs tag:NAME, optionally with in:FOLDER, or paths that begin with /")
-    # What is not below the folder is left out afterwards: the list of a tag has no folders.
+    # Files outside the folder are removed from the result, because the list of a tag has no folders.
     most = 2**63 if within else limit + 1
     found = (
         _schain("lookup", *tags, f"--limit={most}")
@@ -142,18 +142,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "parts", nargs="+", metavar="WORD", help="beginning of a word, tag:NAME, in:FOLDER, is:waiting or is:failed"
     )
-    parser.add_argument("--json", action="store_true", help="everything that is known of the files")
+    parser.add_argument("--json", action="store_true", help="print all known facts about the files, as JSON")
     parser.add_argument(
-        "--index", action="store_true", help="ask the image on this node's data disk: tag:NAME, in:FOLDER, whole paths"
+        "--index",
+        action="store_true",
+        help="search the image on this node's data disk: only tag:NAME, in:FOLDER and absolute paths",
     )
-    parser.add_argument("--limit", type=int, default=50, help="how many files at most (default 50, up to 200)")
+    parser.add_argument("--limit", type=int, default=50, help="maximum number of files (default 50, at most 200)")
     parser.add_argument(
-        "--terminal", action="store_true", help="replace what a terminal would obey, also when this is no terminal"
+        "--terminal", action="store_true", help="replace control characters, even if the output is not a terminal"
     )
     options = parser.parse_args(arguments)
     try:
         if options.index:
-            # Names may be any bytes, and leave as they are.
+            # Names can contain any bytes, and are printed unchanged.
             sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
             found = ask_index(options.parts, options.limit)
         else:
@@ -164,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     for_terminal = options.terminal or sys.stdout.isatty()
     if options.json:
         shown = {key: found[key] for key in ("total", "files", "written") if key in found}
-        # Escapes say the same, and JSON itself leaves some characters as they are that a terminal obeys.
+        # With \u escapes the JSON means the same; JSON itself permits some control characters unescaped.
         json.dump(shown, sys.stdout, ensure_ascii=options.index or for_terminal, indent=1)
         sys.stdout.write("\n")
     else:

@@ -1,4 +1,4 @@
-r"""Names of files. The volume has bytes, Python has text with surrogates, the graph has text in UTF-8.
+r"""Names of files: bytes in the volume, text with surrogates in Python, UTF-8 text in the graph.
 
 A name that is not UTF-8 is kept in the graph behind a slash, percent-encoded: no real name has a slash, so it is no
 other file's name.

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 700
 
 
 def found_at(graph: Reader, path: str, word: str, deadline: float) -> float:
-    """Time at which a file was found by the word, in seconds since 1970. Exits with its state if it was not in time."""
+    """Time when the word found the file, in seconds since 1970. Exits with the file's state if it was not in time."""
     while True:
         try:
             found = graph.search(Search(tags=(word,)))
@@ -33,7 +33,7 @@ def found_at(graph: Reader, path: str, word: str, deadline: float) -> float:
 
 
 def main() -> None:
-    """Waits for all files in turn; each time counts from when the file was written."""
+    """Waits for each file in turn; prints the longest time from writing a file to finding it, and counts."""
     graph = open_graph(GraphAddress.from_environment())
     deadline = time.monotonic() + PATIENCE_SECONDS
     probes = [argument.split() for argument in sys.argv[1:]]

@@ -4,19 +4,19 @@ import re
 import unicodedata
 
 LABEL_LENGTH = 64
-# Scripts that are written without spaces: each character is a word of its own, in the index and in a search.
+# Scripts without spaces: each character is a separate word, in the index and in a search.
 _UNSPACED = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff])")
 _WORD = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
-    """One spelling for what a reader takes as the same: compatibility forms composed, case removed."""
+    """One spelling for texts that look the same to a reader: compatibility forms composed, case folded."""
     # Case folding can leave a text uncomposed, so it is composed again.
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def label(text: str) -> str | None:
-    """A label as the graph keeps it, or None where nothing is left of the text.
+    """Normalises a label for the graph; None if nothing is left of the text.
 
     Nothing that cannot be printed, no space at either end, 64 characters at most: longer strings, and strings that
     start with a space, have crashed graph stores.
@@ -27,5 +27,5 @@ def label(text: str) -> str | None:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in order, folded. Only letters and digits: nothing in them means anything to a query."""
+    """The folded words of a text, in order. They contain only letters and digits, so no query syntax."""
     return _WORD.findall(_UNSPACED.sub(r" \1 ", fold(text)))

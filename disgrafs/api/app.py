@@ -41,15 +41,15 @@ WEB = Path(__file__).parent.parent / "web"
 PAGE_SIZE = 50
 NEIGHBOURS = {"f": 12, "d": 40, "l": 30}
 """Maximum number of neighbours drawn around a node, by its kind: more would overlap."""
-# An inode fits in 63 bits; larger numbers are no inodes and no numbers for the stores.
+# An inode fits in 63 bits; the stores reject larger numbers.
 Inode = Annotated[int, PathParameter(ge=1, lt=2**63)]
 
 
 class Content(FileResponse):
-    """An open file, with ranges. It is closed when the answer has ended, however that was."""
+    """A response with an open file, with ranges. The file is closed when the response ends, also after an error."""
 
     def __init__(self, file: OpenFile, kind: str, name: str, disposition: str) -> None:
-        # The sandbox: even a browser that shows it as a page of its own runs nothing of it.
+        # Sandbox: a browser that shows the file as a page runs no script in it.
         headers = {"Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Control": "private, no-cache"}
         super().__init__(
             file.path,
@@ -104,7 +104,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, fault: RequestValidationError) -> Response:
-        # Not what was given: an error never repeats a token.
+        # Without the input: an error must never repeat a token.
         return error(422, "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in fault.errors()))
 
     @app.exception_handler(QuestionError)

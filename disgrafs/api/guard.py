@@ -57,7 +57,7 @@ class Guard:
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > MOST_BODY:
             return 413, f"the request has {length} bytes; at most {MOST_BODY} are taken"
-        # A page of another origin can send a form here, with the cookie of none, but it cannot set this header.
+        # A page of another origin can send a form here, without our cookie, but it cannot set this header.
         foreign = scope["method"] not in _SAFE and "x-disgrafs" not in headers
         path = scope["path"]
         if path in _OPEN or path.startswith(_OPEN_FOLDERS):

@@ -47,9 +47,9 @@ def protocol(deadlines: Deadlines) -> type[H11Protocol]:
             super().connection_made(transport)
             connection = transport.get_extra_info("socket")
             with contextlib.suppress(OSError):
-                # By itself the kernel would take megabytes for each client that does not read.
+                # By default, the kernel would buffer megabytes for each client that does not read.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-                # An answer that ended in the buffer and is never read: nothing above the kernel waits for that.
+                # For an answer that is complete in the buffer but never read: only the kernel can time that out.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(deadlines.read * 2000))
             self._timer = self.loop.call_later(deadlines.head, self._cut)
 
@@ -83,7 +83,7 @@ def protocol(deadlines: Deadlines) -> type[H11Protocol]:
 
                 async def in_time() -> Message:
                     nonlocal whole
-                    if whole:  # what is left to receive is the client's end, which may take long
+                    if whole:  # only the end of the connection is still to come, which may take long
                         return await receive()
                     try:
                         async with asyncio.timeout_at(end):

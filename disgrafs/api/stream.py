@@ -89,10 +89,10 @@ class Stream:
                     next_counts = loop.time() + COUNTS_EVERY
                     await self._count()
             except GraphUnavailableError:
-                # It may be away for a while; what happened meanwhile is told when it is back.
+                # The graph may be down for a while; events from that time are sent when it is back.
                 await asyncio.sleep(AFTER_ERROR)
             except Exception:
-                # Listeners would wait for ever if this task ended: a query that timed out is no reason for that.
+                # If this task ended, listeners would wait for ever: a query that timed out must not end it.
                 log.exception("the graph's events cannot be read now")
                 await asyncio.sleep(AFTER_ERROR)
             await asyncio.sleep(EVERY)

@@ -41,7 +41,7 @@ def tag_view(tag: Tag) -> Json:
 
 
 def whole(mount: Path, path: str) -> str:
-    """From a path below the mount point to one from the root."""
+    """Turns a path below the mount point into an absolute path."""
     return f"{mount}/{path}" if path else str(mount)
 
 
@@ -60,7 +60,7 @@ def node_id(kind: str, key: str) -> str:
 
 
 def with_shared_tags(reader: Reader, found: Neighbourhood) -> Neighbourhood:
-    """The same, with the edges from the files that are near to the tags that are drawn: they say why they are near."""
+    """Adds the edges from near files to the drawn tags, which show why the files are near."""
     drawn = {node.id for node in found.nodes if node.kind == "label"}
     edges = list(found.edges)
     for near in [edge for edge in found.edges if edge.kind == "near"]:
@@ -79,7 +79,7 @@ def neighbourhood_view(centre: str, found: Neighbourhood) -> Json:
         "nodes": [node for name, node in nodes.items() if name != centre],
         "edges": [
             {
-                # Nearness has no direction: the same two files are one edge, from whichever it was found.
+                # Nearness has no direction: two files have one edge, whichever of them it was found from.
                 "id": " ".join([edge.kind, *(sorted((a, b)) if edge.kind == "near" else (a, b))]),
                 "source": a,
                 "target": b,

@@ -15,9 +15,9 @@ from disgrafs.graph.model import ROOT
 
 PEEK = 8192
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Non-blocking: should the name be a FIFO by now, opening it must not wait for a writer.
+# Non-blocking: if the name is a FIFO by now, opening it must not wait for a writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# These errors say that the path does not lead to the file any more.
+# Errors that mean that the path no longer leads to the file.
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR}
 
 
@@ -144,6 +144,6 @@ def _is_text(start: bytes) -> bool:
     try:
         start.decode("utf-8")
     except UnicodeDecodeError as error:
-        # The last character may be cut in two. Text in an older encoding is mostly ASCII.
+        # The last character may be incomplete. Text in an older encoding is mostly ASCII.
         return error.start >= len(start) - 3 or sum(byte < 128 for byte in start) > 0.7 * len(start)
     return True

@@ -13,9 +13,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="disgrafs.corpus", description="Writes a corpus that a seed determines.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--files", type=int, default=1000, help="how many files (default 1000)")
+    parser.add_argument("--files", type=int, default=1000, help="number of files (default 1000)")
     parser.add_argument(
-        "--first", type=int, default=0, help="number of the first file, for a corpus that several write"
+        "--first", type=int, default=0, help="number of the first file, if several processes write one corpus"
     )
     arguments = parser.parse_args()
     for made in write(arguments.folder, arguments.seed, range(arguments.first, arguments.first + arguments.files)):

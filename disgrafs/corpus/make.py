@@ -8,12 +8,12 @@ from random import Random
 from disgrafs.corpus import media, source, text
 from disgrafs.corpus.topics import LANGUAGES, TOPICS, Language
 
-# Of a hundred files.
+# Shares in percent.
 _SHARES = {"text": 28, "markdown": 17, "source": 22, "picture": 15, "pdf": 8, "word": 5, "music": 5}
 _ARTISTS = ("Clara Weiss", "Los Faros", "Ensemble Moraine", "The Sleeper Cars")
 _LATIN: tuple[Language, ...] = ("en", "de", "fr", "es")
 _FOLDER_FILES = 200
-"""A folder has about that many at most, as people keep them."""
+"""Approximate maximum number of files in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Piece:
     """One file of a corpus."""
 
     path: str
-    """Below the corpus's folder."""
+    """Relative to the corpus's folder."""
     kind: str
     topic: str
     content: bytes
@@ -43,7 +43,7 @@ def piece(seed: int, number: int) -> Piece:
 
 
 def write(folder: Path, seed: int, numbers: range) -> Iterator[Piece]:
-    """Writes files below a folder, each whole under its name, and gives them one by one."""
+    """Writes files below a folder, and yields each one after it was written."""
     for number in numbers:
         made = piece(seed, number)
         target = folder / made.path
@@ -58,7 +58,7 @@ def _text(random: Random, topic: str, language: Language, folder: str, number: i
 
 
 def _markdown(random: Random, topic: str, language: Language, folder: str, number: int) -> Piece:
-    # Names as people give them: with spaces, capitals and letters beyond ASCII.
+    # Realistic names: with spaces, capitals and non-ASCII letters.
     first = TOPICS[topic][language][0]
     content = text.markdown(random, topic, language).encode()
     return Piece(f"{folder}/{first.capitalize()} {number}.md", "markdown", topic, content, (first,))

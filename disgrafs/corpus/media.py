@@ -14,7 +14,7 @@ _EXIF_MODEL = 0x0110
 
 
 def picture(random: Random, words: str, kind: str) -> bytes:
-    """A drawing of hills or of shapes. A JPEG says in EXIF what it is about."""
+    """A drawing of hills or of shapes. A JPEG has its topic in EXIF."""
     width, height = random.choice([(640, 480), (800, 600), (480, 640), (320, 240)])
     sky = tuple(random.randint(120, 255) for _ in range(3))
     image = Image.new("RGB", (width, height), sky)
@@ -39,7 +39,7 @@ def picture(random: Random, words: str, kind: str) -> bytes:
 
 
 def pdf(heading: str, lines: list[str]) -> bytes:
-    """A PDF with 40 lines a page. Its font has Latin letters only."""
+    """A PDF with 40 lines per page. Its font has only Latin letters."""
     pages = [lines[start : start + 40] for start in range(0, len(lines), 40)]
     objects = ["<< /Type /Catalog /Pages 2 0 R >>"]
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
@@ -76,7 +76,7 @@ _MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document
 
 
 def docx(paragraphs: list[str]) -> bytes:
-    """A Word document with nothing but its paragraphs. Stored as it is: compressed bytes depend on the library."""
+    """A Word document with only paragraphs. Not compressed, because compressed bytes depend on the library."""
     body = "".join(f'<w:p><w:r><w:t xml:space="preserve">{escape(each)}</w:t></w:r></w:p>' for each in paragraphs)
     head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     files = {

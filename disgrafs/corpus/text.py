@@ -6,7 +6,7 @@ from disgrafs.corpus.topics import SENTENCES, TOPICS, Language
 
 
 def sentences(random: Random, topic: str, language: Language, count: int) -> list[str]:
-    """Sentences about a topic. Its first term is in every third of them, so it is what the text is about."""
+    """Sentences about a topic. Every third one contains its first term, which is therefore a keyword of the text."""
     terms = TOPICS[topic][language]
     lines = []
     for number in range(count):
@@ -30,7 +30,7 @@ def title(topic: str, language: Language) -> str:
 
 
 def plain(random: Random, topic: str, language: Language) -> str:
-    """A text file. Lengths are spread as those of real ones: many short, few long."""
+    """A text file. Lengths are distributed as in practice: many short, few long."""
     count = max(2, min(60, round(random.lognormvariate(1.8, 0.8))))
     return "\n\n".join([title(topic, language), *paragraphs(random, topic, language, count)]) + "\n"
 

@@ -5,7 +5,7 @@ from typing import Final, Literal, get_args
 Language = Literal["en", "de", "fr", "es", "zh"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
-# Terms of one topic stand in the same order in each language.
+# The terms of a topic are in the same order in each language.
 TOPICS: Final[dict[str, dict[Language, tuple[str, ...]]]] = {
     "coffee": {
         "en": ("espresso", "roasting", "coffee beans", "grinder", "crema", "filter brewing", "harvest", "barista"),

@@ -8,9 +8,9 @@ from disgrafs.events.log import LogEntry
 from disgrafs.graph.model import Changes, Entry, Written
 
 TRASH = 0x7FFFFFFF10000000
-"""JuiceFS's trash and what is in it have inodes from here on; its hidden files have higher ones still."""
+"""JuiceFS's trash and its contents have inodes from here on; its hidden files have even higher ones."""
 HIDDEN = 0x7FFFFFFF00000000
-"""And from here on no inode is a user's file."""
+"""From here on, no inode belongs to a user's file."""
 
 REGULAR, DIRECTORY = "1", "2"
 MTIME_SET, MTIME_NOW = 0x20, 0x100
@@ -18,7 +18,7 @@ EXCHANGE = 2
 
 log = logging.getLogger(__name__)
 
-# They change neither names nor content.
+# These operations change neither names nor content.
 _IRRELEVANT = frozenset(
     (
         *("ACCESS", "CLEANSESSION", "COMPACT", "DELCHUNK", "DELETESLICE", "DELSESSION", "DELSLICE", "DELSUSTAINED"),
@@ -31,14 +31,14 @@ Kinds = Callable[[Iterable[int]], dict[int, bool]]
 
 
 def fold(batch: Sequence[LogEntry], kinds: Kinds) -> Changes:
-    """What a batch amounts to. `kinds` tells which inodes the graph knows, and whether they are directories."""
+    """The net effect of a batch. `kinds` says which inodes the graph knows, and whether they are directories."""
     folding = _Folding(batch, kinds)
     for entry in batch:
         take = _OPERATIONS.get(entry.operation)
         if take:
             take(folding, entry)
         elif entry.operation not in _IRRELEVANT:
-            log.warning("an operation of JuiceFS that is not known here: %s at %d", entry.operation, entry.version)
+            log.warning("unknown operation of JuiceFS: %s at %d", entry.operation, entry.version)
     return folding.changes
 
 
@@ -47,7 +47,7 @@ class _Folding:
         self.changes = Changes()
         moved = (entry for entry in batch if entry.operation in {"MOVE", "CLONE", "ATTACH", "LINK"})
         self.directory: dict[int, bool] = kinds({inode for entry in moved for inode in _inodes(entry)})
-        """Of each inode that is known: whether it is a directory."""
+        """Maps each known inode to whether it is a directory."""
 
     def _put(self, parent: int, name: bytes, inode: int, *, scan_unknown: bool = True) -> None:
         directory = self.directory.get(inode)
@@ -56,7 +56,7 @@ class _Folding:
             self.changes.entries[key] = Entry(inode, directory)
             self.changes.unlinked.discard(inode)
         else:
-            # A symbolic link or the like; or what a scan that is still to come would have found.
+            # A symbolic link or the like, or a file that a pending scan has not found yet.
             self.changes.entries[key] = None
             if scan_unknown:
                 self.changes.scan.add(parent)
@@ -68,7 +68,7 @@ class _Folding:
     def _write(self, inode: int, entry: LogEntry) -> None:
         self.changes.written[inode] = Written(entry.version, entry.at)
 
-    # --- one method an operation
+    # --- one method per operation
 
     def create(self, entry: LogEntry) -> None:
         parent, inode, kind = entry.number(0), int(entry.result), entry.arguments[4]
@@ -107,7 +107,7 @@ class _Folding:
         source, target = entry.number(0), entry.number(2)
         flags, replaced, inode = entry.number(4), entry.number(5), int(entry.result)
         if source >= HIDDEN:
-            # Out of the trash. The log says neither what it is nor what is in it.
+            # A restore from the trash. The log contains neither its kind nor its contents.
             self.changes.scan.add(target)
             return
         if flags & EXCHANGE and replaced:
@@ -124,7 +124,7 @@ class _Folding:
             self._put(target, entry.name(3), inode)
 
     def clone(self, entry: LogEntry) -> None:
-        # What is in a cloned directory is in no entry, and a clone shows before it is whole: ATTACH says when it is.
+        # No entry has the contents of a cloned directory, and it is visible before it is complete: ATTACH marks the end.
         source, parent, inode = entry.number(0), entry.number(1), entry.number(3)
         directory = self.directory.get(source)
         if directory is None:
@@ -159,7 +159,7 @@ _OPERATIONS: dict[str, Callable[[_Folding, LogEntry], None]] = {
 
 
 def _inodes(entry: LogEntry) -> set[int]:
-    """The inodes that an entry may give a name, and those that it takes as a model."""
+    """The inodes that an entry gives a name to, and those that it clones."""
     if entry.operation == "MOVE":
         return {int(entry.result), entry.number(5)}
     return {entry.number(0)}

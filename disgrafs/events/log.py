@@ -1,4 +1,4 @@
-"""JuiceFS's metadata change log, a list in the volume's Redis. Each entry is part of the transaction of its change.
+"""JuiceFS's metadata change log, a list in the volume's Redis. Each change writes its entry in the same transaction.
 
 `txnLog` is the list and `txnLastLog` the version of its newest entry. An entry is, as JuiceFS 1.4.2 writes it,
 
@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 ENTRY = re.compile(rb"^(\d+)\.(\d+)\|([A-Z_]+)\(([^()]*)\)(?::([^|]*))?\|\(\d+,\d+\)$")
 
-# Everything since a version, unless some of it is gone: one script, so that nothing is trimmed between two looks.
+# Entries after a version, unless some are gone. One script, so that nothing can be trimmed between two commands.
 _READ = """
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
 local oldest = last - redis.call('LLEN', KEYS[1]) + 1
@@ -86,7 +86,7 @@ class VolumeLog:
             "socket_connect_timeout": 5,
             # Redis sends invalidations to a second connection by a plain subscription.
             "protocol": 2,
-            # A connection that breaks takes the other with it: both are made anew, and Redis told again.
+            # If one connection breaks, both are replaced, and tracking is set up again.
             "retry": Retry(NoBackoff(), 0),
         }
         self._client: Any = None
@@ -106,7 +106,7 @@ class VolumeLog:
 
     def wait(self, after: int, seconds: float) -> None:
         """Returns when there are entries after a version, or after a timeout."""
-        # This reading is what Redis remembers: the next change of the key is told once.
+        # Redis tracks this read: it reports the next change of the key once.
         if int(self._run(lambda client: client.get(_KEYS[1])) or 0) == after:
             self._run(lambda _: self._told.get_message(timeout=seconds))
 
@@ -129,7 +129,7 @@ class VolumeLog:
     def _connect(self) -> None:
         client: Any = redis.Redis(**self._options)
         self._told = client.pubsub()
-        # Its number is asked for before the subscription: afterwards the connection answers nothing else.
+        # The client id is requested before the subscription: afterwards the connection takes no other commands.
         listener = self._told.connection_pool.get_connection()
         listener.send_command("CLIENT", "ID")
         listener_id = int(listener.read_response())

@@ -33,14 +33,14 @@ from disgrafs.graph.model import (
 Statement = tuple[str, dict[str, Any]]
 
 QUIET_SECONDS = 0.3
-"""A file is read when it has not been written for so long: there is no event for a close."""
+"""A file is read when it has not been written for this long, because the log has no event for a close."""
 LONGEST_WAIT_SECONDS = 5.0
-"""But one that is written all the time is read after so long."""
+"""A file that is written continuously is read after this long."""
 HUB = 5_000
-"""A label of more files than this says too little to make two files near."""
+"""A label of more files than this is too common to make two files near."""
 DEEPEST = 128
 WITHOUT_PATH_SECONDS = 30.0
-"""A file to which no path leads is looked at again after so long: it lies deeper than that, or is being moved."""
+"""A file without a path is looked at again after this long: it is deeper than DEEPEST, or is being moved."""
 _PIECE = 500
 _EXPORT_PIECE = 5_000
 
@@ -48,29 +48,29 @@ _FACTS = "f.ino, f.state, f.kind, f.size, f.mtime, coalesce(f.tries, 0), f.reaso
 
 
 class CypherGraph(ABC):
-    """Everything but connecting, indexes, full text and the list of events."""
+    """Everything except connections, indexes, full-text search and the list of events."""
 
     indegree: ClassVar[str]
-    """Expression for how many files have the label {node}."""
+    """Expression for the number of files that have the label {node}."""
     full_text: ClassVar[str]
-    """Clause that gives each file whose words match $words as f, with its score."""
+    """Clause that yields each file whose words match $words as f, with its score."""
 
     @abstractmethod
     def read(self, query: str, **parameters: object) -> list[list[Any]]:
-        """The rows of a query that changes nothing."""
+        """Returns the rows of a read-only query."""
 
     @abstractmethod
     def write(self, *statements: Statement, events: Sequence[tuple[str, int]] = (), at: float = 0.0) -> list[int]:
-        """Runs statements in one transaction, with events; gives the single number that each returns, or 0."""
+        """Runs statements in one transaction, and adds events; returns the single number of each statement, or 0."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """Makes indexes and the root."""
+        """Creates indexes and the root."""
 
     @staticmethod
     @abstractmethod
     def words_query(words: Iterable[str]) -> str:
-        """A full-text query for all of these beginnings of words; empty when nothing is left of them."""
+        """A full-text query for all of these beginnings of words; empty if they contain no letter or digit."""
 
     # --- Index
 
@@ -106,7 +106,7 @@ class CypherGraph(ABC):
 
         say(sorted(changes.trashed), "MATCH (:Dir {ino: r})-[:has*0..]->(:Dir)-[h:has]->() DELETE h")
         say(keys, "MATCH ()-[h:has {key: r}]->() DELETE h")
-        # A directory has one place: a rename may have been seen before the log told of it.
+        # A directory has only one parent: a walk may see a rename before the log reports it.
         say(directories, "MATCH (d:Dir {ino: r.i})<-[h:has]-() DELETE h")
         say(
             directories,
@@ -177,8 +177,8 @@ class CypherGraph(ABC):
                     ),
                 ]
             if files:
-                # What has the size and time of when it was tagged, or has failed, is not looked at again. A file that
-                # killed its tagger has none of that tagger: it has those of the walk that had it tried again.
+                # A tagged or failed file with unchanged size and time is not queued again. A file that killed its
+                # tagger has no size and time from the tagger: it has those of the walk that queued it.
                 statements += [
                     (
                         "UNWIND $r AS r MATCH ()-[h:has {key: r.k}]->(x) WHERE x.ino <> r.i DELETE h",
@@ -225,7 +225,7 @@ class CypherGraph(ABC):
         self.write(("MATCH (d:Dir {ino: $i}) SET d.scan = true", {"i": inode}))
 
     def scanned(self, inode: int) -> None:
-        # One that came to have no place meanwhile is gone.
+        # A directory that has lost its parent meanwhile is removed.
         self.write(
             ("MATCH (d:Dir {ino: $i}) SET d.scan = NULL", {"i": inode}),
             (
@@ -246,7 +246,7 @@ class CypherGraph(ABC):
         )
         paths = self._paths([int(row[0]) for row in rows])
         if lost := [int(row[0]) for row in rows if int(row[0]) not in paths]:
-            # They would be found first again and again, and no other file would get its turn.
+            # Otherwise they would be found first each time, and no other file would get its turn.
             self.write(
                 (
                     "UNWIND $r AS r MATCH (f:File {ino: r}) WHERE f.state = 'waiting' SET f.due = $later",
@@ -279,8 +279,8 @@ class CypherGraph(ABC):
         ]
         if not rows:
             return 0
-        # Old tags go, new ones come, in one statement. Tags of a version that is no longer the newest are better than
-        # none, but the file waits on.
+        # One statement replaces the old tags. Tags of an outdated version are better than none, but the file keeps
+        # waiting.
         (count,) = self.write(
             (
                 "UNWIND $r AS r MATCH (f:File {ino: r.i}) "
@@ -546,7 +546,7 @@ class CypherGraph(ABC):
                 )
 
     def _ranges(self, kind: str) -> Iterator[tuple[int, int]]:
-        """Ranges of inodes, the first not in them, each with so many nodes that a query about them is short."""
+        """Yields ranges of inodes (start excluded), each with few enough nodes for a short query."""
         start = 0
         while True:
             rows = self.read(
@@ -561,7 +561,7 @@ class CypherGraph(ABC):
             start = end
 
     def _between(self, kind: str, pattern: str, values: str, start: int, end: int) -> list[list[Any]]:
-        """Each node x of a kind whose inode is in a range, with what the pattern gives of it."""
+        """Rows of inode and `values` for each node x of a kind that is in a range of inodes and matches the pattern."""
         return self.read(
             f"MATCH (x:{kind}) WHERE x.ino > $start AND x.ino <= $end MATCH {pattern} RETURN x.ino, {values}",
             start=start,
@@ -607,7 +607,7 @@ class CypherGraph(ABC):
     # --- inside
 
     def _paths(self, inodes: Sequence[int]) -> dict[int, list[str]]:
-        """Every path of each file or directory, by climbing all of them at once, one level a query."""
+        """All paths of each file or directory. One query per level climbs all of them at once."""
         above: dict[int, list[tuple[int, str]]] = {}
         level = set(inodes)
         for _ in range(DEEPEST):
@@ -671,7 +671,7 @@ class CypherGraph(ABC):
 
 
 def _fill_paths(inode: int, above: dict[int, tuple[int, str]], paths: dict[int, str]) -> None:
-    """The path of a directory and of all above it; none for what no path leads to, as after a move seen half."""
+    """Fills in the path of a directory and of all above it, unless no path leads to it, as during a move."""
     way = []
     while inode not in paths:
         if inode not in above or inode in way:
@@ -684,9 +684,9 @@ def _fill_paths(inode: int, above: dict[int, tuple[int, str]], paths: dict[int, 
 
 
 def _key(directory: int, stored: str) -> str:
-    """Of a name in a directory: found by an index, as looking through a large directory for each name takes too long.
+    """The indexed key of a name in a directory. Searching a large directory for each name would take too long.
 
-    A digest, because names may be long and hold anything, and indexes of strings have had trouble with both.
+    It contains a digest, because names can be long and contain any character, and string indexes had bugs with both.
     """
     return f"{directory:x}/{hashlib.blake2b(stored.encode(), digest_size=16).hexdigest()}"
 

@@ -48,7 +48,7 @@ class FalkorGraph(cypher.CypherGraph):
     full_text = "CALL db.idx.fulltext.queryNodes('File', $words) YIELD node AS f, score"
 
     def __init__(self, host: str, port: int, password: str | None = None) -> None:
-        # Retrying is the caller's part: it knows whether to.
+        # No retries here: only the caller knows whether one is safe.
         pool = redis.ConnectionPool(
             host=host, port=port, password=password, decode_responses=True, socket_timeout=60, socket_connect_timeout=5
         )
@@ -88,7 +88,7 @@ class FalkorGraph(cypher.CypherGraph):
             replies = pipeline.execute()
             return [_count(reply) for reply in replies[: len(statements)]]
 
-    # --- what FalkorDB does in its own way
+    # --- specific to FalkorDB
 
     def prepare(self) -> None:
         with _unavailable():
@@ -102,7 +102,7 @@ class FalkorGraph(cypher.CypherGraph):
         if ("has", "key") not in have:
             self.write(("CREATE INDEX FOR ()-[h:has]-() ON (h.key)", {}))
         if ("File", "search") not in have:
-            # Every word counts as it is written: no stemming, no words left out.
+            # Every word counts as it is written: no stemming and no stop words.
             make = (
                 "CALL db.idx.fulltext.createNodeIndex({label: 'File', stopwords: []}, {field: 'search', nostem: true})"
             )
@@ -110,7 +110,7 @@ class FalkorGraph(cypher.CypherGraph):
 
     @staticmethod
     def words_query(words: Iterable[str]) -> str:
-        # Only letters and digits are left of what was typed. A prefix needs two of them.
+        # text.words keeps only letters and digits. A prefix query needs at least two characters.
         parts = [word for typed in words for word in text.words(typed)]
         return " ".join(f"{word}*" if len(word) > 1 else word for word in parts)
 
@@ -125,7 +125,7 @@ class FalkorGraph(cypher.CypherGraph):
         with _unavailable():
             block = {"block": max(1, round(wait * 1000))} if wait > 0 else {}
             reply: Any = self._redis.xread({EVENTS: after}, count=limit, **block)
-        # RESP3 gives a mapping of streams, RESP2 a list of pairs.
+        # RESP3 returns a mapping of streams, RESP2 a list of pairs.
         streams = list(reply.values() if isinstance(reply, dict) else (rows for _, rows in reply or []))
         rows = [row for part in streams for row in (part[0] if part and isinstance(part[0], list) else part)]
         return [Event(str(key), row["kind"], int(row["inode"]), float(row["at"])) for key, row in rows]
@@ -139,7 +139,7 @@ def _count(reply: Any) -> int:
 
 @contextmanager
 def _unavailable() -> "Iterator[None]":
-    """What means "not now" becomes GraphUnavailableError; a wrong query stays what it is."""
+    """Turns temporary errors into GraphUnavailableError; errors of a query are passed on."""
     try:
         yield
     except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError) as error:

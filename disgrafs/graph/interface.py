@@ -80,80 +80,80 @@ class Reader(Protocol):
 
 
 class Index(Protocol):
-    """For the one process that follows the volume."""
+    """Write access for the one process that follows the volume."""
 
     def prepare(self) -> None:
-        """Makes indexes and the root; can be run again."""
+        """Creates indexes and the root; can be repeated."""
         ...
 
     def cursor(self) -> int | None:
-        """The log's version up to which all is in the graph. None: nothing is, or it cannot be trusted; walk."""
+        """The log's version up to which the graph is complete. None: a walk is needed."""
         ...
 
     def kinds(self, inodes: Iterable[int]) -> dict[int, bool]:
-        """For each inode that the graph knows: whether it is a directory."""
+        """Maps each inode that the graph knows to whether it is a directory."""
         ...
 
     def apply(self, changes: Changes, cursor: int, now: float) -> None:
-        """Takes changes over, and the cursor, in one transaction."""
+        """Applies changes and sets the cursor, in one transaction."""
         ...
 
     def list_directory(self, inode: int, listed: Sequence[Listed], generation: int, now: float) -> None:
-        """Marks entries of a directory that a walk has seen, and makes the new ones; can be given in pieces."""
+        """Marks the entries of a directory that a walk has seen, and creates new ones. Can be called in pieces."""
         ...
 
     def listed_directory(self, inode: int, generation: int) -> None:
-        """Ends the listing of a directory: names without this generation are gone."""
+        """Ends the listing of a directory: removes names without this generation."""
         ...
 
     def sweep(self) -> int:
-        """Removes what no path leads to; gives the number of nodes."""
+        """Removes nodes that no path leads to; returns their number."""
         ...
 
     def set_cursor(self, cursor: int | None) -> None:
-        """After a walk; None before one."""
+        """Sets the cursor after a walk. None: a walk is needed."""
         ...
 
     def to_scan(self) -> list[int]:
-        """Directories that wait to be read (see Changes.scan)."""
+        """Directories that are flagged to be read (see Changes.scan)."""
         ...
 
     def scan_later(self, inode: int) -> None:
-        """That directory waits to be read."""
+        """Flags a directory to be read."""
         ...
 
     def scanned(self, inode: int) -> None:
-        """That directory has been read, or has no place any more."""
+        """Clears the flag of a directory, and removes the directory if no path leads to it."""
         ...
 
 
 class Queue(Protocol):
-    """For the one process that has files tagged. The queue is in the graph: whoever dies, no file is forgotten."""
+    """For the one process that dispatches files to taggers. The queue is in the graph, so no crash loses a file."""
 
     def due(self, now: float, limit: int, busy: Iterable[int] = ()) -> list[Work]:
-        """Files that wait and may be tagged now. One to which no path leads is put off: it may lie too deep."""
+        """Waiting files that may be tagged now. A file without a path is postponed: it may be too deep."""
         ...
 
     def commit(self, tagged: Sequence[Tagged], now: float) -> int:
-        """Stores tags of files. A file that has changed since keeps waiting. Gives how many are up to date by that."""
+        """Stores tags. A file that has changed since keeps waiting. Returns the number of files now up to date."""
         ...
 
     def missed(self, missed: Sequence[Missed]) -> None:
-        """Notes tries that gave no tags."""
+        """Stores attempts that gave no tags."""
         ...
 
     def outdated(self, by: str, version: int, limit: int, now: float) -> int:
-        """Lets files wait again that an older version of a tagger has tagged; gives how many."""
+        """Queues files again that an older version of a tagger has processed; returns their number."""
         ...
 
     def waiting(self) -> dict[State, int]:
-        """How many files there are by state."""
+        """Number of files by state."""
         ...
 
 
 class Graph(Reader, Index, Queue, Protocol):
-    """All of it."""
+    """All interfaces together."""
 
     def close(self) -> None:
-        """Ends the connections."""
+        """Closes the connections."""
         ...

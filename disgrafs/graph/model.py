@@ -8,7 +8,7 @@ ROOT = 1
 
 
 class State(StrEnum):
-    """Where a file is on its way to its tags."""
+    """Progress of a file towards its tags."""
 
     WAITING = "waiting"
     TAGGED = "tagged"
@@ -17,7 +17,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One label of one file: how much it says of the file (0 to 1), and which version of which tagger says so."""
+    """One label of one file: its relevance (0 to 1), and the tagger that found it with its version."""
 
     label: str
     weight: float
@@ -30,7 +30,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a name in a directory stands for."""
+    """The file or directory that a name refers to."""
 
     inode: int
     directory: bool
@@ -38,7 +38,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A change of a file's content: the log's version of it, and when it was, in seconds since 1970."""
+    """A change of a file's content: its version in the log, and its time in seconds since 1970."""
 
     version: int
     at: float
@@ -49,23 +49,23 @@ class Changes:
     """The net effect of some entries of the change log."""
 
     entries: dict[tuple[int, str], Entry | None] = field(default_factory=dict)
-    """By directory and stored name; None: the name is gone."""
+    """By directory and stored name; None: the name was removed."""
     written: dict[int, Written] = field(default_factory=dict)
     """Files whose content changed: the last change of each."""
     unlinked: set[int] = field(default_factory=set)
-    """Inodes that lost a name: with the last one the node goes."""
+    """Inodes that lost a name. A file without names is removed from the graph."""
     trashed: set[int] = field(default_factory=set)
-    """Directories that left the volume with all that is in them."""
+    """Directories that were moved to the trash with all their contents."""
     scan: set[int] = field(default_factory=set)
-    """Directories that have to be read, because the log does not say what is in them."""
+    """Directories that must be read, because the log does not contain their entries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A file or directory as a walk finds it."""
+    """A file or directory found by a walk."""
 
     name: str
-    """As `names.stored` gives it."""
+    """In the form that `names.stored` returns."""
     entry: Entry
     size: int = 0
     mtime_ns: int = 0
@@ -81,7 +81,7 @@ class Work:
     inode: int
     version: int
     path: str
-    """Below the mount point, without a slash in front; as `os` takes it."""
+    """Relative to the mount point, without a leading slash, in the form that `os` functions take."""
     tries: int = 0
     wanted_at: float = 0.0
     """When the change was noticed, in seconds since 1970."""
@@ -89,29 +89,29 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """Tags for one version of a file, and the facts that were read with them."""
+    """Tags for one version of a file, and the facts that were read at the same time."""
 
     inode: int
     version: int
     by: str
-    """The tagger, and its version: a newer one has the file tagged again."""
+    """The tagger; `by_version` is its version. With a newer version, the file is tagged again."""
     by_version: int
     kind: str
-    """Media type by content, as text/plain."""
+    """Media type by content, such as text/plain."""
     size: int
     mtime_ns: int
     tags: tuple[Tag, ...]
     facts: dict[str, str] = field(default_factory=dict)
-    """What a tagger found out besides, as pages or width."""
+    """Other facts that the tagger found, such as pages or width."""
     note: str | None = None
-    """Why the tags are fewer than they could be, for people."""
+    """Explanation for the user if the tags are incomplete."""
     settled: bool = True
-    """False: it was written while it was read. The tags are better than none, and it is to be read again."""
+    """False: the file was written while it was being read. The tags are used, but the file is read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A try that gave no tags."""
+    """An attempt that gave no tags."""
 
     inode: int
     version: int
@@ -119,12 +119,12 @@ class Missed:
     by_version: int
     reason: str
     again_at: float | None
-    """None: it has failed for good, until the file changes or a new tagger comes."""
+    """Time of the next attempt, in seconds since 1970. None: it has failed until the file or the tagger changes."""
     counts: bool = True
-    """False: it was not the file's fault."""
+    """Whether it counts as an attempt. False: the file was not the cause."""
     size: int | None = None
     mtime_ns: int | None = None
-    """Of what was tried, as far as it is known: while they are the same, a walk does not have it tried again."""
+    """Size and time of the file that was tried, if known. While they are unchanged, a walk does not queue it again."""
 
 
 # --- what readers get
@@ -132,14 +132,14 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is asked for. All conditions hold at once; an empty search finds all files, newest first."""
+    """A search. A file must meet all conditions; an empty search finds all files, newest first."""
 
     words: tuple[str, ...] = ()
-    """Each is the start of a word of the name or of a label."""
+    """Each is the beginning of a word in the name or in a label."""
     tags: tuple[str, ...] = ()
     """Labels that the file must have."""
     within: int | None = None
-    """Inode of a directory that it must be below."""
+    """Inode of a directory that must contain the file, at any depth."""
     state: State | None = None
     limit: int = 50
     offset: int = 0
@@ -147,11 +147,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as the graph knows it. `tags` are sorted by weight."""
+    """A file in the graph. `tags` are sorted by descending weight."""
 
     inode: int
     path: str
-    """Below the mount point, as `os` takes it; `names.shown` makes it fit for JSON."""
+    """Relative to the mount point, in the form that `os` functions take; `names.shown` converts it for JSON."""
     state: State
     kind: str | None
     size: int | None
@@ -162,21 +162,21 @@ class File:
     tagger: str | None = None
     facts: dict[str, str] = field(default_factory=dict)
     paths: tuple[str, ...] = ()
-    """All names, of a file with hard links; only `file()` fills it."""
+    """All paths of a file with hard links; only `file()` fills it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A file or directory with one of its names, as an index outside of the graph takes it."""
+    """A file or directory with one of its names, for an index outside the graph."""
 
     inode: int
     parent: int
-    """Inode of the directory; the root's own is its parent."""
+    """Inode of the directory that contains it; the root is its own parent."""
     path: str
-    """Below the mount point, as `os` takes it; "" is the root."""
+    """Relative to the mount point, in the form that `os` functions take; "" is the root."""
     directory: bool
     size: int | None = None
-    """Of when it was tagged; None before that."""
+    """Size when it was tagged; None before that."""
     mtime_ns: int | None = None
     labels: tuple[str, ...] = ()
 
@@ -191,7 +191,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of a drawing. `id` is "f12", "d12" or "l" and a label."""
+    """A node of a drawing. `id` is "f" or "d" followed by an inode, or "l" followed by a label."""
 
     id: str
     kind: str
@@ -201,7 +201,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An edge of a drawing: has, tag, or near (files with common tags; the weight says how near)."""
+    """An edge of a drawing: has, tag, or near (files with common tags; a higher weight is nearer)."""
 
     source: str
     target: str
@@ -211,7 +211,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """A node and what is next to it. `more` is how many neighbours were left out."""
+    """A node and its neighbours. `more` is the number of neighbours that were left out."""
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
@@ -220,7 +220,7 @@ class Neighbourhood:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A label that starts with what was typed, and how many files have it."""
+    """A label that starts with the typed text, and the number of files that have it."""
 
     label: str
     files: int
@@ -228,7 +228,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much there is."""
+    """Numbers of nodes and tags in the graph."""
 
     files: int
     directories: int

@@ -21,16 +21,16 @@ USER = "neo4j"
 DATABASE = "neo4j"
 EVENTS_KEPT = 10_000
 READ_TIMEOUT_SECONDS = 30.0
-"""Longer than FalkorDB's: the first time that a query is run, Java takes seconds for it on a slow machine."""
+"""Longer than FalkorDB's: the first run of a query takes seconds of Java's start-up on a slow machine."""
 RETRY_SECONDS = 5.0
-"""So long a transaction is tried again that has met another one: index and taggers write at the same time."""
+"""A transaction that conflicts with another one is retried for this long: index and taggers write at the same time."""
 POLL_SECONDS = 0.1
 
 _LONGEST_WORD = 255
-"""Lucene cuts longer ones, and refuses to look for such that are much longer. No name of a file has one."""
+"""Lucene truncates longer words, and rejects queries for much longer ones. File names are not longer."""
 _EVENT_ID = re.compile(r"\d{1,18}")
 
-# A constraint is an index too, and has a second writer wait where FalkorDB has to trust that there is none.
+# A constraint is also an index, and makes a second writer wait; FalkorDB has to rely on there being only one.
 _SCHEMA = (
     *(
         f"CREATE CONSTRAINT {label.lower()}_{name} IF NOT EXISTS FOR (n:{label}) REQUIRE n.{name} IS UNIQUE"
@@ -41,7 +41,7 @@ _SCHEMA = (
         for label, name in (("File", "state"), ("File", "tagger"), ("Dir", "scan"))
     ),
     "CREATE INDEX has_key IF NOT EXISTS FOR ()-[h:has]-() ON (h.key)",
-    # Words are made, and folded, by text.py: the index only has to take them apart again.
+    # text.py has already split and folded the words: the index only has to split them at spaces.
     "CREATE FULLTEXT INDEX file_search IF NOT EXISTS FOR (f:File) ON EACH [f.search] "
     "OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace'}}",
     "CALL db.awaitIndexes(60)",
@@ -56,14 +56,14 @@ class Neo4jGraph(cypher.CypherGraph):
     full_text = "CALL db.index.fulltext.queryNodes('file_search', $words) YIELD node AS f, score"
 
     def __init__(self, host: str, port: int, password: str | None = None) -> None:
-        # It connects with the first question.
+        # It connects at the first query.
         self._driver = GraphDatabase.driver(
             f"bolt://{host}:{port}",
             auth=(USER, password or ""),
             connection_timeout=5.0,
             connection_acquisition_timeout=60.0,
             max_transaction_retry_time=RETRY_SECONDS,
-            # Advice about queries is for those who write them, and what is used is told to nobody.
+            # No advice about queries in the log, and no usage data for the vendor.
             notifications_min_severity=NotificationMinimumSeverity.OFF,
             telemetry_disabled=True,
         )
@@ -87,7 +87,7 @@ class Neo4jGraph(cypher.CypherGraph):
         with _unavailable(), self._driver.session(database=DATABASE) as session:
             return session.execute_write(_write, statements, events, at or time.time())
 
-    # --- what Neo4j does in its own way
+    # --- specific to Neo4j
 
     def prepare(self) -> None:
         with _unavailable(), self._driver.session(database=DATABASE) as session:
@@ -96,7 +96,7 @@ class Neo4jGraph(cypher.CypherGraph):
 
     @staticmethod
     def words_query(words: Iterable[str]) -> str:
-        # Only letters and digits are left of what was typed. A prefix needs two of them, as in FalkorDB.
+        # text.words keeps only letters and digits. A prefix query needs at least two characters, as in FalkorDB.
         parts = [word[:_LONGEST_WORD] for typed in words for word in text.words(typed)]
         return " ".join(f"+{word}*" if len(word) > 1 else f"+{word}" for word in parts)
 
@@ -114,7 +114,7 @@ class Neo4jGraph(cypher.CypherGraph):
                 after=int(after),
                 limit=limit,
             )
-            # The community's edition tells nobody of changes.
+            # The community edition has no change notifications.
             if rows or time.monotonic() >= deadline:
                 return [Event(str(key), kind, int(inode), float(at)) for key, kind, inode, at in rows]
             time.sleep(POLL_SECONDS)
@@ -126,14 +126,14 @@ def _write(
     events: Sequence[tuple[str, int]],
     at: float,
 ) -> list[int]:
-    """Runs all of them; gives the single number that each returns, or 0."""
+    """Runs all statements; returns the single number that each gives, or 0."""
     counts = []
     for query, parameters in statements:
         values = transaction.run(query, parameters).values()
         counts.append(int(values[0][0] or 0) if values and values[0] else 0)
     if events:
-        # The counter is locked until the transaction ends, so ids come in the order in which others see them. It is the
-        # last thing to be locked: its holder waits for nobody.
+        # The counter is locked until the transaction ends, so ids appear in the order in which others see them. It is
+        # locked last, so its holder never waits for another lock.
         newest = transaction.run(
             "MERGE (c:Cursor {key: 'events'}) SET c.value = coalesce(c.value, 0) + size($events) "
             "WITH c.value - size($events) AS before, c.value AS newest "
@@ -148,7 +148,7 @@ def _write(
 
 @contextmanager
 def _unavailable() -> Iterator[None]:
-    """What means "not now" becomes GraphUnavailableError; a wrong query stays what it is."""
+    """Turns temporary errors into GraphUnavailableError; errors of a query are passed on."""
     try:
         yield
     except (ServiceUnavailable, SessionExpired, TransientError) as error:

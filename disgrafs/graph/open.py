@@ -28,7 +28,7 @@ class GraphAddress:
 
 
 def open_graph(address: GraphAddress) -> Graph:
-    """A graph in that store. It connects with the first question, not now."""
+    """Returns a graph in that store. It connects at the first query, not now."""
     if address.product == "falkordb":
         from disgrafs.graph.falkor import FalkorGraph  # noqa: PLC0415 - only the store that is used is imported
 
@@ -37,4 +37,4 @@ def open_graph(address: GraphAddress) -> Graph:
         from disgrafs.graph.neo4j import Neo4jGraph  # noqa: PLC0415
 
         return Neo4jGraph(address.host, address.port, address.password)
-    raise ValueError(f"no graph store is called {address.product!r}; stores: falkordb, neo4j")
+    raise ValueError(f"there is no graph store {address.product!r}; use falkordb or neo4j")

@@ -26,12 +26,12 @@ PATIENCE_SECONDS = 200
 
 
 class LocalServer(ABC):
-    """A store of its own, in a folder of its own."""
+    """A separate store in its own folder."""
 
     product: ClassVar[str]
-    """As DISGRAFS_GRAPH calls it."""
+    """Name of the store in DISGRAFS_GRAPH."""
     log: ClassVar[str]
-    """What it says, below its folder."""
+    """Path of its log, relative to its folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="disgrafs-graph-")
@@ -49,7 +49,7 @@ class LocalServer(ABC):
         """Removes all data."""
 
     def start(self) -> None:
-        """Starts it, with the data of before; returns when it answers."""
+        """Starts it with its existing data; returns when it answers."""
         self._deadline = time.monotonic() + PATIENCE_SECONDS
         self._start()
         graph = open_graph(self.address)
@@ -62,7 +62,7 @@ class LocalServer(ABC):
         graph.close()
 
     def _look(self) -> None:
-        """Waits a little; raises when the server has ended, or is not there in time."""
+        """Waits briefly; raises RuntimeError if the server has ended, or did not start in time."""
         ended = self._process is None or self._process.poll() is not None
         if ended or time.monotonic() > self._deadline:
             log = self.folder / self.log
@@ -72,7 +72,7 @@ class LocalServer(ABC):
         time.sleep(0.05)
 
     def kill(self) -> None:
-        """As by kill -9."""
+        """Kills it, as kill -9 does."""
         if self._process:
             self._process.kill()
             self._process.wait()
@@ -107,7 +107,7 @@ class LocalFalkor(LocalServer):
         config = self.folder / "redis.conf"
         config.touch(mode=0o600)
         config.write_text(
-            # As provisioning/graph/start.sh has it: no port before the data are read.
+            # As in provisioning/graph/start.sh: no port before the data is loaded.
             f"bind 127.0.0.1\nport 0\nunixsocket {self.folder}/socket\nbusy-reply-threshold 600000\n"
             f"requirepass {self.address.password}\n"
             f'dir {self.folder}\nappendonly yes\nsave ""\nloadmodule {module}\nlogfile {self.folder}/log\n',
@@ -148,9 +148,9 @@ class LocalNeo4j(LocalServer):
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now, below those that Linux gives to outgoing connections.
+    """A free port of loopback, below those that Linux uses for outgoing connections.
 
-    One from the kernel (port 0) would be taken by the next connection or test before its server listens.
+    Another connection or test could take a port chosen by the kernel (port 0) before the server listens.
     """
     for _ in range(100):
         port = 10_000 + secrets.randbelow(22_768)
@@ -161,7 +161,7 @@ def free_port() -> int:
 
 
 def main() -> None:
-    """Runs one until it is interrupted, and says how to reach it."""
+    """Runs FalkorDB until it is interrupted, and prints how to reach it."""
     with LocalFalkor() as server:
         password = server.folder / "password"
         password.touch(mode=0o600)

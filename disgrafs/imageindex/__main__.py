@@ -19,18 +19,18 @@ DEVICE = "/run/disgrafs/storage-chain/device"
 
 
 def write(graph: Reader, out: IO[bytes]) -> None:
-    """The whole list, and its end: a list without one becomes no image."""
+    """Writes the whole list and its end mark: without the mark, schain creates no image."""
     for one in records(graph.placed()):
         out.write(one)
     out.write(b"\0")
 
 
 def build(graph: Reader, schain: str, image: str, source: str) -> int:
-    """Has `schain` write the image; its exit status. What it says goes where this program's output goes."""
+    """Runs `schain` to write the image, with this program's output; returns its exit status."""
     command = [schain, "build", "--list", "-", "--source", source, image]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None  # noqa: S101 - for mypy
-        # What it does not want it does not read; it says why.
+        # schain stops reading when it rejects the list, and prints why.
         with contextlib.suppress(BrokenPipeError):
             write(graph, process.stdin)
             process.stdin.close()
@@ -38,7 +38,7 @@ def build(graph: Reader, schain: str, image: str, source: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status: 0 when the image is in place."""
+    """Returns the exit status: 0 if the image is in place."""
     parser = argparse.ArgumentParser(prog="python -m disgrafs.imageindex", description=__doc__)
     parser.add_argument("--image", default=DEVICE, help=f"device or file (default {DEVICE})")
     parser.add_argument("--schain", default=SCHAIN, help=f"the program schain (default {SCHAIN})")

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from disgrafs.graph.model import Placed
 
 UNKNOWN = 2**64 - 1
-"""Size or time of what has not been tagged yet: the graph does not know it."""
+"""Size or time of a file that has not been tagged: the graph does not know it."""
 
 
 def records(placed: Iterable[Placed]) -> Iterator[bytes]:
-    """A record for each path; of a path that is met again, as after a move between two looks, the first alone."""
+    """One record per path. If a path appears twice, after a move between two queries, only the first counts."""
     seen: set[str] = set()
     for one in placed:
         if one.path in seen:

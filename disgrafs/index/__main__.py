@@ -13,7 +13,7 @@ from disgrafs.service import metadata_address, notify, start
 
 
 def main() -> None:
-    """Starts, and follows."""
+    """Starts the follower."""
     log = start("disgrafs.index")
     graph = open_graph(GraphAddress.from_environment())
     follower = Follower(

@@ -16,23 +16,23 @@ from disgrafs.mount import Mount
 
 BATCH = 500
 GATHER_SECONDS = 0.02
-"""After the first change others mostly follow: so long is waited for them."""
+"""Seconds to wait after the first change, because more changes usually follow."""
 SCAN_AFTER_SECONDS = 1.5
-"""A directory is read so long after it was asked for: the kernel may believe an older listing for a second."""
+"""A flagged directory is read after this long, because the kernel may use an older listing for a second."""
 LOOK_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
-_entries = Counter("disgrafs_log_entries_total", "Entries of the volume's change log taken over")
+_entries = Counter("disgrafs_log_entries_total", "Entries of the volume's change log that were processed")
 _walks = Counter("disgrafs_walks_total", "Walks of the whole volume", ["reason"])
 for _reason in ("gap", "error"):
-    _walks.labels(_reason)  # 0 is a figure too: without it the picture says that DisGraFS is missing.
-_scans = Counter("disgrafs_scanned_directories_total", "Directories read because the log does not say what is in them")
+    _walks.labels(_reason)  # Exported as 0 from the start: without it, the panel would say that DisGraFS is missing.
+_scans = Counter("disgrafs_scanned_directories_total", "Directories read because the log lacks their entries")
 _behind = Gauge("disgrafs_log_behind_entries", "Entries of the log that are not in the graph yet")
 
 
 class Follower:
-    """The volume's changes, into the graph."""
+    """Transfers the volume's changes to the graph."""
 
     def __init__(self, graph: Graph, volume: VolumeLog, mount_point: str, alive: Callable[[], None]) -> None:
         self._graph = graph
@@ -42,10 +42,10 @@ class Follower:
         self._cursor: int | None = None
         self._ready = False
         self._scan_at: float | None = 0.0
-        """When flagged directories are to be read; None: none is flagged."""
+        """Monotonic time at which flagged directories are read; None: none is flagged."""
 
     def step(self) -> bool:
-        """Does what there is to do, or waits a while. True when something was done."""
+        """Processes pending work, or waits a while. Returns whether it did something."""
         self._alive()
         try:
             return self._step()
@@ -60,8 +60,8 @@ class Follower:
             log.warning("waiting for the mount: %s", error)
             time.sleep(1.0)
         except (ValueError, redis.ResponseError):
-            # Part of a transaction may have been done. A walk makes it good.
-            log.exception("changes that could not be taken over")
+            # Part of a transaction may have been applied. A walk repairs that.
+            log.exception("changes could not be applied")
             time.sleep(1.0)
             self._forget("error")
         return False
@@ -102,7 +102,7 @@ class Follower:
 
     def _walk(self) -> None:
         started = time.monotonic()
-        # From before the walk: what changes meanwhile is in the log too, and taking it over twice does no harm.
+        # From before the walk: changes during the walk are also in the log, and applying them twice does no harm.
         cursor = self._volume.last()
         with Mount(self._mount_point) as mount:
             directories, removed = walk(self._graph, mount, self._alive)
@@ -120,14 +120,14 @@ class Follower:
                 path = self._graph.path(inode)
                 if path is not None:
                     try:
-                        # A child that the graph did not know is flagged in the same transaction.
+                        # A subdirectory that the graph did not know is flagged in the same transaction.
                         scan_directory(self._graph, mount, inode, path, self._alive)
                     except (FileNotFoundError, NotADirectoryError):
-                        # It has moved on, and the log will tell: it stays flagged, or goes with its node.
-                        log.info("a directory that is to be read is not there now: %s", os.fsencode(path))
+                        # It was moved or removed, as the log will report: it stays flagged, or its node is removed.
+                        log.info("a directory to be read is missing now: %s", os.fsencode(path))
                         continue
                 self._graph.scanned(inode)
                 _scans.inc()
-        # What changed during the reading is read again only after as long: one restore asks thousands of times.
+        # Directories flagged during the scan are read after a pause as long as the scan: one restore flags thousands.
         left = bool(self._graph.to_scan())
         self._scan_at = time.monotonic() + max(0.1, time.monotonic() - started) if left else None

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def list_directory(mount: Mount, inode: int, path: str) -> Iterator[list[Listed]]:
-    """Files and directories in a directory, in pieces. Links, pipes and devices are left out; so is JuiceFS's own."""
+    """Yields the files and directories in a directory, in pieces. No links, pipes, devices and JuiceFS's own files."""
     descriptor = mount.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if os.fstat(descriptor).st_ino != inode:
@@ -44,7 +44,7 @@ def list_directory(mount: Mount, inode: int, path: str) -> Iterator[list[Listed]
 
 
 def scan_directory(graph: Index, mount: Mount, inode: int, path: str, alive: Callable[[], None]) -> list[Listed]:
-    """Makes the graph's entries of one directory what they are; gives the directories in it."""
+    """Updates the graph's entries of one directory; returns the directories in it."""
     generation = time.time_ns()
     inside: list[Listed] = []
     for piece in list_directory(mount, inode, path):
@@ -56,7 +56,7 @@ def scan_directory(graph: Index, mount: Mount, inode: int, path: str, alive: Cal
 
 
 def walk(graph: Index, mount: Mount, alive: Callable[[], None]) -> tuple[int, int]:
-    """The whole volume: every directory is read, what is in none of them is removed. Gives directories, and removed."""
+    """Reads every directory of the volume, and removes nodes that are in none. Returns the numbers of both."""
     count = 0
     waiting = [(ROOT, "")]
     while waiting:
@@ -64,7 +64,7 @@ def walk(graph: Index, mount: Mount, alive: Callable[[], None]) -> tuple[int, in
         try:
             inside = scan_directory(graph, mount, inode, path, alive)
         except (FileNotFoundError, NotADirectoryError):
-            # Gone or moved since its parent was read. The log, read from before the walk, tells where it went.
+            # Removed or moved since its parent was read. The log from before the walk on says where it went.
             graph.scan_later(inode)
             continue
         count += 1

@@ -17,7 +17,7 @@ from disgrafs.taggers.ray_pool import RayPool
 
 
 def main() -> None:
-    """Starts, and dispatches. Whatever goes wrong with Ray ends this process: systemd starts it anew."""
+    """Starts the dispatcher. Any error of Ray ends this process, and systemd restarts it."""
     log = start("disgrafs.taggers")
     ray.init(
         address=os.environ["DISGRAFS_RAY"],

@@ -60,7 +60,7 @@ class Dispatcher:
         try:
             self._step()
         except GraphUnavailableError as error:
-            # What is with taggers comes back with its version, and is stored or done again.
+            # Results from taggers return with the file's version, and are stored or repeated later.
             log.warning("waiting: %s", error)
             time.sleep(0.5)
 
@@ -88,7 +88,7 @@ class Dispatcher:
         for state, count in self._graph.waiting().items():
             _files.labels(state).set(count)
             if state is State.WAITING and count < MOST_FILES:
-                # New versions of taggers look at old files only when nobody else waits.
+                # Files of older tagger versions are queued again only when few files are waiting.
                 for entry in (*TABLE, OTHER):
                     if self._graph.outdated(entry.name, entry.version, 200, time.time()):
                         break
@@ -123,7 +123,7 @@ class Dispatcher:
             try:
                 self._note(outcomes)
             finally:
-                # Stored or not: the graph says who still waits.
+                # Whether stored or not: the graph says which files are still waiting.
                 for outcome in outcomes:
                     self._away.pop(outcome.work.inode, None)
 
@@ -161,7 +161,7 @@ class Dispatcher:
     @staticmethod
     def _missed(outcome: Outcome, now: float) -> Missed:
         work, fault = outcome.work, outcome.fault or Fault.MOVED
-        # What has moved is the index's affair: it is looked for again until the graph has no such file.
+        # A moved file is the index's task: it is retried until the graph has updated or removed it.
         counts = fault is not Fault.MOVED
         final = counts and work.tries + 1 >= TRIES[fault]
         pause = min(LONGEST_PAUSE, 0.5 * 2**work.tries)

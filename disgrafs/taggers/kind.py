@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, BinaryIO
 
 HEAD = 8192
-# Characters that are rare in prose, and common in everything that a program reads.
+# Characters that are rare in prose, but common in source code and data.
 _SIGNS = re.compile(r"[{}()\[\];=<>#\\/|$@*_`]")
 _PROSE = 0.03
 
@@ -17,13 +17,13 @@ class Kind:
     """A type of content."""
 
     name: str
-    """As pdf, python, txt: names of Magika, the classifier that is asked where a signature does not say."""
+    """Such as pdf, python or txt: a name of Magika, the classifier for files without a known signature."""
     media_type: str
     group: str
-    """As image, code, text, document, audio, video, archive."""
+    """Such as image, code, text, document, audio, video or archive."""
 
 
-# What begins like this is that. The classifier would say the same, and take a hundred times as long.
+# Signatures at the beginning of a file. The classifier gives the same result, but takes a hundred times as long.
 _SIGNATURES: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"%PDF-", Kind("pdf", "application/pdf", "document")),
     (0, b"\xff\xd8\xff", Kind("jpeg", "image/jpeg", "image")),
@@ -55,7 +55,7 @@ def kind_of(file: BinaryIO, size: int) -> Kind:
     prose = as_text(head)
     if prose is not None and len(_SIGNS.findall(prose)) <= _PROSE * len(prose):
         return _TEXT
-    # It looks at the end of the file too.
+    # The classifier also reads the end of the file.
     found = _classifier().identify_stream(file).output
     file.seek(0)
     if prose is not None and not found.is_text:
@@ -64,7 +64,7 @@ def kind_of(file: BinaryIO, size: int) -> Kind:
 
 
 def as_text(raw: bytes) -> str | None:
-    """Bytes as text, or None when they are none. The last character may be cut off."""
+    """Decodes bytes as text; None if they are not text. The last character may be incomplete."""
     for encoding, mark in (("utf-8", b"\xef\xbb\xbf"), ("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff")):
         if raw.startswith(mark):
             return raw.decode(encoding, "ignore").lstrip("\ufeff")
@@ -75,7 +75,7 @@ def as_text(raw: bytes) -> str | None:
             return raw[: len(raw) - cut].decode("utf-8")
         except UnicodeDecodeError:
             continue
-    # Western text of old: letters, and no control characters.
+    # Text in an old Western encoding has no control characters.
     old = raw.decode("cp1252", "replace")
     odd = sum(char == "\ufffd" or (char < " " and char not in "\t\r\n\f") for char in old)
     return old if odd == 0 else None

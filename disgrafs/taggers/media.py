@@ -6,7 +6,7 @@ from disgrafs.taggers.tagger import Content, Findings, Tagger
 
 
 class Media(Tagger):
-    """Sound, and films in MP4."""
+    """Audio files and MP4 video."""
 
     def tag(self, content: Content) -> Findings:
         """Title, artist, album, genre, year, length."""

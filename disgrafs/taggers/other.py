@@ -4,7 +4,7 @@ from disgrafs.taggers.tagger import Content, Findings, Tagger
 
 
 class Other(Tagger):
-    """A file that is not looked into."""
+    """Files whose content no tagger reads."""
 
     def tag(self, content: Content) -> Findings:
         """Its type."""

@@ -9,7 +9,7 @@ PAGES = 10
 
 
 class Pdf(Tagger):
-    """A document for print. Only its beginning is read, however many pages it has."""
+    """PDF documents. Only the first pages are read."""
 
     def __init__(self) -> None:
         prepare()

@@ -13,10 +13,10 @@ from disgrafs.taggers.tagger import Content, Findings, Tagger
 
 MOST_PIXELS = 50_000_000
 LIKELY = 0.2
-"""A label below this is a guess: on photographs of known things right ones are above, on drawings guesses are below."""
+"""Minimum probability of a label: correct labels of photographs are above it, guesses on drawings are below."""
 SIDE = 224
 
-# A larger picture is not decoded: Pillow raises when it reads the header.
+# Larger pictures are not decoded: Pillow raises when it reads the header.
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
 
 
@@ -47,18 +47,18 @@ class Picture(Tagger):
             if taken[:4].isdigit():
                 facts["taken"] = taken[:19]
                 labels.append((taken[:4], 0.3))
-            # JPEG can be decoded smaller than it is, which is faster.
+            # JPEG can be decoded at a reduced size, which is faster.
             picture.draft("RGB", (2 * SIDE, 2 * SIDE))
             labels += classify(picture.convert("RGB"))
         return Findings(labels, facts)
 
 
 def classify(picture: Image.Image) -> list[tuple[str, float]]:
-    """Names of what is probably on a picture, with probabilities."""
+    """Names of probable objects in a picture, with probabilities."""
     width, height = picture.size
     scale = 256 / min(width, height)
     size = (max(SIDE, round(width * scale)), max(SIDE, round(height * scale)))
-    # A very long picture would become a huge one: its middle is enough.
+    # Scaling a very long picture would make it huge: its middle is enough.
     if max(size) > 16 * SIDE:
         side = min(width, height)
         left, top = (width - side) // 2, (height - side) // 2
@@ -77,7 +77,7 @@ def _session() -> Any:
 
     from disgrafs.taggers import lite0  # noqa: PLC0415
 
-    # Made once on a machine: from the published weights, in a second.
+    # Built once per machine from the published weights, in about a second.
     folder = Path(os.environ.get("DISGRAFS_MODELS", Path(tempfile.gettempdir()) / f"disgrafs-models-{os.getuid()}"))
     file = folder / f"efficientnet-lite0-{lite0.VERSION}.onnx"
     if not file.exists():

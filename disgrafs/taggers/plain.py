@@ -8,13 +8,13 @@ READ = 64 * 1024
 
 
 class Text(Tagger):
-    """Prose in files of their own."""
+    """Text files with prose."""
 
     def __init__(self) -> None:
         prepare()
 
     def tag(self, content: Content) -> Findings:
-        """Keywords of the beginning."""
+        """Keywords of the beginning of the file."""
         text = as_text(content.head(READ)) or ""
         found, language = keywords(text)
         return Findings([*found, ("text", 0.1)], {"language": language})

@@ -40,7 +40,7 @@ class TaggerActor:
         return tag_files(self._mount_point, items)
 
 
-# It takes no CPU from Ray's accounts, so that the taggers never keep another's task from starting.
+# It reserves no CPU in Ray, so that taggers never prevent other tasks from starting.
 _OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": 1}
 _Actor: Any = ray.remote(**_OPTIONS)(TaggerActor)
 
@@ -163,7 +163,7 @@ def _environment() -> dict[str, str]:
     names = ("DISGRAFS_SLOWNESS", "DISGRAFS_MODELS")
     return {
         "PYTHONPATH": str(Path(__file__).parents[2]),
-        # One actor works on one core: libraries are not to start threads for all.
+        # One actor works on one core: libraries must not start a thread for each core.
         "OMP_NUM_THREADS": "1",
         **{name: os.environ[name] for name in names if name in os.environ},
     }

@@ -69,7 +69,7 @@ def tag_file(mount: Mount, work: Work) -> Outcome:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         return _fault(work, entry, Fault.MOVED, error)
     except OSError as error:
-        # Libraries raise it too, for what they cannot make sense of: then there is no number of an error.
+        # Libraries also raise it for invalid content, but then without an error number.
         return _fault(work, entry, Fault.UNREADABLE if error.errno else Fault.CONTENT, error, before)
     except (MemoryError, TookTooLong) as error:
         return _fault(work, entry, Fault.LIMIT, error, before)
@@ -118,10 +118,10 @@ def _limits(entry: Registered) -> Iterator[None]:
     def late(_signal: int, _frame: FrameType | None) -> None:
         raise TookTooLong
 
-    # Libraries and models are loaded before, by the tagger's constructor: they are not the file's to pay for.
+    # Libraries and models are loaded first, by the tagger's constructor: they do not count against the file's limits.
     load(entry)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    # Time that it computes, not time that passes: on a busy machine others' work would count as its own.
+    # CPU time, not elapsed time: on a busy machine, other programs' work would count otherwise.
     before = signal.signal(signal.SIGPROF, late)
     resource.setrlimit(resource.RLIMIT_DATA, (_data() + entry.memory_mib * 2**20, hard))
     signal.setitimer(signal.ITIMER_PROF, entry.seconds * SLOWNESS)

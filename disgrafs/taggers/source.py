@@ -11,7 +11,7 @@ READ = 64 * 1024
 MOST = 5
 _NAME = re.compile(r"[^\W\d]\w{2,60}")
 _PART = re.compile(r"[A-Z]?[^\W\d_A-Z]{3,}|[A-Z]{4,}")
-# Words of many languages that say nothing of what a program is for.
+# Words of many languages that do not describe the purpose of a program.
 _COMMON = """
     and args array assert async await bool boolean break case catch char class const continue default def define
     delete double elif else elsif endif enum error except export extends extern false final finally float foreach

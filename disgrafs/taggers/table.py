@@ -39,14 +39,14 @@ TABLE: tuple[Registered, ...] = (
     Registered("source", 1, "source:Source", groups=frozenset({"code", "text"})),
 )
 
-# What nobody takes. Its version is the table's: whenever that changes, such files are looked at again.
+# For files that no tagger handles. Its version changes with the table, so such files are then looked at again.
 OTHER = Registered("other", sum(entry.version for entry in TABLE), "other:Other")
 
 LONGEST_SECONDS = max(entry.seconds for entry in TABLE)
 
 
 def tagger_for(kind: Kind) -> Registered:
-    """Who takes content of a kind."""
+    """The tagger for content of a kind."""
     by_name = (entry for entry in TABLE if kind.name in entry.kinds)
     by_group = (entry for entry in TABLE if kind.group in entry.groups)
     return next(by_name, None) or next(by_group, None) or OTHER
@@ -54,7 +54,7 @@ def tagger_for(kind: Kind) -> Registered:
 
 @cache
 def load(entry: Registered) -> Tagger:
-    """The tagger itself, made once in this process."""
+    """The tagger object, created once per process."""
     module, _, name = entry.where.partition(":")
     made = getattr(importlib.import_module(f"disgrafs.taggers.{module}"), name)()
     return cast("Tagger", made)

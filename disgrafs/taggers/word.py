@@ -39,14 +39,14 @@ class Word(Tagger):
 
 
 def refuse_bomb(file: BinaryIO) -> None:
-    """Raises for an archive that says that it is huge, or is huge without saying so."""
+    """Raises ValueError for an archive that is too large when unpacked, whatever its directory says."""
     with zipfile.ZipFile(file) as archive:
         left = MOST_UNPACKED
         for part in archive.infolist():
-            # What the directory says may be a lie, so it is unpacked, to nowhere, as far as it may be.
+            # The sizes in the directory may be wrong, so it is unpacked, without storing it, up to the limit.
             with archive.open(part) as stream:
                 while block := stream.read(2**20):
                     left -= len(block)
                     if left < 0:
-                        raise ValueError(f"unpacked it is larger than {MOST_UNPACKED // 2**20} MiB")
+                        raise ValueError(f"it is larger than {MOST_UNPACKED // 2**20} MiB when unpacked")
     file.seek(0)

@@ -7,11 +7,11 @@ from typing import Any
 
 MOST = 6
 LENGTH = 10_000
-"""Characters that are looked at: a text says what it is about early, and the time grows with the length."""
+"""Number of characters that are read: the topic shows early in a text, and the time grows with the length."""
 
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 _WORD = re.compile(r"[^\W\d_]{1,30}")
-# Languages whose function words are looked for, most likely first.
+# Languages that are detected by their function words, most likely first.
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "sv", "da", "fi", "cz", "tr", "el", "ro", "hu")
 
 
@@ -27,7 +27,7 @@ def keywords(text: str) -> tuple[list[tuple[str, float]], str]:
 
 
 def language_of(text: str) -> str:
-    """The language whose function words are most of the text's words; English when none is known."""
+    """The language whose function words are most frequent in the text; English if there are none."""
     words = Counter(word.lower() for word in _WORD.findall(text[:4000]))
     hits = {language: sum(words[word] for word in stop_words(language)) for language in LANGUAGES}
     return max(LANGUAGES, key=lambda language: hits[language])
@@ -40,7 +40,7 @@ def stop_words(language: str) -> frozenset[str]:
 
 
 def prepare() -> None:
-    """Loads what keywords of any language need: in a constructor, outside the limits of any one file."""
+    """Loads the data for keywords of all languages. Called in a constructor, outside the limits for a file."""
     _chinese("文件")
     keywords("load")
 
@@ -55,7 +55,7 @@ def _extractor(language: str) -> Any:
 def _chinese(text: str) -> list[tuple[str, float]]:
     import rjieba  # noqa: PLC0415 - it loads a dictionary
 
-    # Nouns, names and verbal nouns of two characters or more; the most frequent is the weightiest.
+    # Nouns, names and verbal nouns of at least two characters; the most frequent gets the highest weight.
     counts = Counter(
         word
         for word, part in rjieba.tag(text)
