@@ -124,7 +124,7 @@ class _Folding:
             self._put(target, entry.name(3), inode)
 
     def clone(self, entry: LogEntry) -> None:
-        # No entry has the contents of a cloned directory, and it is visible before it is complete: ATTACH marks the end.
+        # No entry has the contents of a cloned directory, and it is visible before it is complete: ATTACH ends it.
         source, parent, inode = entry.number(0), entry.number(1), entry.number(3)
         directory = self.directory.get(source)
         if directory is None:
