@@ -46,7 +46,12 @@ def start(volume: JuiceFS, mount: Path, store: LocalFalkor, taggers: int) -> Non
     }
     host, port = ray.split(":")
     head = ["start", "--head", "--block", f"--node-ip-address={host}", f"--port={port}", f"--num-cpus={taggers}"]
-    rest = ["--include-dashboard=false", "--object-store-memory=80000000", f"--temp-dir={volume.folder}/ray"]
+    rest = [
+        "--include-dashboard=false",
+        "--object-store-memory=80000000",
+        '--resources={"client_vm": 1}',
+        f"--temp-dir={volume.folder}/ray",
+    ]
     running = volume.spawn("ray", [str(Path(sys.executable).parent / "ray"), *head, *rest])
     volume.until(running, lambda: b"Ray runtime started" in volume.log("ray").read_bytes())
     for part in ("index", "taggers"):
