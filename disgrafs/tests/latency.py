@@ -48,6 +48,8 @@ def start(volume: JuiceFS, mount: Path, store: LocalFalkor, taggers: int) -> Non
     head = ["start", "--head", "--block", f"--node-ip-address={host}", f"--port={port}", f"--num-cpus={taggers}"]
     rest = [
         "--include-dashboard=false",
+        "--min-worker-port=0",
+        "--max-worker-port=0",
         "--object-store-memory=80000000",
         '--resources={"client_vm": 1}',
         f"--temp-dir={volume.folder}/ray",
@@ -64,19 +66,25 @@ class Watch(threading.Thread):
     def __init__(self, graph: Graph) -> None:
         super().__init__(daemon=True)
         self._graph = graph
+        self._ending = threading.Event()
         self._after = graph.last_event()
         self.tagged: dict[int, float] = {}
         self.failed: set[int] = set()
 
     def run(self) -> None:
-        """Reads events until the program ends."""
-        while True:
+        """Reads events until `end`."""
+        while not self._ending.is_set():
             for event in self._graph.events(self._after, 1000, 0.5):
                 self._after = event.id
                 if event.kind == "tagged":
                     self.tagged.setdefault(event.inode, time.time())
                 elif event.kind == "failed":
                     self.failed.add(event.inode)
+
+    def end(self) -> None:
+        """Stops reading, before the graph is gone."""
+        self._ending.set()
+        self.join()
 
     def wait(self, inodes: set[int]) -> None:
         """Returns when all of these are tagged. RuntimeError when one fails, or none is tagged for five minutes."""
@@ -136,6 +144,8 @@ def main(files: int) -> None:
             except RuntimeError as error:
                 logs = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in volume.folder.glob("*.log"))
                 raise SystemExit(f"{error}: {graph.waiting()}\n{logs}") from None
+            finally:
+                watch.end()
 
 
 if __name__ == "__main__":
