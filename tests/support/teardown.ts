@@ -2,11 +2,22 @@
  * One cell of the teardown matrix: a lab of one machine is brought up, something goes wrong at a moment of `up` or `down`, then
  * one `./lab down` must leave nothing, by a look that shares no code with it, and `up` must work again.
  */
-import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { environment, labIn, upIn } from "./copiedCheckout.ts";
+import { environment, labIn, upIn, type Run } from "./copiedCheckout.ts";
 import { linksOf } from "./openFiles.ts";
 
 const lab = (folder: string, ...parts: string[]): string => join(folder, ".lab", ...parts);
@@ -49,25 +60,82 @@ export const losses: Readonly<Record<string, (folder: string) => void>> = {
   },
 };
 
-/** Runs `pulumi up` or `./lab down`, and sends its whole process group a signal at a moment, or at its end. */
-export async function interruptAt(
-  folder: string,
-  command: "up" | "down",
-  holds: (folder: string) => boolean,
-  signal: "SIGINT" | "SIGKILL",
-): Promise<void> {
+type Command = "up" | "down";
+
+/** `pulumi up` or `./lab down` in a process group of its own, and what it printed when it has ended. */
+function begin(folder: string, command: Command): { child: ChildProcess; ended: Promise<string> } {
   const up =
     'eval "$(node cli/main.ts env)" && exec pulumi up --yes --skip-preview --non-interactive --stack local';
   const child = spawn("bash", ["-c", command === "up" ? up : "exec node cli/main.ts down"], {
     cwd: folder,
     env: environment(folder),
     detached: true,
-    stdio: "ignore",
+    stdio: ["ignore", "pipe", "pipe"],
   });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  while (!holds(folder) && child.exitCode === null) await sleep(5);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (piece: Buffer) => (output += piece.toString()));
+  return { child, ended: once(child, "close").then(() => output) };
+}
+
+type Moment = (folder: string) => boolean;
+
+async function until(child: ChildProcess, holds: () => boolean): Promise<void> {
+  while (!holds() && child.exitCode === null) await sleep(5);
+}
+
+/** Runs `pulumi up` or `./lab down`, and sends its whole process group a signal at a moment, or at its end. */
+export async function interruptAt(
+  folder: string,
+  command: Command,
+  holds: Moment,
+  signal: "SIGINT" | "SIGKILL",
+): Promise<void> {
+  const { child, ended } = begin(folder, command);
+  await until(child, () => holds(folder));
   if (child.exitCode === null) process.kill(-child.pid!, signal);
   await ended;
+}
+
+/**
+ * Runs `pulumi up` or `./lab down` with `.lab` on a small disk, which is full from a moment on until the command has ended. Gives
+ * its exit code and output. Needs root.
+ */
+export async function fillDiskAt(folder: string, command: Command, holds: Moment): Promise<Run> {
+  const filler = lab(folder, "filler");
+  const { child, ended } = begin(folder, command);
+  try {
+    await until(child, () => holds(folder));
+    fill(filler);
+    const output = await ended;
+    return { exitCode: child.exitCode ?? 255, output };
+  } finally {
+    rmSync(filler, { force: true });
+  }
+}
+
+/** Puts `.lab` on a disk of its own. Gives what takes the disk away again. */
+export function onSmallDisk(folder: string): () => void {
+  mkdirSync(lab(folder));
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=400m,mode=0700", "tmpfs", lab(folder)]);
+  return () => execFileSync("umount", [lab(folder)]);
+}
+
+/** Writes a file until not one byte more fits. */
+function fill(file: string): void {
+  const descriptor = openSync(file, "w");
+  try {
+    for (let size = 1 << 20; size >= 1; size >>= 1) {
+      const piece = Buffer.alloc(size);
+      try {
+        while (writeSync(descriptor, piece) === size);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Brings up and goes down as a person would afterwards. Throws when anything is left, or `up` does not work. */

@@ -1,0 +1,50 @@
+/** The teardown matrix on a disk that is full from a moment of `up` or `down` on, until the command ends. Needs root. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { copyCheckout, labIn } from "../../tests/support/copiedCheckout.ts";
+import {
+  expectGone,
+  expectUp,
+  fillDiskAt,
+  momentsOfDown,
+  momentsOfUp,
+  onSmallDisk,
+} from "../../tests/support/teardown.ts";
+
+const root = mkdtempSync(join(tmpdir(), "full disk "));
+const folder = join(root, "lab");
+const minutes = (count: number): number => count * 60_000;
+const cells = [
+  ...Object.entries(momentsOfUp).map(([moment, holds]) => ({ command: "up" as const, moment, holds })),
+  ...Object.entries(momentsOfDown).map(([moment, holds]) => ({ command: "down" as const, moment, holds })),
+];
+
+describe("one ./lab down leaves nothing, and up works again,", () => {
+  let takeAway = (): void => undefined;
+  beforeAll(async () => {
+    copyCheckout(folder);
+    takeAway = onSmallDisk(folder);
+    await expectUp(folder);
+    await expectGone(folder);
+  }, minutes(15));
+  afterAll(async () => {
+    await labIn(folder, "down");
+    takeAway();
+    rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  }, minutes(5));
+
+  it.each(cells)(
+    "when the disk was full in $command from the moment when $moment",
+    async ({ command, holds }) => {
+      if (command === "down") await expectUp(folder);
+      const { exitCode, output } = await fillDiskAt(folder, command, holds);
+      // What could be done without writing is well done. Anything else names its reason.
+      if (exitCode !== 0) expect(output).toMatch(/no space left on device/i);
+      await expectGone(folder);
+      await expectUp(folder);
+      await expectGone(folder);
+    },
+    minutes(15),
+  );
+});
