@@ -1,11 +1,12 @@
 /** The checks of `./lab doctor`: each reports its result and, on a problem, advice. */
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { availableParallelism, userInfo } from "node:os";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { execa } from "execa";
 import { inLab, nodeFolder, checkout } from "../workshop/checkout.ts";
 import { distribution, isSupported, missingPackages, packagesFor } from "./setup/debian.ts";
+import { freeBytes } from "../workshop/freeBytes.ts";
 import { atLeast } from "../workshop/version.ts";
 
 /** `bad`: the lab will not work. `note`: it works with limitations, or is not tested. */
@@ -25,7 +26,7 @@ export async function diagnose(): Promise<Finding[]> {
     system(distribution(), process.arch),
     cores(availableParallelism()),
     memory(readFileSync("/proc/meminfo", "utf8")),
-    disk(freeBytes()),
+    disk(freeBytes(checkout)),
     accelerator(),
     await packages(),
     await python(),
@@ -73,8 +74,8 @@ export function memory(meminfo: string): Finding {
   return { subject: "memory", verdict: "bad", text, advice: "free at least 3 GiB" };
 }
 
-export function disk(freeBytes: number): Finding {
-  const free = freeBytes / gibibyte;
+export function disk(bytes: number): Finding {
+  const free = bytes / gibibyte;
   const text = `${free.toFixed(0)} GiB free in this checkout`;
   if (free >= 15) return { subject: "disk", verdict: "ok", text };
   return {
@@ -83,11 +84,6 @@ export function disk(freeBytes: number): Finding {
     text,
     advice: "the image and its overlays need 15 GiB",
   };
-}
-
-function freeBytes(): number {
-  const { bavail, bsize } = statfsSync(checkout);
-  return bavail * bsize;
 }
 
 function accelerator(): Finding {

@@ -1,8 +1,8 @@
 /** Reads the stack's settings, and checks that this computer has room for the machines still to be started. */
-import { statfsSync } from "node:fs";
 import { freemem } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import { checkout } from "../workshop/checkout.ts";
+import { freeBytes } from "../workshop/freeBytes.ts";
 import { runningVm } from "./local/vm.ts";
 import { parseSettings, SettingsError, type Settings } from "./settings.ts";
 import type { Node } from "./topology.ts";
@@ -26,8 +26,7 @@ export interface Room {
 }
 
 function roomHere(): Room {
-  const { bavail, bsize } = statfsSync(checkout);
-  return { memoryMiB: Math.floor(freemem() / 2 ** 20), diskGiB: Math.floor((bavail * bsize) / 2 ** 30) };
+  return { memoryMiB: Math.floor(freemem() / 2 ** 20), diskGiB: Math.floor(freeBytes(checkout) / 2 ** 30) };
 }
 
 /** Actual disk usage of a node over a lab's life; the disk is sparse, so its nominal size is much larger. */

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { stackFolder } from "../../stacks/local/paths.ts";
 import { mendSshConfig, runningVm, vmState } from "../../stacks/local/vm.ts";
 import { checkout } from "../../workshop/checkout.ts";
+import { freeBytes } from "../../workshop/freeBytes.ts";
 import { awsFactsOf, awsSettingsOf, ec2States, useProfile } from "../awsStack.ts";
 import { apply } from "../environment.ts";
 import { areLocal } from "../nodes.ts";
@@ -92,7 +93,8 @@ export function onScreen(
 async function look(pulumi: Pulumi): Promise<LabStatus> {
   const outputs = (await pulumi.outputs()) ?? {};
   const expected = expectedOf(pulumi.stack, outputs);
-  const { machines, spent } = areLocal(outputs)
+  const local = areLocal(outputs);
+  const { machines, spent } = local
     ? { machines: await statesHere(pulumi, expected), spent: {} }
     : await statesOnAws(pulumi, expected, outputs);
   const env = apply(pulumi.environment);
@@ -102,7 +104,8 @@ async function look(pulumi: Pulumi): Promise<LabStatus> {
       return await askNode(node.ssh, questionsFor(node, expected, outputs), { cwd: checkout, env });
     }),
   );
-  return labStatus({ expected: { ...expected, ...spent }, machines, asked, now: new Date() });
+  const room = local ? { freeHere: freeBytes(checkout) } : {};
+  return labStatus({ expected: { ...expected, ...spent }, machines, asked, now: new Date(), ...room });
 }
 
 /** The machines' states according to EC2, and what the lab has cost. */

@@ -83,6 +83,8 @@ interface Known {
   readonly machines: readonly string[];
   readonly asked: readonly Asked[];
   readonly now: Date;
+  /** Free bytes where the machines' disks are. Undefined: not on this computer. */
+  readonly freeHere?: number;
 }
 
 /**
@@ -93,6 +95,8 @@ const clockTolerance = 5;
 /** Seconds. A loader writes its metrics every 15 s. */
 const oldFigures = 90;
 const fullDisk = 0.95;
+/** Bytes below which this computer's disk is called full: machines write tens of MiB a minute. */
+const fullHere = 2 ** 30;
 
 /** Whether a state from machineState or ec2States means that the machine is running. */
 export const runs = (machine: string): boolean => /^running(,|$)(?! but)/.test(machine);
@@ -114,6 +118,7 @@ export function labStatus(known: Known): LabStatus {
     ...(expected.expires !== undefined && Date.parse(expected.expires) <= now.getTime()
       ? [`this lab expired at ${expected.expires}: ./lab down, and ./lab up for a new one`]
       : []),
+    ...diskProblems(known),
     ...expected.nodes.flatMap(({ name }, index) => nodeProblems(known, name, machines[index], asked[index])),
     ...services.flatMap((service) => serviceProblems(service, benchmarks.length > 0)),
     ...[...reports].flatMap(([node, { report }]) => watchProblems(node, report, benchmarks.length > 0)),
@@ -185,6 +190,15 @@ function serviceProblems(
   }
   if (unanswered.length === 0) return [];
   return [`${node}: ${service} runs, but does not answer ${unanswered.join(", ")}; ./lab logs ${node}`];
+}
+
+/** A machine's disk is a sparse file: a write that finds no room fails inside the machine, as on a broken disk. */
+function diskProblems({ freeHere = Infinity }: Known): string[] {
+  if (freeHere >= fullHere) return [];
+  return [
+    `this computer: ${Math.floor(freeHere / 2 ** 20)} MiB are free where the machines' disks are: without room, writes in the ` +
+      "machines fail; free some space, and restart a machine with errors: ./lab ssh NODE systemctl reboot --force",
+  ];
 }
 
 function nodeProblems(known: Known, name: string, machine = "", answer: Asked | undefined): string[] {

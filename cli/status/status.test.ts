@@ -49,6 +49,7 @@ const judge = (
     node1?: Partial<NodeReport> | Asked;
     machines?: string[];
     clockOff?: number;
+    freeHere?: number;
   } = {},
   over: Partial<typeof expected> = {},
 ): LabStatus => {
@@ -63,6 +64,7 @@ const judge = (
     machines,
     asked,
     now: new Date("2026-11-30T10:00:00Z"),
+    ...(changed.freeHere !== undefined && { freeHere: changed.freeHere }),
   });
 };
 
@@ -91,6 +93,12 @@ describe("the status of a lab", () => {
       "a machine that does not run",
       { machines: [running, "not running"], node1: { failure: "its machine is not running" } },
       "node1: the machine is not running; ./lab up --stack local restarts local machines",
+    ],
+    [
+      "a full disk of this computer",
+      { freeHere: 20 * 2 ** 20 },
+      "this computer: 20 MiB are free where the machines' disks are: without room, writes in the machines fail; free some " +
+        "space, and restart a machine with errors: ./lab ssh NODE systemctl reboot --force",
     ],
     [
       "a service that has failed",

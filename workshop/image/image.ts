@@ -4,7 +4,7 @@
  * looks like an image.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { copyFile, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ import { debianPackageNames, requirementsFile, userland, venv } from "../../prov
 import { noteUse } from "../cache/cacheUse.ts";
 import { cacheFolder } from "../checkout.ts";
 import { filesBelow } from "../files.ts";
+import { freeBytes } from "../freeBytes.ts";
 import { withLock } from "../lock.ts";
 import { asBuilder, bootstrap, kernelScript, makingRoot, removeRoot } from "../debian/debian.ts";
 import { keepPackageList } from "./updates.ts";
@@ -186,8 +187,7 @@ export async function takeKernel(root: string, folder: string): Promise<string> 
 }
 
 function requireFreeSpace(folder: string): void {
-  const { bavail, bsize } = statfsSync(folder);
-  const free = (bavail * bsize) / 2 ** 30;
+  const free = freeBytes(folder) / 2 ** 30;
   if (free < needGiB) {
     throw new Error(
       `baking an image needs ${needGiB} GiB of free space in ${folder}, which has ${free.toFixed(1)} GiB. ` +
