@@ -172,7 +172,7 @@ function leftOf(folder: string): string[] {
     .filter((line) => line.includes(stacks));
   const mounts = read("/proc/mounts")
     .split("\n")
-    .filter((line) => line.includes(folder.replaceAll(" ", "\\040")));
+    .filter((line) => line.includes(folder.replaceAll(" ", "\\040")) && !line.includes("/.lab tmpfs "));
   const files = existsSync(stacks) ? readdirSync(stacks, { recursive: true, encoding: "utf8" }) : [];
   return [...processes, ...sockets, ...mounts, ...files];
 }
