@@ -72,8 +72,15 @@ describe("isStale", () => {
 });
 
 describe("a lock that does not say whose it is", () => {
-  it.each(["", "{", "{}", "null"])("is no crash (%j): it goes when no Pulumi runs here", async (text) => {
-    const file = lock("x", {});
+  it.each([
+    ["x.json", ""],
+    ["x.json", "{"],
+    ["x.json", "{}"],
+    ["x.json", "null"],
+    // What a full disk leaves of one that was to be written.
+    ["x.json.18ecedc2d2d0ac00.tmp", ""],
+  ])("is no crash (%s: %j): it goes when no Pulumi runs here", async (name, text) => {
+    const file = join(locks, name);
     writeFileSync(file, text);
     const program = join(state, "pulumi");
     copyFileSync("/usr/bin/sleep", program);

@@ -20,6 +20,11 @@ export interface BrokenLock {
   readonly pid: undefined;
 }
 
+/**
+ * A lock, or one that is being written, which a full disk leaves behind: Pulumi reads both, and ends when it cannot parse one.
+ */
+const lockName = /\.json(\.[0-9a-f]+\.tmp)?$/;
+
 /** The locks on a stack; none for a backend that is not a folder on this computer. */
 export function stackLocks(backendUrl: string, project: string, stack: string): (Lock | BrokenLock)[] {
   if (!backendUrl.startsWith("file:///")) return [];
@@ -27,7 +32,7 @@ export function stackLocks(backendUrl: string, project: string, stack: string): 
   const folder = join(state, ".pulumi", "locks", "organization", project, stack);
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter((name) => name.endsWith(".json"))
+    .filter((name) => lockName.test(name))
     .map((name) => readLock(join(folder, name)));
 }
 
