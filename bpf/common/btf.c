@@ -8,7 +8,7 @@
 
 struct ext_btf {
 	struct btf *kernel, *module;
-	const struct btf *btf; /* the one that is looked into */
+	const struct btf *btf; /* the BTF to search */
 };
 
 struct ext_btf *ext_btf_open(const char *structure, const char *module)
@@ -60,7 +60,7 @@ static const struct btf_type *find(const struct btf *btf, const char *name,
 	return id < 0 ? NULL : btf__type_by_id(btf, id);
 }
 
-/* The member of t whose name is the first `n` bytes of `name`. */
+/* The member of t that is named by the first `n` bytes of `name`. */
 static const struct btf_member *member(const struct btf *btf,
 				       const struct btf_type *t,
 				       const char *name, size_t n, long *bits)

@@ -12,38 +12,42 @@
 struct ext_btf;
 
 /*
- * BTF that has `structure`: the kernel's, or that of `module`. NULL, with
- * errno, where neither has it.
+ * Opens the BTF that contains `structure`: the kernel's, or that of `module`.
+ * NULL with errno if neither contains it.
  */
 struct ext_btf *ext_btf_open(const char *structure, const char *module);
 void ext_btf_close(struct ext_btf *btf);
 
 /*
- * Place of a member such as "out.h.error", also inside anonymous members, in
- * bits; -1: there is none. `size`, unless NULL, is set to its size in bytes.
+ * Offset in bits of a member such as "out.h.error", also inside anonymous
+ * members; -1 if there is none. `size`, unless NULL, is set to its size in
+ * bytes.
  */
 long ext_btf_bits(const struct ext_btf *btf, const char *structure,
 		  const char *path, size_t *size);
 
-/* The same in bytes; -1 for a bit field, too. */
+/* The same in bytes; also -1 for a bit field. */
 long ext_btf_offset(const struct ext_btf *btf, const char *structure,
 		    const char *path, size_t *size);
 
 /* Size of a structure in bytes, or -1. */
 long ext_btf_size(const struct ext_btf *btf, const char *structure);
 
-/* The value of an enumerator of any named or anonymous enum. */
+/* Finds the value of an enumerator in any named or anonymous enum. */
 bool ext_btf_enum(const struct ext_btf *btf, const char *enumerator,
 		  long *value);
 
-/* Number of a function's parameters; -1: no such function. */
+/* Number of a function's parameters; -1 if there is no such function. */
 int ext_btf_parameters(const struct ext_btf *btf, const char *function);
 
-/* Is parameter `n`, from 0, a pointer to `structure`? */
+/* Whether parameter `n`, from 0, is a pointer to `structure`. */
 bool ext_btf_is_parameter(const struct ext_btf *btf, const char *function,
 			  int n, const char *structure);
 
-/* Which parameter, from 0, is a pointer to `structure`; -1: none. */
+/*
+ * Number, from 0, of the parameter that is a pointer to `structure`; -1 if
+ * none.
+ */
 int ext_btf_parameter(const struct ext_btf *btf, const char *function,
 		      const char *structure);
 

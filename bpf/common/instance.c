@@ -100,7 +100,7 @@ int ext_stop_fd(void)
 	return stop_fd;
 }
 
-/* One interval, or until a signal or the end of the duration. */
+/* Sleeps for one interval, or until a signal or the end of the duration. */
 static void sleep_interval(void)
 {
 	unsigned long long now = ext_now_ns();

@@ -140,7 +140,7 @@ int ext_left(struct bpf_object *obj)
 	const struct timespec pause = { .tv_nsec = 50000000 };
 	int tries;
 
-	/* The kernel frees programs and maps a while after the last close. */
+	/* The kernel frees programs and maps some time after the last close. */
 	for (tries = 0; tries < 600; tries++) {
 		if (!each_program(obj, NULL, NULL) &&
 		    !each_map(obj, NULL, NULL))

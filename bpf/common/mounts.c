@@ -24,8 +24,8 @@ static void unescape(char *text)
 }
 
 /*
- * ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG...] - TYPE SOURCE OPTIONS
- * Overwrites the line, which the result points into.
+ * ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG...] - TYPE SOURCE OPTIONS. The
+ * result points into the line, which is modified.
  */
 static bool parse(char *line, struct ext_mount *mount)
 {

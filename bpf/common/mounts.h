@@ -16,15 +16,15 @@ struct ext_mount {
 };
 
 /*
- * Calls `use` for each mount, those below others first, until it returns
- * something else than 0. Returns that, or -errno.
+ * Calls `use` for each mount, a mount before those mounted on top of it, until
+ * it returns something other than 0. Returns that, or -errno.
  */
 int ext_each_mount(int (*use)(const struct ext_mount *, void *), void *data);
 
-/* Is `name` one of the mount's options? */
+/* Whether `name` is one of the mount's options. */
 bool ext_mount_has(const struct ext_mount *mount, const char *name);
 
-/* dev_t as the kernel has it, in which programs see it. */
+/* dev_t in the kernel's own format, as BPF programs see it. */
 static inline __u32 ext_kernel_dev(unsigned int major, unsigned int minor)
 {
 	return major << 20 | minor;

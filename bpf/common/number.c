@@ -10,7 +10,7 @@ bool ext_whole_number(const char *text, unsigned long least,
 	unsigned long number;
 	char *end;
 
-	/* strtoul() takes spaces and a sign, and wraps. */
+	/* strtoul() accepts spaces and a sign, and wraps around. */
 	if (*text < '0' || *text > '9')
 		return false;
 	errno = 0;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /*
- * A whole number within bounds: digits only, nothing before or after. False,
- * and *value is left alone, for everything else.
+ * Parses an integer within bounds: only digits, nothing before or after.
+ * Otherwise it returns false, and leaves *value unchanged.
  */
 bool ext_whole_number(const char *text, unsigned long least,
 		      unsigned long most, unsigned long *value);

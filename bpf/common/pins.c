@@ -20,8 +20,9 @@ const char *ext_pin_path(const char *name)
 }
 
 /*
- * EXT_PIN_ROOT is all extensions': one must not take it away, empty, while another
- * makes its own folder in it. The lock ends when its descriptor is closed.
+ * All extensions share EXT_PIN_ROOT: one must not remove it while it is empty
+ * and another creates its own folder in it. Closing the descriptor ends the
+ * lock.
  */
 static int lock_root(void)
 {
@@ -66,7 +67,7 @@ int ext_pin(struct bpf_object *obj)
 			goto fail;
 	}
 	bpf_object__for_each_map(map, obj) {
-		/* A map that was left out has a descriptor all the same. */
+		/* A map that is not created has a descriptor nevertheless. */
 		if (bpf_map__is_internal(map) || !bpf_map__autocreate(map))
 			continue;
 		path = ext_pin_path(bpf_map__name(map));
@@ -102,7 +103,7 @@ int ext_unpin(void)
 	fd = lock_root();
 	if (rmdir(folder) && !err)
 		err = -errno;
-	/* Not empty while another extension has pins: then it stays. */
+	/* Fails if another extension has pins, which is intended. */
 	rmdir(EXT_PIN_ROOT);
 	close(fd);
 	if (err)

@@ -17,7 +17,7 @@ const volatile __u32 off_in_args;
 const volatile __u32 off_req_args; /* struct fuse_req */
 const volatile __u32 off_req_error;
 const volatile __u32 off_sb; /* struct fuse_mount */
-/* Only this mount, or 0 for all. */
+/* The device of the only mount to measure, or 0 for all. */
 const volatile __u32 only_dev;
 
 struct in_flight {
@@ -40,12 +40,12 @@ struct {
 	__type(value, struct fl_stat);
 } fl_stats SEC(".maps");
 
-/* Requests that could not be followed: a map was full. */
+/* Requests that could not be tracked because a map was full. */
 __u64 lost;
 /* Requests that were answered without being sent to a daemon. */
 __u64 answered;
 
-/* By kprobe: which request a task waits for. */
+/* For kprobes: the request that a task waits for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FL_MAX_IN_FLIGHT);
@@ -77,15 +77,16 @@ static __always_inline void take(__u64 in_args)
 	__u64 args = in_args - off_in_args;
 	struct in_flight *request;
 
-	/* The address of the reply's arguments is no key: not found. */
+	/* The function also copies replies, whose arguments are not a key. */
 	request = bpf_map_lookup_elem(&fl_in_flight, &args);
 	if (request && !request->taken)
 		request->taken = bpf_ktime_get_ns();
 }
 
 /*
- * The caller of a waited-for request goes on. What is still in flight was not
- * sent: something on the same function answered it (the extension `fuse`).
+ * The caller of a request with a waiting caller continues. If the request is
+ * still in flight, it was not sent: something hooked on the same function
+ * answered it (the extension `fuse`).
  */
 static __always_inline void leave(__u64 args)
 {
@@ -133,7 +134,9 @@ static __always_inline void add(struct fl_phase *phase, __u64 ns)
 	__u32 slot = slot_of(ns);
 
 	__sync_fetch_and_add(&phase->ns, ns);
-	/* Tells older verifiers the bound that slot_of() keeps. */
+	/*
+	 * For older verifiers, which do not see the bound that slot_of() keeps.
+	 */
 	if (slot < FL_SLOTS)
 		__sync_fetch_and_add(&phase->slots[slot], 1);
 }
@@ -149,14 +152,14 @@ static __always_inline void end(__u64 req)
 			      (void *)(req + off_req_args));
 	found = bpf_map_lookup_elem(&fl_in_flight, &args);
 	if (!found)
-		return; /* began before us, or a mount that is not asked for */
+		return; /* began before us, or of another mount */
 	now = bpf_ktime_get_ns();
 	request = *found;
 	bpf_map_delete_elem(&fl_in_flight, &args);
 
 	stat = bpf_map_lookup_elem(&fl_stats, &request.key);
 	if (!stat) {
-		/* Another CPU may be first: its error is no error. */
+		/* Another CPU may be first: EEXIST is not an error. */
 		bpf_map_update_elem(&fl_stats, &request.key, &zero,
 				    BPF_NOEXIST);
 		stat = bpf_map_lookup_elem(&fl_stats, &request.key);
@@ -180,11 +183,11 @@ static __always_inline void end(__u64 req)
 }
 
 /*
- * The loader picks by BTF the programs whose arguments fit, names their
- * targets, and leaves the others out.
+ * By BTF, the loader selects the programs with matching arguments, sets their
+ * targets, and does not load the others.
  */
 
-/* A request that its caller waits for: (fm, args) before Linux 6.9 ... */
+/* A request with a waiting caller: (fm, args) before Linux 6.9 ... */
 SEC("fentry")
 int fl_f_begin0(__u64 *ctx)
 {
@@ -192,7 +195,7 @@ int fl_f_begin0(__u64 *ctx)
 	return 0;
 }
 
-/* ... and (idmap, fm, args) after. */
+/* ... and (idmap, fm, args) since. */
 SEC("fentry")
 int fl_f_begin1(__u64 *ctx)
 {
@@ -215,7 +218,7 @@ int fl_f_leave1(__u64 *ctx)
 	return 0;
 }
 
-/* A request that nobody waits for: (fm, args, gfp). */
+/* A request without a waiting caller: (fm, args, gfp). */
 SEC("fentry")
 int fl_f_backgr(__u64 *ctx)
 {
@@ -231,7 +234,7 @@ int fl_f_take(__u64 *ctx)
 	return 0;
 }
 
-/* A request has its answer or was given up: (req). */
+/* A request was answered or aborted: (req). */
 SEC("fentry")
 int fl_f_end(__u64 *ctx)
 {
@@ -246,7 +249,7 @@ static __always_inline void wait_for(__u64 args)
 	bpf_map_update_elem(&fl_waiting, &task, &args, BPF_ANY);
 }
 
-/* The same by kprobe. */
+/* The same functions by kprobe. */
 SEC("kprobe")
 int fl_k_begin0(struct pt_regs *ctx)
 {

@@ -51,15 +51,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
-/* Offsets, in bytes, and names that the programs need. */
+/* Offsets in bytes, and names, that the programs need. */
 struct layout {
 	int opcode, in_args, req_args, req_error, sb;
-	const char *begin; /* function of a waited-for request */
+	const char *begin; /* function of a request with a waiting caller */
 	int begin_fm; /* position of its struct fuse_mount argument */
 	bool btf; /* the functions are in BTF, so fentry is possible */
 };
 
-/* Each position that a program relies on, checked. */
+/* Checks each argument position that a program relies on. */
 static bool has_prototypes(const struct ext_btf *btf, const struct layout *l)
 {
 	return l->begin_fm >= 0 && l->begin_fm <= 1 &&
@@ -73,7 +73,7 @@ static bool has_prototypes(const struct ext_btf *btf, const struct layout *l)
 	       !ext_btf_parameter(btf, "fuse_request_end", "fuse_req");
 }
 
-/* Layout from BTF; 0, or -1 where BTF does not have FUSE. */
+/* Reads the layout from BTF; returns 0, or -1 if BTF does not contain FUSE. */
 static int layout_from_btf(struct layout *l)
 {
 	struct ext_btf *btf = ext_btf_open("fuse_args", "fuse");
@@ -119,18 +119,18 @@ static int find_layout(struct layout *l)
 	int fd;
 
 	memset(l, 0, sizeof(*l));
-	/* Opening the device loads a modular fuse. */
+	/* Opening the device loads fuse if it is a module. */
 	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
 	return layout_from_btf(l);
 }
 
-/* The places, in the order of attaching: ends before beginnings. */
+/* The hooks in the order of attaching: ends before beginnings. */
 struct place {
 	struct bpf_program *fentry, *kprobe;
 	const char *target;
-	bool returns; /* where the function returns, not where it begins */
+	bool returns; /* hooks the function's return, not its entry */
 };
 
 #define PLACES 5
@@ -197,7 +197,7 @@ fail:
 	return NULL;
 }
 
-/* Loads by the method asked for; with auto, by the best one that loads. */
+/* Loads with the requested method; with auto, the best method that loads. */
 static struct fuse_latency_bpf *load_best(const struct layout *l, __u32 dev,
 					  enum method *how, int *err)
 {
@@ -222,7 +222,10 @@ static void detach(void)
 {
 	int i;
 
-	/* Beginnings first, so that none is left without its end. */
+	/*
+	 * Detaches beginnings first, so that each recorded request gets its
+	 * end.
+	 */
 	for (i = PLACES - 1; i >= 0; i--) {
 		bpf_link__destroy(links[i]);
 		links[i] = NULL;
@@ -255,7 +258,7 @@ static int attach(struct fuse_latency_bpf *skel, const struct layout *l,
 	return 0;
 }
 
-/* What we know of mounts: an unmounted one keeps its last name. */
+/* The known mounts: an unmounted one keeps its last name. */
 static struct mount {
 	__u32 dev;
 	char path[1024];
@@ -347,7 +350,10 @@ static int by_key(const void *a, const void *b)
 	return x->opcode < y->opcode ? -1 : x->opcode > y->opcode;
 }
 
-/* All series, summed over CPUs, in order; their number, or -errno. */
+/*
+ * Reads all series, summed over CPUs and sorted; returns their number, or
+ * -errno.
+ */
 static int read_series(int fd, struct series **out)
 {
 	int cpus = libbpf_num_possible_cpus(), n = 0, cpu;
@@ -494,7 +500,7 @@ static void prometheus_phase(FILE *out, const struct series *s,
 
 	for (i = 0; i < FL_SLOTS; i++) {
 		total += phase->slots[i];
-		/* A histogram must not change its limits: always all. */
+		/* Always all slots: a histogram must not change its bounds. */
 		fprintf(out, "%s_bucket", seconds);
 		labels(out, &s->key, name);
 		if (i < FL_SLOTS - 1)
@@ -560,7 +566,7 @@ static int report(void *data)
 		return n;
 	}
 	read_mounts();
-	/* A program that was not run has lost a request, or its end. */
+	/* A missed run of a program has lost a request, or its end. */
 	lost = skel->bss->lost + ext_missed(skel->obj);
 	if (ext_options.prometheus)
 		err = report_prometheus(ext_options.prometheus, list, n, lost,
@@ -574,7 +580,10 @@ static int report(void *data)
 	return err;
 }
 
-/* Requests that ended since the start, by the pinned map; -1: not loaded. */
+/*
+ * Number of requests that ended since the start, from the pinned map; -1 if not
+ * loaded.
+ */
 static long long work_done(void)
 {
 	int fd = bpf_obj_get(ext_pin_path("fl_stats")), n, i;

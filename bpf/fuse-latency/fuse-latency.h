@@ -20,7 +20,7 @@ struct fl_phase {
 struct fl_stat {
 	__u64 count; /* requests that ended */
 	__u64 errors; /* of these, with an error from the daemon */
-	__u64 unsent; /* of these, never taken by the daemon */
+	__u64 unsent; /* of these, never read by the daemon */
 	struct fl_phase queue; /* file system's call -> daemon's read */
 	struct fl_phase daemon; /* daemon's read -> its answer */
 };

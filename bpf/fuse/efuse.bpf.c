@@ -25,7 +25,7 @@
 
 char _license[] SEC("license") = "GPL";
 
-/* LOOKUP's end has a program of its own: the stack is small. */
+/* A separate program for the end of LOOKUP, because the stack is small. */
 SEC("raw_tp.w/efuse_request")
 int efuse_lookup_done(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -60,7 +60,7 @@ struct {
 	},
 };
 
-/* The agent attaches this one to the tracepoint. */
+/* The agent attaches this program to the tracepoint. */
 SEC("raw_tp.w/efuse_request")
 int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -101,7 +101,7 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 			bpf_tail_call(ctx, &efuse_parts, PART_LOOKUP_DONE);
 		else
 			bpf_tail_call(ctx, &efuse_parts, PART_DONE);
-		/* Cannot be; then nothing is known any more. */
+		/* Cannot happen; if it does, nothing cached can be trusted. */
 		control.fail = EFUSE_FAIL_RAISE;
 		break;
 	case EFUSE_NAMED:

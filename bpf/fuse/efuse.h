@@ -13,24 +13,29 @@
 #include <linux/fuse.h>
 #include "efuse_abi.h"
 
-/* Slots, at least: as many as entries; a shared slot only costs an upcall. */
+/*
+ * Minimum number of slots, otherwise as many as entries; sharing a slot only
+ * costs an upcall.
+ */
 #define EFUSE_GENS	65536
 #define EFUSE_OPCODES	64	/* opcodes above are not FUSE's, but CUSE's */
 
-/* Where results of read() are counted and switched: it is no request. */
+/* Pseudo-opcode to count and enable read(), which is not a request. */
 #define EFUSE_OP_READ	(EFUSE_OPCODES - 1)
 
-/* From here on inodes are JuiceFS's own files and its trash. */
+/* From here on, inodes are JuiceFS's own files and its trash. */
 #define EFUSE_INTERNAL	0x7fffffff00000000ULL
 #define EFUSE_CONTROL	(EFUSE_INTERNAL + 2)	/* .control */
 
 enum efuse_mode {
-	EFUSE_OFF	= 0,	/* nothing is served, changes are followed */
+	EFUSE_OFF	= 0,	/* nothing is served, changes are tracked */
 	EFUSE_TTL	= 1,	/* for the rest of the daemon's own validity */
-	EFUSE_LEASE	= 2,	/* while the agent knows of every change */
+	EFUSE_LEASE	= 2,	/* while the agent receives every change */
 };
 
-/* Why the mount was switched off, until the agent finds it anew or starts. */
+/*
+ * Why the mount was switched off, until the agent finds it again or restarts.
+ */
 enum efuse_fail {
 	EFUSE_FAIL_NONE		= 0,
 	EFUSE_FAIL_WRITERS	= 1,	/* table of open files is full */
@@ -39,7 +44,7 @@ enum efuse_fail {
 	EFUSE_FAIL_REMOUNT	= 4,	/* another mount has its device number */
 };
 
-/* What became of a request, by opcode. */
+/* Results of requests, counted by opcode. */
 #define EFUSE_RESULTS(X)						\
 	X(ASKED, "asked")		/* seen by the dispatcher */	\
 	X(HIT, "hit")			/* answered in the kernel */	\
@@ -76,8 +81,8 @@ struct efuse_opstats {
 };
 
 /*
- * Faults that the tests seed, to prove that a test fails without a rule. Only
- * a build with EFUSE_TEST_FAULTS (efuse-agent-faulty) has them.
+ * Faults that tests inject to prove that a test fails without a rule. Only a
+ * build with EFUSE_TEST_FAULTS (efuse-agent-faulty) has them.
  */
 #define EFUSE_FAULTS(X)							\
 	X(NO_RAISE, "no-raise")		/* no change is noticed */	\
@@ -122,31 +127,31 @@ enum efuse_fault_bit {
 
 #define EFUSE_FAULT(name)	(1ULL << EFUSE_FAULT_BIT_##name)
 
-/* Written by the agent, read on every request; a cache line of its own. */
+/* Written by the agent, read on every request; in a separate cache line. */
 struct efuse_control {
 	__u64	lease_until;	/* lease: CLOCK_BOOTTIME, ns */
 	__u64	opcodes;	/* bit n: opcode n may be served */
 	__u64	dev;		/* 0: none */
 	__u32	mode;		/* enum efuse_mode */
-	__u32	shadow;		/* ask the daemon all the same and compare */
+	__u32	shadow;		/* ask the daemon as well, and compare */
 	__u32	fail;		/* enum efuse_fail; written by the programs */
-	__u32	bound_ms;	/* lease; for whoever reads the map */
+	__u32	bound_ms;	/* lease; only for readers of the map */
 	__u64	xattr_ttl;	/* ns; 0: GETXATTR is not served */
 	__u64	statfs_ttl;	/* ns; 0: STATFS is not served */
-	__u32	grant;		/* lease: the kernel may keep answers, too */
-	__u32	keep;		/* an OPEN that keeps the cache raises not */
+	__u32	grant;		/* lease: the kernel may cache answers, too */
+	__u32	keep;		/* an OPEN that keeps the cache raises none */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct efuse_control) == 64, "one cache line");
 
-/* What each change writes is apart from what each hit reads. */
+/* Written by each change; separate from what each hit reads. */
 struct efuse_sequence {
 	__u64	seq __attribute__((aligned(64)));	/* last number taken */
 	__u64	epoch __attribute__((aligned(64)));	/* nothing seen before
 							 * this is valid
 							 */
 	__u64	conn;		/* FUSE connection, for notifications */
-	__u64	max_valid;	/* longest validity that the daemon gave, ns */
+	__u64	max_valid;	/* longest validity from the daemon, ns */
 };
 
 struct efuse_attr_key {
@@ -170,7 +175,7 @@ struct efuse_entry_key {
 struct efuse_entry_val {
 	__u64	seen;
 	__u64	expires;
-	__u64	ino;		/* 0: there is no such name */
+	__u64	ino;		/* 0: the name does not exist */
 	__u64	generation;
 #ifdef EFUSE_TEST_FAULTS
 	__u64	life;
@@ -179,10 +184,10 @@ struct efuse_entry_val {
 };
 
 /*
- * Where a block of a file is, as of one version of the file. Written by the
- * agent (reads.c), for the block that was missed.
+ * Location of a file's block, for one version of the file. Written by the agent
+ * (reads.c) after a miss of the block.
  */
-#define EFUSE_BLOCK_BITS 22	/* of a file; a volume's blocks may be others */
+#define EFUSE_BLOCK_BITS 22	/* of a file; a volume may use another size */
 #define EFUSE_PIECES	4
 
 struct efuse_block_key {
@@ -198,7 +203,7 @@ struct efuse_piece {
 	__u32	offset;		/* in the backing file */
 };
 
-/* What changes whenever the content does. */
+/* Changes whenever the content changes. */
 struct efuse_version {
 	__u64	size, mtime, ctime;
 	__u32	mtimensec, ctimensec;
@@ -215,9 +220,9 @@ _Static_assert(sizeof(struct efuse_block_val) ==
 	       (6 + 2 * EFUSE_PIECES) * sizeof(__u64), "summed up by words");
 
 /*
- * A value of a map can be taken for another key, or for another value of the
- * same, while a program copies it. Whether its copy is whole, and of the key,
- * only shows by this.
+ * A map value can be reused for another key, or overwritten, while a program
+ * copies it. Only this sum shows whether the copy is consistent and belongs to
+ * the key.
  */
 static inline __attribute__((always_inline)) __u64
 efuse_block_sum(const struct efuse_block_key *key,
@@ -229,20 +234,22 @@ efuse_block_sum(const struct efuse_block_key *key,
 
 	sum = (sum ^ key->ino) * 0xff51afd7ed558ccdULL;
 	sum = (sum ^ key->index) * 0xff51afd7ed558ccdULL;
-	/* all behind `sum` */
+	/* everything after `sum` */
 	for (i = 2; i < sizeof(*val) / sizeof(*word); i++)
 		sum = (sum ^ word[i]) * 0xff51afd7ed558ccdULL;
 	return sum ^ sum >> 32;
 }
 
-/* A block that a read() wanted, for the agent. */
+/* A block that a read() missed, for the agent. */
 struct efuse_miss {
 	__u64	dev;
 	__u64	ino;
 	__u64	index;
 };
 
-/* An open file: by its handle, what was known when its OPEN was sent. */
+/*
+ * An open file by its handle; the value is the sequence when its OPEN was sent.
+ */
 struct efuse_handle_key {
 	__u64	dev;
 	__u64	ino;
@@ -256,11 +263,11 @@ struct efuse_writer_key {
 	__u64	fh;
 };
 
-/* A shadow hit that differs, and nothing had changed by then. */
+/* A shadow hit that differs although no change was observed. */
 struct efuse_event {
 	__u64	when;		/* CLOCK_BOOTTIME, ns */
 	__u64	dev;
-	__u64	ino;		/* 0: a name that is cached as absent */
+	__u64	ino;		/* 0: a name cached as absent */
 	__u64	parent;		/* LOOKUP only */
 	__u64	seen;
 	__u64	opcode;
@@ -276,7 +283,10 @@ struct efuse_event {
 _Static_assert(sizeof(struct efuse_answer) == 13 * sizeof(__u64),
 	       "compared by words");
 
-/* The generation of an inode; `mask`: slots less 1, a power of 2 less 1. */
+/*
+ * Slot of an inode's generation; `mask` is the number of slots, a power of 2,
+ * minus 1.
+ */
 static inline __u32 efuse_slot(__u64 dev, __u64 ino, __u32 mask)
 {
 	__u64 h = (ino + dev * 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;

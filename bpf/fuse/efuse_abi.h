@@ -14,12 +14,12 @@
 #include <linux/ioctl.h>
 
 #define EFUSE_ABI	3
-#define EFUSE_IN	64	/* bytes of the first argument that are shown */
-#define EFUSE_NAME	128	/* longest name that is shown, NUL included */
+#define EFUSE_IN	64	/* visible bytes of the first argument */
+#define EFUSE_NAME	128	/* longest visible name, including the NUL */
 #define EFUSE_OUT	160	/* longest reply that a program can give */
-#define EFUSE_MAX_DEVS	16	/* mounts that can be registered at a time */
+#define EFUSE_MAX_DEVS	16	/* maximum number of registered mounts */
 
-/* What is happening; the tracepoint fires for each of these. */
+/* The tracepoint fires in each of these phases. */
 enum efuse_phase {
 	EFUSE_SUBMIT	= 0,	/* a synchronous request is about to be sent */
 	EFUSE_BACKGROUND = 1,	/* an asynchronous one is */
@@ -48,16 +48,19 @@ enum efuse_verdict {
 	EFUSE_FROM	= 2,	/* READING: out is a struct efuse_from */
 };
 
-/* Where the first bytes of what is read are. */
+/* Location of the first bytes of a read. */
 struct efuse_from {
 	__u64	offset;		/* in the backing file */
-	__u32	backing;	/* as EFUSE_IOC_BACK gave it */
-	__u32	len;		/* may be less than was asked for; not 0 */
+	__u32	backing;	/* from EFUSE_IOC_BACK */
+	__u32	len;		/* may be less than requested; not 0 */
 	__u32	flags;		/* EFUSE_FROM_* */
 	__u32	reserved;
 };
 
-/* The file ends behind these bytes; without it, fewer are no end. */
+/*
+ * The file ends after these bytes; without the flag, a short read is not the
+ * end of the file.
+ */
 #define EFUSE_FROM_END	(1U << 0)
 
 /* struct efuse_ctx.flags */
@@ -76,7 +79,7 @@ struct efuse_ctx {
 	__u32	gid;
 	__u32	flags;		/* EFUSE_F_* */
 	__u32	in_len;		/* size of the first argument if not a name */
-	__u32	out_max;	/* size that the kernel expects back */
+	__u32	out_max;	/* size of the reply that the kernel expects */
 	__u32	name_len;	/* without the NUL; >= EFUSE_NAME: not shown */
 	__u32	name2_len;
 	__u32	reserved;	/* 0 */
@@ -96,7 +99,7 @@ struct efuse_ctx {
 	__u8	out[EFUSE_OUT];
 };
 
-/* A program of another ABI must not load by accident of equal sizes. */
+/* Equal sizes must not let a program of another ABI load by accident. */
 _Static_assert(sizeof(struct efuse_ctx) == 608, "struct efuse_ctx");
 
 /*
@@ -141,23 +144,23 @@ struct efuse_hook {
 
 _Static_assert(sizeof(struct efuse_hook) == 64, "struct efuse_hook");
 
-/* Since the module was loaded, over all CPUs and devices. */
+/* Totals since the module was loaded, over all CPUs and devices. */
 struct efuse_stats {
 	__u64	calls;		/* requests that a program could answer */
 	__u64	handled;	/* answered in the kernel */
-	__u64	refused;	/* HANDLED, but not a valid reply: sent on */
-	__u64	ended;		/* ends of requests that programs were shown */
-	__u64	late;		/* ends that were not, as the caller had gone */
-	__u64	reads;		/* pieces that were read from a backing file */
+	__u64	refused;	/* HANDLED with an invalid reply: sent on */
+	__u64	ended;		/* ends of requests that programs saw */
+	__u64	late;		/* ends not shown: the caller was gone */
+	__u64	reads;		/* pieces read from a backing file */
 	__u64	read_bytes;
-	__u64	read_refused;	/* FROM, but not there: asked the daemon */
+	__u64	read_refused;	/* FROM, but unreadable: sent to the daemon */
 };
 
 _Static_assert(sizeof(struct efuse_stats) == 64, "struct efuse_stats");
 
 /*
- * What else is needed to show read(). Offsets in struct fuse_file, which
- * file->private_data of an open file is.
+ * The additional layout for read(): offsets in struct fuse_file, the
+ * file->private_data of an open file.
  */
 struct efuse_reads {
 	__u16	file_fm;
@@ -168,9 +171,9 @@ struct efuse_reads {
 };
 
 /*
- * A file to read from. It is a regular file that never changes, was opened
- * for reading with O_NOATIME, lies on no FUSE file system and on none that is
- * stacked on another. Only its first `size` bytes are read, which it has.
+ * A backing file: a regular file that never changes, opened for reading with
+ * O_NOATIME, not on a FUSE file system and not on one that is stacked on
+ * another. Only its first `size` bytes are read, and it must have as many.
  */
 struct efuse_back {
 	__s32	fd;
@@ -178,18 +181,20 @@ struct efuse_back {
 	__u64	size;
 };
 
-#define EFUSE_BACKINGS	16384	/* that can be registered at a time */
+#define EFUSE_BACKINGS	16384	/* maximum registered at a time */
 
 #define EFUSE_DEVICE	"/dev/efuse"
-/* Install the hook. It goes when the last file that installed it closes. */
+/*
+ * Install the hook. It is removed when the last file that installed it closes.
+ */
 #define EFUSE_IOC_HOOK	_IOWR(0xef, 1, struct efuse_hook)
-/* Show the programs the requests of this device; undone by close, too. */
+/* Show the requests of this device to the programs; closing undoes it, too. */
 #define EFUSE_IOC_ADD	_IOW(0xef, 2, __u32)
 #define EFUSE_IOC_DEL	_IOW(0xef, 3, __u32)
 #define EFUSE_IOC_STATS	_IOR(0xef, 4, struct efuse_stats)
-/* Show read(), too: hooks one more function. After EFUSE_IOC_HOOK. */
+/* Show read(), too: hooks another function. After EFUSE_IOC_HOOK. */
 #define EFUSE_IOC_READS	_IOW(0xef, 5, struct efuse_reads)
-/* Backing files; all of an open file of the device go with it. */
+/* Register and remove backing files; closing the device removes its own. */
 #define EFUSE_IOC_BACK	_IOWR(0xef, 6, struct efuse_back)
 #define EFUSE_IOC_UNBACK _IOW(0xef, 7, __u32)
 

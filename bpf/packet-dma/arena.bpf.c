@@ -61,7 +61,10 @@ int pd_arena(struct xdp_md *ctx)
 		if (i >= words)
 			break;
 		slot->data[i] = buffer->data[i];
-		/* Or clang makes it a memcpy(), which BPF does not have. */
+		/*
+		 * Without this, clang makes it a memcpy(), which BPF does not
+		 * have.
+		 */
 		barrier();
 	}
 	slot->ns = bpf_ktime_get_ns();

@@ -76,7 +76,9 @@ static int send_packets(const char *address, int bytes, double seconds)
 	}
 	while (now() < begin + seconds) {
 		n = sendmmsg(fd, batch, BATCH, 0);
-		/* Nobody listens there, which the other end may say. */
+		/*
+		 * Nobody listens there, so the other end may report an error.
+		 */
 		if (n > 0)
 			sent += n;
 		else if (errno != ECONNREFUSED && errno != ENOBUFS)
@@ -86,7 +88,7 @@ static int send_packets(const char *address, int bytes, double seconds)
 	return 0;
 }
 
-/* A ring of the socket, as the kernel maps it. */
+/* A mapped ring of the socket. */
 struct ring {
 	unsigned int *producer, *consumer;
 	void *entries;
@@ -170,7 +172,9 @@ static int receive(const char *interface)
 			const struct xdp_desc *packet =
 				(struct xdp_desc *)rx.entries + at % FRAMES;
 
-			/* Read, so that its frame may be filled again. */
+			/*
+			 * The packet was read: its frame can be filled again.
+			 */
 			((__u64 *)fill.entries)[free++ % FRAMES] =
 				packet->addr & ~(FRAME_BYTES - 1ULL);
 		}

@@ -7,9 +7,9 @@
 #include <bpf/bpf_helpers.h>
 #include "packet-dma.h"
 
-/* Bytes to keep of each packet. */
+/* Maximum number of bytes to keep of each packet. */
 const volatile __u32 snap_length = PD_MAX_BYTES;
-/* The reader is woken when that much is unread; else it looks by itself. */
+/* The reader is woken at this number of unread bytes; otherwise it polls. */
 const volatile __u64 wake_bytes;
 
 struct {
@@ -25,7 +25,7 @@ struct {
 } pd_counts SEC(".maps");
 
 /*
- * To wake the reader costs several times what the copy does, so one wake-up
+ * Waking the reader costs several times as much as the copy, so one wake-up
  * must serve many packets.
  */
 static __always_inline __u64 wake(void)
@@ -35,7 +35,7 @@ static __always_inline __u64 wake(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* XDP runs with bottom halves off: nothing else counts on this CPU. */
+/* XDP runs with bottom halves off: nothing else updates these on this CPU. */
 static __always_inline void count(struct pd_counts *counts, __u32 length,
 				  __u32 captured)
 {
@@ -46,9 +46,9 @@ static __always_inline void count(struct pd_counts *counts, __u32 length,
 }
 
 /*
- * One copy, from the packet and its fragments straight into the ring. The
- * verifier wants a constant size to reserve, so there are sizes to choose
- * from; what a record does not use stays unused until the reader is past it.
+ * One copy, from the packet and its fragments directly into the ring. The
+ * verifier requires a constant size to reserve, so there are a few sizes; the
+ * unused rest of a record is free again when the reader has passed it.
  */
 #define CAPTURE(ctx, counts, length, bytes, size)                          \
 	do {                                                               \
@@ -56,7 +56,7 @@ static __always_inline void count(struct pd_counts *counts, __u32 length,
 			struct pd_record head;                             \
 			__u8 data[size];                                   \
 		} *record = bpf_ringbuf_reserve(&pd_ring, sizeof(*record), 0); \
-		/* From 1 to size, in a way that Linux 6.1's verifier sees. */ \
+		/* 1 to size, for Linux 6.1's verifier */ \
 		__u32 part = bytes - 1;                                    \
 									   \
 		if (!record) {                                             \

@@ -31,7 +31,7 @@ static const char documentation[] =
 	"  packet-dma -I ens4 -i 1 --json          only count, a line a second\n"
 	"XDP does not see sent packets: capture them on the other side.";
 
-/* How often the reader looks at the ring by itself. */
+/* Interval at which the reader polls the ring. */
 #define LOOK_MS 20
 
 enum mode { MODE_AUTO, MODE_NATIVE, MODE_GENERIC };
@@ -61,7 +61,10 @@ static const struct argp_option own_options[] = {
 	{},
 };
 
-/* The interface that has an IPv4 address; the text itself if it is none. */
+/*
+ * The name of the interface with an IPv4 address; the text itself if it is not
+ * an address.
+ */
 static const char *interface_of(const char *text)
 {
 	static char name[IF_NAMESIZE];
@@ -83,15 +86,15 @@ static const char *interface_of(const char *text)
 	return name[0] ? name : text;
 }
 
-/* Its number, or 0: there is none, or none was named. */
+/* The index of an interface; 0 if there is none, or if none was named. */
 static int index_of(const char *name)
 {
 	return name ? if_nametoindex(name) : 0;
 }
 
 /*
- * Whether the card takes VLAN tags off what it receives. XDP sees the packet
- * without them then: they are in the card's descriptor, for the stack alone.
+ * Whether the card removes VLAN tags from received packets. XDP then sees the
+ * packets without them: they are only in the card's descriptor, for the stack.
  */
 static bool strips_vlan_tags(const char *name)
 {
@@ -146,7 +149,7 @@ struct pcap_packet {
 	__u32 seconds, nanoseconds, captured, length;
 };
 
-/* Only for its owner: what goes over the wire is in it, passwords too. */
+/* Readable only by its owner: it contains all traffic, including passwords. */
 static FILE *open_private(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -226,8 +229,9 @@ static struct packet_dma_bpf *load(int *err)
 }
 
 /*
- * Attaches in the driver where that works, in the stack else. Gives the link's
- * descriptor, which detaches when it is closed, or -errno; and the mode.
+ * Attaches in the driver if possible, otherwise in the stack. Returns the
+ * link's descriptor, which detaches when it is closed, or -errno; sets the
+ * mode.
  */
 static int attach(struct packet_dma_bpf *skel, int ifindex, enum mode *how)
 {
@@ -280,7 +284,10 @@ static int read_counts(int fd, struct pd_counts *sum)
 	return err;
 }
 
-/* Packets copied since the start, by the pinned map; -1: not loaded. */
+/*
+ * Number of packets copied since the start, from the pinned map; -1 if not
+ * loaded.
+ */
 static long long work_done(void)
 {
 	int fd = bpf_obj_get(ext_pin_path("pd_counts")), err;
@@ -427,7 +434,7 @@ static int run(void)
 	if (ext_options.interval)
 		next = ext_now_ns() + ext_options.interval * 1000000000ULL;
 	while (!ext_stopped()) {
-		/* Woken when much is there; what is little waits for this. */
+		/* Woken if there is a lot of data; otherwise polls. */
 		err = ring_buffer__poll(ring, LOOK_MS);
 		if (err >= 0 || err == -EINTR)
 			err = ring_buffer__consume(ring);
@@ -443,7 +450,7 @@ static int run(void)
 	}
 	close(link);
 	link = -1;
-	/* What came between the last look and the end. */
+	/* Packets that arrived between the last poll and the end. */
 	ring_buffer__consume(ring);
 	if (capture && fflush(capture) && !err)
 		err = -errno;

@@ -7,9 +7,9 @@
 volatile __u64 user_buffer;
 
 /*
- * What packet-dma replaces: XDP that writes a packet to an address of a
- * process. The verifier refuses the helper in XDP, and must: there is no
- * current process whose address that could be.
+ * The program that packet-dma replaces: XDP that writes a packet to an address
+ * in a process. The verifier refuses this helper in XDP, because XDP does not
+ * run in the context of that process.
  */
 SEC("xdp")
 int pd_write_user(struct xdp_md *ctx)
@@ -22,12 +22,12 @@ int pd_write_user(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-/* A kernel's structure as this one does not have it. */
+/* A kernel structure with a member that this kernel does not have. */
 struct net_device___other_kernel {
 	int not_in_this_kernel;
 } __attribute__((preserve_access_index));
 
-/* Made for another kernel: libbpf does not find where the member is. */
+/* Written for another kernel: libbpf cannot find the member. */
 SEC("xdp")
 int pd_other_kernel(struct xdp_md *ctx)
 {

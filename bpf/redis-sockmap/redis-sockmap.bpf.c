@@ -15,7 +15,7 @@
 #define AF_INET6 10
 
 const volatile __u32 port; /* host order */
-/* A reader with more unread bytes than this gets the rest by TCP. */
+/* A reader with more unread bytes than this receives the rest by TCP. */
 const volatile __u32 backlog;
 
 struct {
@@ -25,7 +25,7 @@ struct {
 	__type(value, __u64);
 } rs_sockets SEC(".maps");
 
-/* The sockets themselves, to look at how much is unread. */
+/* The sockets themselves, to read how much is unread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, RS_MAX_SOCKETS);
@@ -93,7 +93,7 @@ static __always_inline int key_of(struct bpf_sock_ops *ops, struct rs_key *key)
 	key->family = AF_INET6;
 	if (!key->local[0] && !key->local[1] &&
 	    key->local[2] == bpf_htonl(0xffff)) {
-		/* IPv4 on a socket that takes both: the peer is AF_INET. */
+		/* IPv4 on a dual-stack socket: the peer is AF_INET. */
 		key->local[0] = key->local[3];
 		key->remote[0] = key->remote[3];
 		key->local[1] = key->local[2] = key->local[3] = 0;
@@ -104,8 +104,8 @@ static __always_inline int key_of(struct bpf_sock_ops *ops, struct rs_key *key)
 }
 
 /*
- * A connection whose ends have one address is within this node. (127.0.0.1 to
- * 127.0.0.2 is too, and is left alone.)
+ * A connection whose ends have the same address is within this node. (So is
+ * 127.0.0.1 to 127.0.0.2, which is left to TCP.)
  */
 static __always_inline bool is_local(const struct rs_key *key)
 {
@@ -168,14 +168,16 @@ int rs_established(struct bpf_sock_ops *ops)
 	return 1;
 }
 
-/* The first byte decides about TLS: a handshake record, which RESP is not. */
+/*
+ * The first byte of a TLS handshake record, which is not a first byte in RESP.
+ */
 static __always_inline bool is_tls(struct sk_msg_md *msg)
 {
 	__u8 *data = msg->data;
 
 	if ((void *)(data + 1) > msg->data_end) {
 		if (bpf_msg_pull_data(msg, 0, 1, 0))
-			return true; /* cannot be seen: leave it to TCP */
+			return true; /* not readable: leave it to TCP */
 		data = msg->data;
 		if ((void *)(data + 1) > msg->data_end)
 			return true;
@@ -184,21 +186,21 @@ static __always_inline bool is_tls(struct sk_msg_md *msg)
 }
 
 /*
- * Has the peer's reader stopped? A redirected message takes the receiver's
- * memory whatever its buffer's size, until the system has none for TCP and the
- * connection is lost. TCP has a window for that.
+ * Whether the peer's reader has stopped. Redirected messages use the receiver's
+ * memory without regard to its buffer size, until the system has no more memory
+ * for TCP and the connection is lost. TCP's window prevents that.
  */
 static __always_inline bool is_full(const struct rs_key *peer, __u32 size)
 {
 	__u64 *sk = bpf_map_lookup_elem(&rs_readers, peer);
 
-	/* It may have been closed since: then there is nobody to redirect to. */
+	/* It may have been closed since: then there is no receiver. */
 	return sk && BPF_CORE_READ((struct sock *)*sk,
 				    sk_backlog.rmem_alloc.counter) + size >
 			     backlog;
 }
 
-/* A socket in the map sends. */
+/* Runs when a socket in the map sends. */
 SEC("sk_msg")
 int rs_send(struct sk_msg_md *msg)
 {
@@ -230,21 +232,24 @@ int rs_send(struct sk_msg_md *msg)
 		__sync_fetch_and_add(&sum->bytes, msg->size);
 		return SK_PASS;
 	}
-	/* No such peer: not yet, or it is closed and TCP tells the sender. */
+	/*
+	 * The peer is not in the map yet, or it is closed and TCP tells the
+	 * sender.
+	 */
 	if (direction->way == RS_UNDECIDED) {
 		__sync_fetch_and_add(&sum->late, 1);
 		direction->way = RS_TCP;
 	}
 tcp:
 	/*
-	 * Also what follows redirected messages, when draining or after the
-	 * reader had stopped: the receiver reads those first.
+	 * Also after redirected messages, while draining or after the reader
+	 * had stopped: the receiver reads redirected messages first.
 	 */
 	__sync_fetch_and_add(&sum->passed, 1);
 	return SK_PASS;
 }
 
-/* Each socket in the map, when the loader asks which have unread messages. */
+/* Runs for each socket in the map when the loader asks for unread messages. */
 SEC("iter/sockmap")
 int rs_queues(struct bpf_iter__sockmap *ctx)
 {

@@ -22,7 +22,7 @@ static const char documentation[] =
 	"  redis-sockmap -c /sys/fs/cgroup/bench -p 6400 -d 60 --json\n"
 	"When it ends, its connections continue over TCP.";
 
-/* Readers get this long to take what waits for them when we end. */
+/* Time for readers to read pending messages when we end. */
 #define DRAIN_SECONDS 10
 /* Checks, 50 ms apart, that must find all queues empty. */
 #define QUIET_CHECKS 20
@@ -86,7 +86,7 @@ static int set_draining(int control)
 static int unread(struct redis_sockmap_bpf *skel, int sockets, bool show)
 {
 	union bpf_iter_link_info info = { .map.map_fd = sockets };
-	/* The macro zeroes the padding too, which libbpf insists on. */
+	/* The macro also zeroes the padding, which libbpf requires. */
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
 		    .link_info_len = sizeof(info));
 	struct bpf_link *link;
@@ -116,8 +116,8 @@ static int unread(struct redis_sockmap_bpf *skel, int sockets, bool show)
 }
 
 /*
- * Ends redirection without losing a byte: what is sent from now on goes by
- * TCP; when the readers have read what waits for them, the sockets are let go.
+ * Ends redirection without losing a byte: new messages use TCP, and when the
+ * readers have read all pending messages, the sockets are released.
  */
 static int let_go(struct redis_sockmap_bpf *skel, int sockets, int control)
 {
@@ -131,8 +131,9 @@ static int let_go(struct redis_sockmap_bpf *skel, int sockets, int control)
 	if (err)
 		return err;
 	/*
-	 * A sender may have been told to redirect and not have done it yet,
-	 * which nothing shows: so the queues must stay empty for a while.
+	 * A program may have decided to redirect a message that is not in the
+	 * queue yet, which is not visible. So the queues must stay empty for a
+	 * while.
 	 */
 	for (;;) {
 		n = unread(skel, sockets, false);
@@ -160,7 +161,10 @@ static int let_go(struct redis_sockmap_bpf *skel, int sockets, int control)
 	return 0;
 }
 
-/* Messages redirected since the start, by the pinned map; -1: not loaded. */
+/*
+ * Number of messages redirected since the start, from the pinned map; -1 if not
+ * loaded.
+ */
 static long long work_done(void)
 {
 	int fd = bpf_obj_get(ext_pin_path("rs_counts")), err;
@@ -238,7 +242,7 @@ static int open_cgroup(void)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Attaches the sender's program, then takes connections in. */
+/* Attaches the senders' program, then the one that adds connections. */
 static int attach(struct redis_sockmap_bpf *skel, struct bpf_link **link)
 {
 	int err, fd;
@@ -287,7 +291,7 @@ static int preflight(void)
 			"a kernel with SOCKHASH, SK_MSG and SOCK_OPS (CONFIG_BPF_STREAM_PARSER)",
 			"the programs do not load: %s", strerror(-err));
 	}
-	/* Nothing is taken in by the trial. */
+	/* The trial adds no connections. */
 	set_draining(bpf_map__fd(skel->maps.rs_control));
 	err = attach(skel, &link);
 	detach(skel, link);
@@ -324,7 +328,7 @@ static int run(void)
 		err = report(skel);
 	if (left)
 		err = left;
-	/* The pins are what --remove finishes the work with. */
+	/* --remove needs the pins to finish the work. */
 	if (!left)
 		ext_unpin();
 out:
@@ -332,7 +336,9 @@ out:
 	return err;
 }
 
-/* What a killed instance left: its maps are pinned, and still redirect. */
+/*
+ * Cleans up after a killed instance: its maps are pinned, and still redirect.
+ */
 static int clean(void)
 {
 	int sockets = bpf_obj_get(ext_pin_path("rs_sockets"));

@@ -4,7 +4,7 @@
 
 #define RS_MAX_SOCKETS 65536
 
-/* One end of a connection. Addresses and ports as the socket has them. */
+/* One end of a connection, with the addresses and ports of its socket. */
 struct rs_key {
 	__u64 netns; /* cookie of the network namespace */
 	__u32 local[4]; /* IPv4 in the first word, also when mapped in IPv6 */
@@ -15,7 +15,9 @@ struct rs_key {
 	__u32 zero;
 };
 
-/* A direction goes one way for life: mixing would change the order. */
+/*
+ * A direction can change to TCP, but never back: that would change the order.
+ */
 enum rs_way {
 	RS_UNDECIDED,
 	RS_REDIRECT,
@@ -29,20 +31,20 @@ struct rs_direction {
 };
 
 struct rs_counts {
-	__u64 sockets; /* ends of local connections taken in */
+	__u64 sockets; /* ends of local connections in the map */
 	__u64 redirected; /* messages */
 	__u64 bytes; /* redirected bytes */
 	__u64 passed; /* messages left to TCP */
-	__u64 late; /* directions left to TCP: the peer was not there yet */
+	__u64 late; /* directions left to TCP: no peer in the map yet */
 	__u64 tls; /* directions left to TCP: a TLS handshake */
 	__u64 full; /* directions left to TCP: the reader had stopped */
 };
 
 struct rs_control {
-	__u32 draining; /* nothing is redirected or taken in any more */
+	__u32 draining; /* nothing more is redirected or added */
 };
 
-/* What the iterator writes for each socket in the map. */
+/* The iterator's record for each socket in the map. */
 struct rs_queue {
 	__u32 local_port;
 	__u32 remote_port;

@@ -13,16 +13,16 @@
 #define NSEC_PER_SEC	1000000000ULL
 #define NSEC_PER_MSEC	1000000ULL
 
-/* Lines on standard error; `fatal` also ends the agent. */
+/* Print a line to standard error; `fatal` also ends the agent. */
 #define say(fmt, ...) fprintf(stderr, "%s: " fmt "\n",		\
 	program_invocation_short_name, ##__VA_ARGS__)
 #define fatal(fmt, ...) do { say(fmt, ##__VA_ARGS__); exit(1); } while (0)
 
-/* clock.c: CLOCK_BOOTTIME as the BPF programs have it. */
+/* clock.c: CLOCK_BOOTTIME as the BPF programs see it. */
 void clock_start(void);
 uint64_t now_ns(void);
 
-/* What the user asked for. */
+/* The command line's options. */
 struct options {
 	const char *mount;		/* mount point */
 	const char *fstype;		/* as in mountinfo */
@@ -33,9 +33,9 @@ struct options {
 	const char *pin;		/* folder in a BPF file system */
 	const char *metrics;		/* [address:]port */
 	enum efuse_mode mode;
-	bool loader;			/* of the lab; see loader.c */
+	bool loader;			/* run by the lab; see loader.c */
 	bool shadow;
-	bool kernel_cache;		/* lease: the kernel keeps hits, too */
+	bool kernel_cache;		/* lease: the kernel caches hits, too */
 	bool notify;			/* arm D: no module, no programs */
 	bool any_config;		/* not JuiceFS: do not read .config */
 	uint64_t bound;			/* ns */
@@ -44,10 +44,10 @@ struct options {
 	uint32_t entries;		/* size of the caches */
 	uint64_t fault;			/* EFUSE_FAULT(), for tests */
 	bool reads;			/* lease: read() from the block cache */
-	uint32_t read_blocks;		/* blocks that are known at a time */
-	uint32_t read_age;		/* s: forgotten when not read so long */
+	uint32_t read_blocks;		/* maximum number of known blocks */
+	uint32_t read_age;		/* s: time until unread blocks go */
 	const char *cache_dir;		/* instead of what .config says */
-	const char *backing;		/* a file for a program of the user's */
+	const char *backing;		/* a file for a custom program */
 };
 
 extern struct options opt;
@@ -58,55 +58,55 @@ extern struct options opt;
 #define FAULT(name)	0
 #endif
 
-/* options.c: fills `opt`, and what ../common has of its own. */
+/* options.c: fills `opt` and the common options of ../common. */
 void options_parse(int argc, char **argv);
 
 /* Counted by the agent; see metrics.c. */
 struct counters {
 	uint64_t pushes;		/* invalidation messages */
-	uint64_t invalidated;		/* keys of ours in them */
+	uint64_t invalidated;		/* keys of our volume in them */
 	uint64_t heartbeats;		/* round trips */
 	uint64_t connects;
 	uint64_t mounts;		/* times that the mount was (re)found */
 	uint64_t notified;		/* notifications written */
 	uint64_t notify_errors;
-	uint64_t shadow_benign;		/* differed, but a push came in time */
+	uint64_t shadow_benign;		/* differed; a push came in time */
 	uint64_t shadow_mismatch;	/* differed, and nothing explains it */
 	/* reads.c's thread */
-	uint64_t read_misses;		/* blocks that were looked for */
-	uint64_t read_mapped;		/* and are answered from now on */
-	uint64_t read_absent;		/* block files that are not there */
-	uint64_t read_damaged;		/* whose checksum is another */
-	uint64_t read_dropped;		/* blocks that were forgotten */
-	uint64_t read_blocks;		/* blocks that are known now */
+	uint64_t read_misses;		/* blocks that were searched */
+	uint64_t read_mapped;		/* blocks found and registered */
+	uint64_t read_absent;		/* missing block files */
+	uint64_t read_damaged;		/* block files with a wrong checksum */
+	uint64_t read_dropped;		/* blocks dropped */
+	uint64_t read_blocks;		/* blocks known now */
 };
 
 extern struct counters counters;
 
-/* The mount that is served. */
+/* The served mount. */
 struct mounted {
 	dev_t dev;			/* 0: none */
 	int id;				/* in mountinfo */
 	pid_t daemon;			/* 0: not known */
 	char volume[64];		/* its UUID; empty: not JuiceFS */
 	/* for reads */
-	char cache_dirs[2048];		/* patterns, with : between them */
+	char cache_dirs[2048];		/* patterns, separated by : */
 	int format;			/* of the metadata */
 	uint32_t block_size;
 	bool hash_prefix;
 };
 
 /*
- * What answers, and where invalidations go: the programs' generations, or the
- * daemon's descriptor.
+ * Where invalidations go: to the programs' generations, or to the daemon's
+ * descriptor.
  */
 struct sink {
 	void (*start)(void);
 	void (*stop)(void);
-	void (*mount)(const struct mounted *m);	/* follow it, answer nothing */
-	void (*serve)(const struct mounted *m);	/* it is as it should be */
+	void (*mount)(const struct mounted *m);	/* only track changes */
+	void (*serve)(const struct mounted *m);	/* checked: serve it */
 	void (*unmount)(void);
-	/* Is another mount there than the one that was given? */
+	/* Whether the mount was replaced by another one. */
 	bool (*replaced)(void);
 	void (*inode)(uint64_t ino);
 	void (*dir)(uint64_t ino);
@@ -126,18 +126,18 @@ struct bpf_object;
 struct bpf_map;
 struct efuse_bpf;
 struct efuse_bpf *programs(void);	/* NULL: not loaded */
-struct bpf_object *programs_object(void);	/* not loaded, if need be */
+struct bpf_object *programs_object(void);	/* maybe not loaded */
 struct bpf_map *programs_control(void);
 bool programs_module_stats(struct efuse_stats *stats);
 uint32_t programs_slot(uint64_t ino);
-void programs_writer(uint64_t ino);	/* it is open for writing */
+void programs_writer(uint64_t ino);	/* counts a file open for writing */
 
-/* reads.c: finds the blocks that read() missed, in a thread of its own. */
+/* reads.c: finds the blocks that read() missed, in a separate thread. */
 void reads_start(int module_fd);
 void reads_stop(void);
-bool reads_mount(const struct mounted *m);	/* false: not of this one */
+bool reads_mount(const struct mounted *m);	/* false: not for it */
 void reads_unmount(void);
-/* Why its reads could not be answered; NULL: they can. */
+/* Why its reads cannot be answered; NULL if they can. */
 const char *reads_refusal(const struct mounted *m);
 
 /* blockfile.c: files of JuiceFS's block cache. */
@@ -148,10 +148,10 @@ struct block_name {
 
 /* A descriptor, or -1 with errno: ENOENT, EBADMSG (damaged) or another. */
 int blockfile_open(const struct mounted *m, const struct block_name *name);
-/* Why a folder's files cannot be read from; NULL: they can. */
+/* Why a folder's files cannot be used; NULL if they can. */
 const char *blockfile_refusal(const char *folder);
 
-/* slices.c: which slices of a chunk its bytes are in. */
+/* slices.c: maps the bytes of a chunk to slices. */
 #define CHUNK_SIZE	(64U << 20)
 
 struct slice {
@@ -160,33 +160,33 @@ struct slice {
 	uint32_t size, off;		/* of the slice; and where in it */
 };
 
-/* Of JuiceFS's records, the oldest first; NULL: they are not such. */
+/* From JuiceFS's records, oldest first; NULL if they are invalid. */
 struct redisReply;
 struct slice *slices_of(const struct redisReply *records, unsigned int *count);
 
-/* shadow.c: what shadow mode found. */
+/* shadow.c: evaluates shadow mode. */
 void shadow_start(void);
 void shadow_poll(void);
 void shadow_stop(void);
 
-/* results.c: what became of requests. */
+/* results.c: results of requests. */
 void results_metrics(FILE *out);
-/* An opcode's results, all CPUs, from the map `efuse_stats` at fd. */
+/* Sums an opcode's results over all CPUs, from the map `efuse_stats` at fd. */
 bool results_of(int fd, __u32 opcode, struct efuse_opstats *sum);
 
-/* writers.c: calls programs_writer() for what is open for writing already. */
+/* writers.c: calls programs_writer() for files already open for writing. */
 int writers_find(dev_t dev);
 
 /* mount.c: follows the mount. */
 int mount_open(void);			/* fd to poll for POLLPRI */
 void mount_check(void);			/* after a change */
-void mount_tick(void);			/* now and then */
+void mount_tick(void);			/* periodically */
 int mount_daemon_fd(void);		/* readable: the daemon has ended */
 void mount_daemon_ended(void);
 const char *mount_state(void);
-/* Is what Redis reports about the volume that is mounted? */
+/* Whether Redis reports changes of the mounted volume. */
 bool mount_is_of(const char *volume);
-/* Why the mount that is there now could not be served; NULL: it can. */
+/* Why the current mount cannot be served; NULL if it can. */
 const char *mount_refusal(void);
 
 /* redis.c: connections. */
@@ -203,7 +203,7 @@ struct redisReply *redis_run(struct redisContext *c, int argc,
 
 /* tracking.c: follows Redis. */
 void tracking_start(void);
-void tracking_look(void);		/* only at which volume it is */
+void tracking_look(void);		/* only reads the volume's UUID */
 int tracking_fd(void);			/* -1: not connected */
 bool tracking_wants_write(void);
 void tracking_ready(short revents);
@@ -211,18 +211,20 @@ int tracking_timeout(void);		/* ms until tracking_tick is needed */
 void tracking_tick(void);
 uint64_t tracking_lease(void);
 const char *tracking_volume(void);	/* its UUID; empty: not known */
-/* arm D: names and inodes of a directory from its Redis hash; false: not known */
+/*
+ * arm D: names and inodes of a directory from its Redis hash; false if unknown
+ */
 typedef void dir_entry_fn(uint64_t ino, bool dir, const char *name, size_t len);
 bool tracking_list(uint64_t dir, dir_entry_fn *fn);
 
-/* channel.c: the daemon's end of the connection, to write notifications to. */
+/* channel.c: writes notifications to the daemon's end of the connection. */
 bool channel_open(pid_t daemon);
 void channel_close(void);
 void channel_inval_inode(uint64_t ino);
 void channel_inval_entry(uint64_t parent, const char *name, size_t len);
-bool channel_inc_epoch(void);		/* all names; false: kernel has it not */
+bool channel_inc_epoch(void);		/* all names; false: not supported */
 
-/* loader.c: what the lab asks of an extension's loader */
+/* loader.c: the interface of the lab's loaders */
 int loader_answer(void);		/* --preflight, --status, --remove */
 void loader_start(void);
 void loader_serving(void);

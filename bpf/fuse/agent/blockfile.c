@@ -20,9 +20,9 @@
 #include <dirent.h>
 #include "agent.h"
 
-#define SUM_OF		(32U << 10)	/* bytes that one checksum is of */
+#define SUM_OF		(32U << 10)	/* bytes per checksum */
 
-/* <linux/magic.h>; file systems that this was tried on, and xfs */
+/* <linux/magic.h>; the tested file systems, and xfs */
 #define MAGIC_EXT4	0xEF53
 #define MAGIC_XFS	0x58465342
 #define MAGIC_TMPFS	0x01021994
@@ -35,7 +35,7 @@ static uint32_t crc_in_software(uint32_t crc, const uint8_t *p, size_t n)
 	unsigned int i, bit;
 
 	for (i = 0; !table[1] && i < 256; i++) {
-		uint32_t c = 255 - i;	/* table[1], the mark, comes late */
+		uint32_t c = 255 - i;	/* table[1] marks a full table */
 
 		for (bit = 0; bit < 8; bit++)
 			c = c >> 1 ^ (c & 1 ? POLYNOMIAL : 0);
@@ -79,7 +79,7 @@ static bool read_all(int fd, void *to, size_t size, off_t at)
 	return true;
 }
 
-/* Is the file the block, with its checksums or none behind it? */
+/* Whether the file has the size of the block, with checksums or without. */
 static bool whole(int fd, uint32_t size, off_t length)
 {
 	static uint8_t data[SUM_OF];
@@ -176,8 +176,8 @@ int blockfile_open(const struct mounted *m, const struct block_name *name)
 }
 
 /*
- * Is the block device, or one that it is made of, a file? That file may be on
- * our mount, and then reading the one would wait for reading the other.
+ * Whether the block device, or one below it, is backed by a file. That file may
+ * be on our mount, and reading would then wait for itself.
  */
 static bool on_loop(const char *device, unsigned int depth)
 {
@@ -188,7 +188,7 @@ static bool on_loop(const char *device, unsigned int depth)
 
 	snprintf(path, sizeof(path), "%s/loop", device);
 	loop = !access(path, F_OK);
-	/* of a partition */
+	/* for a partition */
 	snprintf(path, sizeof(path), "%s/../loop", device);
 	loop = loop || !access(path, F_OK);
 	snprintf(path, sizeof(path), "%s/slaves", device);

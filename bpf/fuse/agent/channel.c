@@ -34,7 +34,7 @@ static bool notify(int code, const void *data, size_t size, const char *name,
 
 	if (fuse_fd < 0)
 		return false;
-	/* ENOENT: the kernel does not have it, which is as good. */
+	/* ENOENT: the kernel has not cached it, which is as good. */
 	if (writev(fuse_fd, v, name ? 4 : 2) >= 0 || errno == ENOENT) {
 		counters.notified++;
 		return true;
@@ -47,7 +47,7 @@ static bool notify(int code, const void *data, size_t size, const char *name,
 
 void channel_inval_inode(uint64_t ino)
 {
-	/* A negative offset: attributes only; open() deals with the data. */
+	/* A negative offset drops only attributes; open() handles the data. */
 	struct fuse_notify_inval_inode_out out = { .ino = ino, .off = -1 };
 
 	notify(FUSE_NOTIFY_INVAL_INODE, &out, sizeof(out), NULL, 0);
@@ -72,7 +72,7 @@ bool channel_inc_epoch(void)
 	return !unknown;
 }
 
-/* Copies the descriptor of /dev/fuse of the process that serves the mount. */
+/* Copies the /dev/fuse descriptor of the process that serves the mount. */
 static int copy_descriptor(pid_t pid, int pidfd)
 {
 	char path[64], target[64];

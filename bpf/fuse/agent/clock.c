@@ -31,7 +31,7 @@ void clock_start(void)
 
 	if (!in)
 		return;		/* a kernel without time namespaces */
-	/* The file has the offsets of children. */
+	/* The file contains the offsets for child processes. */
 	if (!same_namespace())
 		fatal("it must not be started by a process that has left its time namespace");
 	while (fscanf(in, "%31s %lld %lld", name, &sec, &nsec) == 3)

@@ -14,7 +14,7 @@
 
 static struct ext_btf *btf;
 
-/* Ends the agent unless the member is there and has `size` bytes; 0: any. */
+/* Ends the agent unless the member exists and has `size` bytes (0: any). */
 static void check(const char *name, const char *path, long at, size_t is,
 		  size_t size)
 {
@@ -43,7 +43,10 @@ static __u16 bits_of(const char *name, const char *path)
 	return at;
 }
 
-/* The function's parameters must be `count`, number `n` a struct `type` *. */
+/*
+ * The function must have `count` parameters, and number `n` must be a struct
+ * `type` *.
+ */
 static void expect(const char *function, int count, int n, const char *type)
 {
 	if (ext_btf_parameters(btf, function) != count ||
@@ -52,7 +55,10 @@ static void expect(const char *function, int count, int n, const char *type)
 		      function, count, n, type);
 }
 
-/* Does the function take a mount at `first`, then the arguments, no more? */
+/*
+ * Whether the function's last parameters, from `first`, are a mount and the
+ * arguments.
+ */
 static bool is_request(const char *function, int first)
 {
 	return ext_btf_parameters(btf, function) == first + 2 &&
@@ -123,7 +129,7 @@ void layout_read(struct efuse_hook *h)
 	h->req_finished = finished;
 	h->inode_nodeid = offset_of("fuse_inode", "nodeid", 8);
 
-	/* The module has these as it is compiled. */
+	/* The module has these offsets compiled in. */
 	if (offset_of("fuse_in_arg", "size", 4) != 0 ||
 	    offset_of("fuse_in_arg", "value", 8) != 8 ||
 	    offset_of("fuse_arg", "size", 4) != 0 ||

@@ -23,19 +23,19 @@
 static bool module_is_ours;
 static uint64_t report_at;
 
-/* Loads the module; an efuse that is there already is used as it is. */
+/* Loads the module; an efuse that is already loaded is used. */
 static void module_load(void)
 {
 	int err = ext_module_load(MODULE);
 
-	if (err == -EEXIST)	/* the version is checked when it is opened */
+	if (err == -EEXIST)	/* its version is checked at open */
 		say("a module efuse is already loaded, and is used");
 	else if (err)
 		exit(1);
 	module_is_ours = !err;
 }
 
-/* A trial leaves nothing, wherever it ended. */
+/* A trial leaves nothing behind, wherever it ended. */
 static void undo_trial(void)
 {
 	sink->stop();
@@ -66,7 +66,7 @@ static int preflight(void)
 
 static const char * const modes[] = { "off", "ttl", "lease" };
 
-/* Sums over the opcodes that are served. */
+/* Sums the results of the served opcodes. */
 static void sum_results(int stats_fd, uint64_t opcodes, json_int_t *asked,
 			json_int_t *hits, json_int_t *shadow)
 {
@@ -83,7 +83,7 @@ static void sum_results(int stats_fd, uint64_t opcodes, json_int_t *asked,
 	}
 }
 
-/* What the pinned maps of the running agent say; NULL: there are none. */
+/* Facts from the pinned maps of the running agent; NULL if there are none. */
 static json_t *facts(long long *work)
 {
 	int control_fd = bpf_obj_get(ext_pin_path("control"));
@@ -173,7 +173,7 @@ static void report(void)
 	}
 }
 
-/* Everything is attached: show it, then say so. */
+/* Everything is attached: pins it, then reports readiness. */
 void loader_serving(void)
 {
 	if (!opt.notify &&

@@ -18,7 +18,7 @@
 
 const struct sink *sink = &bpf_sink;
 
-/* What there is to wait for; a descriptor of -1 is not. */
+/* Descriptors to poll; -1 is ignored. */
 enum { F_STOP, F_MOUNTS, F_METRICS, F_REDIS, F_DAEMON, F_COUNT };
 
 static void wait_for_events(struct pollfd *fds, bool tracks)

@@ -30,7 +30,7 @@ int metrics_open(const char *address)
 	a.sin_port = htons(port);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* Who connects and says nothing is not waited for. */
+	/* Do not wait for clients that connect and send nothing. */
 	setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 	if (bind(fd, (void *)&a, sizeof(a)) || listen(fd, 8))
 		fatal("--metrics %s: %s", address, strerror(errno));
@@ -108,7 +108,7 @@ void metrics_serve(int listener)
 
 	if (fd < 0)
 		return;
-	/* The reader must not hold up the heartbeat. */
+	/* The client must not delay the heartbeat. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (read(fd, request, sizeof(request)) > 0) {

@@ -19,7 +19,7 @@
 static int mountinfo = -1;
 static struct mounted current;
 static char refusal[192];
-static uint64_t look_at;		/* look again; 0: only after a change */
+static uint64_t look_at;		/* next check; 0: only after a change */
 static int daemon_pidfd = -1;
 
 struct found {
@@ -29,7 +29,7 @@ struct found {
 	bool default_permissions;
 };
 
-/* The topmost mount on the mount point must have the type that we serve. */
+/* The topmost mount on the mount point must have the served type. */
 static int note(const struct ext_mount *m, void *data)
 {
 	struct found *f = data;
@@ -54,7 +54,7 @@ static bool find(struct found *f)
 	return f->is;
 }
 
-/* A member of this name, at whatever depth: versions of JuiceFS differ. */
+/* Finds a member by name at any depth: versions of JuiceFS differ. */
 static json_t *member(json_t *doc, const char *name)
 {
 	json_t *found = json_object_get(doc, name), *value;
@@ -70,7 +70,7 @@ static json_t *member(json_t *doc, const char *name)
 	return NULL;
 }
 
-/* Is it there, and neither false, null, 0, "" nor {}? */
+/* Whether it exists and is not false, null, 0, "" or {}. */
 static bool is_set(json_t *doc, const char *name)
 {
 	json_t *value = member(doc, name);
@@ -84,7 +84,7 @@ static bool is_set(json_t *doc, const char *name)
 	return value && !json_is_false(value) && !json_is_null(value);
 }
 
-/* Why a mount with this .config must not be served; NULL: it can be. */
+/* Why a mount with this .config must not be served; NULL if it may be. */
 static const char *refuse_config(json_t *doc)
 {
 	bool lease = opt.mode == EFUSE_LEASE;
@@ -102,7 +102,7 @@ static const char *refuse_config(json_t *doc)
 	return NULL;
 }
 
-/* The kernel keeps those answers by itself, where nobody can refuse. */
+/* The kernel itself caches answers for these times, which we cannot prevent. */
 static void warn_of_cache_times(json_t *doc)
 {
 	static const struct {
@@ -123,7 +123,7 @@ static void warn_of_cache_times(json_t *doc)
 			    opt.mount, times[i].option);
 }
 
-/* Where and how the daemon keeps blocks. */
+/* Notes where and how the daemon caches blocks. */
 static void note_cache(json_t *doc, struct mounted *m)
 {
 	json_t *format = json_object_get(doc, "Format");
@@ -138,7 +138,7 @@ static void note_cache(json_t *doc, struct mounted *m)
 	m->hash_prefix = json_is_true(json_object_get(format, "HashPrefix"));
 }
 
-/* Reads what JuiceFS says of itself; NULL, or why it must not be served. */
+/* Reads JuiceFS's configuration; returns why it must not be served, or NULL. */
 static const char *examine_config(struct mounted *m)
 {
 	const char *why, *volume;
@@ -165,7 +165,10 @@ static const char *examine_config(struct mounted *m)
 	return why;
 }
 
-/* What Redis reports must be about this volume, whoever connects first. */
+/*
+ * Redis must report changes of this volume, in whichever order mount and
+ * connection appear.
+ */
 static const char *examine_volume(const struct mounted *m)
 {
 	static char why[192];
@@ -180,7 +183,7 @@ static const char *examine_volume(const struct mounted *m)
 	return why;
 }
 
-/* Why answers of this mount must not be shared; NULL: they can be. */
+/* Why answers of this mount must not be shared; NULL if they may be. */
 static const char *examine(const struct found *f, struct mounted *m)
 {
 	const char *why = NULL;
@@ -211,8 +214,8 @@ static void unwatch_daemon(void)
 }
 
 /*
- * JuiceFS can hand a mount over to a new daemon, with other settings: the
- * mount stays, only the process changes.
+ * JuiceFS can pass a mount to a new daemon with other settings: the mount
+ * stays, only the process changes.
  */
 static bool watch_daemon(pid_t pid)
 {
@@ -236,7 +239,7 @@ static void refuse(const char *why)
 {
 	char reason[sizeof(refusal)];
 
-	/* It may be part of what is about to be forgotten. */
+	/* `why` may point into data that is about to be cleared. */
 	snprintf(reason, sizeof(reason), "%s", why);
 	if (current.dev)
 		leave();

@@ -27,12 +27,12 @@ struct name {
 struct dir {
 	uint64_t ino;
 	struct name *names;
-	void *by_text;			/* the same, a tsearch() tree */
+	void *by_text;			/* the same names as a tsearch() tree */
 };
 
 static void *dirs;			/* tsearch() tree of struct dir */
 static unsigned int dir_count;
-static struct dir *listing;		/* the one that is being read */
+static struct dir *listing;		/* the directory that is being read */
 
 static int by_inode(const void *a, const void *b)
 {
@@ -106,7 +106,10 @@ static void notify_dir(uint64_t ino)
 	struct name **p, *n;
 
 	channel_inval_inode(ino);
-	/* Where the kernel can drop all names at once, none need be known. */
+	/*
+	 * If the kernel can drop all names at once, no names need be
+	 * remembered.
+	 */
 	if (channel_inc_epoch())
 		return;
 	listing = dir_of(ino);
@@ -115,7 +118,7 @@ static void notify_dir(uint64_t ino)
 	for (n = listing->names; n; n = n->next)
 		n->seen = false;
 	if (!tracking_list(ino, add_name)) {
-		/* Any of them may have changed; they are still to be known. */
+		/* Not readable: any name may have changed. They stay known. */
 		for (n = listing->names; n; n = n->next)
 			channel_inval_entry(ino, n->text, n->len);
 		return;
@@ -146,7 +149,7 @@ static void drop_dir(const void *node, VISIT which, int depth)
 	}
 }
 
-/* Pushes were missed: drop everything that is known. */
+/* Pushes were missed: drops all known names. */
 static void notify_all(void)
 {
 	channel_inc_epoch();
@@ -157,7 +160,7 @@ static void no_lease(uint64_t until)
 {
 }
 
-/* Directories are known before the kernel can have cached their names. */
+/* Directories must be known before the kernel can cache their names. */
 static uint64_t *children;
 static size_t child_count, child_max;
 
@@ -205,7 +208,7 @@ static void notify_serve(const struct mounted *m)
 	say("%u directories are known", dir_count);
 }
 
-/* The next mount has a daemon of its own, so nothing can be mistaken. */
+/* A new mount has its own daemon, so nothing can be confused. */
 static bool notify_replaced(void)
 {
 	return false;

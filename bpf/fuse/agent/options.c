@@ -134,7 +134,7 @@ static uint64_t opcodes_of(unsigned long choices)
 	return bits;
 }
 
-/* After the last option: do they go together? */
+/* After the last option: checks that the options are compatible. */
 static void check(struct argp_state *state)
 {
 	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE)

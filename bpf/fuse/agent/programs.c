@@ -18,13 +18,13 @@
 #include "mounts.h"
 #include "efuse.skel.h"
 
-/* The programs see it after everything that was written before. */
+/* Programs that see it also see everything written before. */
 #define publish(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 static struct efuse_bpf *skel;
 static struct bpf_link *attached;
 static int module_fd = -1;
-static uint32_t registered;		/* device, as the kernel has it */
+static uint32_t registered;		/* device in the kernel's encoding */
 static uint32_t slots = EFUSE_GENS;
 
 struct efuse_bpf *programs(void)
@@ -43,8 +43,8 @@ uint32_t programs_slot(uint64_t ino)
 }
 
 /*
- * The programs raise the same words at the same time, so: take a number, and
- * never write one that is lower than what is there.
+ * The programs raise the same words concurrently, so this takes a number, and
+ * never overwrites a higher one.
  */
 static void raise_word(__u64 *word)
 {
@@ -67,11 +67,11 @@ static void bpf_inode(uint64_t ino)
 		channel_inval_inode(ino);
 }
 
-/* One generation: of the names in it, and of its attributes. */
+/* A directory's names and attributes share one generation. */
 static void bpf_dir(uint64_t ino)
 {
 	bpf_inode(ino);
-	/* Else a name stays in the kernel for the rest of its lease. */
+	/* Otherwise a name stays in the kernel for the rest of its lease. */
 	if (opt.kernel_cache)
 		channel_inc_epoch();
 }
@@ -134,7 +134,10 @@ static void open_module(struct efuse_hook *hook)
 	}
 }
 
-/* What is only for reads is not there without: the verifier drops its code. */
+/*
+ * Without reads, their maps and programs are left out: the verifier drops their
+ * code.
+ */
 static void set_up_reads(void)
 {
 	skel->rodata->reads = opt.reads;
@@ -170,7 +173,7 @@ static void bpf_start(void)
 {
 	struct efuse_hook hook;
 
-	if (!opt.loader)	/* which keeps it in a file */
+	if (!opt.loader)	/* a loader keeps it in a file */
 		libbpf_set_print(print);
 	layout_read(&hook);
 	open_module(&hook);
@@ -267,7 +270,7 @@ bool programs_module_stats(struct efuse_stats *stats)
 	return ioctl(module_fd, EFUSE_IOC_STATS, stats) == 0;
 }
 
-/* From now on its changes are followed; nothing is answered yet. */
+/* Starts to track changes of the mount; nothing is answered yet. */
 static void bpf_mount(const struct mounted *m)
 {
 	__u32 d = ext_kernel_dev(major(m->dev), minor(m->dev));
@@ -283,7 +286,7 @@ static void bpf_mount(const struct mounted *m)
 		      strerror(errno));
 }
 
-/* What is open for writing is looked for while it is followed already. */
+/* Files open for writing are searched while changes are already tracked. */
 static void bpf_serve(const struct mounted *m)
 {
 	int count = writers_find(m->dev);
@@ -308,12 +311,12 @@ static bool bpf_replaced(void)
 
 void programs_writer(uint64_t ino)
 {
-	/* Its handle is not known, so it counts as long as the agent runs. */
+	/* Its handle is unknown, so it counts for as long as the agent runs. */
 	__atomic_add_fetch(&skel->data_writers->writers_of[programs_slot(ino)],
 			   1, __ATOMIC_SEQ_CST);
 }
 
-/* No program runs for the device any more; what it had open was closed. */
+/* No program runs for the device any more: resets the counts of open files. */
 static void forget_writers(void)
 {
 	int fd = bpf_map__fd(skel->maps.efuse_writers);

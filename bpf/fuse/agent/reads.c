@@ -29,11 +29,11 @@
 #define BLOCK		(1U << EFUSE_BLOCK_BITS)
 #define RETRY		NSEC_PER_SEC
 #define AGAIN		(5 * NSEC_PER_SEC)
-#define TYPE_FILE	1	/* JuiceFS's, in the mode's upper bits */
+#define TYPE_FILE	1	/* of JuiceFS, in the upper bits of the mode */
 #define POLL_MS		500
 #define FILES		(4096 * EFUSE_PIECES + 64)
 
-/* A block that the programs know, and the files that it keeps open. */
+/* A block that the programs know, and its open files. */
 struct known {
 	struct efuse_block_key key;	/* dev 0: free */
 	struct efuse_block_val val;
@@ -53,7 +53,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mounted mounted;		/* dev 0: none */
 static struct known *known;
 
-/* ---- what is known --------------------------------------------------- */
+/* ---- known blocks ---------------------------------------------------- */
 
 static int blocks_map(void)
 {
@@ -79,7 +79,7 @@ static void forget(struct known *k)
 	counters.read_blocks--;
 }
 
-/* When a program last answered from it. */
+/* Time when a program last answered from it. */
 static uint64_t last_used(const struct known *k)
 {
 	struct efuse_block_val v = {};
@@ -88,7 +88,10 @@ static uint64_t last_used(const struct known *k)
 	return v.used > k->since ? v.used : k->since;
 }
 
-/* Has JuiceFS evicted one of its files? While we hold it, its space is taken. */
+/*
+ * Whether JuiceFS has evicted one of its files. While we hold it open, it
+ * occupies its space.
+ */
 static bool evicted(const struct known *k)
 {
 	struct stat st;
@@ -110,7 +113,7 @@ static struct known *find(const struct efuse_block_key *key)
 	return NULL;
 }
 
-/* A free place; if there is none, that of the least recently used of some. */
+/* A free place, or that of the least recently used of a few blocks. */
 static struct known *place(void)
 {
 	struct known *oldest = NULL;
@@ -133,7 +136,7 @@ static struct known *place(void)
 	return oldest;
 }
 
-/* Takes over what `new` has; false: the mount is another one by now. */
+/* Takes over `new`; false if the mount has been replaced by now. */
 static bool remember(const struct known *new, int mount_id)
 {
 	struct known *k;
@@ -160,7 +163,7 @@ static bool remember(const struct known *new, int mount_id)
 	return ok;
 }
 
-/* A part of the table each time: what to let go of? */
+/* Checks a part of the table each time for blocks to drop. */
 static void sweep(void)
 {
 	static uint32_t at;
@@ -189,7 +192,9 @@ static uint64_t take(const char **p, unsigned int bytes)
 	return value;
 }
 
-/* JuiceFS's attributes, as it keeps them; false: not of a file. */
+/*
+ * Reads the version from JuiceFS's binary attributes; false if not of a file.
+ */
 static bool version_in(const redisReply *r, struct efuse_version *v)
 {
 	const char *p = r->str;
@@ -209,7 +214,7 @@ static bool version_in(const redisReply *r, struct efuse_version *v)
 	return true;
 }
 
-/* Attributes and slices, of one moment; NULL: said why. */
+/* Reads attributes and slices in one transaction; NULL after a message. */
 static redisReply *look_up(const struct efuse_miss *miss)
 {
 	char ino[96], chunk[128];
@@ -245,7 +250,7 @@ static redisReply *look_up(const struct efuse_miss *miss)
 	return NULL;
 }
 
-/* Opens and registers the file; false: it cannot be used. */
+/* Opens and registers the file; false if it cannot be used. */
 static bool back(const struct mounted *m, const struct block_name *name,
 		 int *fd, __u32 *backing)
 {
@@ -269,8 +274,8 @@ static bool back(const struct mounted *m, const struct block_name *name,
 }
 
 /*
- * Adds the pieces of one slice that are in the block. They end where the
- * slice's own blocks do, and where the file does.
+ * Adds the pieces of one slice that are in the block. They end at the ends of
+ * the slice's own blocks and of the file.
  */
 static unsigned int add_pieces(const struct mounted *m, struct known *k,
 			       unsigned int n, const struct slice *s,
@@ -299,8 +304,8 @@ static unsigned int add_pieces(const struct mounted *m, struct known *k,
 }
 
 /*
- * Was this version of the block looked at a moment ago? What is missed of it
- * then is a hole, or in no cache, or one piece too many.
+ * Whether this version of the block was looked up recently. The missed bytes
+ * are then a hole, not cached, or beyond the maximum number of pieces.
  */
 static bool seen_lately(const struct known *new)
 {
@@ -335,7 +340,7 @@ static bool map_block(const struct mounted *m, const struct efuse_miss *miss,
 		if (slices[i].pos + slices[i].len > base)
 			n = add_pieces(m, k, n, &slices[i], base, end);
 	free(slices);
-	/* What the last try has left is no piece. */
+	/* The entry of a failed last attempt is not a piece. */
 	if (n < EFUSE_PIECES)
 		memset(&k->val.piece[n], 0, sizeof(k->val.piece[n]));
 	return n;
@@ -372,7 +377,7 @@ static int missed(void *context, void *data, size_t size)
 	return 0;
 }
 
-/* For a program of the user's own: examples/README.md. */
+/* For a custom program: examples/README.md. */
 static void back_file(const char *path)
 {
 	struct efuse_back b = {};
@@ -428,7 +433,7 @@ void reads_start(int module_fd)
 				  missed, NULL, NULL);
 	if (!known || !misses)
 		fatal("reads: %s", strerror(errno));
-	/* All memory is locked, a whole stack would be, too. */
+	/* All memory is locked, and so would be a stack of default size. */
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 512 << 10);
 	sigfillset(&all);

@@ -24,9 +24,9 @@ static struct address {
 } address;
 
 static SSL_CTX *tls;
-static __thread char trouble[256];	/* said last */
+static __thread char trouble[256];	/* last message */
 
-/* Once, not at each of many tries. */
+/* Prints once, not at each of many attempts. */
 #define say_once(fmt, ...) do {						\
 	char now_[sizeof(trouble)];					\
 									\
@@ -47,7 +47,7 @@ static int number(const char *what, const char *text, unsigned long least,
 	return value;
 }
 
-/* Splits host[:port] or [address]:port; a port of its own comes first. */
+/* Splits host[:port] or [address]:port; a port in the text takes precedence. */
 static char *split_host(char *text, int *port)
 {
 	char *end, *colon = strrchr(text, ':');
@@ -104,7 +104,7 @@ static void parse(const char *url)
 		if (slash[1])
 			address.db = number("database", slash + 1, 0, 1000000);
 	}
-	/* With Sentinels, the last one's port is also that of the others. */
+	/* The last Sentinel's port is also the default of the others. */
 	address.port = strchr(p, ',') ? 26379 : 6379;
 	if (strchr(p, ','))
 		split_host(strrchr(p, ',') + 1, &address.port);
@@ -113,7 +113,7 @@ static void parse(const char *url)
 	snprintf(address.host, sizeof(address.host), "%.511s", p);
 }
 
-/* The first line of the file; read anew each time, so it can be rotated. */
+/* The first line of the file; read each time, so that it can be rotated. */
 static bool password(const char *path, char *to, size_t size)
 {
 	FILE *in;
@@ -138,7 +138,7 @@ static const char *tls_error(void)
 	return ERR_reason_error_string(ERR_peek_last_error()) ?: "no reason";
 }
 
-/* Whom to trust, and who we are. */
+/* Loads the CA and the client certificate. */
 static void tls_setup(void)
 {
 	tls = SSL_CTX_new(TLS_client_method());
@@ -155,7 +155,7 @@ static void tls_setup(void)
 		fatal("--tls-key %s: %s", opt.tls_key, tls_error());
 }
 
-/* The certificate must be the host's, by name or by address. */
+/* The certificate must match the host's name or address. */
 static bool tls_start(redisContext *c, const char *host)
 {
 	SSL *ssl = SSL_new(tls);
@@ -168,7 +168,7 @@ static bool tls_start(redisContext *c, const char *host)
 	     (X509_VERIFY_PARAM_set1_host(param, host, 0) &&
 	      SSL_set_tlsext_host_name(ssl, host))) &&
 	    redisInitiateSSL(c, ssl) == REDIS_OK)
-		return true;	/* it is the connection's now */
+		return true;	/* owned by the connection now */
 	SSL_free(ssl);
 	return false;
 }
@@ -211,8 +211,8 @@ struct redisReply *redis_run(struct redisContext *c, int argc,
 }
 
 /*
- * Speaks RESP 3. A password of its own can be a Sentinel's, too. *mode is
- * what the server is: standalone, cluster or sentinel.
+ * Switches to RESP 3 and authenticates; Sentinels can have a separate password.
+ * Sets *mode to the server's mode: standalone, cluster or sentinel.
  */
 static bool hello(redisContext *c, const char *user, const char *password_file,
 		  char *mode, size_t size)
@@ -247,7 +247,7 @@ static bool select_db(redisContext *c)
 	return r;
 }
 
-/* Whom a Sentinel names as master; NULL: it does not know. */
+/* Connects to the master that a Sentinel names; NULL if it knows none. */
 static redisContext *ask_sentinel(const char *host, int port, const char *name)
 {
 	redisContext *c = dial(host, port), *master = NULL;
@@ -256,7 +256,7 @@ static redisContext *ask_sentinel(const char *host, int port, const char *name)
 
 	if (!c)
 		return NULL;
-	/* One without a password of its own need not be greeted. */
+	/* HELLO is needed only for a Sentinel with a password. */
 	if (opt.sentinel_password_file &&
 	    !hello(c, "default", opt.sentinel_password_file, mode,
 		   sizeof(mode))) {
@@ -274,7 +274,7 @@ static redisContext *ask_sentinel(const char *host, int port, const char *name)
 	return master;
 }
 
-/* The server, or what the Sentinels, asked in turn, say is the master. */
+/* Connects to the server, or to the master by asking the Sentinels in turn. */
 static redisContext *dial_master(void)
 {
 	char copy[512], *name, *host, *rest = copy;
@@ -305,7 +305,7 @@ struct redisContext *redis_connect(void)
 	if (!hello(c, *address.user ? address.user : "default",
 		   opt.password_file, mode, sizeof(mode)))
 		goto fail;
-	/* There a server pushes only the keys that it holds. */
+	/* In a cluster, a server pushes only its own keys. */
 	if (!strcmp(mode, "cluster")) {
 		say_once("Redis is a cluster, whose servers each report only a part of the changes: use one without cluster mode, or mode ttl");
 		goto fail;

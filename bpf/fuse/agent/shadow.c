@@ -12,7 +12,7 @@
 
 static struct ring_buffer *ring;
 
-/* Differences that shadow mode found, kept until the bound is over. */
+/* Differences that shadow mode found, kept until the bound has passed. */
 #define PENDING	256
 static struct efuse_event pending[PENDING];
 static unsigned int pending_head, pending_tail;
@@ -32,7 +32,10 @@ static void judge(const struct efuse_event *e)
 	const uint64_t *daemon = (const uint64_t *)&e->daemon;
 	unsigned int i;
 
-	/* A change by another client that was on its way: within the bound. */
+	/*
+	 * A change by another client whose push was still in transit: within
+	 * the bound.
+	 */
 	if ((e->ino && has_changed(e->dev, e->ino, e->seen)) ||
 	    (e->parent && has_changed(e->dev, e->parent, e->seen)) ||
 	    (!e->ino && e->daemon.nodeid &&

@@ -11,7 +11,7 @@
 #include <hiredis/hiredis.h>
 #include "agent.h"
 
-#define RECORDS_MAX	1000	/* JuiceFS compacts long before */
+#define RECORDS_MAX	1000	/* JuiceFS compacts long before this */
 
 struct record {			/* big-endian */
 	uint32_t pos;
@@ -47,7 +47,7 @@ static struct slice part(const struct slice *s, uint32_t from, uint32_t to)
 	return p;
 }
 
-/* What of `old` the new one leaves: at most two parts. */
+/* The parts of `old` that the new slice does not cover: at most two. */
 static unsigned int leave(const struct slice *old, const struct slice *new,
 			  struct slice *to)
 {
@@ -74,7 +74,7 @@ static int by_position(const void *a, const void *b)
 
 struct slice *slices_of(const struct redisReply *records, unsigned int *count)
 {
-	/* Each record makes one, and may cut one in two. */
+	/* Each record adds one slice, and may split another. */
 	unsigned int most = 2 * RECORDS_MAX + 1, n = 0, m, i;
 	struct slice *now, *next, *swap, new;
 	size_t r;

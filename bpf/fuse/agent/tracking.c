@@ -23,7 +23,7 @@
 #define TYPE_DIR	2		/* first byte of a directory's values */
 
 static redisContext *conn;
-static uint64_t beat_sent;		/* 0: none is on its way */
+static uint64_t beat_sent;		/* 0: none is in flight */
 static uint64_t beat_next, retry_at, lease;
 static bool has_role = true;
 static char volume[64];			/* UUID; empty: not connected */
@@ -43,8 +43,9 @@ static bool track(redisContext *c)
 }
 
 /*
- * Which volume the database has. Tracking succeeds in any database, so without
- * this an agent of another one would renew its lease and never be told.
+ * Reads which volume the database contains. Tracking succeeds in any database,
+ * so without this an agent on the wrong one would renew its lease but never
+ * receive changes.
  */
 static bool read_volume(redisContext *c)
 {
@@ -114,7 +115,10 @@ static void connect_now(void)
 {
 	redisContext *c = redis_connect();
 
-	/* Track first: a volume formatted anew in between is pushed. */
+	/*
+	 * Track first: if the volume is formatted again in between, that is
+	 * pushed.
+	 */
 	if (!c || !track(c) || !read_volume(c)) {
 		if (c)
 			redisFree(c);
@@ -124,7 +128,7 @@ static void connect_now(void)
 	}
 	fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) | O_NONBLOCK);
 	c->flags &= ~REDIS_BLOCK;
-	/* Pushes come to us in their order among the replies. */
+	/* Pushes are handled in order with the replies. */
 	redisSetPushCallback(c, NULL);
 	conn = c;
 	counters.connects++;
@@ -174,7 +178,7 @@ static void push(const redisReply *r)
 	}
 }
 
-/* The reply to the heartbeat; false: this is no master any more. */
+/* Handles the reply to the heartbeat; false if this is no longer a master. */
 static bool heartbeat(const redisReply *r)
 {
 	if (r->type == REDIS_REPLY_ERROR) {
@@ -277,7 +281,7 @@ uint64_t tracking_lease(void)
 
 bool tracking_list(uint64_t dir, dir_entry_fn *fn)
 {
-	static redisContext *c;		/* of its own, for plain requests */
+	static redisContext *c;		/* for ordinary requests */
 	char key[96];
 	redisReply *r;
 	size_t i, n;

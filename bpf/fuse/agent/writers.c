@@ -8,7 +8,7 @@
 #include <sys/sysmacros.h>
 #include "agent.h"
 
-/* Count the descriptors of one process that are open for writing. */
+/* Counts the descriptors of one process that are open for writing. */
 static int descriptors(const char *pid, dev_t dev)
 {
 	char path[64], line[128];
@@ -51,7 +51,7 @@ static int descriptors(const char *pid, dev_t dev)
 	return count;
 }
 
-/* Count its shared writable mappings, whose descriptor may be closed. */
+/* Counts its shared writable mappings, whose descriptors may be closed. */
 static int mappings(const char *pid, dev_t dev)
 {
 	unsigned long long ino;

@@ -42,19 +42,19 @@
 
 #define MAX_WORKERS	64
 #define MAX_OBJECTS	256
-#define HISTORY		4096		/* changes of an object remembered */
-#define STAMP		64		/* bytes of a stamped file at least */
+#define HISTORY		4096		/* remembered changes of an object */
+#define STAMP		64		/* minimum size of a stamped file */
 
-/* What is changed, how it is read back. */
+/* How an object is changed, and how it is read back. */
 enum kind {
 	SIZE,		/* truncate(), stat() */
 	MODE,		/* chmod(), stat() */
 	TIMES,		/* utimensat(), stat() */
-	EXISTS,		/* create and unlink in turns, stat() */
-	FOLDER,		/* mkdir and rmdir in turns, stat() */
+	EXISTS,		/* create and unlink alternately, stat() */
+	FOLDER,		/* mkdir and rmdir alternately, stat() */
 	NAME,		/* rename to the next name, stat() of old or new */
 	REPLACED,	/* rename another file over it, stat() */
-	LINKS,		/* a second name made and unlinked, stat() of the first */
+	LINKS,		/* link and unlink a second name, stat() of the first */
 	DATA,		/* open, write, close; open, fstat, read, close */
 	KINDS,
 };
@@ -69,14 +69,14 @@ struct order {
 	int32_t read;
 	int32_t object;
 	int32_t version;	/* to make; NAME: the name to look for */
-	int32_t again;		/* an earlier attempt may have made it */
+	int32_t again;		/* an earlier attempt may have succeeded */
 };
 
 struct answer {
 	int64_t value;		/* below 0: -errno */
 };
 
-/* The first that a worker on another machine says. */
+/* The first message of a worker on another machine. */
 struct hello {
 	uint32_t client;
 	char boot[36];		/* boot id of its machine */
@@ -84,16 +84,16 @@ struct hello {
 
 struct object {
 	enum kind kind;
-	int version;			/* last one that was acked */
+	int version;			/* last acked version */
 	int started;			/* == version + 1: being made */
-	int busy;			/* a worker is making it */
+	int busy;			/* a worker is changing it */
 	uint64_t acked[HISTORY];	/* by version % HISTORY, ns */
 	int client[HISTORY];		/* who made it */
 };
 
 struct worker {
 	int fd;				/* below 0: silent, see gone() */
-	int client;			/* mount that it works on */
+	int client;			/* the client whose mount it uses */
 	int remote;
 	char boot[36];			/* remote: of its machine */
 	int idle;
@@ -132,7 +132,7 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* ---- worker: carries out one order at a time ---- */
+/* ---- worker: executes one order at a time ---- */
 
 static int make_stamped(const char *path, int version, int flags)
 {
@@ -182,7 +182,10 @@ error:
 	return n;
 }
 
-/* -errno, unless it says what an earlier attempt of this change has made. */
+/*
+ * Returns -errno, or success if the error shows that an earlier attempt has
+ * made this change.
+ */
 static int64_t unless(int already, const struct order *o)
 {
 	return errno == already && o->again ? 0 : -errno;
@@ -202,11 +205,11 @@ static int64_t change(const struct order *o, const char *path)
 	case TIMES:
 		return utimensat(AT_FDCWD, path, times, 0) ? -errno : 0;
 	/*
-	 * An attempt that seemed to fail, or of a worker that is gone, may have
-	 * been carried out; then it is so already. The first attempt is not
-	 * told that: there, "it is so" is the client's old view of what was
-	 * before the last change, and nothing has been made. give() has what
-	 * keeps a later attempt from that.
+	 * An attempt that seemed to fail, or whose worker is gone, may have
+	 * been executed; the state is then already as intended. This is
+	 * accepted only in a later attempt: in the first one, it would be the
+	 * client's outdated view from before the last change, and nothing has
+	 * been changed. changeable() protects later attempts from that.
 	 */
 	case EXISTS:
 		if (v % 2) {
@@ -219,14 +222,14 @@ static int64_t change(const struct order *o, const char *path)
 		if (v % 2)
 			return mkdir(path, 0755) ? unless(EEXIST, o) : 0;
 		return rmdir(path) ? unless(ENOENT, o) : 0;
-	/* No client can have seen the next name before: it is there, or not. */
+	/* No client can have cached the next name: it exists or not. */
 	case NAME:
 		snprintf(from, sizeof(from), "%s.%d", path, v - 1);
 		snprintf(to, sizeof(to), "%s.%d", path, v);
 		if (!rename(from, to) || (errno == ENOENT && !access(to, F_OK)))
 			return 0;
 		return -errno;
-	/* From the start each time: what an earlier attempt left goes first. */
+	/* Starts over each time: first removes what an earlier attempt left. */
 	case REPLACED:
 		snprintf(from, sizeof(from), "%s.new", path);
 		unlink(from);
@@ -241,7 +244,9 @@ static int64_t change(const struct order *o, const char *path)
 		if (v % 2)
 			return link(path, to) ? unless(EEXIST, o) : 0;
 		return unlink(to) ? unless(ENOENT, o) : 0;
-	/* The same bytes again. Half of them are allowed while it is started. */
+	/*
+	 * Writes the same bytes again. Readers may see half of them meanwhile.
+	 */
 	case DATA:
 		return make_stamped(path, v, v % 3 ? 0 : O_TRUNC);
 	}
@@ -290,8 +295,8 @@ static void work(const char *dir, int fd)
 		die(dir);
 	while (recv(fd, &o, sizeof(o), MSG_WAITALL) == sizeof(o)) {
 		/*
-		 * A folder for each: a change of one must not make a client
-		 * ask again for the others.
+		 * One folder per object: a change of one must not make a client
+		 * ask for the others again.
 		 */
 		snprintf(path, sizeof(path), "%s%d/x",
 			 o.kind < KINDS ? kind_names[o.kind] : "?", o.object);
@@ -304,8 +309,8 @@ static void work(const char *dir, int fd)
 /* ---- coordinator ---- */
 
 /*
- * A reader saw version `seen`. Was `seen + 1` acked before it asked? Then its
- * answer was that old.
+ * A reader saw version `seen`. If `seen + 1` was acked before the read was
+ * sent, the answer was stale by the time between the two.
  */
 static void judge(struct worker *w, struct object *o, int64_t seen)
 {
@@ -322,7 +327,7 @@ static void judge(struct worker *w, struct object *o, int64_t seen)
 	}
 	if (next > o->version)
 		return;
-	/* Forgotten: at least as old as the oldest that is remembered. */
+	/* Not remembered: at least as old as the oldest remembered change. */
 	if (next < o->version - HISTORY / 2)
 		next = o->version - HISTORY / 2;
 	acked = o->acked[next % HISTORY];
@@ -345,7 +350,7 @@ static void judge(struct worker *w, struct object *o, int64_t seen)
 			kind_names[o->kind], w->order.object,
 			(long long)seen, o->version, age / 1e6);
 	}
-	/* Its own client made one of those that it missed. */
+	/* Its own client made one of the missed changes. */
 	for (v = next; v <= o->version; v++) {
 		if (o->acked[v % HISTORY] >= w->sent)
 			break;
@@ -359,7 +364,7 @@ static void judge(struct worker *w, struct object *o, int64_t seen)
 	}
 }
 
-/* The newest version not above `started` that would look like `value`. */
+/* The newest version, at most `started`, that would look like `value`. */
 static int64_t version_of(const struct object *o, int64_t value, int cycle)
 {
 	int v;
@@ -375,8 +380,8 @@ static void name_seen(struct worker *w, struct object *o, int there)
 	int name = w->order.version;
 
 	/*
-	 * There: no rename away from it was seen. Not there: the one to it,
-	 * if none away from it has begun by now.
+	 * Found: no rename away from the name was seen. Not found: the rename
+	 * to it was missed, unless one away from it has started by now.
 	 */
 	if (there)
 		judge(w, o, name);
@@ -397,7 +402,7 @@ static void answered(struct worker *w, int64_t value)
 	if (value < 0) {
 		result.errors++;
 		if (!w->order.read)
-			o->busy = 0;	/* to be tried again */
+			o->busy = 0;	/* to be retried */
 		return;
 	}
 	if (!w->order.read) {
@@ -423,7 +428,7 @@ static void answered(struct worker *w, int64_t value)
 	case DATA:
 		if (value & TORN) {
 			result.reads++;
-			/* Allowed only while someone writes it. */
+			/* Allowed only while a worker writes it. */
 			if (o->started == w->low && w->low == w->high) {
 				result.torn++;
 				fprintf(stderr, "torn: data %d\n",
@@ -431,7 +436,7 @@ static void answered(struct worker *w, int64_t value)
 			}
 			break;
 		}
-		/* Empty: truncated by a writer that is not done yet. */
+		/* Empty: truncated by a writer that has not finished. */
 		if (!value && (o->started != w->low || w->low != w->high)) {
 			result.reads++;
 			break;
@@ -445,25 +450,26 @@ static void answered(struct worker *w, int64_t value)
 }
 
 /*
- * A worker on another machine whose connection has ended. Its read is dropped.
- * Its change stays started, perhaps made: nobody has to see it, everybody may,
- * and the next that is told to change this object makes it again. It becomes a
- * change that all must see, "its own client's" too, when someone answers for
- * it; what a client had answered for before it was rebooted is its own after
- * that as well, for it must be seen by then as by anyone.
+ * Handles a worker on another machine whose connection has ended. Its read is
+ * dropped. Its change stays started, and may have been made: readers may see
+ * it, but need not, and the next worker that is told to change this object
+ * makes it again. When that worker acks it, all must see it, including its own
+ * client. Changes that a client acked before a reboot remain its own, because
+ * by then everybody must see them anyway.
  *
- * That holds only if the lost attempt is over: carried out later, it would
- * undo the changes after it, and readers would be blamed. So
- * - it is over when the worker's process has ended, and the process's end is
- *   seen no sooner than that of what it was doing (see join());
- * - it is over when the machine was started again. A machine that was cut off
- *   says nothing; that its client comes back with another boot id does. Until
- *   then the worker only has not answered, and its object is not changed,
- *   though it is read and judged. It stays so if the connection times out.
+ * This is correct only if the lost attempt has ended: if it were executed
+ * later, it would undo the changes after it, and readers would be blamed.
+ * - It has ended if the worker's process has ended, because the end of the
+ *   process is seen no sooner than the end of its operation (see join()).
+ * - It has ended if the machine was rebooted. A machine that is cut off sends
+ *   nothing; the proof is that its client returns with another boot id. Until
+ *   then, also if the connection times out, the worker counts as not having
+ *   answered: its object is not changed, but it is read and judged.
  *
- * While a change is perhaps made, a reader that sees what would look like it
- * is taken to see it. For the kinds with two looks (exists, folder, links) an
- * old answer can hide so, until the change is made again: some seconds.
+ * While a change may have been made, a reader that sees a matching value counts
+ * as having seen it. For the kinds with only two values (exists, folder,
+ * links), this can hide a stale answer until the change is made again, for some
+ * seconds.
  */
 static void gone(struct worker *w)
 {
@@ -481,7 +487,7 @@ static void gone(struct worker *w)
 	*w = workers[--worker_count];
 }
 
-/* Its connection is of no use any more: ended, or timed out. */
+/* Its connection has ended or timed out. */
 static void broken(struct worker *w)
 {
 	if (!w->remote)
@@ -503,14 +509,14 @@ static int remote_workers(void)
 	return n;
 }
 
-/* May somebody be told to change it now? */
+/* Whether a worker may be told to change it now. */
 static int changeable(const struct object *o)
 {
 	if (o->busy)
 		return 0;
 	/*
-	 * Again only when no client may still have its view of what was before
-	 * the last change, which looks as if this one had been made.
+	 * Retry only when no client can still have its view from before the
+	 * last change, which looks as if this one had been made.
 	 */
 	return o->started == o->version ||
 	       now_ns() - o->acked[o->version % HISTORY] > bound;
@@ -550,7 +556,7 @@ static void add_worker(int fd, int client)
 						   .idle = 1 };
 }
 
-/* A worker on another machine: new, or back. */
+/* A new or returning worker on another machine. */
 static void welcome(void)
 {
 	struct hello hello;
@@ -558,7 +564,7 @@ static void welcome(void)
 
 	if (fd < 0)
 		return;
-	/* The kernel waited for its first words (TCP_DEFER_ACCEPT). */
+	/* The kernel waited for its first message (TCP_DEFER_ACCEPT). */
 	if (recv(fd, &hello, sizeof(hello), MSG_DONTWAIT) != sizeof(hello)) {
 		close(fd);
 		return;
@@ -610,7 +616,7 @@ static void step(int timeout)
 		welcome();
 }
 
-/* Version 0 of everything, made by the first worker. */
+/* The first worker creates version 0 of everything. */
 static void prepare(const char *dir)
 {
 	char path[544];
@@ -624,12 +630,12 @@ static void prepare(const char *dir)
 		if (mkdir(path, 0755) && errno != EEXIST)
 			die(path);
 		strcat(path, o->kind == NAME ? "/x.0" : "/x");
-		/* What an earlier run left would be taken for a change. */
+		/* Files of an earlier run would look like a change. */
 		if ((o->kind == FOLDER ? rmdir(path) : unlink(path)) &&
 		    errno != ENOENT)
 			die(path);
 		if (o->kind == LINKS) {
-			/* of an earlier run: then link() would do nothing */
+			/* of an earlier run: link() would fail */
 			strcat(path, ".link");
 			unlink(path);
 			path[strlen(path) - strlen(".link")] = 0;
@@ -695,7 +701,7 @@ static void local(const char *dir, int client)
 		break;
 	case 0:
 		close(pair[0]);
-		/* Ends with the coordinator, which a Ctrl-C only tells to end. */
+		/* Ends with the coordinator, which handles Ctrl-C. */
 		signal(SIGINT, SIG_IGN);
 		signal(SIGTERM, SIG_IGN);
 		signal(SIGUSR1, SIG_IGN);
@@ -707,8 +713,9 @@ static void local(const char *dir, int client)
 }
 
 /*
- * Workers on other machines: each says which client it is, and is believed.
- * So only the address that is named listens, one of a network of one's own.
+ * Accepts workers on other machines. Each says which client it is, without
+ * authentication. So it listens only on the given address, which must be in a
+ * private network.
  */
 static void accept_workers(const char *where)
 {
@@ -739,7 +746,7 @@ static void accept_workers(const char *where)
 		step(1000);
 }
 
-/* A descriptor above all that work() opens. */
+/* A descriptor above all those that work() opens. */
 #define LAST_FD	500
 
 static int join(const char *dir, char *address, uint32_t client)
@@ -756,7 +763,7 @@ static int join(const char *dir, char *address, uint32_t client)
 	*colon = 0;
 	if (getaddrinfo(address, colon + 1, &hints, &found))
 		die(address);
-	/* Before it joins: a folder that is not there yet is no worker lost. */
+	/* Before it joins: a missing folder must not count as a lost worker. */
 	if (chdir(dir))
 		die(dir);
 	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY);
@@ -768,9 +775,9 @@ static int join(const char *dir, char *address, uint32_t client)
 	if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen))
 		die(address);
 	/*
-	 * A process that is killed has its files closed in the order of their
-	 * numbers, and what it wrote to one is flushed then. So the connection
-	 * ends after that, and not before.
+	 * The kernel closes the files of a killed process in the order of their
+	 * descriptors, and flushes them then. With this high number, the
+	 * connection ends last.
 	 */
 	last = fcntl(fd, F_DUPFD, LAST_FD);
 	if (last < 0)
@@ -810,7 +817,7 @@ static const char usage[] =
 "and SIGTERM end the run. Exits 1 when something was seen that may not be.\n"
 "Example: efuse-check --bound 50 --seconds 60 /jfs1/check /jfs2/check\n";
 
-/* The value of an option: a whole number, or the program ends. */
+/* Parses the value of an option as an integer, or ends the program. */
 static unsigned long number(const char *option, const char *text,
 			    unsigned long least, unsigned long most)
 {
@@ -902,7 +909,10 @@ int main(int argc, char **argv)
 
 	srandom(seed);
 	fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
-	/* What was before preparation may be seen for as long as the bound. */
+	/*
+	 * The state from before the preparation may be visible until the bound
+	 * has passed.
+	 */
 	usleep(bound / 1000 + 100000);
 	start = now_ns();
 	limit = seconds * 1000000000ULL;
@@ -918,7 +928,7 @@ int main(int argc, char **argv)
 			report(stderr);
 		}
 	}
-	/* A worker that hangs is not waited for. */
+	/* Do not wait for a worker that hangs. */
 	for (i = 0; i < 100; i++) {
 		for (n = 0, o = 0; n < worker_count; n++)
 			o += !workers[n].idle;

@@ -12,8 +12,8 @@ char _license[] SEC("license") = "GPL";
 
 struct fixed {
 	__u64 nodeid;
-	__u64 size;		/* of the file that is read from */
-	__u32 backing;		/* its number, as efuse-agent --backing says */
+	__u64 size;		/* of the backing file */
+	__u32 backing;		/* its number from efuse-agent --backing */
 	__u32 unused;
 };
 
@@ -24,7 +24,7 @@ struct {
 	__type(value, struct fixed);
 } fixed SEC(".maps");
 
-/* Fires at a read() of a file of the mount, before the page cache is asked. */
+/* Fires at a read() of a file of the mount, before the page cache is used. */
 SEC("raw_tp.w/efuse_request")
 int fixed_file(struct bpf_raw_tracepoint_args *ctx)
 {

@@ -23,7 +23,7 @@ int no_xattr(struct bpf_raw_tracepoint_args *ctx)
 	struct efuse_ctx *c = (void *)ctx->args[0];
 	int i;
 
-	/* The context can be read at constant offsets only: unroll. */
+	/* The context can be read only at constant offsets: unroll. */
 #pragma unroll
 	for (i = 0; i < (int)sizeof(WANTED); i++)
 		if (c->name[i] != WANTED[i])

@@ -2,10 +2,10 @@
 /*
  * coherence.pml - the protocol of efuse, for spin
  *
- * One inode, whose value is a version that only grows. Redis holds the truth.
- * Another client commits new versions there; this client's daemon does too,
- * for its own callers. Each step may be delayed for any time against each
- * other one; the clock ticks whenever it likes.
+ * One inode, whose value is a version that only grows. Redis holds the current
+ * version. Another client commits new versions there, and so does this client's
+ * daemon for its own callers. Each step may be delayed by any time relative to
+ * the others; the clock can tick at any time.
  *
  * A read must not miss
  *   own	a version whose change was completed on this client before the
@@ -14,7 +14,7 @@
  *		the read
  *   bound	a version that was committed BOUND or more before it began
  *
- * Each rule can be taken away by -D: then a violation must be found.
+ * Each rule can be removed by -D: then a violation must be found.
  */
 #ifndef BOUND
 #define BOUND	1
@@ -48,8 +48,8 @@ bool pinging;
 chan wire = [2 * CHANGES + BEATS + 1] of { mtype, byte };
 
 /*
- * With SPLIT, others get between taking the number and writing it, as they do
- * in the programs: nobody writes a lower one than is there.
+ * With SPLIT, others can run between taking the number and writing it, as in
+ * the programs: nobody overwrites a higher number.
  */
 inline raise(word, next)
 {
@@ -133,7 +133,7 @@ active proctype other_client()
 #endif
 
 #ifndef NO_CHANGER
-/* SETATTR and the like: made when the daemon answers. */
+/* SETATTR and the like: complete when the daemon answers. */
 active proctype changer()
 {
 	byte n, next, mine;
@@ -156,7 +156,7 @@ active proctype changer()
 #ifdef WRITER
 /*
  * A file that is open for writing: the daemon knows a new length that Redis
- * does not, and no request tells of the moment at which it changes.
+ * does not know, and no request shows the moment at which it changes.
  */
 active proctype writer()
 {
@@ -236,8 +236,8 @@ end:	do
 			pinging = false;
 		}
 	/*
-	 * Redis answers at once. If it took its time, all the more pushes
-	 * would be in front of the answer.
+	 * Redis answers immediately. If it took longer, even more pushes
+	 * would precede the answer.
 	 */
 	:: atomic { up && !pinging && beats < BEATS ->
 		    beats++; pinging = true; wire!PONG,now; }

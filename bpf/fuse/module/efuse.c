@@ -73,7 +73,7 @@ struct efuse_out_arg {
 	void *value;
 };
 
-/* What one open file of /dev/efuse has asked for. */
+/* State of one open file of /dev/efuse. */
 struct efuse_owner {
 	bool hooked;
 	bool reads;
@@ -91,7 +91,7 @@ static unsigned int hook_users;
 static struct efuse_reads reads;
 static unsigned int read_users;
 static u32 efuse_devs[EFUSE_MAX_DEVS];	/* 0: free; read without the lock */
-/* The connection of each, once a request was seen; 0: not yet. */
+/* The connection of each, known after its first request; 0: not yet. */
 static unsigned long efuse_conns[EFUSE_MAX_DEVS];
 
 /* Used with preemption off, and never from an interrupt. */
@@ -99,12 +99,12 @@ static DEFINE_PER_CPU(struct efuse_ctx, efuse_ctxs);
 static DEFINE_PER_CPU(struct efuse_stats, efuse_counters);
 
 /*
- * Where a handled request continues instead of in the function: one piece of
- * code for each result, which loads it and returns to the function's caller.
- * The result cannot be left in its register by the callback. A BPF trampoline
- * on the same function (fentry, fexit) runs in between, with our address in
- * place of the function's, and has that register for itself: it jumps to the
- * address, or, with fexit, calls it and takes the result from there.
+ * A handled request continues here instead of in the function: one piece of
+ * code for each result, which loads the result and returns to the function's
+ * caller. The callback cannot leave the result in its register: a BPF
+ * trampoline on the same function (fentry, fexit) runs in between, with our
+ * address instead of the function's, and uses that register itself. It jumps to
+ * the address or, with fexit, calls it and takes the result from there.
  */
 #define EFUSE_PAD	16	/* bytes */
 #define EFUSE_ERRORS	511	/* results from -511 ... */
@@ -177,8 +177,8 @@ static __always_inline bool efuse_registered(u32 dev)
 }
 
 /*
- * Only requests that change nothing and that hold no state in the daemon can
- * be answered without it, whatever a program says.
+ * Whatever a program returns, only requests that change nothing and create no
+ * state in the daemon can be answered without it.
  */
 static __always_inline bool efuse_answerable(u32 opcode)
 {
@@ -195,7 +195,7 @@ static __always_inline bool efuse_answerable(u32 opcode)
 	}
 }
 
-/* Copy a name to where zeros are; its length without the NUL. */
+/* Copies a name to zeroed memory; returns its length without the NUL. */
 static __always_inline unsigned int efuse_name(char *to,
 					       const struct efuse_in_arg *arg)
 {
@@ -204,7 +204,7 @@ static __always_inline unsigned int efuse_name(char *to,
 
 	if (!len || !name)
 		return 0;
-	/* From 6.14 on, LOOKUP has the NUL in an argument of its own. */
+	/* From 6.14 on, LOOKUP has the NUL in a separate argument. */
 	if (!name[len - 1])
 		len--;
 	if (len < EFUSE_NAME)
@@ -212,7 +212,7 @@ static __always_inline unsigned int efuse_name(char *to,
 	return len;
 }
 
-/* How many names an opcode has, and whether they are all that it has. */
+/* The number of an opcode's names, and whether it has no other arguments. */
 static __always_inline unsigned int efuse_names_of(u32 opcode, bool *only)
 {
 	*only = false;
@@ -240,7 +240,7 @@ static __always_inline unsigned int efuse_names_of(u32 opcode, bool *only)
 	}
 }
 
-/* The second inode of LINK and of both RENAMEs: the first thing in in0. */
+/* The second inode of LINK and of both RENAMEs: the first member of in0. */
 static __always_inline u64 efuse_second(const struct efuse_ctx *c)
 {
 	BUILD_BUG_ON(offsetof(struct fuse_link_in, oldnodeid));
@@ -257,8 +257,8 @@ static __always_inline u64 efuse_second(const struct efuse_ctx *c)
 }
 
 /*
- * The context's own copy of a request's arguments, which at the end of a
- * request may be gone (see efuse_on_done()), so that reading them may fail.
+ * A copy of a request's arguments. At the end of a request the originals may be
+ * gone (see efuse_on_done()), so reading them may fail.
  */
 struct efuse_args {
 	struct efuse_in_arg in[3];
@@ -268,7 +268,7 @@ struct efuse_args {
 	bool out_argvar;
 };
 
-/* Read kernel memory; `live`: which is there for certain. */
+/* Reads kernel memory; `live`: it certainly exists. */
 static __always_inline bool efuse_read(void *to, const void *from, size_t size,
 				       bool live)
 {
@@ -278,7 +278,7 @@ static __always_inline bool efuse_read(void *to, const void *from, size_t size,
 	return true;
 }
 
-/* Read sizes and addresses of the arguments; false: they cannot be read. */
+/* Reads the sizes and addresses of the arguments; false if it cannot. */
 static __always_inline bool efuse_read_args(struct efuse_args *a,
 					    struct efuse_ctx *c,
 					    const void *args, bool live)
@@ -296,7 +296,7 @@ static __always_inline bool efuse_read_args(struct efuse_args *a,
 	a->in_num = min_t(unsigned int, in_num, ARRAY_SIZE(a->in));
 	a->out_num = min_t(unsigned int, out_num, ARRAY_SIZE(a->out));
 	a->out_argvar = var & 1U << hook.args_out_argvar % 8;
-	/* From 6.14 on, the first argument can be an empty one. */
+	/* From 6.14 on, the first argument can be empty. */
 	if (a->in_num > 1 && !a->in[0].size) {
 		a->in[0] = a->in[1];
 		a->in[1] = a->in[2];
@@ -306,7 +306,7 @@ static __always_inline bool efuse_read_args(struct efuse_args *a,
 	return true;
 }
 
-/* The start of the first argument, which is no name. */
+/* Copies the start of the first argument if it is not a name. */
 static __always_inline bool efuse_fill_in(struct efuse_ctx *c,
 					  const struct efuse_args *a, bool live)
 {
@@ -317,7 +317,7 @@ static __always_inline bool efuse_fill_in(struct efuse_ctx *c,
 			  min_t(u32, c->in_len, EFUSE_IN), live);
 }
 
-/* What only the sender knows: who, and the names. */
+/* Fills in what only the sender knows: credentials and names. */
 static __always_inline bool efuse_fill(struct efuse_ctx *c,
 				       const struct efuse_args *a)
 {
@@ -344,7 +344,7 @@ static __always_inline bool efuse_fill(struct efuse_ctx *c,
 	return true;
 }
 
-/* Give the reply to the caller; false: not a reply that it can take. */
+/* Gives the reply to the caller; false if the reply is invalid. */
 static __always_inline bool efuse_reply(struct efuse_ctx *c,
 					const struct efuse_args *a, long *ret)
 {
@@ -375,7 +375,7 @@ static __always_inline bool efuse_reply(struct efuse_ctx *c,
 	return true;
 }
 
-/* This CPU's context, without anything of an earlier request. */
+/* This CPU's context, without data of an earlier request. */
 static __always_inline struct efuse_ctx *efuse_ctx_new(u16 phase, u32 dev,
 						       unsigned long conn)
 {
@@ -390,7 +390,10 @@ static __always_inline struct efuse_ctx *efuse_ctx_new(u16 phase, u32 dev,
 	return c;
 }
 
-/* The mount of a hooked function's argument; NULL: not a mount to show. */
+/*
+ * A context for the mount in a hooked function's argument; NULL if its requests
+ * are not shown.
+ */
 static __always_inline struct efuse_ctx *efuse_ctx_of(u16 phase, const void *fm)
 {
 	const struct super_block *sb;
@@ -410,8 +413,8 @@ static __always_inline struct efuse_ctx *efuse_ctx_of(u16 phase, const void *fm)
 }
 
 /*
- * The same for a request that has ended. Where it knows its channel only, the
- * device is the one whose requests were sent over that connection.
+ * The same for a request that has ended. If it has only a channel, the device
+ * is the one whose requests were sent over that connection.
  */
 static __always_inline struct efuse_ctx *efuse_ctx_of_req(const void *req)
 {
@@ -445,9 +448,8 @@ static __always_inline bool efuse_connected(const struct efuse_ctx *c)
 }
 
 /*
- * A hook: what is the same in both of them, around what one does. Its body
- * runs with preemption off, not inside itself, and only while a program
- * watches.
+ * The common part of all hooks. The body runs with preemption off, never
+ * recursively, and only while a program is attached.
  */
 #define EFUSE_HOOK(name)						\
 static __always_inline void name##_body(unsigned long ip,		\
@@ -488,7 +490,9 @@ EFUSE_HOOK(efuse_on_request)
 	trace_efuse_request(c);
 	if (c->verdict != EFUSE_HANDLED)
 		return;
-	/* What decides about the reply is not the program's to change. */
+	/*
+	 * The program must not change what the checks of the reply depend on.
+	 */
 	c->opcode = opcode;
 	if (efuse_reply(c, &a, &ret)) {
 		this_cpu_inc(efuse_counters.handled);
@@ -512,7 +516,7 @@ static __always_inline void efuse_on_background(struct ftrace_regs *fregs)
 		trace_efuse_request(c);
 }
 
-/* The replies: of CREATE and TMPFILE there are two, one after the other. */
+/* Copies the reply; CREATE and TMPFILE have two, one after the other. */
 static __always_inline bool efuse_fill_reply(struct efuse_ctx *c,
 					     const struct efuse_args *a,
 					     int error)
@@ -540,12 +544,12 @@ static __always_inline bool efuse_finished(const void *req)
 }
 
 /*
- * An end of a request. There can be two: of an abort, and of the daemon's
- * thread that was copying the request or its reply meanwhile. The kernel goes
- * by the flag FR_FINISHED, which the first sets before it wakes the caller,
- * who then returns: the arguments were on its stack. So whoever does not see
- * the flag after reading them has read what was there, and the first never
- * sees it.
+ * A request can end twice: by an abort, and by the daemon's thread that was
+ * copying the request or its reply meanwhile. The kernel decides by the flag
+ * FR_FINISHED. The first end sets it before it wakes the caller, which then
+ * returns, and the arguments were on its stack. So whoever does not see the
+ * flag after reading the arguments has read valid ones, and the first end never
+ * sees the flag.
  */
 static __always_inline void efuse_on_done(struct ftrace_regs *fregs)
 {
@@ -563,14 +567,14 @@ static __always_inline void efuse_on_done(struct ftrace_regs *fregs)
 		this_cpu_inc(efuse_counters.late);
 		return;
 	}
-	/* The names are not the caller's: they may have been changed. */
+	/* Without the names: they may have changed by now. */
 	whole = efuse_read_args(&a, c, args, false);
 	if (whole)
 		efuse_names_of(c->opcode, &only);
 	whole = whole && (only || efuse_fill_in(c, &a, false));
 	c->nodeid2 = whole ? efuse_second(c) : 0;
 	whole = whole && efuse_fill_reply(c, &a, READ_ONCE(*error));
-	/* Reads before this are before the second look. */
+	/* The reads above happen before the second check. */
 	smp_rmb();
 	if (!whole || efuse_finished(req)) {
 		this_cpu_inc(efuse_counters.late);
@@ -587,20 +591,20 @@ static __always_inline void efuse_on_done(struct ftrace_regs *fregs)
 #define EFUSE_NOT_BACKED	(FOPEN_DIRECT_IO | 1U << 7 /* PASSTHROUGH */)
 
 /*
- * A read() of a file on a registered device. The hook cannot sleep, reading
- * can: so the hook only sends the caller to efuse_read_entry(), which is then
- * called in place of fuse_file_read_iter(iocb, to), with its arguments. What
- * is not, or not all, in a backing file is left to the function itself, past
- * the patched call at its beginning.
+ * A read() of a file on a registered device. The hook cannot sleep, but reading
+ * can, so the hook only redirects the caller to efuse_read_entry(), which is
+ * then called instead of fuse_file_read_iter(iocb, to), with its arguments. If
+ * the bytes are not, or not all, in a backing file, the function itself does
+ * the rest, called behind the patched call at its beginning.
  *
- * A task can be in here for as long as a disk takes, and once it has read
- * something and the function does the rest, as long as the daemon takes. None
- * of the waits of ftrace covers a task that sleeps, so all of it is between
- * srcu_read_lock() and unlock, and efuse_unhook_reads() waits for that.
+ * A task can be in here for as long as a disk takes or, when the function does
+ * the rest, for as long as the daemon takes. The waits of ftrace do not cover a
+ * task that sleeps, so all of it is between srcu_read_lock() and unlock, and
+ * efuse_unhook_reads() waits for that.
  */
 DEFINE_STATIC_SRCU(efuse_readers);
 
-/* Where fuse_file_read_iter() goes on behind the patched call. */
+/* Where fuse_file_read_iter() continues after the patched call. */
 unsigned long efuse_read_rest;
 
 ssize_t efuse_read_entry(struct kiocb *iocb, struct iov_iter *to);
@@ -608,10 +612,10 @@ ssize_t efuse_read_original(struct kiocb *iocb, struct iov_iter *to);
 ssize_t efuse_read_backed(struct kiocb *iocb, struct iov_iter *to);
 
 /*
- * efuse_read_entry: return what efuse_read_backed() returns, unless that is 0.
- * efuse_read_original: the function itself. It is not left to the compiler, as
- * the usual case must leave no frame of the module on the stack; and the jump
- * is a push and a return, as where it leads there is no ENDBR.
+ * efuse_read_entry returns the result of efuse_read_backed(), unless that is 0.
+ * efuse_read_original is the original function. This is assembly because the
+ * usual case must leave no frame of the module on the stack; the jump is a push
+ * and a return, because its target has no ENDBR.
  */
 asm(".pushsection .text, \"ax\"\n"
 	".balign 16\n"
@@ -643,7 +647,7 @@ asm(".pushsection .text, \"ax\"\n"
 	".size efuse_read_original, .-efuse_read_original\n"
 	".popsection\n");
 
-/* A file to read from; the table has a reference, and so has each reader. */
+/* A backing file; the table and each reader hold a reference. */
 struct efuse_backing {
 	struct file *file;
 	struct efuse_owner *owner;
@@ -676,7 +680,7 @@ static struct efuse_backing *efuse_backing_get(u32 n)
 	return b;
 }
 
-/* Ask the programs where the next bytes are; false: they do not know. */
+/* Asks the programs where the next bytes are; false if they do not know. */
 static bool efuse_ask(const struct kiocb *iocb, size_t size,
 		      struct efuse_from *from)
 {
@@ -706,7 +710,7 @@ static bool efuse_ask(const struct kiocb *iocb, size_t size,
 	return found;
 }
 
-/* Read the bytes that a program named; 0 and below: they are not there. */
+/* Reads the bytes that a program named; 0 or negative if that is impossible. */
 static ssize_t efuse_read_from(const struct efuse_from *from,
 			       struct kiocb *iocb, struct iov_iter *to)
 {
@@ -740,26 +744,29 @@ out:
 	return n;
 }
 
-/* May anything of this file be read from elsewhere? */
+/* Whether anything of this file may be read from a backing file. */
 static bool efuse_may_read(struct kiocb *iocb)
 {
 	const void *ff = iocb->ki_filp->private_data;
 	u32 flags = *(const u32 *)(ff + reads.file_flags);
 
 	/*
-	 * The backing file's disk may have to be waited for. And who does not
-	 * wait for the function either is told the end of it by the function:
-	 * then it cannot be asked for the rest of what is read here.
+	 * The read may have to wait for the backing file's disk. And the
+	 * function completes an asynchronous read by itself, so it could not do
+	 * the rest of a read that began here.
 	 */
 	if (iocb->ki_flags & IOCB_NOWAIT || !is_sync_kiocb(iocb))
 		return false;
-	/* Here the daemon wants to see each read, or another file is read. */
+	/*
+	 * With these flags the daemon must see each read, or another file is
+	 * read.
+	 */
 	return !(flags & EFUSE_NOT_BACKED);
 }
 
 /*
- * What was read; 0: nothing, the function has it all to do. Called by
- * efuse_read_entry().
+ * Returns the number of bytes read; 0: nothing, the function does it all.
+ * Called by efuse_read_entry().
  */
 __used noinline ssize_t efuse_read_backed(struct kiocb *iocb,
 					  struct iov_iter *to)
@@ -784,7 +791,7 @@ __used noinline ssize_t efuse_read_backed(struct kiocb *iocb,
 			break;
 		end = from.flags & EFUSE_FROM_END;
 	}
-	/* Fewer bytes than were asked for would be taken for the end. */
+	/* The caller would take a short read for the end of the file. */
 	if (got && !end && iov_iter_count(to)) {
 		n = efuse_read_original(iocb, to);
 		if (n > 0)
@@ -865,10 +872,9 @@ static __always_inline void efuse_on_inval_entry(struct ftrace_regs *fregs)
 }
 
 /*
- * What is watched besides the request. All of it shares one hook that looks at
- * the address, as a hook is taken away by waiting until no task is in it, and
- * each would wait by itself. A function that is missing is told the agent, by
- * its phase.
+ * The other watched functions. They share one hook, which selects by address:
+ * removing a hook waits until no task is in it, and separate hooks would wait
+ * separately. The agent learns from the phases which functions are missing.
  */
 enum efuse_watched {
 	EFUSE_W_DONE,
@@ -897,10 +903,10 @@ static const struct {
 /* Without these, nothing is hooked. */
 #define EFUSE_NEEDED	(BIT(EFUSE_DONE) | BIT(EFUSE_BACKGROUND))
 
-/* Where each begins, 0: nowhere; constant while the hook is there. */
+/* Address of each, 0 if missing; constant while the hook is installed. */
 static unsigned long entries[EFUSE_WATCHED];
 
-/* What is called at a function's entry comes after ENDBR, if that is there. */
+/* The patched call at a function's entry comes after ENDBR, if there is one. */
 #define EFUSE_ENTRY	4
 
 EFUSE_HOOK(efuse_on_watched)
@@ -933,7 +939,7 @@ EFUSE_HOOK(efuse_on_watched)
 	}
 }
 
-/* Before 6.2, only the flag brings the registers. */
+/* Before 6.2, registers need this flag. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 #define EFUSE_FL_REGS	0
 #else
@@ -941,8 +947,8 @@ EFUSE_HOOK(efuse_on_watched)
 #endif
 
 /*
- * PERMANENT: kernel.ftrace_enabled=0 would take the hooks away without a word,
- * and what changes meanwhile would not be seen.
+ * PERMANENT: otherwise kernel.ftrace_enabled=0 would silently disable the
+ * hooks, and changes would be missed.
  */
 static struct ftrace_ops request_ops = {
 	.func	= efuse_on_request,
@@ -962,8 +968,8 @@ static struct ftrace_ops read_ops = {
 };
 
 /*
- * Where a function begins, 0: nowhere. No other interface tells a module: a
- * kprobe that is never armed has looked it up.
+ * Address of a function, or 0. Modules have no other interface for this:
+ * registering a kprobe, which is never armed, looks it up.
  */
 static unsigned long efuse_entry_of(const char *function)
 {
@@ -994,8 +1000,8 @@ static int efuse_hook_at(struct ftrace_ops *ops, unsigned long *ips,
 }
 
 /*
- * Waits until no task is in the callback or in efuse_pads(), so the module
- * may go afterwards.
+ * Waits until no task is in the callback or in efuse_pads(), so that the module
+ * can be unloaded afterwards.
  */
 static void efuse_unhook_from(struct ftrace_ops *ops)
 {
@@ -1004,8 +1010,8 @@ static void efuse_unhook_from(struct ftrace_ops *ops)
 }
 
 /*
- * A file system's type holds its module: with hooks in it, fuse.ko must not
- * be unloaded and loaded again somewhere else.
+ * The reference to the file system type holds its module: while it is hooked,
+ * fuse.ko must not be unloaded and loaded at another address.
  */
 static struct file_system_type *fuse_type;
 
@@ -1021,7 +1027,7 @@ static void efuse_unpin_fuse(void)
 	fuse_type = NULL;
 }
 
-/* The request first: nothing is answered without the others. */
+/* The request hook first: nothing may be answered without the others. */
 static void efuse_unhook(void)
 {
 	efuse_unhook_from(&request_ops);
@@ -1029,7 +1035,9 @@ static void efuse_unhook(void)
 	efuse_unpin_fuse();
 }
 
-/* The request last: it is not answered before the others can be seen. */
+/*
+ * The request hook last: nothing may be answered before the others are active.
+ */
 static int efuse_hook_all(u32 *phases)
 {
 	unsigned long ips[EFUSE_WATCHED], request;
@@ -1073,10 +1081,10 @@ static int efuse_hook_reads(void)
 }
 
 /*
- * After the first line no task is on its way to efuse_read_entry(): ftrace
- * waits until each has slept or has left the kernel, and whoever sleeps is a
- * reader by then. After the second there is no reader; and after the third
- * none of those that were is at its last instructions.
+ * After the first call, no task is on its way to efuse_read_entry(): ftrace
+ * waits until each task has slept or left the kernel, and a task that sleeps in
+ * here is an SRCU reader. After the second, there is no reader; after the
+ * third, no former reader is still at its last instructions.
  */
 static void efuse_unhook_reads(void)
 {
@@ -1085,7 +1093,7 @@ static void efuse_unhook_reads(void)
 	synchronize_rcu_tasks();
 }
 
-/* An offset past this is not of the structures that we know. */
+/* A larger offset cannot belong to the structures that we know. */
 #define EFUSE_ARGS_MAX	256
 #define EFUSE_CONN_MAX	4096
 
@@ -1191,7 +1199,10 @@ static int efuse_ioc_reads(struct efuse_owner *owner,
 	return 0;
 }
 
-/* Will this file give the same bytes for ever, without asking us? */
+/*
+ * Whether this file always returns the same bytes, and does not depend on our
+ * mount.
+ */
 static int efuse_backing_check(const struct file *file, u64 size)
 {
 	const struct inode *inode = file_inode(file);
@@ -1232,7 +1243,7 @@ static int efuse_ioc_back(struct efuse_owner *owner,
 	err = efuse_backing_check(b->file, back.size);
 	if (err)
 		goto put;
-	/* A number comes again only after all others. */
+	/* A number is reused only after all others. */
 	err = xa_alloc_cyclic(&efuse_backings, &back.backing, b, xa_limit_32b,
 			      &efuse_backing_next, GFP_KERNEL);
 	if (err < 0)
@@ -1295,9 +1306,9 @@ static int efuse_ioc_add(struct efuse_owner *owner, u32 dev)
 }
 
 /*
- * No request of the devices in these slots is answered any more once this
- * returns, nor is one that had begun still to write down its connection, which
- * whoever gets the slot next would inherit.
+ * After this returns, no request of the devices in these slots is answered, and
+ * no running one can still record its connection, which the next device in the
+ * slot would inherit.
  */
 static void efuse_forget(const unsigned long *slots)
 {
@@ -1432,7 +1443,7 @@ static struct miscdevice efuse_misc = {
 
 static int __init efuse_init(void)
 {
-	/* A compiler or a mitigation that makes the pieces longer. */
+	/* A compiler or a mitigation has made the pieces longer. */
 	if (efuse_pads_end - (char *)efuse_pads != EFUSE_RESULTS * EFUSE_PAD)
 		return -ENOEXEC;
 	return misc_register(&efuse_misc);
@@ -1441,7 +1452,7 @@ static int __init efuse_init(void)
 static void __exit efuse_exit(void)
 {
 	misc_deregister(&efuse_misc);
-	/* No program is in the tracepoint any more. */
+	/* Waits until no program is in the tracepoint. */
 	tracepoint_synchronize_unregister();
 }
 

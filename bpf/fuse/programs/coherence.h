@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* coherence.h - which request changes what, and what is still valid */
+/* coherence.h - what each request changes, and what is still valid */
 #ifndef EFUSE_COHERENCE_H
 #define EFUSE_COHERENCE_H
 
@@ -16,13 +16,13 @@
 /* What a request changes. */
 #define CH_NODE		(1 << 0)	/* the inode */
 #define CH_NODE2	(1 << 1)	/* the second inode of the request */
-#define CH_NAMED	(1 << 2)	/* inodes that a name stood for */
+#define CH_NAMED	(1 << 2)	/* inodes that a name referred to */
 #define CH_NEW		(1 << 3)	/* the inode of the reply */
-#define CH_ALL		(1 << 4)	/* who knows */
+#define CH_ALL		(1 << 4)	/* anything */
 #define OP_SERVE	(1 << 5)	/* a program may answer */
 #define OP_NONE		(1 << 6)	/* changes nothing */
-#define OP_DONE		(1 << 7)	/* only done looks at it */
-#define CH_ALL_DONE	(1 << 8)	/* who knows, if it succeeds */
+#define OP_DONE		(1 << 7)	/* handled only in DONE */
+#define CH_ALL_DONE	(1 << 8)	/* anything, if it succeeds */
 
 static const __u16 ops[EFUSE_OPCODES] = {
 	[FUSE_LOOKUP]		= OP_SERVE,
@@ -61,7 +61,10 @@ static const __u16 ops[EFUSE_OPCODES] = {
 	[FUSE_INTERRUPT]	= OP_NONE,
 	[FUSE_BMAP]		= OP_NONE,
 	[FUSE_DESTROY]		= CH_ALL,
-	/* Every open of a text file by Python asks for a terminal. */
+	/*
+	 * Python calls ioctl() at every open of a text file, to detect a
+	 * terminal.
+	 */
 	[FUSE_IOCTL]		= CH_NODE | CH_ALL_DONE,	/* see ioctl_flags() */
 	[FUSE_BATCH_FORGET]	= OP_NONE,
 	[FUSE_FALLOCATE]	= CH_NODE,
@@ -74,7 +77,7 @@ static const __u16 ops[EFUSE_OPCODES] = {
 	[COPY_RANGE_64]		= CH_NODE | CH_NODE2,
 };
 
-/* What JuiceFS knows of ioctl(): flags of the inode itself. */
+/* The ioctl() commands that JuiceFS implements: flags of the inode itself. */
 #define GETFLAGS	0x80086601U
 #define SETFLAGS	0x40086602U
 #define FSGETXATTR	0x801c581fU
@@ -89,7 +92,7 @@ static __always_inline struct efuse_opstats *opstats(__u32 op)
 
 #define COUNT(st, what) ((st) ? (void)(st)->n[EFUSE_R_##what]++ : (void)0)
 
-/* Of an IOCTL; a command that is not known may change anything. */
+/* For an IOCTL; an unknown command may change anything. */
 static __always_inline __u16 ioctl_flags(const struct efuse_ctx *c)
 {
 	switch (((const struct fuse_ioctl_in *)c->in0)->cmd) {
@@ -104,7 +107,7 @@ static __always_inline __u16 ioctl_flags(const struct efuse_ctx *c)
 	}
 }
 
-/* Which changes a request makes; an unknown one: all. */
+/* The changes that a request makes; an unknown one may change anything. */
 static __always_inline __u16 op_flags(const struct efuse_ctx *c)
 {
 	__u32 op = c->opcode;
@@ -132,9 +135,9 @@ static __always_inline __u32 slot_of(__u64 dev, __u64 ino)
 }
 
 /*
- * Raise *p to the next number. Others may be raising it as well: whoever loses
- * that often adds the rest, which cannot be lost, and may only raise it a
- * little too far.
+ * Raises *p to the next number. Others may be raising it at the same time:
+ * after several lost races, it adds the difference, which cannot be lost and at
+ * worst raises *p a little too far.
  */
 static __always_inline void raise_word(__u64 *p)
 {
@@ -152,7 +155,7 @@ static __always_inline void raise_word(__u64 *p)
 	__sync_fetch_and_add(p, next - old);
 }
 
-/* What it is now is to be asked anew; that it changed is not known. */
+/* Its current state must be asked again, although no change of it is known. */
 static __always_inline void raise_opened(__u64 dev, __u64 ino)
 {
 	if (FAULTY(NO_RAISE))
@@ -167,8 +170,8 @@ static __always_inline void raise_opened(__u64 dev, __u64 ino)
 }
 
 /*
- * Called, and not put in everywhere: with fewer registers the compiler would
- * keep the context's address on the stack, where the verifier loses it.
+ * Not inlined: with fewer free registers, the compiler would spill the
+ * context's address to the stack, where the verifier loses track of it.
  */
 static __attribute__((noinline)) int raise_content(__u64 dev, __u64 ino)
 {
@@ -192,7 +195,7 @@ static __always_inline void raise_all(struct efuse_opstats *st)
 	COUNT(st, EPOCH);
 }
 
-/* With the fault X_TOGGLE, bit 63 of `seen` is what the stale bit was. */
+/* With the fault X_TOGGLE, bit 63 of `seen` is the old stale bit. */
 static __always_inline __u64 toggle_of(__u64 dev, __u64 ino)
 {
 #ifdef EFUSE_TEST_FAULTS
@@ -203,7 +206,7 @@ static __always_inline __u64 toggle_of(__u64 dev, __u64 ino)
 	return 0;
 }
 
-/* Has nothing that was noticed changed this since? */
+/* Whether no observed change has affected this since `seen`. */
 static __always_inline int unchanged(__u64 dev, __u64 ino, __u64 seen)
 {
 	if (FAULTY(X_TOGGLE))
@@ -212,7 +215,7 @@ static __always_inline int unchanged(__u64 dev, __u64 ino, __u64 seen)
 	       *(volatile __u64 *)&sequence.epoch <= seen;
 }
 
-/* The same of its content, for who has it open. */
+/* The same for its content, for open handles. */
 static __always_inline int content_unchanged(__u64 dev, __u64 ino, __u64 seen)
 {
 	return *(volatile __u64 *)&content_gens[slot_of(dev, ino)] <= seen &&
@@ -231,7 +234,7 @@ static __always_inline int internal(__u64 ino)
 	return ino >= EFUSE_INTERNAL && !FAULTY(NO_INTERNAL);
 }
 
-/* Note that the daemon is asked, and what is known at this point. */
+/* Notes that the daemon is asked, and the current sequence. */
 static __always_inline void track(__u64 req)
 {
 	struct flight f = { .seen = sequence.seq };

@@ -9,9 +9,9 @@
 #include "coherence.h"
 
 /*
- * The inode of a request. An ioctl() that fails, or has not been carried out,
- * says nothing about the content: Python asks each file that it opens whether
- * it is a terminal. One that succeeds and is not known is an epoch.
+ * Raises the inode of a request. An ioctl() that fails, or that has not been
+ * executed yet, does not affect the content: Python makes one on each file that
+ * it opens. An unknown one that succeeds raises the epoch.
  */
 static __always_inline void raise_node(struct efuse_ctx *c, int ended)
 {
@@ -21,7 +21,9 @@ static __always_inline void raise_node(struct efuse_ctx *c, int ended)
 		raise(c->dev, c->nodeid);
 }
 
-/* Before a change is sent: raise all that it touches, and remember it. */
+/*
+ * Before a change is sent: raises everything that it affects, and remembers it.
+ */
 static __always_inline void change(struct efuse_ctx *c, __u16 flags,
 				   struct efuse_opstats *st)
 {
@@ -47,7 +49,7 @@ static __always_inline void change(struct efuse_ctx *c, __u16 flags,
 			raise_all(st);
 		}
 	}
-	/* An earlier one at this address must not be taken for it. */
+	/* An entry of an earlier request at this address must not remain. */
 	if (bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY))
 		bpf_map_delete_elem(&efuse_inflight, &req);
 	if (flags & CH_ALL)
@@ -98,8 +100,8 @@ static __always_inline void writer_add(struct efuse_ctx *c, __u64 ino, __u64 fh)
 	long err;
 
 	/*
-	 * A handle that is open already (the daemon does not tell its handles
-	 * apart) is counted for ever: its inode is not served any more.
+	 * A handle that is already open (the daemon reuses handles) counts for
+	 * ever: its inode is no longer served.
 	 */
 	__sync_fetch_and_add(&writers_of[slot], 1);
 	err = bpf_map_update_elem(&efuse_writers, &key, &slot, BPF_NOEXIST);
@@ -134,7 +136,7 @@ static __always_inline __u64 validity(__u64 sec, __u32 nsec)
 	return ns;
 }
 
-/* Compare the reply with what would have been served. */
+/* Compares the reply with the answer that would have been served. */
 static __always_inline void compare(struct efuse_ctx *c, __u64 ino,
 				    __u64 generation,
 				    const struct fuse_attr *attr,
@@ -180,7 +182,7 @@ static __always_inline __u64 fill_seen(struct flight *f, __u64 dev, __u64 ino)
 	return seen | toggle_of(dev, ino);
 }
 
-/* The name that the request was sent with; false: not known any more. */
+/* The name that the request was sent with; false if it is no longer known. */
 static __always_inline int sent_name(struct efuse_ctx *c,
 				     struct efuse_entry_key *key)
 {
@@ -191,11 +193,15 @@ static __always_inline int sent_name(struct efuse_ctx *c,
 	if (!kept)
 		return 0;
 	*key = *kept;
-	/* It can have been taken for another request while it was copied. */
+	/*
+	 * The entry can have been reused for another request during the copy.
+	 */
 	whole = bpf_map_lookup_elem(&efuse_names, &req) == kept &&
 		key->dev == c->dev && key->parent == c->nodeid;
 	bpf_map_delete_elem(&efuse_names, &req);
-	/* As if the kernel's name were read again, and "old" were "new". */
+	/*
+	 * Simulates reading the kernel's name again, after "old" became "new".
+	 */
 	if (FAULTY(DONE_NAME) && key->name[0] == 'o' && key->name[1] == 'l')
 		key->name[0] = 'n', key->name[1] = 'e', key->name[2] = 'w';
 	return whole;
@@ -212,7 +218,7 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 	if (control.mode != EFUSE_LEASE && !valid && !FAULTY(ZERO_TTL))
 		return;
 	v.seen = fill_seen(f, c->dev, ino);
-	/* It would not be valid now: something changed on the way. */
+	/* It would not be valid now: something changed in between. */
 	if (!unchanged(c->dev, ino, v.seen))
 		return;
 	v.expires = bpf_ktime_get_boot_ns() + valid;
@@ -245,7 +251,7 @@ static __always_inline void done_getattr(struct efuse_ctx *c,
 	bpf_map_delete_elem(&efuse_inflight, &req);
 }
 
-/* The entry of a LOOKUP's reply, or that there is none. */
+/* Caches the entry of a LOOKUP's reply, or its absence. */
 static __always_inline void fill_entry(struct efuse_ctx *c, struct flight *f,
 				       struct efuse_opstats *st)
 {
@@ -265,7 +271,7 @@ static __always_inline void fill_entry(struct efuse_ctx *c, struct flight *f,
 		v.attr = out->attr;
 #endif
 	}
-	/* In ttl mode, a name that is not there needs a validity as well. */
+	/* In ttl mode, an absent name needs a validity as well. */
 	if ((control.mode != EFUSE_LEASE && !valid && !FAULTY(ZERO_TTL)) ||
 	    internal(v.ino) || !unchanged(c->dev, c->nodeid, v.seen))
 		return;
@@ -338,10 +344,10 @@ static __always_inline void done_statfs(struct efuse_ctx *c,
 }
 
 /*
- * What an opened file is now, is what the daemon says from now on, so what is
- * cached of it is dropped. JuiceFS lets the kernel keep a file's cache only if
- * the file has not changed since it was last opened here, and then that still
- * holds.
+ * After an open, only newer answers of the daemon count, so cached data of the
+ * file is dropped. But JuiceFS lets the kernel keep a file's pages only if the
+ * file has not changed since it was last opened here, and then our cached data
+ * is also still valid.
  */
 static __always_inline int opened_unchanged(const struct efuse_ctx *c)
 {
@@ -354,9 +360,9 @@ static __always_inline int opened_unchanged(const struct efuse_ctx *c)
 }
 
 /*
- * The inode has gone although its name led to it: another client renamed
- * over the name, and what the kernel or the cache believed of it was within
- * the bound. With ESTALE the VFS looks the name up again, at the daemon.
+ * The inode is gone although its name led to it: another client replaced the
+ * name by a rename, and the kernel or the cache used the old entry within the
+ * bound. With ESTALE, the VFS looks the name up again, at the daemon.
  */
 static __always_inline void opened_too_late(struct efuse_ctx *c)
 {
@@ -367,8 +373,8 @@ static __always_inline void opened_too_late(struct efuse_ctx *c)
 }
 
 /*
- * What this handle's reads may see is what was there when it was asked for.
- * Not inlined; see raise_content().
+ * Remembers the sequence when this handle was requested, which decides what its
+ * reads may see. Not inlined; see raise_content().
  */
 static __attribute__((noinline)) int handle_add(__u64 dev, __u64 ino, __u64 fh,
 						__u64 req)
@@ -426,8 +432,8 @@ static __always_inline void done_open(struct efuse_ctx *c)
 }
 
 /*
- * .control carries out orders: any file may have changed. What is renamed out
- * of the trash changes its new folder, and is itself changed.
+ * .control executes commands: any file may have changed. A rename out of the
+ * trash changes the new folder and the file itself.
  */
 static __always_inline void internal_change(struct efuse_ctx *c, __u16 flags,
 					    struct efuse_opstats *st)
@@ -473,13 +479,13 @@ static __always_inline void done(struct efuse_ctx *c, struct efuse_opstats *st)
 			raise(c->dev, c->nodeid);
 		break;
 	case FUSE_WRITE:
-		/* Opened before we looked: from now on we know. */
+		/* Opened before the agent started: counted from now on. */
 		if (!c->error && !writer_known(c, fh))
 			writer_add(c, c->nodeid, fh);
 		break;
 	case FUSE_FLUSH:
 	case FUSE_FSYNC:
-		/* What was written may have got its final size and times. */
+		/* The written file may have got its final size and times. */
 		if (writer_known(c, fh))
 			raise(c->dev, c->nodeid);
 		break;
@@ -500,8 +506,8 @@ static __always_inline void submit(struct efuse_ctx *c, struct efuse_opstats *st
 		internal_change(c, flags, st);
 	} else if (c->opcode == FUSE_INIT) {
 		/*
-		 * The mount went and another one came, with the same device
-		 * number, before the agent could see either.
+		 * The mount was replaced by another one with the same device
+		 * number before the agent noticed.
 		 */
 		if (!FAULTY(NO_REMOUNT))
 			control.fail = EFUSE_FAIL_REMOUNT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* maps.h - the programs' maps, some of which the agent sets or reads */
+/* maps.h - the programs' maps; the agent writes and reads some of them */
 #ifndef EFUSE_MAPS_H
 #define EFUSE_MAPS_H
 
@@ -16,13 +16,13 @@ const volatile __u32 reads;	/* read() is shown and may be answered */
 
 extern unsigned int CONFIG_HZ __kconfig __weak;
 
-/* The agent maps these into its memory; it makes the arrays longer. */
+/* The agent maps these into its memory, and enlarges the arrays. */
 struct efuse_control control SEC(".data.control");
 struct efuse_sequence sequence SEC(".data.sequence");
 __u64 gens[EFUSE_GENS] SEC(".data.gens");
 /*
- * The same for what an OPEN does not raise: that a file is opened says nothing
- * about those that have it open.
+ * Generations that an OPEN does not raise: opening a file does not affect
+ * existing handles.
  */
 __u64 content_gens[EFUSE_GENS] SEC(".data.contents");
 /* Files open for writing, by slot of the inode. */
@@ -52,7 +52,7 @@ struct xattr_val {
 	__s64 error;
 };
 
-/* Only that there is no such attribute; key: inode instead of parent. */
+/* Only absent attributes; the key has the inode instead of the parent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -74,10 +74,13 @@ struct {
 
 struct flight {
 	__u64 seen;		/* a served opcode */
-	__u64 also[3];		/* a change: more inodes that it touches, or 0 */
+	__u64 also[3];		/* a change: further affected inodes, or 0 */
 };
 
-/* Requests that the daemon has; a lost one is not filled, or an epoch. */
+/*
+ * Requests in the daemon. If an entry is lost, its reply is not cached, or the
+ * epoch is raised.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -90,7 +93,7 @@ struct target {
 	__u64 b;
 };
 
-/* By task: what the name of the UNLINK that it is about to send is. */
+/* By task: the inode behind the name of the UNLINK that it is about to send. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
@@ -98,7 +101,7 @@ struct {
 	__type(value, struct target);
 } efuse_named SEC(".maps");
 
-/* Must not evict: when it is full, the mount is switched off. */
+/* Must not evict: if it is full, the mount is switched off. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -106,7 +109,7 @@ struct {
 	__type(value, __u32);
 } efuse_writers SEC(".maps");
 
-/* This and the next three are only there where read() is answered. */
+/* This map and the next three exist only if read() is answered. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -114,7 +117,10 @@ struct {
 	__type(value, struct efuse_block_val);
 } efuse_blocks SEC(".maps");
 
-/* The sequence when a handle was asked for; one that is lost is not served. */
+/*
+ * The sequence when a handle was requested; a handle without an entry is not
+ * served.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
@@ -127,7 +133,7 @@ struct {
 	__uint(max_entries, 1 << 14);
 } efuse_misses SEC(".maps");
 
-/* Which block was missed, and when the agent was told, by hash. */
+/* By hash: which block was missed, and when the agent was notified. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 8192);
@@ -169,9 +175,9 @@ struct {
 } efuse_events SEC(".maps");
 
 /*
- * The key under which the answer to a LOOKUP or GETXATTR will be kept: the
- * name as it was sent. When the request ends, the kernel's own copy can be
- * another name by then, or freed.
+ * The key for caching the answer to a LOOKUP or GETXATTR: the name as it was
+ * sent. At the end of the request, the kernel's own copy may have changed or
+ * been freed.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

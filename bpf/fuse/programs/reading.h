@@ -12,13 +12,13 @@
 
 #include "serving.h"
 
-#define TOLD_SLOTS	8192		/* of efuse_told */
+#define TOLD_SLOTS	8192		/* size of efuse_told */
 #define TOLD_TIME	0xffffffULL	/* its lower bits, in about 130 ms */
 #define TOLD_SHIFT	27		/* of ns, to that */
 
 /*
- * Tells the agent of a miss: not of the first, as many small files are read
- * once and never again, and then not at each of many small reads.
+ * Notifies the agent of a miss: not of the first, because many small files are
+ * read only once, and then not at each of many small reads.
  */
 static __always_inline void tell(const struct efuse_block_key *key, __u64 now)
 {
@@ -38,7 +38,7 @@ static __always_inline void tell(const struct efuse_block_key *key, __u64 now)
 	bpf_ringbuf_output(&efuse_misses, &miss, sizeof(miss), 0);
 }
 
-/* Has nothing changed the file since this handle was asked for? */
+/* Whether nothing has changed the file since this handle was requested. */
 static __always_inline int handle_current(const struct efuse_ctx *c, __u64 fh)
 {
 	struct efuse_handle_key key = { c->dev, c->nodeid, fh };
@@ -72,9 +72,9 @@ static __always_inline int same_version(const struct efuse_version *a,
 }
 
 /*
- * The version that the file has now; false: not known. The attributes are read
- * twice, and are found under their key in between: then they are of one answer
- * (STILL alone would not show that another one took its place).
+ * The current version of the file; false if unknown. The attributes are read
+ * twice, with a lookup of their key in between: only then are they from one
+ * answer (STILL alone would not detect that another one replaced it).
  */
 static __always_inline int current_version(const struct efuse_ctx *c,
 					   struct efuse_version *v,
@@ -104,7 +104,9 @@ static __always_inline int current_version(const struct efuse_ctx *c,
 	return 1;
 }
 
-/* The first bytes at `at` in the block are in the piece: say so. */
+/*
+ * The bytes at `at` in the block are in this piece: answers with its location.
+ */
 static __always_inline int in_piece(struct efuse_ctx *c, __u64 offset,
 				    __u32 at, __u32 size,
 				    const struct efuse_piece *p, __u64 end)
@@ -127,7 +129,7 @@ static __always_inline int in_piece(struct efuse_ctx *c, __u64 offset,
 	return 1;
 }
 
-/* Fires at a read(), in phase READING: where are its first bytes? */
+/* Fires at a read(), in phase READING: finds its first bytes. */
 SEC("raw_tp.w/efuse_request")
 int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -152,7 +154,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 		COUNT(st, OPEN_WRITE);
 		return 0;
 	}
-	/* JuiceFS keeps what it has read, by handle. */
+	/* JuiceFS caches read data by handle. */
 	if (!handle_current(c, in->fh)) {
 		COUNT(st, HANDLE);
 		return 0;
@@ -189,7 +191,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	COUNT(st, HOLE);
-	/* A block of it may have come into the cache since. */
+	/* A block of it may have been cached since. */
 	if (offset < version.size)
 		tell(&key, now);
 	return 0;

@@ -8,7 +8,7 @@
 
 #include "coherence.h"
 
-/* May anything be served now? Counts why not. */
+/* Whether anything may be served now; counts the reason if not. */
 static __always_inline int serving(struct efuse_opstats *st, __u32 op,
 				   __u64 now)
 {
@@ -26,10 +26,10 @@ static __always_inline int serving(struct efuse_opstats *st, __u32 op,
 }
 
 /*
- * For how long the kernel may go by the answer without asking again. Mode ttl:
- * for the rest of the daemon's own validity. Mode lease: for the rest of the
- * lease, as nothing is to be believed for longer than the lease that vouches
- * for it; less two ticks, as the kernel rounds up. 0: for this time only.
+ * Time for which the kernel may use the answer without asking again. Mode ttl:
+ * the rest of the daemon's own validity. Mode lease: the rest of the lease,
+ * because nothing may be trusted for longer; minus two ticks, because the
+ * kernel rounds up. 0: only for this request.
  */
 static __always_inline __u64 validity_left(__u64 expires, __u64 now)
 {
@@ -46,7 +46,7 @@ static __always_inline __u64 validity_left(__u64 expires, __u64 now)
 	return until > now ? until - now : 0;
 }
 
-/* Mode ttl: its validity is over. */
+/* Mode ttl: whether its validity has ended. */
 static __always_inline int expired(__u64 valid, struct efuse_opstats *st)
 {
 	if (control.mode != EFUSE_TTL || valid || FAULTY(ZERO_TTL))
@@ -63,13 +63,12 @@ static __always_inline int expired(__u64 valid, struct efuse_opstats *st)
 #endif
 
 /*
- * An element of an LRU map can be taken for another key while it is copied.
- * Whether the copy is whole shows afterwards: then it is still what the key
- * leads to.
+ * An element of an LRU map can be reused for another key during a copy. The
+ * copy is consistent if the key still leads to the same element afterwards.
  */
 #define STILL(map, key, p)	(bpf_map_lookup_elem(map, key) == (p))
 
-/* Keeps the answer aside, to compare it with the daemon's. */
+/* Stores the answer, to compare it with the daemon's. */
 static __always_inline int keep_shadow(struct efuse_ctx *c, __u64 now,
 				       __u64 ino, __u64 parent, __u64 seen,
 				       __s64 error, __u64 generation,
@@ -99,7 +98,7 @@ static __always_inline int keep_shadow(struct efuse_ctx *c, __u64 now,
 	return 1;
 }
 
-/* The answer is whole: `len` bytes of c->out, or c->error. */
+/* Completes the answer: `len` bytes of c->out, or c->error. */
 static __always_inline int answer(struct efuse_ctx *c,
 				  struct efuse_opstats *st, __u32 len)
 {
@@ -162,7 +161,7 @@ ask:
 	return 0;
 }
 
-/* There is no such name. Node 0 is ENOENT that has a validity. */
+/* Answers that the name does not exist. Node 0 is ENOENT with a validity. */
 static __always_inline int answer_absent(struct efuse_ctx *c,
 					 struct efuse_opstats *st, __u64 valid)
 {
@@ -231,7 +230,9 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 		return answer_absent(c, st, valid);
 	}
 
-	/* The attributes are those of the inode, never those of the entry. */
+	/*
+	 * The attributes come from the inode's element, never from the entry's.
+	 */
 	akey.dev = c->dev;
 	akey.ino = ino;
 	if (open_for_write(c->dev, ino)) {
@@ -280,7 +281,7 @@ ask:
 	return 0;
 }
 
-/* Only answers "no such attribute", for as long as was asked for. */
+/* Answers only "no such attribute", for the configured time. */
 SEC("raw_tp.w/efuse_request")
 int efuse_getxattr(struct bpf_raw_tracepoint_args *ctx)
 {

@@ -123,7 +123,7 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/* The least of several rounds: interrupts only ever add. */
+/* The minimum of several rounds: interrupts only add time. */
 static uint64_t least(int fd, const char *path, int n)
 {
 	uint64_t best = UINT64_MAX, start, each;
@@ -142,7 +142,10 @@ static uint64_t least(int fd, const char *path, int n)
 	return best;
 }
 
-/* A round: each piece once; in an order that no readahead helps, or in turn. */
+/*
+ * Reads each piece once, sequentially or in an order that readahead cannot
+ * help.
+ */
 static uint64_t read_round(int fd, size_t size, off_t pieces, bool in_turn)
 {
 	static char buffer[1 << 20] __attribute__((aligned(4096)));
@@ -178,7 +181,7 @@ static void read_file(const char *path, unsigned long size, const char *how)
 		if (!warm)
 			posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 		each = read_round(fd, size, st.st_size / size, in_turn);
-		/* The first warms what is to be warm. */
+		/* The first round only warms the caches. */
 		if (round && each < best)
 			best = each;
 	}

@@ -28,7 +28,7 @@ static int open_device(void)
 	return fd;
 }
 
-/* Without asking the daemon, which others may be fuzzing. */
+/* Without asking the daemon: others may be fuzzing it. */
 static uint32_t device_of(const char *path)
 {
 	struct statx st;
@@ -63,7 +63,7 @@ static void hook_reads(int fd, const char *path, const struct efuse_reads *layou
 	close(b.fd);
 }
 
-/* Files that are none to read from, and how they are refused. */
+/* Files that must be refused as backing files, and the expected errors. */
 static void wrong_backings(const struct efuse_hook *hook, const char *path,
 			   const struct efuse_reads *layout, const char *mount)
 {
@@ -117,7 +117,7 @@ static void wrong_backings(const struct efuse_hook *hook, const char *path,
 		printf("%s: %s\n", cases[i].what, strerror(got));
 		wrong++;
 	}
-	/* Another's, none, ours, and ours again. */
+	/* Another owner's, none, ours, and ours again. */
 	n = b.backing;
 	other = open_device();
 	wrong += !ioctl(other, EFUSE_IOC_UNBACK, &n) || errno != ENOENT;
@@ -152,7 +152,7 @@ static void cycles(int count, const struct efuse_hook *hook, uint32_t dev,
 	printf("%d cycles\n", count);
 }
 
-/* Each member in turn is something that cannot be. */
+/* Sets each member in turn to an impossible value. */
 static void wrong_layouts(const struct efuse_hook *good)
 {
 	static const __u16 bad[] = { 0xffff, 0xfff0, 5000 };
@@ -204,7 +204,7 @@ static void set_symbol(struct bpf_object *o, const char *map, const void *value,
 	memcpy(p, value, size);
 }
 
-/* A program of another tool on the function that the module hooks. */
+/* Attaches a program of another tool to the function that the module hooks. */
 static void attach_bystander(const char *object, const char *kind,
 			     const struct efuse_hook *hook)
 {

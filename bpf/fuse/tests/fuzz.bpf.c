@@ -11,8 +11,8 @@
 
 char _license[] SEC("license") = "GPL";
 
-const volatile __u32 only;	/* an opcode: answer just this, with success */
-const volatile __u32 reply;	/* and with so many bytes 'x' */
+const volatile __u32 only;	/* answer only this opcode, with success */
+const volatile __u32 reply;	/* and this number of bytes 'x' */
 __u64 dev;
 
 static __always_inline __u32 some(__u32 n)
@@ -20,7 +20,7 @@ static __always_inline __u32 some(__u32 n)
 	return bpf_get_prandom_u32() % n;
 }
 
-/* The bytes are anywhere, in a file that is there or not, as many as may be. */
+/* A random location: any offset and length, in a file that exists or not. */
 static __always_inline void anywhere(struct efuse_ctx *c)
 {
 	const struct fuse_read_in *in = (const void *)c->in0;
@@ -51,7 +51,7 @@ int efuse_fuzz(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (only) {
 		if (c->opcode == only) {
-			/* A question for the size is the daemon's. */
+			/* Requests for the size go to the daemon. */
 			if (reply && !(c->flags & EFUSE_F_OUT_VAR))
 				return 0;
 			c->verdict = EFUSE_HANDLED;
@@ -61,7 +61,9 @@ int efuse_fuzz(struct bpf_raw_tracepoint_args *ctx)
 		}
 		return 0;
 	}
-	/* Now and then the request is left alone, or nothing would be open. */
+	/*
+	 * Sometimes the request goes to the daemon, or nothing could be opened.
+	 */
 	if (some(4) == 0)
 		return 0;
 	c->verdict = some(8) ? EFUSE_HANDLED : (__s32)bpf_get_prandom_u32();
@@ -89,7 +91,7 @@ int efuse_fuzz(struct bpf_raw_tracepoint_args *ctx)
 	for (i = 0; i < EFUSE_OUT / 8; i++)
 		out[i] = (__u64)bpf_get_prandom_u32() << some(33) |
 			 some(1 << 16);
-	/* What the module must not believe when it comes back. */
+	/* Values that the module must not trust afterwards. */
 	c->opcode = some(2) ? FUSE_GETATTR : bpf_get_prandom_u32();
 	c->flags = bpf_get_prandom_u32();
 	c->out_max = bpf_get_prandom_u32();
