@@ -26,12 +26,21 @@ describe("folderProblems", () => {
     ["/mnt", "other things are in there"],
     ["/var/cache", "other things are in there"],
     ["/home", "other things are in there"],
+    ["/media", "other things are in there"],
+    ["/opt", "other things are in there"],
+    ["/srv", "other things are in there"],
+    ["/var", "other things are in there"],
+    ["/var/tmp", "other things are in there"],
+    ["/var/spool/cron", "the machine's own"],
   ])("refuses %s for both, and says why", (path, why) => {
     const mount = folderProblems({ ...good, mountPoint: path });
     expect(mount).toHaveLength(1);
     expect(mount[0]).toContain(`juicefs.mountPoint is ${path}: `);
     expect(mount[0]).toContain(why);
-    expect(folderProblems({ ...good, cacheDir: path })[0]).toContain(`juicefs.cacheDir is ${path}: `);
+    expect(mount[0]).toMatch(/ \/mnt\/jfs$/);
+    const cache = folderProblems({ ...good, cacheDir: path });
+    expect(cache[0]).toContain(`juicefs.cacheDir is ${path}: `);
+    expect(cache[0]).toMatch(/ \/var\/cache\/juicefs$/);
   });
 
   it.each([
@@ -39,6 +48,8 @@ describe("folderProblems", () => {
     { mountPoint: "/mnt/jfs", cacheDir: "/mnt/jfs/cache" },
     { mountPoint: "/data/cache/mount", cacheDir: "/data/cache" },
   ])("refuses one in the other: %j", (folders) => {
-    expect(folderProblems(folders)).toEqual([expect.stringContaining("neither may be in the other")]);
+    expect(folderProblems(folders)).toEqual([
+      expect.stringMatching(/neither may be in the other.* \/mnt\/jfs and \/var\/cache\/juicefs$/),
+    ]);
   });
 });

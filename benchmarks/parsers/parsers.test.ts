@@ -189,6 +189,9 @@ describe("parseJuicefsBench on output of juicefs 1.4", () => {
     expect(() => parseJuicefsBench(real("juicefs-1.4-bench-caches-not-dropped"))).toThrow(
       /^juicefs bench: Failed to clean kernel caches/,
     );
+    const table = real("juicefs-1.4-bench");
+    for (const line of ["<ERROR> cannot drop the cache", `<WARNING>: ${"clear the cache ".repeat(20)}`])
+      expect(() => parseJuicefsBench(`${line}\n${table}`)).toThrow(/^juicefs bench: .{25,120}$/);
   });
 
   it("should read a coloured table", () => {
