@@ -215,6 +215,12 @@ describe("parseLoops", () => {
   it("should give operations per second, or the time of one", () => {
     expect(parseLoops(loops, { get: "ops/s" })["get"]!.value).toBe(500);
     expect(parseLoops(loops, { get: "us" })["get"]!.value).toBe(2000);
+    const shortest = JSON.stringify({ get: { operations: 50, seconds: 0.001 } });
+    expect(parseLoops(shortest, { get: "ops/s" })["get"]!.value).toBe(50_000);
+  });
+
+  it("should give latencies at the middles of the runner's buckets", () => {
+    expect(parseLoops(loops, { get: "ops/s" })["get"]!.latencies).toEqual(new Map([[2175.5, 50]]));
   });
 
   it("should count as missed what had to ask JuiceFS for attributes or a name, and nothing else", () => {
@@ -234,6 +240,16 @@ describe("parseLoops", () => {
     [
       JSON.stringify({ get: { operations: 0, seconds: 0, histogram: {} } }),
       "no get was finished in its time",
+    ],
+    [JSON.stringify({ get: { operations: 0, seconds: 1 } }), "no get was finished in its time"],
+    [JSON.stringify({ get: { operations: 50, seconds: 0 } }), "no get was finished in its time"],
+    [
+      JSON.stringify({ get: { operations: 1, seconds: 1, histogram: { x1: 1 } } }),
+      "the loops: get.histogram",
+    ],
+    [
+      JSON.stringify({ get: { operations: 1, seconds: 1, histogram: { "1x": 1 } } }),
+      "the loops: get.histogram",
     ],
     [
       JSON.stringify({ get: { operations: 50, seconds: 0.0001, histogram: {} } }),
@@ -274,10 +290,20 @@ describe("parseRay", () => {
       (_, large) => (large.tasks[1]!.bytes -= 1),
       "node2 read 1 large files and 1048575 bytes",
     ],
+    [
+      "all bytes in fewer files",
+      (few) => (few.tasks[0]!.files -= 1),
+      "node1 read 3 small files and 16384 bytes, not its share of 4 files and 16384 bytes",
+    ],
   ])("should refuse %s", (_, change, message) => {
     const answer = rayAnswer(clients);
     change(answer.small, answer.large);
     expect(() => parseRay(JSON.stringify(answer), clients)).toThrow(message);
+  });
+
+  it("should refuse a file that is empty or of another shape", () => {
+    expect(() => parseRay("", clients)).toThrow("the Ray tasks wrote nothing");
+    expect(() => parseRay("{}", clients)).toThrow("the Ray tasks: small");
   });
 });
 

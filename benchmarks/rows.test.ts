@@ -1,0 +1,53 @@
+import { matchRows, tableRows } from "./rows.ts";
+
+describe("tableRows", () => {
+  it("should have a row for each figure in each arm that is compared with the baseline", () => {
+    const rows = tableRows("course", ["nocache", "ttl", "ttl-long"], false);
+    expect(rows.slice(0, 2)).toEqual(["sequential-read/read/nocache", "sequential-read/read/ttl-long"]);
+    expect(rows).toContain("metadata/statHit/ttl-long");
+    expect(rows.filter((row) => !/^[\w-]+\/\w+\/(nocache|ttl-long)$/.test(row))).toEqual([]);
+    expect(new Set(rows).size).toBe(rows.length);
+  });
+
+  it("should have no row for a workload that is run once and not compared", () => {
+    const workloads = (profile: "smoke" | "course"): string[] => [
+      ...new Set(tableRows(profile, ["nocache"], true).map((row) => row.split("/")[0] ?? "")),
+    ];
+    expect(workloads("smoke").sort()).toEqual(["control", "metadata"]);
+    expect(workloads("course")).toEqual(expect.arrayContaining(["control", "metadata", "ray", "tagging"]));
+  });
+});
+
+describe("matchRows", () => {
+  const rows = [
+    "metadata/statHit/nocache",
+    "metadata/statHit/ttl-long",
+    "metadata/open/nocache",
+    "ray/small/nocache",
+  ];
+
+  it.each([
+    [["metadata/statHit/nocache"], [0]],
+    [["metadata/statHit"], [0, 1]],
+    [["metadata"], [0, 1, 2]],
+    [["metadata/*/nocache"], [0, 2]],
+    [["*"], [0, 1, 2, 3]],
+    [["*/*/ttl-long"], [1]],
+    [
+      ["ray", "metadata/statHit", "metadata/*/nocache"],
+      [0, 1, 2, 3],
+    ],
+    [[], []],
+  ])("should give the rows that %j names, each once and in the order of the table", (patterns, places) => {
+    expect(matchRows(rows, patterns)).toEqual(places.map((place) => rows[place]));
+  });
+
+  it.each(["metadata/stat", "statHit", "*/small/ttl-long", "ray/small/nocache/x", ""])(
+    "should refuse %j, which names no row, and list the rows there are",
+    (pattern) => {
+      expect(() => matchRows(rows, ["metadata", pattern])).toThrow(
+        new RegExp(`"${pattern.replaceAll("*", "\\*")}".*: ${rows.join(", ")}$`),
+      );
+    },
+  );
+});
