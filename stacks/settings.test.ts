@@ -144,6 +144,18 @@ describe("parseSettings", () => {
     ]);
   });
 
+  it("gives the one machine of the topology single room for everything", () => {
+    expect(parseSettings({ topology: "single" }).nodes).toEqual([
+      {
+        name: "node1",
+        roles: ["meta", "objects", "client", "ray-head"],
+        cpus: 2,
+        memoryMiB: 2560,
+        diskGiB: 20,
+      },
+    ]);
+  });
+
   it.each([
     [{}, ["ttl", "nocache"]],
     [{ benchmarkArms: "ttl-long, packet-dma" }, ["ttl-long", "packet-dma"]],
@@ -219,6 +231,16 @@ describe("parseSettings", () => {
       'benchmarkArms is "nocache,ttl-lnog": no arm is called "ttl-lnog"; arms: ttl, nocache, ttl-long,',
     ],
     ["nodes without custom", { nodes: [meta] }, "nodes is set but topology is not custom"],
+    [
+      "a node without a role",
+      { topology: "custom", nodes: [meta, client, { name: "n", roles: [] }] },
+      "n has no role",
+    ],
+    [
+      "a Ray head that is a worker too",
+      { topology: "custom", nodes: [meta, { name: "c1", roles: ["client", "ray-head", "ray-worker"] }] },
+      "c1 is ray-head and ray-worker",
+    ],
     ["a custom topology without nodes", { topology: "custom" }, "0 nodes have the role meta"],
     ["nobody for a role", { topology: "custom", nodes: [meta] }, "0 nodes have the role ray-head"],
     [
