@@ -2,9 +2,8 @@
 /*
  * Measures the latency of FUSE requests: the time in the queue, and the time in
  * the daemon. The address of its struct fuse_args identifies a request from the
- * file system's call to the end. The loader passes the offsets, which it reads
- * from the BTF of the kernel or of a modular fuse; CO-RE reads only the
- * kernel's.
+ * file system's call to the end. The loader reads the offsets from the BTF of
+ * the kernel, or of fuse if it is a module; CO-RE reads only the kernel's.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>

@@ -20,10 +20,10 @@
 #define SCHAIN_NODE_MAX		65536
 #define SCHAIN_DOOR_SECTORS	2048
 
-/* What a program says of a node. NOTRUN: no program has said anything. */
+/* A program's verdict on a node. NOTRUN: no program has run. */
 enum schain_verdict {
 	SCHAIN_NOTRUN = -1,
-	SCHAIN_DONE = 0,	/* the buffer has the node that was looked for */
+	SCHAIN_DONE = 0,	/* the buffer has the wanted node */
 	SCHAIN_NEXT = 1,	/* read the node at out.next */
 	SCHAIN_ERR = 2,		/* end with out.error */
 };
@@ -31,8 +31,8 @@ enum schain_verdict {
 struct schain_request {
 	__u64 magic;
 	__u32 version;
-	__u32 max_hops;			/* 0: as many as the door allows */
-	__u64 start;			/* sector, from the data area's first */
+	__u32 max_hops;			/* 0: the door's limit */
+	__u64 start;			/* sector, relative to the data area */
 	__u64 arg[SCHAIN_ARGS];		/* for the program */
 	/* Answer. */
 	__s32 status;			/* 0 or -errno */
@@ -41,34 +41,34 @@ struct schain_request {
 	__u64 scratch[SCHAIN_ARGS];	/* from the program */
 };
 
-/* What a program writes. */
+/* Output of a program. */
 struct schain_out {
 	__s32 verdict;
 	__s32 error;			/* a negative errno, with ERR */
 	__u64 next;			/* sector, with NEXT */
-	__u64 scratch[SCHAIN_ARGS];	/* kept from step to step */
+	__u64 scratch[SCHAIN_ARGS];	/* preserved between steps */
 };
 
 #define SCHAIN_F_CRC	1		/* crc is valid */
 
-/* What a program gets; of it, a program writes only `out`. */
+/* Input of a program; it writes only `out`. */
 struct schain_ctx {
 	__u32 abi;
-	__u32 hop;			/* nodes read so far, with this one */
-	__u64 program;			/* name that the door asks for */
+	__u32 hop;			/* nodes read, including this one */
+	__u64 program;			/* name that the door refers to */
 	__u64 sector;			/* of this node */
-	__u32 len;			/* bytes of it */
+	__u32 len;			/* its size in bytes */
 	__u32 flags;
-	__u32 crc;			/* CRC32C of it from SCHAIN_CRC_FROM on */
+	__u32 crc;			/* its CRC32C from SCHAIN_CRC_FROM on */
 	__u32 reserved;
 	__u64 arg[SCHAIN_ARGS];
 	struct schain_out out;
 };
 
-/* Bytes in front of a node that its CRC leaves out: magic and CRC itself. */
+/* Bytes at the start of a node that its CRC excludes: magic and CRC. */
 #define SCHAIN_CRC_FROM	8
 
-/* A program's name, eight characters at most, as the number that it travels as. */
+/* A program's name, of at most eight characters, encoded as a number. */
 #define SCHAIN_NAME(a, b, c, d, e, f, g, h)				\
 	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | \
 	 (__u64)(e) << 32 | (__u64)(f) << 40 | (__u64)(g) << 48 |	\

@@ -26,12 +26,12 @@ enum schain_kind {
 	SCHAIN_KIND_POSTING = 3,
 };
 
-/* In front of every node. */
+/* Header of every node. */
 struct schain_head {
 	__u32 magic;
 	__u32 crc;		/* CRC32C of the node from here on */
 	__u64 self;		/* sector of this node */
-	__u64 generation;	/* of the build that it belongs to */
+	__u64 generation;	/* of the build that wrote it */
 	__u16 kind;
 	__u16 level;		/* B+tree: 0 is a leaf */
 	__u16 count;		/* entries in use */
@@ -63,24 +63,24 @@ struct schain_node {
 #define SCHAIN_SKIP_BASE	4	/* skip i is 4^(i + 1) nodes further on */
 #define SCHAIN_IDS		((SCHAIN_ENTRIES - 1 - SCHAIN_SKIPS) * 2)
 
-/* Where an entry, or its value, or an id is in a node. */
+/* Offset of an entry, of its value, or of an id in a node. */
 #define SCHAIN_AT_KEY(i)	(sizeof(struct schain_head) + (i) * 16ULL)
 #define SCHAIN_AT_VALUE(i)	(SCHAIN_AT_KEY(i) + 8)
 #define SCHAIN_AT_ID(i)		(SCHAIN_AT_KEY(1 + SCHAIN_SKIPS) + (i) * 8ULL)
 
-/* What a door's program takes (schain_request.arg) and gives (scratch). */
+/* Arguments (schain_request.arg) and results (scratch) of a door's program. */
 enum schain_arg {
-	SCHAIN_ARG_KEY,		/* or, of a posting list, the least id wanted */
+	SCHAIN_ARG_KEY,		/* or the smallest wanted id in a list */
 	SCHAIN_ARG_GENERATION,
 	SCHAIN_ARG_DEPTH,	/* of the B+tree */
 };
 
 enum schain_scratch {
-	SCHAIN_OUT_LEVEL,	/* of the node before: B+tree */
-	SCHAIN_OUT_FOUND,	/* 1: there is such a key, or such an id */
+	SCHAIN_OUT_LEVEL,	/* B+tree: of the previous node */
+	SCHAIN_OUT_FOUND,	/* 1: the key, or such an id, exists */
 	SCHAIN_OUT_VALUE,	/* the key's; or the id */
-	SCHAIN_OUT_PATH,	/* digest of the sectors on the way */
-	SCHAIN_OUT_PLACE,	/* of the entry, or id, in the last node */
+	SCHAIN_OUT_PATH,	/* digest of the sectors read */
+	SCHAIN_OUT_PLACE,	/* index of the entry or id in the last node */
 };
 
 struct schain_index {
@@ -94,7 +94,7 @@ struct schain_index {
 	__u64 reserved;
 };
 
-/* At sector 0, and nowhere else. */
+/* Only at sector 0. */
 struct schain_super {
 	__u64 magic;
 	__u32 crc;		/* CRC32C of the block from here on */
@@ -106,7 +106,7 @@ struct schain_super {
 	__u64 seed;		/* of hashes of paths */
 	__u32 indexes;
 	__u32 reserved;
-	char source[256];	/* what it was built from, for people */
+	char source[256];	/* description of the source */
 	struct schain_index index[SCHAIN_INDEXES];
 	__u8 padding[SCHAIN_NODE - 320 - SCHAIN_INDEXES * 64];
 };

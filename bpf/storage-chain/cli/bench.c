@@ -29,7 +29,7 @@ struct tally {
 	unsigned long long n, hops, back, wrong, time, *samples;
 };
 
-/* Whether it is over: at a time, or after a number of lookups. */
+/* Whether the benchmark is over: at a time, or after a number of lookups. */
 static bool over(const struct tally *t, unsigned long long at,
 		 unsigned long long end)
 {
@@ -64,7 +64,10 @@ static void one_by_one(struct schain *s, const struct schain_index *index,
 	}
 }
 
-/* In batches, so that it can end; a batch is long beside its two ends. */
+/*
+ * In batches, so that it can end; a batch is long compared to its start and
+ * end.
+ */
 static void many(struct schain *s, const struct schain_index *index,
 		 struct keys *keys, struct tally *t)
 {

@@ -22,7 +22,7 @@ extern struct cli cli;
 void die(const char *format, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 struct schain *open_image(void);
-/* A string as JSON has it: bytes that are no UTF-8 become \udc80 to \udcff. */
+/* Prints a JSON string; bytes that are not UTF-8 become \udc80 to \udcff. */
 void json_text(const char *text);
 int lookup(void);
 int verify(void);

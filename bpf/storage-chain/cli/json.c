@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include "cli.h"
 
-/* Bytes of the UTF-8 character that begins here; 0: it is none. */
+/* Size in bytes of the UTF-8 character that begins here; 0 if invalid. */
 static int character(const unsigned char *at)
 {
 	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -33,7 +33,7 @@ void json_text(const char *text)
 	putchar('"');
 	for (; *at; at += size ?: 1) {
 		size = character(at);
-		/* As Python's surrogateescape: the way back is known. */
+		/* Like Python's surrogateescape, which can be reversed. */
 		if (!size)
 			printf("\\udc%02x", *at);
 		else if (*at == '"' || *at == '\\')

@@ -27,10 +27,10 @@ uint64_t keys_next(struct keys *keys)
 	double u;
 
 	if (keys->zipf) {
-		/* Exponent 1, by the inverse of its distribution. */
+		/* Exponent 1, by the inverse of its distribution function. */
 		u = (random >> 11) / (double)(1ULL << 53);
 		i = (uint64_t)pow((double)keys->count, u) - 1;
-		/* So that the favourites are not neighbours. */
+		/* So that the most frequent keys are not neighbours. */
 		i = i * 2654435761ULL % keys->count;
 	} else {
 		i = random % keys->count;

@@ -13,10 +13,10 @@ struct keys {
 };
 
 void keys_init(struct keys *keys, uint64_t seed, uint64_t count, bool zipf);
-/* Three of four are there, if the index is a synthetic one. */
+/* In a synthetic index, three of four keys exist. */
 uint64_t keys_next(struct keys *keys);
 bool is_synthetic(const struct schain *s);
-/* What a lookup in a synthetic index must give; 0 if it is right. */
+/* Checks the result of a lookup in a synthetic index; 0 if it is correct. */
 int judge(const struct schain_index *index, uint64_t key,
 	  const struct schain_result *r);
 

@@ -32,7 +32,10 @@ static void show_path(struct schain *s, unsigned long long inode)
 	}
 }
 
-/* First nodes of the tags' posting lists; false: no file has one of them. */
+/*
+ * Finds the first nodes of the tags' posting lists; false if no file has one of
+ * the tags.
+ */
 static bool first_nodes(struct schain *s, unsigned long long *lists)
 {
 	struct schain_result r;
@@ -51,9 +54,9 @@ static bool first_nodes(struct schain *s, unsigned long long *lists)
 }
 
 /*
- * The least inode from `id` on that is in all lists: each list in turn is asked
- * for its first that is not below what the one before gave, until all agree.
- * -ESTALE: another image has taken this one's place.
+ * The smallest inode, at least `id`, that is in all lists: asks each list in
+ * turn for its first inode that is not below the previous answer, until all
+ * agree. -ESTALE if another image has replaced this one.
  */
 static int next_common(struct schain *s, const unsigned long long *lists,
 		       unsigned long long *id, bool *found)

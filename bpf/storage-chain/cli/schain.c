@@ -105,7 +105,7 @@ static unsigned long long number(const char *text, unsigned long long least,
 	return n;
 }
 
-/* "3,5-8" as a bit for each. */
+/* Turns "3,5-8" into a bit mask. */
 static unsigned int depths(const char *text, struct argp_state *state)
 {
 	unsigned int bits = 0;

@@ -12,7 +12,10 @@ static unsigned long long chains, hops;
 
 static bool same(const struct schain_result *a, const struct schain_result *b)
 {
-	/* What fell back has another digest: it read one node twice. */
+	/*
+	 * A lookup that fell back has another digest, because it read one node
+	 * twice.
+	 */
 	return a->error == b->error && a->found == b->found &&
 	       a->value == b->value && a->hops == b->hops &&
 	       a->last == b->last && (a->fell_back || a->path == b->path);
@@ -54,7 +57,9 @@ static unsigned long long verify_index(const struct schain_index *index)
 		schain_lookup(oracle, index->name, keys[i], &must);
 		bad = !same(&results[i], &must) ||
 		      (is_synthetic(image) && judge(index, keys[i], &results[i]));
-		/* The node itself, too, of a lookup that is still at hand. */
+		/*
+		 * Compares the node, too, if the lookup's buffer still has it.
+		 */
 		if (!bad && !cli.depth && !results[i].error &&
 		    memcmp(schain_node(image), schain_node(oracle), SCHAIN_NODE))
 			bad = true;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program of your own: records in a list, of which one with a given number is
- * wanted. Each node of 4 KiB begins with
+ * Example of a custom program: finds the record with a given number in a linked
+ * list. Each node of 4 KiB begins with
  *
  *	__u64 number;	of the record
  *	__u64 next;	sector of the next node, or 0
  *
- * and the caller gets the node that has the number, or -ENOENT. As the nodes
- * have no checksum and no magic, this is the least that a program can be:
+ * and the caller gets the node with this number, or -ENOENT. The nodes have no
+ * checksum and no magic, so this is a minimal program:
  *
  *	clang -g -O2 -target bpf -mcpu=v3 -I.. -I../programs \
  *	  -I/usr/include/x86_64-linux-gnu -DSCHAIN_STRUCT_OPS \
@@ -16,9 +16,9 @@
  *	dmsetup create lists --readonly --table \
  *	  "0 2048 storage-chain /dev/nvme2n1 0 524288 4096 64 wq list"
  *
- * Then a request to /dev/mapper/lists (schain_abi.h) whose start is the first
- * node's sector and whose arg[0] is the number. Without -DSCHAIN_STRUCT_OPS it
- * is a program for the tracepoint, as Linux 6.1 needs it.
+ * Then send a request to /dev/mapper/lists (schain_abi.h) whose start is the
+ * first node's sector and whose arg[0] is the number. Without
+ * -DSCHAIN_STRUCT_OPS it is a program for the tracepoint, for Linux 6.1.
  */
 #include "program.bpf.h"
 

@@ -11,15 +11,15 @@
 #include "write.h"
 
 #define FULL		SCHAIN_ENTRIES
-/* The facts of an inode stay in one leaf. */
+/* All facts of an inode are in one leaf. */
 #define FACTS_LEAF	(SCHAIN_ENTRIES / SCHAIN_FACTS * SCHAIN_FACTS)
 #define SEEDS		8
 
 struct file {
 	uint64_t inode;
-	uint64_t order;		/* in which it came */
+	uint64_t order;		/* position in the input */
 	uint64_t fact[SCHAIN_FACTS];
-	char *path;		/* from the top on; "." is the top itself */
+	char *path;		/* relative to the top; "." is the top itself */
 };
 
 struct tagged {
@@ -32,19 +32,22 @@ struct entries {
 	uint64_t count, room;
 };
 
-/* What was read, and what is made of it for one seed. */
+/* The input, and the indexes made from it for one seed. */
 struct tree {
 	struct file *files;
 	uint64_t file_count, file_room;
 	struct tagged *tagged;
 	uint64_t tagged_count, tagged_room;
 	struct entries paths, facts, names;
-	/* Hash of each tag, and the place of its first in `tagged`. */
+	/* Hash of each tag, and the index of its first entry in `tagged`. */
 	struct entries tags;
 	uint64_t seed;
 };
 
-/* Room for one more in an array; its new address, or NULL. */
+/*
+ * Makes room for one more element in an array; returns its new address, or
+ * NULL.
+ */
 static void *grown(void *at, uint64_t count, uint64_t *room, size_t size)
 {
 	void *more;
@@ -109,7 +112,7 @@ static int add_file(struct tree *t, const struct file *file)
 	return 0;
 }
 
-/* The suffix of a file is its one tag. */
+/* The suffix of a file is its only tag. */
 static int add_found(struct tree *t, const FTSENT *found, const char *path)
 {
 	const struct stat *st = found->fts_statp;
@@ -191,7 +194,9 @@ static int add_listed(struct tree *t, const char *record,
 	return add_file(t, &file);
 }
 
-/* Of each file: its record, its tags, and an empty one; all end with NUL. */
+/*
+ * For each file: its record, its tags, and an empty string; each ends with NUL.
+ */
 static int read_list(struct tree *t, FILE *list)
 {
 	unsigned long long number = 0;
@@ -217,7 +222,7 @@ static int read_list(struct tree *t, FILE *list)
 	free(word);
 	if (!err && ferror(list))
 		err = fail(-EIO, "the list cannot be read");
-	/* Of what wrote it and died, half a list must not become an image. */
+	/* If the writer died, half a list must not become an image. */
 	if (!err && !ended)
 		err = fail(-EINVAL, "the list is incomplete: its writer was interrupted");
 	if (!err && more)
@@ -225,7 +230,7 @@ static int read_list(struct tree *t, FILE *list)
 	return err;
 }
 
-/* Sorts, and says whether a key is there twice. */
+/* Sorts the entries; returns whether a key occurs twice. */
 static int order(struct entries *e)
 {
 	uint64_t i;
@@ -277,7 +282,7 @@ static int add_name(struct tree *t, const struct file *file)
 	return err;
 }
 
-/* Facts and names, which no seed changes. */
+/* Facts and names, which do not depend on the seed. */
 static int index_files(struct tree *t)
 {
 	uint64_t i;
@@ -288,7 +293,7 @@ static int index_files(struct tree *t)
 	for (i = 0; !err && i < t->file_count; i++) {
 		const struct file *file = &t->files[i];
 
-		/* What has several names is shown by the one that came first. */
+		/* A file with several names is shown by the first one. */
 		if (i && file[-1].inode == file->inode)
 			continue;
 		for (fact = 0; !err && fact < SCHAIN_FACTS; fact++)
@@ -300,7 +305,7 @@ static int index_files(struct tree *t)
 	return err;
 }
 
-/* -EEXIST: two of them have one hash with this seed. */
+/* -EEXIST if two of them have the same hash with this seed. */
 static int hash_all(struct tree *t)
 {
 	uint64_t i;
@@ -335,7 +340,10 @@ static int choose_seed(struct tree *t)
 	return err;
 }
 
-/* The inodes of the tag at `from`, each once; how many of `tagged` that were. */
+/*
+ * The distinct inodes of the tag at `from`; returns the number of its entries
+ * in `tagged`.
+ */
 static uint64_t run_of(const struct tree *t, uint64_t from, uint64_t *ids,
 		       uint64_t *count)
 {
@@ -348,7 +356,10 @@ static uint64_t run_of(const struct tree *t, uint64_t from, uint64_t *ids,
 	return to - from;
 }
 
-/* Posting lists in the tags' order, and the index of their first nodes. */
+/*
+ * Writes posting lists in the order of the tags, and the index of their first
+ * nodes.
+ */
 static int write_tags(struct writer *w, struct tree *t, uint64_t *ids)
 {
 	uint64_t i, count, first;
@@ -433,7 +444,7 @@ static void free_tree(struct tree *t)
 	free(t->tags.at);
 }
 
-/* `err` of reading it, or what was read becomes the image. */
+/* Returns `err` if reading failed; otherwise the input becomes the image. */
 static int finish(struct tree *t, int err, const char *source,
 		  const char *image, struct build_report *report)
 {

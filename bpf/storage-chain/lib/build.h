@@ -15,15 +15,17 @@ struct build_report {
 	unsigned long long tags;
 };
 
-/* An index of the directory tree `dir`. 0, or -errno with schain_error(). */
+/*
+ * Indexes the directory tree `dir`. Returns 0, or -errno with schain_error().
+ */
 int build_tree(const char *dir, const char *image, struct build_report *report);
 
 /*
- * An index of the files of a list, which came from `source`. A file is
+ * Indexes the files of a list, which describes `source`. A file is
  *
  *	INODE PARENT SIZE MTIME MODE PATH NUL  { TAG NUL }  NUL
  *
- * and after the last one there is another NUL.
+ * and another NUL follows the last one.
  * Numbers are decimal; PATH is relative to the top, which is `.`, and the
  * parent of the top is the top.
  */
@@ -31,20 +33,20 @@ int build_list(FILE *list, const char *source, const char *image,
 	       struct build_report *report);
 
 /*
- * Made-up indexes, whose right answers follow from the key alone: a B+tree
- * "depthN" for each bit N of `depths`, with `fan` entries a node and `leaf`
- * keys a leaf; a hash table "hash" and a posting list "list".
+ * Synthetic indexes, whose correct answers follow from the key: a B+tree
+ * "depthN" for each bit N of `depths`, with `fan` entries per node and `leaf`
+ * keys per leaf; a hash table "hash" and a posting list "list".
  */
 int build_synthetic(unsigned int depths, unsigned int fan, unsigned int leaf,
 		    const char *image, struct build_report *report);
 
-/* The i-th key, and a key's value. Key i is in [16 i, 16 i + 15]. */
+/* The i-th key, which is in [16 i, 16 i + 15], and a key's value. */
 uint64_t synthetic_key(uint64_t i);
 uint64_t synthetic_value(uint64_t key);
 
 /*
- * Why nothing may be written to, or read as ours from, this device or file:
- * NULL if it may. `fd` is open; *blank says that it has no image yet.
+ * Why this device or file must not be written to, or read as an image of ours;
+ * NULL if it may. `fd` is open; sets *blank if it has no image yet.
  */
 const char *not_ours(int fd, bool *blank);
 

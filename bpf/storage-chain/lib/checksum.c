@@ -11,7 +11,7 @@ static uint32_t by_instruction(uint32_t crc, const unsigned char *at,
 	uint64_t sum = crc, words[8];
 	int i;
 
-	/* As the module does it: eight words in a turn. */
+	/* Like the module: eight words per iteration. */
 	for (; size >= sizeof(words); size -= sizeof(words)) {
 		memcpy(words, at, sizeof(words));
 		at += sizeof(words);
@@ -65,7 +65,7 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 33;
 }
 
-/* Not against someone who chooses names to collide: a build checks for that. */
+/* Not resistant to names chosen to collide, which a build detects. */
 unsigned long long schain_hash(const void *data, size_t size,
 			       unsigned long long seed)
 {

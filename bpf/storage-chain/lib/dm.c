@@ -23,7 +23,7 @@ struct request {
 static void init(struct request *r, const char *name)
 {
 	memset(r, 0, sizeof(*r));
-	/* The oldest version that has all of this: 4.0. */
+	/* The oldest version with all of this: 4.0. */
 	r->head.version[0] = 4;
 	r->head.data_size = sizeof(*r);
 	r->head.data_start = offsetof(struct request, data);
@@ -34,7 +34,7 @@ static int open_control(void)
 {
 	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 
-	/* devtmpfs has it; a container may not. */
+	/* devtmpfs has the node; a container may not. */
 	if (fd < 0)
 		return fail(-errno, "/dev/mapper/control: %s (is the module dm_mod loaded?)",
 			    strerror(errno));
@@ -63,7 +63,7 @@ int dm_create(const char *name, const char *uuid)
 	return ask(&r, DM_DEV_CREATE, "making");
 }
 
-/* One line of a table to where `at` is; returns its size, or -EINVAL. */
+/* Writes one line of a table at `at`; returns its size, or -EINVAL. */
 static int add_target(char *at, size_t room, const char *line)
 {
 	struct dm_target_spec *spec = (void *)at;
@@ -137,7 +137,7 @@ int dm_remove(const char *name)
 	return ask(&r, DM_DEV_REMOVE, "removing");
 }
 
-/* The length of its table; 0: none. */
+/* The length of its table; 0 if there is none. */
 static unsigned long long length_of(const char *name)
 {
 	struct request r;

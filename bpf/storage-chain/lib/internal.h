@@ -9,7 +9,7 @@
 
 #define KINDS 4
 
-/* A header and a node in one piece, the node on a page of its own. */
+/* A header and a node in one piece, with the node on a separate page. */
 struct buffer {
 	char *memory;			/* BUFFER_SIZE, aligned */
 	struct schain_request *request;	/* the last 512 bytes before the node */
@@ -22,19 +22,19 @@ struct buffer {
 struct schain {
 	int image;
 	int door[KINDS];		/* by kind; -1: none */
-	long long looked[KINDS];	/* second in which it was last looked for */
+	long long looked[KINDS];	/* time of the last search, s */
 	unsigned int flags;
 	struct schain_super super;
 	struct buffer buffer;
 };
 
-/* Where a lookup is: made by `aim`, moved by `step`. */
+/* Progress of a lookup: `aim` starts it, `step` advances it. */
 struct way {
 	enum schain_kind kind;
 	uint64_t start;
 	uint64_t key;
 	unsigned int depth;
-	uint64_t sector;		/* to read next */
+	uint64_t sector;		/* next to read */
 	unsigned int hops;
 	struct schain_out out;
 };
@@ -48,32 +48,34 @@ uint32_t super_crc(const struct schain_super *super);
 void buffer_init(struct buffer *b, char *memory);
 void aim(const struct schain *s, const struct schain_index *index,
 	 uint64_t key, struct way *way);
-/* Looks at the node that was read at way->sector: a verdict. */
+/* Examines the node that was read at way->sector; returns a verdict. */
 int step(const struct schain *s, struct way *way,
 	 const struct schain_node *node);
 void result_of(const struct way *way, int error, bool fell_back,
 	       struct schain_result *r);
 
-/* Opens a door that is there by now, unless it did so in this second. */
+/* Opens a door that may exist by now; tries at most once per second. */
 void find_door(struct schain *s, enum schain_kind kind);
-/* Closes one that gives no answers: it is not the extension's any more. */
+/*
+ * Closes a door that gives no answers: it no longer belongs to the extension.
+ */
 void leave_door(struct schain *s, enum schain_kind kind);
 void request_fill(const struct schain *s, const struct way *way,
 		  struct schain_request *rq);
 /*
- * What a read through a door gave: true if that is the result, false if user
- * space goes on along `way`.
+ * Takes the result of a read through a door: true if it is final, false if user
+ * space continues along `way`.
  */
 bool request_result(const struct schain *s, struct way *way,
 		    const struct schain_request *rq, ssize_t got, int error,
 		    struct schain_result *r);
-/* Whether no door has looked at it. */
+/* Whether no door has handled the request. */
 bool request_unanswered(const struct schain_request *rq);
-/* Goes on in user space, to the end. */
+/* Continues in user space to the end. */
 int walk(struct schain *s, struct way *way, struct buffer *b, bool fell_back,
 	 struct schain_result *r);
 
-/* Superblock of an open image: 0, or -errno with a text. */
+/* Reads the superblock of an open image: 0, or -errno with a message. */
 int super_read(int fd, const char *name, struct schain_super *super);
 
 #endif

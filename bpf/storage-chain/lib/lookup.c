@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "internal.h"
 
-#define UNANSWERED 0x7fffffff	/* a status that no door gives */
+#define UNANSWERED 0x7fffffff	/* a status that no door returns */
 
 static const char * const door_names[KINDS] = {
 	[SCHAIN_KIND_BTREE] = "btree",
@@ -18,7 +18,9 @@ static const char * const door_names[KINDS] = {
 	[SCHAIN_KIND_POSTING] = "posting",
 };
 
-/* Without O_DIRECT where the file system has none: it is slower, not wrong. */
+/*
+ * Without O_DIRECT if the file system does not support it: slower, but correct.
+ */
 static int open_image(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -139,7 +141,7 @@ bool request_result(const struct schain *s, struct way *way,
 	int status = rq->status;
 
 	if (request_unanswered(rq)) {
-		/* The door did not take it; a read of the image will tell. */
+		/* The door rejected it; a read of the image will show why. */
 		status = got < 0 ? -error : -EPROTO;
 	} else {
 		way->hops = rq->hops;
@@ -158,8 +160,8 @@ bool request_result(const struct schain *s, struct way *way,
 		return true;
 	}
 	/*
-	 * The node at way->sector is read again, and may be any of a tree's.
-	 * It was counted, unless reading it is what failed.
+	 * The node at way->sector is read again, and may be any node of a tree.
+	 * It was counted already, unless reading it failed.
 	 */
 	if (way->hops) {
 		way->hops -= got == REQUEST_SIZE;
@@ -205,7 +207,7 @@ int schain_lookup(struct schain *s, const char *name, unsigned long long key,
 		aim(s, index, key, &way);
 		if (run(s, &way, r) != -ESTALE || tries == 3)
 			return r->error;
-		/* Another image has taken this one's place. */
+		/* Another image has replaced this one. */
 		if (super_read(s->image, "image", &s->super))
 			return r->error = -errno;
 	}
@@ -231,7 +233,7 @@ int schain_facts(struct schain *s, unsigned long long inode,
 
 	if (err || !r->found)
 		return err;
-	/* A build keeps the four in one leaf. */
+	/* A build puts all four in one leaf. */
 	entry = &s->buffer.node->entry[r->place];
 	for (i = 0; i < SCHAIN_FACTS; i++)
 		facts[i] = entry[i].value;

@@ -6,7 +6,7 @@
 
 #define DEEPEST 2048	/* folders; a path of PATH_MAX has fewer */
 
-/* Name of an inode, with a NUL; r->found: there is one. */
+/* Reads the name of an inode, with a NUL; r->found: it has one. */
 static int name_of(struct schain *s, unsigned long long inode,
 		   char name[SCHAIN_NAME_PIECES * 8 + 1], struct schain_result *r)
 {
@@ -16,7 +16,7 @@ static int name_of(struct schain *s, unsigned long long inode,
 	size_t length = 0;
 	int err;
 
-	/* Pieces lie beside each other, but may go on in another leaf. */
+	/* Pieces are adjacent, but may continue in another leaf. */
 	for (;;) {
 		err = schain_lookup(s, "names", key, r);
 		if (err || !r->found)
@@ -32,7 +32,7 @@ static int name_of(struct schain *s, unsigned long long inode,
 		    key - first == SCHAIN_NAME_PIECES)
 			break;
 	}
-	/* Only the first piece must be there. */
+	/* Only the first piece must exist. */
 	r->found = length > 0;
 	name[length] = 0;
 	return err;

@@ -20,7 +20,7 @@ struct slot {
 	struct buffer buffer;
 	struct way way;
 	size_t number;		/* of the key */
-	bool chain;		/* the read that is out is through a door */
+	bool chain;		/* the read in flight is through a door */
 	bool fell_back;
 };
 
@@ -42,7 +42,7 @@ struct many {
 	struct schain_result *results;
 	size_t count, next;
 	bool fixed;
-	bool door_lost;		/* it gave no answer; left when no read is out */
+	bool door_lost;		/* no answer; closed when no read is out */
 	struct ring ring;
 	struct slot *slots;
 	unsigned int busy;
@@ -117,7 +117,7 @@ static void send(struct many *m, struct slot *slot)
 	r->unsent++;
 }
 
-/* The next key into a slot that is free. */
+/* Starts the next key in a free slot. */
 static void begin(struct many *m, struct slot *slot)
 {
 	if (m->next == m->count) {
@@ -208,7 +208,7 @@ static int prepare(struct many *m, unsigned int depth, char **memory)
 	return 0;
 }
 
-/* Those that met another image's nodes, in the image that is there now. */
+/* Repeats lookups that met another image's nodes, in the current image. */
 static void look_again(struct schain *s, const char *index,
 		       const unsigned long long *keys, size_t count,
 		       struct schain_result *results)
@@ -256,7 +256,7 @@ int schain_lookup_many(struct schain *s, const char *index,
 		leave_door(s, m.index->kind);
 	if (!err)
 		look_again(s, index, keys, count, results);
-	/* After an error reads may still be out: their memory must stay. */
+	/* After an error, reads may still be in flight: keep their memory. */
 	if (!m.busy)
 		free(memory);
 	return err;

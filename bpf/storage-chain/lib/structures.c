@@ -28,7 +28,7 @@ uint64_t btree_nodes(uint64_t count, unsigned int leaf, unsigned int fan)
 	return sum;
 }
 
-/* One level; `up` gets an entry for each of its nodes. */
+/* Writes one level; `up` gets an entry for each of its nodes. */
 static int write_level(struct writer *w, const struct schain_entry *entries,
 		       uint64_t count, unsigned int each, unsigned int level,
 		       struct schain_entry *up)
@@ -44,7 +44,7 @@ static int write_level(struct writer *w, const struct schain_entry *entries,
 		node.head.level = level;
 		node.head.count = n ?: 1;
 		memcpy(node.entry, entries + from, n * sizeof(*entries));
-		/* No key of an empty tree: one that is nobody's. */
+		/* An empty tree gets one key that no file has. */
 		if (!n)
 			node.entry[0].key = UINT64_MAX;
 		up->key = from ? entries[from].key : 0;
@@ -85,20 +85,20 @@ int write_btree(struct writer *w, const char *name,
 	return err;
 }
 
-#define IN_BUCKET (SCHAIN_ENTRIES - 1)	/* keys of a node of a hash table */
+#define IN_BUCKET (SCHAIN_ENTRIES - 1)	/* keys per node of a hash table */
 
 static uint64_t bucket_of(uint64_t key, uint64_t buckets)
 {
 	return schain_hash(&key, sizeof(key), 0) & (buckets - 1);
 }
 
-/* Every bucket may have one node that is not full. */
+/* Every bucket can have one node that is not full. */
 uint64_t hash_nodes(uint64_t count, uint64_t buckets)
 {
 	return count / IN_BUCKET + buckets;
 }
 
-/* Buckets lie first, in order; what does not fit into one follows them. */
+/* The buckets come first, in order; overflow nodes follow them. */
 static int write_bucket(struct writer *w, const struct schain_entry *entries,
 			uint64_t n, uint64_t *overflow)
 {
@@ -111,7 +111,7 @@ static int write_bucket(struct writer *w, const struct schain_entry *entries,
 	       (node.head.count - 1) * sizeof(*entries));
 	if (n > IN_BUCKET) {
 		node.entry[0].value = *overflow;
-		/* As many as there will be, one after the other. */
+		/* All overflow nodes of a bucket are adjacent. */
 		*overflow += (nodes_of(n, IN_BUCKET) - 1) * SCHAIN_NODE_SECTORS;
 	}
 	return writer_node(w, &node);
@@ -147,7 +147,7 @@ int write_hash(struct writer *w, const char *name,
 	struct schain_entry *sorted = malloc((count ?: 1) * sizeof(*sorted));
 	int err = start && fill && sorted ? 0 : fail(-ENOMEM, "out of memory");
 
-	/* By bucket; within one, sorted as the entries are. */
+	/* By bucket; within a bucket, sorted like the entries. */
 	for (i = 0; !err && i < count; i++)
 		start[bucket_of(entries[i].key, buckets) + 1]++;
 	for (b = 0; !err && b < buckets; b++)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "write.h"
 
-#define EDGE (1 << 20)	/* where every known format has a mark */
+#define EDGE (1 << 20)	/* every known format has a mark in it */
 
 static int size_of(int fd, uint64_t *size)
 {
@@ -61,7 +61,7 @@ const char *not_ours(int fd, bool *blank)
 	return NULL;
 }
 
-/* Whether all who hold the device are doors, which only read. */
+/* Whether all holders of the device are doors, which only read. */
 static bool held_by_doors(dev_t device)
 {
 	char path[512], uuid[64];
@@ -149,7 +149,7 @@ int writer_open(struct writer *w, const char *image, uint64_t nodes,
 	w->fd = open_ours(image);
 	if (w->fd < 0)
 		return w->fd;
-	/* A damaged superblock is one to write over, from the start. */
+	/* A corrupt superblock is overwritten, from the start of the device. */
 	if (super_read(w->fd, image, &w->old))
 		memset(&w->old, 0, sizeof(w->old));
 	err = find_room(w, image, nodes);
@@ -163,7 +163,7 @@ int writer_open(struct writer *w, const char *image, uint64_t nodes,
 	}
 	w->super.magic = SCHAIN_SUPER_MAGIC;
 	w->super.format = SCHAIN_FORMAT;
-	/* Random, so that no node of an image before, or another's, fits. */
+	/* Random, so that nodes of earlier or other images do not match. */
 	if (getentropy(&w->super.generation, sizeof(w->super.generation)))
 		w->super.generation = time(NULL);
 	w->super.built = time(NULL);
@@ -217,7 +217,10 @@ int writer_close(struct writer *w, int err)
 	if (!err && fsync(w->fd))
 		err = fail(-errno, "writing the image: %s", strerror(errno));
 	if (!err) {
-		/* All else is on the disk: one block makes it the image. */
+		/*
+		 * Everything else is on the disk: writing one block makes it
+		 * the image.
+		 */
 		w->super.end = w->sector;
 		w->super.crc = super_crc(&w->super);
 		if (pwrite(w->fd, &w->super, sizeof(w->super), 0) !=

@@ -6,12 +6,12 @@
 #include "build.h"
 #include "internal.h"
 
-#define SCHAIN_UUID	"SCHAIN-"	/* dm UUIDs of doors begin with it */
-#define WRITE_NODES	256		/* at once */
+#define SCHAIN_UUID	"SCHAIN-"	/* prefix of the dm UUIDs of doors */
+#define WRITE_NODES	256		/* per write */
 
 struct writer {
 	int fd;
-	struct schain_super old;	/* all zero: there was none */
+	struct schain_super old;	/* all zero if there was none */
 	struct schain_super super;
 	uint64_t sector;		/* of the next node */
 	uint64_t nodes;
@@ -19,17 +19,22 @@ struct writer {
 	unsigned int buffered;
 };
 
-/* For at most so many nodes. 0 or -errno; only then is there more to call. */
+/*
+ * For at most `nodes` nodes. Returns 0 or -errno; call the others only after 0.
+ */
 int writer_open(struct writer *w, const char *image, uint64_t nodes,
 		const char *source);
-/* Writes a node whose head has kind, level and count. */
+/* Writes a node whose kind, level and count are set. */
 int writer_node(struct writer *w, struct schain_node *node);
 struct schain_index *writer_index(struct writer *w, const char *name, int kind);
 void writer_index_end(struct writer *w, struct schain_index *index);
-/* Makes what was written the image, unless `err`, which it returns. */
+/*
+ * Makes the written nodes the image; does nothing and returns `err` if that is
+ * set.
+ */
 int writer_close(struct writer *w, int err);
 
-/* Sorted entries as a B+tree, `leaf` and `fan` entries a node. */
+/* Writes sorted entries as a B+tree, with `leaf` and `fan` entries per node. */
 int write_btree(struct writer *w, const char *name,
 		const struct schain_entry *entries, uint64_t count,
 		unsigned int leaf, unsigned int fan);
@@ -40,7 +45,7 @@ int write_hash(struct writer *w, const char *name,
 	       uint64_t buckets);
 uint64_t hash_nodes(uint64_t count, uint64_t buckets);
 
-/* Sorted ids; *first is the sector of the first node. */
+/* Writes sorted ids; sets *first to the sector of the first node. */
 int write_posting(struct writer *w, const uint64_t *ids, uint64_t count,
 		  uint64_t *first);
 uint64_t posting_nodes(uint64_t count);

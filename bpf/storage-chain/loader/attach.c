@@ -14,13 +14,13 @@ static struct bpf_object *object;
 static struct bpf_link *links[PROGRAMS];
 static int link_count;
 
-/* Names are the same in both. */
+/* The names are the same in both objects. */
 const void *programs_elf(size_t *size)
 {
 	return tracepoint_bpf__elf_bytes(size);
 }
 
-/* By what is pinned, so that another instance's can be told, too. */
+/* From the pins, so that it also works for another instance. */
 const char *programs_backend(void)
 {
 	struct bpf_prog_info info = {};
@@ -35,7 +35,7 @@ const char *programs_backend(void)
 						       "tracepoint";
 }
 
-/* Linux 6.16 gives tracepoints without events this ending. */
+/* Linux 6.16 adds this suffix to tracepoints without events. */
 static struct bpf_link *attach_tracepoint(struct bpf_program *program)
 {
 	struct bpf_link *link;

@@ -34,7 +34,7 @@ static int lacking(struct lack *lack, const char *needed, const char *format,
 	return -ENODEV;
 }
 
-/* The first line of a file, without spaces at its end; "" if there is none. */
+/* The first line of a file, without trailing spaces; "" if there is none. */
 static const char *line_of(const char *path)
 {
 	static char line[256];
@@ -51,7 +51,7 @@ static const char *line_of(const char *path)
 	return line;
 }
 
-/* "", or why the device cannot be had. */
+/* Why the device cannot be used; "" if it can. */
 static const char *refusal(const char *path)
 {
 	const char *why;
@@ -67,7 +67,7 @@ static const char *refusal(const char *path)
 	return why;
 }
 
-/* Disks that are there for data: the lab's own, and EC2's instance store. */
+/* Whether a disk is for data: the lab's own, or EC2's instance store. */
 static bool is_data_disk(const char *controller)
 {
 	char path[300];
@@ -125,7 +125,7 @@ int device_find(struct lack *lack)
 	return 0;
 }
 
-/* Folder of the whole disk in /sys/block. */
+/* The folder of the whole disk in /sys/block. */
 static bool disk_folder(char *folder, size_t size)
 {
 	char link[300], real[PATH_MAX];
@@ -145,7 +145,7 @@ static bool disk_folder(char *folder, size_t size)
 }
 
 static char wanted[32];		/* "MAJOR:MINOR " of the disk */
-static const char *limited;	/* a file that has a line of it */
+static const char *limited;	/* a file with a line about it */
 static char limited_path[300];
 
 static int look_for_limit(const char *path, const struct stat *st, int type,
@@ -173,7 +173,7 @@ static int look_for_limit(const char *path, const struct stat *st, int type,
 	return limited != NULL;
 }
 
-/* The file of a cgroup that limits or weighs what the disk does; or NULL. */
+/* A cgroup file that limits or weights the disk's I/O; NULL if none. */
 static const char *cgroup_limit(const char *folder)
 {
 	char path[PATH_MAX + 8];

@@ -24,8 +24,8 @@
 #define RULES	"/run/udev/rules.d/59-disgrafs-storage-chain.rules"
 
 /*
- * Probing a door only makes errors in the kernel's log, since what it reads
- * are no requests. Who may open a door may read the whole data area.
+ * Probing a door only causes errors in the kernel's log, because its reads are
+ * not requests. Whoever can open a door can read the whole data area.
  */
 static const char rules[] =
 "# Written by the loader of the extension storage-chain; gone with it.\n"
@@ -54,7 +54,7 @@ static int write_rules(void)
 	fputs(rules, f);
 	if (fclose(f))
 		return -errno;
-	/* By itself udevd looks for new rules only every three seconds. */
+	/* udevd itself checks for new rules only every three seconds. */
 	if (system("udevadm control --reload 2>/dev/null"))
 		ext_error("udev was not told of %s: it may probe the doors",
 			  RULES);
@@ -82,7 +82,7 @@ static unsigned long long sectors(void)
 	return bytes / SCHAIN_NODE * SCHAIN_NODE_SECTORS;
 }
 
-/* What the module last said, which device-mapper puts into the log alone. */
+/* The module's last message, which device-mapper writes only to the log. */
 static void last_words(char *text, size_t size)
 {
 	static char log[1 << 16];
@@ -107,7 +107,7 @@ static int make_device(const char *name, const char *table)
 	char uuid[80];
 	int err;
 
-	/* Not one that a door has which a reader still has open. */
+	/* Unique: an older door that a reader still has open keeps its UUID. */
 	snprintf(uuid, sizeof(uuid), SCHAIN_UUID "%s-%llx", name, ext_now_ns());
 	err = dm_create(name, uuid);
 	if (err)
@@ -194,8 +194,8 @@ int doors_make(struct lack *lack)
 }
 
 /*
- * udev may have one open for a moment. Readers may have one open for as long
- * as they like: libschain goes on by reads, and the door does not wait for it.
+ * udev may have a door open for a moment. Readers may have one open for any
+ * time: libschain then continues by reads, and removal does not wait for them.
  */
 static void remove_device(const char *name)
 {

@@ -15,8 +15,8 @@ extern const char * const program_names[PROGRAMS];
 extern const char * const mode_names[];
 
 struct settings {
-	const char *device;	/* as it was given */
-	int mode;		/* place in mode_names */
+	const char *device;	/* as given by the user */
+	int mode;		/* index in mode_names */
 	int backend;
 	unsigned int hops;
 	bool no_crc;
@@ -25,16 +25,16 @@ struct settings {
 
 extern struct settings settings;
 
-/* What is missing; NULL: nothing. `text` is what is wrong. */
+/* What is missing, NULL if nothing; `text` describes the problem. */
 struct lack {
 	char text[512];
 	const char *needed;
 };
 
-/* device.c: the device that is meant, checked; its path stays here. */
+/* device.c: finds and checks the device; this is its path. */
 extern char device_path[256];
 int device_find(struct lack *lack);
-/* Whether it can be used in the mode, as far as files can tell. */
+/* Whether it can be used in the mode, as far as sysfs shows. */
 int device_check_mode(struct lack *lack);
 
 /* module.c */
@@ -51,7 +51,7 @@ const void *programs_elf(size_t *size);
 /* doors.c */
 int doors_make(struct lack *lack);
 void doors_remove(void);
-/* Sum over all doors of a counter of their status; -1: there is no door. */
+/* Sum of a status counter over all doors; -1 if there is no door. */
 long long doors_count(const char *counter);
 int doors_mode(char *mode, size_t size);
 int doors_set_mode(const char *mode);

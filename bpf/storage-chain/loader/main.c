@@ -66,7 +66,7 @@ static void stop(void)
 	module_unload();
 }
 
-/* All of it; on an error nothing of it. */
+/* Starts everything, or nothing after an error. */
 static int start(struct lack *lack)
 {
 	int err = device_find(lack) ?: device_check_mode(lack);
@@ -113,8 +113,8 @@ static void write_metrics(FILE *out)
 }
 
 /*
- * The rules of mode irq must go on to hold: what began to limit the device
- * since takes locks that an interrupt may not.
+ * The rules of mode irq must continue to hold: a limit that was put on the
+ * device since takes locks that an interrupt must not take.
  */
 static void guard_mode(void)
 {
@@ -161,7 +161,7 @@ static int run(void)
 	return 0;
 }
 
-/* What a killed instance leaves; its programs went with it. */
+/* Cleans up after a killed instance; its programs ended with it. */
 static int clean(void)
 {
 	doors_remove();
@@ -201,7 +201,7 @@ int main(int argc, char **argv)
 	};
 	int status = ext_main(&loader, argc, argv);
 
-	/* The programs are gone: the module has no users left. */
+	/* The programs are gone, so the module has no users. */
 	if (!status && ext_options.mode == EXT_REMOVE)
 		status = module_unload() ? 1 : 0;
 	return status;

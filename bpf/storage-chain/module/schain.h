@@ -10,7 +10,7 @@
 
 #define DM_MSG_PREFIX "storage-chain"
 
-/* One step as a struct_ops program gets it. */
+/* The argument of a struct_ops program: one step. */
 struct schain_step {
 	struct schain_ctx ctx;
 	const void *node;
@@ -21,7 +21,7 @@ struct schain_ops {
 	char name[8];
 };
 
-/* A name that doors ask for, and the struct_ops program that has it. */
+/* A name that doors refer to, and the struct_ops program with this name. */
 struct schain_program {
 	struct list_head list;
 	u64 name;
@@ -34,17 +34,17 @@ void schain_program_put(struct schain_program *program);
 int schain_ops_init(void);
 
 enum schain_mode {
-	SCHAIN_WQ,	/* a worker asks for the next node */
-	SCHAIN_POLL,	/* whoever polls for the completion does */
-	SCHAIN_IRQ,	/* the interrupt does, over an idle CPU */
+	SCHAIN_WQ,	/* a worker requests the next node */
+	SCHAIN_POLL,	/* the poller of the completion does */
+	SCHAIN_IRQ,	/* the interrupt does, on an idle CPU */
 };
 
-/* Why a device cannot be used in mode irq; NULL: it can. */
+/* Why a device cannot be used in mode irq; NULL if it can. */
 const char *schain_irq_refusal(struct block_device *bdev);
 
 /*
- * Faults, for tests of the tests: each takes one safety check away. They are
- * in a build of their own, which is never installed.
+ * Faults that test the tests: each removes one safety check. They are only in a
+ * separate build, which is never installed.
  */
 enum schain_fault {
 	FAULT_STALE_NEXT = 1 << 0,	/* bi_next as the merge left it */
@@ -52,14 +52,14 @@ enum schain_fault {
 	FAULT_NO_LIMIT = 1 << 2,	/* hops are not counted */
 	FAULT_NO_NOTRUN = 1 << 3,	/* a program that missed counts as DONE */
 	FAULT_NO_RETRY = 1 << 4,	/* a miss is not run again */
-	FAULT_NO_STOP = 1 << 5,		/* chains go on through a suspension */
+	FAULT_NO_STOP = 1 << 5,		/* a suspension does not end chains */
 	FAULT_NO_CRC = 1 << 6,		/* no checksum for the program */
 	FAULT_NO_BOUNCE = 1 << 7,	/* a node over two pages is not gathered */
 	FAULT_MISS = 1 << 8,		/* every other run is missed */
-	FAULT_AGAIN = 1 << 9,		/* what is asked NOWAIT has no room */
+	FAULT_AGAIN = 1 << 9,		/* a NOWAIT request finds no room */
 	FAULT_AGAIN_FAILS = 1 << 10,	/* and that is the request's end */
-	FAULT_BUSY_IRQ = 1 << 11,	/* irq mode over any task */
-	FAULT_NO_ERROR = 1 << 12,	/* a read that failed counts as one */
+	FAULT_BUSY_IRQ = 1 << 11,	/* irq mode on top of any task */
+	FAULT_NO_ERROR = 1 << 12,	/* a failed read counts as read */
 };
 
 #ifdef SCHAIN_FAULTS

@@ -71,7 +71,7 @@ int schain_ops_init(void)
 #else
 __bpf_kfunc_start_defs();
 
-/* The node, to read; NULL: it is not of this size. */
+/* The node, for reading; NULL if it does not have this size. */
 __bpf_kfunc u8 *bpf_schain_node(struct schain_step *step,
 				const size_t rdonly_buf_size)
 {
@@ -80,7 +80,7 @@ __bpf_kfunc u8 *bpf_schain_node(struct schain_step *step,
 	return (u8 *)step->node;
 }
 
-/* struct schain_out, to write; NULL: it is not of this size. */
+/* struct schain_out, for writing; NULL if it does not have this size. */
 __bpf_kfunc u8 *bpf_schain_out(struct schain_step *step,
 			       const size_t rdwr_buf_size)
 {

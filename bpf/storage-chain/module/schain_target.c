@@ -35,7 +35,7 @@
 #define trace_schain_step_enabled	trace_schain_step_tp_enabled
 #endif
 
-/* Newer kernels want it said; it is no macro. */
+/* Newer kernels require this; it is not a macro. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
 #define PER_CPU WQ_PERCPU
 #else
@@ -48,7 +48,7 @@
 #define OPEN_WRITE FMODE_WRITE
 #endif
 
-#define RETRIES 3	/* of a program that missed a node */
+#define RETRIES 3	/* after a missed run of a program */
 
 #ifdef SCHAIN_FAULTS
 unsigned int schain_faults;
@@ -84,7 +84,7 @@ struct schain {
 	struct dm_dev *dev;
 	sector_t start;
 	sector_t length;
-	sector_t align;			/* of a node, less one */
+	sector_t align;			/* size of a node minus one */
 	u32 node_max;
 	u32 max_hops;
 	enum schain_mode mode;
@@ -103,16 +103,16 @@ struct schain_io {
 	struct schain *sc;
 	struct bio *bio;
 	struct work_struct work;
-	struct bvec_iter iter;		/* where nodes go */
+	struct bvec_iter iter;		/* destination of nodes */
 	struct page *header_page;
 	u32 header_offset;
 	u32 max_hops;
 	unsigned short bio_flags;
 	u8 missed;
-	bool chain;			/* false: over, or never was one */
-	bool nowait;			/* this read was asked for NOWAIT by us */
-	bool rerun;			/* the worker runs the program first */
-	bool bounced;			/* step.node is a copy of ours */
+	bool chain;			/* false: ended, or never a chain */
+	bool nowait;			/* we submitted this read with NOWAIT */
+	bool rerun;			/* the worker first runs the program */
+	bool bounced;			/* step.node is our copy */
 };
 
 static void count(struct schain *sc, enum counter which)
@@ -121,8 +121,8 @@ static void count(struct schain *sc, enum counter which)
 }
 
 /*
- * The CPU's own instruction: the library's function is a module of its own on
- * some kernels, and takes a detour through crypto on them.
+ * Uses the CPU's instruction: on some kernels, the library function is in a
+ * separate module, and goes through the crypto API.
  */
 static u32 node_crc(const void *node, u32 len)
 {
@@ -140,7 +140,7 @@ static u32 node_crc(const void *node, u32 len)
 	return ~crc;
 }
 
-/* Whether there is a program; its verdict is in out.verdict. */
+/* Returns whether there is a program; its verdict is in out.verdict. */
 static bool run_program(struct schain *sc, struct schain_io *io)
 {
 	struct schain_out *out = &io->step.ctx.out;
@@ -157,7 +157,10 @@ static bool run_program(struct schain *sc, struct schain_io *io)
 	rcu_read_lock();
 	ops = rcu_dereference(sc->program->ops);
 	if (ops) {
-		/* Not where the program can write: it must return it. */
+		/*
+		 * Not in memory that the program can write: it must return the
+		 * verdict.
+		 */
 		int verdict = ops->step(&io->step);
 
 		out->verdict = verdict;
@@ -170,7 +173,7 @@ static bool run_program(struct schain *sc, struct schain_io *io)
 	return true;
 }
 
-/* Writes the answer; the request is not a chain any more. */
+/* Writes the answer; ends the chain. */
 static void finish(struct schain_io *io, int status)
 {
 	const struct schain_ctx *ctx = &io->step.ctx;
@@ -194,14 +197,14 @@ static void finish_counted(struct schain_io *io, int status, enum counter which)
 	finish(io, status);
 }
 
-/* The clone again, for the node at ctx.sector. */
+/* Submits the clone again, for the node at ctx.sector. */
 static void submit(struct schain_io *io, bool nowait)
 {
 	struct bio *bio = io->bio;
 
 	/*
-	 * blk_update_request() leaves bi_next as the merge of the bio with
-	 * others made it, and the rest as the completion did.
+	 * blk_update_request() leaves bi_next as a merge with other bios has
+	 * set it, and the other fields as at completion.
 	 */
 	if (!fault(FAULT_STALE_NEXT))
 		bio->bi_next = NULL;
@@ -223,7 +226,7 @@ static void submit(struct schain_io *io, bool nowait)
 	dm_submit_bio_remap(bio, NULL);
 }
 
-/* A node that lies over two pages becomes one piece for the program. */
+/* Copies a node on two pages into one piece for the program. */
 static void gather(struct schain_io *io)
 {
 	void *to = (void *)io->step.node;
@@ -239,7 +242,7 @@ static void gather(struct schain_io *io)
 
 enum outcome {
 	OVER,	/* the answer is written */
-	GO_ON,	/* ask for the node at ctx.sector */
+	GO_ON,	/* read the node at ctx.sector */
 	MISSED,	/* the program did not run, and should have */
 };
 
@@ -319,7 +322,7 @@ static void work(struct work_struct *work)
 			outcome = look_at_node(io);
 		while (outcome == MISSED);
 		if (outcome == OVER) {
-			/* It ended before; now dm may know. */
+			/* It ended before; dm is told now. */
 			io->bio->bi_status = BLK_STS_OK;
 			io->bio->bi_end_io(io->bio);
 			return;
@@ -330,9 +333,10 @@ static void work(struct work_struct *work)
 }
 
 /*
- * The block layer takes plain spinlocks that it expects no interrupt to take.
- * One that interrupted nothing but the idle task, which holds none, cannot
- * find them held by whom it interrupted; whoever else holds one runs on.
+ * The block layer takes ordinary spinlocks, which it does not expect an
+ * interrupt to take. An interrupt of the idle task, which holds no locks,
+ * cannot deadlock on a lock of the interrupted task; other holders continue to
+ * run.
  */
 static bool over_idle(void)
 {
@@ -352,7 +356,9 @@ static void go_on(struct schain_io *io)
 	struct schain *sc = io->sc;
 
 	if (no_locks_held() && current->bio_list) {
-		/* Within our own submission: it becomes next on its list. */
+		/*
+		 * Within our own submission: it becomes the next on that list.
+		 */
 		count(sc, COUNT_INLINE);
 		submit(io, false);
 	} else if (sc->mode == SCHAIN_POLL && io->bio->bi_opf & REQ_POLLED &&
@@ -407,7 +413,10 @@ static int schain_end_io(struct dm_target *ti, struct bio *bio,
 	return DM_ENDIO_INCOMPLETE;
 }
 
-/* A page of a block device's cache is a buffered read's: never a request. */
+/*
+ * A page of a block device's page cache belongs to a buffered read, which is
+ * never a request.
+ */
 static bool is_page_cache(struct page *page)
 {
 	struct address_space *mapping = folio_mapping(page_folio(page));
@@ -415,7 +424,7 @@ static bool is_page_cache(struct page *page)
 	return mapping && mapping->host && S_ISBLK(mapping->host->i_mode);
 }
 
-/* The request at the front of a bio, if it is one. */
+/* Reads the request at the start of a bio, if it is one. */
 static bool read_header(const struct schain *sc, const struct bio *bio,
 			const struct bio_vec *at, struct schain_request *rq)
 {
@@ -542,7 +551,7 @@ static void schain_free(struct schain *sc)
 	kfree(sc);
 }
 
-/* Fills in what the words of the table say; NULL, or what is wrong with them. */
+/* Parses the words of the table; returns NULL, or an error message. */
 static char *parse(struct schain *sc, unsigned int argc, char **argv)
 {
 	unsigned long long start, length;
@@ -645,7 +654,9 @@ static void schain_dtr(struct dm_target *ti)
 	schain_free(sc);
 }
 
-/* Chains end at their next node, so that a suspension does not wait for them. */
+/*
+ * Ends chains at their next node, so that a suspension does not wait for them.
+ */
 static void schain_presuspend(struct dm_target *ti)
 {
 	struct schain *sc = ti->private;
@@ -731,7 +742,7 @@ static int schain_iterate_devices(struct dm_target *ti,
 	return fn(ti, sc->dev, sc->start, sc->length, data);
 }
 
-/* A request is not what the device reads: its header comes in front of that. */
+/* A request is larger than the read from the device by its header. */
 static void schain_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	limits->logical_block_size = 512;
@@ -758,7 +769,7 @@ static struct target_type schain_target = {
 	.io_hints = schain_io_hints,
 };
 
-/* Says afterwards which ways there are: whoever attaches programs reads it. */
+/* Shows which ways to attach exist, for the loader. */
 static bool struct_ops = true;
 module_param(struct_ops, bool, 0444);
 MODULE_PARM_DESC(struct_ops, "let programs be attached by struct_ops");

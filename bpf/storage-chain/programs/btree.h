@@ -5,7 +5,7 @@
 static __always_inline int btree_step(const struct step_in *in, node_t node,
 				      struct schain_out *out)
 {
-	/* Of the node before, or one that a root would be below; 0: any. */
+	/* Level of the previous node, or the one above the root's; 0: any. */
 	__u64 above = in->hop == 1 ? in->depth : out->scratch[SCHAIN_OUT_LEVEL];
 	__u64 place, key = 0, value = 0;
 	struct schain_head head;

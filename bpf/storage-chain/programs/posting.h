@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A sorted posting list: finds the first id not below the target. Skips jump
- * over nodes whose ids are all below it.
+ * A sorted posting list: finds the first id that is not below the target. Skip
+ * entries jump over nodes whose ids are all below it.
  */
 #include "step.h"
 
@@ -30,7 +30,7 @@ static __always_inline int posting_step(const struct step_in *in, node_t node,
 		}
 		return next ? step_next(out, next) : SCHAIN_DONE;
 	}
-	/* The last id below it; the one after that is not. */
+	/* Finds the last id below the target; the next one is not below. */
 	NODE_SEARCH(node, 0, head.count, in->key, SCHAIN_AT_ID, place, id,
 		    broken);
 	if (!broken && id < in->key)

@@ -60,8 +60,8 @@ struct schain_ops scops_##NAME = {					\
 }
 #else
 /*
- * The verifier forgets what the pointer is once it is on the stack: it is
- * loaded anew each time. Anything but fixed offsets from it is refused.
+ * The verifier loses the type of the pointer once it is on the stack, so it is
+ * loaded again each time. Only fixed offsets from it are allowed.
  */
 #define SCHAIN_CTX							\
 	((volatile struct schain_ctx *)					\
@@ -77,7 +77,10 @@ static __always_inline __u64 schain_name(const char *name, int size)
 	return number;
 }
 
-/* Fires at each node of a chain; only those of its own name are its own. */
+/*
+ * Fires at each node of every chain; the program handles only doors with its
+ * name.
+ */
 #define SCHAIN_PROGRAM(NAME)						\
 SEC("raw_tp.w/schain_step")						\
 int schain_##NAME(struct bpf_raw_tracepoint_args *raw)			\

@@ -57,7 +57,7 @@ static __always_inline int node_head(node_t node, struct schain_head *head)
 	return 1;
 }
 
-/* The verifier must see the comparison of the very number that is used. */
+/* The verifier must see a comparison of the same value that is used. */
 static __always_inline int node_u64(node_t node, __u64 at, __u64 *value)
 {
 #ifdef __bpf__
@@ -82,7 +82,7 @@ static __always_inline int step_next(struct schain_out *out, __u64 sector)
 	return SCHAIN_NEXT;
 }
 
-/* Whether it is a node of this image, the one asked for, and whole: 0. */
+/* Returns 0 if it is a node of this image, the requested one, and intact. */
 static __always_inline int node_check(const struct step_in *in, node_t node,
 				      int kind, struct schain_head *head,
 				      struct schain_out *out)
@@ -99,9 +99,9 @@ static __always_inline int node_check(const struct step_in *in, node_t node,
 }
 
 /*
- * In entries first..end-1, sorted, of which there are at most 256: the place
- * of the last whose key is not above `key`, or `first` if none is; its key in
- * *found. A place is what `at` turns into an offset.
+ * Searches the sorted entries first..end-1, at most 256, for the last one whose
+ * key is not above `key`, or `first` if there is none; its key goes to *found.
+ * `at` turns an index of an entry into an offset.
  */
 #define NODE_SEARCH(node, first, end, key, at, place, found, broken)	\
 	do {								\

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * dm-tool - device-mapper for the tests, as dmsetup, which machines lack
+ * dm-tool - device-mapper for the tests, because machines have no dmsetup
  *
  *	dm-tool create NAME TABLE	prints the device's node
- *	dm-tool reload NAME TABLE	gives it a table and changes to it
+ *	dm-tool reload NAME TABLE	loads a table and switches to it
  *	dm-tool suspend|resume|remove|status NAME
  *	dm-tool message NAME TEXT
  *
- * TABLE has lines of START LENGTH TYPE WORDS...; its devices are writable
- * where no door is in it.
+ * TABLE has lines of START LENGTH TYPE WORDS...; devices are writable unless
+ * the table contains a door.
  */
 #include <stdio.h>
 #include <string.h>

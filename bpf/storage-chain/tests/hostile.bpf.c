@@ -2,35 +2,35 @@
 /* Programs that do what a door must not let them do, and some that count. */
 #include "program.bpf.h"
 
-/* Never ends: the same node again. */
+/* Never ends: requests the same node again. */
 static __always_inline int forever_step(const struct step_in *in, node_t node,
 					struct schain_out *out)
 {
 	return step_next(out, in->sector);
 }
 
-/* Ends by itself, after more nodes than any door allows. */
+/* Ends by itself, but after more nodes than any door allows. */
 static __always_inline int hundred_step(const struct step_in *in, node_t node,
 					struct schain_out *out)
 {
 	return in->hop >= 100 ? SCHAIN_DONE : step_next(out, in->sector);
 }
 
-/* Wherever the request's key says, once. */
+/* Jumps once, to the sector in the request's key. */
 static __always_inline int jump_step(const struct step_in *in, node_t node,
 				     struct schain_out *out)
 {
 	return in->hop > 1 ? SCHAIN_DONE : step_next(out, in->key);
 }
 
-/* Says nothing. */
+/* Returns no verdict. */
 static __always_inline int silent_step(const struct step_in *in, node_t node,
 				       struct schain_out *out)
 {
 	return SCHAIN_NOTRUN;
 }
 
-/* An error that is none, a verdict that is none. */
+/* Returns an invalid error or verdict. */
 static __always_inline int liar_step(const struct step_in *in, node_t node,
 				     struct schain_out *out)
 {

@@ -4,8 +4,8 @@
  * measurements: /dev/schaindisk
  *
  * It is a blk-mq device like NVMe: a request gets a tag, is started, and ends
- * in a hard interrupt, here a timer's; or, on its polled queue, when somebody
- * polls after its time. What the copy takes is part of that time.
+ * in a hard interrupt (here of a timer) or, on its polled queue, when it is
+ * polled after its time. The time includes copying the data.
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
@@ -25,7 +25,7 @@ struct disk_cmd {
 	ktime_t due;
 };
 
-/* What waits on the polled queue. */
+/* Requests that wait on the polled queue. */
 static LIST_HEAD(polled);
 static DEFINE_SPINLOCK(polled_lock);
 
@@ -85,7 +85,7 @@ static void disk_end_batch(struct io_comp_batch *iob)
 	blk_mq_end_request_batch(iob);
 }
 
-/* As nvme_poll() does it: what is done goes into the caller's batch. */
+/* Like nvme_poll(): adds finished requests to the caller's batch. */
 static int disk_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
 {
 	ktime_t now = ktime_get();
@@ -139,7 +139,7 @@ static int disk_init_request(struct blk_mq_tag_set *set, struct request *rq,
 	return 0;
 }
 
-/* One queue a CPU, and one that is polled. */
+/* One queue per CPU, and a polled one. */
 static void disk_map_queues(struct blk_mq_tag_set *set)
 {
 	unsigned int cpus = set->nr_hw_queues - 1;
