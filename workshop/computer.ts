@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 
 export interface Computer {
-  /** Its name, for people. */
+  /** Host name, for messages. */
   readonly host: string;
-  /** What does not change with the name. */
+  /** Identity that does not change with the name. */
   readonly computer: string;
 }
 

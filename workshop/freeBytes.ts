@@ -1,4 +1,4 @@
-/** Room on a disk. */
+/** Free space on a disk. */
 import { statfsSync } from "node:fs";
 
 /** Bytes that this user can still write below a folder. */

@@ -15,9 +15,9 @@ export interface KeyPair {
 export async function ensureKeyPair(file: string): Promise<KeyPair> {
   if (!existsSync(file)) {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    // The private half is renamed last: a file that is there is a whole pair.
+    // The private half is renamed last: if its file exists, the pair is complete.
     const beside = `${file}.new`;
-    // What a run that was killed here has left: ssh-keygen would ask whether to overwrite it.
+    // Remains of a run that was killed here: ssh-keygen would ask whether to overwrite them.
     await removeKeyPair(beside);
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "disgrafs-lab", "-f", beside]);
     await rename(`${beside}.pub`, `${file}.pub`);

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * Waits until something listens on a port of 127.0.0.1.
- * @param ended whether the program that is to listen has ended
- * @returns false when it ended before it listened
+ * @param ended whether the program that should listen has ended
+ * @returns false if it ended before it listened
  */
 export async function untilListening(port: number, ended: () => boolean): Promise<boolean> {
   while (!ended()) {

@@ -20,7 +20,7 @@ await runAction({
     await chooseAccelerator(image, say);
     return { release: image.release };
   },
-  // By its way from the cache, which may be elsewhere when this is read again.
+  // Relative to the cache, which may be elsewhere when this is read again.
   "extensions ensure": async () => ({ build: relative(cacheFolder, await buildExtensions(say)) }),
   "loops ensure": async () => ({ build: relative(cacheFolder, await buildLoops(say)) }),
   "neo4j ensure": async () => ({ build: relative(cacheFolder, await ensureNeo4j(say)) }),

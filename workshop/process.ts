@@ -17,7 +17,7 @@ const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "ut
 export function identify(pid: number): ProcessId | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the command in parentheses and may hold anything; fields are counted from its end.
+    // The second field is the command in parentheses, which may contain anything; the other fields are counted from its end.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state] = fields;
     const startTicks = fields[19];
@@ -43,13 +43,13 @@ export async function end(id: ProcessId, graceMs = 3000): Promise<boolean> {
     } catch {
       return !isAlive(id);
     }
-    // A killed process goes when the kernel gets round to it: on a busy machine, with gigabytes to free, not at once.
+    // The kernel ends a killed process with a delay, on a busy computer and with gigabytes to free.
     if (await gone(id, signal === "SIGKILL" ? 10 * graceMs : graceMs)) return true;
   }
   return !isAlive(id);
 }
 
-/** Waits until a process has ended, `ms` at most. */
+/** Waits until a process has ended, at most `ms`. */
 export async function gone(id: ProcessId, ms: number): Promise<boolean> {
   const deadline = Date.now() + ms;
   while (isAlive(id)) {

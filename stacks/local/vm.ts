@@ -133,7 +133,7 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
     }
     await shutDown(stack, name);
   }
-  // One that nobody has noted, as when its starter was killed: two machines must not write to one disk.
+  // Stops a machine without a state file, for example if its starter was killed: two machines must not write to one disk.
   await stopVm(stack, name);
   const image = await ensureImage(spec.kernel, say);
   const accelerator = spec.accelerator === "auto" ? await chooseAccelerator(image, say) : spec.accelerator;
@@ -143,7 +143,7 @@ export async function startVm(spec: VmSpec, say: (line: string) => void): Promis
   const network = await networkRevision(stack);
 
   for (let tries = 0; ; tries++) {
-    // The port of the last time, if it is still free, so that what people have written down keeps working.
+    // The previous port, if it is still free, so that addresses that users have saved keep working.
     const port = tries === 0 && before ? before.port : await freePort();
     try {
       const process = await launch(spec, image, accelerator, port);
@@ -257,16 +257,16 @@ export async function mendSshConfig(stack: string, name: string): Promise<void> 
 export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, port: number): string[] {
   const here = `machines/${spec.name}`;
   const kernelLine = [
-    // Without an initrd a disk has no other name. The kernel looks at the disks in parallel, and the first one is the root
-    // nearly always; where it is not, it panics at once (panic=-1), and the machine boots again.
+    // Without an initrd, disks have no other names. The kernel probes them in parallel, and the root is nearly always the
+    // first one. If it is not, the kernel panics immediately (panic=-1), and the machine boots again.
     ...["root=/dev/nvme0n1", "rw", "rootflags=noinit_itable", "console=ttyS0", "quiet", "panic=-1"],
     ...["net.ifnames=0", "nowatchdog", "systemd.show_status=0"],
-    // Emulated CPUs have nothing to mitigate; on KVM the kernel's defaults stay, as they are part of what is measured.
-    // norandmaps: QEMU translates a program's code for the addresses that it runs at, so at new ones it does so anew each
-    // time a program starts, which was half of what a small program took (docs/performance.md).
-    // tsc=reliable: an emulated machine that has to wait for its host between two readings of its clocks takes the TSC for
-    // broken. From then on it reads the HPET, which is slow, and the kernel rewrites its own code for that while the other
-    // CPU runs it, which an emulated one does not always survive. All its CPUs have the host's one clock.
+    // Emulated CPUs have nothing to mitigate; on KVM the kernel's defaults stay, because they are part of what is measured.
+    // norandmaps: QEMU translates a program's code for the addresses at which it runs. With random addresses it has to do so
+    // at each start, which was half of a small program's run time (docs/performance.md).
+    // tsc=reliable: if an emulated machine has to wait for its host between two readings of its clocks, it considers the TSC
+    // unstable. From then on it reads the HPET, which is slow, and the kernel patches its own code for that while the other
+    // CPU runs it, which does not always work in emulation. All CPUs share the host's clock.
     ...(accelerator === "tcg" ? ["mitigations=off", "no_timer_check", "norandmaps", "tsc=reliable"] : []),
     ...(spec.dataDiskMiB === undefined ? [] : ["nvme.poll_queues=1"]),
   ];

@@ -50,7 +50,7 @@ async function needs(cache: string, present: ReadonlySet<string>): Promise<Map<s
   const users = new Set<string>();
   for (const { kind, name, user } of usesOf(cache)) {
     users.add(user);
-    // Its own keys this checkout knows better; those of tests' images only from the notes.
+    // This checkout knows its own keys better; the keys of tests' images are only in the notes.
     if (user !== checkout || kind === "ec2") found.set(join(kind, name), user);
   }
   for (const user of users.add(checkout))
@@ -70,7 +70,7 @@ function disksOf(root: string): string[] {
 
 /** The entry that is the base of a disk; empty if there is none. */
 async function below(cache: string, disk: string): Promise<string> {
-  // -U: the machine may run.
+  // -U: the machine may be running.
   const info = await execa("qemu-img", ["info", "-U", "--output=json", disk]);
   const file =
     (JSON.parse(info.stdout) as { "full-backing-filename"?: string })["full-backing-filename"] ?? "";
@@ -91,7 +91,7 @@ function openFiles(): string[] {
     try {
       return readdirSync(folder);
     } catch {
-      return []; // Ended meanwhile, or another user's.
+      return []; // Ended meanwhile, or belongs to another user.
     }
   };
   const target = (link: string): string => {
@@ -130,9 +130,9 @@ async function bytesOf(folder: string): Promise<number> {
 }
 
 /**
- * Removes what nothing needs and nobody used in the last hour. Each is renamed first, so that who looks for it meanwhile
- * makes it anew, and gets its name back when somebody noted a use just then.
- * @returns what was removed
+ * Removes entries that are not needed and were not used in the last hour. Each is renamed first, so that a process that looks
+ * for it meanwhile creates it again. It gets its name back if a use was recorded at that moment.
+ * @returns the removed entries
  */
 export async function prune(
   say: (line: string) => void,
@@ -144,7 +144,7 @@ export async function prune(
   for (const entry of await cacheEntries(cache, present)) {
     const { kind, name, folder, neededBy } = entry;
     if (neededBy !== undefined || isFresh(folder)) continue;
-    // Of who makes such entries: one that is being made is not touched.
+    // The lock of the makers of such entries: an entry that is being created is not touched.
     await withLock(join(cache, kind, lockOf(kind, name)), say, async () => {
       if (!existsSync(folder) || isFresh(folder)) return;
       const aside = name.endsWith(".partial") ? folder : `${folder}.partial`;
@@ -163,6 +163,6 @@ export async function prune(
 
 function lockOf(kind: Kind, name: string): string {
   if (kind === "builder" || kind === "extensions") return "lock";
-  // Images, packages and test images have one for each kernel or kind: NAME-HASH.
+  // Images, packages and test images have one lock for each kernel or kind: their folders are named NAME-HASH.
   return `${name.replace(/\.partial$/, "").replace(/-[0-9a-f]{16}$/, "")}.lock`;
 }

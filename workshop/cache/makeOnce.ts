@@ -6,8 +6,8 @@ import { removeRoot } from "../debian/debian.ts";
 import { withLock } from "../lock.ts";
 
 /**
- * Has a folder made, if it is not there. Its parent holds such folders alone, and one of them is made at a time.
- * @param make fills a folder that is empty; it may have a Debian root in `root`
+ * Creates a folder if it does not exist. Its parent contains only such folders, and only one of them is created at a time.
+ * @param make fills an empty folder; it may create a Debian root in `root`
  */
 export async function makeOnce(
   folder: string,
@@ -19,7 +19,7 @@ export async function makeOnce(
   await mkdir(parent, { recursive: true });
   await withLock(join(parent, "lock"), say, async () => {
     if (existsSync(folder)) return;
-    // Only the holder of the lock makes one, so what an earlier try left is nobody's.
+    // Only the holder of the lock creates one, so the remains of an earlier attempt are not in use.
     for (const left of readdirSync(parent).filter((name) => name.includes(".partial"))) {
       await removeRoot(join(parent, left, "root"));
       await rm(join(parent, left), { recursive: true, force: true });

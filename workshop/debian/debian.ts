@@ -18,7 +18,7 @@ export interface BootstrapArgs {
   readonly customizeHooks?: readonly (readonly string[])[];
   /** File that gets all output; its last lines are in the error. */
   readonly log: string;
-  /** Ends it. */
+  /** Aborts the creation. */
   readonly cancelSignal: AbortSignal;
 }
 
@@ -39,7 +39,7 @@ export async function bootstrap(args: BootstrapArgs): Promise<void> {
       `--mode=${asRoot ? "root" : "unshare"}`,
       "--format=directory",
       `--include=${args.include.join(",")}`,
-      // Nothing on a node reads them, and they are a third of the unpacking.
+      // Nothing on a node reads these files, and they take a third of the time for unpacking.
       "--dpkgopt=path-exclude=/usr/share/man/*",
       "--dpkgopt=path-exclude=/usr/share/doc/*",
       "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -57,7 +57,7 @@ export async function bootstrap(args: BootstrapArgs): Promise<void> {
       stdout: { file: args.log },
       stderr: { file: args.log },
       cancelSignal: args.cancelSignal,
-      // What it runs in the root ends with it, which takes some seconds.
+      // The programs that it runs in the root end with it, which takes some seconds.
       forceKillAfterDelay: 30_000,
     },
   );
@@ -69,8 +69,8 @@ export async function bootstrap(args: BootstrapArgs): Promise<void> {
 }
 
 /**
- * Runs `work`, which makes a root, and removes that when `work` fails or this process is told to end meanwhile; `work`
- * ends early when its signal says so. A kill leaves the root to the next one that makes it.
+ * Runs `work`, which creates a root, and removes the root if `work` fails or if a signal ends this process. `work` must stop
+ * early when its own signal is aborted. After a kill, the root stays until the next attempt removes it.
  */
 export async function makingRoot<T>(
   root: string,

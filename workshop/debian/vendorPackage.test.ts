@@ -49,7 +49,7 @@ describe("a vendor's package", () => {
     const other = { ...wanted, fingerprint: repository.otherFingerprint };
     expect(await whyUnavailable(other, cache)).toMatch(/^The repository .* is not signed\.$/);
     await expect(ensurePackage(other, say, cache)).rejects.toThrow(
-      /^drawer 1\.2\.3 could not be had from http:.*: The repository .* is not signed\.$/,
+      /^drawer 1\.2\.3 could not be downloaded from http:.*: The repository .* is not signed\.$/,
     );
     expect(left()).toEqual(["drawer.lock"]);
   }, 60_000);

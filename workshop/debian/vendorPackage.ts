@@ -21,7 +21,7 @@ const fileOf = (wanted: VendorPackage, cache: string): string =>
   join(cache, "packages", packageKey(wanted), `${wanted.name}.deb`);
 
 /**
- * Why a package cannot be had here: one line, undefined when it can. Asks the repository for its key and its index, unless
+ * Why a package cannot be downloaded here, in one line; undefined if it can. Requests the repository's key and index, unless
  * the package is in the cache.
  */
 export async function whyUnavailable(
@@ -54,7 +54,7 @@ export async function ensurePackage(
   return await withLock(join(packages, `${wanted.name}.lock`), say, async () => {
     if (existsSync(file)) return file;
     const partial = `${folder}.partial`;
-    // Only the holder of the lock makes one, so what an earlier try left is nobody's.
+    // Only the holder of the lock creates one, so the remains of an earlier attempt are not in use.
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial);
     try {
@@ -63,13 +63,13 @@ export async function ensurePackage(
         say(`downloading ${wanted.name} ${wanted.version} from ${wanted.repository}`);
         await apt.get("download", `${wanted.name}=${wanted.version}`);
         const [made] = (await readdir(apt.folder)).filter((name) => name.endsWith(".deb"));
-        if (made === undefined) throw new Error(`apt has downloaded nothing`);
+        if (made === undefined) throw new Error(`apt downloaded nothing`);
         await rename(join(apt.folder, made), join(partial, `${wanted.name}.deb`));
       }, partial);
     } catch (error) {
       await rm(partial, { recursive: true, force: true });
       throw new Error(
-        `${wanted.name} ${wanted.version} could not be had from ${wanted.repository}: ${oneLine((error as Error).message)}`,
+        `${wanted.name} ${wanted.version} could not be downloaded from ${wanted.repository}: ${oneLine((error as Error).message)}`,
         { cause: error },
       );
     }
@@ -82,7 +82,7 @@ export async function ensurePackage(
 async function find(apt: Apt, wanted: VendorPackage): Promise<void> {
   const { name, version, repository, suite, key, fingerprint } = wanted;
   const keyring = join(apt.folder, "key.asc");
-  // A host that does not answer must not hold up a preview for long.
+  // A host that does not answer must not delay a preview for long.
   const soon = [
     "-o",
     "Acquire::Retries=0",
@@ -103,6 +103,6 @@ async function find(apt: Apt, wanted: VendorPackage): Promise<void> {
 /** The first error in apt's output, which causes the others. */
 function oneLine(text: string): string {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const first = lines.find((line) => line.startsWith("E: ")) ?? lines[0] ?? "apt says nothing";
+  const first = lines.find((line) => line.startsWith("E: ")) ?? lines[0] ?? "apt printed nothing";
   return first.replace(/^E: /, "").replaceAll(/\s+/g, " ");
 }

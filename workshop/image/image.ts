@@ -84,7 +84,7 @@ export async function ensureImage(kernel: Kernel, say: (line: string) => void): 
 }
 
 async function bake(kernel: Kernel, say: (line: string) => void): Promise<void> {
-  // Only the holder of the lock bakes, so what an earlier bake left is nobody's.
+  // Only the holder of the lock bakes, so the remains of an earlier bake are not in use.
   for (const left of readdirSync(images).filter(
     (name) => name.startsWith(`${kernel}-`) && name.endsWith(".partial"),
   )) {
@@ -164,7 +164,7 @@ export async function downloadWheels(folder: string): Promise<void> {
   const stamp = join(folder, "requirements.txt");
   const wanted = readFileSync(requirementsFile, "utf8");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  // For the nodes' Python and not for this machine's, hence the explicit target.
+  // For the nodes' Python, not this computer's; hence the explicit target.
   const platforms = ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any"];
   await execa("python3", [
     ...["-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "--only-binary=:all:", "-d", folder],

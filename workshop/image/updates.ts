@@ -28,7 +28,7 @@ export async function keepPackageList(root: string, folder: string): Promise<voi
  * Asks Debian's archive, which takes seconds and about 10 MB.
  * @param folder of an image
  * @returns undefined for an image that was baked before package lists were kept
- * @throws Error when the archive cannot be reached, with apt's words
+ * @throws Error with apt's message if the archive cannot be reached
  */
 export async function updatesOf(folder: string): Promise<readonly Update[] | undefined> {
   if (!existsSync(join(folder, statusFile))) return undefined;
@@ -36,11 +36,11 @@ export async function updatesOf(folder: string): Promise<readonly Update[] | und
     await copyFile(join(folder, statusFile), join(apt.folder, "status"));
     await copyFile(join(folder, sourcesFile), join(apt.folder, "sources.list"));
     try {
-      // Else a source that does not answer is a warning, and an old image looks current.
+      // Otherwise a source that does not answer is only a warning, and an old image looks current.
       await apt.get("-o", "APT::Update::Error-Mode=any", "update");
       return parseUpgrade(await apt.get("-s", "dist-upgrade"));
     } catch (error) {
-      throw new Error(`Debian's archive could not be asked; apt-get says:\n${(error as Error).message}`, {
+      throw new Error(`Debian's archive could not be queried; apt-get says:\n${(error as Error).message}`, {
         cause: error,
       });
     }

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Runs a command in the builder's root on a copy of the source: a tar archive on standard input becomes /build/source,
 # and /build/out goes to standard output as another. Its own output goes to standard error.
-# Usage: run.sh ROOT COMMAND...   (as root, in a mount namespace of its own)
+# Usage: run.sh ROOT COMMAND...   (as root, in a separate mount namespace)
 set -euo pipefail
 root=$1
 shift
-# In memory, seen by this namespace alone, and gone with it: builds do not meet, and none leaves anything.
+# In memory, visible only in this namespace and gone with it: builds do not affect each other, and leave nothing behind.
 mkdir -p "$root/build"
 mount -t tmpfs build "$root/build"
 mkdir "$root/build/source" "$root/build/out"
 tar -C "$root/build/source" -x
-# A root made without privileges has no device files, and compilers are probed with /dev/null.
+# A root created without privileges has no device files, and build tools probe compilers with /dev/null.
 test -e "$root/dev/null" || touch "$root/dev/null"
 mount --bind /dev/null "$root/dev/null"
-# From Linux 7 on, objtool reads its stack's limit there.
+# From Linux 7 on, objtool reads its stack limit from there.
 mount --rbind /proc "$root/proc"
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C SOURCE_DATE_EPOCH=0 HOME=/tmp \
   chroot "$root" "$@" </dev/null >&2
