@@ -174,7 +174,7 @@ function hostCommand(
 
 /** Inputs of the steps of a run. */
 interface MeasureArgs extends BenchmarkArgs {
-  /** What this computer did before the run, where the machines are its own. */
+  /** Load of this computer before the run, if the machines run on it. */
   readonly host: pulumi.Output<HostState> | undefined;
 }
 

@@ -32,7 +32,7 @@ export const requestSchema = z.strictObject({
     .optional(),
   /** Address of Prometheus for the head, if the lab has monitoring. */
   prometheus: z.url().optional(),
-  /** What this computer did before the run, where the machines are its own. */
+  /** Load of this computer before the run, if the machines run on it. */
   host: hostStateSchema.optional(),
 });
 export type CollectRequest = z.infer<typeof requestSchema>;
@@ -56,7 +56,7 @@ export async function collect(request: CollectRequest, lab: LabFacts): Promise<C
   mkdirSync(fresh, { recursive: true });
   await fetchFiles(request, fresh);
   write(join(fresh, "lab.json"), JSON.stringify(lab));
-  // Whenever this is killed, a whole copy is there.
+  // At any time, even after a kill, a complete copy exists.
   const old = join(folder, "raw.old");
   rmSync(old, { recursive: true, force: true });
   if (existsSync(raw)) renameSync(raw, old);
@@ -84,7 +84,7 @@ async function keepMetrics(request: CollectRequest, folder: string): Promise<voi
     };
     const [start, end = Date.now() / 1000] = [seconds("facts.json", "started"), seconds("end.json", "ended")];
     if (start === undefined) return;
-    // A little before and after, for what a rate looks back on.
+    // A little before and after, for the range of rates.
     const window = { start: Math.floor(start) - 30, end: Math.ceil(end) + 10 };
     const printed = await onHead(request, "bash -s", async ({ channel }) => {
       channel.end(metricsScript(prometheus, window));

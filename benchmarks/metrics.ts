@@ -15,7 +15,7 @@ const version = 1;
 
 const lineSchema = z.object({
   name: z.string(),
-  /** One for each step; null where Prometheus has none. */
+  /** One value per step; null if Prometheus has none. */
   values: z.array(z.number().nullable()),
 });
 export const metricsSchema = z.object({
@@ -29,10 +29,10 @@ export const metricsSchema = z.object({
 });
 export type Metrics = z.infer<typeof metricsSchema>;
 
-/** An analysis with the metrics of its time, for the report's pictures. */
+/** An analysis with the metrics during the run, for the report's charts. */
 export type Watched = Analysis & { readonly metrics?: Metrics | undefined };
 
-/** The metrics of a run's folder; undefined where there are none, or another version wrote them. */
+/** The metrics in a run's folder; undefined if there are none, or if another version wrote them. */
 export function readMetrics(folder: string): Metrics | undefined {
   const file = join(folder, metricsFile);
   if (!existsSync(file)) return undefined;
@@ -45,22 +45,22 @@ export interface Window {
   readonly end: number;
 }
 
-/** Values of a line: more than a chart has pixels for is of no use. */
+/** Maximum number of values per line, about as many as a chart has pixels. */
 const mostValues = 600;
 
-/** Seconds between two values of a window of that length. */
+/** Seconds between two values in a window of a given length. */
 export function stepOf({ start, end }: Window): number {
   return Math.max(scrapeSeconds, Math.ceil((end - start) / mostValues));
 }
 
 /**
- * A bash script for a node that reaches Prometheus: asks each query of the table over the window, all in one curl, and
- * prints a line of JSON for each, which is empty where there was no answer.
+ * A bash script for a node that can reach Prometheus: runs each query of the table over the window, all with one curl, and
+ * prints one line of JSON per query, which is empty if there was no answer.
  */
 export function metricsScript(prometheus: string, window: Window): string {
   const asked = queriesOf(panels).map(({ expr }) => {
     const query = { query: expr, start: window.start, end: window.end, step: stepOf(window) };
-    // A string of JSON is one of curl's configuration too.
+    // A JSON string is also a valid string in curl's configuration.
     const data = Object.entries(query).map(([name, value]) => JSON.stringify(`${name}=${value}`));
     return [
       `url = ${JSON.stringify(`${prometheus}/api/v1/query_range`)}`,
@@ -92,7 +92,7 @@ const answerSchema = z
   })
   .nullable();
 
-/** What the script printed, as the metrics of the window. Panels without a line are left out. */
+/** Parses the script's output. Panels without a line are left out. */
 export function metricsOf(printed: string, window: Window): Metrics {
   const step = stepOf(window);
   const count = Math.floor((window.end - window.start) / step) + 1;
@@ -106,7 +106,7 @@ export function metricsOf(printed: string, window: Window): Metrics {
         const line: (number | null)[] = Array.from({ length: count }, () => null);
         for (const [time, text] of values) {
           const value = Number(text);
-          // NaN and infinities are no values, and JSON has none.
+          // NaN and infinities do not count as values, and JSON cannot represent them.
           if (Number.isFinite(value))
             line[Math.round((time - window.start) / step)] = Number(value.toPrecision(5));
         }

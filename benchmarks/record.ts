@@ -129,7 +129,7 @@ export function neighbourFacts(
   return { stealPercent: largest(steals), load: largest(loads) };
 }
 
-/** The largest of what is known; null when nothing is. */
+/** The largest known value; null if there is none. */
 export function largest(values: readonly (number | undefined)[]): number | null {
   const known = values.filter((value) => value !== undefined);
   return known.length > 0 ? Math.max(...known) : null;

@@ -21,12 +21,12 @@ export function runFolder(run: string): string {
   return folder;
 }
 
-/** Analyse a run's raw files, with the runs beside it that had the same settings. */
+/** Analyses a run's raw files, together with other runs of the same settings in the same folder. */
 export function analyseFolder(folder: string): Watched {
   return { ...analyse(join(folder, "raw"), earlierRuns(folder)), metrics: readMetrics(folder) };
 }
 
-/** Analyse the raw files of a run and write its results. */
+/** Analyses the raw files of a run and writes its results. */
 export function writeResults(folder: string): Run {
   const analysis = analyseFolder(folder);
   const { run } = analysis;
@@ -37,7 +37,7 @@ export function writeResults(folder: string): Run {
   return run;
 }
 
-/** Write a file in one step. */
+/** Writes a file atomically. */
 export function write(file: string, text: string): void {
   writeFileSync(`${file}.new`, text);
   renameSync(`${file}.new`, file);
@@ -46,7 +46,7 @@ export function write(file: string, text: string): void {
 const planFacts = z.object({ runId: z.string(), seed: z.int(), settingsHash: z.string() });
 const startFacts = z.object({ started: z.string() });
 
-/** Runs in the folders beside a run's, of the same settings, that began earlier. */
+/** Earlier runs with the same settings, in neighbouring folders. */
 export function earlierRuns(folder: string): Run["earlierRuns"] {
   const own = factsOf(folder);
   if (own === undefined) return [];
@@ -63,7 +63,7 @@ export function earlierRuns(folder: string): Run["earlierRuns"] {
     .map(({ runId, seed, started }) => ({ runId, seed, started }));
 }
 
-/** What names a run; undefined for a folder that is none. */
+/** Identity of the run in a folder; undefined if there is no run. */
 function factsOf(folder: string): (z.infer<typeof planFacts> & z.infer<typeof startFacts>) | undefined {
   const [plan, start] = (["plan.json", "facts.json"] as const).map((name) => {
     const file = join(folder, "raw", name);

@@ -3,8 +3,8 @@ import { createInterface } from "node:readline/promises";
 import { Problem } from "./problem.ts";
 
 /**
- * True when the person says yes. Without a terminal nobody can say so.
- * @throws Problem when there is no terminal and --yes was not given
+ * Returns whether the user confirms.
+ * @throws Problem if there is no terminal and --yes was not given
  */
 export async function confirm(question: string, yes: boolean): Promise<boolean> {
   if (yes) return true;

@@ -68,7 +68,7 @@ export function decide(situation: Situation): Environment {
   }
   if (env.SSH_AUTH_SOCK && !situation.agentAnswers) {
     unset.push("SSH_AUTH_SOCK");
-    notes.push("SSH_AUTH_SOCK names a socket that nobody answers: left out");
+    notes.push("SSH_AUTH_SOCK names a socket that does not answer: ignored");
   }
   return { backend: reason === undefined ? "checkout" : "user", set, unset, notes };
 }
@@ -164,7 +164,7 @@ export function unreadableStacks(lab: string): string[] {
 export class PassphraseLost extends Problem {
   constructor(file: string, stacks: readonly string[]) {
     super(
-      `${file} is gone, and without it nobody can read the secrets in the state of: ${stacks.join(", ")}. ` +
+      `${file} is gone, and without it the secrets cannot be read in the state of: ${stacks.join(", ")}. ` +
         `Put it back from a copy; or end each stack without its record: ./lab down --stack ${stacks[0] ?? "NAME"}`,
     );
   }
@@ -173,7 +173,7 @@ export class PassphraseLost extends Problem {
 /** Created once and never replaced, because the state's secrets are encrypted with it. */
 export function makePassphrase(file: string): void {
   if (existsSync(file) && statSync(file).size > 0) return;
-  // An empty one is what a full disk leaves, and encrypts nothing.
+  // A full disk can leave an empty file, which is not a passphrase.
   rmSync(file, { force: true });
   const temporary = `${file}.${process.pid}`;
   writeFileSync(temporary, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });

@@ -50,13 +50,13 @@ function readLock(file: string): Lock | BrokenLock {
 
 /** True if the lock's process was on this computer and no longer exists. */
 export function isStale(lock: Lock | BrokenLock): boolean {
-  // Whoever holds it is a Pulumi, which holds it for longer than it takes to write it.
+  // Its holder is a Pulumi process, which runs for longer than it takes to write the lock.
   if (lock.pid === undefined) return !anyPulumi();
   if (lock.hostname !== hostname()) return false;
   const started = startTime(lock.pid);
   if (started === undefined) return true;
-  // A process that started after the lock was made only has the number of the one that made it. Unless it is a Pulumi: then
-  // it may be the clock that was set forward, and a lock that is taken away too early costs the stack's record.
+  // A process that started after the lock was created only reuses the pid of its creator. Unless it is a Pulumi process: then
+  // the clock may have been set forward, and removing a valid lock could destroy the stack's record.
   return started > Date.parse(lock.timestamp) + 1000 && nameOf(lock.pid) !== "pulumi";
 }
 

@@ -169,8 +169,8 @@ export class Pulumi {
   }
 
   /**
-   * Readies the stack after an interrupted command: removes the lock of a CLI that is gone, and forgets creations that
-   * nobody saw end. Every step of the lab may be repeated, so they are simply done again.
+   * Repairs the stack after an interrupted command: removes the lock of a CLI that has ended, and drops pending creations.
+   * Every step of the lab can be repeated, so they simply run again.
    */
   async recover(): Promise<void> {
     const backend = this.#env.PULUMI_BACKEND_URL ?? "";

@@ -15,17 +15,17 @@ const output = z.object({
   jobs: z.tuple([z.object({ jobname: z.string(), error: z.number(), read: side, write: side })]),
 });
 
-/** A job that ran for less than this share of its time has not done its work. */
+/** A job that ran for less than this share of its time is invalid. */
 const leastShare = 0.5;
 
 export interface FioJob {
-  /** Figures in MB/s, else operations/s. */
+  /** Figures in MB/s, otherwise in operations/s. */
   readonly large: boolean;
-  /** How long it was to run. */
+  /** Planned duration. */
   readonly seconds: number;
 }
 
-/** Rates of one fio job. A side that did nothing is absent. */
+/** Rates of one fio job. A direction without operations is absent. */
 export function parseFio(text: string, { large, seconds: planned }: FioJob): Measurements {
   const { jobs } = shaped(output, onlyObject(text, "fio"), "fio");
   const [job] = jobs;
@@ -46,7 +46,7 @@ function rate(name: string, facts: z.infer<typeof side>, { large, seconds: plann
   return {
     value: large ? facts.io_bytes / 1e6 / seconds : facts.total_ios / seconds,
     operations: facts.total_ios,
-    // Percentiles alone, without bins, cannot be added up over clients: absent.
+    // Percentiles without bins cannot be merged over clients, so latencies are absent.
     ...(bins && Object.keys(bins).length > 0 ? { latencies: fromRecord(bins) } : {}),
   };
 }

@@ -17,7 +17,7 @@ export interface IostatSample {
 export interface Iostat {
   /** One a second; the first report, an average since boot, is left out. */
   readonly samples: readonly IostatSample[];
-  /** True when the end was missing and whole reports were kept. */
+  /** True if the end was missing, and only complete reports were kept. */
   readonly mended: boolean;
 }
 
@@ -26,7 +26,7 @@ const report = z.object({
   disk: z.array(z.looseObject({ disk_device: z.string() })),
 });
 
-/** Parse the output of one iostat that was not told `-y`. */
+/** Parses the output of one iostat that ran without `-y`. */
 export function parseIostat(text: string): Iostat {
   const opening = /"statistics"\s*:\s*\[/g;
   const found = opening.exec(text);
@@ -38,7 +38,7 @@ export function parseIostat(text: string): Iostat {
   return { samples: samples.slice(1), mended: !complete };
 }
 
-/** Whole objects of an array whose `[` lies just before `start`, up to its `]` or the end of the text. */
+/** Complete objects of an array whose `[` is just before `start`, up to its `]` or the end of the text. */
 function objects(text: string, start: number): { reports: unknown[]; complete: boolean } {
   const reports: unknown[] = [];
   let index = start;
@@ -61,7 +61,7 @@ function objects(text: string, start: number): { reports: unknown[]; complete: b
   return { reports, complete: false };
 }
 
-/** Whether the document as a whole ends as it should. */
+/** Whether the document is complete. */
 function closed(text: string): boolean {
   const start = text.indexOf("{");
   return start >= 0 && closing(text, start) !== undefined;

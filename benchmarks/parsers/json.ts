@@ -5,8 +5,8 @@ import { z } from "zod";
 export class InvalidOutput extends Error {}
 
 /**
- * The one JSON object in a text: from the first line that begins with `{` to its closing brace. What stands before
- * and after (fio's notes) is ignored, but a second object is refused: nobody knows which one counts.
+ * The only JSON object in a text: from the first line that begins with `{` to its closing brace. Text before and after (fio's
+ * notes) is ignored, but a second object is an error, because it would be ambiguous.
  */
 export function onlyObject(text: string, program: string): unknown {
   const start = text.search(/^\{/m);
@@ -21,7 +21,7 @@ export function onlyObject(text: string, program: string): unknown {
   }
 }
 
-/** Index just after the brace that closes the object which begins at `start`; undefined when the text ends before. */
+/** Index after the closing brace of the object that begins at `start`; undefined if the text ends before it. */
 export function closing(text: string, start: number): number | undefined {
   let depth = 0;
   let inString = false;
@@ -37,7 +37,7 @@ export function closing(text: string, start: number): number | undefined {
   return undefined;
 }
 
-/** A value in the shape of a schema, or InvalidOutput that names the first key that is not. */
+/** Validates a value by a schema; throws InvalidOutput with the first invalid key. */
 export function shaped<T>(schema: z.ZodType<T>, value: unknown, program: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

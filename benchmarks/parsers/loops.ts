@@ -4,7 +4,7 @@ import { bucketMiddles, fromRecord } from "../histogram.ts";
 import { InvalidOutput, onlyObject, shaped } from "./json.ts";
 import type { Measurements } from "./measurement.ts";
 
-/** A phase that ended earlier, because its work was done, was over before anything could be seen of it. */
+/** A phase that ended earlier than this, because its work was done, is too short to measure. */
 const shortestSeconds = 0.001;
 
 const loops = z.record(
@@ -12,9 +12,9 @@ const loops = z.record(
   z.object({
     operations: z.int().nonnegative(),
     seconds: z.number().nonnegative(),
-    /** Absent where the clock was read once for many operations. */
+    /** Absent if the clock was read once for many operations. */
     histogram: z.record(z.string().regex(/^\d+$/), z.int().nonnegative()).optional(),
-    /** Operations that ask for attributes or a name, and FUSE requests that reached JuiceFS, by method. */
+    /** Operations that need attributes or a name, and FUSE requests that reached JuiceFS, by method. */
     asked: z.int().nonnegative().optional(),
     requests: z.record(z.string(), z.int()).optional(),
   }),
@@ -47,7 +47,7 @@ export function parseLoops(text: string, units: Readonly<Record<string, string>>
   );
 }
 
-/** Requests for what the kernel keeps: the others go to JuiceFS whatever it knows. */
+/** Requests for data that the kernel can cache; all others always go to JuiceFS. */
 function attributeRequests({ lookup = 0, getattr = 0 }: Readonly<Record<string, number>>): number {
   return lookup + getattr;
 }
@@ -70,7 +70,7 @@ export function parseRay(text: string, clients: readonly string[]): Measurements
   };
 }
 
-/** The number of files of a kind: all were read whole, the same number by each client, or it is no figure. */
+/** The number of files of a kind. It is invalid unless all were read completely, the same number by each client. */
 function wholeData(kind: string, { tasks, expected }: Part, clients: readonly string[]): number {
   const each = expected.files / clients.length;
   for (const client of clients) {

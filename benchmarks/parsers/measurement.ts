@@ -5,11 +5,11 @@ import { InvalidOutput } from "./json.ts";
 export interface Measurement {
   /** In the unit of the workload table. */
   readonly value: number;
-  /** Operations (or files) behind it: its weight where figures of clients are averaged. */
+  /** Number of operations (or files): the weight when figures of clients are averaged. */
   readonly operations: number;
-  /** Latencies, where the program tells them. */
+  /** Latencies, if the program records them. */
   readonly latencies?: Histogram;
-  /** Operations that ask for attributes or a name, and FUSE requests for either: the rest were hits. */
+  /** Operations that need attributes or a name, and FUSE requests for them; the difference is the number of hits. */
   readonly asked?: number | undefined;
   readonly missed?: number | undefined;
 }
@@ -17,12 +17,12 @@ export interface Measurement {
 export type Measurements = Readonly<Record<string, Measurement>>;
 
 /**
- * Fewer operations than this, of all clients, are no rate: one more or less would change it by a tenth and more. The
- * runner's loops go on until they have as many (FEWEST_OPERATIONS in runner/disgrafs_benchmark/agent.py).
+ * Minimum number of operations, of all clients, for a rate: with fewer, one operation would change it by a tenth or more. The
+ * runner's loops continue until they reach it (FEWEST_OPERATIONS in runner/disgrafs_benchmark/agent.py).
  */
 export const fewestOperations = 10;
 
-/** Refuse a figure that so little work is behind that it says nothing. */
+/** Rejects a figure that is based on too few operations. */
 export function enough(name: string, operations: number): void {
   if (operations < fewestOperations)
     throw new InvalidOutput(

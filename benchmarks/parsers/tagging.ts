@@ -6,14 +6,14 @@ import type { Measurements } from "./measurement.ts";
 const tagging = z.object({
   /** From the start of the window to the last file's tags. */
   seconds: z.number().nonnegative(),
-  /** From a file's close to its tags; null: it has none. */
+  /** From closing a file to its tags; null if it has none. */
   files: z.array(z.object({ client: z.string(), seconds: z.number().nullable() })),
   searches: z.array(z.number().nonnegative()),
-  /** FUSE requests of all clients: of who wrote, and of the taggers. */
+  /** FUSE requests of all clients, from the writers and the taggers. */
   requests: z.int().nonnegative(),
 });
 
-/** Figures over all clients. A file without tags makes them invalid: the others' would look better for it. */
+/** Figures over all clients. A file without tags makes them invalid, because leaving it out would improve the others. */
 export function parseTagging(text: string): Measurements {
   const what = "the tagging workload";
   const { seconds, files, searches, requests } = shaped(tagging, onlyObject(text, what), what);
@@ -35,7 +35,7 @@ export function parseTagging(text: string): Measurements {
   };
 }
 
-/** The smallest value that at least so many percent do not exceed. */
+/** The smallest value that at least this percentage of the values do not exceed. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? NaN;

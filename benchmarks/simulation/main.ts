@@ -16,7 +16,7 @@ import {
   type Table,
 } from "./simulate.ts";
 
-/** One cell of a table, small enough to be sent to a thread. */
+/** One cell of a table, as it is sent to a thread. */
 interface Task {
   readonly what: keyof typeof measures;
   readonly noise: NoiseName;
@@ -153,7 +153,7 @@ const sections: readonly Section[] = [
   },
 ];
 
-/** Answers by task, worked out in threads. */
+/** Results by task, computed in threads. */
 async function workOut(tasks: readonly Task[]): Promise<Map<Task, string>> {
   const answers = new Map<Task, string>();
   const left = [...tasks];

@@ -18,7 +18,7 @@ const independent =
   (isArm) =>
     (isArm ? arm : baseline) * normal(random);
 
-/** Each turn `step` slower than the one before, from the first to the last. */
+/** Each turn is slower than the previous one by `step`. */
 const drifting =
   (deviation: number, step: number) =>
   (random: Random): Noise => {
@@ -52,7 +52,7 @@ export const noiseModels = {
   tenfold: { title: "arm 10 times as noisy (10 %, 100 %)", begin: independent(0.1, 1) },
 } as const satisfies Record<string, NoiseModel>;
 
-/** Lognormal noise of a size of one's own. */
+/** Lognormal noise of a given size. */
 export const lognormal = (deviation: number): NoiseModel => ({
   title: `lognormal, ${100 * deviation} %`,
   begin: independent(deviation, deviation),

@@ -12,7 +12,7 @@ import { oldRule } from "./oldRule.ts";
 export const marginFactor = 1.05;
 const [baseline, repeat] = ["baseline", "repeat"];
 
-/** A table: so many figures, each in so many arms, and when it is looked at. */
+/** A table: its numbers of figures and of arms, and its looks. */
 export interface Table {
   readonly figures: number;
   readonly arms: number;
@@ -41,7 +41,7 @@ export function simulatedRows(table: Table, model: NoiseModel, seed: number, rat
   });
 }
 
-/** Neighbouring seeds of the generator begin alike. */
+/** Mixes a seed, because neighbouring seeds of the generator begin with similar numbers. */
 function mixed(seed: number): Random {
   return seeded(Math.floor(seeded(seed)() * 2 ** 32));
 }
@@ -59,7 +59,7 @@ function share(runs: number, holds: (seed: number) => boolean): number {
   return count / runs;
 }
 
-/** Share of runs with any false difference, when no arm differs. */
+/** Share of runs with any false difference if no arm differs. */
 export function falseDifferences(table: Table, model: NoiseModel, runs: number): number {
   return share(runs, (seed) =>
     decideRows(table, simulatedRows(table, model, seed)).some(
@@ -68,21 +68,21 @@ export function falseDifferences(table: Table, model: NoiseModel, runs: number):
   );
 }
 
-/** The same by the rule that was used before. */
+/** The same with the previous rule. */
 export function oldFalseDifferences(table: Table, model: NoiseModel, runs: number): number {
   return share(runs, (seed) =>
     simulatedRows(table, model, seed).some((trios) => oldRule(trios, seed) !== null),
   );
 }
 
-/** Share of runs with any "no difference beyond the margin", when every arm is `ratio` times the baseline. */
+/** Share of runs with any "no difference beyond the margin" if every arm is `ratio` times the baseline. */
 export function equalities(table: Table, model: NoiseModel, ratio: number, runs: number): number {
   return share(runs, (seed) =>
     decideRows(table, simulatedRows(table, model, seed, ratio)).some(({ call }) => call === "same"),
   );
 }
 
-/** Share of 95 % intervals that hold the true ratio. */
+/** Share of 95 % intervals that contain the true ratio. */
 export function coverage(blocks: number, model: NoiseModel, runs: number): number {
   const table = { figures: 1, arms: 1, looks: [blocks] };
   return share(runs, (seed) => {
@@ -99,7 +99,7 @@ export interface Power {
   readonly blocks: number;
 }
 
-/** How often a row of a table is found higher when it is, the others' p-values being of no help. */
+/** How often a row that is higher is found to be, if the p-values of the other rows do not help. */
 export function power(table: Table, model: NoiseModel, ratio: number, runs: number): Power {
   const last = table.looks.at(-1) ?? 0;
   let blocks = 0;
@@ -112,7 +112,7 @@ export function power(table: Table, model: NoiseModel, ratio: number, runs: numb
   return { found, blocks: blocks / runs };
 }
 
-/** How often the rule that was used before found it. */
+/** How often the previous rule found it. */
 export function oldPower(blocks: number, model: NoiseModel, ratio: number, runs: number): number {
   const table = { figures: 1, arms: 1, looks: [blocks] };
   return share(runs, (seed) => oldRule(simulatedRows(table, model, seed, ratio)[0] ?? [], seed) === "higher");

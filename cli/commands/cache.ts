@@ -14,7 +14,9 @@ interface Options {
 
 export const cache = new Command("cache")
   .addOption(
-    new Option("--prune", "remove what nothing needs and nobody used in the last hour").conflicts("renew"),
+    new Option("--prune", "remove entries that are not needed and were not used in the last hour").conflicts(
+      "renew",
+    ),
   )
   .option("--updates", "ask Debian's archive which updates the images lack (downloads about 10 MB)", false)
   .addOption(
@@ -25,11 +27,11 @@ export const cache = new Command("cache")
   .addHelpText(
     "after",
     `
-An image, the builder or a build is needed when this checkout would use it now, when another checkout that shares the
-cache (DISGRAFS_CACHE) used it last, when a machine's disk lies on it, or when a process reads it.
+An image, the builder or a build is needed if this checkout would use it now, if another checkout that shares the cache
+(DISGRAFS_CACHE) used it last, if it is the base of a machine's disk, or if a process reads it.
 
-An image is baked once and kept, and gets no updates by itself. --renew replaces it at the next up, and with it the
-machines; every checkout that shares the cache follows.
+An image is baked once and kept, and is not updated automatically. --renew replaces it, and with it the machines, at the
+next up; all checkouts that share the cache follow.
 
 Examples:
   ./lab cache

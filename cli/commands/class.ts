@@ -13,7 +13,7 @@ export const classCommand = new Command("class")
   .addHelpText(
     "after",
     `
-Shows the cost of all labs first. A failure stops nobody else; run the same command again for those that failed. Each
+Shows the cost of all labs first. If a lab fails, the others continue; run the same command again for the failed ones. Each
 student's sheet, key and log are in .lab/class/ID/: give that folder, without the log, to the student.
 
 Examples:

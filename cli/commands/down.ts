@@ -127,7 +127,7 @@ async function destroy(pulumi: Pulumi, names: readonly string[]): Promise<number
   return await withoutRecord(pulumi, names);
 }
 
-/** Ends this computer's part, and takes away the record that nobody can read: the next `up` makes another. */
+/** Ends the part on this computer, and removes the unreadable record: the next `up` creates a new one. */
 async function withoutRecord(pulumi: Pulumi, names: readonly string[]): Promise<number> {
   await end(names);
   const record = await pulumi.record();

@@ -37,10 +37,10 @@ export const sweep = new Command("sweep")
   .addHelpText(
     "after",
     `
-Looks for the tags that every lab puts on what it makes, so it finds what a crash or a lost state left behind. Several
-people may share an account and have stacks of the same name: a thing is yours when its owner and its run id say so.
-What has no readable end is never over; choose it by its run id. Looks again afterwards. The exit status is 0 only when
-everything could be looked at and nothing of what was chosen is left.
+Searches by the tags that every lab puts on its resources, so it finds what a crash or a lost state left behind. Several
+people may share an account and have stacks of the same name: the tags for owner and run id say whose a resource is.
+A resource without a readable expiry never expires; select it by its run id. The command searches again afterwards. The
+exit status is 0 only if everything could be searched and nothing of the selection is left.
 
 Examples:
   ./lab sweep --aws                     what your expired stacks left
@@ -122,7 +122,7 @@ function showRuns(
   return conclude(found, unseen, region);
 }
 
-/** @throws Problem when nobody is named, and when --yes would answer for owners that are not named */
+/** @throws Problem if no owner is named, or if --yes would confirm for owners that are not named */
 export function ownersOf(
   { owner, everyone, yes }: Pick<SweepOptions, "owner" | "everyone" | "yes">,
   settings: AwsStackSettings,
@@ -141,7 +141,7 @@ export function ownersOf(
   );
 }
 
-/** The run id of the stack's present life, by its state; undefined without one. */
+/** The stack's current run id, from its state; undefined if there is none. */
 async function runOf(pulumi: Pulumi): Promise<string | undefined> {
   const facts = (await pulumi.outputs())?.targetFacts as AwsFacts | undefined;
   return facts?.run;
@@ -153,7 +153,7 @@ function regionOf({ region }: SweepOptions, settings: AwsStackSettings): string 
   return found;
 }
 
-/** A note on what could be meant and is not chosen since nobody knows when it ends. */
+/** A note about resources that are not selected because their expiry is unknown. */
 function endless(scope: readonly Leftover[], { run }: Selection): string {
   const count = run === undefined ? scope.filter(({ expires }) => expires === undefined).length : 0;
   if (count === 0) return "";

@@ -29,7 +29,7 @@ export function readFileReport(file: string): FileReport {
 export const failedFiles = (file: string): readonly string[] =>
   readFileReport(file).testResults.flatMap(({ name, status }) => (status === "failed" ? [name] : []));
 
-/** Puts what a second run says of its files in the place of what the first one said of them. */
+/** Replaces the first run's results of files with those of the second run. */
 export function replaceResults(first: string, second: string): void {
   const again = readFileReport(second).testResults;
   const kept = readFileReport(first).testResults.filter(

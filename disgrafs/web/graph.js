@@ -8,7 +8,7 @@ const says = document.querySelector("#graph-says");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** Above this many nodes the oldest leaves go: a picture that nobody can read helps nobody. */
+/** Above this number of nodes, the oldest leaves are removed, to keep the drawing readable. */
 const mostNodes = 400;
 
 const probe = document.createElement("span");

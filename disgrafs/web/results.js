@@ -120,7 +120,7 @@ export class Results {
   }
 
   fault(error) {
-    // A server that is away comes back by itself; what is wrong with a search does not.
+    // A server that is down may come back; an invalid search stays invalid.
     if (error.status === 0 || error.status === 503) {
       this.again = setTimeout(() => void this.load(0, true), 3000);
       if (list.querySelector("[role=alert]")?.dataset.says === error.message) return;

@@ -40,7 +40,7 @@ export interface Exit {
   readonly signal?: string;
 }
 
-/** A process that ended badly, with the last of what it printed. */
+/** The error for a failed process, with the end of its output. */
 export function processFailed(exit: Exit, tail: string): StepError {
   const how = exit.signal ? `ended by signal ${exit.signal}` : `exit status ${exit.status}`;
   return new StepError(

@@ -21,7 +21,7 @@ export function globPattern(pattern: string): RegExp {
   return new RegExp(`^${parts.join("")}$`, "su");
 }
 
-/** The paths that a list of patterns picks: later ones win, and one that begins with `!` takes away. */
+/** The paths that a list of patterns selects: later patterns take precedence, and one that begins with `!` excludes. */
 export function picker(patterns: readonly string[]): (path: string) => boolean {
   const rules = patterns.map((pattern) => ({
     picks: !pattern.startsWith("!"),

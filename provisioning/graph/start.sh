@@ -27,7 +27,7 @@ include /etc/disgrafs/graph-password.conf
 dir /var/lib/disgrafs-graph
 appendonly yes
 appendfsync everysec
-# A restart reads the log of what was done: kept short, that takes a second and not ten.
+# A restart reads the whole append-only log: if it is kept short, that takes one second instead of ten.
 auto-aof-rewrite-min-size 1mb
 maxmemory-policy noeviction
 save ""

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-# For everything: check.sh ends this program after 800 s, and then nobody would say why.
+# In total: check.sh kills this program after 800 s, and then there would be no error message.
 DEADLINE_SECONDS = 600
 
 

@@ -67,7 +67,7 @@ export async function handshake(
         readyTimeout: 0,
         keepaliveInterval,
         keepaliveCountMax: keepaliveCount,
-        // Each packet of a session is told here too, and none of those is wanted.
+        // Packets of the session are reported here too, and are ignored.
         debug: (line: string) => {
           if (loggedIn) return;
           login.debug(line);

@@ -90,7 +90,7 @@ export class Login {
     else next(this.#current);
   }
 
-  /** The password is the answer to what is asked without showing it; nothing else is known here. */
+  /** Answers prompts without echo with the password; there is no answer to other prompts. */
   #keyboard(): Parameters<NextAuthHandler>[0] {
     const { user, password = "" } = this.#connection;
     return {
