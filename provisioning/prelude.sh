@@ -54,27 +54,36 @@ work_of_unit() {
   if [ "$unit_of_step" ] && [ -r "$stat" ]; then sed -n 's/^usage_usec //p' "$stat"; else echo 0; fi
 }
 
+# Number of times that the step's unit has been restarted by systemd.
+restarts_of_unit() {
+  local restarts=0
+  [ -z "$unit_of_step" ] || restarts=$(systemctl show -p NRestarts --value "$unit_of_step")
+  echo "${restarts:-0}"
+}
+
 # wait_for SECONDS WHAT COMMAND...: runs the command until it succeeds. Fails, naming WHAT, if it has not succeeded for that
-# long and the step's unit is idle too. A unit that still works is slow, not dead, and may take until the step's time limit.
+# long and the step's unit is idle too, or ends again and again. A unit that still works is slow, not dead, and may take until
+# the step's time limit.
 wait_for() {
-  local patience=$1 what=$2 deadline before now
+  local patience=$1 what=$2 deadline before restarts now again
   shift 2
   waiting_for=$what
-  deadline=$((SECONDS + patience)) before=$(work_of_unit)
+  deadline=$((SECONDS + patience)) before=$(work_of_unit) restarts=$(restarts_of_unit)
   # A trap that runs inside the command would write where the command's own lines go: nowhere.
   local late=no
   trap late=yes TERM
   until "$@" >/dev/null 2>&1; do
     if ((SECONDS >= deadline)); then
-      now=$(work_of_unit)
+      now=$(work_of_unit) again=$(($(restarts_of_unit) - restarts))
       # A twentieth of a CPU: more than an idle service takes.
-      if ((now - before < patience * 50000)); then
+      if ((now - before < patience * 50000 || again >= 3)); then
         trap too_late TERM
         echo "$what did not come in time" >&2
+        if ((again > 0)); then echo "$unit_of_step was restarted $again times meanwhile" >&2; fi
         last_lines
         return 1
       fi
-      deadline=$((SECONDS + patience)) before=$now
+      deadline=$((SECONDS + patience)) before=$now restarts=$((restarts + again))
     fi
     sleep 0.3 || true
     if [ "$late" = yes ]; then too_late; fi

@@ -32,6 +32,22 @@ describe("a step", () => {
     });
   });
 
+  it("gives up a service that is busy with being started again and again, and says so", () => {
+    const { status, stderr } = step(
+      60,
+      `systemctl() { echo $((SECONDS * 4)); }
+      journalctl() { echo cannot map; }
+      work_of_unit() { echo $((SECONDS * 1000000)); }
+      unit_of_step=graph.service
+      wait_for 1 "the graph" false`,
+    );
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^the graph did not come in time\ngraph.service was restarted \d+ times meanwhile\n/,
+    );
+    expect(stderr).toContain("the last lines of graph.service:\ncannot map\n");
+  });
+
   it("goes on as soon as it has what it waits for, and ends with its own status", () => {
     const { status, stderr } = step(60, 'wait_for 50 "the answer" true; echo done >&2; exit 3');
     expect(status).toBe(3);

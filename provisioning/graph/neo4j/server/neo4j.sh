@@ -23,7 +23,8 @@ db.tx_log.rotation.retention_policy=keep_none
 db.tx_log.preallocate=false
 END
 export NEO4J_HOME=$folder NEO4J_CONF=$folder/conf
-java=("$here/jre/bin/java" "-Djava.io.tmpdir=$folder" -cp "$here/lib/*")
+# Not below $folder: Neo4j maps a library from there, which systemd forbids in the folders of a dynamic user.
+java=("$here/jre/bin/java" "-Djava.io.tmpdir=${TMPDIR:-/tmp}" -cp "$here/lib/*")
 if [ ! -e "$folder/data/databases" ]; then
   # "@" has the tool read the argument from the file.
   "${java[@]}" -Xmx64m -XX:TieredStopAtLevel=1 org.neo4j.cli.AdminTool dbms set-initial-password "@$password_file" >/dev/null
