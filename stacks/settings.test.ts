@@ -346,16 +346,41 @@ describe("parseSettings", () => {
     // The length of a list or a text is no value for it.
     ["extensions.fuse.opcodes", [], "--unset extensions.fuse.opcodes"],
     ["aws.profile", "", "--unset aws.profile"],
+    // A limit that is not in its range.
+    ["aws.maxHourlyCost", 0, "-c aws.maxHourlyCost=1"],
   ])("proposes for %s = %j the nearest allowed value, or the default", (key, value, fix) => {
     expect(faults(withValue({ aws }, key, value))).toEqual([
       expect.stringMatching(new RegExp(`; fix it with: \\./lab up ${fix.replaceAll(".", "\\.")}$`)),
     ]);
   });
 
+  it("says to set what is missing and has no default", () => {
+    expect(faults({ aws: { owner: "ada", sshCidr: "203.0.113.7/32" } })).toEqual([
+      expect.stringMatching(/^ {2}- aws\.region is undefined: .*; set it: \.\/lab up -c aws\.region=VALUE$/),
+    ]);
+  });
+
+  it.each<[Record<string, unknown>, string]>([
+    [
+      { disgrafs: { taggers: 1.5 } },
+      "disgrafs.taggers is 1.5: expected int, received number; fix it with: ./lab up --unset disgrafs.taggers",
+    ],
+    [
+      { disgrafs: "on" },
+      'disgrafs is "on": expected boolean, received string, or expected object, received string; fix it with: ./lab up --unset disgrafs',
+    ],
+    [
+      { benchmarkArms: 5 },
+      "benchmarkArms is 5: expected array, received number, or expected string, received number; fix it with: ./lab up --unset benchmarkArms",
+    ],
+  ])("names place and choices where a setting has two forms: %j", (values, line) => {
+    expect(faults(values)).toEqual([`  - ${line}`]);
+  });
+
   it("lists no keys for an unknown one in an object whose keys it does not know", () => {
     const network = { vpcId: "vpc-01234567", subnetId: "subnet-01234567", zone: "a" };
     expect(faults({ aws: { ...aws, network } })).toEqual([
-      "  - aws.network.zone is not a setting; Remove it with: ./lab up --unset aws.network.zone",
+      "  - aws.network.zone is not a setting; remove it with: ./lab up --unset aws.network.zone",
     ]);
   });
 
@@ -389,6 +414,10 @@ describe("parseSettings", () => {
     ["extensions.fuse.boundMs", 1],
     ["extensions.fuse.required", "no"],
     ["extensions.fuse-latency.required", "no"],
+    ["disgrafs", "on"],
+    ["disgrafs.taggers", 0],
+    ["disgrafs.graph", "mysql"],
+    ["benchmarkArms", 5],
     ["misspelt", 1],
     ["juicefs.misspelt", 1],
     ["extensions.misspelt", {}],

@@ -311,26 +311,46 @@ function describe(
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((name) => unknownKey(key, name, stack));
   }
-  const words = issue.message.replace(/^Invalid \w+: /, "");
-  return [
-    `${key} is ${JSON.stringify(at(values, issue.path))}: ${words}; fix it with: ${fixCommand(issue, stack)}`,
-  ];
+  const value = at(values, issue.path);
+  if (issue.code === "invalid_union") {
+    // The form that was meant is the one whose fault is inside the value.
+    const meant = issue.errors.find((inner) => inner.some(({ path }) => path.length > 0));
+    if (meant) {
+      return meant.flatMap((inner) =>
+        describe({ ...inner, path: [...issue.path, ...inner.path] }, values, stack),
+      );
+    }
+  }
+  return [`${key} is ${JSON.stringify(value)}: ${wordsOf(issue)}; ${fix(issue, value, stack)}`];
 }
 
-/** A command line to paste that replaces the rejected value by an allowed one. */
-function fixCommand(issue: z.core.$ZodIssue, stack: string): string {
+/** What is allowed, in the words of zod. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  const words = issue.code === "invalid_union" ? issue.errors.flat().map(wordsOf) : [issue.message];
+  return words.map((each) => each.replace(/^Invalid \w+: /, "")).join(", or ");
+}
+
+/** What to do: a command line to paste that replaces the rejected value by an allowed one. */
+function fix(issue: z.core.$ZodIssue, value: unknown, stack: string): string {
   const key = pathOf(issue.path);
   const allowed = allowedValue(issue) ?? at(settingsSchema.parse({}), issue.path);
+  // One that is missing and has no default: only the user knows it.
+  if (value === undefined && allowed === undefined)
+    return `set it: ${up(stack, `-c ${quote(`${key}=VALUE`)}`)}`;
+  return `fix it with: ${fixCommand(key, allowed, stack)}`;
+}
+
+function fixCommand(key: string, allowed: unknown, stack: string): string {
   return typeof allowed === "string" || typeof allowed === "number" || typeof allowed === "boolean"
     ? up(stack, `-c ${quote(`${key}=${allowed}`)}`)
     : up(stack, `--unset ${quote(key)}`);
 }
 
-/** An allowed value named by the issue itself: the first of a choice, or the end of a range. */
+/** An allowed value named by the issue itself: the first of a choice, or the end of a range, which may be outside of it. */
 function allowedValue(issue: z.core.$ZodIssue): unknown {
   if (issue.code === "invalid_value") return issue.values[0];
   if (issue.code === "too_small" && issue.origin !== "string" && issue.origin !== "array")
-    return issue.minimum;
+    return issue.inclusive === false ? Number(issue.minimum) + 1 : issue.minimum;
   if (issue.code === "too_big" && issue.origin !== "string" && issue.origin !== "array") return issue.maximum;
   return undefined;
 }
@@ -354,8 +374,8 @@ function unknownKey(parent: string, name: string, stack: string): string {
   const near = known.find((candidate) => distance(candidate, name) <= 2);
   const all = known.length > 0 ? `known here: ${known.join(", ")}.` : "";
   const hint = near ? `did you mean ${near}?` : all;
-  const remove = `Remove it with: ${up(stack, `--unset ${quote(key)}`)}`;
-  return [`${key} is not a setting;`, hint, remove].filter((part) => part !== "").join(" ");
+  const remove = `it with: ${up(stack, `--unset ${quote(key)}`)}`;
+  return `${key} is not a setting; ${hint === "" ? "remove" : `${hint} Remove`} ${remove}`;
 }
 
 /** In the form of `pulumi config --path`: `nodes[0].name`. */
