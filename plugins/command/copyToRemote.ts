@@ -54,7 +54,7 @@ export function copyToRemote(pool: Pool): ResourceType {
     replaces: (input) => input === "triggers",
     unknownOutputs: () => [],
     create: copy,
-    // Whatever changed, a host or a path: all is compared with what is there, and what differs is sent.
+    // Whatever has changed, for example the host or a path: everything is compared with the remote files, and differences are sent.
     update: (given, _previous, operation) => copy(given, operation),
     delete: () => Promise.resolve(),
   };
@@ -78,8 +78,8 @@ export async function copyTo(
 }
 
 /**
- * Puts our own hash in the place of the engine's, which knows neither permission bits nor what is behind a symbolic
- * link to a folder: a change of those is a change then, and the schema stays as it is.
+ * Replaces the engine's hash with our own. The engine's includes neither permission bits nor the contents of symbolic links to
+ * folders; with ours, their changes are detected too, without a change of the schema.
  */
 async function checkSource(given: Properties): Promise<{ inputs: Properties; faults: Fault[] }> {
   const value = given["source"];

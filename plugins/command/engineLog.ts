@@ -13,11 +13,11 @@ interface Entry {
   readonly passing: boolean;
 }
 
-/** Most characters of one message. */
+/** Maximum number of characters in one message. */
 const largestMessage = 64 * 1024;
-/** Most characters that wait to be sent; what a command prints faster than the engine reads is left out of the log. */
+/** Maximum number of characters waiting to be sent; output that is faster than the engine reads is left out of the log. */
 const largestQueue = 16 * 1024 * 1024;
-/** Milliseconds that the engine has to take one message. */
+/** Time limit in milliseconds for the engine to accept one message. */
 const sendTimeout = 10_000;
 
 export class EngineLog {
@@ -44,7 +44,7 @@ export class EngineLog {
     this.#sending ??= this.#drain();
   }
 
-  /** Resolves when everything written so far was sent. */
+  /** Resolves when everything written so far has been sent. */
   async flush(): Promise<void> {
     await this.#sending;
   }

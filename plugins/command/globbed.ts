@@ -9,7 +9,7 @@ import { picker } from "./glob.ts";
 import { assetArchive, fileAsset, type Value } from "./wire.ts";
 
 /**
- * The picked files as assets, by their paths from `dir` on. Symbolic links are followed.
+ * The selected files as assets, by their paths relative to `dir`. Symbolic links are followed.
  *
  * @throws StepError when something is picked that is no file: a pipe, a device, a link to nothing or back to a folder
  * that it is in
@@ -33,7 +33,7 @@ export async function collectAssets(
   return assets;
 }
 
-/** The picked files as one archive. */
+/** The selected files as one archive. */
 export async function collectArchive(
   dir: string,
   patterns: readonly string[],
@@ -45,13 +45,13 @@ export async function collectArchive(
 }
 
 interface Entry {
-  /** From the folder on, with `/` between folders. */
+  /** Relative to the folder, with `/` between folders. */
   readonly path: string;
   /** Why it cannot be in an archive; absent for a file. */
   readonly fault?: string;
 }
 
-/** All below a folder that is no folder itself. */
+/** Everything below a folder except folders. */
 async function entriesOf(
   folder: string,
   prefix: string,

@@ -51,7 +51,7 @@ export const localCommand: ResourceType = {
   },
 };
 
-/** What is wrong with the arguments of command:local:run. */
+/** The faults of the arguments of command:local:run. */
 export function runFaults(given: Properties): Fault[] {
   return faultsOf(given, { ...common, command: "text" }, ["command"]);
 }

@@ -15,16 +15,16 @@ export interface LocalProcess {
   readonly stdin?: string;
 }
 
-/** Milliseconds of silence after which a process that has ended is done, though a child of it holds its output open. */
+/** Milliseconds of silence after which an ended process counts as done although a child holds its output open. */
 export const quietAfterExit = 3000;
-/** Most milliseconds that such a child may go on writing. */
+/** Maximum time in milliseconds for which such a child may continue to write. */
 export const longestAfterExit = 30_000;
 
 export const heldOpen =
   "the command has ended, but something that it left running holds its output open; what that prints from now on is " +
   "lost. Start a daemon as a service, or with its input and output redirected (</dev/null >/dev/null 2>&1)";
 
-/** Runs a process to its end. When the signal is aborted all that it started is ended first. */
+/** Runs a process to its end. If the signal is aborted, everything that it started is ended first. */
 export function runLocally(
   process_: LocalProcess,
   output: Output,
@@ -77,7 +77,7 @@ export function runLocally(
 
     child.stdout.on("data", read("stdout"));
     child.stderr.on("data", read("stderr"));
-    // A process that does not read its standard input is no error.
+    // It is not an error if a process does not read its standard input.
     child.stdin.on("error", () => undefined);
     child.stdin.end(process_.stdin ?? "");
     child.on("error", (error: NodeJS.ErrnoException) => {

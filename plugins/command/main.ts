@@ -3,10 +3,10 @@ import * as grpc from "@grpc/grpc-js";
 import { ownUserOnly } from "./peer.ts";
 import { Provider } from "./service.ts";
 
-/** Milliseconds for running operations to end when the engine is gone, or asks for the end. */
+/** Time limit in milliseconds for running operations to end when the engine is gone or requests the end. */
 const shutDownTimeout = 40_000;
 
-// Ours, from the launcher: no business of the commands that run here.
+// Set by our launcher, and not meant for the commands that run here.
 delete process.env["NODE_COMPILE_CACHE"];
 
 // The engine passes its address last; flags for logging and tracing may stand before it.

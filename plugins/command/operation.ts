@@ -27,7 +27,7 @@ export function logFor(engine: EngineLog, urn: string): Log {
   };
 }
 
-/** All operations that run, so that one call can end them. */
+/** All running operations, so that one call can end them. */
 export class Operations {
   readonly #running = new Map<AbortController, Promise<unknown>>();
   #cancelled = false;
@@ -49,7 +49,7 @@ export class Operations {
     }
   }
 
-  /** Ends everything that runs and refuses what comes later. Resolves when all of it has ended. */
+  /** Ends all operations and refuses new ones. Resolves when all have ended. */
   async cancel(): Promise<void> {
     this.#cancelled = true;
     for (const controller of this.#running.keys()) controller.abort(new Cancelled());

@@ -7,15 +7,15 @@ import { StepError } from "./errors.ts";
 import type { Redactor } from "./redact.ts";
 
 export type Stream = "stdout" | "stderr";
-/** Which streams go to the log; the published schema's words. */
+/** Which streams go to the log, in the words of the published schema. */
 export const loggings = ["stdout", "stderr", "stdoutAndStderr", "none"] as const;
 export type Logging = (typeof loggings)[number];
 
-/** Most that one stream may bring into the state, in bytes. A step that prints more should write to a file. */
+/** Maximum size in bytes of one stream in the state. A step that prints more should write to a file. */
 const largestStream = 128 * 1024 * 1024;
 /** A longer line is logged in pieces of this many characters. */
 const longestPiece = 16 * 1024;
-/** How much of the end of all output an error shows. */
+/** Amount of output, from its end, that an error shows. */
 const tailBytes = 16 * 1024;
 const tailLines = 20;
 const tailLineLength = 500;
@@ -48,13 +48,13 @@ export class Output {
     }
   }
 
-  /** Logs what is left of the last line. */
+  /** Logs the rest of the last line. */
   end(): void {
     this.#logs.stdout?.end();
     this.#logs.stderr?.end();
   }
 
-  /** All of a stream as text, without one newline at its end. */
+  /** A stream as text, without one newline at its end. */
   text(stream: Stream): string {
     if (this.#size[stream] > largestStream) {
       throw new StepError(
@@ -94,7 +94,7 @@ class LineLog {
       this.#send(this.#pending.slice(0, end));
       this.#pending = this.#pending.slice(end + 1);
     }
-    // A secret that a cut would divide must not get through: that much is held back, unless a match starts before it.
+    // A cut must not let parts of a secret through, so as much as the longest secret is held back, unless a match starts before it.
     const hold = Math.max(this.#redactor.longest - 1, 0);
     if (this.#pending.length < longestPiece + hold) return;
     const clean = this.#redactor.redact(this.#pending);

@@ -1,10 +1,10 @@
 /** Passes the last run's output to the next run's environment, for `addPreviousOutputInEnv`. */
 import { plain, type Properties } from "./wire.ts";
 
-/** Linux takes no longer string in an environment (MAX_ARG_STRLEN, less a page for its name). */
+/** Longest string that Linux accepts in an environment (MAX_ARG_STRLEN, minus a page for its name). */
 const longest = 128 * 1024 - 4096;
 
-/** PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR, where there is such output and it is not too long. */
+/** PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR, if there is such output and it is not too long. */
 export function previousOutput(
   inputs: Properties,
   previous: Properties,

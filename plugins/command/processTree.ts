@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Milliseconds from SIGTERM to SIGKILL, and the most that its work is waited for. */
+/** Milliseconds from SIGTERM to SIGKILL, and the time limit for waiting after SIGKILL. */
 const grace = 5000;
 const interval = 25;
 
@@ -15,7 +15,7 @@ interface Entry {
   readonly session: number;
 }
 
-/** Sends SIGTERM, then SIGKILL to what is left. Resolves when nothing is, or a while after the latter. */
+/** Sends SIGTERM, then SIGKILL to remaining processes. Resolves when none is left, or some time after SIGKILL. */
 export async function endTree(leader: number): Promise<void> {
   const known = new Set([leader]);
   const end = Date.now() + grace;
@@ -27,7 +27,7 @@ export async function endTree(leader: number): Promise<void> {
   while (living(known).length > 0 && Date.now() < end + grace) await sleep(interval);
 }
 
-/** The processes of the tree that are alive; `known` gathers them, so that one whose parent has ended stays known. */
+/** The living processes of the tree; `known` collects them, so that a process stays known after its parent has ended. */
 function living(known: Set<number>): number[] {
   const all = processes();
   for (let size = 0; size !== known.size;) {
@@ -37,7 +37,7 @@ function living(known: Set<number>): number[] {
   return all.filter(({ pid }) => known.has(pid)).map(({ pid }) => pid);
 }
 
-/** All processes but zombies; none where there is no /proc. */
+/** All processes except zombies; none without /proc. */
 function processes(): Entry[] {
   return names().flatMap((name) => {
     try {
@@ -60,12 +60,12 @@ function names(): string[] {
 }
 
 function send(pids: readonly number[], signal: NodeJS.Signals, leader: number): void {
-  // The process group as well: all there is where processes cannot be looked at.
+  // The process group as well: without /proc, it is the only way.
   for (const pid of [...pids, -leader]) {
     try {
       process.kill(pid, signal);
     } catch {
-      // It has ended, or is not ours.
+      // It has ended, or belongs to another user.
     }
   }
 }

@@ -1,15 +1,15 @@
 /** Removes the secrets of an operation's inputs from text for the log or an error. */
 import { isObject, plain, secretTexts, type Properties, type Value } from "./wire.ts";
 
-/** Shorter values are as good as no secret, and taking them out would make the text unreadable. */
+/** Shorter values hardly protect anything, and replacing them would make the text unreadable. */
 const shortestValue = 3;
-/** A secret of many lines (a key, a script) is taken out line by line; shorter lines are ordinary words. */
+/** A secret of several lines (a key, a script) is replaced line by line; shorter lines are ordinary words. */
 const shortestLine = 8;
 
 export interface Redactor {
   /** The text with each secret replaced by `[secret]`. */
   readonly redact: (text: string) => string;
-  /** True when a secret is in the text. */
+  /** True if the text contains a secret. */
   readonly finds: (text: string) => boolean;
   /** Length of the longest secret: a text that arrives in pieces must overlap by this much. */
   readonly longest: number;
@@ -24,7 +24,7 @@ export function redactorOf(inputs: Properties): Redactor {
   ]);
 }
 
-/** What is secret in a connection: the whole is marked so, but its host and user are ordinary words. */
+/** The secrets of a connection: the whole is marked as secret, but its host and user are ordinary words. */
 function credentials(connection: Value): string[] {
   if (!isObject(connection)) return [];
   const own = [connection["password"], connection["privateKey"], connection["privateKeyPassword"]];

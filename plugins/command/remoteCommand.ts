@@ -56,7 +56,7 @@ export function remoteCommand(pool: Pool): ResourceType {
   };
 }
 
-/** Plain inputs, with the connection reduced to what makes a difference. */
+/** Plain inputs, with the connection reduced to what is relevant for a comparison. */
 export function comparableConnection(given: Properties): Properties {
   const { connection, ...others } = plainProperties(given);
   if (connection === undefined || hasUnknown(connection))
@@ -64,7 +64,7 @@ export function comparableConnection(given: Properties): Properties {
   return { ...others, connection: essence(connection) };
 }
 
-/** What a command printed; a stream in which one of the secret inputs stands is a secret too. */
+/** The output of a command; a stream that contains one of the secret inputs is secret too. */
 export function streams(output: Output, redactor: Redactor): Properties {
   const stream = (name: "stdout" | "stderr"): Properties[string] => {
     const text = output.text(name);

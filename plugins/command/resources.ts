@@ -5,7 +5,7 @@ import type { Properties } from "./wire.ts";
 export interface Fault {
   /** The input at fault. */
   readonly property: string;
-  /** What is wrong, what is allowed, what to do. Never a value. */
+  /** Describes the problem, the allowed values and the solution. Never contains a value. */
   readonly reason: string;
 }
 
@@ -15,13 +15,13 @@ export interface Checked {
 }
 
 export interface ResourceType {
-  /** Looks at new inputs and completes them. Connects to nothing. */
+  /** Checks new inputs and fills in defaults. Makes no connections. */
   check(inputs: Properties): Checked | Promise<Checked>;
-  /** Inputs in a form in which equal means no change. */
+  /** The inputs in a form for comparison: equal means no change. */
   comparable(inputs: Properties): Properties;
-  /** True when a change of this input makes a new resource. */
+  /** True if a change of this input requires a new resource. */
   replaces(input: string): boolean;
-  /** Outputs that a create or an update will bring, and that a preview cannot know. */
+  /** Outputs of a create or an update that a preview cannot know. */
   unknownOutputs(inputs: Properties): readonly string[];
   /** Returns the outputs. */
   create(inputs: Properties, operation: Operation): Promise<Properties>;

@@ -45,7 +45,7 @@ export class Provider {
     };
   }
 
-  /** Ends all operations and what they run, then closes all sessions. */
+  /** Ends all operations and their processes, then closes all sessions. */
   async shutDown(): Promise<void> {
     await this.#operations.cancel();
     this.#pool.close();
@@ -86,7 +86,7 @@ export class Provider {
       getMapping: unary(() => new messages.GetMappingResponse()),
       getMappings: unary(() => new messages.GetMappingsResponse()),
       cancel: unary(() => {
-        // Not waited for: each operation answers by itself when its processes have ended.
+        // Not awaited: each operation answers when its processes have ended.
         void this.#operations.cancel();
         return new Empty();
       }),
@@ -96,7 +96,7 @@ export class Provider {
         this.#create(request, call),
       ),
       read: unary((request: InstanceType<typeof messages.ReadRequest>) => {
-        // What a command did cannot be read back: the state is the truth.
+        // The effect of a command cannot be read back, so the state is authoritative.
         const response = new messages.ReadResponse();
         response.setId(request.getId());
         response.setProperties(request.getProperties());
@@ -259,14 +259,14 @@ function read(properties: Struct | undefined): Properties {
 }
 
 function write(properties: Properties): Struct {
-  // Absent and undefined are the same, and a struct knows no undefined.
+  // Absent and undefined are the same, and a struct cannot contain undefined.
   const entries = Object.entries(properties).filter(
     (entry: [string, Value | undefined]) => entry[1] !== undefined,
   );
   return struct.Struct.fromJavaScript(Object.fromEntries(entries));
 }
 
-/** A method of the service from a function that returns its answer or throws. */
+/** Makes a method of the service from a function that returns its answer or throws. */
 function unary<Request, Response>(
   answer: (request: Request, call: Call<Request>) => Response | Promise<Response>,
 ): (call: Call<Request>, callback: Callback<Response>) => void {
@@ -279,7 +279,7 @@ function unary<Request, Response>(
   };
 }
 
-/** An error as gRPC sends it. One that we did not foresee is a fault of this plugin, so it brings its stack. */
+/** Converts an error for gRPC. An unexpected error is a bug of this plugin, so it includes its stack. */
 function serviceError(error: unknown): Partial<grpc.ServiceError> {
   if (error instanceof StepError) return { code: grpc.status.FAILED_PRECONDITION, details: error.message };
   const details = error instanceof Error ? (error.stack ?? error.message) : String(error);

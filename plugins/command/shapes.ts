@@ -17,7 +17,7 @@ const words: Record<Shape, string> = {
   source: "an asset or an archive",
 };
 
-/** Faults of inputs that are unknown to the table, missing, or of another type than it says. */
+/** Faults of inputs that are not in the table, missing, or of another type. */
 export function faultsOf(
   inputs: Properties,
   table: Readonly<Record<string, Shape>>,
@@ -63,7 +63,7 @@ function fits(value: Value, shape: Shape): boolean {
   }
 }
 
-/** The inputs with the connection marked as a secret, as the schema says. */
+/** The inputs with the connection marked as secret, as in the schema. */
 export function withSecretConnection(inputs: Properties): Properties {
   return inputs["connection"] === undefined
     ? inputs

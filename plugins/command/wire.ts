@@ -11,7 +11,7 @@ const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
 const assetSignature = "c44067f5952c0a294b673a41bacd8c17";
 const archiveSignature = "0def7320c3a5731c473e5ecbe6d01bc7";
 
-/** Stands for a value that only an update will bring. */
+/** Stands for a value that is known only after an update. */
 export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** File, text or address, as the engine sends them; `hash` is the engine's SHA-256 of the content, in hex. */
@@ -41,7 +41,7 @@ export function isSecret(value: Value | undefined): value is { [key: string]: Va
   return isObject(value) && value[signature] === secretSignature;
 }
 
-/** The value marked as secret; one that is marked already stays as it is. */
+/** The value marked as secret; a marked value is returned unchanged. */
 export function secret(value: Value): Value {
   return isSecret(value) ? value : { [signature]: secretSignature, value };
 }
@@ -59,14 +59,14 @@ export function plainProperties(properties: Properties): Properties {
   return Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, plain(value)]));
 }
 
-/** True when the value is not known, or something in it is not. */
+/** True if the value, or a part of it, is not known. */
 export function hasUnknown(value: Value | undefined): boolean {
   if (value === unknown) return true;
   if (Array.isArray(value)) return value.some(hasUnknown);
   return isObject(value) && Object.values(value).some(hasUnknown);
 }
 
-/** Every text that stands inside a secret mark. */
+/** Every text inside a secret mark. */
 export function secretTexts(value: Value, inside = false): string[] {
   if (typeof value === "string") return inside && value !== unknown ? [value] : [];
   if (isSecret(value)) return secretTexts(value.value, true);
@@ -74,7 +74,7 @@ export function secretTexts(value: Value, inside = false): string[] {
   return isObject(value) ? Object.values(value).flatMap((inner) => secretTexts(inner, inside)) : [];
 }
 
-/** Reads an asset or archive; undefined when the value is something else. */
+/** Reads an asset or archive; undefined if the value is something else. */
 export function readAsset(value: Value | undefined): Asset | Archive | undefined {
   if (!isObject(value)) return undefined;
   const text = (key: string): string | undefined => (typeof value[key] === "string" ? value[key] : undefined);

@@ -9,7 +9,7 @@ export function expanded(remotePath: string): string {
   return remotePath.replace(/^~\/+/, "");
 }
 
-/** What is wrong with the `remotePath` of some inputs; nothing while it is not known yet. */
+/** The faults of the `remotePath` of some inputs; none while it is not known yet. */
 export function remotePathFaults(given: Properties): Fault[] {
   const value = plain(given["remotePath"] ?? null);
   if (value === unknown || typeof value !== "string") return [];

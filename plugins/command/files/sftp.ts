@@ -12,7 +12,7 @@ export class Sftp {
     this.#sftp = sftp;
   }
 
-  /** Facts about a path, links followed; undefined when there is nothing. */
+  /** Facts about a path, following links; undefined if it does not exist. */
   async stat(path: string): Promise<Stats | undefined> {
     return await new Promise((resolve, reject) => {
       this.#sftp.stat(path, (error, stats) => {
@@ -23,7 +23,7 @@ export class Sftp {
     });
   }
 
-  /** Makes a folder, and those above it that are missing. Returns those that were made. */
+  /** Creates a folder, and missing folders above it. Returns the created folders. */
   async makeFolders(path: string): Promise<string[]> {
     const there = await this.stat(path);
     if (there?.isDirectory()) return [];
@@ -33,7 +33,7 @@ export class Sftp {
     try {
       await this.#call("make the folder", path, (done) => this.#sftp.mkdir(path, done));
     } catch (error) {
-      // Another copy may have made it meanwhile.
+      // Another copy may have created it meanwhile.
       if (!(await this.stat(path))?.isDirectory()) throw error;
     }
     return [...made, path];
@@ -53,12 +53,12 @@ export class Sftp {
     await this.#call("set the permissions of", path, (done) => this.#sftp.chmod(path, mode, done));
   }
 
-  /** Gives a file to somebody; without the right to, it stays as it is. */
+  /** Changes a file's owner; without the permission, the owner stays the same. */
   async tryChown(path: string, uid: number, gid: number): Promise<void> {
     await new Promise<void>((resolve) => this.#sftp.chown(path, uid, gid, () => resolve()));
   }
 
-  /** Writes a whole file; what was there is gone. */
+  /** Writes a file, and replaces its previous content. */
   async write(path: string, content: { file: string } | { text: string }, mode: number): Promise<void> {
     await this.#call("write", path, (done) => {
       if ("file" in content) this.#sftp.fastPut(content.file, path, { mode }, done);
@@ -66,19 +66,19 @@ export class Sftp {
     });
   }
 
-  /** Puts a file in the place of another in one step. */
+  /** Replaces a file with another one atomically. */
   async replace(from: string, to: string): Promise<void> {
     try {
       await this.#call("replace", to, (done) => this.#sftp.ext_openssh_rename(from, to, done));
     } catch (error) {
-      // Servers other than OpenSSH may not know that; SFTP's own rename replaces nothing.
+      // Servers other than OpenSSH may not support this extension; SFTP's own rename does not replace files.
       if (!/not support/i.test(String(error))) throw error;
       await this.remove(to);
       await this.#call("rename to", to, (done) => this.#sftp.rename(from, to, done));
     }
   }
 
-  /** Removes a file if it is there. */
+  /** Removes a file if it exists. */
   async remove(path: string): Promise<void> {
     await new Promise<void>((resolve) => this.#sftp.unlink(path, () => resolve()));
   }

@@ -8,9 +8,9 @@ import { sha256 } from "../globbed.ts";
 import type { Archive, Asset } from "../wire.ts";
 
 export interface SourceFile {
-  /** From the source on, with `/`; empty when the source is this file. */
+  /** Relative to the source, with `/`; empty if the source is this file. */
   readonly path: string;
-  /** Permission bits; undefined where there are none to keep (a text). */
+  /** Permission bits; undefined if there are none to preserve (a text). */
   readonly mode: number | undefined;
   /** In bytes. */
   readonly size: number;
@@ -30,12 +30,12 @@ export interface Source {
    * existing folder. Undefined where it has none: `dir/`, a text, an archive put together from assets.
    */
   readonly name: string | undefined;
-  /** Below the source, those above others first; the source itself is not among them. */
+  /** Folders below the source, without the source itself; a parent comes before its children. */
   readonly folders: readonly SourceFolder[];
   readonly files: readonly SourceFile[];
 }
 
-/** Reads an asset or archive. Files and folders behind symbolic links are taken as what they are. */
+/** Reads an asset or archive. Symbolic links are followed. */
 export async function readSource(source: Asset | Archive): Promise<Source> {
   if (source.uri)
     throw new StepError("an asset or archive by its address (URI) cannot be copied: fetch it first");
@@ -47,7 +47,7 @@ export async function readSource(source: Asset | Archive): Promise<Source> {
   throw new StepError("the asset or archive is empty");
 }
 
-/** Hex SHA-256 of all that a copy carries over: names, permission bits and contents. */
+/** Hex SHA-256 of everything that a copy transfers: names, permission bits and contents. */
 export async function sourceHash(source: Source): Promise<string> {
   const lines = await Promise.all(
     source.files.map(async (file) => `${file.path}\0${file.mode ?? ""}\0${await contentHash(file)}`),
@@ -81,7 +81,7 @@ async function readPath(path: string): Promise<Source> {
   };
 }
 
-/** The name of `.` or `..` is that of the folder which it means. */
+/** The name of `.` or `..` is that of the folder that it refers to. */
 async function realpathOf(path: string): Promise<string> {
   return /(^|\/)\.{1,2}$/.test(path) ? await realpath(path) : path;
 }

@@ -11,23 +11,23 @@ import type { Session } from "../ssh/session.ts";
 import { contentHash, type Source, type SourceFile } from "./source.ts";
 import { Sftp } from "./sftp.ts";
 
-/** Permission bits of a new file that brings none of its own: a text. */
+/** Permission bits of a new file without its own: a text. */
 export interface TextMode {
   readonly mode: number;
 }
 
-/** What a copy did, in numbers of files. */
+/** The result of a copy, in numbers of files. */
 export interface Uploaded {
   readonly sent: number;
   readonly unchanged: number;
 }
 
-/** Files that are sent at once; each is sent in many requests at once. */
+/** Number of files sent concurrently; each file is sent in many concurrent requests. */
 const filesAtOnce = 8;
-/** Requests about files that are under way at once. */
+/** Number of concurrent requests about files. */
 const asksAtOnce = 64;
 
-/** Copies a source to a remote path; rejects at once when the signal is aborted. */
+/** Copies a source to a remote path; rejects immediately when the signal is aborted. */
 export async function upload(
   session: Session,
   source: Source,
@@ -66,7 +66,7 @@ async function copy(
       newFolders.push({ path: at(folder.path), mode: folder.mode });
   }
   const there = new Map<SourceFile, Stats | undefined>();
-  // A folder that was only just made is empty.
+  // A folder that was just created is empty.
   if (made) for (const file of source.files) there.set(file, undefined);
   else {
     await inParallel(source.files, asksAtOnce, signal, async (file) => {
@@ -90,12 +90,12 @@ async function copy(
   await inParallel(changed, filesAtOnce, signal, (file) =>
     put(sftp, file, at(file.path), there.get(file), text),
   );
-  // Last, since a folder may not let its owner write to it; those below first.
+  // Last, because a folder's mode may not permit its owner to write; children first.
   for (const { path, mode } of newFolders.reverse()) if (mode !== undefined) await sftp.chmod(path, mode);
   return { sent: changed.length, unchanged: same.size };
 }
 
-/** Where the source lands; `made` when it is a folder that was not there before. */
+/** The destination of the source; `made` if it is a folder that did not exist before. */
 async function destination(
   sftp: Sftp,
   source: Source,
@@ -103,7 +103,7 @@ async function destination(
 ): Promise<{ base: string; made: boolean }> {
   const there = await sftp.stat(remotePath);
   if (source.kind === "file") {
-    // A slash at the end means a folder, as for cp and scp; it is made where it is missing.
+    // A slash at the end means a folder, as for cp and scp; a missing folder is created.
     const asFolder = remotePath.endsWith("/");
     if (asFolder && !there && source.name !== undefined)
       await sftp.makeFolders(remotePath.replace(/\/+$/, ""));
@@ -136,10 +136,10 @@ async function put(
   there: Stats | undefined,
   text: TextMode,
 ): Promise<void> {
-  // A link stays a link: what it leads to is replaced.
+  // A link stays a link: its target is replaced.
   const target = there ? await sftp.real(path) : path;
   const mode = file.mode ?? bits(there) ?? text.mode;
-  // The same name each time, so that what an interrupted copy leaves is used up by the next.
+  // The same name each time, so that the next copy replaces the remains of an interrupted one.
   const mark = createHash("sha256").update(posix.basename(target)).digest("hex").slice(0, 16);
   const beside = posix.join(posix.dirname(target), `.pulumi-${mark}.new`);
   try {
@@ -155,7 +155,7 @@ async function put(
   }
 }
 
-/** Those of the files whose content is on the far side already, as its own sha256sum says. */
+/** The files whose content is already on the remote machine, according to its sha256sum. */
 async function sameContent(
   session: Session,
   files: readonly SourceFile[],
@@ -165,7 +165,7 @@ async function sameContent(
   if (files.length === 0) return new Set();
   const paths = files.map((file) => at(file.path).replace(/^(?!\/)/, "./"));
   const [remote, local] = await Promise.all([
-    // Where there is no such program, or no shell, nothing is printed, and everything is sent.
+    // Without this program, or without a shell, nothing is printed, and everything is sent.
     session
       .ask("xargs -0 sha256sum", `${paths.join("\0")}\0`, {}, signal)
       .then(hashesByPath, () => new Map<string, string>()),
@@ -185,7 +185,7 @@ function hashesByPath(text: string): Map<string, string> {
   );
 }
 
-/** Does something for each item, some at once; the first failure ends it. */
+/** Calls a function for each item, several concurrently; the first failure ends it. */
 async function inParallel<T>(
   items: readonly T[],
   atOnce: number,

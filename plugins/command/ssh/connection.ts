@@ -10,11 +10,11 @@ export interface Connection {
   readonly privateKey?: string;
   readonly privateKeyPassword?: string;
   readonly agentSocketPath?: string;
-  /** One line as in authorized_keys or known_hosts; nothing is checked when it is absent. */
+  /** One line as in authorized_keys or known_hosts; the host key is not checked if it is absent. */
   readonly hostKey?: string;
-  /** How long the first contact is tried: see gate.ts. -1 is without end. */
+  /** Limit for the first contact: see gate.ts. -1 means no limit. */
   readonly dialErrorLimit: number;
-  /** Most seconds for one attempt's TCP connection and banner; 0 is without end. */
+  /** Time limit in seconds for the TCP connection and banner of one attempt; 0 means no limit. */
   readonly perDialTimeout: number;
   readonly proxy?: Connection;
 }
@@ -35,7 +35,7 @@ const fields = {
   perDialTimeout: "number",
 } as const;
 
-/** What is wrong with a connection, a line each, without any of its values. */
+/** The faults of a connection, one line each, without any of its values. */
 export function connectionFaults(value: Value, path = "connection"): string[] {
   const connection = plain(value);
   if (connection === unknown) return [];
@@ -57,7 +57,7 @@ export function connectionFaults(value: Value, path = "connection"): string[] {
   return faults;
 }
 
-/** Reads a connection that has no faults. */
+/** Reads a valid connection. */
 export function readConnection(value: Value): Connection {
   const given = plain(value) as Record<string, Value>;
   const text = (key: string): string | undefined => {
@@ -84,9 +84,8 @@ export function readConnection(value: Value): Connection {
 }
 
 /**
- * The connection with its defaults filled in and without what makes no difference to what a command does: white space
- * around keys, the comment of a host key, and how long the first contact is tried. Two connections with the same
- * essence are no change.
+ * The connection with its defaults filled in, and without what does not affect a command: white space around keys, the comment
+ * of a host key, and the limits of the first contact. If two connections have the same essence, nothing has changed.
  */
 export function essence(value: Value): Value {
   const connection = readConnection(value);
@@ -106,21 +105,21 @@ export function essence(value: Value): Value {
   return JSON.parse(JSON.stringify(present)) as Value;
 }
 
-/** Tells connections apart that need a session of their own. Reveals nothing. */
+/** An id that differs between connections that need separate sessions. Contains no secrets. */
 export function connectionId(connection: Connection): string {
   return createHash("sha256")
     .update(JSON.stringify(essence(connection as unknown as Value)))
     .digest("hex");
 }
 
-/** The type and the base64 text of a host key line, whichever of the usual forms it has. */
+/** The type and the base64 text of a host key line, in any of the usual forms. */
 export function hostKeyWords(line: string): string[] {
   const words = line.trim().split(/\s+/);
   const at = words.findIndex((word) => /^(ssh|ecdsa|sk)-/.test(word));
   return at < 0 ? words : words.slice(at, at + 2);
 }
 
-/** Where a connection goes, for messages. */
+/** The destination of a connection, for messages. */
 export function address(connection: Connection): string {
   const host = connection.host.includes(":") ? `[${connection.host}]` : connection.host;
   return `${host}:${connection.port}`;

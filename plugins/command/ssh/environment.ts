@@ -4,7 +4,7 @@ import type { Session } from "./session.ts";
 
 const accepted = new WeakMap<Session, Map<string, boolean>>();
 
-/** The names that the server does not pass on to a command. Asks it once a session and name. */
+/** The names that the server does not pass to a command. Asks it once per session and name. */
 export async function refusedNames(
   session: Session,
   names: readonly string[],

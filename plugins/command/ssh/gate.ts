@@ -9,25 +9,24 @@ import { abortReason, message, StepError } from "../errors.ts";
 import { defaults, type Connection } from "./connection.ts";
 
 /**
- * Milliseconds between attempts that failed at once: each pause is a twentieth longer than the one before, so a machine
- * that comes up is met within a twentieth of the time that it was waited for.
+ * Milliseconds between attempts that failed immediately. Each pause is a twentieth longer than the previous one, so a machine
+ * that comes up is found within a twentieth of the time spent waiting for it.
  */
 const firstRetry = 250;
 const longestRetry = 2000;
 /**
- * Milliseconds of silence after which one more connection is tried beside those that are open: the first ones to a
- * booting guest may have lost their packets, and wait longer for another try than a new one takes. It grows, so that
- * a slow server gets its time.
+ * Milliseconds of silence after which another connection is tried in parallel: the first ones to a booting guest may have lost
+ * their packets, and would retransmit later than a new connection succeeds. It grows, so that a slow server gets enough time.
  */
 const firstSilence = 1000;
 const longestSilence = 3000;
 const mostAtOnce = 5;
-/** Milliseconds that the first contact is tried with the default `dialErrorLimit`. */
+/** Time limit in milliseconds of the first contact with the default `dialErrorLimit`. */
 const defaultBudget = 300_000;
-/** The same for a `delete`: its machine was up once, and a dead one must not hold a destroy up. */
+/** The same for a `delete`: its machine was up once, and a dead one must not delay a destroy. */
 const deleteBudget = 30_000;
 
-/** An attempt that another one may better. */
+/** A failed attempt after which another one may succeed. */
 export class NotReady extends StepError {
   override readonly name = "NotReady";
 }
@@ -35,20 +34,20 @@ export class NotReady extends StepError {
 export interface Budget {
   /** Milliseconds after which no further attempt is made. */
   readonly milliseconds: number;
-  /** Attempts that are made in any case. */
+  /** Minimum number of attempts. */
   readonly attempts: number;
-  /** Attempts after which no further one is made, however much time is left. */
+  /** Maximum number of attempts, however much time is left. */
   readonly most: number;
 }
 
-/** Attempts that the default `dialErrorLimit` allows at most. */
+/** Maximum number of attempts with the default `dialErrorLimit`. */
 const mostAttempts = 200;
 
 /**
- * How long a machine is waited for. `dialErrorLimit` counts failed attempts in the published plugin, which waits
- * between them 0.1 s, then half as long again each time, at most 5 s. Here attempts come quicker, so the limit is
- * turned into the time that it stands for; the schema's default of 10 (11 s there) means 5 minutes, and so does
- * anything between it and that.
+ * The time limit for waiting for a machine. In the published plugin, `dialErrorLimit` counts failed attempts, with a pause of
+ * 0.1 s that grows by half each time, to at most 5 s. Attempts are more frequent here, so the limit is converted to the
+ * corresponding time. The schema's default of 10 (11 s in the published plugin) means 5 minutes here, and so do all limits that
+ * correspond to a time between 11 s and 5 minutes.
  */
 export function budgetOf(dialErrorLimit: number, deleting = false): Budget {
   if (dialErrorLimit < 0) return { milliseconds: Infinity, attempts: Infinity, most: Infinity };
@@ -63,7 +62,7 @@ export function budgetOf(dialErrorLimit: number, deleting = false): Budget {
   };
 }
 
-/** Opens a byte stream to the machine; given up when the signal is aborted. */
+/** Opens a byte stream to the machine, until the signal is aborted. */
 export type Dial = (signal: AbortSignal) => Promise<Duplex>;
 
 /** Dials by TCP. */
@@ -119,7 +118,7 @@ export class Attempts {
     return this.#failures;
   }
 
-  /** Notes a failed attempt. Returns what to give up with when it was the last one that the budget allows. */
+  /** Counts a failed attempt. Returns the final error if it was the last attempt that the budget allows. */
   failed(error: unknown): StepError | undefined {
     this.#failures++;
     this.#last = message(error);
@@ -128,7 +127,7 @@ export class Attempts {
     return early && this.#failures < this.#budget.most ? undefined : this.end();
   }
 
-  /** What to give up with. */
+  /** The error after the last attempt. */
   end(): StepError {
     return new StepError(
       `no SSH session with ${this.#where} in ${this.#seconds()} s and ${this.#failures} attempts; the last one: ` +
@@ -137,7 +136,7 @@ export class Attempts {
     );
   }
 
-  /** For a line that says what is being waited for. */
+  /** Text for the line that says what is being waited for. */
   toString(): string {
     return `waiting for SSH on ${this.#where} (${this.#seconds()} s so far): ${this.#last}`;
   }
@@ -147,7 +146,7 @@ export class Attempts {
   }
 }
 
-/** A stream on which an SSH server has said its banner, which is still to be read from it. */
+/** A stream on which an SSH server has sent its banner, which has not been consumed. */
 export function firstBanner(
   dial: Dial,
   perDialTimeout: number,
@@ -209,7 +208,7 @@ export function firstBanner(
   });
 }
 
-/** One attempt: dials and waits for the banner, without taking it from the stream. */
+/** One attempt: dials and waits for the banner, without consuming it. */
 async function banner(dial: Dial, perDialTimeout: number, signal: AbortSignal): Promise<Duplex> {
   const late = new AbortController();
   const timer =

@@ -96,7 +96,7 @@ function badKey(error: unknown): string {
   return `connection.privateKey cannot be used: ${reason.replace(/^Cannot parse privateKey: /, "")}`;
 }
 
-/** What a failed handshake means: an attempt that another one may better, or the end. */
+/** Classifies a failed handshake: another attempt may succeed, or it is final. */
 function failed(
   error: Error & { level?: string },
   connection: Connection,
@@ -110,7 +110,7 @@ function failed(
   return new NotReady(`the SSH handshake failed: ${error.message}`);
 }
 
-/** Client and server have no algorithm of one kind in common: no time mends that. */
+/** Client and server have no common algorithm of some kind: retrying does not help. */
 function nothingInCommon(
   what: string,
   connection: Connection,

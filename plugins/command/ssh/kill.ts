@@ -12,9 +12,9 @@ export interface Child {
 }
 
 export interface Children {
-  /** The process that looked. */
+  /** The process that made the list. */
   readonly self: number;
-  /** All living children of the sshd that serves this connection, the looking one too, oldest first. */
+  /** All living children of the sshd that serves this connection, including the process that made the list, oldest first. */
   readonly children: readonly Child[];
 }
 
@@ -39,9 +39,9 @@ export function parseChildren(text: string): Children | undefined {
 }
 
 /**
- * The processes of the given channels. Both lists are in the order of asking; `live` are the places of all channels
- * that were asked for before the looking one and have not ended. Undefined when the lists do not fit, because a
- * process has just ended: look again.
+ * The processes of the given channels. Both lists are in the order of the requests; `live` are the positions of all channels
+ * that were requested before the listing one and have not ended. Undefined if the lists do not match because a process has just
+ * ended: list again.
  */
 export function match(found: Children, live: number, wanted: readonly number[]): Child[] | undefined {
   const before = found.children.slice(
@@ -70,12 +70,12 @@ const kill =
   '[ -z "$left" ] || send KILL; n=0; ' +
   'while [ -n "$left" ] && [ $n -lt 25 ]; do sleep 0.2 || sleep 1; n=$((n+1)); scan; living; done; echo "left$left"';
 
-/** Command that ends the trees below some processes: about 5 s when they do not heed TERM. */
+/** Command that ends the trees below some processes; takes about 5 s if they ignore TERM. */
 export function killCommand(roots: readonly Child[]): string {
   return `exec sh -c '${kill}' sh ${roots.map(({ pid, start }) => `${pid}:${start}`).join(" ")}`;
 }
 
-/** The ids of the processes that are left. */
+/** The ids of the remaining processes. */
 export function parseLeft(text: string): number[] | undefined {
   const line = /^left((?: \d+)*)$/m.exec(text)?.[1];
   return line === undefined ? undefined : line.split(" ").filter(Boolean).map(Number);

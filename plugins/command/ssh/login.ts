@@ -31,7 +31,7 @@ export class Login {
   #current: Method | undefined;
   #tried: Method[] = [];
   #accepted: Method[] = [];
-  /** What the server said last that it takes. */
+  /** The methods that the server last reported as accepted. */
   #offered: readonly string[] = [];
   #agentKeys = 0;
   #agentFault: string | undefined;
@@ -39,7 +39,7 @@ export class Login {
   constructor(connection: Connection) {
     this.#connection = connection;
     const { privateKey, password, agentSocketPath } = connection;
-    // A private key makes the agent unneeded, so a dead SSH_AUTH_SOCK does no harm then.
+    // With a private key the agent is not needed, so a dead SSH_AUTH_SOCK does no harm then.
     this.#agent = agentSocketPath ?? (privateKey || password ? undefined : process.env["SSH_AUTH_SOCK"]);
     this.#untried = [
       ...(privateKey ? (["publickey"] as const) : []),
@@ -62,7 +62,7 @@ export class Login {
     };
   }
 
-  /** Notes what ssh2 tells of its work, for the counts in messages. */
+  /** Reads ssh2's debug messages, for the counts in messages. */
   debug(line: string): void {
     if (line.startsWith("Agent: Trying key")) this.#agentKeys++;
   }
@@ -71,7 +71,7 @@ export class Login {
     this.#agentFault = error.message;
   }
 
-  /** As OpenSSH's client does it: "none" tells what the server takes; each step that it accepts opens the next one. */
+  /** Like OpenSSH's client: "none" shows which methods the server accepts; each accepted step leads to the next one. */
   #next(left: readonly AuthenticationType[] | null, partial: boolean, next: NextAuthHandler): void {
     if (!left) {
       next("none");
@@ -101,7 +101,7 @@ export class Login {
     };
   }
 
-  /** Why the login failed, from what was tried and what the server takes. */
+  /** Why the login failed, from the tried methods and those that the server accepts. */
   refused(): LoginRefused {
     const where = address(this.#connection);
     const offers = `the server takes ${this.#offered.join(", ") || "no method"}`;

@@ -8,32 +8,32 @@ import { handshake } from "./handshake.ts";
 import { LoginRefused } from "./login.ts";
 import { Session } from "./session.ts";
 
-/** Milliseconds that the first handshake may take, and the most that any may. */
+/** Time limit in milliseconds of the first handshake, and the maximum for later ones. */
 const firstHandshake = 20_000;
 const longestHandshake = 60_000;
 /**
- * Milliseconds between tries after a refused login on a machine that was seen to come up: its sshd may run before
- * cloud-init has written the keys. Few, since OpenSSH 9.8 and later shut out an address for a while after several.
+ * Milliseconds between attempts after a refused login on a machine that was seen to come up: its sshd may run before cloud-init
+ * has written the keys. Only a few, because OpenSSH 9.8 and later block an address for a while after several failures.
  */
 const defaultLoginRetries = [1000, 2000, 4000, 8000, 15_000];
 /** A machine that is up sends its banner in this many milliseconds. */
 const promptBanner = 1000;
 /**
- * Milliseconds before the next try when the server answered and the handshake came to nothing. Each pause is half as
- * long again.
+ * Milliseconds before the next attempt if the server answered but the handshake failed. Each pause is longer by half than the
+ * previous one.
  */
 const firstPause = 250;
 const longestPause = 10_000;
-/** Handshakes that may come to nothing before the machine is given up. */
+/** Maximum number of failed handshakes before the error is final. */
 const mostHandshakes = 30;
-/** Milliseconds after which a line tells that a machine is still waited for, and between two such lines. */
+/** Milliseconds before the first message that we are still waiting for a machine, and between two such messages. */
 const waitNotice = 10_000;
-/** Times that a command is given to a new session because the old one was found dead before it was started. */
+/** Maximum number of times that a command moves to a new session because the old one was dead before it started. */
 const mostRestarts = 3;
 
 interface Opening {
   readonly session: Promise<Session>;
-  /** Operations that wait for it; when all have gone, it is given up. */
+  /** Number of operations that wait for it; if all have left, opening it is aborted. */
   waiting: number;
   readonly abort: AbortController;
 }
@@ -44,7 +44,7 @@ export class Pool {
   readonly #warned = new Set<string>();
   readonly #loginRetries: readonly number[];
 
-  /** `loginRetries` are the milliseconds between tries after a refused login. */
+  /** `loginRetries` are the milliseconds between attempts after a refused login. */
   constructor(loginRetries: readonly number[] = defaultLoginRetries) {
     this.#loginRetries = loginRetries;
   }

@@ -12,10 +12,10 @@ export interface RemoteCommandLine {
   readonly stdin?: string;
 }
 
-/** Milliseconds for a process to end by the signals of SSH, when it cannot be found in /proc. */
+/** Time limit in milliseconds for a process to end after SSH's signals, if it cannot be found in /proc. */
 const signalGrace = 5000;
 
-/** Runs a command on a session. Rejects when the signal was aborted, after its processes were ended. */
+/** Runs a command on a session. If the signal is aborted, it ends the processes, then rejects. */
 export async function runRemotely(
   session: Session,
   line: RemoteCommandLine,
@@ -89,7 +89,7 @@ const lost = (why: string): string =>
   `the SSH connection was lost while the command ran (${why}), so how it ended is not known and it may still run ` +
   "there; has the machine stopped, or rebooted?";
 
-/** Ends a process on the far side; what is left of it, in words, when that is not nothing. */
+/** Ends a process on the remote machine; returns a description of what is left, if anything. */
 async function end(running: RemoteProcess, session: Session): Promise<string | undefined> {
   try {
     const left = await running.kill();

@@ -8,29 +8,29 @@ import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
 import { abortReason, ConnectionLost, message, StepError, type Exit } from "../errors.ts";
 import { killCommand, listCommand, match, parseChildren, parseLeft } from "./kill.ts";
 
-/** Channels at once. sshd's MaxSessions is 10 unless set; two stay free for ending processes. */
+/** Maximum number of concurrent channels. sshd's MaxSessions is 10 by default; two stay free for ending processes. */
 const mostChannels = 8;
 /**
- * Milliseconds that a server has to open a channel; after that the connection counts as dead, and all that runs on it
- * as lost. Longer than unanswered keepalives take: an overloaded machine is slow to start a shell, and not dead.
+ * Time limit in milliseconds for a server to open a channel; after it, the connection counts as dead, and everything that runs on
+ * it as lost. Longer than for unanswered keepalives, because an overloaded machine starts a shell slowly but is not dead.
  */
 const openTimeout = 90_000;
-/** Milliseconds that ending processes may take. */
+/** Time limit in milliseconds for ending processes. */
 const killTimeout = 30_000;
-/** Times that the far side's processes are looked at before they are given up as unknown. */
+/** Number of attempts to list the remote processes before they count as unknown. */
 const mostLooks = 20;
 
-/** A channel with its place in the order in which channels were asked for; that of its process is the same. */
+/** A channel with its position in the order of requests; its process has the same position. */
 interface Place {
   readonly order: number;
 }
 
-/** A command that runs on the far side. */
+/** A command that runs on the remote machine. */
 export interface RemoteProcess {
   readonly channel: ClientChannel;
   /** How it ended, once it has; `undefined` on a channel that closes without that. */
   readonly exit: () => Exit | undefined;
-  /** Ends the process and its children. Resolves to what is known to be left of them; rejects when nothing is known. */
+  /** Ends the process and its children. Resolves to the processes known to be left; rejects if that is unknown. */
   readonly kill: () => Promise<number[]>;
 }
 
@@ -82,7 +82,7 @@ export class Session {
     this.#client.destroy();
   }
 
-  /** Starts a command. Waits for a free channel; not for the command. */
+  /** Starts a command. Waits for a free channel, but not for the command. */
   async exec(
     command: string,
     environment: Record<string, string>,
@@ -92,7 +92,7 @@ export class Session {
     return { channel, exit, kill: () => this.#kill(place) };
   }
 
-  /** Runs a short command of our own to its end and returns what it prints. */
+  /** Runs one of our own short commands to its end, and returns its output. */
   async ask(
     command: string,
     stdin: string,
@@ -103,7 +103,7 @@ export class Session {
     return await collect(channel, stdin, signal);
   }
 
-  /** Opens SFTP on a channel of its own; `end()` gives the channel back. */
+  /** Opens SFTP on a separate channel; `end()` releases the channel. */
   async sftp(signal: AbortSignal): Promise<SFTPWrapper> {
     return await this.#queued(signal, async () => {
       const place = this.#place();
@@ -119,7 +119,7 @@ export class Session {
     }).then(({ channel }) => channel);
   }
 
-  /** Opens a TCP connection from the far side. */
+  /** Opens a TCP connection from the remote machine. */
   forward(host: string, port: number): Promise<Duplex> {
     return this.#ask<ClientChannel>((callback) =>
       this.#client.forwardOut("127.0.0.1", 0, host, port, callback),
@@ -158,7 +158,7 @@ export class Session {
     }
   }
 
-  /** Opens a channel when one is free, and gives it back when it closes. */
+  /** Opens a channel when one is free, and releases it when it closes. */
   async #queued<T extends { channel: { on(event: "close", listener: () => void): unknown } }>(
     signal: AbortSignal,
     open: () => Promise<T>,
@@ -173,7 +173,7 @@ export class Session {
         return opened;
       } catch (error) {
         this.#release();
-        // The server allows fewer channels than we thought: keep one free below what it allows, and wait.
+        // The server allows fewer channels than expected: stay one below its limit, and wait.
         if (!(error instanceof ChannelRefused) || this.#open === 0) throw error;
         this.#limit = Math.max(1, Math.min(this.#limit, this.#open - 1));
       }
@@ -212,7 +212,7 @@ export class Session {
   #ask<T>(request: (callback: (error: Error | undefined, channel: T) => void) => void): Promise<T> {
     const received = this.#received();
     const lost = (): ConnectionLost => {
-      // The command goes out after the server has confirmed the channel, so with no byte from it nothing was started.
+      // The command is sent after the server has confirmed the channel, so without an answer nothing was started.
       const started = received === undefined || this.#received() !== received;
       return new ConnectionLost("the SSH connection was lost while a command was being started", started);
     };
@@ -284,7 +284,7 @@ export class Session {
       if (!found) break; // No /proc, no sh.
       const live = earlier();
       const wanted = places.map((place) => live.indexOf(place)).filter((at) => at >= 0);
-      if (wanted.length === 0) return []; // All have ended by themselves.
+      if (wanted.length === 0) return []; // All have already ended.
       const roots = match(found, live.length, wanted);
       if (roots) {
         const killer = await this.#exec(killCommand(roots), {});
@@ -298,7 +298,7 @@ export class Session {
   }
 }
 
-/** The server does not open one more channel. */
+/** The server refuses to open another channel. */
 class ChannelRefused extends StepError {
   override readonly name = "ChannelRefused";
   constructor(reason: string) {
@@ -306,7 +306,7 @@ class ChannelRefused extends StepError {
   }
 }
 
-/** All that a command of our own prints to standard output. */
+/** The standard output of one of our own commands. */
 function collect(channel: ClientChannel, stdin: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
