@@ -9,7 +9,7 @@ export interface AwsStackSettings {
   readonly expiresAfter?: string;
 }
 
-/** The `aws` part of a stack's configuration, as it is written; empty where there is none. */
+/** The `aws` part of a stack's configuration, unparsed; empty if there is none. */
 export async function awsSettingsOf(pulumi: Pulumi): Promise<AwsStackSettings> {
   const text = await pulumi.read("config", "--json");
   if (text === undefined) return {};
@@ -22,7 +22,7 @@ export async function awsSettingsOf(pulumi: Pulumi): Promise<AwsStackSettings> {
 }
 
 export interface AwsFacts {
-  /** Run id of this life of the stack. */
+  /** The stack's current run id. */
   readonly run: string;
   readonly region: string;
   readonly created: string;
@@ -50,12 +50,12 @@ export function useProfile({ profile }: AwsStackSettings): void {
 }
 
 /**
- * How each node's machine is now, in words, by EC2's answer: what a stack's outputs say was true at its last `up`.
- * Where EC2 cannot be asked, that is said of each.
+ * The current state of each node's machine according to EC2, in words; a stack's outputs only describe its last `up`. If EC2
+ * cannot be queried, each state says so.
  */
 export async function ec2States(stack: string, nodes: readonly string[], facts: AwsFacts): Promise<string[]> {
   try {
-    // Loaded when it is needed: the AWS SDK would make every other command slow to start.
+    // Loaded on demand: the AWS SDK would slow the start of every other command.
     const { machineStates } = await import("../stacks/aws/machine/states.ts");
     const states = await machineStates(facts.region, stack, facts.run);
     return nodes.map((node) => {

@@ -78,7 +78,7 @@ export async function upFor(place: Place, student: Student, config: ConfigMap): 
   );
   await stack.setAllConfig(config);
   await withLog(place, student, async (onOutput) => {
-    // What an earlier run was making when it was ended is made again: every step of a lab may be repeated.
+    // Resources that an interrupted run was creating are created again: every step of a lab can be repeated.
     await stack.refresh({ onOutput, clearPendingCreates: true });
     await stack.up({ onOutput });
   });
@@ -154,7 +154,7 @@ async function writeSheet(place: Place, student: Student, stack: Stack): Promise
   const folder = join(place.folder, student.id);
   const source = sshFolder(stack.name);
   for (const name of ["key", "known_hosts"]) cpSync(join(source, name), join(folder, name));
-  // ssh reads these paths from where it is started, which is this folder.
+  // ssh resolves these paths relative to its working directory, which is this folder.
   const config = readFileSync(join(source, "config"), "utf8").replaceAll(`"${source}/`, '"');
   writeFileSync(join(folder, "config"), config, { mode: 0o600 });
   writeFileSync(join(folder, "sheet.md"), sheet(student, nodes, facts), { mode: 0o600 });

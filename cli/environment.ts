@@ -101,14 +101,14 @@ export async function situation(env: NodeJS.ProcessEnv = process.env): Promise<S
 }
 
 /**
- * The environment for this process's situation. Makes the state folder and the passphrase when they are used.
+ * The environment for this process's situation. Creates the state folder and the passphrase if they are used.
  * @throws Problem when the passphrase is gone and the state is not: nothing could be read with another one
  */
 export async function environment(env: NodeJS.ProcessEnv = process.env): Promise<Environment> {
   const result = decide(await situation(env));
   if (result.backend === "checkout") {
     mkdirSync(inLab("state"), { recursive: true, mode: 0o700 });
-    // The state tells a lab's whole story; one that an earlier version made is open to others.
+    // The state contains details of the lab, and an earlier version created it readable by others.
     chmodSync(inLab("state"), 0o700);
     if (result.set.PULUMI_CONFIG_PASSPHRASE_FILE) {
       const lost = unreadableStacks(inLab());
@@ -119,7 +119,7 @@ export async function environment(env: NodeJS.ProcessEnv = process.env): Promise
   return result;
 }
 
-/** A process environment with the decision carried out; for execa with `extendEnv: false`. */
+/** A process environment with the decision applied; for execa with `extendEnv: false`. */
 export function apply(decision: Environment, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const left = Object.entries(env).filter(([name]) => !decision.unset.includes(name));
   return { ...Object.fromEntries(left), ...decision.set };
@@ -178,7 +178,7 @@ export function makePassphrase(file: string): void {
   const temporary = `${file}.${process.pid}`;
   writeFileSync(temporary, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
   try {
-    // A link fails when the name exists: of two processes that come here at once, one wins and both use its value.
+    // A link fails if the name exists: of two concurrent processes, one wins, and both use its value.
     linkSync(temporary, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { awsFailure } from "../stacks/aws/advice.ts";
 
 export class EventLog {
-  // In memory, and without a name: the SDK's debug messages, which the engine writes to its event log too, hold inputs of
-  // resources in the clear. So nothing of them is left, however this process ends.
+  // In memory, and without a name: the engine also writes the SDK's debug messages to its event log, and they contain inputs of
+  // resources in plain text. So nothing of them is left, however this process ends.
   readonly #file = openUnnamed();
 
   /** Arguments for the CLI that enable the log. */

@@ -19,7 +19,7 @@ export interface Change {
 export async function keepSettings(pulumi: Pulumi, { set, unset }: Change): Promise<void> {
   if (set.length + unset.length === 0) return;
   const file = pulumi.settingsFile;
-  // The CLI tells the format by the end of the name.
+  // The CLI recognises the format by the file name's suffix.
   const copy = join(dirname(file), `.new.${process.pid}.${basename(file)}`);
   try {
     if (existsSync(file)) copyFileSync(file, copy);

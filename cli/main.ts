@@ -20,7 +20,7 @@ Examples:
 Each command has --help. Exits 0 on success and 1 on failure; ssh and commands that run Pulumi return that program's
 status.`,
   )
-  // Not commander's own: asking git would slow every command.
+  // Not commander's own version option, because querying git would slow every command.
   .on("option:version", () => {
     process.stdout.write(`${versionText()}\n`);
     process.exit();

@@ -42,8 +42,8 @@ export class Pulumi {
   }
 
   /**
-   * Runs a command on the stack with this process's terminal; gives its exit status. When `up` or `destroy` fails for a
-   * reason of AWS's that a person can do something about, the last lines say what.
+   * Runs a command on the stack with this process's terminal; returns its exit status. If `up` or `destroy` fails with an AWS
+   * error that the user can fix, the last lines say how.
    */
   async run(...args: string[]): Promise<number> {
     if (args[0] !== "up" && args[0] !== "destroy") return await this.#attached(args, this.#env);
@@ -64,10 +64,10 @@ export class Pulumi {
       extendEnv: false,
       stdio: "inherit",
       reject: false,
-      // What ends this process is passed on below, and pulumi is then waited for.
+      // Signals that end this process are passed on below, and then we wait for pulumi.
       cleanup: false,
     });
-    // Pulumi ends an update orderly at the first interrupt and at once at the second, so it must get exactly one.
+    // Pulumi ends an update cleanly at the first interrupt and immediately at the second, so it must get exactly one.
     // A terminal's Ctrl-C reaches its whole foreground group, pulumi included; any other signal reaches only us.
     let passedOn = false;
     const pass = (signal: NodeJS.Signals): void => {
@@ -150,7 +150,7 @@ export class Pulumi {
   async select(): Promise<void> {
     if (settingsFromExample(this.#project, this.localName))
       say(`created Pulumi.${this.localName}.yaml with the settings of Pulumi.${this.localName}.example.yaml`);
-    // Every command names its stack, so one that is there need not be the selected one.
+    // Every command names its stack, so an existing stack need not be the selected one.
     if (
       this.recordFolder !== undefined &&
       (await this.record()).is === "whole" &&
@@ -193,8 +193,8 @@ export class Pulumi {
   }
 
   /**
-   * Pulumi keeps the salt of a stack's secrets in Pulumi.STACK.yaml. When .lab was deleted, that salt belongs to a
-   * passphrase that is gone, and nothing can be read with it: it must go before the stack is made anew.
+   * Pulumi stores the salt of a stack's secrets in Pulumi.STACK.yaml. After .lab was deleted, that salt belongs to a lost
+   * passphrase and is useless: it must be removed before the stack is created again.
    */
   #forgetOldSalt(): void {
     const file = join(this.#project, `Pulumi.${this.localName}.yaml`);
@@ -235,8 +235,8 @@ export function localName(stack: string): string {
 }
 
 /**
- * Settings that come with the repository for a stack of this name are where it starts from. They are copied, for Pulumi
- * writes what is this user's own into a stack's file. False when there are none, or the stack has settings already.
+ * Starts a stack with the repository's settings for a stack of this name. They are copied, because Pulumi writes the user's own
+ * values into a stack's file. Returns false if there are none, or if the stack already has settings.
  */
 export function settingsFromExample(project: string, stack: string): boolean {
   try {

@@ -55,7 +55,7 @@ export function decode(file: Buffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(file);
   } catch {
-    // What is no UTF-8 was written in the encoding of Windows for Western Europe.
+    // Text that is not UTF-8 is in Windows's encoding for Western Europe.
     return new TextDecoder("windows-1252").decode(file);
   }
 }
@@ -83,7 +83,7 @@ function readRows(text: string): Row[] {
   return (
     rows
       .map(({ record, info }) => ({ cells: record, line: info.lines }))
-      // A spreadsheet writes rows that somebody has emptied as delimiters alone.
+      // A spreadsheet writes emptied rows as delimiters only.
       .filter(({ cells }) => cells.some((cell) => cell !== ""))
   );
 }

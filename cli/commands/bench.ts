@@ -64,7 +64,7 @@ Examples:
     process.exitCode = await upWithVerdicts(pulumi, "--yes", "--skip-preview", ...flags);
   });
 
-/** Rows of any arm, and of DisGraFS: what there is may be a setting of the stack, and is checked with it. */
+/** Rows of any arm, and of DisGraFS. Which of them exist depends on the stack's settings, and is checked with them. */
 function checkRows(profile: Profile, rows: readonly string[]): void {
   try {
     looksOf(profile, rows);

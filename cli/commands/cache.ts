@@ -63,7 +63,7 @@ Examples:
       if (kind === "images") process.stdout.write(updatesReport(name, await updatesOf(folder)));
   });
 
-/** A table of entries, and the sums. */
+/** A table of entries, with totals. */
 export function cacheReport(entries: readonly Entry[], now: Date): string {
   const rows = entries.map((entry) => [
     `${entry.kind}/${entry.name}`,
@@ -81,7 +81,7 @@ export function cacheReport(entries: readonly Entry[], now: Date): string {
   );
 }
 
-/** What an image misses, and how to get it. */
+/** The updates that an image lacks, and how to get them. */
 export function updatesReport(name: string, updates: readonly Update[] | undefined): string {
   const kernel = localKernelNames.find((each) => name.startsWith(`${each}-`));
   const renew = `./lab cache --renew ${kernel ?? "KERNEL"}`;

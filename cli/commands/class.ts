@@ -22,7 +22,7 @@ Examples:
   ./lab class --students list.csv --down`,
   )
   .action(async (options: ClassOptions) => {
-    // Loaded when it is needed: Pulumi's Automation API would make every other command slow to start.
+    // Loaded on demand: Pulumi's Automation API would slow the start of every other command.
     const { runClass } = await import("../classActions.ts");
     await runClass(options);
   });

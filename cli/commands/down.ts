@@ -62,7 +62,7 @@ Examples:
     process.exitCode = status;
   });
 
-/** The stack's Pulumi, and whether its record can be read with the passphrase that there is. */
+/** The stack's Pulumi, and whether its record can be read with the existing passphrase. */
 async function open(stack: string): Promise<{ pulumi: Pulumi; readable: boolean }> {
   try {
     return { pulumi: new Pulumi(await environment(), stack), readable: true };
@@ -73,7 +73,7 @@ async function open(stack: string): Promise<{ pulumi: Pulumi; readable: boolean 
   }
 }
 
-/** What the stack is called here: its name, and the one that it had when it was last brought up. */
+/** The stack's names on this computer: its current one, and the one at its last `up`. */
 async function namesHere(pulumi: Pulumi): Promise<string[]> {
   const part = await pulumi.localPart();
   requireThisComputer(pulumi, part);
@@ -82,7 +82,7 @@ async function namesHere(pulumi: Pulumi): Promise<string[]> {
   return [pulumi.localName, ...earlier];
 }
 
-/** What a stack has on another computer cannot be ended, nor looked at, from here. */
+/** The part of a stack on another computer can be neither ended nor checked from here. */
 function requireThisComputer({ stack, localName }: Pulumi, part: LocalPart | undefined): void {
   if (part?.computer === undefined || part.computer === thisComputer().computer) return;
   if (existsSync(stackFolder(localName))) return;
@@ -92,7 +92,7 @@ function requireThisComputer({ stack, localName }: Pulumi, part: LocalPart | und
   );
 }
 
-/** Destroys what the record says, then ends what is here besides. @returns an exit status */
+/** Destroys what the record contains, then ends everything else on this computer. @returns an exit status */
 async function destroy(pulumi: Pulumi, names: readonly string[]): Promise<number> {
   const record = await pulumi.record();
   if (record.is === "absent") {
@@ -154,7 +154,7 @@ async function end(names: readonly string[]): Promise<void> {
   for (const name of names) await removeStack(name);
 }
 
-/** That nothing is left may only be said of a stack that there was. */
+/** Throws if the stack never existed, because "nothing is left" would then be misleading. */
 function requireSomething({ stack, recordFolder }: Pulumi, names: readonly string[]): void {
   if (names.some((name) => existsSync(stackFolder(name)) || ownProcesses(name).length > 0)) return;
   const known = recordFolder === undefined ? [] : recordedStacks(recordFolder);
@@ -178,7 +178,7 @@ export async function purgeCache(cache: string, stacks: string, shared: boolean)
   return "removed the cache of images";
 }
 
-/** One line for each thing that is left, and the count. */
+/** One line for each leftover, and their number. */
 export function report(stack: string, leftovers: readonly Leftover[]): string {
   const lines = leftovers.map(
     ({ kind, what, pid }) => `left: ${kind}${pid === undefined ? "" : ` ${pid}`}: ${what}`,

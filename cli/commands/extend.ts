@@ -22,7 +22,7 @@ Examples:
   });
 
 /**
- * Sets the new end of a stack's life and brings it to tags and machines; gives Pulumi's exit status.
+ * Sets the new expiry of a stack, and updates tags and machines; returns Pulumi's exit status.
  * @throws Problem as `extension` does
  */
 export async function extendStack(pulumi: Pulumi, time: string): Promise<number> {
@@ -34,7 +34,7 @@ export async function extendStack(pulumi: Pulumi, time: string): Promise<number>
   return status;
 }
 
-/** Two weeks, as in stacks/aws/settings.ts: a lab is no server. */
+/** Two weeks, as in stacks/aws/settings.ts: a lab is not a permanent server. */
 const longestMinutes = 14 * 24 * 60;
 
 /**

@@ -30,7 +30,7 @@ Examples:
     const node = finder(options.stack, outputs);
     const args = [
       ...(options.json ? ["--json"] : []),
-      // The node sees a pipe, and cannot know that there is a terminal at this end, which names could write to.
+      // The node sees a pipe, and cannot know that the output goes to a terminal, which file names could control.
       ...(process.stdout.isTTY ? ["--terminal"] : []),
       ...["--limit", options.limit, "--"],
       ...words,
@@ -47,7 +47,7 @@ Examples:
     process.exitCode = result.status ?? 1;
   });
 
-/** The node that is asked, of a lab that has DisGraFS. */
+/** The node to query. @throws Problem if the lab has no DisGraFS */
 export function finder(stack: string, outputs: Record<string, unknown> | undefined): Node {
   const nodes = nodesOf(stack, outputs);
   const head = nodes.find(({ roles }) => roles.includes("ray-head"));
@@ -59,7 +59,7 @@ export function finder(stack: string, outputs: Record<string, unknown> | undefin
   return head;
 }
 
-/** What the node's shell runs. The token is root's, and on AWS the login user is not root. */
+/** The command for the node's shell. The token belongs to root, and on AWS the login user is not root. */
 export function findCommand(args: readonly string[]): string {
   const become = '$([ "$(id -u)" = 0 ] || echo sudo -n)';
   return `${become} disgrafs find ${args.map(quote).join(" ")}`;

@@ -54,7 +54,7 @@ Examples:
     process.exitCode = await sweepAws(await Pulumi.forStack(options.stack ?? "aws"), options);
   });
 
-/** Gives the exit status. @throws Problem when it is not said clearly whose things, or where */
+/** Returns the exit status. @throws Problem if owner or region are not specified clearly */
 export async function sweepAws(pulumi: Pulumi, options: SweepOptions): Promise<number> {
   const settings = await awsSettingsOf(pulumi);
   useProfile(settings);
@@ -72,9 +72,9 @@ function collect(value: string, earlier: string[]): string[] {
   return [...earlier, value];
 }
 
-/** Shows, asks, removes, looks again; gives the exit status. */
+/** Lists, asks, removes, and searches again; returns the exit status. */
 async function sweepRegion(region: string, selection: Selection, options: SweepOptions): Promise<number> {
-  // Loaded when it is needed: the AWS SDK would make every other command slow to start.
+  // Loaded on demand: the AWS SDK would slow the start of every other command.
   const { clientsFor, findLeftovers } = await import("../../stacks/aws/cleanup/leftovers.ts");
   const { remove } = await import("../../stacks/aws/cleanup/remove.ts");
   const clients = clientsFor(region);
@@ -105,7 +105,7 @@ function conclude(left: readonly Leftover[], unseen: readonly string[], region: 
   return left.length === 0 && unseen.length === 0 ? 0 : 1;
 }
 
-/** For a stack whose state is not here: the runs that carry its name, of which the person chooses. */
+/** For a stack without state on this computer: lists the runs with its name, of which the user chooses one. */
 function showRuns(
   found: readonly Leftover[],
   stack: string | undefined,

@@ -53,7 +53,7 @@ export type DebianPackageName = keyof typeof debianPackages;
 export interface Distribution {
   readonly id: string;
   readonly version: string;
-  /** For people. */
+  /** Name for messages. */
   readonly title: string;
 }
 
@@ -128,7 +128,7 @@ export function debianStep(purpose: Purpose): Step {
       const missing = await missingPackages(names);
       const install = ["install", "--no-install-recommends", ...missing];
       if (await haveCandidates(missing)) {
-        // The index may be older than the archive, which then answers that a file is not there.
+        // The index may be older than the archive, which then reports missing files.
         if ((await apt(install, progress)) === undefined) return;
       }
       const failure = (await apt(["update"], progress)) ?? (await apt(install, progress));

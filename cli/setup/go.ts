@@ -46,7 +46,7 @@ export async function build(program: GoProgram, progress: (text: string) => void
     ["build", "-v", ...flags, `-ldflags=-s -w ${values.join(" ")}`, "-o", temporary, program.package],
     {
       cwd: inCheckout("tools", program.module),
-      // The module that says what it needs is in tools/; what a user set for other work does not count here.
+      // The module in tools/ defines what is needed; the user's Go settings for other work do not apply here.
       // Go keeps its cache below HOME, which CI may not have set.
       env: { HOME: homedir(), CGO_ENABLED: "0", GOTOOLCHAIN: "local", GOFLAGS: "", GOWORK: "off" },
       stdin: "ignore",

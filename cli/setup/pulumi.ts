@@ -61,7 +61,7 @@ function cliStep(): Step {
     async check() {
       const version = await pulumiVersion(inLab("bin", "pulumi"));
       if (isLink("pulumi")) {
-        // The user's own, chosen earlier: it may have gone or become older since.
+        // The user's own, chosen earlier: it may have been removed or downgraded since.
         if (atLeast(version, oldestPulumi) && existsSync(inLab("bin", "pulumi-language-nodejs"))) {
           return { done: true, detail: `${version}, your own: ${readlinkSync(inLab("bin", "pulumi"))}` };
         }
@@ -92,7 +92,7 @@ function languageHostStep(): Step {
   return {
     name: "Pulumi for Node.js",
     check() {
-      // The official release and a user's own CLI bring theirs; only what we build lacks it.
+      // The official release and a user's own CLI include theirs; only our build lacks it.
       const ready = isBuilt(cli) ? isBuilt(languageHost) : existsSync(inLab("bin", languageHost.name));
       return ready
         ? { done: true, detail: "language host beside the CLI" }
@@ -152,8 +152,8 @@ const patience = {
 };
 
 /**
- * Fetches a release and puts the CLI and everything for Node.js into a folder.
- * Gives undefined when it did, else why not: never half of it, never anything whose hash differs.
+ * Downloads a release, and puts the CLI and everything for Node.js into a folder.
+ * Returns undefined on success, otherwise the reason. It never installs a part, or a file with another hash.
  */
 export async function download(
   source: typeof release,
@@ -173,7 +173,7 @@ export async function download(
     const actual = hash.digest("hex");
     if (actual !== source.sha256) return `its SHA-256 is ${actual}, not the pinned ${source.sha256}`;
     await execa("tar", ["-xzf", archive, "-C", work]);
-    // The language host first: with it in place, the CLI's presence means that all is there.
+    // The language host first: then the presence of the CLI means that everything is present.
     for (const name of [
       "pulumi-language-nodejs",
       "pulumi-resource-pulumi-nodejs",

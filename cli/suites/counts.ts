@@ -7,9 +7,9 @@ export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** Names of the failed and of the skipped, where the report has them. */
+  /** Names of the failed and of the skipped tests, if the report has them. */
   readonly failures: readonly string[];
-  /** Why, for those of `failures` whose runner says so in its report. */
+  /** The reasons of those `failures` for which the report has one. */
   readonly reasons?: Readonly<Record<string, string>>;
   readonly skips: readonly string[];
 }
@@ -19,13 +19,13 @@ export type Counter = (report: string, exitCode: number) => Counts;
 
 const none: Counts = { passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };
 
-/** For a program that checks and writes no report: one check, by its exit status. */
+/** For a program without a report: one check, by its exit status. */
 export const oneCheck: Counter = (_report, exitCode) =>
   exitCode === 0 ? { ...none, passed: 1 } : { ...none, failed: 1 };
 
 /**
- * Reports that tell of each test file: jest's `--json`, pytest's JUnit XML. A file that could not be loaded has no tests in it,
- * and counts as one failed.
+ * Reports with an entry for each test file: jest's `--json`, pytest's JUnit XML. A file that could not be loaded has no tests, and
+ * counts as one failed test.
  */
 export const fileCounts: Counter = (report, exitCode) => {
   if (!existsSync(report)) return withExit(none, exitCode);
@@ -59,7 +59,7 @@ export const fileCounts: Counter = (report, exitCode) => {
   );
 };
 
-/** Where it was thrown is in the log; here lines are for what went wrong. */
+/** Only the message: the stack trace is in the log. */
 function withoutStack(message: string): string {
   return stripVTControlCharacters(message)
     .split("\n")
@@ -75,7 +75,7 @@ export const tapCounts: Counter = (report, exitCode) => {
     lines.flatMap((line) => new RegExp(`^${state} \\d+ - (.*)$`).exec(line)?.[1] ?? []);
   const [passed, failures] = [titles("ok"), titles("not ok")];
   const planned = Number(lines.map((line) => /^1\.\.(\d+)$/.exec(line)?.[1]).find(Boolean) ?? 0);
-  // Fewer than planned, or no plan at all: it ended before its end.
+  // Fewer tests than planned, or no plan: it ended early.
   const missing = Math.max(planned - passed.length - failures.length, planned === 0 ? 1 : 0);
   return withExit(
     { passed: passed.length, failed: failures.length + missing, skipped: 0, failures, skips: [] },

@@ -1,7 +1,7 @@
 /** Reads the result of each test file from a runner's report: jest's `--json`, and pytest's JUnit XML. */
 import { readFileSync, writeFileSync } from "node:fs";
 
-/** In the form of jest's report; pytest's is brought into it. */
+/** In the form of jest's report; pytest's is converted to it. */
 export interface FileReport {
   readonly testResults: readonly TestFile[];
 }
@@ -43,7 +43,7 @@ function fromJunit(text: string): FileReport {
   const files = new Map<string, TestResult[]>();
   for (const each of text.split("<testcase ").slice(1)) {
     const name = attribute(each, "name");
-    // What could not be loaded has no file, and its module's name.
+    // A file that could not be loaded has no file attribute, only the name of its module.
     const file = attribute(each, "file") || name;
     const why = /<(?:failure|error)\b[^>]*>([^<]*)/.exec(each)?.[1];
     const status = why !== undefined ? "failed" : /<skipped\b/.test(each) ? "skipped" : "passed";
@@ -59,7 +59,7 @@ function fromJunit(text: string): FileReport {
   return { testResults };
 }
 
-/** The value of an attribute in the text of a tag, "" when it has none of that name. */
+/** The value of an attribute in the text of a tag; "" if it has none of that name. */
 const attribute = (tag: string, name: string): string =>
   unescaped(new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? "");
 

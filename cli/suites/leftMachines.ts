@@ -4,10 +4,10 @@ import { stacksFolder } from "../../stacks/local/paths.ts";
 import { identify } from "../../workshop/process.ts";
 import { removeStack } from "../../stacks/local/removeStack.ts";
 
-/** Tests name their stacks so, with the id of their process: test-NAME-PID-N, labtest-PID, second.lab_PID, exttest-PID. */
+/** The names of tests' stacks contain their process id: test-NAME-PID-N, labtest-PID, second.lab_PID, exttest-PID. */
 const ofTest = /^(?:test-.+-(\d+)-\d+|(?:labtest-|second\.lab_|exttest-)(\d+))$/;
 
-/** Those of `stacks` that belong to a test whose process is gone. */
+/** The stacks of tests whose process is gone. */
 export const stacksOfDeadTests = (stacks: readonly string[]): readonly string[] =>
   stacks.filter((stack) => {
     const [, machine, lab] = ofTest.exec(stack) ?? [];

@@ -14,30 +14,30 @@ export interface SuiteResult {
   readonly suite: Suite;
   readonly counts: Counts;
   readonly milliseconds: number;
-  /** Why it failed, when it is not for a failed test. */
+  /** Why it failed, if not because of a failed test. */
   readonly problem?: string;
   /** Everything it printed. */
   readonly log: string;
-  /** Tests that failed at first and passed when their file was run again, and why they failed. */
+  /** Tests that failed at first and passed when their file ran again, and the reason of the failure. */
   readonly flaky?: readonly { readonly name: string; readonly why: string }[];
 }
 
 export interface RunOptions {
   readonly env: NodeJS.ProcessEnv;
-  /** Where reports and logs go. */
+  /** Folder for reports and logs. */
   readonly folder?: string;
   readonly output?: Output;
-  /** Time for all suites: what does not fit has failed. */
+  /** Time limit for all suites; suites that exceed it have failed. */
   readonly totalMinutes?: number;
-  /** Run a file of a suite's tests once more when it failed, and report it. */
+  /** Whether to run a failed test file once more, and report that. */
   readonly again?: boolean;
   /** Cores to share between suites. Default: those of this machine. */
   readonly cores?: number;
 }
 
-/** With more broken files than this, it is not one unlucky moment. */
+/** Maximum number of failed files that are run again; with more, it is not a coincidence. */
 const filesAgain = 2;
-/** With more flaky tests than this in one run, the run has failed. */
+/** Maximum number of flaky tests in a run; with more, the run has failed. */
 const flakyAllowed = 1;
 
 const standardOutput: Output = {
@@ -45,7 +45,7 @@ const standardOutput: Output = {
   write: (text) => process.stdout.write(text),
 };
 
-/** Runs the suites and prints the table and the closing line. True when every test of every suite passed. */
+/** Runs the suites, and prints the table and the closing line. True if every test of every suite passed. */
 export async function runSuites(suites: readonly Suite[], options: RunOptions): Promise<boolean> {
   const output = options.output ?? standardOutput;
   const folder = options.folder ?? inLab("test");
@@ -53,7 +53,7 @@ export async function runSuites(suites: readonly Suite[], options: RunOptions): 
   const end = performance.now() + (options.totalMinutes ?? Infinity) * 60_000;
   const cores = options.cores ?? availableParallelism();
   const interruption = watchForInterrupt();
-  // Two lines cannot move on one terminal: suites that share the machine write a line now and then.
+  // A terminal can show only one moving line: concurrent suites print a line now and then.
   const shared = {
     ...output,
     moving: output.moving && !suites.some((suite) => coresOf(suite, cores) < cores),
@@ -87,7 +87,7 @@ export async function runSuites(suites: readonly Suite[], options: RunOptions): 
 
 const coresOf = (suite: Suite, cores: number): number => Math.min(suite.cores ?? 1, cores);
 
-/** Does the work for each suite, in order, as many at a time as the cores allow. Results are in the suites' order. */
+/** Runs the work for each suite, in order, as many at a time as the cores allow. Results are in the suites' order. */
 async function sideBySide(
   suites: readonly Suite[],
   cores: number,
@@ -115,7 +115,7 @@ async function sideBySide(
 
 const reportOf = (suite: string, folder: string): string => `${folder}/${suite}.report`;
 
-/** Runs some files of a suite by themselves, and gives what both runs say. */
+/** Runs some files of a suite again, and combines the results of both runs. */
 async function runAgain(
   first: SuiteResult,
   files: readonly string[],
@@ -125,7 +125,7 @@ async function runAgain(
 ): Promise<SuiteResult> {
   const { suite } = first;
   output.write(`${suite.name}: once more, to tell a flaw from an unlucky moment: ${files.join(", ")}\n`);
-  // In company, as the first time: alone, a race between two files would not show again.
+  // Together, as the first time: separately, a race between two files would not show again.
   const company = coresOf(suite, 2) > 1 ? otherFiles(reportOf(suite.name, folder), files).slice(0, 1) : [];
   const second = await run({
     ...suite,
@@ -142,7 +142,7 @@ function otherFiles(report: string, files: readonly string[]): string[] {
     .filter((name) => !files.includes(name));
 }
 
-/** The files that failed, where running them by themselves could tell something; none for a suite that is good. */
+/** The failed files, if running them again is useful; none for a suite that passed. */
 function filesToRunAgain({ suite, problem }: SuiteResult, folder: string): readonly string[] {
   const report = reportOf(suite.name, folder);
   if (suite.byFile === undefined || problem !== undefined || !existsSync(report)) return [];
@@ -150,11 +150,11 @@ function filesToRunAgain({ suite, problem }: SuiteResult, folder: string): reado
   return files.length > filesAgain ? [] : files;
 }
 
-/** What both runs say: of a file that ran twice, the second; what only then passed is flaky. */
+/** Combines both runs: for a file that ran twice, the second result counts; a test that passed only then is flaky. */
 function together(first: SuiteResult, second: SuiteResult, folder: string): SuiteResult {
   const report = reportOf(first.suite.name, folder);
   const milliseconds = first.milliseconds + second.milliseconds;
-  // The second run broke off: the first one's word stands.
+  // The second run was aborted: the first result stands.
   if (second.problem !== undefined || !existsSync(reportOf(second.suite.name, folder))) {
     return { ...first, milliseconds };
   }
@@ -200,7 +200,7 @@ async function runSuite(
 
   const [program, ...args] = suite.command.map((word) => word.replace("REPORT", report));
   const ticker = new Ticker(output, suite.name, suite.what);
-  // A group of its own: what a runner has started ends with it.
+  // In its own process group, so that everything that a runner has started can be ended with it.
   const child = spawn(program ?? "", args, {
     cwd: inCheckout(suite.folder ?? ""),
     env,
@@ -255,7 +255,7 @@ function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
 }
 
 /**
- * Ends what a runner left in its group, and waits until it is gone: machines are looked through next for those of tests
+ * Ends what a runner left in its process group, and waits until it is gone, because the next step searches for machines of tests
  * whose process has ended.
  */
 async function groupEnd(pid: number | undefined): Promise<void> {
