@@ -18,18 +18,18 @@ const table = {
 export type ExtensionName = keyof typeof table;
 export const extensionNames = Object.keys(table) as ExtensionName[];
 
-/** What is known of each extension, whatever its settings are. */
+/** Facts about each extension that do not depend on its settings. */
 export const extensions: Readonly<Record<ExtensionName, Extension>> = table;
 
 type Shape = { [Name in ExtensionName]: z.ZodOptional<(typeof table)[Name]["settings"]> };
 
-/** The setting `extensions`: an entry for each extension that is to be loaded. */
+/** The setting `extensions`: an entry for each extension to load. */
 export const extensionsSchema = z.strictObject(
   Object.fromEntries(extensionNames.map((name) => [name, table[name].settings.optional()])) as Shape,
 );
 export type ExtensionSettings = z.output<typeof extensionsSchema>;
 
-/** Keys of one extension's entry; undefined where there is no such extension. */
+/** Keys of one extension's entry; undefined if there is no such extension. */
 export function extensionShape(name: string): Record<string, unknown> | undefined {
   return name in table ? table[name as ExtensionName].settings.shape : undefined;
 }

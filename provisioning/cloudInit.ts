@@ -32,20 +32,20 @@ export interface HostKey {
 }
 
 export interface PrivateNetwork {
-  /** Hardware address that the card is found by, as 52:54:00:12:34:56. */
+  /** Hardware address of the card, such as 52:54:00:12:34:56. */
   readonly mac: string;
-  /** Address with prefix length, as 192.168.77.11/24. */
+  /** Address with prefix length, such as 192.168.77.11/24. */
   readonly address: string;
 }
 
 export interface BootFile {
   readonly path: string;
   readonly content: string | Uint8Array;
-  /** Octal, as "0644" (the default). */
+  /** Octal, such as "0644" (the default). */
   readonly permissions?: string;
 }
 
-/** Where `disgrafs-expire-at EPOCH` is on a machine that was given an expiry. */
+/** Path of `disgrafs-expire-at EPOCH` on a machine with an expiry. */
 export const expireAtPath = "/usr/local/sbin/disgrafs-expire-at";
 
 const expireAtScript = readFileSync(new URL("./expireAt.sh", import.meta.url), "utf8");
@@ -58,7 +58,7 @@ export function cloudInit(boot: FirstBoot): string {
   check(boot);
   const files = [...networkFiles(boot.network), ...expiryFiles(boot.expiresInSeconds), ...(boot.files ?? [])];
   const commands = [
-    // Expiry first: whatever fails later, the machine does not stay for ever.
+    // Expiry first: even if a later step fails, the machine powers off in time.
     ...expiryCommands(boot.expiresInSeconds),
     ...(boot.commands ?? []),
   ];

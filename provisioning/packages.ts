@@ -5,7 +5,7 @@
 /** Debian release of the nodes' user land, independent of the kernel. */
 export const userland = "trixie";
 
-/** Debian packages, by what they are for. */
+/** Debian packages, by purpose. */
 export const debianPackages = {
   system: [
     "ca-certificates",
@@ -19,7 +19,7 @@ export const debianPackages = {
   ],
   files: ["attr", "fuse3", "util-linux-extra"],
   services: ["redis-server", "redis-tools"],
-  // Tools for people who log in.
+  // Tools for users who log in.
   shell: ["bash-completion", "curl", "iputils-ping", "jq", "less", "netcat-openbsd", "nftables"],
   monitoring: ["prometheus", "prometheus-node-exporter", "prometheus-redis-exporter"],
   measure: ["ethtool", "fio", "strace", "sysstat", "tcpdump"],

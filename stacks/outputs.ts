@@ -1,4 +1,4 @@
-/** The stack's outputs: flat, camelCase, for people and for `./lab`. */
+/** The stack's outputs: flat, camelCase, for users and for `./lab`. */
 import * as pulumi from "@pulumi/pulumi";
 import { kernels } from "../provisioning/kernels.ts";
 import type { Cluster } from "./cluster.ts";

@@ -34,7 +34,7 @@ const nodeSchema = z.strictObject({
 const seconds = z.number().min(0).max(86_400);
 
 const juicefsSchema = z.strictObject({
-  /** Where the clients mount the volume. */
+  /** Mount point of the volume on the clients. */
   mountPoint: z
     .string()
     .regex(/^(\/[\w.-]+)+$/, "must be an absolute path of plain names")
@@ -301,7 +301,7 @@ function rowProblems(
   }
 }
 
-/** One line or more for a problem that zod found. */
+/** One or more lines for a problem found by zod. */
 function describe(
   issue: z.core.$ZodIssue,
   values: Readonly<Record<string, unknown>>,
@@ -324,17 +324,17 @@ function describe(
   return [`${key} is ${JSON.stringify(value)}: ${wordsOf(issue)}; ${fix(issue, value, stack)}`];
 }
 
-/** What is allowed, in the words of zod. */
+/** The allowed values, in zod's words. */
 function wordsOf(issue: z.core.$ZodIssue): string {
   const words = issue.code === "invalid_union" ? issue.errors.flat().map(wordsOf) : [issue.message];
   return words.map((each) => each.replace(/^Invalid \w+: /, "")).join(", or ");
 }
 
-/** What to do: a command line to paste that replaces the rejected value by an allowed one. */
+/** The fix: a command line to paste that replaces the rejected value with an allowed one. */
 function fix(issue: z.core.$ZodIssue, value: unknown, stack: string): string {
   const key = pathOf(issue.path);
   const allowed = allowedValue(issue) ?? at(settingsSchema.parse({}), issue.path);
-  // One that is missing and has no default: only the user knows it.
+  // A missing setting without a default: only the user knows its value.
   if (value === undefined && allowed === undefined)
     return `set it: ${up(stack, `-c ${quote(`${key}=VALUE`)}`)}`;
   return `fix it with: ${fixCommand(key, allowed, stack)}`;

@@ -163,7 +163,7 @@ limit() {
   end_capture
   [ "$(stat -c %s "$work/limit.pcap")" -le 1048576 ]
   jq -se '.[-1] | .unwritten > 0' "$work/limit.json"
-  # What goes over the wire is nobody else's to read.
+  # Only root may read the captured traffic.
   [ "$(stat -c %a "$work/limit.pcap")" = 600 ]
 }
 
@@ -177,7 +177,7 @@ vlan_tags() {
     ethtool -K pd0 rxvlan "$stripped" >/dev/null
     peer ethtool -K pd1 txvlan "$stripped" >/dev/null
     capture "vlan-$stripped" --write "$work/vlan-$stripped.pcap"
-    # Nobody answers, so it is asked once a second who has the address; a link that was just changed may lose the first.
+    # Nobody answers, so there is one ARP request per second; a link that was just changed may lose the first one.
     peer ping -q -c 20 -i 0.2 -W 1 10.9.7.2 >/dev/null || true
     end_capture
     tcpdump -nr "$work/vlan-$stripped.pcap" "arp or vlan 7" >"$work/vlan-$stripped.text" 2>/dev/null

@@ -7,42 +7,42 @@ import { RemoteFiles, RemoteStep } from "../../provisioning/remote.ts";
 import { checkOptions } from "./options.ts";
 import { extensions, type ExtensionName } from "../table.ts";
 
-/** What a machine says of an extension. */
+/** A machine's verdict on an extension. */
 export type Verdict = Supported | Unsupported;
 
 export interface Supported {
   readonly supported: true;
-  /** The way it works here, in the extension's own words: `fentry`, `native on ens3`. */
+  /** How it works here, in the extension's own words: `fentry`, `native on ens3`. */
   readonly how: string;
-  /** The programs in the kernel, and how often each ran during the probe workload. */
+  /** The programs in the kernel, and the number of runs of each during the probe workload. */
   readonly programs: readonly { name: string; id: number; tag: string; runs: number }[];
-  /** What the loader says of itself after the probe workload, where it says more: mode, hit ratio, bound. */
+  /** Further facts from the loader after the probe workload, if it has any: mode, hit ratio, bound. */
   readonly facts?: Readonly<Record<string, string | number | boolean | null>>;
 }
 
 export interface Unsupported {
   readonly supported: false;
   readonly reason: string;
-  /** What would have to be different. */
+  /** What is needed for it to work. */
   readonly needed: string;
 }
 
 export interface ExtensionOnNodeArgs {
   readonly machine: Machine;
   readonly extension: ExtensionName;
-  /** Folder of a build: `KERNEL/EXTENSION/` below it (workshop/builder/builder.ts). */
+  /** Folder of a build, with `KERNEL/EXTENSION/` in it (workshop/builder/builder.ts). */
   readonly build: pulumi.Input<string>;
-  /** Words of the loader's command line. */
+  /** Arguments of the loader. */
   readonly options: readonly pulumi.Input<string>[];
-  /** Fail where the machine cannot run it, and not just say so. Default: false. */
+  /** Whether it is an error if the machine cannot run it, instead of only a verdict. Default: false. */
   readonly required?: boolean;
-  /** Leave it loaded when it is proven. False where benchmark arms switch it. Default: true. */
+  /** Whether it stays loaded after it is proven. False if benchmark arms switch it. Default: true. */
   readonly keepLoaded?: boolean;
 }
 
 /** One extension on one machine. */
 export class ExtensionOnNode extends pulumi.ComponentResource {
-  /** Known when the extension is loaded and proven, or was found not to work here. */
+  /** Known when the extension is loaded and proven, or was found to be unsupported here. */
   readonly verdict: pulumi.Output<Verdict>;
 
   constructor(name: string, args: ExtensionOnNodeArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -111,7 +111,7 @@ export function parseVerdict(text: string): Verdict {
     const verdict = JSON.parse(line) as Verdict;
     if (typeof verdict.supported === "boolean") return verdict;
   } catch {
-    // The message below says what came instead.
+    // The message below shows the actual output.
   }
   throw new Error(`an extension's verdict must be one line of JSON, but was: ${line.slice(0, 200)}`);
 }
@@ -121,12 +121,12 @@ export function releasePattern(names: readonly Kernel[]): string {
   return names.map((name) => `(${kernels[name].release.source.replaceAll("\\d", "[0-9]")})`).join("|");
 }
 
-/** The local kernel whose build a machine gets: its own, or the default's, which libbpf fits to the running kernel. */
+/** The local kernel whose build a machine gets: its own, or the default one, which libbpf adapts to the running kernel. */
 export function buildKernel(kernel: Kernel): Kernel {
   return isLocalKernel(kernel) ? kernel : "debian-13";
 }
 
-/** An option as the loader gets it; one that is not known yet is checked when it is. */
+/** Checks an option for the loader; one that is not known yet is checked when it is known. */
 function checkedOption(extension: ExtensionName, word: pulumi.Input<string>): pulumi.Input<string> {
   const checked = (text: string): string => {
     checkOptions(extension, [text]);

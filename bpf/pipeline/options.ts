@@ -1,7 +1,7 @@
 /** Checks the options for a loader. */
 import { loaderWord } from "../extension.ts";
 
-/** @throws Error where an option could not reach the loader as it is */
+/** @throws Error if an option could not be passed to the loader unchanged */
 export function checkOptions(extension: string, options: readonly string[]): void {
   const broken = options.find((word) => !loaderWord.test(word));
   if (broken === undefined) return;

@@ -141,7 +141,7 @@ def stream() -> None:
 
 
 def unread() -> None:
-    """Data that nobody reads until standard input ends; then all of it must be there."""
+    """Data that is not read until standard input ends; then all of it must arrive."""
     client, server = pair()
     text = random.Random(3).randbytes(30_000)
     client.sendall(text)

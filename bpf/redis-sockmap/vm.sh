@@ -101,7 +101,7 @@ redis_values() {
   [ "$(inside redis-cli -p "$port" get k200)" = 200 ]
 }
 
-# A stream goes on through the end of the loader, however it ends.
+# A stream continues after the end of the loader, however it ends.
 survives() {
   run
   mkfifo "$work/fifo.$1"
@@ -133,7 +133,7 @@ survives() {
 more_redirected() { [ "$(count redirected)" -gt "$before" ]; }
 more_rounds() { [ "$(wc -l <"$work/stream")" -gt $((rounds + 2)) ]; }
 
-# Bytes that nobody has read would be lost: the end waits, then says so, keeps the data, and --remove finishes later.
+# Unread bytes would be lost: the loader waits, then reports them and keeps the data; --remove finishes later.
 unread_is_kept() {
   run
   mkfifo "$work/fifo.unread"

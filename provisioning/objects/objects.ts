@@ -5,7 +5,7 @@ import { port } from "../ports.ts";
 import { RemoteStep } from "../remote.ts";
 import { secretText } from "../secret.ts";
 
-/** What a client needs of any S3 store. */
+/** What a client needs to know about an S3 store. */
 export interface ObjectStore {
   /** URL of the bucket, in the form of JuiceFS's `--bucket`. */
   readonly bucketUrl: pulumi.Output<string>;

@@ -137,7 +137,10 @@ export const awsSettings = z
       )
       .prefault({}),
     image: id("ami").optional().describe("this image instead of the newest for the kernel"),
-    spot: z.boolean().default(false).describe("spot instances: cheaper, may be taken away at any time"),
+    spot: z
+      .boolean()
+      .default(false)
+      .describe("spot instances: cheaper, but AWS may reclaim them at any time"),
     placementGroup: z
       .boolean()
       .default(true)

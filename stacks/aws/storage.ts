@@ -8,7 +8,7 @@ export interface StorageArgs {
   readonly bucketPrefix: string;
   /** The machines may use keys below `${objectPrefix}/`. JuiceFS keeps a volume below its name. */
   readonly objectPrefix: string;
-  /** Keep the bucket and what is in it when the stack goes. */
+  /** Whether to keep the bucket and its contents when the stack is removed. */
   readonly keepData: boolean;
   /** Machines are reached through Session Manager, whose agent needs permissions of its own. */
   readonly sessionManager: boolean;
@@ -19,7 +19,7 @@ export class Storage extends pulumi.ComponentResource {
   readonly bucket: pulumi.Output<string>;
   /** Name of the instance profile for the machines. */
   readonly instanceProfile: pulumi.Output<string>;
-  /** What must be there before a machine can use the bucket. */
+  /** Resources that must exist before a machine can use the bucket. */
   readonly ready: pulumi.Resource[];
 
   constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
