@@ -13,6 +13,7 @@ import type { Node } from "../topology.ts";
 import type { Accelerator } from "../../workshop/accelerator.ts";
 import { imageKey } from "../../workshop/image/image.ts";
 import type { KeyPair } from "../../workshop/keyPair.ts";
+import { clockFiles } from "./clockFiles.ts";
 import { networkRevision } from "./network.ts";
 import { ensure } from "../../workshop/ensure.ts";
 import { checkout } from "../../workshop/checkout.ts";
@@ -87,6 +88,7 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
         login: { user: "root", authorizedKeys: [login.publicKey] },
         hostKey: host,
         network: { mac, address: `${address}/24` },
+        files: clockFiles(settings.clock),
       }),
     }));
   // A new image or disk size needs a new disk, and so a new machine. Any other change restarts the machine with its disk.

@@ -9,6 +9,7 @@ import { execa } from "execa";
 import { cloudInit } from "../../provisioning/cloudInit.ts";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
 import { ensureKeyPair } from "../../workshop/keyPair.ts";
+import { clockFiles } from "../../stacks/local/clockFiles.ts";
 import { startNetwork, stopNetwork } from "../../stacks/local/network.ts";
 import { loginKeyFile, machineFolder, sshConfigFile, stackFolder } from "../../stacks/local/paths.ts";
 import { sweep, type Leftover } from "../../stacks/local/sweep.ts";
@@ -83,6 +84,7 @@ export async function startTestVm(options: TestVmOptions): Promise<TestVm> {
       login: { user: "root", authorizedKeys: [login.publicKey] },
       hostKey,
       network: { mac, address: "10.77.0.10/24" },
+      files: clockFiles(options.clock ?? "wall"),
     }),
   };
   const vm = new Vm(stack, name);
