@@ -76,6 +76,11 @@ export class LocalInstance {
     return existsSync(file) ? readFileSync(file, "utf8") : "";
   }
 
+  /** As by a kernel that hangs: nothing on it goes on, its own timer included. */
+  hang(): void {
+    this.#qemu.kill("SIGSTOP");
+  }
+
   async stop(): Promise<void> {
     this.#qemu.kill("SIGKILL");
     await this.ended;
