@@ -9,7 +9,13 @@ import { parseVerdict, releasePattern, type Verdict } from "../pipeline/extensio
 import { fuse } from "./extension.ts";
 import { buildExtensions } from "../../workshop/builder/builder.ts";
 import { checkout } from "../../workshop/checkout.ts";
-import { pipelineScript, putExtension } from "../../tests/support/extensions.ts";
+import {
+  defaultOptions,
+  loadExtension,
+  pipelineScript,
+  putExtension,
+  removeExtension,
+} from "../../tests/support/extensions.ts";
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
 import { failures } from "../../tests/support/tap.ts";
 import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
@@ -122,6 +128,26 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
       await vm.check(`[ -z "$(ps -ef | grep -v grep | grep -v redis-server | grep ${password})" ]`);
     },
     minutes(15),
+  );
+
+  it(
+    "is seen by fuse-latency, which does not take answers from the kernel for requests in flight",
+    async () => {
+      await putExtension(vm, kernel, "fuse-latency", build);
+      await loadExtension(vm, kernel, "fuse-latency", defaultOptions("fuse-latency"), true);
+      const counted = "disgrafs_fuse_requests_answered_total";
+      const metrics = "/var/lib/prometheus/node-exporter/disgrafs-fuse-latency.prom";
+      await vm.check(`echo x >/mnt/jfs/seen; for i in $(seq 50); do stat /mnt/jfs/seen >/dev/null; done
+        for try in $(seq 300); do
+          [ "$(sed -n 's/^${counted} //p' ${metrics} 2>/dev/null || echo 0)" -ge 40 ] 2>/dev/null && break; sleep 0.2
+        done
+        grep '^${counted}' ${metrics} | awk '{ exit !($2 >= 40) }'`);
+      // The daemon has nothing to do now. An entry that is not taken away stays.
+      const waiting = "bpftool -j map dump name fl_in_flight | jq length";
+      expect(Number(await vm.check(waiting))).toBeLessThanOrEqual(1);
+      await removeExtension(vm, "fuse-latency");
+    },
+    minutes(10),
   );
 
   it(
