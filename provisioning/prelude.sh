@@ -83,7 +83,7 @@ wait_for() {
         last_lines
         return 1
       fi
-      deadline=$((SECONDS + patience)) before=$now restarts=$((restarts + again))
+      deadline=$((SECONDS + patience)) before=$now
     fi
     sleep 0.3 || true
     if [ "$late" = yes ]; then too_late; fi

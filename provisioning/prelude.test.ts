@@ -48,6 +48,19 @@ describe("a step", () => {
     expect(stderr).toContain("the last lines of graph.service:\ncannot map\n");
   });
 
+  it("counts the restarts of the whole wait: each time limit may see only one", () => {
+    const { status, stderr } = step(
+      60,
+      `systemctl() { echo $((SECONDS / 2)); }
+      journalctl() { echo cannot map; }
+      work_of_unit() { echo $((SECONDS * 1000000)); }
+      unit_of_step=graph.service
+      wait_for 2 "the graph" false`,
+    );
+    expect(status).toBe(1);
+    expect(stderr).toContain("graph.service was restarted 3 times meanwhile");
+  });
+
   it("goes on as soon as it has what it waits for, and ends with its own status", () => {
     const { status, stderr } = step(60, 'wait_for 50 "the answer" true; echo done >&2; exit 3');
     expect(status).toBe(3);

@@ -1,7 +1,7 @@
 /** Reads the stack's settings, and checks that this computer has room for the machines still to be started. */
 import { freemem } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
-import { checkout } from "../workshop/checkout.ts";
+import { checkout, inLab } from "../workshop/checkout.ts";
 import { freeBytes } from "../workshop/freeBytes.ts";
 import { runningVm } from "./local/vm.ts";
 import { parseSettings, SettingsError, type Settings } from "./settings.ts";
@@ -26,7 +26,10 @@ export interface Room {
 }
 
 function roomHere(): Room {
-  return { memoryMiB: Math.floor(freemem() / 2 ** 20), diskGiB: Math.floor(freeBytes(checkout) / 2 ** 30) };
+  return {
+    memoryMiB: Math.floor(freemem() / 2 ** 20),
+    diskGiB: Math.floor(freeBytes(inLab("stacks")) / 2 ** 30),
+  };
 }
 
 /** Actual disk usage of a node over a lab's life; the disk is sparse, so its nominal size is much larger. */

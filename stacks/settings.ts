@@ -346,7 +346,7 @@ function fixCommand(key: string, allowed: unknown, stack: string): string {
     : up(stack, `--unset ${quote(key)}`);
 }
 
-/** An allowed value named by the issue itself: the first of a choice, or the end of a range, which may be outside of it. */
+/** An allowed value named by the issue itself: the first of a choice, or the end of its range; one more than an exclusive minimum. */
 function allowedValue(issue: z.core.$ZodIssue): unknown {
   if (issue.code === "invalid_value") return issue.values[0];
   if (issue.code === "too_small" && issue.origin !== "string" && issue.origin !== "array")

@@ -315,6 +315,6 @@ function proofsIn(folder: string): number[] {
     .map((file) => recordSchema.parse(JSON.parse(readFileSync(file, "utf8"))))
     .filter(({ arm }) => arm === "monitoring")
     .flatMap(({ clients }) => Object.values(clients))
-    .flatMap(({ proof }) => [proof?.before.script, proof?.after.script])
-    .flatMap((script) => script?.count ?? []);
+    .flatMap(({ proof }) => (proof?.before.mount ? [proof.before, proof.after] : []))
+    .map(({ script }) => script?.count ?? 0);
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { stackFolder } from "../../stacks/local/paths.ts";
 import { mendSshConfig, runningVm, vmState } from "../../stacks/local/vm.ts";
-import { checkout } from "../../workshop/checkout.ts";
+import { checkout, inLab } from "../../workshop/checkout.ts";
 import { freeBytes } from "../../workshop/freeBytes.ts";
 import { awsFactsOf, awsSettingsOf, ec2States, useProfile } from "../awsStack.ts";
 import { apply } from "../environment.ts";
@@ -104,7 +104,7 @@ async function look(pulumi: Pulumi): Promise<LabStatus> {
       return await askNode(node.ssh, questionsFor(node, expected, outputs), { cwd: checkout, env });
     }),
   );
-  const room = local ? { freeHere: freeBytes(checkout) } : {};
+  const room = local ? { freeHere: freeBytes(inLab("stacks")) } : {};
   return labStatus({ expected: { ...expected, ...spent }, machines, asked, now: new Date(), ...room });
 }
 

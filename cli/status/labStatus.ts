@@ -196,8 +196,9 @@ function serviceProblems(
 function diskProblems({ freeHere = Infinity }: Known): string[] {
   if (freeHere >= fullHere) return [];
   return [
-    `this computer: ${Math.floor(freeHere / 2 ** 20)} MiB are free where the machines' disks are: without room, writes in the ` +
-      "machines fail; free some space, and restart a machine with errors: ./lab ssh NODE systemctl reboot --force",
+    `this computer: only ${Math.floor(freeHere / 2 ** 20)} MiB are free on the disk that holds the machines' disks; without space, ` +
+      "writes in the machines fail. Free some space, then restart each machine that had errors: " +
+      "./lab ssh NODE -- systemctl reboot --force, then ./lab up",
   ];
 }
 

@@ -97,8 +97,9 @@ describe("the status of a lab", () => {
     [
       "a full disk of this computer",
       { freeHere: 20 * 2 ** 20 },
-      "this computer: 20 MiB are free where the machines' disks are: without room, writes in the machines fail; free some " +
-        "space, and restart a machine with errors: ./lab ssh NODE systemctl reboot --force",
+      "this computer: only 20 MiB are free on the disk that holds the machines' disks; without space, writes in the machines " +
+        "fail. Free some space, then restart each machine that had errors: ./lab ssh NODE -- systemctl reboot --force, then " +
+        "./lab up",
     ],
     [
       "a service that has failed",

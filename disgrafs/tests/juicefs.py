@@ -95,8 +95,11 @@ class JuiceFS:
                 if answers():
                     return
             time.sleep(0.1)
-        said = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in self.folder.glob("*.log"))
-        raise RuntimeError(f"{server.args!r} {'does not answer' if server.poll() is None else 'ended'}:\n{said}")
+        raise RuntimeError(f"{server.args!r} {'does not answer' if server.poll() is None else 'ended'}:\n{self.logs()}")
+
+    def logs(self) -> str:
+        """The end of each server's output."""
+        return "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in self.folder.glob("*.log"))
 
     def stop(self) -> None:
         """Ends all servers, the newest first."""

@@ -92,6 +92,8 @@ class Watch(threading.Thread):
         while missing := inodes - self.tagged.keys():
             if len(missing) < left:
                 left, since = len(missing), time.monotonic()
+            if not self.is_alive():
+                raise RuntimeError("the graph's events cannot be read")
             if self.failed or time.monotonic() - since > PATIENCE_SECONDS:
                 raise RuntimeError(f"{left} files have no tags, {len(self.failed)} have failed")
             time.sleep(0.05)
@@ -118,7 +120,7 @@ def measure(mount: Path, watch: Watch, files: int) -> None:
     watch.wait(set(write(mount, range(100), 0)))
     closed = write(mount, range(100, 100 + files), PAUSE_SECONDS)
     watch.wait(set(closed))
-    times = quantiles((watch.tagged[inode] - at for inode, at in closed.items()), n=100)
+    times = quantiles((watch.tagged[inode] - at for inode, at in closed.items()), n=100, method="inclusive")
     print(f"close to searchable, {files} files singly: p50 {times[49]:.2f} s, p99 {times[98]:.2f} s")
     begin = time.time()
     closed = write(mount, range(100 + files, 100 + 2 * files), 0)
@@ -142,8 +144,7 @@ def main(files: int) -> None:
             try:
                 measure(mount, watch, files)
             except RuntimeError as error:
-                logs = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in volume.folder.glob("*.log"))
-                raise SystemExit(f"{error}: {graph.waiting()}\n{logs}") from None
+                raise SystemExit(f"{error}: {graph.waiting()}\n{volume.logs()}") from None
             finally:
                 watch.end()
 

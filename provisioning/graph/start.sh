@@ -69,10 +69,7 @@ rm -rf /var/lib/private/disgrafs-neo4j /var/lib/disgrafs-neo4j /etc/disgrafs/neo
 export REDISCLI_AUTH=$password
 graph() { redis-cli -h "$address" -p "$port" "$@"; }
 answers() { [ "$(graph ping)" = PONG ]; }
-if ! wait_for 240 "FalkorDB on $address:$port" answers; then
-  journalctl -u disgrafs-graph.service -n 20 --no-pager -o cat >&2
-  exit 1
-fi
+wait_for 240 "FalkorDB on $address:$port" answers
 number=$(graph module list | tr -d '\r' | grep -x -A2 graph | tail -n 1)
 redis=$(graph info server | tr -d '\r' | sed -n 's/^redis_version://p')
 echo "$((number / 10000)).$((number / 100 % 100)).$((number % 100)) in Redis $redis"

@@ -91,8 +91,10 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
         files: clockFiles(settings.clock),
       }),
     }));
-  // A new image or disk size needs a new disk, and so a new machine. Any other change restarts the machine with its disk.
-  const disk = digest([imageKey(settings.kernel), String(node.diskGiB)]);
+  // A new image or disk size needs a new disk, and so a new machine, as do other files of the first boot. Any other change
+  // restarts the machine with its disk.
+  const firstBoot = clockFiles(settings.clock).map(({ content }) => String(content));
+  const disk = digest([imageKey(settings.kernel), String(node.diskGiB), ...firstBoot]);
   const vm = ensure(
     `${name}-vm`,
     "vm",

@@ -63,7 +63,7 @@ export const losses: Readonly<Record<string, (folder: string) => void>> = {
 type Command = "up" | "down";
 
 /** `pulumi up` or `./lab down` in a process group of its own, and what it printed when it has ended. */
-function begin(folder: string, command: Command): { child: ChildProcess; ended: Promise<string> } {
+function begin(folder: string, command: Command): { child: ChildProcess; ended: Promise<Run> } {
   const up =
     'eval "$(node cli/main.ts env)" && exec pulumi up --yes --skip-preview --non-interactive --stack local';
   const child = spawn("bash", ["-c", command === "up" ? up : "exec node cli/main.ts down"], {
@@ -75,7 +75,8 @@ function begin(folder: string, command: Command): { child: ChildProcess; ended: 
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (piece: Buffer) => (output += piece.toString()));
-  return { child, ended: once(child, "close").then(() => output) };
+  const ended = once(child, "close").then(([code]) => ({ exitCode: (code as number | null) ?? 255, output }));
+  return { child, ended };
 }
 
 type Moment = (folder: string) => boolean;
@@ -106,9 +107,9 @@ export async function fillDiskAt(folder: string, command: Command, holds: Moment
   const { child, ended } = begin(folder, command);
   try {
     await until(child, () => holds(folder));
+    if (child.exitCode !== null) throw new Error(`it had ended before that moment:\n${(await ended).output}`);
     fill(filler);
-    const output = await ended;
-    return { exitCode: child.exitCode ?? 255, output };
+    return await ended;
   } finally {
     rmSync(filler, { force: true });
   }

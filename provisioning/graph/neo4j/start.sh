@@ -57,8 +57,5 @@ with GraphDatabase.driver("bolt://{}:{}".format(*sys.argv[1:]), auth=("neo4j", p
 print(rows.records[0][0])
 END
 )
-if ! wait_for 240 "Neo4j on $address:$port" answers; then
-  journalctl -u disgrafs-graph.service -n 20 --no-pager -o cat >&2
-  exit 1
-fi
+wait_for 240 "Neo4j on $address:$port" answers
 answers

@@ -76,7 +76,7 @@ export class LocalInstance {
     return existsSync(file) ? readFileSync(file, "utf8") : "";
   }
 
-  /** As by a kernel that hangs: nothing on it goes on, its own timer included. */
+  /** Stops the machine as if its kernel hung: nothing on it runs any more, its own timer included. */
   hang(): void {
     this.#qemu.kill("SIGSTOP");
   }
