@@ -91,7 +91,7 @@ it(
     };
     for (const [name, script] of Object.entries(breakages)) {
       // cloud-init may still be at work.
-      const ready = "sudo -n true && command -v disgrafs-expire-at";
+      const ready = "sudo -n test -x /usr/local/sbin/disgrafs-expire-at";
       while ((await on(name, ready)).exitCode !== 0) await sleep(2000);
       expect(await on(name, script)).toMatchObject({ exitCode: 0 });
       if (name === "hung") machines.instance(idOf("hung")).hang();
