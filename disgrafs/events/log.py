@@ -9,6 +9,7 @@ to JuiceFS: tests/test_contract.py fails when it changes.
 """
 
 import re
+import time
 import urllib.parse
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,8 @@ class VolumeLog:
         }
         self._client: Any = None
         self._told: Any = None
+        self._listening: Any = None
+        """Owns the connection of `_told`, which redis-py closes together with its owner."""
 
     def last(self) -> int:
         """The version of the newest entry."""
@@ -106,16 +109,17 @@ class VolumeLog:
 
     def wait(self, after: int, seconds: float) -> None:
         """Returns when there are entries after a version, or after a timeout."""
-        # Redis tracks this read: it reports the next change of the key once.
-        if int(self._run(lambda client: client.get(_KEYS[1])) or 0) == after:
-            self._run(lambda _: self._told.get_message(timeout=seconds))
+        deadline = time.monotonic() + seconds
+        # Redis tracks each read of the key, and reports the next change once. A report may be older than the last read.
+        while self.last() == after and (left := deadline - time.monotonic()) > 0:
+            self._run(lambda _, left=left: self._told.get_message(timeout=left))
 
     def close(self) -> None:
         """Closes the connections."""
-        for connection in (self._told, self._client):
+        for connection in (self._told, self._client, self._listening):
             if connection is not None:
                 connection.close()
-        self._client = self._told = None
+        self._client = self._told = self._listening = None
 
     def _run(self, ask: Any) -> Any:
         try:
@@ -127,8 +131,8 @@ class VolumeLog:
             raise LogUnavailableError(str(error)) from error
 
     def _connect(self) -> None:
-        client: Any = redis.Redis(**self._options)
-        self._told = client.pubsub()
+        self._listening = redis.Redis(**self._options)
+        self._told = self._listening.pubsub()
         # The client id is requested before the subscription: afterwards the connection takes no other commands.
         listener = self._told.connection_pool.get_connection()
         listener.send_command("CLIENT", "ID")
