@@ -3,15 +3,12 @@
  * the FUSE extension with reads in the kernel, in one run on a machine with one CPU whose clock counts instructions. Prints a
  * table and checks limits.
  */
-import { join } from "node:path";
 import { z } from "zod";
-import { buildExtensions } from "../../workshop/builder/builder.ts";
-import { checkout } from "../../workshop/checkout.ts";
+import { jsonLines } from "../../tests/support/jsonLines.ts";
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
-import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
+import type { TestVm } from "../../tests/support/vm.ts";
+import { built, folder, say, vmWithExtension } from "./tests/vm.ts";
 
-const folder = "/opt/efuse";
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const minutes = (count: number): number => count * 60_000;
 
 /** Instructions for each operation. */
@@ -26,11 +23,7 @@ describe.each(kernelsAskedFor())("a read on %s", (kernel) => {
   let vm: TestVm;
 
   beforeAll(async () => {
-    const build = await buildExtensions(say);
-    vm = await startTestVm({ name: "reads", kernel, cpus: 1, memoryMiB: 1300, clock: "instructions" });
-    await vm.push(join(build, kernel, "fuse.build"), folder);
-    await vm.push(join(checkout, "bpf/fuse/tests"), folder);
-    await vm.check("modprobe fuse; systemctl stop redis-server 2>/dev/null || true");
+    vm = await vmWithExtension("reads", kernel, 1, "instructions");
   }, minutes(30));
   afterAll(async () => {
     // Undefined where the VM did not start: that failure is told already.
@@ -40,16 +33,10 @@ describe.each(kernelsAskedFor())("a read on %s", (kernel) => {
   it(
     "costs twice what the node's page cache costs, and a ninth of what JuiceFS's daemon costs",
     async () => {
-      const { stdout, stderr, exitCode } = await vm.run(
-        `${folder}/tests/count-reads.sh ${folder}/fuse.build`,
-        3000,
-      );
+      const { stdout, stderr, exitCode } = await vm.run(`${folder}/tests/count-reads.sh ${built}`, 3000);
       say(stdout.replaceAll(/^/gm, `${kernel}: `) + stderr.slice(-2000));
       expect(exitCode).toBe(0);
-      const rows = stdout
-        .split("\n")
-        .filter((line) => line.startsWith("{"))
-        .map((line) => rowSchema.parse(JSON.parse(line)));
+      const rows = jsonLines(stdout).map((line) => rowSchema.parse(line));
       const row = (name: string): z.infer<typeof rowSchema> => {
         const found = rows.find((each) => each.case === name);
         if (!found) throw new Error(`no case ${name}`);

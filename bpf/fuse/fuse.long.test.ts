@@ -5,34 +5,17 @@
  * To run longer or on other kernels: DISGRAFS_KERNELS (a comma-separated list, or "all"), EFUSE_CYCLES (loads, default 3),
  * EFUSE_FUZZ_SECONDS (10), EFUSE_CHECK_SECONDS (8, for each step).
  */
-import { join } from "node:path";
-import type { LocalKernel } from "../../provisioning/kernels.ts";
-import { buildExtensions } from "../../workshop/builder/builder.ts";
-import { checkout } from "../../workshop/checkout.ts";
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
 import { failures } from "../../tests/support/tap.ts";
-import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
+import type { TestVm } from "../../tests/support/vm.ts";
+import { built, folder, say, vmWithExtension } from "./tests/vm.ts";
 
-const folder = "/opt/efuse"; // fuse.build/ (what was built) and tests/
-const built = `${folder}/fuse.build`;
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const minutes = (count: number): number => count * 60_000;
 const number = (name: string, fallback: number): number => {
   const text = process.env[name] ?? String(fallback);
   if (/^[1-9]\d*$/.test(text)) return Number(text);
   throw new Error(`${name}=${text}: a whole number above 0 is wanted`);
 };
-/** A VM with the extension's files and tests. */
-async function vmWithExtension(name: string, kernel: LocalKernel, cpus: number): Promise<TestVm> {
-  const build = await buildExtensions(say);
-  const vm = await startTestVm({ name, kernel, cpus, memoryMiB: 1300 });
-  await vm.push(join(build, kernel, "fuse.build"), folder);
-  await vm.push(join(checkout, "bpf/fuse/tests"), folder);
-  // The tests start a Redis of their own.
-  await vm.check("modprobe fuse; systemctl stop redis-server 2>/dev/null || true");
-  return vm;
-}
-
 describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   describe("on two CPUs", () => {
     let vm: TestVm;

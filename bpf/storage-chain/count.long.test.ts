@@ -2,6 +2,7 @@
  * The cost of a lookup in instructions (tests/count.py), on each kernel of DISGRAFS_KERNELS: a machine with one CPU whose clock
  * counts instructions, and a disk in memory whose reads take 3 us. Prints a table and checks limits.
  */
+import { jsonLines } from "../../tests/support/jsonLines.ts";
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
 import { say, vmWithChains } from "./tests/vm.ts";
 import type { TestVm } from "../../tests/support/vm.ts";
@@ -35,11 +36,7 @@ describe.each(kernelsAskedFor())("a lookup on %s", (kernel) => {
       );
       say(stdout.replaceAll(/^/gm, `${kernel}: `) + stderr.slice(-2000));
       expect(exitCode).toBe(0);
-      const arms = stdout
-        .split("\n")
-        .filter((line) => line.startsWith("{"))
-        .map((line) => JSON.parse(line) as Arm)
-        .filter(({ latencyNs }) => latencyNs === 3000);
+      const arms = (jsonLines(stdout) as Arm[]).filter(({ latencyNs }) => latencyNs === 3000);
       const time = (name: string): number => {
         const ns = arms.find(({ arm }) => arm === name)?.ns["8"];
         if (ns === undefined) throw new Error(`no arm ${name}`);

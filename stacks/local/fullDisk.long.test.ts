@@ -4,21 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { copyCheckout, labIn } from "../../tests/support/copiedCheckout.ts";
 import {
+  cells,
   expectGone,
+  expectRecovery,
   expectUp,
   fillDiskAt,
-  momentsOfDown,
-  momentsOfUp,
   onSmallDisk,
 } from "../../tests/support/teardown.ts";
 
 const root = mkdtempSync(join(tmpdir(), "full disk "));
 const folder = join(root, "lab");
 const minutes = (count: number): number => count * 60_000;
-const cells = [
-  ...Object.entries(momentsOfUp).map(([moment, holds]) => ({ command: "up" as const, moment, holds })),
-  ...Object.entries(momentsOfDown).map(([moment, holds]) => ({ command: "down" as const, moment, holds })),
-];
 
 describe("one ./lab down leaves nothing, and up works again,", () => {
   let takeAway = (): void => undefined;
@@ -41,9 +37,7 @@ describe("one ./lab down leaves nothing, and up works again,", () => {
       const { exitCode, output } = await fillDiskAt(folder, command, holds);
       // What could be done without writing is well done. Anything else names its reason.
       if (exitCode !== 0) expect(output).toMatch(/no space left on device/i);
-      await expectGone(folder);
-      await expectUp(folder);
-      await expectGone(folder);
+      await expectRecovery(folder);
     },
     minutes(15),
   );

@@ -67,6 +67,7 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
     return answer ?? false;
   });
   const revision = rebooted.then((again) => vmRevision(stack, name, again));
+  const files = clockFiles(settings.clock);
   const spec = pulumi
     .all([shared.login.pair, hostKey.pair, revision, shared.owner])
     .apply(([login, host, start, owner]): VmSpec => ({
@@ -88,13 +89,13 @@ function machine(settings: LocalSettings, node: Node, index: number, shared: Sha
         login: { user: "root", authorizedKeys: [login.publicKey] },
         hostKey: host,
         network: { mac, address: `${address}/24` },
-        files: clockFiles(settings.clock),
+        files,
       }),
     }));
   // A new image or disk size needs a new disk, and so a new machine, as do other files of the first boot. Any other change
   // restarts the machine with its disk.
-  const firstBoot = clockFiles(settings.clock).map(({ content }) => String(content));
-  const disk = digest([imageKey(settings.kernel), String(node.diskGiB), ...firstBoot]);
+  const contents = files.map(({ content }) => String(content));
+  const disk = digest([imageKey(settings.kernel), String(node.diskGiB), ...contents]);
   const vm = ensure(
     `${name}-vm`,
     "vm",

@@ -3,22 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { copyCheckout, labIn } from "../../tests/support/copiedCheckout.ts";
-import {
-  expectGone,
-  expectUp,
-  interruptAt,
-  momentsOfDown,
-  momentsOfUp,
-} from "../../tests/support/teardown.ts";
+import { cells, expectGone, expectRecovery, expectUp, interruptAt } from "../../tests/support/teardown.ts";
 
 const root = mkdtempSync(join(tmpdir(), "teardown "));
 const folder = join(root, "lab");
 const minutes = (count: number): number => count * 60_000;
 const signals = ["SIGINT", "SIGKILL"] as const;
-const cells = [
-  ...Object.entries(momentsOfUp).map(([moment, holds]) => ({ command: "up" as const, moment, holds })),
-  ...Object.entries(momentsOfDown).map(([moment, holds]) => ({ command: "down" as const, moment, holds })),
-].flatMap((cell) => signals.map((signal) => ({ ...cell, signal })));
 
 describe("one ./lab down leaves nothing, and up works again,", () => {
   beforeAll(async () => {
@@ -31,14 +21,12 @@ describe("one ./lab down leaves nothing, and up works again,", () => {
     rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }, minutes(5));
 
-  it.each(cells)(
+  it.each(cells.flatMap((cell) => signals.map((signal) => ({ ...cell, signal }))))(
     "after $signal to all of $command when $moment",
     async ({ command, holds, signal }) => {
       if (command === "down") await expectUp(folder);
       await interruptAt(folder, command, holds, signal);
-      await expectGone(folder);
-      await expectUp(folder);
-      await expectGone(folder);
+      await expectRecovery(folder);
     },
     minutes(15),
   );

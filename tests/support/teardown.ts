@@ -39,12 +39,18 @@ export const momentsOfUp: Readonly<Record<string, (folder: string) => boolean>> 
   "the machine is noted": (folder) => existsSync(stackPart(folder, "machines/m/state.json")),
 };
 
-export const momentsOfDown: Readonly<Record<string, (folder: string) => boolean>> = {
+const momentsOfDown: Readonly<Record<string, (folder: string) => boolean>> = {
   "the engine has begun": momentsOfUp["the engine has begun"]!,
   "the machine is gone": (folder) => !existsSync(stackPart(folder, "machines/m")),
   "a key is gone": (folder) => !existsSync(stackPart(folder, "machines/m-host_key")),
   "the switch is gone": (folder) => !existsSync(stackPart(folder, "network")),
 };
+
+/** The cells of the matrix: each moment of `up` and of `down`. */
+export const cells = [
+  ...Object.entries(momentsOfUp).map(([moment, holds]) => ({ command: "up" as const, moment, holds })),
+  ...Object.entries(momentsOfDown).map(([moment, holds]) => ({ command: "down" as const, moment, holds })),
+];
 
 /** What can be lost while a lab is up. */
 export const losses: Readonly<Record<string, (folder: string) => void>> = {
@@ -152,6 +158,13 @@ export async function expectGone(folder: string): Promise<void> {
 export async function expectUp(folder: string): Promise<void> {
   const { exitCode, output } = await upIn(folder, "local", "init");
   if (exitCode !== 0) throw new Error(output.slice(-4000));
+}
+
+/** One `./lab down` leaves nothing, and `up` works again. */
+export async function expectRecovery(folder: string): Promise<void> {
+  await expectGone(folder);
+  await expectUp(folder);
+  await expectGone(folder);
 }
 
 /** Processes, sockets, files and mounts with the folder's name in them, found without the lab's code. */
