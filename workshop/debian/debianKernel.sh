@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# How a kernel gets into a root, from whatever Debian suite has it. Sourced by the hooks that make the machines' images and
-# the builder: both choose the version here, so that modules are built with the headers of the kernel that runs.
+# Functions that put a kernel of any Debian suite into a root. The hooks for the machines' images and for the builder
+# source this file; both choose the version here, so that modules are built with the headers of the kernel that runs.
 
-# download_kernel ROOT SUITE FOLDER PACKAGE... puts packages of one version, and what they depend on, into ROOT/FOLDER.
+# download_kernel ROOT SUITE FOLDER PACKAGE... downloads the packages, all of one version, and their dependencies to
+# ROOT/FOLDER.
 download_kernel() {
   local root=$1 suite=$2 folder=$3 package version
   local sources=$root/etc/apt/sources.list prefer=()
@@ -11,7 +12,7 @@ download_kernel() {
   case $suite in
   *-backports)
     sed -n "s/ ${suite%-backports} / $suite /p" "$sources.baked" >>"$sources"
-    # apt takes nothing that a backport depends on from there by itself.
+    # Without this, apt does not take dependencies from the backports.
     prefer=(-t "$suite")
     ;;
   *) grep -q " $suite " "$sources" || sed -n -E "s/ [a-z]+(-updates|-security)? / $suite\1 /p" "$sources.baked" >>"$sources" ;;
@@ -19,7 +20,7 @@ download_kernel() {
   rm -rf "${root:?}$folder"
   mkdir -p "$root$folder/partial"
   chroot "$root" apt-get -q update
-  # The newest of the suite and its security and update archives; what it depends on is versioned exactly.
+  # The newest version in the suite and in its security and update archives. Kernel packages depend on exact versions.
   version=$(chroot "$root" apt-cache madison "$1" |
     awk -F' *[|] *' -v suite="$suite" '$3 ~ " " suite "(-updates|-security)?/" { print $2 }' | sort -V | tail -n 1)
   test -n "$version"
@@ -30,12 +31,12 @@ download_kernel() {
   mv "$sources.baked" "$sources"
 }
 
-# unpack ROOT DEB... unpacks packages that are below ROOT into it, without installing them.
+# unpack ROOT DEB... unpacks package files, which are below ROOT, into ROOT without installing them.
 unpack() {
   local root=$1 deb
   shift
   for deb in "$@"; do
-    # Not dpkg-deb -x: where a package has ./lib, that puts a folder in place of the link /lib -> usr/lib.
+    # dpkg-deb -x would replace the link /lib -> usr/lib by a directory if a package has ./lib.
     chroot "$root" dpkg-deb --fsys-tarfile "${deb#"$root"}" | tar -C "$root" --keep-directory-symlink -x
   done
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# mmdebstrap hook: puts what a build for some kernels needs into the builder's root, whatever Debian suite has it.
-# For each kernel NAME, /kernels/NAME/ then holds `release`, `vmlinux.btf` (its BTF), `vmlinux.h` (the same as C) and
-# `headers`, a link to the tree for module builds.
+# mmdebstrap hook: adds the files that builds for the given kernels need to the builder's root; each kernel may be from a
+# different Debian suite. /kernels/NAME/ then has `release`, `vmlinux.btf` (the kernel's BTF), `vmlinux.h` (the same as C)
+# and `headers`, a link to the tree for module builds.
 # Usage: kernels.sh ROOT NAME:SUITE:IMAGE:HEADERS...
 set -euo pipefail
 root=$1
@@ -14,10 +14,10 @@ install -m 755 "$(dirname "$0")/extract-vmlinux.sh" "$root/usr/local/bin/extract
 for kernel in "$@"; do
   IFS=: read -r name suite image headers <<<"$kernel"
   download_kernel "$root" "$suite" "$archives" "$image" "$headers"
-  # Unpacked, not installed: packages of three suites do not have to agree with each other to be read.
+  # The packages are unpacked and not installed, because packages of different suites can conflict.
   unpack "$root" "$root$archives"/linux-{headers,kbuild}-*.deb
   boot=$root$archives/image
-  # The boot image is linux-image's /boot/vmlinuz-RELEASE; from Linux 7 linux-binary's /usr/lib/modules/RELEASE/vmlinuz.
+  # The boot image is /boot/vmlinuz-RELEASE of linux-image; since Linux 7, /usr/lib/modules/RELEASE/vmlinuz of linux-binary.
   for deb in "$root$archives"/linux-{image,binary}-*.deb; do
     test -e "$deb" || continue
     chroot "$root" dpkg-deb -x "${deb#"$root"}" "$archives/image"

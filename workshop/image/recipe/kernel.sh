@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# mmdebstrap hook: puts the wanted kernel and its modules into the root, without an initrd and without the packages that
-# would only be there to build one.
+# mmdebstrap hook: puts a kernel and its modules into the root, without an initrd and without the packages that build one.
 # Usage: kernel.sh ROOT SUITE PACKAGE
 set -euo pipefail
 root=$1 suite=$2 package=$3
@@ -10,7 +9,7 @@ archives=/tmp/kernel
 
 download_kernel "$root" "$suite" "$archives" "$package"
 unpack "$root" "$root$archives"/linux-*.deb
-# From Linux 7 on, the packages have these beside the modules only.
+# Since Linux 7, the packages have these files only in the folder of the modules.
 for modules in "$root"/usr/lib/modules/*; do
   for file in vmlinuz config; do
     if [ -e "$modules/$file" ]; then cp "$modules/$file" "$root/boot/$file-${modules##*/}"; fi

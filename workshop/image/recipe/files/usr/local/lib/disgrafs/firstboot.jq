@@ -1,4 +1,5 @@
-# cloud-config to shell commands. Keys: hostname, users[].ssh_authorized_keys, ssh_keys, write_files, runcmd.
+# Turns a cloud-config document into shell commands. It reads the keys hostname, users[].ssh_authorized_keys, ssh_keys,
+# write_files and runcmd.
 def text(path; mode): "install -D -m \(mode) /dev/null \(path | @sh); printf %s \(@sh) >\(path | @sh)";
 
 (.hostname // empty | "echo \(@sh) >/etc/hostname; echo \(@sh) >/proc/sys/kernel/hostname"),
