@@ -236,6 +236,7 @@ describe("services on one machine", () => {
       mountPoint,
       redis: `${address}:6379`,
       objects: `${address}:8333`,
+      api: "",
       prometheus: `${address}:9090`,
       index: "",
       taggers: "",

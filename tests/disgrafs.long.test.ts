@@ -1,5 +1,5 @@
 /** DisGraFS on a lab of three machines, as a user has it: files of each kind, found from a shell and in the page. */
-import { onNode, removeStack, story, succeed } from "./support/lab.ts";
+import { labForPrograms, onNode, removeStack, story, succeed } from "./support/lab.ts";
 import { eachKindIsFound } from "./support/eachKind.ts";
 
 // By this name ./lab test knows it as a test's, and removes it when the test was killed.
@@ -28,6 +28,26 @@ describe("DisGraFS on three machines", () => {
       await eachKindIsFound(stack, 2);
     },
     minutes(15),
+  );
+
+  step(
+    "says that the graph does not answer while it hangs, and that all is well afterwards",
+    async () => {
+      const hangs = "graph runs, but does not answer";
+      await on("meta", "systemctl kill -s STOP disgrafs-graph.service");
+      expect(await labForPrograms("status", "--stack", stack)).toMatchObject({
+        exitCode: 1,
+        output: expect.stringContaining(hangs) as string,
+      });
+      await on("meta", "systemctl kill -s CONT disgrafs-graph.service");
+      // Taggers and the index go on by themselves; a busy machine takes its time.
+      const deadline = Date.now() + minutes(3);
+      let status = await labForPrograms("status", "--stack", stack);
+      while (status.exitCode !== 0 && Date.now() < deadline)
+        status = await labForPrograms("status", "--stack", stack);
+      expect(status).toMatchObject({ exitCode: 0 });
+    },
+    minutes(8),
   );
 
   step(

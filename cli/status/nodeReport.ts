@@ -18,7 +18,7 @@ export const reportSchema = z.object({
   /** Those of the requested units that systemd knows. */
   units: z.array(unit),
   /** Whether each answered this node; null if it was not asked. */
-  answers: z.object({ mount: answer, redis: answer, objects: answer }),
+  answers: z.object({ mount: answer, redis: answer, objects: answer, api: answer, graph: answer }),
   extensions: z.array(
     z.object({
       name: z.string(),
@@ -47,6 +47,8 @@ export interface Questions {
   readonly mountPoint: string;
   readonly redis: string;
   readonly objects: string;
+  /** DisGraFS's API, which asks the graph in turn. */
+  readonly api: string;
   readonly prometheus: string;
   readonly index: string;
   readonly taggers: string;
@@ -66,8 +68,8 @@ export async function askNode(
   questions: Questions,
   options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
 ): Promise<Asked> {
-  const { mountPoint, redis, objects, prometheus, index, taggers, units } = questions;
-  const words = [mountPoint, redis, objects, prometheus, index, taggers, ...units].map(quote).join(" ");
+  const { mountPoint, redis, objects, api, prometheus, index, taggers, units } = questions;
+  const words = [mountPoint, redis, objects, api, prometheus, index, taggers, ...units].map(quote).join(" ");
   // The login is root on local machines, and may become root on AWS.
   const there = `[ "$(id -u)" -eq 0 ] || become="sudo -n"; exec \${become:-} bash -s -- ${words}`;
   const before = Date.now() / 1000;

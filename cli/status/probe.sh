@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Prints the node's current state as one line of JSON (nodeReport.ts). Changes nothing, and each question has a time limit.
-# Usage: probe.sh MOUNT-POINT REDIS OBJECTS PROMETHEUS INDEX TAGGERS UNIT... (HOST:PORT each, or "" if there is none)
+# Usage: probe.sh MOUNT-POINT REDIS OBJECTS API PROMETHEUS INDEX TAGGERS UNIT... (HOST:PORT each, or "" if there is none)
 set -uo pipefail
-mount_point=$1 redis=$2 objects=$3 prometheus=$4 index=$5 taggers=$6
-shift 6
+mount_point=$1 redis=$2 objects=$3 api=$4 prometheus=$5 index=$6 taggers=$7
+shift 7
 ended() { timeout --kill-after=1 8 "$@"; }
 get() { curl --silent --fail --max-time 8 "$1"; }
 answers() { if "$@" >/dev/null 2>&1; then echo true; else echo false; fi; }
@@ -14,6 +14,10 @@ ping_redis() {
 # A working object store answers also a request without credentials; any HTTP status is an answer.
 ask_objects() { ended curl --silent --output /dev/null --max-time 8 "http://$objects/"; }
 ask_mount() { [ "$(findmnt -no FSTYPE "$mount_point")" = fuse.juicefs ] && ended ls "$mount_point"; }
+
+# DisGraFS's API: its page needs no graph, and /health asks the graph. A graph behind a silent API cannot be judged.
+ask_api() { get "http://$api/"; }
+ask_graph() { get "http://$api/health"; }
 
 # extension NAME: the state of its unit, and the metrics that its loader last wrote.
 extension() {
@@ -71,15 +75,21 @@ memory=$(awk '/^MemTotal/ { total = $2 } /^MemAvailable/ { print 1 - $2 / total 
 read -r free size < <(df --output=avail,size -k / | tail -n 1)
 units=$(systemctl list-units --all --plain --no-legend "$@" | awk '{ print $1, $3, $4 }' |
   jq -cRn '[inputs | split(" ") | {unit: .[0], active: .[1], sub: .[2]}]')
+api_answers=null graph_answers=null
+if [ "$api" ]; then
+  api_answers=$(answers ask_api)
+  [ "$api_answers" = false ] || graph_answers=$(answers ask_graph)
+fi
 # The object store is asked from each client: its network path counts too.
 jq -cn --argjson clock "$(date +%s.%N)" --argjson load "$load" --argjson cpus "$(nproc)" --argjson memory "${memory:-null}" \
   --argjson free "$((free * 1024))" --argjson size "$((size * 1024))" --argjson units "${units:-[]}" \
   --argjson mount "$([ "$mount_point" ] && answers ask_mount || echo null)" \
   --argjson redis "$([ "$redis" ] && answers ping_redis || echo null)" \
   --argjson objects "$([ "$objects" ] && answers ask_objects || echo null)" \
+  --argjson api "$api_answers" --argjson graph "$graph_answers" \
   --argjson extensions "$(extensions)" --argjson benchmark "$(benchmark)" \
   --argjson disgrafs "$([ "$index" ] && lag || echo null)" \
   --argjson prometheus "$([ "$prometheus" ] && watching || echo null)" '
   {clock: $clock, load: $load, cpus: $cpus, memoryUsed: $memory, disk: {free: $free, size: $size}, units: $units,
-   answers: {mount: $mount, redis: $redis, objects: $objects}, extensions: $extensions, benchmark: $benchmark,
-   disgrafs: $disgrafs, prometheus: $prometheus}'
+   answers: {mount: $mount, redis: $redis, objects: $objects, api: $api, graph: $graph}, extensions: $extensions,
+   benchmark: $benchmark, disgrafs: $disgrafs, prometheus: $prometheus}'

@@ -1,5 +1,7 @@
 /** What `./lab status` makes of what nodes say; on real machines it is asked in services.vm.test.ts and lab.lab.test.ts. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onScreen } from "../commands/status.ts";
@@ -28,6 +30,7 @@ const units = (names: readonly string[]): NodeReport["units"] =>
   names.map((unit) => ({ unit, active: "active", sub: "running" }));
 const fuse = { name: "fuse", state: "active", figuresAge: 3, asked: 1000, hits: 900 };
 
+const well: NodeReport["answers"] = { mount: true, redis: true, objects: true, api: null, graph: null };
 const report = (node: string, over: Partial<NodeReport> = {}): NodeReport => ({
   clock: 0,
   load: 0.5,
@@ -35,7 +38,7 @@ const report = (node: string, over: Partial<NodeReport> = {}): NodeReport => ({
   memoryUsed: 0.4,
   disk: { free: 15e9, size: 20e9 },
   units: units(expected.services.map(({ unit }) => unit)),
-  answers: { mount: node === "meta" ? null : true, redis: true, objects: true },
+  answers: { ...well, mount: node === "meta" ? null : true },
   extensions: node === "node1" ? [fuse] : [],
   benchmark: null,
   disgrafs: null,
@@ -120,12 +123,12 @@ describe("the status of a lab", () => {
     ],
     [
       "Redis that one client cannot reach",
-      { node1: { answers: { mount: true, redis: false, objects: true } } },
+      { node1: { answers: { ...well, redis: false } } },
       "meta: Redis runs, but does not answer node1; ./lab logs meta",
     ],
     [
       "a mount that hangs",
-      { node1: { answers: { mount: false, redis: true, objects: true } } },
+      { node1: { answers: { ...well, mount: false } } },
       "node1: JuiceFS runs, but does not answer node1; ./lab logs node1",
     ],
     [
@@ -191,7 +194,7 @@ describe("the status of a lab", () => {
     const down = ["juicefs", "node", "redis"].map((job) => ({ job, node: "node1", error: "refused" }));
     const status = judge({
       meta: { prometheus: { down, failedWrites: 0, storing: true } },
-      node1: { units: units_, benchmark, answers: { mount: false, redis: true, objects: true } },
+      node1: { units: units_, benchmark, answers: { ...well, mount: false } },
     });
     expect(status.problems).toEqual(["node1: Prometheus cannot scrape the job redis: refused"]);
     const failed = judge({
@@ -231,7 +234,7 @@ describe("the status of a lab", () => {
   });
 
   it("is lines that a person reads", () => {
-    const text = statusLines(judge({ node1: { answers: { mount: true, redis: false, objects: true } } }));
+    const text = statusLines(judge({ node1: { answers: { ...well, redis: false } } }));
     expect(text).toMatch(/^NODE +STATE +ROLES +KERNEL +LOAD +MEMORY +DISK\nmeta +running, pid 7/);
     expect(text).toMatch(/^Redis +meta: no answer to node1$/m);
     expect(text).toMatch(/^iostat exporter +active on meta, node1$/m);
@@ -254,6 +257,22 @@ describe("the status of a lab", () => {
       prometheus: "",
       index: "",
     });
+  });
+
+  it.each([
+    ["graph", "meta: graph runs, but does not answer node1; ./lab logs meta"],
+    ["api", "node1: DisGraFS API runs, but does not answer node1; ./lab logs node1"],
+  ])("says that DisGraFS's %s does not answer", (silent, problem) => {
+    const searched = expectedOf("local", { ...outputs, disgrafs: {} });
+    const { units: known } = report("node1");
+    const all = [...known, ...units(searched.services.map(({ unit }) => unit))];
+    const status = judge(
+      { meta: { units: all }, node1: { units: all, answers: { ...well, [silent]: false } } },
+      searched,
+    );
+    expect(status.problems).toEqual([problem]);
+    expect(questionsFor(searched.nodes[1]!, searched, outputs).api).toBe("10.77.0.11:8088");
+    expect(questionsFor(searched.nodes[0]!, searched, outputs).api).toBe("");
   });
 
   it("expects no services of a lab that has only machines", () => {
@@ -290,6 +309,7 @@ describe("a node's report", () => {
       mountPoint: "/mnt/jfs",
       redis: "",
       objects: "127.0.0.1:1",
+      api: "127.0.0.1:1",
       prometheus: "127.0.0.1:1",
       index: "",
       taggers: "",
@@ -303,11 +323,30 @@ describe("a node's report", () => {
       clockOff: 0,
       report: {
         units: [{ unit: "juicefs.service", active: "active", sub: "running" }],
-        answers: { mount: false, redis: null, objects: false },
+        answers: { mount: false, redis: null, objects: false, api: false, graph: null },
         benchmark: null,
         prometheus: { down: null, failedWrites: null, storing: null },
       },
     });
+  }, 60_000);
+
+  it("tells a graph that does not answer from an API that does not", async () => {
+    const server = createServer((request, response) => {
+      response.statusCode = request.url === "/" ? 200 : 503;
+      response.end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const asked = await askNode(
+        join(folder, "login"),
+        { ...questions, mountPoint: "", api: `127.0.0.1:${port}` },
+        options,
+      );
+      expect(asked).toMatchObject({ report: { answers: { mount: null, api: true, graph: false } } });
+    } finally {
+      server.close();
+    }
   }, 60_000);
 
   it("is a failure with the last line of ssh when ssh fails", async () => {
