@@ -42,9 +42,9 @@
 #include <unistd.h>
 
 #define NS 1000000000LL
-/* A loop that has not done its least work after this many times its seconds ends without it. */
+/* A loop ends after this many times its seconds, even if it has not reached its minimum of operations. */
 #define MOST_TIMES 20
-/* Values of a histogram keep this many significant bits: a bucket is at most an eighth of its value wide. */
+/* Significant bits of a histogram's values: a bucket is at most an eighth of its value wide. */
 #define KEPT_BITS 4
 #define MOST_METHODS 64
 
@@ -59,7 +59,7 @@ struct set {
 	struct item *items;
 };
 
-/* FUSE requests of the mount by method, as JuiceFS counts them. */
+/* JuiceFS's counts of the mount's FUSE requests, by method. */
 struct counts {
 	size_t methods;
 	char name[MOST_METHODS][32];
@@ -79,10 +79,10 @@ static struct set sets[16];
 static size_t set_count;
 static struct sockaddr_in metrics = { .sin_family = AF_INET };
 static char *mount_point;
-/* Counts that are still true: nothing was done since they were read. */
+/* The counts that were read last; counts_hold: nothing was done since, so they are still right. */
 static struct counts last_counts;
 static bool counts_hold;
-/* Moments by the monotonic clock; 0 when they have not come. */
+/* Nanoseconds of CLOCK_MONOTONIC; 0 until set. */
 static int64_t start_at, warmed_at, timed_at;
 static double late = -1, gap = -1;
 static size_t made;
@@ -162,7 +162,7 @@ static void open_and_close(const char *path, bool read_it)
 	close(file);
 }
 
-/* As disgrafs/taggers/read.py: what is open is asked for, its kind is found by its head, it is read, and asked for again. */
+/* The system calls of disgrafs/taggers/read.py: fstat, read the head to find the file's type, read the text, fstat. */
 static void tag(const char *path)
 {
 	char data[65536];
@@ -184,7 +184,7 @@ static void tag(const char *path)
 	close(file);
 }
 
-/* Does an item; gives how many times it asked for the attributes or the name of a file. */
+/* Executes an item; returns how many times it asked for a file's attributes or name. */
 static int carry_out(const struct item *item)
 {
 	struct stat facts;
@@ -222,15 +222,15 @@ static void read_counts(struct counts *counts)
 
 	setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (connection < 0 || connect(connection, (struct sockaddr *)&metrics, sizeof(metrics)) != 0)
-		die("metrics of JuiceFS: %s", strerror(errno));
+		die("cannot read the metrics of JuiceFS: %s", strerror(errno));
 	if (write(connection, request, strlen(request)) < 0)
-		die("metrics of JuiceFS: %s", strerror(errno));
+		die("cannot read the metrics of JuiceFS: %s", strerror(errno));
 	do {
 		if (room - size < 65536)
 			text = realloc(text, room += 262144);
 		got = read(connection, text + size, room - size - 1);
 		if (got < 0)
-			die("metrics of JuiceFS: %s", strerror(errno));
+			die("cannot read the metrics of JuiceFS: %s", strerror(errno));
 		size += got;
 	} while (got > 0);
 	close(connection);
@@ -257,7 +257,7 @@ static void read_counts(struct counts *counts)
 			*end = '\n';
 	}
 	if (!strstr(text, label))
-		die("metrics of JuiceFS are not of a mount at %s", mount_point);
+		die("the metrics of JuiceFS are not of a mount at %s", mount_point);
 }
 
 static long long count_of(const struct counts *counts, const char *method)
@@ -285,7 +285,7 @@ static void begin(struct phase *phase, const char *name, int batch)
 	counts_hold = false;
 }
 
-/* Takes one batch into account; false when the loop is to end. */
+/* Records one batch; returns false if the loop must end. */
 static bool go_on(struct phase *phase, int done, int64_t seconds, long long least)
 {
 	int64_t moment = now(), took = moment - phase->end;
@@ -456,7 +456,7 @@ static void read_set(FILE *script, const char *name, size_t count)
 		line[strcspn(line, "\n")] = '\0';
 		set->items[i] = (struct item){ .op = line[0], .path = strdup(line + 2) };
 		if (!strchr("slodrt", line[0]) || line[1] != ' ')
-			die("not understood in set %s: %s", name, line);
+			die("unknown operation in set %s: %s", name, line);
 	}
 	free(line);
 }
@@ -478,16 +478,16 @@ static void get_ready(void)
 	puts("ready");
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
-		die("no start was given");
+		die("no start time on standard input");
 	start_at = now() + nanoseconds(line) - clock_of(CLOCK_REALTIME);
 	printf("{\"loops\": {\n");
 }
 
-/* Word number `which` of a line, which must be there. */
+/* Word number `which` of a line; fails if the line is shorter. */
 static char *word(char **words, int which)
 {
 	if (!words[which])
-		die("%s: words are missing", words[0]);
+		die("%s: too few words", words[0]);
 	return words[which];
 }
 
@@ -502,7 +502,7 @@ static void command(FILE *script, char **w)
 	} else if (strcmp(what, "metrics") == 0) {
 		metrics.sin_port = htons(atoi(word(w, 2)));
 		if (inet_pton(AF_INET, w[1], &metrics.sin_addr) != 1)
-			die("metrics: %s is no IPv4 address", w[1]);
+			die("metrics: %s is not an IPv4 address", w[1]);
 		mount_point = strdup(word(w, 3));
 	} else if (strcmp(what, "set") == 0) {
 		read_set(script, w[1], strtoul(word(w, 2), NULL, 10));
@@ -513,7 +513,7 @@ static void command(FILE *script, char **w)
 	} else if (strcmp(what, "keep") == 0) {
 		warm(set_named(word(w, 1)), start_at - nanoseconds(word(w, 2)));
 	} else if (strcmp(what, "start") == 0) {
-		/* What the first phase needs of the daemon is asked before, not in the window. */
+		/* Reads the counts for the first phase before its timed window begins. */
 		if (mount_point)
 			read_counts(&last_counts);
 		counts_hold = true;
@@ -532,7 +532,7 @@ static void command(FILE *script, char **w)
 	} else if (strcmp(what, "unlink") == 0) {
 		unlink_made(strdup(w[1]), nanoseconds(word(w, 2)), atoll(word(w, 3)));
 	} else {
-		die("not understood: %s", what);
+		die("unknown command: %s", what);
 	}
 }
 

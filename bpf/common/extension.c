@@ -43,7 +43,7 @@ int ext_main(const struct ext_loader *loader, int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	if (geteuid()) {
-		fprintf(stderr, "%s: only root can load eBPF programs and see them\n",
+		fprintf(stderr, "%s: only root can load and list eBPF programs\n",
 			loader->name);
 		return 1;
 	}

@@ -27,7 +27,8 @@ struct ext_loader {
 	const struct argp_option *options;
 	argp_parser_t parse; /* of its options */
 	/*
-	 * The object file from the skeleton: it has the names of our programs.
+	 * The object file from the skeleton, for the names of its programs and
+	 * maps.
 	 */
 	const void *(*object)(size_t *size);
 	/*
@@ -39,7 +40,7 @@ struct ext_loader {
 	 * Further facts for the status, as an object; NULL if there are none.
 	 */
 	json_t *(*facts)(void);
-	/* Stops what the pins of a killed instance still do; may be NULL. */
+	/* Ends what the pins of a killed instance still do; may be NULL. */
 	int (*clean)(void);
 	/* Answers with ext_supported() or ext_unsupported(). */
 	int (*preflight)(void);
@@ -71,15 +72,15 @@ extern struct ext_options ext_options;
 
 /* ---- args.c ---- */
 
-/* Parser of ext_options: a child of a program's own parser. */
+/* Parser of ext_options, for use as a child of a loader's own parser. */
 extern const struct argp ext_argp;
 
-/* For parsers: returns an integer within bounds, or fails with argp's error. */
+/* For parsers: returns an integer within bounds, or exits with argp's error. */
 unsigned long ext_number(const char *text, unsigned long least,
 			 unsigned long most, struct argp_state *state);
 
 /*
- * For parsers: returns the index of a word in a list of `count`, or fails with
+ * For parsers: returns the index of a word in a list of `count`, or exits with
  * argp's error.
  */
 int ext_choice(const char *text, const char *const *words, int count,
@@ -142,7 +143,7 @@ void ext_loop(int (*report)(void *), void *data);
 
 /*
  * Call this when everything is attached: it starts the duration, and notifies
- * systemd if that started us.
+ * systemd if the loader runs as a service.
  */
 void ext_ready(void);
 

@@ -142,7 +142,7 @@ void ext_ready(void)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || sendto(fd, "READY=1", 7, 0, (struct sockaddr *)&to,
 			     size) < 0)
-		ext_error("cannot tell systemd: %s", strerror(errno));
+		ext_error("cannot notify systemd: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }

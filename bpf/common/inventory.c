@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* inventory.c - an extension's objects in the kernel, and their removal */
+/* inventory.c - an extension's programs and maps in the kernel */
 #include "extension.h"
 
 #include <errno.h>
@@ -30,7 +30,10 @@ static bool map_of(struct bpf_object *obj, const char *name)
 	return false;
 }
 
-/* Calls `use` for each of the object's programs in the kernel. */
+/*
+ * Calls `use`, unless NULL, for each of the object's programs in the kernel.
+ * Returns their number.
+ */
 static int each_program(struct bpf_object *obj,
 			void (*use)(const struct bpf_prog_info *, void *),
 			void *data)
@@ -56,6 +59,7 @@ static int each_program(struct bpf_object *obj,
 	return n;
 }
 
+/* The same for the object's maps. */
 static int each_map(struct bpf_object *obj,
 		    void (*use)(const struct bpf_map_info *, void *),
 		    void *data)

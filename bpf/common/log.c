@@ -55,7 +55,7 @@ void ext_log_start(const char *name)
 	if (ext_options.mode == EXT_RUN || ext_options.mode == EXT_PREFLIGHT) {
 		log_file = fopen(log_path, "we");
 		if (!log_file)
-			ext_error("no log: %s: %s", log_path, strerror(errno));
+			ext_error("cannot write %s: %s", log_path, strerror(errno));
 	}
 	libbpf_set_print(log_line);
 }

@@ -17,11 +17,11 @@ static int refused(const char *path, int err)
 {
 	switch (err) {
 	case ENOEXEC:
-		ext_error("%s was built for another kernel (dmesg has the two versions)",
+		ext_error("%s was built for another kernel (dmesg shows both versions)",
 			  path);
 		break;
 	case EKEYREJECTED:
-		ext_error("this kernel takes signed modules only, and %s is not signed",
+		ext_error("this kernel loads only signed modules, and %s is not signed",
 			  path);
 		break;
 	case EPERM:
@@ -69,6 +69,6 @@ int ext_module_unload(const char *name)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	ext_error("module %s stays: %s", name, strerror(err));
+	ext_error("module %s cannot be unloaded: %s", name, strerror(err));
 	return -err;
 }

@@ -20,9 +20,9 @@ const char *ext_pin_path(const char *name)
 }
 
 /*
- * All extensions share EXT_PIN_ROOT: one must not remove it while it is empty
- * and another creates its own folder in it. Closing the descriptor ends the
- * lock.
+ * All extensions share EXT_PIN_ROOT. The lock prevents one from removing the
+ * empty folder just before another creates its own in it. Closing the
+ * descriptor releases the lock.
  */
 static int lock_root(void)
 {
@@ -54,7 +54,7 @@ int ext_pin(struct bpf_object *obj)
 
 	err = make_folder();
 	if (err) {
-		ext_error("cannot make %s: %s; is bpffs mounted on /sys/fs/bpf?",
+		ext_error("cannot create %s: %s; is bpffs mounted on /sys/fs/bpf?",
 			  EXT_PIN_ROOT, strerror(-err));
 		return err;
 	}
@@ -67,7 +67,7 @@ int ext_pin(struct bpf_object *obj)
 			goto fail;
 	}
 	bpf_object__for_each_map(map, obj) {
-		/* A map that is not created has a descriptor nevertheless. */
+		/* libbpf gives a map that is not created a descriptor, too. */
 		if (bpf_map__is_internal(map) || !bpf_map__autocreate(map))
 			continue;
 		path = ext_pin_path(bpf_map__name(map));

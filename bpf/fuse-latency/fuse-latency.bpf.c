@@ -151,7 +151,7 @@ static __always_inline void end(__u64 req)
 			      (void *)(req + off_req_args));
 	found = bpf_map_lookup_elem(&fl_in_flight, &args);
 	if (!found)
-		return; /* began before us, or of another mount */
+		return; /* it began before this program, or is not measured */
 	now = bpf_ktime_get_ns();
 	request = *found;
 	bpf_map_delete_elem(&fl_in_flight, &args);

@@ -545,7 +545,7 @@ static int report_prometheus(const char *path, const struct series *list,
 			(unsigned long long)list[i].stat.errors);
 	}
 	ext_metric(out, lost, "counter",
-		   "FUSE requests that could not be followed.");
+		   "FUSE requests that could not be tracked.");
 	fprintf(out, "%s %llu\n", lost, lost_count);
 	ext_metric(out, answered, "counter",
 		   "FUSE requests that were answered in the kernel.");
@@ -613,8 +613,8 @@ static int preflight(void)
 			"this kernel's BTF does not have FUSE's structures");
 	if (!is_symbol("fuse_copy_args") || !is_symbol(l->begin))
 		return ext_unsupported(
-			"a kernel whose FUSE client has both as functions of their own",
-			"no function fuse_copy_args or %s", l->begin);
+			"a kernel in which the compiler inlined neither of them",
+			"the kernel has no symbol fuse_copy_args or %s", l->begin);
 	skel = load_best(l, 0, &how, &err);
 	if (!skel) {
 		ext_show_log();
@@ -651,7 +651,7 @@ static int run(void)
 				dev = mounts[i].dev;
 		}
 		if (!dev) {
-			ext_error("%s is not a FUSE mount; those are:",
+			ext_error("%s is not a FUSE mount. The FUSE mounts are:",
 				  only_mount);
 			for (i = 0; i < mount_count; i++)
 				fprintf(stderr, "  %s\n", mounts[i].path);

@@ -1,2 +1,2 @@
-# A FUSE file system of its own, whose answers take as long as a test says.
+# A FUSE file system that delays its answers as tests require.
 $(eval $(call test_program,fuse-latency/testfs))

@@ -182,7 +182,7 @@ read_only_bpffs() {
   refuses "$loader" -d 1 >"$work/full" 2>&1
   mount -o remount,rw /sys/fs/bpf
   cat "$work/full"
-  grep "cannot make /sys/fs/bpf/disgrafs: Read-only file system" "$work/full"
+  grep "cannot create /sys/fs/bpf/disgrafs: Read-only file system" "$work/full"
   nothing_left "$loader"
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Both ends of flood.sh: a sender of UDP packets, and a receiver by AF_XDP.
+ * The programs of flood.sh: a sender of UDP packets, and a receiver that uses
+ * AF_XDP.
  *
- * Usage: flood send ADDRESS BYTES SECONDS    packets to port 9 at full speed
- *        flood receive INTERFACE             until SIGTERM; takes the packets
+ * Usage: flood send ADDRESS BYTES SECONDS    to port 9 at full speed
+ *        flood receive INTERFACE             until SIGTERM; the stack does not
+ *                                            get the packets
  * Both print their number of packets. The receiver reads from queue 0.
  */
 #define _GNU_SOURCE
@@ -64,7 +66,7 @@ static int send_packets(const char *address, int bytes, double seconds)
 
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1 || bytes < 1 ||
 	    bytes > 65000) {
-		fprintf(stderr, "flood: an IPv4 address and 1 to 65000 bytes, please\n");
+		fprintf(stderr, "flood: expected an IPv4 address, and 1 to 65000 bytes\n");
 		return 2;
 	}
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -77,7 +79,7 @@ static int send_packets(const char *address, int bytes, double seconds)
 	while (now() < begin + seconds) {
 		n = sendmmsg(fd, batch, BATCH, 0);
 		/*
-		 * Nobody listens there, so the other end may report an error.
+		 * Nothing listens on port 9, so the receiver may report errors.
 		 */
 		if (n > 0)
 			sent += n;

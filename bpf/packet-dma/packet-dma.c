@@ -27,7 +27,7 @@ static const char documentation[] =
 	"\v"
 	"Examples:\n"
 	"  packet-dma -I ens4 -w in.pcap -d 10     capture for 10 s\n"
-	"  packet-dma -I ens4 -w - | tcpdump -r -  look at them now\n"
+	"  packet-dma -I ens4 -w - | tcpdump -r -  show packets as they arrive\n"
 	"  packet-dma -I ens4 -i 1 --json          only count, a line a second\n"
 	"XDP does not see sent packets: capture them on the other side.";
 
@@ -244,7 +244,7 @@ static int attach(struct packet_dma_bpf *skel, int ifindex, enum mode *how)
 		fd = bpf_link_create(prog, ifindex, BPF_XDP, &opts);
 		if (fd >= 0 || mode == MODE_NATIVE || fd == -EBUSY)
 			return fd;
-		ext_error("%s: no native XDP (%s): generic is used", interface,
+		ext_error("%s: no native XDP (%s), using generic", interface,
 			  strerror(-fd));
 	}
 	*how = MODE_GENERIC;
@@ -257,7 +257,7 @@ static const char *attach_error(int err)
 	if (err == -EBUSY)
 		return "another XDP program is attached; see ip link";
 	if (err == -EOPNOTSUPP)
-		return "the driver cannot, at this MTU and with these offloads";
+		return "the driver does not support XDP with this MTU and these offloads";
 	return strerror(-err);
 }
 
@@ -369,7 +369,7 @@ static int preflight(void)
 	char text[128];
 
 	if (!ifindex)
-		return ext_unsupported("--interface with one of ip link",
+		return ext_unsupported("--interface with a name or an IPv4 address that ip address shows",
 				       "no interface %s", interface ?: "given");
 	skel = load(&err);
 	if (!skel) {
@@ -399,7 +399,7 @@ static int run(void)
 	enum mode how = MODE_AUTO;
 
 	if (!ifindex) {
-		ext_error("no interface %s: give --interface NAME, one of ip link",
+		ext_error("no interface %s: use --interface with a name or an IPv4 address that ip address shows",
 			  interface ?: "given");
 		return -ENODEV;
 	}
@@ -428,7 +428,7 @@ static int run(void)
 		goto out;
 	}
 	if (strips_vlan_tags(interface))
-		ext_error("%s takes VLAN tags off what it receives: the capture lacks them; to keep them: ethtool -K %s rxvlan off",
+		ext_error("%s removes VLAN tags from received packets, so the capture lacks them; to keep them: ethtool -K %s rxvlan off",
 			  interface, interface);
 	ext_ready();
 	if (ext_options.interval)

@@ -41,9 +41,9 @@ static int preflight(void)
 	int err = load();
 
 	if (!err)
-		return ext_supported("that should not be");
+		return ext_supported("a program that must be rejected was loaded");
 	ext_show_log();
-	return ext_unsupported("a program that the verifier takes",
+	return ext_unsupported("a program that the verifier accepts",
 			       "does not load: %s", strerror(-err));
 }
 
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 {
 	static const struct ext_loader loader = {
 		.name = "refused",
-		.documentation = "Programs that are refused.",
+		.documentation = "A loader whose programs are rejected.",
 		.options = own_options,
 		.parse = parse,
 		.object = refused_bpf__elf_bytes,

@@ -185,8 +185,8 @@ vlan_tags() {
   done
   peer ip link del pd1.7
   [ -s "$work/vlan-on.text" ] && [ ! -s "$work/vlan-on.tags" ] && [ -s "$work/vlan-off.tags" ]
-  grep "takes VLAN tags off" "$work/vlan-on.err"
-  refuses grep "takes VLAN tags off" "$work/vlan-off.err"
+  grep "removes VLAN tags" "$work/vlan-on.err"
+  refuses grep "removes VLAN tags" "$work/vlan-off.err"
   jq -se '.[-1].vlanTags == false' "$work/vlan-on.json"
   jq -se '.[-1].vlanTags == true' "$work/vlan-off.json"
 }

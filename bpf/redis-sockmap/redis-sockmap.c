@@ -22,7 +22,7 @@ static const char documentation[] =
 	"  redis-sockmap -c /sys/fs/cgroup/bench -p 6400 -d 60 --json\n"
 	"When it ends, its connections continue over TCP.";
 
-/* Time for readers to read pending messages when we end. */
+/* How long readers have at the end to read pending messages. */
 #define DRAIN_SECONDS 10
 /* Checks, 50 ms apart, that must find all queues empty. */
 #define QUIET_CHECKS 20
@@ -144,12 +144,12 @@ static int let_go(struct redis_sockmap_bpf *skel, int sockets, int control)
 		nanosleep(&pause, NULL);
 	}
 	if (n < 0) {
-		ext_error("cannot look at the sockets: %s", strerror(-n));
+		ext_error("cannot read the sockets' queues: %s", strerror(-n));
 		return n;
 	}
 	if (n > 0) {
 		unread(skel, sockets, true);
-		ext_error("%d connections have unread messages, which would be lost: end them, then run --remove",
+		ext_error("%d connections have unread messages, which would be lost: close the connections, then run --remove",
 			  n);
 		return -EBUSY;
 	}

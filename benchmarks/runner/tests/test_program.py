@@ -186,9 +186,9 @@ def test_loops_that_were_prepared_can_be_given_up(folder: Path, program_of_loops
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("dance\n", "loops: not understood: dance"),
+        ("dance\n", "loops: unknown command: dance"),
         ("folder /\nset a 2\ns x\n", "loops: set a is cut off"),
-        ("folder /\nset a 1\nq x\n", "loops: not understood in set a: q x"),
+        ("folder /\nset a 1\nq x\n", "loops: unknown operation in set a: q x"),
         ("folder /\nwarm b\n", "loops: no set b in the script"),
         ("folder /proc/nothing\n", "loops: /proc/nothing: No such file or directory"),
     ],
