@@ -1,4 +1,4 @@
-"""Executes a benchmark plan on the cluster: a Ray driver on the head, and an agent on every client node.
+"""Executes a benchmark plan on the cluster, with a Ray driver on the head and an agent on each client.
 
-It only measures and records. benchmarks/analyse.ts computes figures and verdicts from its raw files, on any machine.
+It only measures and records; benchmarks/analyse.ts computes figures and verdicts from the raw files, on any machine.
 """

@@ -1,4 +1,4 @@
-"""`python -m disgrafs_benchmark FOLDER`: executes FOLDER/plan.json, or continues where an earlier start ended."""
+"""`python -m disgrafs_benchmark FOLDER`: executes FOLDER/plan.json, or continues an earlier execution."""
 
 import signal
 import sys
@@ -13,53 +13,53 @@ from .plan import read_plan
 
 
 class TerminatedError(BaseException):
-    """The unit was told to stop."""
+    """The process received SIGTERM."""
 
 
 class Terminator:
-    """Turns TERM into an exception in the main thread, and remembers it.
+    """Turns SIGTERM into an exception in the main thread, and remembers it in `asked`.
 
-    Raised while Ray's own code runs, the exception can come out as another (SystemError): `asked` tells.
+    If the exception is raised while Ray's own code runs, that code can turn it into another one, such as SystemError.
     """
 
     def __init__(self) -> None:
         self.asked = False
 
     def install(self) -> None:
-        """Handle TERM from now on."""
+        """Handle SIGTERM from now on."""
         signal.signal(signal.SIGTERM, self.terminate)
 
     def terminate(self, _signal: int, _frame: FrameType | None) -> None:
-        """Take the first TERM; more of them change nothing."""
+        """Raise TerminatedError for the first SIGTERM; ignore further ones."""
         if not self.asked:
             self.asked = True
             raise TerminatedError
 
 
 def carry_out(driver: Driver, terminator: Terminator, connect: Callable[[], object]) -> int:
-    """Run a driver; exit status 0 when it ended by itself, 143 when it was told to stop and has stopped."""
+    """Run a driver; returns the exit status: 0 when the run is over, 143 after SIGTERM."""
     terminator.install()
     try:
         connect()
-        # Ray has put its own handler there.
+        # Ray has replaced the handler by its own.
         terminator.install()
         driver.run()
     except BaseException:
         if not terminator.asked:
             raise
-        driver.show("told to stop: ending the workloads on all nodes")
+        driver.show("received SIGTERM: ending the workloads on all nodes")
         driver.abort()
         return 143
     return 0
 
 
 def main(folder: Path) -> int:
-    """Carry out the plan in a folder."""
+    """Execute the plan in a folder."""
     driver = Driver(read_plan(folder / "plan.json"), folder)
     try:
         return carry_out(driver, Terminator(), lambda: ray.init(address="auto", log_to_driver=False))
     except NodeLostError as error:
-        sys.exit(f"the run could not begin: {error}")
+        sys.exit(f"the run could not start: {error}")
     finally:
         ray.shutdown()
 

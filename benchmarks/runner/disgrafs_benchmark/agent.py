@@ -1,4 +1,4 @@
-"""The agent on a client node: prepares, resets the mount, and runs one timed window at a time.
+"""The agent on a client node: prepares data, resets the mount, and runs one timed window at a time.
 
 The driver wraps the class in a Ray actor that is pinned to the node. A failure in a window is returned (`invalid`) and
 not raised, so that the run continues and the report can explain the missing figure.
@@ -29,26 +29,26 @@ from .plan import Arm, Plan, Workload
 from .resident import resident
 
 DATA_FOLDER = ".disgrafs-benchmark"
-# Fewest operations behind a figure, of all clients together (fewestOperations in benchmarks/parsers/measurement.ts).
+# Minimum number of a figure's operations on all clients (fewestOperations in benchmarks/parsers/measurement.ts).
 FEWEST_OPERATIONS = 10
-# Kinds of workloads that work in a tree of small files.
+# Kinds of workloads that use a tree of small files.
 TREE_KINDS = ("metadata", "walk", "application", "tagger")
-# Places that arms change.
+# Places whose behaviour depends on the arm.
 ARM_PLACES = ("mount", "data-disk")
 LOCAL_FOLDER = Path("/var/tmp/disgrafs-benchmark")  # noqa: S108
-# Name of the arm that a run has enabled here. What an agent leaves that is killed is not taken for the lab's own.
+# Name of the arm that a run has enabled here. It shows whether a killed agent or the lab itself had enabled an arm.
 ENABLED_FILE = Path("/run/disgrafs/benchmark-arm")
 
 
 class Agent:
-    """One client's part of a run. All its times are from this node's clocks."""
+    """One client's part of a run. All times are from this node's clocks."""
 
     def __init__(self, plan: Plan, name: str, mount: Mount | None = None, lifeline: Lifeline | None = None) -> None:
         system.python_path_programs()
         self.plan = plan
         self.name = name
         self.stopped = False
-        # Held by who changes the state of the mount or of an arm.
+        # Held while the state of the mount or of an arm changes.
         self.lock = threading.Lock()
         self.mount = mount or Mount(plan.mount_point)
         self.scratch = Path(tempfile.mkdtemp(prefix="disgrafs-benchmark-"))
@@ -57,33 +57,33 @@ class Agent:
             self.lifeline.open()
         self.iostat = programs.Iostat(self.lifeline, self.scratch / "iostat.json")
         self.loops = Loops(self.lifeline, self.scratch)
-        # The first client asks the nodes that are none.
+        # The first client queries the nodes that are not clients.
         self.neighbours = [Neighbour(address) for address in plan.cache_droppers] if name == plan.clients[0] else []
         self.enabled: Arm | None = None
-        # Arms that the lab itself had enabled: disabled for the run, enabled again at its end.
+        # Arms that the lab itself had enabled. They are disabled during the run, and enabled again at its end.
         self.found: list[Arm] = []
         self.before: dict[str, Any] = {}
         self.began = 0.0
         self.pieces: list[tuple[str, bytes]] = []
         self.resident: list[mmap.mmap] = []
 
-    # --- once a run
+    # --- once per run
 
     def facts(self) -> dict[str, Any]:
-        """Facts of this node, and the version of the JuiceFS that serves the mount."""
+        """Facts of this node and of non-client nodes, and the version of the mounted JuiceFS."""
         facts = system.facts()
         facts["versions"]["juicefs"] = self.mount.version()
         facts["neighbours"] = {neighbour.address: neighbour.facts() for neighbour in self.neighbours}
         return facts
 
     def clock(self) -> float:
-        """This node's clock, from which the driver computes its offset."""
+        """The time by this node's clock, from which the driver computes the clock's offset."""
         return time.time()
 
     def prepare(self) -> dict[str, str]:
-        """Disable what arms enable, and make the data that the workloads read unless it is there. Needs the mount.
+        """Disable all arms' scripts, and create missing data of the workloads. Needs the mount.
 
-        Gives the arms that cannot run on this node, each with the reason.
+        Returns the arms that cannot run on this node, each with the reason.
         """
         self.mount.state()
         self.resident = resident()
@@ -115,7 +115,7 @@ class Agent:
         return obstacles
 
     def folder(self, workload: Workload, shared: bool = False) -> Path:
-        """Folder of a workload's data; workloads with the same form of data share it."""
+        """Folder of a workload's data; workloads with equal data share it."""
         owner = "shared" if shared else self.name
         root = Path(self.plan.mount_point) / DATA_FOLDER if workload.place == "mount" else LOCAL_FOLDER
         kind = workload.kind
@@ -124,9 +124,9 @@ class Agent:
         return root / self.plan.run_id / owner / kind
 
     def restore(self) -> None:
-        """Go back to the state in which the lab was before the run. The caller holds the lock.
+        """Restore the state from before the run. The caller holds the lock.
 
-        What fails does not keep the rest from being restored; ResetError names it all.
+        Continues after a failure; ResetError then names all failures.
         """
         steps: list[Callable[[], object]] = [self.disable, self.mount.restore]
         steps += [partial(arms.switch, arm, "enable", self.plan.mount_point) for arm in self.found]
@@ -149,14 +149,14 @@ class Agent:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Change the node's state, one thread at a time, and none after `abort` has begun: it has the last word."""
+        """Hold the lock to change the node's state. StoppedError after `abort`, which alone restores the state then."""
         with self.lock:
             if self.stopped:
                 raise StoppedError("the run was told to stop")
             yield
 
     def clean_up(self) -> None:
-        """Remove this run's data and go back to the lab's own state."""
+        """Restore the state from before the run, and remove the run's data."""
         with self.changing():
             self.restore()
         self.remove_data()
@@ -169,10 +169,10 @@ class Agent:
                 shutil.rmtree(folder / self.plan.run_id / "shared", ignore_errors=True)
 
     def abort(self, for_good: bool) -> None:
-        """End what runs now, from another thread, and go back to the lab's own state.
+        """End the current work, from another thread, and restore the state from before the run.
 
-        A step of the protocol that another thread is in is waited for: it would undo what is restored here. A run that
-        is not to go on later (`for_good`) loses its data too.
+        Waits if another thread is in a step of the protocol, which would undo the restoration. `for_good` also removes
+        the data, because the run will not continue.
         """
         self.stopped = True
         self.lifeline.kill()
@@ -182,10 +182,10 @@ class Agent:
             self.remove_data()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    # --- the cold-cache protocol, in two halves so that all nodes finish one before any begins the next
+    # --- the cold-cache protocol, in two halves: all nodes finish the first before any begins the second
 
     def unmount_and_drop(self) -> dict[str, Any]:
-        """First half. {"steps": [...]} or {"invalid": reason}."""
+        """First half: returns {"steps": [...]} or {"invalid": reason}."""
 
         def action() -> list[dict[str, Any]]:
             with self.changing():
@@ -196,11 +196,11 @@ class Agent:
         return answer(lambda: {"steps": action()})
 
     def drop_elsewhere(self) -> dict[str, Any]:
-        """Make the nodes that are not clients drop their caches too."""
+        """Make the nodes that are not clients drop their caches."""
         return answer(lambda: {"steps": [neighbour.drop() for neighbour in self.neighbours]})
 
     def mount_arm(self, arm_name: str) -> dict[str, Any]:
-        """Second half: mount in the state of an arm, enable its script and verify it."""
+        """Second half: mount with an arm's options, enable its script and verify it."""
         arm = self.plan.arms[arm_name]
 
         def action() -> dict[str, Any]:
@@ -208,7 +208,7 @@ class Agent:
                 steps = self.mount.mount(arm)
             if arm.script is not None:
                 with self.changing():
-                    # Before it is: what fails half-way is disabled, too.
+                    # Set before the script runs, so that a script that fails half-way is disabled, too.
                     self.enabled = arm
                     ENABLED_FILE.parent.mkdir(parents=True, exist_ok=True)
                     ENABLED_FILE.write_text(arm.name)
@@ -221,15 +221,15 @@ class Agent:
     # --- one point
 
     def ready(self, workload: Workload, arm_name: str, seed: int) -> dict[str, Any]:
-        """Do all that comes before the timed window, so that only its own work is left to be done in it.
+        """Do what precedes the timed window: prepare the work, prove that the arm is active, start the observers.
 
-        For a warm workload, the same work untimed. Then proof that the arm is in force, whose last part is the count of
-        its extension: what is counted from then on is what the workload asks. Then the observers.
+        A warm workload does its work once, untimed. The last part of the proof reads the run count of the arm's
+        extension, so that the count grows only by the workload's own requests from then on.
         """
 
         def action() -> dict[str, Any]:
             if workload.place == "mount":
-                # First of all, so that what is wrong is said of the mount and not of the work that failed on it.
+                # First, so that an error is reported as the mount's and not as a failure of the work on it.
                 self.mount.check(self.plan.arms[arm_name])
             self.prepare_work(workload, seed)
             proof = self.proof(workload, arm_name)
@@ -254,9 +254,9 @@ class Agent:
         return answer(action)
 
     def end(self, workload: Workload, arm_name: str) -> dict[str, Any]:
-        """Stop the observers and check that the arm was in force all the time.
+        """Stop the observers and check that the arm is still active.
 
-        The count of its extension is asked for before anything else that touches the mount.
+        Reads the run count of its extension before anything else touches the mount.
         """
         clock = time.monotonic()
         arm = self.plan.arms[arm_name]
@@ -278,13 +278,13 @@ class Agent:
         }
 
     def begin_answer(self, start_at: float) -> dict[str, Any]:
-        """Wait for the start of a window whose work the driver organises."""
+        """Wait for the start of a window whose work the driver starts."""
         wait_until(start_at)
         self.began = time.monotonic()
         return {"late": round(max(0.0, time.time() - start_at), 4)}
 
     def clear_tagging(self, workload: Workload) -> dict[str, Any]:
-        """Remove the files of an earlier window, untimed and before waiting for DisGraFS."""
+        """Remove the files of an earlier window, untimed, before the driver waits for DisGraFS."""
 
         def action() -> dict[str, Any]:
             shutil.rmtree(self.folder(workload), ignore_errors=True)
@@ -293,7 +293,7 @@ class Agent:
         return answer(action)
 
     def write_corpus(self, workload: Workload, start_at: float) -> dict[str, Any]:
-        """Write files from the start of a window; returns when each was closed, by this node's clock."""
+        """Write files at the start of a window; returns the time at which each was closed, by this node's clock."""
 
         def action() -> dict[str, Any]:
             wait_until(start_at)
@@ -313,7 +313,7 @@ class Agent:
         return answer(action)
 
     def counters(self, workload: Workload) -> dict[str, Any]:
-        """Counters of this node and, on the first client, of non-client nodes. The mount is not touched."""
+        """Counters of this node and, on the first client, of non-client nodes. Does not touch the mount."""
         counts = None
         if workload.place == "mount":
             counts = requests.counts(*self.metrics())
@@ -343,7 +343,7 @@ class Agent:
         return {"count": proof.count, "programs": proof.programs}
 
     def prepare_work(self, workload: Workload, seed: int) -> None:
-        """Untimed: create new files, warm caches, and start the program of the loops."""
+        """Untimed: create new files, warm caches, and start the loops program."""
         folder, parameters, kind = self.folder(workload), workload.parameters, workload.kind
         self.loops.cancel()
         if kind == "fio":
@@ -365,7 +365,7 @@ class Agent:
             self.loops.prepare(self.script(workload, seed))
 
     def script(self, workload: Workload, seed: int) -> str:
-        """The script for the program of the loops."""
+        """The script for the loops program."""
         setting = loops.Setting(
             folder=self.folder(workload),
             seed=seed,
@@ -387,7 +387,7 @@ class Agent:
         return -(-FEWEST_OPERATIONS // len(self.plan.clients))
 
     def work(self, workload: Workload, seed: int, start_at: float) -> dict[str, Any]:
-        """Do a workload's timed work: how late it began, how long after it was warmed, and its raw files."""
+        """Do a workload's timed work; returns how late it began, the gap after its warming, and its raw files."""
         if workload.kind in TREE_KINDS:
             return self.timed_loops(workload, start_at)
         if workload.kind == "fio":
@@ -408,7 +408,7 @@ class Agent:
         return {"late": late, "files": files}
 
     def timed_loops(self, workload: Workload, start_at: float) -> dict[str, Any]:
-        """Run a window of the program of the loops."""
+        """Run a window of the loops program."""
         result = self.loops.run(start_at, programs.GRACE_SECONDS + 10 * window_seconds(workload))
         phases = result.pop("loops")
         if workload.kind == "application":
@@ -421,7 +421,7 @@ class Agent:
         return {**result, "files": {"loops.json": json.dumps(phases).encode()}}
 
     def timed_fio(self, workload: Workload, seed: int, start_at: float) -> dict[str, Any]:
-        """Run a window of fio, which reports when its job began."""
+        """Run a window of fio; fio reports the start of its job."""
         file, warm = programs.fio_file(self.folder(workload), workload.name), workload.caches == "warm"
         warmed = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else None
         wait_until(start_at)

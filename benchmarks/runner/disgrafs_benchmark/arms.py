@@ -1,4 +1,4 @@
-"""Arms with a script on the node: `check`, `enable`, `prove`, `disable`."""
+"""Runs the scripts of arms on the node, with the actions `check`, `enable`, `prove` and `disable`."""
 
 import json
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ SCRIPTS = Path("/opt/disgrafs/benchmarks/arms")
 
 @dataclass(frozen=True)
 class Proof:
-    """What an arm's script says of itself.
+    """The output of an arm's script for `prove`.
 
-    `count` is how often its extension has run since it was enabled, None for an arm without one; `programs` are name
-    and tag of what is in the kernel.
+    `count` is how often the arm's extension has run since it was enabled, or None for an arm without an extension;
+    `programs` has the names and tags of its programs in the kernel.
     """
 
     active: bool
@@ -32,7 +32,7 @@ def call(arm: Arm, action: str, mount_point: str, scripts: Path) -> str:
 
 
 def obstacle(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> str | None:
-    """Why an arm cannot run on this machine, or None if it can."""
+    """The reason why an arm cannot run on this machine; None if it can."""
     try:
         call(arm, "check", mount_point, scripts)
     except ProgramError as error:
@@ -51,7 +51,7 @@ def switch(arm: Arm, action: str, mount_point: str, scripts: Path = SCRIPTS) -> 
 
 
 def prove(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> Proof:
-    """Get the proof of an arm's script. ResetError if it is not active, or the output is invalid."""
+    """Get the proof from an arm's script. ResetError if the arm is not active, or the output is invalid."""
     text = switch(arm, "prove", mount_point, scripts)
     try:
         answer = json.loads(text)

@@ -1,4 +1,4 @@
-"""Files of random bytes, which no layer can compress."""
+"""Writes files of random bytes, which no layer can compress."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ CHUNK = 1 << 20
 
 
 def write_random(path: Path, size: int) -> None:
-    """Write a file of `size` bytes anew, to where it is kept."""
+    """Write a new file of `size` bytes, and flush it to its storage."""
     with path.open("wb") as file:
         for start in range(0, size, CHUNK):
             file.write(os.urandom(min(CHUNK, size - start)))

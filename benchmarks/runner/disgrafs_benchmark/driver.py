@@ -1,4 +1,4 @@
-"""The Ray driver: starts one agent on each client, and runs every point of the plan on all of them at once."""
+"""The Ray driver: starts one agent on each client, and measures each point of the plan on all clients at once."""
 
 import json
 import time
@@ -18,17 +18,17 @@ from .programs import GRACE_SECONDS
 from .progress import Progress
 from .store import Store
 
-# A worker process imports Ray before it answers: 10 s in emulation, and minutes on a busy host.
+# Before it answers, a worker process imports Ray, which takes 10 s in emulation, and minutes on a busy host.
 START_SECONDS = 900.0
 SHARE = 0.001
 # Version of point.json (recordVersion in benchmarks/record.ts).
 RECORD_VERSION = 2
-# The trees of the profile `paper` are 50,000 files on each client, and a small file in emulation takes 0.2 s to write.
+# The profile `paper` has trees of 50,000 files on each client; an emulated client takes 0.2 s to write a small file.
 DATA_SECONDS = 3600.0
-# Ending a run also unmounts and mounts again: seconds, or half a minute in emulation on a busy host. The unit's
-# TimeoutStopSec (nodes/place.sh) is longer.
+# The end of a run also remounts the volume, which takes seconds, or half a minute in emulation on a busy host. The
+# unit's TimeoutStopSec (nodes/place.sh) is longer.
 ABORT_SECONDS = 60.0
-# Agents that are started again in a run, when theirs died or did not answer.
+# How often a run replaces an agent that died or does not answer.
 MOST_REPLACEMENTS = 3
 
 
@@ -41,7 +41,7 @@ class NodeLostError(Exception):
 
 
 class Driver:
-    """Executes a plan. `folder` contains plan.json and gets all other files."""
+    """Executes a plan. `folder` contains plan.json; all other files are written there."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
@@ -50,7 +50,7 @@ class Driver:
         self.agents: dict[str, Any] = {}
         self.facts: dict[str, dict[str, Any]] = {}
         self.replacements = 0
-        # By how much each client's clock is ahead, as of the last start that was agreed on.
+        # By how much each client's clock is ahead of the head's, as of the last call of start_times().
         self.offsets: dict[str, float] = {}
         # Arms that cannot run on some client, with the reason.
         self.obstacles: dict[str, str] = {}
@@ -62,15 +62,16 @@ class Driver:
         print(line)
 
     def run(self) -> None:
-        """Everything, from the first agent to the last file; points that are there already are not taken again.
+        """Execute the whole run; points that were measured before are not measured again.
 
-        NodeLostError when not all nodes answer at the start: nothing is measured then, and the next start tries again.
+        Raises NodeLostError if not all nodes answer at the start. Nothing is measured then, and the next start of the
+        unit tries again.
         """
         started = self.store.first_start() or now()
         self.show(f"benchmark {self.plan.run_id}: starting an agent on {', '.join(self.plan.clients)}")
         lost = None
         outcome = "done"
-        # Of an earlier start, which has paused.
+        # An earlier start that paused has written one.
         self.store.remove("end.json")
         try:
             self.start_agents()
@@ -81,11 +82,11 @@ class Driver:
             self.start_readers()
             self.store.add_facts(started, now(), self.facts)
             self.store.discard_unfinished(self.plan, self.boots(), datetime.now(UTC))
-            self.show("making the data that the workloads read")
+            self.show("creating the data that the workloads read")
             self.prepare()
             self.progress.start()
             for block in self.plan.blocks:
-                # Asked anew each time: it may have grown while this ran.
+                # Read each time, because the user can extend the run while it goes on.
                 if block.index <= self.store.request(self.plan).until:
                     self.block(block)
             request = self.store.request(self.plan)
@@ -96,7 +97,7 @@ class Driver:
                 self.show("removing the data")
                 self.all("clean_up", timeout=DATA_SECONDS)
         except NodeLostError as error:
-            # What was measured stands; the analysis says which verdicts lack blocks, and why.
+            # The measured points remain valid; the analysis reports which verdicts lack blocks, and why.
             lost = str(error)
             outcome = f"ended early: {lost}"
             self.abort(for_good=True)
@@ -114,12 +115,12 @@ class Driver:
         self.facts = self.all("facts", timeout=START_SECONDS)
 
     def start_agent(self, name: str) -> Any:  # noqa: ANN401
-        """Start an actor that is pinned to a client, with threads of its own for `abort` while a window runs."""
+        """Start an actor pinned to a client, with several threads, so that `abort` can run during a window."""
         options = {"num_cpus": 0, "resources": {f"client_{name}": SHARE}, "max_concurrency": 4}
         return ray.remote(Agent).options(**options).remote(self.plan, name)
 
     def replace_agents(self, error: NodeLostError) -> None:
-        """Start new agents for lost ones. Raises the error again if that is impossible, or was done too often."""
+        """Replace lost agents. Raises NodeLostError if that fails, or if the limit of replacements is reached."""
         for name in error.clients:
             self.replacements += 1
             if self.replacements > MOST_REPLACEMENTS:
@@ -129,12 +130,12 @@ class Driver:
             self.agents[name] = self.start_agent(name)
             facts = self.gather({name: self.agents[name].facts.remote()}, START_SECONDS)[name]
             if facts["bootId"] != self.facts[name]["bootId"]:
-                # Arms are compared in one boot: this block is taken anew by the next start of the run.
-                raise NodeLostError(f"node lost: {name} was started again during the run")
+                # The arms of a block are compared within one boot.
+                raise NodeLostError(f"node lost: {name} was rebooted during the run")
             self.gather({name: self.agents[name].prepare.remote()}, DATA_SECONDS)
 
     def start_readers(self) -> None:
-        """Make Ray start its workload's processes while the data is created: they start slowly on a slow machine."""
+        """Make Ray start its worker processes now, because that takes long on a slow machine."""
         for workload in self.plan.workloads:
             if workload.kind == "ray-read":
                 readers = self.readers(workload)
@@ -153,13 +154,13 @@ class Driver:
         return {name: facts["bootId"] for name, facts in self.facts.items()}
 
     def all(self, method: str, *arguments: object, timeout: float) -> dict[str, Any]:
-        """Call a method of every agent at once and wait for all."""
+        """Call a method of all agents at the same time, and wait for all answers."""
         return self.gather(
             {name: getattr(agent, method).remote(*arguments) for name, agent in self.agents.items()}, timeout
         )
 
     def gather(self, calls: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """Answers by client. Waits for all that will answer; NodeLostError if one does not."""
+        """Wait for the calls and return the answers by client. NodeLostError names all clients that did not answer."""
         deadline = time.monotonic() + timeout
         answers: dict[str, Any] = {}
         lost: dict[str, str] = {}
@@ -169,7 +170,7 @@ class Driver:
             except GetTimeoutError:
                 lost[name] = f"no answer in {timeout:.0f} s"
             except RayActorError as error:
-                # Ray's text names causes after many lines of advice: the first two say what it saw.
+                # Ray's text is long, mostly advice; its beginning says what happened.
                 lost[name] = " ".join(str(error).split())[:200]
         if lost:
             said = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
@@ -177,7 +178,7 @@ class Driver:
         return answers
 
     def block(self, block: Block) -> None:
-        """Every arm of a block in turn."""
+        """Measure all arms of a block, one after the other."""
         for slot in range(len(block.slots)):
             workloads = self.plan.workloads_in(block)
             todo = [workload for workload in workloads if not self.store.has(block, slot, workload)]
@@ -188,7 +189,7 @@ class Driver:
                 self.slot(block, slot, todo)
 
     def slot(self, block: Block, slot: int, workloads: list[Workload]) -> None:
-        """Every workload in one arm: a new mount first, and again before each cold workload."""
+        """Measure workloads in one arm, with a new mount at the start and before each cold workload."""
         arm = block.slots[slot].arm
         reset: dict[str, Any] | None = None
         fresh = False
@@ -205,7 +206,7 @@ class Driver:
                 "workload": workload.name,
                 "boots": self.boots(),
                 "started": now(),
-                # Moment of the timed window, by the head's clock; null when it did not come to one.
+                # Start of the timed window by the head's clock; null if there was none.
                 "windowStart": None,
                 "plannedSeconds": window_seconds(workload),
                 "reset": reset,
@@ -224,7 +225,7 @@ class Driver:
                     files = self.point(block, slot, workload, arm, record)
                     fresh = fresh and workload.place != "mount"
                 else:
-                    # A mount that could not be confirmed is tried again before the next workload.
+                    # If the mount was not confirmed, the next workload tries it again.
                     reset = None
             except NodeLostError as error:
                 record["invalid"] = str(error)
@@ -235,14 +236,14 @@ class Driver:
             self.progress.finish_point(measured=True)
 
     def reset_with_retry(self, arm: str) -> dict[str, Any]:
-        """Run the protocol, and repeat it once if a step failed: a busy machine may need a second try to mount."""
+        """Run the cold-cache protocol, and once more if a step fails: on a busy machine, the first mount can fail."""
         first = self.reset(arm)
         if first["invalid"] is None:
             return first
         return {**self.reset(arm), "firstTry": first}
 
     def reset(self, arm: str) -> dict[str, Any]:
-        """Run the cold-cache protocol on every node; all have unmounted before any drops the store's caches."""
+        """Run the cold-cache protocol: all clients unmount before the other nodes drop caches, and then all mount."""
         phases: list[tuple[str, Callable[[], dict[str, Any]]]] = [
             ("unmount and drop", lambda: self.all("unmount_and_drop", timeout=GRACE_SECONDS)),
             ("drop on other nodes", self.drop_elsewhere),
@@ -253,20 +254,20 @@ class Driver:
             answers = phase()
             record["phases"][name] = answers
             failed = first_invalid(answers)
-            # Even after a failure the volume is mounted again, or nothing after it could run.
+            # The volume is mounted even after a failure, so that later points can run.
             record["invalid"] = record["invalid"] or (f"cold-cache protocol failed: {failed}" if failed else None)
         return record
 
     def drop_elsewhere(self) -> dict[str, Any]:
-        """Make the first client query the nodes without an agent."""
+        """Make the first client ask the nodes without an agent to drop their caches."""
         first = self.plan.clients[0]
         if not self.plan.cache_droppers:
             return {}
         return self.gather({first: self.agents[first].drop_elsewhere.remote()}, GRACE_SECONDS)
 
     def point(self, block: Block, slot: int, workload: Workload, arm: str, record: dict[str, Any]) -> dict[str, bytes]:
-        """Run one timed window on all clients; fills the record and returns the raw files."""
-        # The same work for every arm of a block, other work in the next block.
+        """Run one timed window on all clients; fills in the record and returns the raw files."""
+        # All arms of a block do the same work; each block does different work.
         seed = self.plan.seed * 1000 + block.index
         if workload.kind == "tagging":
             record["invalid"] = self.calm_down(workload)
@@ -295,7 +296,7 @@ class Driver:
         return files
 
     def start_times(self) -> tuple[dict[str, float], str]:
-        """A common time in the near future on each client's clock; offsets are computed from round trips."""
+        """Choose a common start in the near future; returns it by each client's clock, and as text by the head's."""
         offsets: dict[str, float] = {}
         slowest = 0.0
         for name, agent in self.agents.items():
@@ -304,18 +305,18 @@ class Driver:
             after = time.time()
             offsets[name] = there - (before + after) / 2
             slowest = max(slowest, after - before)
-        # All clients have the call by then, and what is kept warm is still warmed in it; one that begins late says so.
+        # Late enough for all clients to get the call and to warm their data again. A late client reports it.
         start = time.time() + 2 * GAP_SECONDS + 3 * slowest
         starts = {name: start + offset for name, offset in offsets.items()}
         self.offsets = offsets
         return starts, datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
 
     def readers(self, workload: Workload) -> list[str]:
-        """The client on which each of Ray's tasks reads."""
+        """The client of each Ray task."""
         return [name for name in self.plan.clients for _ in range(workload.parameters["tasksPerClient"])]
 
     def submit(self, shards: list[list[str]], readers: list[str]) -> list[Any]:
-        """Start a task for each shard on its reader."""
+        """Start one task per shard, on the reader's client."""
         read = ray.remote(rayread.read_files)
         return [
             read.options(num_cpus=0, resources={f"client_{name}": SHARE}, max_retries=0).remote(shard)
@@ -323,7 +324,7 @@ class Driver:
         ]
 
     def ray_read(self, workload: Workload, arm: str, seed: int, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Let Ray tasks read the data set while the agents observe. Times are the driver's: Ray's own cost is in."""
+        """Let Ray tasks read the data set while the agents observe. The driver's times include Ray's own cost."""
         parameters = workload.parameters
         readers = self.readers(workload)
         folder = Path(self.plan.mount_point) / ".disgrafs-benchmark" / self.plan.run_id / "shared" / "ray-read"
@@ -331,7 +332,7 @@ class Driver:
         def read(shards: list[list[str]]) -> list[dict[str, Any]]:
             return list(ray.get(self.submit(shards, readers), timeout=GRACE_SECONDS + 10 * parameters["seconds"]))
 
-        # The worker processes are there before the start is agreed.
+        # Wait until all worker processes have started.
         read([[] for _ in readers])
         starts, record["windowStart"] = self.start_times()
         begun = {name: agent.begin_answer.remote(starts[name]) for name, agent in self.agents.items()}
@@ -344,14 +345,14 @@ class Driver:
                 done = read(rayread.shards(folder, kind, len(readers), parameters, seed))
                 result[kind] = {
                     "seconds": time.perf_counter() - before,
-                    # What there was to read, for who checks that all of it was read, by each client its share.
+                    # The analysis checks that all of this was read, and that each client read its share.
                     "expected": {
                         "files": rayread.count(kind, parameters, len(readers)),
                         "bytesEach": parameters[f"{kind}Bytes"],
                     },
                     "tasks": [{"client": name, **task} for name, task in zip(readers, done, strict=True)],
                 }
-            # A client has begun when its last task has.
+            # A client is as late as the last of its tasks.
             for task in result["small"]["tasks"]:
                 client = answers[task["client"]]
                 client["late"] = round(max(client["late"], task["started"] - starts[task["client"]]), 4)
@@ -363,7 +364,7 @@ class Driver:
         return answers, json.dumps(result).encode()
 
     def calm_down(self, workload: Workload) -> str | None:
-        """Wait until DisGraFS has finished earlier work and has a tagger on each client; returns a reason if not."""
+        """Wait until DisGraFS has finished earlier work and its taggers are ready; returns a reason if that fails."""
         failed = first_invalid(self.all("clear_tagging", workload, timeout=GRACE_SECONDS))
         if failed:
             return failed
@@ -374,7 +375,7 @@ class Driver:
         return None
 
     def tagging(self, workload: Workload, arm: str, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Let clients write, and watch the graph until all their files have tags."""
+        """Let the clients write files, and watch the graph until all of these files have tags."""
         patience = GRACE_SECONDS + 10 * window_seconds(workload)
         result: dict[str, Any] = {}
         failed: str | None = None
@@ -401,9 +402,9 @@ class Driver:
         return answers, json.dumps(result).encode()
 
     def abort(self, for_good: bool = False) -> None:
-        """End the workloads on all nodes, and have them mounted as before the run, within ABORT_SECONDS.
+        """End the workloads on all nodes and restore their mounts, within ABORT_SECONDS.
 
-        A run that is not to go on later loses its data too, which may take GRACE_SECONDS.
+        `for_good` also removes the data, because the run will not continue; that may take GRACE_SECONDS.
         """
         calls = [agent.abort.remote(for_good) for agent in self.agents.values()]
         ray.wait(calls, num_returns=len(calls), timeout=GRACE_SECONDS if for_good else ABORT_SECONDS) if calls else None
@@ -413,17 +414,17 @@ class Driver:
 
 
 def first_invalid(answers: dict[str, Any]) -> str | None:
-    """The first client's reason, with its name."""
+    """The first reason among clients' answers, with the client's name; None if all are valid."""
     return next((f"{name}: {entry['invalid']}" for name, entry in answers.items() if entry.get("invalid")), None)
 
 
 def asked(client: dict[str, Any]) -> int:
-    """FUSE requests of a client in its window."""
+    """Number of FUSE requests of a client during its window."""
     counters = client.get("counters", {})
     before, after = (counters.get(when, {}).get("requests") or {} for when in ("before", "after"))
     return sum(count - before.get(method, 0) for method, count in after.items())
 
 
 def now() -> str:
-    """UTC, as ISO 8601."""
+    """The current time in UTC, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 
-# Significant bits kept of a value: three below the leading one.
+# Significant bits of a bucket's bound: the leading one and three more.
 KEPT_BITS = 4
 
 
 def bucket(nanoseconds: int) -> int:
-    """Lower bound of the bucket that holds a value."""
+    """Lower bound of a value's bucket."""
     shift = max(nanoseconds.bit_length() - KEPT_BITS, 0)
     return (nanoseconds >> shift) << shift
 

@@ -1,21 +1,21 @@
-"""Writes what a run is measuring to a text file of the node exporter, for the lab's charts."""
+"""Writes what a run is measuring to a text file for the node exporter, for the lab's charts."""
 
 import os
 from pathlib import Path
 
-# place.sh removes the file when the unit ends, whatever ended it.
+# place.sh also removes the file, whenever the unit ends.
 FILE = Path("/var/lib/prometheus/node-exporter/disgrafs-benchmark.prom")
 
 
 class Live:
-    """Writes the file where the node exporter has its folder. A small write before each point, watched or not."""
+    """Writes the file before each point; does nothing on a node without the node exporter's folder."""
 
     def __init__(self, run: str, file: Path = FILE) -> None:
         self.run = run
         self.file = file
 
     def point(self, block: int, arm: str, workload: str, done: int, points: int, left: float) -> None:
-        """Say what is measured from now on, and how far the run is."""
+        """Write which point is measured from now on, and the progress of the run."""
         if not self.file.parent.is_dir():
             return
         run = f'run="{self.run}"'
@@ -29,12 +29,12 @@ class Live:
             f"# TYPE disgrafs_benchmark_{name} gauge\ndisgrafs_benchmark_{name}{{{labels}}} {value}\n"
             for name, labels, value in lines
         )
-        # In one step, and with a name that the exporter does not read: it must never see half of it.
+        # Renamed when complete, from a name that the exporter does not read, so that it never reads half a file.
         new = self.file.with_name(f".{self.file.name}.new")
         new.write_text(text)
         new.chmod(0o644)
         os.replace(new, self.file)  # noqa: PTH105
 
     def end(self) -> None:
-        """Nothing is measured any more."""
+        """Remove the file: nothing is being measured."""
         self.file.unlink(missing_ok=True)

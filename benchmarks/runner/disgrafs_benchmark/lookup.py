@@ -10,19 +10,19 @@ from .system import read, run
 
 SCHAIN = Path("/opt/disgrafs/extensions/storage-chain/bin/schain")
 NVME = Path("/sys/class/nvme")
-# Words for `schain bench`, one a line, written by arms/chain.sh; the baseline has none.
+# Words for `schain bench`, one per line, written by arms/chain.sh. The baseline has no such file.
 WAY_FILE = Path("/run/disgrafs/lookup-way")
 BASELINE_WAY = ["--via", "read"]
-# An arm whose lookups go through a ring even one at a time says so by this word; it is none of bench's.
+# Not a word for `schain bench`: an arm writes it if its single lookups must also go through a ring.
 RING = "ring"
-# Figure: levels of the tree, lookups at once, some keys more often.
+# For each figure: levels of the tree, concurrent lookups, and whether some keys are more frequent.
 PHASES = {
     **{f"d{depth}": (depth, 1, False) for depth in range(3, 9)},
     "d8zipf": (8, 1, True),
     "d8q8": (8, 8, False),
     "d8q32": (8, 32, False),
 }
-# What may be on the disk and go: nothing, this benchmark's own, and what the extension's proof makes of a blank disk.
+# Sources of images that may be replaced: this benchmark's own, and the one that the extension's proof writes.
 REPLACEABLE = ("synthetic", "/etc")
 
 
@@ -36,9 +36,11 @@ def data_disk() -> str:
 
 
 def prepare() -> None:
-    """Write the indexes, unless they exist. RuntimeError if the disk has an image that may be in use."""
+    """Write the indexes unless they exist. RuntimeError if the disk has an image that may be in use."""
     if not SCHAIN.exists():
-        raise RuntimeError("lookups need the extension storage-chain: name one of its arms, or set the extension")
+        raise RuntimeError(
+            "lookups need the extension storage-chain: choose one of its arms, or set extensions.storage-chain"
+        )
     SCHAIN.chmod(0o755)
     disk = data_disk()
     if not blank(disk):
@@ -49,19 +51,19 @@ def prepare() -> None:
         if image["source"] not in REPLACEABLE:
             raise RuntimeError(
                 f"{disk} has an index of {image['source']}, which the benchmark would replace: "
-                f"if that may go, empty it (blkdiscard --zeroout {disk})"
+                f"to allow that, erase it with blkdiscard --zeroout {disk}"
             )
     run([str(SCHAIN), "build", "--synthetic", "3-8", disk], timeout=300)
 
 
 def blank(disk: str) -> bool:
-    """Whether its beginning is blank; `schain build` checks more of it before it writes."""
+    """Whether the disk's first 4 KiB are zero; `schain build` checks more before it writes."""
     with Path(disk).open("rb") as device:
         return not any(device.read(4096))
 
 
 def command(figure: str, seconds: float, seed: int) -> list[str]:
-    """The `schain bench` command of a figure, with the arm's method."""
+    """The `schain bench` command for a figure, with the arm's method."""
     depth, at_once, zipf = PHASES[figure]
     way = (read(WAY_FILE) or "").splitlines() or BASELINE_WAY
     words = [str(SCHAIN), "bench", "--image", data_disk(), "--index", f"depth{depth}", "--seed", str(seed)]
@@ -72,7 +74,7 @@ def command(figure: str, seconds: float, seed: int) -> list[str]:
 
 
 def run_figure(lifeline: Lifeline, figure: str, seconds: float, seed: int, scratch: Path) -> dict[str, Any]:
-    """Lookups of one figure. RuntimeError if one was wrong, or did not use the arm's method."""
+    """Measure one figure. RuntimeError if a lookup was wrong, or did not use the arm's method."""
     output = scratch / "lookup.json"
     with output.open("wb") as out:
         status = lifeline.run(command(figure, seconds, seed), seconds * 10 + GRACE_SECONDS, out)
@@ -89,5 +91,5 @@ def run_figure(lifeline: Lifeline, figure: str, seconds: float, seed: int, scrat
 
 
 def run_all(lifeline: Lifeline, seconds: float, seed: int, scratch: Path) -> dict[str, Any]:
-    """Every figure, one after the other, in the form of the loops."""
+    """Measure all figures; the result has the same form as that of the loops."""
     return {figure: run_figure(lifeline, figure, seconds, seed, scratch) for figure in PHASES}

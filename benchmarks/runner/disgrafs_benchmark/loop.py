@@ -1,4 +1,4 @@
-"""Timed loops in Python, for operations that take long enough: round trips and programs. Others are in loops.py."""
+"""Timed loops in Python, for operations that take long: round trips and programs. loops.py has the others."""
 
 import time
 from array import array
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class StoppedError(Exception):
-    """The run was told to stop in the middle of a loop."""
+    """The run was told to stop."""
 
 
 Stop = Callable[[], bool]
@@ -22,16 +22,17 @@ def never() -> bool:
     return False
 
 
-# A loop that has not done its least work after this many times its seconds ends without it.
+# A loop ends after this many times its seconds, even if it has not reached its minimum of operations.
 MOST_TIMES = 20
 
 
 def timed(
     items: Iterable[Item], operation: Callable[[Item], object], seconds: float, stop: Stop = never, least: int = 1
 ) -> dict[str, Any]:
-    """Do `operation` on one item after the other until the time is up and the least is done, or the items run out.
+    """Call `operation` for one item after the other, until `seconds` have passed and `least` calls are done.
 
-    Gives operations, seconds from first to last, and a histogram of nanoseconds. Errors of the operation pass through.
+    Also ends with the last item. Returns the number of operations, their total time in seconds, and a histogram in
+    nanoseconds. Does not catch errors of the operation. StoppedError if `stop` returns True.
     """
     durations = array("Q")
     clock = time.perf_counter_ns

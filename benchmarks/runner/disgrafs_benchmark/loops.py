@@ -1,6 +1,6 @@
-"""The timed loops in C (benchmarks/loops/loops.c): writes their scripts, and starts and ends the program.
+"""Writes the scripts of the timed loops in C (benchmarks/loops/loops.c), and starts and ends that program.
 
-The program is started and has warmed its data before the start of a window is set, so the window includes neither.
+The program starts and warms its data before the start of a window is chosen, so the window includes neither.
 """
 
 import json
@@ -15,34 +15,34 @@ from . import tree
 from .lifeline import Lifeline
 
 PROGRAM = Path("/opt/disgrafs/benchmarks/bin/loops")
-# Warming goes on until so long before the window, in every arm: time to ask JuiceFS for its counts in between.
+# In all arms, warming ends this long before the window: enough time to read JuiceFS's counts.
 GAP_SECONDS = 0.1
-# What expires after a time is asked for again a little later.
+# Factor of a cache time after which an entry has certainly expired.
 EXPIRED = 1.1
-# Files of a working set that is asked for again well within the time for which the kernel keeps what it was told.
+# Files in the working set of hits: few enough to be requested again before the kernel's entries expire.
 WORKING_SET = 16
-# An operation that the kernel answers takes 1 us: its clock is read once for so many.
+# An operation that the kernel answers takes 1 us, so the clock is read once per batch of this many.
 BATCH = 32
-# Files that one window may create, so that a fast disk does not fill up: so many times those of the tree.
+# A window may create at most this many times the files of the tree, so that it does not fill a fast disk.
 MOST_CREATED = 20
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a script depends on besides its workload."""
+    """What a script depends on, apart from its workload."""
 
     folder: Path
     seed: int
     # Where JuiceFS counts FUSE requests (address, port), and its mount point; None off the mount.
     metrics: tuple[str, int, str] | None
-    # For how long the baseline's kernel caches hold, seconds.
+    # Longest cache time of the baseline, in seconds.
     cache_seconds: float
-    # Fewest operations of a phase.
+    # Minimum number of operations of a phase.
     least: int
 
 
 class Script:
-    """Lines for the program."""
+    """The lines of a script."""
 
     def __init__(self, setting: Setting) -> None:
         self.lines = [f"folder {setting.folder}"]
@@ -66,10 +66,10 @@ class Script:
 
 
 def metadata(setting: Setting, parameters: dict[str, Any]) -> str:
-    """Single operations in a tree of the client's own, each for `phaseSeconds`.
+    """Single operations in the client's own tree, each for `phaseSeconds`.
 
-    The cost of a hit and of a miss are figures apart. A miss: each file is asked for once, after what the kernel was
-    told of it has expired. A hit: a few files again and again, within that time.
+    Hits and misses are separate figures. A miss requests each file once, after the kernel's entries for it have
+    expired. A hit requests a few files repeatedly, before their entries expire.
     """
     script, seconds, least = Script(setting), parameters["phaseSeconds"], setting.least
     known = relative_paths(parameters)
@@ -100,7 +100,7 @@ def metadata(setting: Setting, parameters: dict[str, Any]) -> str:
 
 
 def control(setting: Setting, parameters: dict[str, Any]) -> str:
-    """Operations on the node's own disk, where nothing expires."""
+    """Operations on the node's own disk, where no cache entries expire."""
     script, seconds, least = Script(setting), parameters["phaseSeconds"], setting.least
     known = relative_paths(parameters)
     random.Random(setting.seed).shuffle(known)
@@ -115,12 +115,12 @@ def control(setting: Setting, parameters: dict[str, Any]) -> str:
 
 
 def walk(setting: Setting, parameters: dict[str, Any], caches: str) -> str:
-    """Walks of a tree, each again from the start until `phaseSeconds` are over.
+    """Walks of a tree, repeated for `phaseSeconds`.
 
-    `find` lists every directory and stats every entry; `status` stats every known path in order, as git does with its
-    index, and then lists every directory for files it does not know. Both hit and miss as it comes. `miss` stats the
-    known paths once when all have expired, and `hit` a few of them again and again. (Without listings: these always go
-    to JuiceFS, and bring the attributes of what they list.)
+    `find` lists every directory and stats every entry. `status` stats all known paths in order, as git does with its
+    index, and then lists every directory to find unknown files. Both are a mix of hits and misses. `miss` stats the
+    known paths once, after all entries have expired; `hit` stats a few of them repeatedly. These two have no listings,
+    because a listing always goes to JuiceFS and returns the attributes of its entries.
     """
     script, seconds, least = Script(setting), parameters["phaseSeconds"], setting.least
     known, listed = relative_paths(parameters), relative_folders(parameters)
@@ -143,9 +143,9 @@ def walk(setting: Setting, parameters: dict[str, Any], caches: str) -> str:
 
 
 def tagger(setting: Setting, parameters: dict[str, Any], caches: str) -> str:
-    """What DisGraFS asks of a volume: its index walks, its taggers open and read (disgrafs/index, disgrafs/taggers).
+    """The file operations of DisGraFS: its index walks, its taggers open and read (disgrafs/index, disgrafs/taggers).
 
-    Warm, both go on for `phaseSeconds`. Cold, each file and directory comes once: a second time it would be warm.
+    Warm, both are repeated for `phaseSeconds`. Cold, each file and directory is visited once.
     """
     script, seconds, least = Script(setting), parameters["phaseSeconds"], setting.least
     known, listed = relative_paths(parameters), relative_folders(parameters)
@@ -160,14 +160,14 @@ def tagger(setting: Setting, parameters: dict[str, Any], caches: str) -> str:
     else:
         script.say("start")
         script.say("time", "walk", "walk", seconds, 1, least, "once")
-        # What the kernel was told by the walk is not to help the taggers, which come later in truth.
+        # In a lab, taggers read files long after the walk, when the kernel's entries have expired.
         script.say("rest", EXPIRED * setting.cache_seconds, "phase")
         script.say("time", "tag", "tag", seconds, 1, least, "once")
     return script.text
 
 
 def reread(setting: Setting, parameters: dict[str, Any]) -> str:
-    """Known files, read and asked for again, which reading has made doubtful to the kernel."""
+    """Reads known files and stats each after reading: after a read, the kernel no longer trusts its attributes."""
     script = Script(setting)
     script.set("known", [f"r {path}" for path in relative_paths(parameters)])
     script.say("warm known")
@@ -184,18 +184,18 @@ def relative_paths(parameters: dict[str, Any]) -> list[str]:
 
 
 def relative_folders(parameters: dict[str, Any]) -> list[str]:
-    """The same of its directories."""
+    """Paths of the tree's directories below the workload's folder."""
     return tree.folders(Path("tree"), parameters["directories"])
 
 
 def as_find(folders: list[str], files: list[str]) -> list[str]:
-    """Items of a walk in the order of `find`: a directory is asked for, then listed, then its entries are."""
+    """Items of a walk in the order of `find`: stat a directory, list it, then visit its entries."""
     visits = [("l", path) for path in [*folders, *files]] + [("d", path) for path in folders]
     return [f"{op} {path}" for op, path in sorted(visits, key=lambda visit: (visit[1], visit[0] != "l"))]
 
 
 class Loops:
-    """One run of the program."""
+    """Runs the loops program, once per window."""
 
     def __init__(self, lifeline: Lifeline, scratch: Path) -> None:
         self.lifeline = lifeline
@@ -203,7 +203,7 @@ class Loops:
         self.process: subprocess.Popen[bytes] | None = None
 
     def prepare(self, script: str) -> None:
-        """Start it, and wait until it is ready. RuntimeError with what it says when it ends instead."""
+        """Start the program and wait until it is ready. RuntimeError with its error output if it ends instead."""
         self.cancel()
         file = self.scratch / "loops.script"
         file.write_text(script)
@@ -215,7 +215,7 @@ class Loops:
             self.fail(self.process)
 
     def run(self, start_at: float, timeout: float) -> dict[str, Any]:
-        """Let it begin when this node's clock shows `start_at`; gives what it prints."""
+        """Make the program start when this node's clock shows `start_at`; returns its output."""
         process = self.process
         if process is None:
             raise RuntimeError("the loops were not prepared")
@@ -231,21 +231,21 @@ class Loops:
         return result
 
     def cancel(self) -> None:
-        """End it, if it runs: it has a folder of the mount open."""
+        """End the program if it is running. It has a folder of the mount open, which prevents unmounting."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         self.process = None
 
     def fail(self, process: "subprocess.Popen[bytes]") -> None:
-        """Say why it ended."""
+        """Raise RuntimeError with the reason why the program ended."""
         status = process.wait(60)
         said = (self.scratch / "loops.log").read_text(errors="replace").strip()[-300:]
         raise RuntimeError(said or f"loops: exit status {status}")
 
 
 def pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    """A stream that was asked for."""
+    """The stream of a process started with a pipe."""
     if stream is None:
         raise RuntimeError("the loops have no output")
     return stream

@@ -1,4 +1,4 @@
-"""The client's mount: its current state, and the cold-cache protocol, each step of which is confirmed or fails."""
+"""The client's mount: its state, and the steps of the cold-cache protocol, each of which is verified."""
 
 import json
 import os
@@ -14,21 +14,21 @@ from .system import PROC, run
 
 UNIT = "juicefs.service"
 UNIT_FILE = Path("/etc/systemd/system/juicefs.service")
-# Read by juicefs.service after its own settings; in /run, so that a reboot goes back to them.
+# Read by juicefs.service after its own settings. In /run, so that they apply again after a reboot.
 ARM_FILE = Path("/run/disgrafs/juicefs-arm.env")
 FILE_SYSTEM = "fuse.juicefs"
 NANOSECONDS = 1_000_000_000
 
 
 class ResetError(Exception):
-    """A step of the protocol could not be confirmed. The message names it."""
+    """A step of the protocol could not be confirmed. The message names the step."""
 
 
 class Service(Protocol):
     """Mounts and unmounts the volume with the options of an arm."""
 
     def start(self, arm: Arm | None) -> None:
-        """Mount with an arm's options, or with the lab's own if None."""
+        """Mount with an arm's options; None stands for the lab's own."""
 
     def stop(self) -> None:
         """Flush and unmount."""
@@ -59,21 +59,21 @@ def cache_options(arm: Arm) -> str:
 def environment_file(arm: Arm) -> str:
     """Text of an EnvironmentFile for an arm.
 
-    JuiceFS's own supervisor, a second process that starts the first again, is left out: it would only double the time
-    to mount, and a daemon that dies in a window must not come back unseen.
+    It disables JuiceFS's supervisor, a second process that restarts the daemon: the supervisor doubles the time to
+    mount, and a daemon that dies in a window must not come back unnoticed.
     """
     variables = {"JFS_SUPERVISOR": "systemd", "JUICEFS_CACHE_OPTIONS": cache_options(arm), **arm.environment}
     return "".join(f'{name}="{value}"\n' for name, value in variables.items())
 
 
 def mount_type(point: str, mountinfo: str | None = None) -> str | None:
-    """Type of the file system mounted last at `point`, or None. `mountinfo` is the text of /proc/self/mountinfo."""
+    """Type of the topmost mount at `point`, or None. `mountinfo` is the text of /proc/self/mountinfo."""
     text = (PROC / "self/mountinfo").read_text() if mountinfo is None else mountinfo
     found = None
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
         fields = left.split()
-        # Spaces and such are written as octal escapes.
+        # Spaces, tabs, newlines and backslashes are octal escapes.
         where = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[4])
         if where == point:
             found = right.split()[0]
@@ -90,7 +90,7 @@ class Mount:
         self.cache_folders: list[Path] = []
 
     def state(self) -> dict[str, Any]:
-        """Type and cache times (seconds) from the mount itself. ResetError if it is not JuiceFS."""
+        """Type and cache times (in seconds), read from the mount. ResetError if it is not JuiceFS."""
         kind = mount_type(self.point)
         if kind != FILE_SYSTEM:
             raise ResetError(f"{self.point} is {kind or 'not mounted'}, not {FILE_SYSTEM}")
@@ -104,7 +104,7 @@ class Mount:
         }
 
     def config(self) -> dict[str, Any]:
-        """The mounted JuiceFS's own configuration."""
+        """Configuration of the mounted JuiceFS."""
         try:
             config: dict[str, Any] = json.loads((Path(self.point) / ".config").read_text())
         except (OSError, ValueError) as error:
@@ -112,7 +112,7 @@ class Mount:
         return config
 
     def version(self) -> str | None:
-        """Version of the JuiceFS that serves the mount; None if there is no mount or it is unknown."""
+        """Version of the mounted JuiceFS; None if nothing is mounted or it is unknown."""
         try:
             return self.config().get("Version")
         except ResetError:
@@ -122,11 +122,11 @@ class Mount:
         """Address and port of JuiceFS's metrics, from its unit. ResetError if it has none."""
         found = re.search(r"--metrics (\S+):(\d+)", unit.read_text())
         if found is None:
-            raise ResetError(f"{unit} has no --metrics: the mount's requests cannot be counted")
+            raise ResetError(f"{unit} has no --metrics, so the mount's requests cannot be counted")
         return found[1], int(found[2])
 
     def check(self, arm: Arm) -> dict[str, Any]:
-        """State of the mount. ResetError if it is not that of `arm`."""
+        """State of the mount. ResetError if it differs from the arm's."""
         state = self.state()
         wanted = {"attr": arm.attr, "entry": arm.entry, "dirEntry": arm.dir_entry}
         wrong = [
@@ -137,23 +137,23 @@ class Mount:
         return state
 
     def unmount_and_drop(self) -> list[dict[str, Any]]:
-        """First half of the protocol: no mount, nothing dirty, no cached page or inode, no cached block."""
+        """First half of the protocol: unmount, write back dirty data, drop kernel caches, remove cached blocks."""
         if mount_type(self.point) == FILE_SYSTEM:
-            self.state()  # learns where the cache is
+            self.state()  # sets cache_folders
         steps = [step("unmount", self._unmount), step("sync", os.sync)]
         steps.append(step("drop caches", lambda: drop_caches(self.proc)))
         steps.append(step("clear the cache folder", lambda: clear(self.cache_folders)))
         return steps
 
     def mount(self, arm: Arm) -> list[dict[str, Any]]:
-        """Second half: mounted again, in the arm's state."""
+        """Second half: mount with the arm's options, and confirm them."""
         return [
             step("mount", lambda: self.service.start(arm)),
             step("confirm the mount", lambda: self._wait(arm)),
         ]
 
     def restore(self) -> None:
-        """Mount with the lab's own options, if an arm's are active or nothing is mounted."""
+        """Mount with the lab's own options, unless that is already the case."""
         if ARM_FILE.exists() or mount_type(self.point) != FILE_SYSTEM:
             self.service.stop()
             self.service.start(None)
@@ -182,18 +182,18 @@ def step(name: str, action: Callable[[], object]) -> dict[str, Any]:
 
 
 def cache_folders(config: dict[str, Any]) -> list[Path]:
-    """Folders of cached blocks from a mount's .config. Each ends in the volume's UUID, or it is refused."""
+    """Folders of cached blocks, from a mount's .config. ResetError if one's name is not the volume's UUID."""
     uuid = config["Meta"].get("UUID") if isinstance(config.get("Meta"), dict) else None
     uuid = uuid or config.get("Format", {}).get("UUID")
     folders = [Path(part) for part in config["Chunk"]["CacheDir"].split(":") if part and part != "memory"]
     for folder in folders:
         if not folder.is_absolute() or folder.name != uuid:
-            raise ResetError(f"cache folder {folder} is not one of this volume ({uuid}): it is not cleared")
+            raise ResetError(f"cache folder {folder} does not belong to this volume ({uuid}), so it is not cleared")
     return folders
 
 
 def clear(folders: list[Path]) -> None:
-    """Remove what is in folders of cached blocks."""
+    """Remove the contents of folders of cached blocks."""
     for folder in filter(Path.is_dir, folders):
         for entry in list(folder.iterdir()):
             if entry.is_dir() and not entry.is_symlink():
@@ -205,7 +205,7 @@ def clear(folders: list[Path]) -> None:
 
 
 def drop_caches(proc: Path = PROC) -> None:
-    """Drop page cache, dentries and inodes, and verify it by the kernel's own counters."""
+    """Drop page cache, dentries and inodes; the kernel's counters must confirm it."""
     before = drop_counters(proc)
     (proc / "sys/vm/drop_caches").write_text("3\n")
     after = drop_counters(proc)

@@ -1,7 +1,7 @@
-"""Nodes that serve the clients without being clients: those of Redis and the object store.
+"""Nodes that are not clients but serve them: those of Redis and the object store.
 
-They drop their caches and report their load on request. Each has disgrafs-node.socket (benchmarks/nodes/answer.sh); one
-connection is kept for the whole run.
+They drop their caches and report their load on request. Each has disgrafs-node.socket (benchmarks/nodes/answer.sh).
+One connection is used for the whole run.
 """
 
 import socket
@@ -14,14 +14,14 @@ PORT = 9436
 
 
 class Neighbour:
-    """The connection to one node, made when it is first needed and again when it was lost."""
+    """The connection to one node, opened when it is needed, and again after an error."""
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.connection: socket.socket | None = None
 
     def ask(self, question: str, timeout: float = 60) -> dict[str, str]:
-        """Send a word; gives the lines of the answer, each by its first word. ResetError when there is none."""
+        """Send one word; returns the lines of the answer by their first word. ResetError if there is no answer."""
         try:
             if self.connection is None:
                 self.connection = socket.create_connection((self.address, PORT), timeout)
@@ -50,7 +50,7 @@ class Neighbour:
         self.connection = None
 
     def facts(self) -> dict[str, Any]:
-        """What holds for a boot of the node."""
+        """Facts of the node that do not change until it is rebooted."""
         said = self.ask("facts")
         cpus = said.get("cpus", "")
         return {
@@ -62,7 +62,7 @@ class Neighbour:
         }
 
     def counters(self) -> dict[str, Any]:
-        """CPU ticks, all and stolen, and the load, to be compared before and after a window."""
+        """Total and stolen CPU ticks, and the load, for comparison before and after a window."""
         said = self.ask("look")
         ticks = [int(field) for field in said.get("cpu", "").split()[:8]]
         return {
@@ -72,7 +72,7 @@ class Neighbour:
         }
 
     def drop(self) -> dict[str, Any]:
-        """Have it drop its caches, and check that its kernel has counted that."""
+        """Make the node drop its caches; its kernel's counters must confirm it."""
         begin = time.monotonic()
         said = self.ask("drop")
         pairs = {name: said.get(name, "").split() for name in ("drop_pagecache", "drop_slab")}

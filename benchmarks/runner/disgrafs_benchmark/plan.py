@@ -1,4 +1,4 @@
-"""Reads the plan from benchmarks/plan.ts, which has already checked it."""
+"""Reads a plan written by benchmarks/plan.ts, which validates it."""
 
 import json
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class Arm:
-    """A named state of the cluster: cache times in seconds, variables of juicefs.service, a script or none.
+    """A named state of the cluster: cache times in seconds, variables of juicefs.service, and a script or None.
 
-    `script` is a file in benchmarks/arms and its first arguments; `counted` that its count must grow in every window.
+    `script` is a file in benchmarks/arms and its first arguments. With `counted`, its count must grow in each window.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Workload:
-    """What to run; `parameters` are those of its kind in benchmarks/workloads.ts."""
+    """What to run; benchmarks/workloads.ts describes the parameters of each kind."""
 
     name: str
     kind: str
@@ -51,7 +51,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Block:
-    """Every arm once, in this order."""
+    """All arms, in the order in which they are measured."""
 
     index: int
     warm_up: bool
@@ -60,7 +60,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run from its first to its last point."""
+    """All that a run measures."""
 
     run_id: str
     seed: int
@@ -71,7 +71,7 @@ class Plan:
     cache_droppers: list[str]
     expected_seconds: float
     limit_seconds: float
-    # An unfinished block with a longer pause in it is begun anew.
+    # If a run pauses for longer within a block, the block starts again.
     pause_seconds: float
     baseline: str
     arms: dict[str, Arm]
@@ -79,12 +79,12 @@ class Plan:
     blocks: list[Block]
 
     def workloads_in(self, block: Block) -> list[Workload]:
-        """Workloads of a block: those that are run once are in the warm-up alone."""
+        """Workloads of a block; those that run once are only in the warm-up block."""
         return [workload for workload in self.workloads if block.warm_up or not workload.once]
 
     @property
     def points(self) -> int:
-        """Number of points, warm-up included."""
+        """Number of points, including the warm-up block."""
         return self.points_in(self.blocks)
 
     def points_in(self, blocks: list[Block]) -> int:
@@ -93,10 +93,10 @@ class Plan:
 
 
 def read_plan(file: Path) -> Plan:
-    """Read plan.json. ValueError when it is of another version than this code."""
+    """Read plan.json. ValueError if its version is not the one of this code."""
     raw = json.loads(file.read_text())
     if raw.get("version") != VERSION:
-        raise ValueError(f"{file}: plan version {raw.get('version')}, this runner carries out version {VERSION}")
+        raise ValueError(f"{file}: plan version {raw.get('version')}, this runner executes version {VERSION}")
     return Plan(
         run_id=raw["runId"],
         seed=raw["seed"],

@@ -1,4 +1,4 @@
-"""Workloads by external programs: fio and `juicefs bench`. Their output is stored unchanged."""
+"""Runs external programs: fio, `juicefs bench` and iostat. Their output is stored unchanged."""
 
 import os
 import shutil
@@ -10,17 +10,17 @@ from typing import Any
 from .data import write_random
 from .lifeline import Lifeline
 
-# A program may take this much longer than its timed window to start, lay out, flush and end (in emulation: tens of s).
+# How much longer than its timed window a program may take to start, flush and end; in emulation, up to a minute.
 GRACE_SECONDS = 300.0
-# iostat is started before the start of a window is agreed on, and ended after it.
+# Additional samples for iostat, which starts before the start of a window is chosen and is ended after the window.
 WAITING_SAMPLES = 60
-# What fio calls them. A job of the first reads alone; one of the second writes alone.
+# fio's names of jobs that only read, and of jobs that only write.
 READERS = ("read", "randread")
 WRITERS = ("write", "randwrite")
 
 
 def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int, warm: bool) -> list[str]:
-    """Command line of one fio job on one file. Warm keeps the page cache, which fio drops otherwise."""
+    """Command line of a fio job on one file. `warm` keeps the page cache, which fio otherwise drops."""
     return [
         "fio",
         "--name=job",
@@ -36,22 +36,22 @@ def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int,
         "--time_based",
         f"--runtime={round(parameters['seconds'] * 1000)}ms",
         "--fallocate=none",
-        # A rate of writes holds the flush of what was written. fio would charge it to the reads of a mixed job, too.
+        # A rate of writes includes the flush. Not for mixed jobs, because fio would also charge it to their reads.
         *(["--end_fsync=1"] if parameters["rw"] in WRITERS else []),
         f"--randseed={seed + 1}",
-        # json+ has the whole latency histogram, so that percentiles of clients and blocks are never averaged.
+        # json+ has the whole latency histogram; percentiles of clients and blocks cannot be averaged.
         "--output-format=json+",
         f"--output={output}",
     ]
 
 
 def fio_file(folder: Path, name: str) -> Path:
-    """The file of a workload's job. No two jobs share one: a writer leaves it in more pieces than a reader found."""
+    """The file of a workload's job. Jobs do not share files, because writing fragments a file."""
     return folder / f"{name}.data"
 
 
 def fio_layout(file: Path, parameters: dict[str, Any]) -> None:
-    """Lay out the file of a job that only reads, unless it is there already."""
+    """Create the file of a job that only reads, unless it exists."""
     size = parameters["fileSize"]
     if parameters["rw"] not in READERS or (file.exists() and file.stat().st_size == size):
         return
@@ -60,9 +60,9 @@ def fio_layout(file: Path, parameters: dict[str, Any]) -> None:
 
 
 def fio_renew(file: Path, parameters: dict[str, Any]) -> None:
-    """Give a job that writes a new file, untimed: what earlier jobs wrote, in other arms too, must not slow it down.
+    """Give a job that writes a new file, untimed, so that earlier jobs' writes do not slow it down.
 
-    A mixed job gets its data anew. One that only writes begins without a file.
+    The file of a mixed job has new data. A job that only writes begins without a file.
     """
     if parameters["rw"] in READERS:
         return
@@ -100,14 +100,14 @@ def flush(file: Path) -> None:
 
 
 def fio_warm_up(file: Path) -> None:
-    """Read a file once, so that it is cached."""
+    """Read a file once to cache it."""
     with file.open("rb", buffering=0) as data:
         while data.read(1 << 20):
             pass
 
 
 def fio_keep_warm(file: Path, until: float) -> float:
-    """Keep reading a file until a time on this node's clock; returns the time at which it ended."""
+    """Read a file repeatedly until a time on this node's clock; returns the time at which the reading ended."""
     with file.open("rb", buffering=0) as data:
         while time.time() < until:
             if not data.read(1 << 20):
@@ -135,7 +135,7 @@ def juicefs_bench(lifeline: Lifeline, folder: Path, scratch: Path, parameters: d
 
 
 class Iostat:
-    """`iostat -dxc -o JSON` at 1 s for a fixed number of samples, ended early by SIGINT, which leaves whole JSON."""
+    """Runs `iostat -dxc -o JSON` once per second, until SIGINT, after which iostat completes its JSON."""
 
     def __init__(self, lifeline: Lifeline, file: Path) -> None:
         self.lifeline = lifeline
@@ -143,7 +143,7 @@ class Iostat:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, samples: int) -> None:
-        """Start it. The first report is an average since boot, so it runs for more than `samples`: `stop` ends it."""
+        """Start iostat, for more than `samples`: `stop` ends it. The first sample is an average since boot."""
         with self.file.open("wb") as output:
             command = ["iostat", "-dxc", "-o", "JSON", "1", str(samples + WAITING_SAMPLES)]
             self.process = self.lifeline.start(
@@ -151,7 +151,7 @@ class Iostat:
             )
 
     def stop(self) -> bytes:
-        """End it, if it is still running, and return its output."""
+        """End iostat if it is running, and return its output."""
         if self.process is not None:
             if self.process.poll() is None:
                 self.process.send_signal(2)

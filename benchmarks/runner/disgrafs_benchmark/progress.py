@@ -1,4 +1,4 @@
-"""One line of progress for `pulumi up`."""
+"""Reports the progress of a run, one line per point, for `pulumi up`."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from .plan import Block, Plan, Workload
 
 
 class Progress:
-    """Counts points and tells the time left from those measured so far."""
+    """Counts points, and estimates the time left from the points measured so far."""
 
     def __init__(
         self,
@@ -29,28 +29,28 @@ class Progress:
         self.begin = clock()
 
     def start(self) -> None:
-        """Preparation is over: times from here on are of points."""
+        """Call this when the preparation is over: it starts the clock of the points."""
         self.begin = self.clock()
 
     def point(self, block: Block, slot: int, workload: Workload) -> None:
-        """Say which point comes now."""
+        """Report the point that is measured next."""
         place = "warm-up" if block.warm_up else f"block {block.index} of {len(self.blocks) - 1}"
         label = block.slots[slot].label
         self.show(f"{place}, arm {label}, {workload.name}: point {self.done + 1} of {self.points}, {self.left()} left")
         self.live.point(block.index, label, workload.name, self.done, self.points, self.seconds_left())
 
     def finish_point(self, measured: bool) -> None:
-        """Count a point, whether measured now or before."""
+        """Count a point, measured by this start of the run or by an earlier one."""
         self.done += 1
         self.measured += measured
 
     def left(self) -> str:
-        """Time left as minutes and seconds."""
+        """Time left, as minutes and seconds."""
         seconds = round(self.seconds_left())
         return f"about {seconds // 60}:{seconds % 60:02}"
 
     def seconds_left(self) -> float:
-        """Time left; from the plan until a point has been measured."""
+        """Time left in seconds; until a point has been measured, according to the plan."""
         todo = max(0, self.points - self.done)
         each = (
             (self.clock() - self.begin) / self.measured

@@ -1,4 +1,4 @@
-"""The Ray workload: tasks on all clients read a data set from the volume concurrently."""
+"""The Ray workload: tasks on all clients concurrently read a data set from the volume."""
 
 import random
 import shutil
@@ -10,12 +10,12 @@ from .data import CHUNK, write_random
 
 
 def count(kind: str, parameters: dict[str, Any], readers: int) -> int:
-    """How many files of a kind there are: as many as were asked for at least, and the same number for each reader."""
+    """Number of files of a kind: the requested number, rounded up so that all readers get equally many."""
     return -(-int(parameters[f"{kind}Files"]) // readers) * readers
 
 
 def make_data(folder: Path, parameters: dict[str, Any], readers: int) -> None:
-    """Make the data set for a number of readers unless it is whole."""
+    """Create the data set for a number of readers, unless it is complete."""
     whole = folder / ".whole"
     if whole.exists():
         return
@@ -28,16 +28,16 @@ def make_data(folder: Path, parameters: dict[str, Any], readers: int) -> None:
 
 
 def shards(folder: Path, kind: str, readers: int, parameters: dict[str, Any], seed: int) -> list[list[str]]:
-    """Split the files of a kind, in random order, into lists of the same length, one for each reader."""
+    """Split the files of a kind, in random order, into equally long lists, one per reader."""
     names = [f"{folder}/{kind}/{number:06}" for number in range(count(kind, parameters, readers))]
     random.Random(seed).shuffle(names)
     return [names[start::readers] for start in range(readers)]
 
 
 def read_files(files: list[str]) -> dict[str, Any]:
-    """Read files whole, one after the other: runs as a Ray task.
+    """Read whole files, one after the other; runs as a Ray task.
 
-    Gives how many, their bytes and the seconds, and the moment of the begin by this node's clock.
+    Returns the number of files, bytes and seconds, and the start by this node's clock.
     """
     started = time.time()
     begin = time.perf_counter()

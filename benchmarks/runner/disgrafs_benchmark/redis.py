@@ -1,4 +1,4 @@
-"""Round trips to Redis over one connection, without a client library, whose cost would be included."""
+"""Times round trips to Redis, without a client library, because its cost would be included."""
 
 import itertools
 import socket
@@ -12,7 +12,7 @@ KEY = "disgrafs-benchmark"
 
 
 def encode(*words: str) -> bytes:
-    """A command in the Redis protocol."""
+    """Encode a command in the Redis protocol."""
     parts = [f"*{len(words)}\r\n".encode()]
     for word in words:
         data = word.encode()
@@ -21,7 +21,7 @@ def encode(*words: str) -> bytes:
 
 
 class Connection:
-    """One connection. Replies are counted in lines, which is enough for the commands here."""
+    """One connection, with a parser that is sufficient for the commands used here."""
 
     def __init__(self, host: str, port: int, password: str | None, timeout: float = 30) -> None:
         self.socket = socket.create_connection((host, port), timeout)
@@ -31,7 +31,7 @@ class Connection:
             self.call(encode("AUTH", password))
 
     def call(self, request: bytes, replies: int = 1) -> list[bytes]:
-        """Send a request and read its replies. RuntimeError when Redis answers with an error."""
+        """Send a request and read its replies. RuntimeError if Redis replies with an error."""
         self.socket.sendall(request)
         return [self._reply() for _ in range(replies)]
 
@@ -48,13 +48,13 @@ class Connection:
         return line
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self.lines.close()
         self.socket.close()
 
 
 def floor(host: str, port: int, parameters: dict[str, Any], stop: Stop = never, least: int = 1) -> dict[str, Any]:
-    """Time GET, and MULTI with a GET and EXEC in one write, each for `phaseSeconds`. The key need not exist."""
+    """Time GET, and MULTI, GET and EXEC in one write, each for `phaseSeconds`. The key need not exist."""
     password = PASSWORD_FILE.read_text().strip() if PASSWORD_FILE.exists() else None
     connection = Connection(host, port, password)
     get = encode("GET", KEY)
@@ -63,7 +63,7 @@ def floor(host: str, port: int, parameters: dict[str, Any], stop: Stop = never, 
     try:
         return {
             "get": timed(itertools.repeat(get), connection.call, seconds, stop, least),
-            # MULTI: +OK, GET: +QUEUED, EXEC: the array
+            # Three replies: +OK for MULTI, +QUEUED for GET, and an array for EXEC.
             "multi": timed(itertools.repeat(multi), lambda request: connection.call(request, 3), seconds, stop, least),
         }
     finally:

@@ -1,7 +1,7 @@
-"""Keeps programs in memory when caches are dropped: the data should be cold, not the program that reads it.
+"""Keeps programs in memory when caches are dropped, because only the data should be cold.
 
-Otherwise the JuiceFS daemon would also reload its own code from the disk, during the window or right before it, and an
-emulated machine would translate that code again, which takes a third of a mount's time there.
+Otherwise, the JuiceFS daemon would reload its own code from the disk during the window or right before it. An emulated
+machine would also translate that code again, which takes a third of the time to mount.
 """
 
 import ctypes
@@ -9,22 +9,22 @@ import mmap
 import shutil
 from pathlib import Path
 
-# What a turn starts: the daemon, what its unit calls to mount and unmount, and the programs of the windows.
+# Programs that run during an arm's turn: the daemon, those that its unit uses to mount and unmount, and the workloads'.
 PROGRAMS = ("juicefs", "sh", "systemctl", "mountpoint", "umount", "findmnt", "fio", "iostat")
 
 
 def resident(programs: tuple[str, ...] = PROGRAMS) -> list[mmap.mmap]:
-    """Map what is in memory of programs into this process: the kernel drops no page that is mapped.
+    """Map those pages of programs that are in memory into this process: the kernel does not drop mapped pages.
 
-    All of them have run before: the lab is mounted, and facts() asked for versions. Their libraries are left as they
-    are. The pages stay as long as the mappings are kept. A program that is not installed is left out.
+    All programs have run before: the volume is mounted, and facts() has read versions. The pages stay in memory as long
+    as the mappings exist. Libraries are not mapped, and programs that are not installed are ignored.
     """
     found = [Path(path).resolve() for path in map(shutil.which, programs) if path is not None]
     return [mapped(file) for file in sorted(set(found))]
 
 
 def mapped(file: Path) -> mmap.mmap:
-    """A file, with those of its pages mapped that are in memory: JuiceFS has 120 MB, and uses a part of them."""
+    """Map a file, and touch those of its pages that are in memory. JuiceFS has 120 MB, but uses only a part of them."""
     with file.open("rb") as opened:
         mapping = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY)
     for page in cached_pages(mapping):
@@ -33,7 +33,7 @@ def mapped(file: Path) -> mmap.mmap:
 
 
 def cached_pages(mapping: mmap.mmap) -> list[int]:
-    """Numbers of a mapped file's pages that are in the page cache (mincore). OSError when the kernel does not say."""
+    """Numbers of a mapped file's pages that are in the page cache. OSError if mincore(2) fails."""
     length = len(mapping)
     vector = (ctypes.c_ubyte * -(-length // mmap.PAGESIZE))()
     address = ctypes.addressof(ctypes.c_char.from_buffer(mapping))

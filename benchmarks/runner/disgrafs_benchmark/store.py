@@ -1,4 +1,4 @@
-"""The raw files of a run on the head's disk. The folder of a point appears atomically."""
+"""Stores the raw files of a run on the head's disk. The folder of a point appears atomically."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from .plan import Block, Plan, Workload
 
 @dataclass(frozen=True)
 class Request:
-    """How far the run is to go now: to a block, and then to a pause, with its data kept, or to its end."""
+    """The last block to measure, and whether the run then pauses and keeps its data, or ends."""
 
     until: int
     pause: bool
@@ -30,19 +30,19 @@ class Store:
             shutil.rmtree(left)
 
     def request(self, plan: Plan) -> Request:
-        """What follow.sh has asked for ("10 pause", "10 end"); without it, the whole plan."""
+        """Read the request of follow.sh, such as "10 pause" or "10 end"; without one, the whole plan is requested."""
         file = self.folder / "request"
         last = plan.blocks[-1].index
         until, then = file.read_text().split() if file.exists() else (str(last), "end")
         return Request(int(until), then == "pause" and int(until) < last)
 
     def first_start(self) -> str | None:
-        """When the run was first started, as an earlier start of it wrote down; None when this is the first."""
+        """Time of the run's first start; None if this is the first."""
         facts = self.folder / "facts.json"
         return str(json.loads(facts.read_text())["started"]) if facts.exists() else None
 
     def point_folder(self, block: Block, slot: int, workload: Workload) -> Path:
-        """Folder of a point: sorts in the order of the run."""
+        """Folder of a point. Names sort in the order of the run."""
         return self.points / f"{block.index:03}-{slot}-{block.slots[slot].label}-{workload.name}"
 
     def has(self, block: Block, slot: int, workload: Workload) -> bool:
@@ -52,7 +52,7 @@ class Store:
     def write_point(
         self, block: Block, slot: int, workload: Workload, record: dict[str, Any], files: dict[str, bytes]
     ) -> None:
-        """Record a point: `record` becomes point.json, `files` lie beside it."""
+        """Store a point: `record` as point.json, and `files` in the same folder."""
         final = self.point_folder(block, slot, workload)
         new = final.with_name(final.name + ".new")
         shutil.rmtree(new, ignore_errors=True)
@@ -64,9 +64,10 @@ class Store:
         new.rename(final)
 
     def discard_unfinished(self, plan: Plan, boots: dict[str, str], at: datetime) -> None:
-        """Set aside an unfinished block that was begun before a node was started again, or too long ago.
+        """Move an unfinished block to `discarded` if a node was rebooted since, or if it is too old.
 
-        Arms are compared within a block: in the same boot, and in one stretch of time. Whole blocks are kept.
+        The arms of a block are compared, so they must be measured in one boot and without a long pause. Complete blocks
+        are kept.
         """
         for block in plan.blocks:
             folders = sorted(self.points.glob(f"{block.index:03}-*"))
@@ -84,18 +85,18 @@ class Store:
                     folder.rename(aside / folder.name)
 
     def remove(self, name: str) -> None:
-        """Remove a file of the run, if it is there."""
+        """Remove a file of the run, if it exists."""
         (self.folder / name).unlink(missing_ok=True)
 
     def add_facts(self, started: str, at: str, clients: dict[str, dict[str, Any]]) -> None:
-        """Keep the facts of the clients at a start of the run beside those of earlier ones: it may be another boot."""
+        """Add the clients' facts at a start of the run to those of earlier starts, which may be of other boots."""
         file = self.folder / "facts.json"
         earlier = json.loads(file.read_text())["starts"] if file.exists() else []
         starts = [*earlier, {"at": at, "clients": clients}]
         self.write("facts.json", json.dumps({"started": started, "clients": clients, "starts": starts}, indent=1))
 
     def write(self, name: str, text: str) -> None:
-        """Write a file of the run; a reader sees the old text or the new."""
+        """Write a file of the run atomically."""
         new = self.folder / f"{name}.new"
         new.write_text(text)
         os.replace(new, self.folder / name)  # noqa: PTH105

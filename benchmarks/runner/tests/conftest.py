@@ -1,4 +1,4 @@
-"""Shared fixtures of the runner's tests: a plan from benchmarks/plan.ts, and stand-ins for real programs."""
+"""Fixtures of the runner's tests: a plan from benchmarks/plan.ts, the loops program, and stand-ins for programs."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# The package's folder is copied to the nodes as it is: no caches in it.
+# The package's folder is copied to the nodes, so it must not contain byte code.
 sys.dont_write_bytecode = True
 
 PLAN = Path(__file__).parents[2] / "testdata" / "plan.txt"
@@ -16,13 +16,13 @@ LOOPS = Path(__file__).parents[2] / "loops" / "loops.c"
 
 @pytest.fixture
 def plan_file() -> Path:
-    """Plan of a smoke run, as the runner gets it."""
+    """The plan of a smoke run."""
     return PLAN
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program of the loops, compiled here with the warnings that its own build has."""
+    """The loops program, compiled with the same warnings as in the builder."""
     out = tmp_path_factory.mktemp("program") / "loops"
     subprocess.run(["gcc", "-O2", "-std=gnu17", "-Wall", "-Wextra", "-Werror", LOOPS, "-o", out], check=True)
     return out
@@ -30,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def loops_program(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The program where the runner looks for it."""
+    """Make the runner use the compiled loops program."""
     from disgrafs_benchmark import loops
 
     monkeypatch.setattr(loops, "PROGRAM", built)

@@ -1,4 +1,4 @@
-"""One client's window from start to end, with this machine's programs or stand-ins for them."""
+"""A client's agent, with this machine's programs or stand-ins for them."""
 
 import contextlib
 import json
@@ -42,21 +42,21 @@ def workload(plan_file: Path, name: str) -> Workload:
 
 
 def turn(agent: Agent, work: Workload, arm: str = "ttl", ahead: float = 0.3) -> dict[str, Any]:
-    """Get ready, and take a window that is agreed to begin in so many seconds."""
+    """Prepare a window that begins in `ahead` seconds, and measure it."""
     readied = agent.ready(work, arm, 1)
     return readied if "invalid" in readied else agent.measure(work, arm, 1, time.time() + ahead)
 
 
 @pytest.fixture
 def control(agent: Agent, plan_file: Path, loops_program: Path) -> Workload:
-    """The workload that needs no mount, with its tree."""
+    """A workload that needs no mount, with its tree."""
     assert loops_program.exists()
     work = workload(plan_file, "control")
     tree.make(agent.folder(work) / "tree", work.parameters["files"], 2)
     return work
 
 
-def test_a_window_starts_when_agreed_and_leaves_all_that_the_analysis_needs(agent: Agent, control: Workload) -> None:
+def test_a_window_starts_at_the_agreed_time_and_returns_counters_and_raw_files(agent: Agent, control: Workload) -> None:
     assert agent.ready(control, "ttl", 1) == {}
     deadline = time.monotonic() + 60
     while agent.iostat.file.stat().st_size == 0 and time.monotonic() < deadline:
@@ -75,11 +75,11 @@ def test_a_window_starts_when_agreed_and_leaves_all_that_the_analysis_needs(agen
     assert set(json.loads(answer["files"]["loops.json"])) == {"create", "stat", "unlink"}
 
 
-def test_a_late_start_is_told(agent: Agent, control: Workload) -> None:
+def test_a_late_start_is_reported(agent: Agent, control: Workload) -> None:
     assert turn(agent, control, ahead=-2)["late"] >= 2
 
 
-def test_a_workload_on_a_mount_that_is_none_is_invalid(
+def test_a_workload_on_a_volume_that_is_not_mounted_is_invalid(
     agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agent, "prepare_work", lambda _workload, _seed: None)
@@ -111,12 +111,12 @@ class Extension:
         monkeypatch.setattr(agent, "prepare_work", lambda _workload, _seed: None)
 
     def check(self, _arm: Arm) -> dict[str, Any]:
-        """Read the mount's .config, which is a request, too."""
+        """Count the requests for the mount's .config."""
         self.count += 5
         return {"type": "fuse.juicefs"}
 
 
-def test_an_arm_is_proven_by_the_workloads_own_requests_and_not_by_those_of_the_proof(
+def test_an_arm_counts_as_active_only_if_the_workloads_own_requests_reach_its_extension(
     agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extension = Extension(agent, monkeypatch)
@@ -136,7 +136,7 @@ def test_an_arm_is_proven_by_the_workloads_own_requests_and_not_by_those_of_the_
     assert answer["counters"]["after"]["requests"]["lookup"] - answer["counters"]["before"]["requests"]["lookup"] == 3
 
 
-def test_fio_begins_when_it_says_and_is_kept_warm_until_right_before(
+def test_a_warm_fio_job_reads_its_file_until_shortly_before_its_window(
     agent: Agent, plan_file: Path, program: Program
 ) -> None:
     program(
@@ -148,11 +148,11 @@ def test_fio_begins_when_it_says_and_is_kept_warm_until_right_before(
     programs.fio_layout(file, work.parameters)
     answer = turn(agent, work, ahead=1)
     assert answer.get("invalid") is None
-    # It was warmed a second before, too.
+    # The first warming was a second before the window.
     assert answer["gap"] - answer["late"] < 0.6
 
 
-def test_a_fio_job_runs_for_its_window_and_no_shorter(tmp_path: Path) -> None:
+def test_a_fio_job_is_told_to_run_for_its_whole_window(tmp_path: Path) -> None:
     command = programs.fio_command(
         tmp_path / "data", tmp_path / "out", {**PARAMETERS, "seconds": 1.5}, seed=4, warm=True
     )
@@ -178,7 +178,7 @@ def test_a_job_that_writes_gets_a_new_file_and_one_that_reads_keeps_its_own(tmp_
 
 
 class SlowService:
-    """A service that takes as long to stop as the test wants; what is mounted is the arm's name, "lab" or None."""
+    """A service that stops when the test allows it; `mounted` is the arm's name, "lab" or None."""
 
     def __init__(self) -> None:
         self.mounted: str | None = "lab"
@@ -189,7 +189,7 @@ class SlowService:
         self.mounted = arm.name if arm else "lab"
 
     def stop(self) -> None:
-        """Unmount, when the test says so."""
+        """Unmount when the test allows it."""
         self.stopping.set()
         assert self.go_on.wait(60)
         self.mounted = None
@@ -197,7 +197,7 @@ class SlowService:
 
 @pytest.fixture
 def service(agent: Agent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SlowService:
-    """A volume of that service for the agent, whose other steps of the protocol do nothing."""
+    """The agent's mount uses this service; the other steps of the protocol do nothing."""
     service = SlowService()
     agent.mount = Mount("/volume", service)
     monkeypatch.setattr(mount, "ARM_FILE", tmp_path / "arm.env")
@@ -209,7 +209,7 @@ def service(agent: Agent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sl
 
 
 class Script:
-    """An arm's script, as one machine has it: what it enables stays, whatever becomes of the agent."""
+    """An arm's script. Its state outlives the agent, as on a machine."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, active: bool) -> None:
         self.active = active
@@ -225,7 +225,7 @@ class Script:
 
 
 @pytest.mark.parametrize("labs_own", [True, False])
-def test_what_a_killed_agent_had_enabled_is_not_enabled_again_at_the_end(
+def test_only_an_arm_that_the_lab_had_enabled_is_enabled_again_at_the_end(
     agent: Agent, service: SlowService, monkeypatch: pytest.MonkeyPatch, labs_own: bool
 ) -> None:
     service.go_on.set()
@@ -235,20 +235,22 @@ def test_what_a_killed_agent_had_enabled_is_not_enabled_again_at_the_end(
     if not labs_own:
         assert "invalid" not in agent.mount_arm("scripted")
     assert script.active
-    agent.enabled = None  # A new process knows nothing of it.
+    agent.enabled = None  # as in a new process
     agent.prepare()
     agent.clean_up()
     assert script.active is labs_own
     assert agent.prepare() == {}
 
 
-def test_a_run_aborted_while_it_unmounts_leaves_the_labs_own_mount(agent: Agent, service: SlowService) -> None:
+def test_a_run_that_is_aborted_while_it_unmounts_restores_the_labs_own_mount(
+    agent: Agent, service: SlowService
+) -> None:
     reset = threading.Thread(target=agent.unmount_and_drop)
     reset.start()
     assert service.stopping.wait(60)
     abort = threading.Thread(target=agent.abort, args=(False,))
     abort.start()
-    # It cannot end before the step that is on its way: time enough for one that would not wait.
+    # It waits for the current step. If it did not, it would end within this time.
     abort.join(0.5)
     assert abort.is_alive()
     service.go_on.set()
@@ -259,7 +261,7 @@ def test_a_run_aborted_while_it_unmounts_leaves_the_labs_own_mount(agent: Agent,
     assert service.mounted == "lab"
 
 
-def test_an_arm_that_could_not_be_enabled_is_disabled_before_the_next(
+def test_an_arm_whose_script_failed_to_enable_it_is_disabled_before_the_next_mount(
     agent: Agent, service: SlowService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
@@ -285,7 +287,7 @@ def test_nothing_is_started_after_a_kill(program: Program) -> None:
         lifeline.start(["late"])
 
 
-def test_a_program_can_be_interrupted_though_ray_blocks_sigint_in_its_workers() -> None:
+def test_sigint_ends_a_program_although_this_process_blocks_the_signal() -> None:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         program = Lifeline("test").start(["sleep", "60"])
@@ -296,7 +298,7 @@ def test_a_program_can_be_interrupted_though_ray_blocks_sigint_in_its_workers() 
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def test_fio_gets_the_parameters_and_its_json_is_kept_as_it_is(tmp_path: Path, program: Program) -> None:
+def test_fio_gets_its_parameters_and_its_json_and_log_are_kept(tmp_path: Path, program: Program) -> None:
     program("fio", 'for a; do case $a in --output=*) echo "{ $* }" >"${a#--output=}";; esac; done; echo note')
     file = tmp_path / "mixed.data"
     file.touch()
@@ -306,13 +308,13 @@ def test_fio_gets_the_parameters_and_its_json_is_kept_as_it_is(tmp_path: Path, p
     for option in ("--rw=randrw", "--rwmixread=70", "--direct=1", "--invalidate=0", "--output-format=json+"):
         assert f"{option} " in written
     assert f"--filename={file} " in written
-    # It would be charged to the reads.
+    # fio would charge the flush to the reads.
     assert "--end_fsync" not in written
     writes = programs.fio(Lifeline("test"), file, tmp_path, {**PARAMETERS, "rw": "randwrite"}, seed=4, warm=False)
     assert "--end_fsync=1 " in writes["fio.json"].decode()
 
 
-def test_fio_that_fails_is_not_a_figure(tmp_path: Path, program: Program) -> None:
+def test_a_fio_that_fails_raises_an_error_with_its_output(tmp_path: Path, program: Program) -> None:
     program("fio", "echo no space; exit 1")
     with pytest.raises(RuntimeError, match="fio: exit status 1: no space"):
         programs.fio(Lifeline("test"), tmp_path / "data", tmp_path, PARAMETERS, seed=4, warm=False)
@@ -333,7 +335,7 @@ def test_a_program_that_hangs_is_killed(program: Program, tmp_path: Path, monkey
     assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
-def test_facts_of_this_machine_are_told() -> None:
+def test_facts_of_this_machine_have_its_cpus_kernel_and_boot() -> None:
     facts = system.facts()
     assert facts["cpus"] >= 1
     assert facts["kernel"]
@@ -357,21 +359,21 @@ def server(handle: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def answer_redis(connection: socket.socket) -> None:
-    """Answer as Redis does: GET of an absent key, and a transaction with one."""
+    """Answer like Redis: a GET of an absent key, and a transaction with a GET."""
     with contextlib.suppress(ConnectionError):
         while request := connection.recv(4096):
             multi = b"MULTI" in request
             connection.sendall(b"+OK\r\n+QUEUED\r\n*1\r\n$3\r\nabc\r\n" if multi else b"$-1\r\n")
 
 
-def test_redis_round_trips_are_timed() -> None:
+def test_redis_get_and_transaction_are_timed() -> None:
     with server(answer_redis) as port:
         result = redis.floor("127.0.0.1", port, {"phaseSeconds": 0.05})
     assert result["get"]["operations"] > 0
     assert result["multi"]["operations"] > 0
 
 
-def test_an_error_of_redis_is_told_without_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_redis_is_reported_without_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "password").write_text("canary\n")
     monkeypatch.setattr(redis, "PASSWORD_FILE", tmp_path / "password")
     with (
@@ -383,7 +385,7 @@ def test_an_error_of_redis_is_told_without_the_password(tmp_path: Path, monkeypa
 
 @contextlib.contextmanager
 def neighbour(answers: dict[bytes, bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Neighbour]:
-    """A node that answers questions, all over one connection."""
+    """A node that answers requests, all over one connection."""
 
     def handle(connection: socket.socket) -> None:
         for question in connection.makefile("rb"):
@@ -405,7 +407,9 @@ def neighbour(answers: dict[bytes, bytes], monkeypatch: pytest.MonkeyPatch) -> I
         (b"", False),
     ],
 )
-def test_another_node_must_confirm_its_drop(monkeypatch: pytest.MonkeyPatch, text: bytes, good: bool) -> None:
+def test_a_node_must_confirm_that_it_dropped_its_caches(
+    monkeypatch: pytest.MonkeyPatch, text: bytes, good: bool
+) -> None:
     with neighbour({b"drop": text}, monkeypatch) as node:
         if good:
             assert node.drop()["step"] == "drop caches of 127.0.0.1"
@@ -415,7 +419,7 @@ def test_another_node_must_confirm_its_drop(monkeypatch: pytest.MonkeyPatch, tex
                 node.drop()
 
 
-def test_another_node_says_how_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_reports_its_facts_and_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = b"boot abc\nkernel 6.12\ncpus 2\nvirtualization kvm\ncpu An EPYC\n"
     look = b"cpu 10 0 20 70 0 0 0 5 0 0\nload 0.52 0.3 0.1 1/90 7\n"
     with neighbour({b"facts": facts, b"look": look}, monkeypatch) as node:
@@ -429,6 +433,6 @@ def test_another_node_says_how_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         assert node.counters() == {"cpuTicks": 105, "stealTicks": 5, "load": 0.52}
 
 
-def test_a_node_that_does_not_answer_is_named() -> None:
+def test_the_error_names_a_node_that_does_not_answer() -> None:
     with pytest.raises(ResetError, match=r"^127\.0\.0\.1 does not answer: "):
         Neighbour("127.0.0.1").ask("look")

@@ -1,4 +1,4 @@
-"""The driver, with agents in this process; the lab's tests cover Ray itself."""
+"""The driver, with agents in this process in place of Ray's. The lab's tests use Ray."""
 
 import contextlib
 import json
@@ -22,13 +22,13 @@ class ActorError(Exception):
 
 
 class Method:
-    """A method of an actor: what `remote` gives is the call, made when it is got."""
+    """A method of an actor. `remote` returns a call, which is made by `ray.get`."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
     def remote(self, *arguments: object) -> Callable[[], Any]:
-        """Make a call, to be got."""
+        """Return a call for `ray.get`."""
         return lambda: self.function(*arguments)
 
 
@@ -43,7 +43,7 @@ class Handle:
 
 
 class Cluster:
-    """What is in the place of Ray, and what the agents are to do wrong."""
+    """Replaces Ray, and determines which errors the agents make."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -52,7 +52,7 @@ class Cluster:
         self.boots = {"node1": "a", "node2": "b"}
         self.failing: dict[str, int] = {}
         self.obstacles: dict[str, str] = {}
-        # Seconds by which a Ray task begins later than it could.
+        # Delay of Ray tasks, in seconds.
         self.task_delay = 0.0
 
     def module(self) -> ModuleType:
@@ -90,13 +90,13 @@ class Cluster:
 
 
 class Task:
-    """A function that Ray runs on a client: it only counts the files it is given."""
+    """A function that Ray runs on a client. It only counts its files."""
 
     def __init__(self, cluster: "Cluster") -> None:
         self.cluster = cluster
 
     def options(self, **options: Any) -> "Task":  # noqa: ANN401
-        """Options of a task: it is pinned to a client, and not tried again behind the driver's back."""
+        """Options of a task, which Ray must not retry by itself."""
         assert options["max_retries"] == 0
         return self
 
@@ -111,14 +111,14 @@ class Task:
 
 
 class FakeAgent:
-    """An agent that writes down what it was asked."""
+    """An agent that logs its calls."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster = cluster
         self.name = name
 
     def note(self, text: str) -> None:
-        """Write down, or be dead."""
+        """Log a call; fails if the agent is dead."""
         if self.name in self.cluster.dead:
             raise ActorError("The actor died.\n  Its worker is gone.")
         self.cluster.log.append(f"{self.name} {text}")
@@ -184,7 +184,7 @@ class FakeAgent:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A driver module on a cluster of this process."""
+    """A cluster in this process, for a newly imported driver module."""
     cluster = Cluster()
     monkeypatch.setitem(sys.modules, "ray", cluster.module())
     monkeypatch.delitem(sys.modules, "disgrafs_benchmark.driver", raising=False)
@@ -194,7 +194,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
 
 
 def run(folder: Path, plan_file: Path) -> Any:  # noqa: ANN401
-    """Carry out the smoke plan in a folder."""
+    """Execute the smoke plan in a folder."""
     from disgrafs_benchmark.driver import Driver
 
     if not (folder / "plan.json").exists():
@@ -209,7 +209,7 @@ def points(folder: Path) -> dict[str, dict[str, Any]]:
     return {file.parent.name: json.loads(file.read_text()) for file in sorted((folder / "points").glob("*/point.json"))}
 
 
-def test_every_point_of_the_plan_is_taken_on_every_client(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+def test_every_point_of_the_plan_is_measured_on_every_client(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
     plan = run(tmp_path, plan_file).plan
     taken = points(tmp_path)
     assert len(taken) == plan.points
@@ -219,7 +219,7 @@ def test_every_point_of_the_plan_is_taken_on_every_client(cluster: Cluster, tmp_
     assert cluster.log[-2:] == ["node1 clean up", "node2 clean up"]
 
 
-def test_a_run_pauses_after_the_block_asked_for_and_goes_on_from_there(
+def test_a_run_pauses_after_the_requested_block_and_continues_from_there(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
     (tmp_path / "request").write_text("1 pause\n")
@@ -227,7 +227,7 @@ def test_a_run_pauses_after_the_block_asked_for_and_goes_on_from_there(
     first = points(tmp_path)
     assert {record["block"] for record in first.values()} == {0, 1}
     assert (tmp_path / "finished").read_text() == f"{plan.run_id} paused after block 1\n"
-    # The volume is as it was before the run, and the data is kept for the next start.
+    # abort() restores the mount, and the data is kept for the next start.
     assert cluster.log[-2:] == ["node1 killed", "node2 killed"]
     assert not any("clean up" in line for line in cluster.log)
     (tmp_path / "request").write_text("3 end\n")
@@ -239,7 +239,7 @@ def test_a_run_pauses_after_the_block_asked_for_and_goes_on_from_there(
     assert cluster.log[-2:] == ["node1 clean up", "node2 clean up"]
 
 
-def test_a_paused_run_that_is_decided_is_ended_without_another_point(
+def test_a_paused_run_that_is_told_to_end_measures_no_further_point(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
     (tmp_path / "request").write_text("1 pause\n")
@@ -251,7 +251,7 @@ def test_a_paused_run_that_is_decided_is_ended_without_another_point(
     assert cluster.log[-2:] == ["node1 clean up", "node2 clean up"]
 
 
-def test_all_clients_are_unmounted_before_the_store_drops_and_any_mounts(
+def test_all_clients_unmount_before_the_store_drops_its_caches_and_before_any_mounts(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
     run(tmp_path, plan_file)
@@ -268,12 +268,14 @@ def test_all_clients_are_unmounted_before_the_store_drops_and_any_mounts(
 def test_an_arms_turn_begins_with_a_new_mount(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
     plan = run(tmp_path, plan_file).plan
     turns = [slot.arm for block in plan.blocks for slot in block.slots]
-    # A cold workload that comes first uses that mount; behind others it would get one of its own.
+    # A cold workload uses that mount if it is the first; otherwise, it gets its own.
     assert [plan.workloads.index(workload) for workload in plan.workloads if workload.caches == "cold"] == [0]
     assert [line.removeprefix("node1 mount ") for line in cluster.log if line.startswith("node1 mount")] == turns
 
 
-def test_a_workload_that_runs_once_runs_in_the_warm_up_alone(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+def test_a_workload_that_runs_once_runs_only_in_the_warm_up_block(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
     plan = run(tmp_path, plan_file).plan
     once = {workload.name for workload in plan.workloads if workload.once}
     assert once == {"ray", "walk-warm", "tagger-warm", "application", "random-read", "juicefs-bench", "redis"}
@@ -284,7 +286,7 @@ def test_a_workload_that_runs_once_runs_in_the_warm_up_alone(cluster: Cluster, t
     assert len([line for line in cluster.log if line.startswith("node1 measure redis")]) == 1
 
 
-def test_all_arms_of_a_block_get_the_same_work_and_the_next_block_other_work(
+def test_all_arms_of_a_block_get_the_same_seed_and_each_block_another(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
     run(tmp_path, plan_file)
@@ -292,7 +294,7 @@ def test_all_arms_of_a_block_get_the_same_work_and_the_next_block_other_work(
     assert seeds == ["7000"] + ["7001"] * 3 + ["7002"] * 3 + ["7003"] * 3
 
 
-def test_a_window_of_ray_tasks_is_agreed_on_when_their_processes_are_there(
+def test_the_start_of_ray_tasks_is_chosen_after_their_processes_have_started(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
     run(tmp_path, plan_file)
@@ -316,7 +318,7 @@ def tagging_plan(tmp_path: Path, plan_file: Path) -> Path:
     return file
 
 
-def test_a_window_of_tagging_begins_when_disgrafs_is_calm_and_lasts_until_all_is_tagged(
+def test_a_tagging_window_begins_when_disgrafs_is_idle_and_ends_when_all_files_are_tagged(
     cluster: Cluster, tmp_path: Path, tagging_plan: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from disgrafs_benchmark import tagging
@@ -355,7 +357,7 @@ def test_a_window_of_tagging_begins_when_disgrafs_is_calm_and_lasts_until_all_is
     assert result["requests"] == 0
 
 
-def test_a_window_without_a_disgrafs_that_is_ready_is_invalid(
+def test_a_tagging_window_is_invalid_if_disgrafs_is_not_ready(
     cluster: Cluster, tmp_path: Path, tagging_plan: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from disgrafs_benchmark import tagging
@@ -370,14 +372,16 @@ def test_a_window_without_a_disgrafs_that_is_ready_is_invalid(
     assert reasons == {"DisGraFS is not ready: 1 of 2 taggers ready"}
 
 
-def test_a_client_whose_ray_tasks_begin_late_has_begun_late(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+def test_a_client_whose_ray_tasks_begin_late_is_reported_as_late(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
     cluster.task_delay = 7.5
     run(tmp_path, plan_file)
     clients = points(tmp_path)["000-0-ttl-ray"]["clients"]
     assert all(client["late"] > 5 for client in clients.values())
 
 
-def test_a_record_says_when_it_was_taken_and_how_long_its_window_was_meant_to_be(
+def test_a_record_has_its_start_and_end_and_the_planned_length_of_its_window(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
     plan = run(tmp_path, plan_file).plan
@@ -397,7 +401,9 @@ def test_facts_of_every_start_are_kept(cluster: Cluster, tmp_path: Path, plan_fi
     assert facts["clients"]["node2"]["bootId"] == "later"
 
 
-def test_points_that_are_there_are_not_taken_again(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+def test_only_missing_points_are_measured_when_a_run_is_started_again(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
     run(tmp_path, plan_file)
     shutil.rmtree(next((tmp_path / "points").glob("002-1-*-control")))
     cluster.log.clear()
@@ -410,7 +416,9 @@ def test_points_that_are_there_are_not_taken_again(cluster: Cluster, tmp_path: P
     assert len([line for line in cluster.log if line.startswith("node1 measure")]) == 1
 
 
-def test_a_protocol_that_fails_once_is_tried_again(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
+def test_a_cold_cache_protocol_that_fails_once_is_tried_again(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
     cluster.failing = {"node2": 1}
     run(tmp_path, plan_file)
     first = points(tmp_path)["000-0-ttl-ray"]
@@ -418,7 +426,7 @@ def test_a_protocol_that_fails_once_is_tried_again(cluster: Cluster, tmp_path: P
     assert first["reset"]["firstTry"]["invalid"] == "cold-cache protocol failed: node2: drop caches: not counted"
 
 
-def test_a_protocol_that_fails_twice_makes_the_point_invalid_and_no_other(
+def test_a_cold_cache_protocol_that_fails_twice_makes_only_its_point_invalid(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
     cluster.failing = {"node2": 2}
@@ -430,7 +438,7 @@ def test_a_protocol_that_fails_twice_makes_the_point_invalid_and_no_other(
     assert "node1 begin" not in cluster.log
 
 
-def test_an_arm_that_cannot_run_on_a_client_is_invalid_without_a_mount(
+def test_an_arm_that_cannot_run_on_a_client_is_invalid_and_never_mounted(
     cluster: Cluster, tmp_path: Path, plan_file: Path
 ) -> None:
     cluster.obstacles = {"nocache": "unsupported: no BTF"}
@@ -442,7 +450,7 @@ def test_an_arm_that_cannot_run_on_a_client_is_invalid_without_a_mount(
     assert "node1 mount nocache" not in cluster.log
 
 
-def test_an_agent_that_dies_is_replaced_and_its_point_invalid(
+def test_an_agent_that_dies_is_replaced_and_its_point_is_invalid(
     cluster: Cluster, tmp_path: Path, plan_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = FakeAgent.measure
@@ -461,7 +469,7 @@ def test_an_agent_that_dies_is_replaced_and_its_point_invalid(
     assert json.loads((tmp_path / "end.json").read_text())["lost"] is None
 
 
-def test_a_run_whose_agents_do_not_start_has_not_begun_and_begins_with_the_next_start(
+def test_a_run_whose_agents_do_not_start_is_not_finished_and_starts_again_next_time(
     cluster: Cluster, tmp_path: Path, plan_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = FakeAgent.facts
@@ -474,7 +482,7 @@ def test_a_run_whose_agents_do_not_start_has_not_begun_and_begins_with_the_next_
         once.setattr(FakeAgent, "facts", dies)
         with pytest.raises(Exception, match=r"node lost: node2: The actor died\."):
             run(tmp_path, plan_file)
-    # Neither is it over for those who wait for it, nor is there anything to collect.
+    # follow.sh waits for `finished`, and there are no results to collect.
     assert not (tmp_path / "finished").exists()
     assert not (tmp_path / "end.json").exists()
     assert cluster.log[-2:] == ["node1 killed", "node2 killed"]
@@ -482,7 +490,7 @@ def test_a_run_whose_agents_do_not_start_has_not_begun_and_begins_with_the_next_
     assert (tmp_path / "finished").exists()
 
 
-def test_a_node_that_was_started_again_ends_the_run(
+def test_a_node_that_is_rebooted_ends_the_run(
     cluster: Cluster, tmp_path: Path, plan_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = FakeAgent.ready
@@ -495,16 +503,14 @@ def test_a_node_that_was_started_again_ends_the_run(
 
     monkeypatch.setattr(FakeAgent, "ready", reboots)
     run(tmp_path, plan_file)
-    assert (
-        json.loads((tmp_path / "end.json").read_text())["lost"] == "node lost: node2 was started again during the run"
-    )
+    assert json.loads((tmp_path / "end.json").read_text())["lost"] == "node lost: node2 was rebooted during the run"
     assert max(record["block"] for record in points(tmp_path).values()) == 1
-    # The clients keep neither an arm's mount nor the data.
+    # The mounts are restored and the data is removed.
     assert cluster.log[-4:] == ["node1 abort for good", "node2 abort for good", "node1 killed", "node2 killed"]
 
 
 class Stubborn:
-    """A driver that is told to stop while foreign code runs, which makes another exception of it."""
+    """A driver that gets SIGTERM in code that turns the exception into another one."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -526,24 +532,24 @@ class Stubborn:
 
 @pytest.fixture
 def old_handler() -> Iterator[None]:
-    """Put the handler of TERM back."""
+    """Restore the handler of SIGTERM."""
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.usefixtures("cluster", "old_handler")
-def test_term_ends_the_workloads_whatever_becomes_of_the_exception_and_however_often_it_comes() -> None:
+def test_sigterm_ends_the_workloads_even_if_its_exception_changes_or_it_arrives_twice() -> None:
     sys.modules.pop("disgrafs_benchmark.__main__", None)
     from disgrafs_benchmark.__main__ import Terminator, carry_out
 
     driver: Any = Stubborn()
     assert carry_out(driver, Terminator(), lambda: None) == 143
-    assert driver.log == ["told to stop: ending the workloads on all nodes", "aborted"]
+    assert driver.log == ["received SIGTERM: ending the workloads on all nodes", "aborted"]
 
 
 @pytest.mark.usefixtures("cluster", "old_handler")
-def test_an_error_of_the_driver_is_not_taken_for_a_stop() -> None:
+def test_an_error_of_the_driver_is_raised_and_not_taken_for_a_stop() -> None:
     sys.modules.pop("disgrafs_benchmark.__main__", None)
     from disgrafs_benchmark.__main__ import Terminator, carry_out
 

@@ -1,4 +1,4 @@
-"""Lookups on the data disk: the image, the method of lookup, and the arm's script."""
+"""Lookups on the data disk: the image, the lookup method, and the arms' script."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ANSWER = {"lookups": 50, "wrong": 0, "fellBack": 0, "perSecond": 200.0}
 
 @pytest.fixture(scope="session")
 def schain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`schain` itself, compiled here."""
+    """The real `schain`, compiled here."""
     out = tmp_path_factory.mktemp("schain") / "schain"
     include = [f"-I{SOURCES / folder}" for folder in (".", "lib", "cli")]
     sources = [*SOURCES.glob("lib/*.c"), *SOURCES.glob("cli/*.c")]
@@ -37,7 +37,7 @@ def node(tmp_path: Path, schain: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_figure_is_of_right_lookups_in_an_index_of_its_depth(node: Path) -> None:
+def test_every_figure_has_lookups_that_schain_verified(node: Path) -> None:
     lookup.prepare()
     result = lookup.run_all(Lifeline("test"), 1, 5, node)
     assert list(result) == ["d3", "d4", "d5", "d6", "d7", "d8", "d8zipf", "d8q8", "d8q32"]
@@ -46,7 +46,7 @@ def test_every_figure_is_of_right_lookups_in_an_index_of_its_depth(node: Path) -
         assert 0 < figure["seconds"] < 5
 
 
-def test_an_index_that_is_there_is_used_again_and_somebodys_is_not_replaced(node: Path, schain: Path) -> None:
+def test_an_existing_index_is_used_again_and_another_image_is_not_replaced(node: Path, schain: Path) -> None:
     lookup.prepare()
     first = (node / "disk").read_bytes()[:4096]
     lookup.prepare()
@@ -58,7 +58,7 @@ def test_an_index_that_is_there_is_used_again_and_somebodys_is_not_replaced(node
     assert (node / "disk").read_bytes() == before
 
 
-def test_a_node_without_the_extension_or_a_data_disk_says_what_is_missing(
+def test_errors_name_a_missing_extension_and_a_missing_data_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lookup, "SCHAIN", tmp_path / "nothing")
@@ -84,7 +84,9 @@ def test_a_node_without_the_extension_or_a_data_disk_says_what_is_missing(
         (["--via", "read", "ring"], "d8q8", ["--via", "read", "--depth", "8"]),
     ],
 )
-def test_the_arm_says_which_way_is_taken(node: Path, way: list[str] | None, figure: str, expected: list[str]) -> None:
+def test_the_arms_method_and_the_figure_determine_the_command(
+    node: Path, way: list[str] | None, figure: str, expected: list[str]
+) -> None:
     if way:
         (node / "way").write_text("\n".join(way) + "\n")
     words = lookup.command(figure, 1, 3)
@@ -93,7 +95,7 @@ def test_the_arm_says_which_way_is_taken(node: Path, way: list[str] | None, figu
 
 
 @pytest.mark.parametrize("fault", ["wrong", "fellBack"])
-def test_lookups_that_were_wrong_or_went_another_way_are_no_figure(
+def test_wrong_lookups_and_lookups_by_another_method_raise_an_error(
     node: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[str, str], Path], fault: str
 ) -> None:
     def answers(**changed: int) -> None:
@@ -107,7 +109,7 @@ def test_lookups_that_were_wrong_or_went_another_way_are_no_figure(
 
 
 class Node:
-    """Where chain.sh finds a loader, its unit and its files: a copy of the script, and programs that stand in."""
+    """A folder with a copy of chain.sh and stand-ins for the loader, its unit and its files."""
 
     def __init__(self, folder: Path, program: Callable[[str, str], Path]) -> None:
         self.folder = folder
@@ -165,7 +167,7 @@ def test_a_chain_arm_starts_the_loader_in_its_mode_and_proves_it(chain: Node, wa
         "count": 7,
         "programs": [{"name": "p", "tag": "t"}],
     }
-    # Another arm's state, and a loader in another mode, are not this arm's.
+    # Not active: another arm, and this arm if the loader is in another mode.
     assert json.loads(chain.call("wq", "prove").stdout)["active"] is False
     chain.mode("wq")
     assert json.loads(chain.call(way, "prove").stdout)["active"] is False
@@ -175,7 +177,7 @@ def test_a_chain_arm_starts_the_loader_in_its_mode_and_proves_it(chain: Node, wa
     assert chain.log.read_text().splitlines()[-2:] == ["systemctl stop", "loader --remove"]
 
 
-def test_a_rival_without_a_module_touches_no_loader(chain: Node) -> None:
+def test_an_arm_without_a_module_does_not_touch_the_loader(chain: Node) -> None:
     assert chain.call("io-uring", "enable").returncode == 0
     assert json.loads(chain.call("io-uring", "prove").stdout) == {"active": True, "count": None}
     assert chain.call("io-uring", "disable").returncode == 0
@@ -183,7 +185,7 @@ def test_a_rival_without_a_module_touches_no_loader(chain: Node) -> None:
     assert not chain.log.exists()
 
 
-def test_a_loader_of_the_labs_own_is_left_alone(chain: Node) -> None:
+def test_a_loader_that_the_lab_itself_started_is_not_stopped(chain: Node) -> None:
     (chain.folder / "running").touch()
     chain.mode("wq")
     assert json.loads(chain.call("wq", "prove").stdout)["active"] is False
@@ -191,7 +193,7 @@ def test_a_loader_of_the_labs_own_is_left_alone(chain: Node) -> None:
     assert (chain.folder / "running").exists()
 
 
-def test_a_mode_that_a_machine_cannot_have_is_an_obstacle_with_its_reason(chain: Node) -> None:
+def test_a_mode_that_the_machine_does_not_support_is_reported_with_its_reason(chain: Node) -> None:
     assert chain.call("irq", "check").returncode == 0
     (chain.folder / "preflight").write_text('{"supported":false,"reason":"no poll queues","needed":"them"}\n')
     refused = chain.call("poll", "check")

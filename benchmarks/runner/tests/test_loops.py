@@ -40,13 +40,13 @@ def test_a_loop_ends_with_its_items() -> None:
     assert timed([1, 2, 3], lambda _: None, 60)["operations"] == 3
 
 
-def test_a_loop_is_stopped_from_outside() -> None:
+def test_a_loop_stops_when_it_is_told_to() -> None:
     with pytest.raises(StoppedError):
         timed(itertools.repeat(0), lambda _: None, 60, lambda: True)
 
 
 @pytest.mark.parametrize(("least", "done"), [(1, 2), (4, 4), (1000, 40)])
-def test_a_loop_goes_on_until_its_least_work_is_done_but_not_for_ever(
+def test_a_loop_continues_until_its_minimum_of_operations_or_20_times_its_seconds(
     monkeypatch: pytest.MonkeyPatch, least: int, done: int
 ) -> None:
     # A clock by which each operation takes half of the loop's second.
@@ -55,7 +55,7 @@ def test_a_loop_goes_on_until_its_least_work_is_done_but_not_for_ever(
     assert timed(itertools.repeat(0), lambda _: None, 1, least=least)["operations"] == done
 
 
-def test_an_error_of_an_operation_is_not_swallowed() -> None:
+def test_an_error_of_an_operation_is_raised() -> None:
     with pytest.raises(FileNotFoundError):
         timed(["/proc/nothing/file"], os.stat, 1)
 
@@ -74,7 +74,7 @@ def test_a_module_that_is_missing_is_an_error(tmp_path: Path) -> None:
         tree.import_all(tmp_path, 5)
 
 
-def test_a_tree_is_made_once(tmp_path: Path) -> None:
+def test_a_complete_tree_is_not_created_again(tmp_path: Path) -> None:
     tree.make(tmp_path / "tree", 20, 4)
     files = sorted(str(path) for path in (tmp_path / "tree").glob("*/*"))
     assert files == tree.paths(tmp_path / "tree", 20, 4)
@@ -83,7 +83,7 @@ def test_a_tree_is_made_once(tmp_path: Path) -> None:
     assert (tmp_path / "tree" / "d0000" / "mark").exists()
 
 
-def test_a_tree_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
+def test_an_incomplete_tree_is_created_again(tmp_path: Path) -> None:
     tree.make(tmp_path / "tree", 20, 4)
     (tmp_path / "tree" / ".whole").unlink()
     (tmp_path / "tree" / "d0000" / "mark").touch()
@@ -92,7 +92,7 @@ def test_a_tree_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("readers", [1, 2, 3, 4, 6])
-def test_every_reader_of_ray_data_gets_the_same_share_and_no_file_is_left(tmp_path: Path, readers: int) -> None:
+def test_ray_tasks_get_equal_shares_which_cover_all_files(tmp_path: Path, readers: int) -> None:
     parameters = {"smallFiles": 7, "smallBytes": 10, "largeFiles": 2, "largeBytes": 3000}
     rayread.make_data(tmp_path, parameters, readers)
     for kind, least in (("small", 7), ("large", 2)):
@@ -105,7 +105,9 @@ def test_every_reader_of_ray_data_gets_the_same_share_and_no_file_is_left(tmp_pa
         assert sum(task["bytes"] for task in done) == len(made) * parameters[f"{kind}Bytes"]
 
 
-def test_a_tree_that_cannot_be_made_whole_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tree_that_cannot_be_completed_raises_the_error_and_stays_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(path: str) -> None:
         if path.endswith("f000003"):
             raise OSError(28, "No space left on device", path)

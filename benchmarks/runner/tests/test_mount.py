@@ -1,4 +1,4 @@
-"""The cold-cache protocol: every step is confirmed, or the error names the failed step."""
+"""The mount's state, the cold-cache protocol, arms' scripts, and the plan."""
 
 import dataclasses
 import json
@@ -26,17 +26,19 @@ def test_the_type_of_a_mount_is_read_from_mountinfo() -> None:
     assert mount.mount_type("/proc") == "proc"
 
 
-def test_the_mount_on_top_counts() -> None:
+def test_the_topmost_of_several_mounts_counts() -> None:
     over = MOUNTINFO + "92 90 0:47 / /mnt/jfs rw - tmpfs tmpfs rw\n"
     assert mount.mount_type("/mnt/jfs", over) == "tmpfs"
 
 
-def test_a_mount_of_another_type_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_mounted_juicefs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResetError, match=r"is not mounted, not fuse\.juicefs"):
         Mount(str(tmp_path)).state()
+    with pytest.raises(ResetError, match=r"^/proc is proc, not fuse\.juicefs$"):
+        Mount("/proc").state()
 
 
-def test_the_environment_file_holds_the_cache_times_and_the_arms_own_variables() -> None:
+def test_the_environment_file_has_the_cache_times_and_the_arms_variables() -> None:
     text = mount.environment_file(ARM)
     assert text.splitlines() == [
         'JFS_SUPERVISOR="systemd"',
@@ -55,21 +57,21 @@ def config(folder: str, attr: int = 0) -> dict[str, Any]:
     }
 
 
-def test_a_cache_folder_that_is_not_the_volumes_is_never_cleared() -> None:
+def test_a_cache_folder_that_does_not_belong_to_the_volume_is_refused() -> None:
     assert mount.cache_folders(config("/var/jfsCache/b88a-140b")) == [Path("/var/jfsCache/b88a-140b")]
     for wrong in ("/", "/var/jfsCache", "b88a-140b", "/var/jfsCache/b88a-140b:/home"):
-        with pytest.raises(ResetError, match="it is not cleared"):
+        with pytest.raises(ResetError, match="so it is not cleared"):
             mount.cache_folders(config(wrong))
 
 
-def test_a_mount_in_another_arms_state_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mount_with_another_arms_cache_times_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mount, "mount_type", lambda _point: "fuse.juicefs")
     (tmp_path / ".config").write_text(__import__("json").dumps(config("/c/b88a-140b", attr=1_000_000_000)))
     with pytest.raises(ResetError, match=r"not in arm nocache: attr is 1 s, not 0 s"):
         Mount(str(tmp_path)).check(ARM)
 
 
-def test_the_cache_is_cleared(tmp_path: Path) -> None:
+def test_the_cache_folder_is_emptied_without_following_links(tmp_path: Path) -> None:
     (tmp_path / "raw" / "chunks").mkdir(parents=True)
     (tmp_path / "raw" / "chunks" / "1").write_bytes(b"x")
     (tmp_path / "link").symlink_to("/etc")
@@ -96,7 +98,7 @@ def test_a_kernel_without_the_counters_fails(tmp_path: Path) -> None:
 
 
 class Stuck:
-    """A service that says it stopped, but leaves the mount."""
+    """A service that reports that it stopped, but leaves the mount."""
 
     def start(self, arm: Arm | None) -> None:
         """Do nothing."""
@@ -105,7 +107,7 @@ class Stuck:
         """Do nothing."""
 
 
-def test_a_mount_that_stays_fails_at_the_step_unmount() -> None:
+def test_a_volume_that_stays_mounted_fails_the_step_unmount() -> None:
     stuck = Mount("/proc", Stuck())
     with pytest.raises(ResetError, match=r"^unmount: /proc is still mounted \(proc\)$"):
         stuck.unmount_and_drop()
@@ -125,7 +127,7 @@ UNCOUNTED = dataclasses.replace(SCRIPT, counted=False)
         ("echo broken >&2; exit 3", "exit status 3: broken"),
     ],
 )
-def test_an_arm_that_does_not_prove_itself_is_refused(tmp_path: Path, script: str, message: str) -> None:
+def test_an_arm_without_a_valid_proof_is_refused(tmp_path: Path, script: str, message: str) -> None:
     (tmp_path / "ext.sh").write_text(script)
     with pytest.raises(ResetError, match=message):
         arms.prove(SCRIPT, "/mnt/jfs", tmp_path)
@@ -136,7 +138,7 @@ def test_an_arms_script_gets_the_action_and_the_mount_point(tmp_path: Path) -> N
     assert arms.prove(SCRIPT, "/mnt/jfs", tmp_path) == arms.Proof(active=True, count=12)
 
 
-def test_an_arm_without_an_extension_need_not_count(tmp_path: Path) -> None:
+def test_an_arm_without_an_extension_needs_no_count(tmp_path: Path) -> None:
     (tmp_path / "ext.sh").write_text('echo \'{"active": true, "count": null}\'')
     assert arms.prove(UNCOUNTED, "/mnt/jfs", tmp_path) == arms.Proof(active=True, count=None)
 
@@ -151,7 +153,7 @@ def test_an_arm_without_an_extension_need_not_count(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_arm_that_cannot_run_here_says_why(tmp_path: Path, script: str, obstacle: str | None) -> None:
+def test_an_arm_that_cannot_run_here_reports_the_reason(tmp_path: Path, script: str, obstacle: str | None) -> None:
     (tmp_path / "ext.sh").write_text(script)
     assert arms.obstacle(SCRIPT, "/mnt/jfs", tmp_path) == obstacle
 
@@ -168,5 +170,5 @@ def test_the_plan_of_plan_ts_is_read(plan_file: Path) -> None:
 def test_a_plan_of_another_version_is_refused(tmp_path: Path, plan_file: Path) -> None:
     other = tmp_path / "plan.json"
     other.write_text(json.dumps({**json.loads(plan_file.read_text()), "version": VERSION + 1}))
-    with pytest.raises(ValueError, match=f"plan version {VERSION + 1}, this runner carries out version {VERSION}"):
+    with pytest.raises(ValueError, match=f"plan version {VERSION + 1}, this runner executes version {VERSION}"):
         read_plan(other)

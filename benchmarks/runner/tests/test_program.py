@@ -45,7 +45,7 @@ def run(program: Loops, script: str, ahead: float = 0.2) -> dict[str, Any]:
 
 @pytest.fixture
 def juicefs() -> Iterator[tuple[str, int, str]]:
-    """What JuiceFS counts, as it says it over HTTP: one look-up more each time it is asked, and a mount beside it."""
+    """A server with JuiceFS's metrics: one more look-up at each request, and counts of another mount."""
 
     class Handler(BaseHTTPRequestHandler):
         asked = 0
@@ -59,7 +59,7 @@ def juicefs() -> Iterator[tuple[str, int, str]]:
             self.wfile.write(text.encode())
 
         def log_message(self, *_words: object) -> None:
-            """Say nothing."""
+            """Do not log."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -70,11 +70,11 @@ def juicefs() -> Iterator[tuple[str, int, str]]:
     server.server_close()
 
 
-def test_requests_of_this_mount_are_counted_by_method(juicefs: tuple[str, int, str]) -> None:
+def test_only_requests_of_this_mount_are_counted_by_method(juicefs: tuple[str, int, str]) -> None:
     assert requests.counts(*juicefs) == {"lookup": 101, "open": 7}
     with pytest.raises(RuntimeError, match="are not of a mount at /mnt"):
         requests.counts(*juicefs[:2], "/mnt")
-    with pytest.raises(RuntimeError, match="does not give its metrics"):
+    with pytest.raises(RuntimeError, match="cannot be read: "):
         requests.counts("127.0.0.1", 1, "/mnt/jfs")
 
 
@@ -86,7 +86,7 @@ def test_every_operation_is_timed_and_only_the_tree_is_left(folder: Path, progra
     for name, phase in phases.items():
         assert phase["operations"] >= 10
         assert phase["seconds"] > 0
-        # The clock is read once a batch, so nothing is known of one operation.
+        # For batches, the clock is read once per batch, so there is no histogram.
         assert ("histogram" in phase) == (name != "statHit")
         if "histogram" in phase:
             assert sum(phase["histogram"].values()) == phase["operations"]
@@ -95,29 +95,31 @@ def test_every_operation_is_timed_and_only_the_tree_is_left(folder: Path, progra
     assert not list((folder / "work").iterdir())
 
 
-def test_a_hit_comes_at_once_and_a_miss_when_what_was_known_has_expired(folder: Path, program_of_loops: Loops) -> None:
+def test_hits_follow_their_warming_at_once_and_misses_after_the_cache_time(
+    folder: Path, program_of_loops: Loops
+) -> None:
     phases = run(program_of_loops, loops.metadata(setting(folder, cache_seconds=0.5), METADATA))["loops"]
     assert phases["statMiss"]["sinceWarm"] >= 0.5
     assert phases["openMiss"]["sinceWarm"] >= 0.5
-    # No file is asked for twice: it would be a hit then.
+    # No file is requested twice: the second time would be a hit.
     assert phases["statMiss"]["operations"] + phases["openMiss"]["operations"] <= METADATA["files"]
     assert phases["statHit"]["sinceWarm"] < 0.5
 
 
-def test_a_walk_is_kept_warm_until_right_before_its_start(folder: Path, program_of_loops: Loops) -> None:
+def test_a_warm_walk_is_warmed_until_shortly_before_its_start(folder: Path, program_of_loops: Loops) -> None:
     script = loops.walk(setting(folder), METADATA, "warm")
     program_of_loops.prepare(script)
     time.sleep(0.5)
     result = program_of_loops.run(time.time() + 0.4, 60)
     assert list(result["loops"]) == ["find", "status", "miss", "hit"]
-    # However long ago it was started.
+    # Even though the program was started long before.
     assert result["gap"] - result["late"] < 0.6
     cold = run(program_of_loops, loops.walk(setting(folder), METADATA, "cold"))
     assert list(cold["loops"]) == ["find", "status"]
     assert "gap" not in cold
 
 
-def test_find_visits_every_directory_before_its_entries() -> None:
+def test_find_visits_a_directory_before_its_entries() -> None:
     items = loops.as_find(["tree", "tree/d0", "tree/d1"], ["tree/d0/f0", "tree/d1/f1"])
     assert items == [
         "l tree",
@@ -132,47 +134,49 @@ def test_find_visits_every_directory_before_its_entries() -> None:
 
 
 @pytest.mark.parametrize(("caches", "order"), [("warm", ["tag", "walk"]), ("cold", ["walk", "tag"])])
-def test_what_disgrafs_asks_is_timed(folder: Path, program_of_loops: Loops, caches: str, order: list[str]) -> None:
+def test_the_file_operations_of_disgrafs_are_timed(
+    folder: Path, program_of_loops: Loops, caches: str, order: list[str]
+) -> None:
     phases = run(program_of_loops, loops.tagger(setting(folder), METADATA, caches))["loops"]
     assert list(phases) == order
     entries = METADATA["files"] + METADATA["directories"]
-    # Cold, nothing comes twice: every directory is asked for and listed, and so is the tree itself.
+    # Cold, nothing is visited twice. Each directory, including the tree itself, is stated and listed.
     most = {"tag": METADATA["files"], "walk": entries + METADATA["directories"] + 2}
     for name, phase in phases.items():
         assert phase["operations"] >= 10
         assert caches == "warm" or phase["operations"] <= most[name]
 
 
-def test_a_start_that_was_missed_is_told(folder: Path, program_of_loops: Loops) -> None:
+def test_a_late_start_is_reported(folder: Path, program_of_loops: Loops) -> None:
     result = run(program_of_loops, loops.control(setting(folder), METADATA), ahead=-2.5)
     assert result["late"] >= 2.5
     result = run(program_of_loops, loops.control(setting(folder), METADATA), ahead=0.3)
     assert 0 <= result["late"] < 2.5
 
 
-def test_requests_of_each_loop_are_counted(
+def test_fuse_requests_of_each_loop_are_counted(
     folder: Path, program_of_loops: Loops, juicefs: tuple[str, int, str]
 ) -> None:
     phases = run(program_of_loops, loops.walk(setting(folder, juicefs), METADATA, "warm"))["loops"]
-    # This one counts a look-up with each question: between two questions, one.
+    # The server counts one look-up per request, so there is one between two requests.
     assert phases["find"]["requests"] == {"lookup": 1}
     whole = phases["miss"]
     assert whole["asked"] == whole["operations"] == METADATA["files"]
     assert phases["find"]["asked"] < phases["find"]["operations"]
 
 
-def test_a_file_that_is_missing_ends_the_loops_with_its_name(folder: Path, program_of_loops: Loops) -> None:
+def test_a_missing_file_ends_the_loops_with_an_error_that_names_it(folder: Path, program_of_loops: Loops) -> None:
     (folder / "tree" / "d0000" / "f000000").unlink()
     with pytest.raises(RuntimeError, match="stat tree/d0000/f000000: No such file or directory"):
         run(program_of_loops, loops.control(setting(folder), METADATA))
 
 
-def test_metrics_that_are_not_there_end_the_loops(folder: Path, program_of_loops: Loops) -> None:
+def test_metrics_that_cannot_be_read_end_the_loops_with_an_error(folder: Path, program_of_loops: Loops) -> None:
     with pytest.raises(RuntimeError, match="metrics of JuiceFS: Connection refused"):
         run(program_of_loops, loops.walk(setting(folder, ("127.0.0.1", 1, "/mnt/jfs")), METADATA, "warm"))
 
 
-def test_loops_that_were_prepared_can_be_given_up(folder: Path, program_of_loops: Loops) -> None:
+def test_prepared_loops_can_be_cancelled(folder: Path, program_of_loops: Loops) -> None:
     program_of_loops.prepare(loops.control(setting(folder), METADATA))
     process = program_of_loops.process
     assert process is not None
@@ -193,7 +197,7 @@ def test_loops_that_were_prepared_can_be_given_up(folder: Path, program_of_loops
         ("folder /proc/nothing\n", "loops: /proc/nothing: No such file or directory"),
     ],
 )
-def test_a_script_that_is_wrong_is_refused(built: Path, tmp_path: Path, script: str, said: str) -> None:
+def test_an_invalid_script_is_refused_with_a_reason(built: Path, tmp_path: Path, script: str, said: str) -> None:
     (tmp_path / "script").write_text(script)
     done = subprocess.run([built, tmp_path / "script"], capture_output=True, text=True, check=False)
     assert done.returncode == 1

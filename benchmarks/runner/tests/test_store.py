@@ -1,4 +1,4 @@
-"""The files that survive a crash, and the progress of the run."""
+"""The files of a run, and its progress."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from disgrafs_benchmark.plan import Plan, read_plan
 from disgrafs_benchmark.progress import Progress
 from disgrafs_benchmark.store import Store
 
-# A workload of every block.
+# Index of a workload that is in every block.
 METADATA = 1
 BOOTS = {"node1": "a", "node2": "b"}
 
@@ -43,7 +43,7 @@ def test_a_point_is_kept_with_its_files(tmp_path: Path, plan: Plan) -> None:
     assert sorted(file.name for file in folder.iterdir()) == ["node1.loops.json", "point.json"]
 
 
-def test_a_point_that_was_cut_off_is_taken_again(tmp_path: Path, plan: Plan) -> None:
+def test_an_incomplete_point_is_removed_and_measured_again(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     folder = store.point_folder(plan.blocks[1], 0, plan.workloads[0])
     half = folder.with_name(folder.name + ".new")
@@ -56,7 +56,7 @@ def test_a_point_that_was_cut_off_is_taken_again(tmp_path: Path, plan: Plan) -> 
 @pytest.mark.parametrize(
     ("boots", "at"), [({"node1": "a", "node2": "rebooted"}, SOON), (BOOTS, NEXT_DAY)], ids=["other boot", "next day"]
 )
-def test_an_unfinished_block_of_another_boot_or_day_is_set_aside(
+def test_an_unfinished_block_of_another_boot_or_day_is_moved_to_discarded(
     tmp_path: Path, plan: Plan, boots: dict[str, str], at: datetime
 ) -> None:
     store = Store(tmp_path)
@@ -65,21 +65,21 @@ def test_an_unfinished_block_of_another_boot_or_day_is_set_aside(
             take(store, plan, 1, slot, plan.workloads.index(workload))
     take(store, plan, 2, 0, METADATA)
     store.discard_unfinished(plan, boots, at)
-    # The whole block is compared within its own boot and stretch of time, and stays.
+    # A complete block is kept.
     assert store.has(plan.blocks[1], 0, plan.workloads[METADATA])
     assert not store.has(plan.blocks[2], 0, plan.workloads[METADATA])
     assert all(entry.name.startswith("002-0-") for entry in (tmp_path / "discarded").iterdir())
     assert (tmp_path / "discarded").is_dir()
 
 
-def test_an_unfinished_block_of_this_boot_that_has_just_been_left_is_kept(tmp_path: Path, plan: Plan) -> None:
+def test_an_unfinished_block_of_this_boot_is_kept_after_a_short_pause(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     take(store, plan, 2, 0, METADATA)
     store.discard_unfinished(plan, BOOTS, SOON)
     assert store.has(plan.blocks[2], 0, plan.workloads[METADATA])
 
 
-def test_a_file_of_the_run_is_written_in_one_step(tmp_path: Path, plan: Plan) -> None:
+def test_a_file_of_the_run_is_replaced_and_leaves_no_temporary_file(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     store.write("end.json", json.dumps({"lost": None}))
     store.write("end.json", json.dumps({"lost": plan.run_id}))
@@ -87,7 +87,7 @@ def test_a_file_of_the_run_is_written_in_one_step(tmp_path: Path, plan: Plan) ->
     assert not (tmp_path / "end.json.new").exists()
 
 
-def test_progress_tells_the_point_and_the_time_left(plan: Plan) -> None:
+def test_progress_shows_the_point_and_the_time_left(plan: Plan) -> None:
     lines: list[str] = []
     time = [0.0]
     progress = Progress(plan, lines.append, lambda: time[0])
@@ -106,10 +106,10 @@ def test_progress_tells_the_point_and_the_time_left(plan: Plan) -> None:
     assert lines[-1].endswith(f"about {left // 60}:{left % 60:02} left")
 
 
-def test_what_is_measured_now_is_told_to_the_node_exporter_while_it_is(plan: Plan, tmp_path: Path) -> None:
+def test_the_point_being_measured_is_in_a_file_for_the_node_exporter(plan: Plan, tmp_path: Path) -> None:
     file = tmp_path / "textfiles" / "disgrafs-benchmark.prom"
     progress = Progress(plan, lambda _: None, live=Live(plan.run_id, file))
-    # A lab that is not watched has no such folder, and the run goes on.
+    # A lab without monitoring does not have the folder; the run continues.
     progress.point(plan.blocks[0], 0, plan.workloads[0])
     file.parent.mkdir()
     progress.finish_point(measured=True)

@@ -1,4 +1,4 @@
-"""The tagging workload on a real graph: a file counts as searchable when its tags are there, and not before."""
+"""The tagging workload on a real graph."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ CHECKOUT = str(Path(__file__).parents[3])
 
 @pytest.fixture
 def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A graph as a lab has it, with its address in the settings' file."""
+    """A graph server, with its address in a settings file as in a lab."""
     monkeypatch.setattr(tagging, "APP", CHECKOUT)
     monkeypatch.setattr(sys, "path", [*sys.path])
     with tagging.of_disgrafs("graph.server").LocalFalkor() as server:
@@ -63,14 +63,14 @@ def test_a_window_lasts_until_the_last_files_tags(graph: Any, tmp_path: Path) ->
     assert result["searches"]
 
 
-def test_a_file_without_tags_is_none(graph: Any) -> None:  # noqa: ANN401
+def test_a_file_without_tags_has_no_time(graph: Any) -> None:  # noqa: ANN401
     with tagging.Watch(["x"]) as watch:
         put(graph, [(5, 0.0)], tag=False)
         watch.wait({5}, 0.5)
     assert tagging.record(watch, [("node1", 5, 0.0)], 0.0)["files"] == [{"client": "node1", "seconds": None}]
 
 
-def test_a_graph_that_does_not_answer_is_said(graph: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_a_graph_that_does_not_answer_is_an_error_of_the_window(graph: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
     assert graph
     watch = tagging.Watch(["x"])
 
@@ -85,7 +85,7 @@ def test_a_graph_that_does_not_answer_is_said(graph: Any, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("ready", "reason"), [(2, None), (1, "1 of 2 taggers ready")])
-def test_a_window_waits_for_a_tagger_on_each_client(
+def test_a_window_requires_a_ready_tagger_on_each_client(
     graph: Any,  # noqa: ANN401
     monkeypatch: pytest.MonkeyPatch,
     ready: int,
