@@ -34,7 +34,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
     const status = await vm.check(`/opt/disgrafs/extensions/${name}/bin/${name} --status`);
     return (JSON.parse(status) as { programs: unknown[] }).programs.length;
   };
-  /** The kernel frees programs a while after their last user. */
+  /** Waits, because the kernel frees programs some time after their last use. */
   const isGoneFromKernel = async (name: ExtensionName): Promise<boolean> => {
     const deadline = Date.now() + minutes(2);
     while ((await inKernel(name)) > 0) {
@@ -61,16 +61,16 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
   }, minutes(20));
 
   afterAll(async () => {
-    // Undefined where the VM did not start: that failure is told already.
+    // Undefined if the VM did not start, which was already reported.
     expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
   }, minutes(5));
 
   it(
-    "loads fuse-latency when a FUSE mount proves it, replaces it, and removes it when its loader is killed",
+    "loads fuse-latency only if a FUSE mount proves it, replaces it, and unloads it when its loader is killed",
     async () => {
       const name = "fuse-latency";
       const unit = `disgrafs-extension@${name}`;
-      // Without a mount nothing can be proven, and what is not proven does not stay.
+      // Without a mount there is no proof, and the extension is unloaded again.
       expect(await load(name, [])).toEqual({
         supported: false,
         reason: "loaded, but not proven: no FUSE mount to probe: mount JuiceFS first",
@@ -85,7 +85,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
       if (!first.supported) throw new Error(first.reason);
       expect(first.programs).toHaveLength(5);
       expect(first.programs.filter(({ runs }) => runs > 0).length).toBeGreaterThanOrEqual(3);
-      // Replaced while another is loaded beside it, as one `up` does both: neither takes the other's proof away.
+      // `up` loads extensions at the same time: neither must disturb the other's proof.
       const [again, beside] = await Promise.all([
         load(name, defaultOptions(name), true),
         load("packet-dma", ["--interface", "10.0.2.15"], true),
@@ -105,7 +105,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
   );
 
   it(
-    "says which kernel it would need, and fails only when it is required",
+    "reports the kernel that it needs, and fails only if it is required",
     async () => {
       const facts = "^5\\.4\\. btf,bpffs";
       const call = (required: string): string =>
@@ -126,7 +126,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
     ["write-user", "bpf_probe_write_user"],
     ["other-kernel", "not_in_this_kernel"],
   ])(
-    "says that a program is refused (%s), and shows the end of the log",
+    "reports a program that does not load (%s), with the end of the log",
     async (which, word) => {
       const folder = "/opt/disgrafs/extensions/refused";
       await vm.check(`mkdir -p ${folder}/bin && cp /opt/disgrafs/tests/test-tools/refused ${folder}/bin/
@@ -145,7 +145,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
   );
 
   it.each(tested)(
-    "%s passes its own test",
+    "%s passes its vm.sh",
     async (name) => {
       const { stdout, stderr } = await vm.run(`bash /opt/disgrafs/tests/${name}/vm.sh`, 900);
       say(stdout.replaceAll(/^/gm, `${kernel} ${name}: `));
@@ -157,7 +157,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
   );
 
   it(
-    "is not loaded after a reboot, and can be removed then",
+    "is not loaded after a reboot, and can then be removed completely",
     async () => {
       await vm.check("systemctl start disgrafs-extension@fuse-latency");
       expect(await inKernel("fuse-latency")).toBe(5);

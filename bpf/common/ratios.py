@@ -1,10 +1,10 @@
-"""Summarises the figures of arms in blocks, as ratios to the arm `none` of the same block.
+"""Summarises figures of arms in blocks as ratios to the arm `none` of the same block.
 
 Usage: ratios.py FILE ARM... -- "NAME UNIT [plain]"...
-FILE has a line for each block and arm: GROUP BLOCK ARM FIGURE..., with one figure for each name. Prints for each
-group, name and arm the median of the figures and, unless it is `plain`, the median of the blocks' ratios with its 95 %
-interval. The arm `again`, the first after `none`, repeats `none`: the distance of its interval from 1 is the noise
-floor. Only the lab's benchmark gives verdicts (docs/benchmarks.md), because it judges all rows of a table together.
+FILE has a line for each block and arm: GROUP BLOCK ARM FIGURE..., with a figure for each name. For each group, name
+and arm, the output has the median of the figures and, except for a `plain` name, the median of the blocks' ratios with
+its 95 % interval. The arm `again` repeats `none`, so its interval shows the noise. Verdicts come only from the lab's
+benchmark (docs/benchmarks.md), which judges all rows of a table together.
 """
 
 import math
@@ -14,17 +14,17 @@ from pathlib import Path
 
 
 def interval(ratios: list[float]) -> tuple[float, float] | None:
-    """95 % interval of the median by order statistics, which assume nothing of the distribution; from six ratios on."""
+    """95 % interval of the median from order statistics, for any distribution; None for fewer than six ratios."""
     n, ordered = len(ratios), sorted(ratios)
     below, rank = 0.0, 0
-    # The rank-th least is above the median with the chance that fewer than `rank` of n coins show heads.
+    # The rank-th smallest ratio is above the median if fewer than `rank` of n are below it, each with probability 1/2.
     while 2 * (below := below + math.comb(n, rank) / 2**n) <= 0.05:
         rank += 1
     return (ordered[rank - 1], ordered[n - rank]) if rank else None
 
 
 def main() -> None:
-    """Read, and print the table."""
+    """Read the file and print the table."""
     split = sys.argv.index("--")
     arms, names = sys.argv[2:split], [name.split() for name in sys.argv[split + 1 :]]
     with Path(sys.argv[1]).open() as file:

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sourced by the extensions' tests in a VM: prints results as TAP lines, which tests/support reads.
+# Sourced by the extensions' tests in a VM. Prints the results as TAP lines, which tests/support/tap.ts parses.
 tap_count=0
 tap_failed=0
 
-# check DESCRIPTION COMMAND...: a test that passes if the command succeeds; otherwise its output is shown. A function runs
-# under `set -e`, so any failing command fails the test (inside an `if`, `set -e` would be off).
+# check DESCRIPTION COMMAND...: a test that passes if the command succeeds; otherwise, its output is shown. The command runs under
+# `set -e`, so any failing command in a function fails the test. (In the condition of an `if`, `set -e` would have no effect.)
 check() {
   local description=$1 output status begun=$SECONDS
   shift
@@ -34,7 +34,7 @@ refuses() {
   fi
 }
 
-# note TEXT: a figure for the log.
+# note TEXT: writes a comment to the log.
 note() { echo "# $*"; }
 
 # wait_for SECONDS COMMAND...: waits until the command succeeds.
@@ -50,8 +50,8 @@ wait_for() {
   done
 }
 
-# killed_at_every_step STRIDE LEAST LOADER ARGUMENT...: kills the loader when it enters its Nth call of bpf(2), for every STRIDEth
-# N until a run completes, and removes what it leaves. At least LEAST runs must be killed. A run that ends in any other way fails.
+# killed_at_every_step STRIDE LEAST LOADER ARGUMENT...: kills the loader at its Nth call of bpf(2), for every STRIDEth N until a run
+# completes, and removes what it leaves. Fails if a run ends in any other way, or if fewer than LEAST runs were killed.
 killed_at_every_step() {
   local stride=$1 least=$2 loader=$3 step status output kills=0
   shift 2

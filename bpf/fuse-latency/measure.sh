@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the cost of fuse-latency as ratios. One process sends STATFS, which is never cached, to a FUSE file system that answers
-# at once (testfs). Arms: without the extension, without it again, with fentry, with kprobes; shuffled in each of BLOCKS blocks.
-# Needs root. Prints requests/s in the form of ../common/ratios.py.
+# at once (testfs). The arms are no extension (twice), fentry and kprobes; each of BLOCKS blocks shuffles them. Needs root.
+# Prints requests per second, with ../common/ratios.py.
 # Usage: measure.sh LOADER TESTFS [BLOCKS] [SECONDS]
 set -euo pipefail
 loader=$(realpath "$1")
@@ -18,7 +18,7 @@ trap 'cleanup 2>/dev/null || true' EXIT
 "$testfs" "$work/mount" "$work/counts" &
 until mountpoint -q "$work/mount"; do sleep 0.1; done
 
-# rate: STATFS a second.
+# rate: prints STATFS requests per second.
 rate() {
   python3 - "$work/mount" "$seconds" <<'PYTHON'
 import os, sys, time
@@ -38,12 +38,12 @@ for ((block = 0; block <= blocks; block++)); do
     fentry | kprobe)
       "$loader" --method "$arm" --json >"$work/report" &
       pid=$!
-      until "$loader" --status | jq -e '.pinned and (.programs | length == 4)' >/dev/null; do sleep 0.1; done
+      until "$loader" --status | jq -e '.pinned and (.programs | length == 5)' >/dev/null; do sleep 0.1; done
       sleep 0.5
       figure=$(rate)
       kill "$pid"
       wait "$pid"
-      # Check that the arm was active: it must have counted the requests.
+      # The arm was active only if it counted the requests.
       jq -e '.series[] | select(.opcode == "STATFS") | .count > 100' "$work/report" >/dev/null
       ;;
     *) figure=$(rate) ;;

@@ -17,7 +17,7 @@ preflight() {
   jq -e .supported "$work/preflight"
 }
 
-# run NAME OPTION...: the loader in the background, its JSON in $work/NAME; returns when it is attached.
+# run NAME OPTION...: starts the loader in the background, with JSON in $work/NAME, and returns when it is attached.
 run() {
   local name=$1
   shift
@@ -26,7 +26,7 @@ run() {
   running+=("$loader_pid")
   wait_for 120 attached
 }
-# Each of its five programs has a link.
+# attached: each of the five programs has a link.
 attached() {
   local programs
   programs=$("$loader" --status | jq -c '[.programs[].id]')
@@ -37,8 +37,7 @@ stop() {
   wait "$loader_pid"
 }
 
-# Every call of this becomes requests, for the file system caches nothing. Its daemon sleeps 20 ms in GETATTR and 1 s in
-# STATFS.
+# The file system caches nothing, so every call becomes requests. Its daemon sleeps 20 ms in GETATTR and 1 s in STATFS.
 workload() {
   ./testfs "$work/mount" "$work/truth" 3=20000 17=1000000 &
   running+=($!)
@@ -48,8 +47,8 @@ workload() {
   for i in $(seq 5); do cat "$work/mount/f$i" >/dev/null; done
   for i in $(seq 3); do echo x | dd of="$work/mount/f$i" conv=notrunc status=none 2>/dev/null || true; done
   for i in $(seq 4); do refuses stat "$work/mount/absent" 2>/dev/null; done
-  # Three at once before one daemon: two of them wait in the queue. Threads, since processes may start further apart than
-  # one answer takes.
+  # Of three concurrent requests, two wait in the queue. Threads, because processes may start further apart than the time of
+  # an answer.
   python3 - "$work/mount" <<'PYTHON'
 import os, sys, threading
 
@@ -64,7 +63,7 @@ PYTHON
   wait_for 60 test -s "$work/truth"
 }
 
-# The daemon's counts by opcode, against ours; what has no answer (FORGET, BATCH_FORGET, INTERRUPT) is not followed.
+# counts_are_exact NAME: compares with the daemon's counts. Requests without an answer (FORGET, INTERRUPT) are not counted.
 counts_are_exact() {
   python3 - "$work/truth" "$work/$1" <<'PYTHON'
 import json, sys
@@ -88,15 +87,15 @@ times_are_where_they_were_spent() {
 import json, sys
 
 series = {s["opcode"]: s for s in json.loads(open(sys.argv[1]).readlines()[-1])["series"]}
-# 20 ms lies in the slot above 2^24 ns (16.8 ms). No answer came sooner.
+# GETATTR takes at least 20 ms, which is in the slot above 2^24 ns (16.8 ms).
 getattr = series["GETATTR"]["daemon"]["log2Ns"]
 print("GETATTR, daemon:", getattr)
 assert sum(getattr[:25]) == 0
-# The daemon slept in GETATTR only: others were answered sooner, on a slow machine some of them.
+# The daemon does not sleep in LOOKUP, so some answers take less; on a slow machine, others may take longer.
 lookup = series["LOOKUP"]["daemon"]["log2Ns"]
 print("LOOKUP, daemon:", lookup)
 assert sum(lookup[:25]) > 0
-# Two of three callers waited for the one before.
+# Of the three callers of STATFS, two waited for the previous one.
 waited = sum(sum(s["queue"]["log2Ns"][29:]) for s in series.values())
 print("waited over 268 ms in the queue:", waited)
 assert waited >= 2
@@ -107,7 +106,7 @@ errors_are_counted() {
   jq -se '.[-1].series[] | select(.opcode == "LOOKUP") | .errors == 4' "$work/$1"
 }
 
-only_the_mount_asked_for() {
+only_one_mount() {
   ./testfs "$work/other" "$work/other.truth" &
   running+=($!)
   ./testfs "$work/mount" "$work/truth" &
@@ -195,25 +194,25 @@ without_btf() {
   nothing_left "$loader"
 }
 
-check "preflight says that it is supported" preflight
+check "preflight reports support" preflight
 run fast
 workload
 stop
 note "method: $(jq -r .how "$work/preflight")"
-check "counts are exactly the daemon's, for every opcode" counts_are_exact fast
-check "time in the daemon and time in the queue are told apart" times_are_where_they_were_spent fast
+check "counts of every opcode equal the daemon's" counts_are_exact fast
+check "time in the daemon and time in the queue are separate" times_are_where_they_were_spent fast
 check "errors are counted" errors_are_counted fast
 check "nothing is left after it ended" nothing_left "$loader"
 run probes --method kprobe
 workload
 stop
-check "kprobes count the same" counts_are_exact probes
-check "only the mount that is asked for is counted" only_the_mount_asked_for
-check "Prometheus' text format: buckets cumulate, and end at the count" prometheus_text
+check "with kprobes, counts equal the daemon's, too" counts_are_exact probes
+check "--mount counts only the requests of that mount" only_one_mount
+check "Prometheus' text format: buckets are cumulative and end at the count" prometheus_text
 check "a second instance is refused" second_instance
 check "nothing is left after kill -9 and --remove" killed
-check "a pin that is in the way: a clear error and nothing left" pin_in_the_way
-check "a bpffs that takes nothing: a clear error and nothing left" read_only_bpffs
+check "an existing pin: the error names it, and nothing is left" pin_in_the_way
+check "a read-only bpffs: the error names it, and nothing is left" read_only_bpffs
 check "a kernel without BTF: unsupported, and nothing left" without_btf
 check "killed at every step: nothing is left" killed_at_every_step "${KILL_STRIDE:-20}" 2 "$loader" -d 1
 done_testing

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures the cost of one run of the program, including the copy, by BPF_PROG_TEST_RUN, compared with writing the same packet to a
-# mapped array and to an arena: the minimum of 30 means of 200 runs, which a busy machine disturbs least. Each has 4 MiB, which 200
-# runs do not fill twice, so that all benefit equally from the CPU's caches. Needs root, bpftool, and a bpf file system on
-# /sys/fs/bpf.
+# Measures the cost of one run of the program, including the copy, with BPF_PROG_TEST_RUN, and compares it with writing the same
+# packet to a mapped array and to an arena. Prints the minimum of 30 means of 200 runs, because a busy machine affects the minimum
+# least. Each buffer has 4 MiB, which 200 runs do not fill twice, so all benefit equally from the CPU's caches. Needs root, bpftool,
+# and a bpf file system on /sys/fs/bpf.
 # Usage: cost.sh LOADER OBJECT...    (objects: test-tools/array.bpf.o, test-tools/arena.bpf.o of a build)
 set -euo pipefail
 loader=$(realpath "$1")
@@ -30,7 +30,7 @@ least() { # PIN SIZE
   head -c "$2" /dev/zero >"$work/packet"
   for _ in $(seq 30); do
     bpftool -j prog run pinned "$1" data_in "$work/packet" repeat 200 | jq .duration
-    # The reader empties the ring.
+    # Meanwhile, the reader empties the ring.
     sleep 0.2
   done | sort -n | head -n 1
 }
@@ -40,6 +40,6 @@ for size in 64 1500 9000; do
 done
 kill "$pid"
 wait "$pid" || true
-# Check that nothing was dropped: otherwise a full ring was measured.
+# If packets were dropped, the measured ring was full.
 cat "$work/report"
 grep -q '"dropped":0' "$work/report"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures how many packets each capture method receives from one sender at full speed, and the effect on the sender: UDP over a
-# veth between two network namespaces to a closed port. Arms: no program, packet-dma native and generic, tcpdump (AF_PACKET), and
-# AF_XDP, which removes packets from the stack; shuffled in each of BLOCKS blocks. Needs root.
-# Prints per arm the packets sent/s and the captured share in %, in the form of ../common/ratios.py.
+# Measures how many packets each capture method receives from a sender at full speed, and the effect on the sender. It sends UDP
+# over a veth between two network namespaces to a closed port. The arms are no program, packet-dma native and generic, tcpdump
+# (AF_PACKET), and AF_XDP, which removes packets from the stack; each of BLOCKS blocks shuffles them. Needs root.
+# Prints each arm's packets sent per second and captured share in %, with ../common/ratios.py.
 # Usage: flood.sh LOADER FLOOD [BLOCKS] [SECONDS]
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
@@ -33,7 +33,7 @@ start() {
   pid=$!
   sleep 1
 }
-# The kernel releases the queue some time after its last user has ended; until then the queue is busy.
+# Retries, because the kernel releases the queue some time after its last user has ended.
 receive_by_afxdp() {
   for _ in $(seq 30); do
     "$flood" receive pd0 >"$work/report" 2>"$work/error" &
@@ -44,7 +44,7 @@ receive_by_afxdp() {
   cat "$work/error" >&2
   return 1
 }
-# end ARM: prints its number of packets.
+# end ARM: ends the capture and prints its number of packets.
 end() {
   if [ "$1" = none ]; then
     echo 0
@@ -63,7 +63,7 @@ for size in 64 1400; do
   for ((block = 0; block <= blocks; block++)); do
     for arm in $(printf '%s\n' none again native generic tcpdump afxdp | shuf); do
       start "${arm/again/none}"
-      # Resolve the neighbour's address while ARP still gets an answer.
+      # A fixed neighbour entry, because the AF_XDP receiver also takes ARP requests.
       peer ip neigh replace 10.9.0.2 lladdr "$(ip -j link show pd0 | jq -r ".[0].address")" dev pd1
       sent=$(peer "$flood" send 10.9.0.2 "$size" "$seconds")
       end "${arm/again/none}" >"$work/captured"

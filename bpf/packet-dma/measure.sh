@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures the cost of capture as ratios: Redis over a veth between two network namespaces. Arms: no program, packet-dma native and
-# generic, and tcpdump, each writing pcap to memory; shuffled in each of BLOCKS blocks. Needs root.
+# Measures the cost of capture as ratios, with Redis over a veth between two network namespaces. The arms are no program, packet-dma
+# native and generic, and tcpdump, each writing pcap to memory; each of BLOCKS blocks shuffles them. Needs root.
 # Usage: measure.sh LOADER [BLOCKS]
-# Prints requests/s and the mean time of a request in the form of ../common/ratios.py.
+# Prints requests per second and the mean time of a request, with ../common/ratios.py.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 loader=$(realpath "$1")
@@ -22,7 +22,7 @@ redis-server --port 6400 --bind 10.9.0.2 --protected-mode no --save '' >/dev/nul
 running+=($!)
 until peer redis-cli -h 10.9.0.2 -p 6400 ping >/dev/null 2>&1; do sleep 0.2; done
 
-# figures SIZE: SETs of SIZE bytes: requests per second over 8 connections, and the mean time in us over one connection.
+# figures SIZE: prints requests per second over 8 connections, and the mean time in us over one, of SETs of SIZE bytes.
 figures() {
   local bench=(peer redis-benchmark -h 10.9.0.2 -p 6400 -d "$1" -t set --csv)
   "${bench[@]}" -c 8 -n 20000 | awk -F'"' '$2 == "SET" { printf "%s ", $4 }'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sourced: simulates two nodes by two network namespaces and a veth, so that both ends of each packet can be observed.
+# To be sourced. Simulates two nodes with two network namespaces and a veth, so that both ends can be observed.
 
-# make_pair MTU: pd0 here, 10.9.0.2; pd1 in the namespace pd-peer, 10.9.0.1.
+# make_pair MTU: creates pd0 (10.9.0.2) in this namespace, and pd1 (10.9.0.1) in the namespace pd-peer.
 make_pair() {
   local mtu=$1
   ip netns add pd-peer

@@ -1,9 +1,8 @@
 """Checks that one capture's packets are a contiguous part of another capture, which began earlier and ended later.
 
 Usage: same_packets.py TCPDUMP OURS
-Both are pcap files with nanoseconds; bytes and lengths are compared. Prints what was compared; fails with the first
-packet that differs, or if the timestamps differ by more than ten seconds: a busy machine may pause between the two
-captures of a packet.
+Both are pcap files with nanoseconds. Compares bytes and lengths, and prints a summary. Fails with the first packet that
+differs, or if timestamps differ by ten seconds or more; a busy machine may pause between the two captures of a packet.
 """
 
 import struct
@@ -13,14 +12,14 @@ from typing import NamedTuple
 
 
 class Packet(NamedTuple):
-    """A captured packet: the bytes kept, and its length on the wire."""
+    """A captured packet: the captured bytes, and the length on the wire."""
 
     data: bytes
     length: int
 
 
 def read(path: str) -> tuple[list[Packet], list[float]]:
-    """The packets of a file, and when each came, in seconds since 1970."""
+    """The packets of a file, and the time of each in seconds since 1970."""
     with Path(path).open("rb") as file:
         content = file.read()
     magic, link = struct.unpack_from("<I", content)[0], struct.unpack_from("<I", content, 20)[0]
@@ -36,19 +35,19 @@ def read(path: str) -> tuple[list[Packet], list[float]]:
 
 
 def same(truth: list[Packet], ours: list[Packet], start: int) -> int:
-    """How many of our packets are tcpdump's from `start` on, until the first that is not."""
+    """Number of our packets that equal tcpdump's from `start` on, up to the first difference."""
     return next((i for i, pair in enumerate(zip(truth[start:], ours, strict=False)) if pair[0] != pair[1]), len(ours))
 
 
 def main() -> None:
-    """Compare, and say it."""
+    """Compare the files and print the result."""
     (truth, truth_times), (ours, times) = read(sys.argv[1]), read(sys.argv[2])
     longest = max((packet.length for packet in ours), default=0)
     total = sum(packet.length for packet in ours)
     print(f"tcpdump {len(truth)} packets, packet-dma {len(ours)}, {total} bytes, the longest {longest}")
     if not ours or len(ours) > len(truth):
-        raise SystemExit("no packets of ours, or more than tcpdump has")
-    # IPv6 says some things twice in the same words, so the first packet may be found too early: every place is tried.
+        raise SystemExit("packet-dma has no packets, or more than tcpdump")
+    # Some IPv6 packets are repeated unchanged, so the first match may be too early; use the longest match.
     starts = range(len(truth) - len(ours) + 1)
     start = max(starts, key=lambda first: same(truth, ours, first))
     equal = same(truth, ours, start)

@@ -18,7 +18,7 @@ cleanup() {
 trap 'cleanup 2>/dev/null || true' EXIT
 
 make_pair 9000
-# Packets on the wire are then at most as long as the MTU, and tcpdump sees what the driver saw.
+# offloads on|off. With off, packets are at most as long as the MTU, and tcpdump sees the same packets as the driver.
 offloads() {
   ethtool -K pd0 gro "$1" gso "$1" tso "$1" >/dev/null
   peer ethtool -K pd1 gro "$1" gso "$1" tso "$1" >/dev/null
@@ -29,7 +29,7 @@ running+=($!)
 ask() { timeout 60 ip netns exec pd-peer redis-cli -h 10.9.0.2 -p 6400 "$@"; }
 wait_for 60 ask ping
 
-# capture NAME OPTION...: the loader in the background; returns when it is attached.
+# capture NAME OPTION...: starts the loader in the background, and returns when it is attached.
 capture() {
   local name=$1
   shift
@@ -43,7 +43,7 @@ end_capture() {
   wait "$loader_pid"
 }
 
-# Values of 1 byte to 100 kB there and back, and the largest frames that fit.
+# traffic: sends values of 1 byte to 100 kB and reads their lengths, and sends the largest frames that the MTU allows.
 traffic() {
   head -c 100000 /dev/urandom >"$work/value"
   for size in 1 100 1400 8900 20000 100000; do
@@ -53,7 +53,7 @@ traffic() {
   peer ping -q -c 3 -i 0.2 -s 8972 -M "do" 10.9.0.2 >/dev/null
 }
 
-# both NAME OPTION...: the same traffic seen by tcpdump and by us.
+# both NAME OPTION...: captures the same traffic with tcpdump and with packet-dma.
 both() {
   local name=$1 dump
   tcpdump -Q in -i pd0 -B 16384 --nano -U -w "$work/$name.tcpdump" 2>"$work/tcpdump.err" &
@@ -62,21 +62,21 @@ both() {
   capture "$@" --write "$work/$name.pcap"
   traffic
   end_capture
-  # tcpdump has written all that we have when it has written what came after.
+  # When tcpdump has written a later packet, it has written all earlier ones.
   ask echo "the end of $name" >/dev/null
   wait_for 60 grep -qa "the end of $name" "$work/$name.tcpdump"
   kill "$dump"
   wait "$dump" || true
 }
 
-# same_bytes NAME LONGEST: what both have is equal, all of the traffic's, and has a packet of LONGEST bytes at least.
+# same_bytes NAME LONGEST: both captures are equal, complete, and have a packet of at least LONGEST bytes.
 same_bytes() {
   python3 same_packets.py "$work/$1.tcpdump" "$work/$1.pcap" | tee "$work/same"
   [ "$(grep -oE '[0-9]+$' "$work/same")" -ge "$2" ]
   tail -n 1 "$work/$1.json"
   jq -se --argjson packets "$(sed 's/.*packet-dma \([0-9]*\).*/\1/' "$work/same")" \
     '.[-1] | .captured == $packets and .dropped == 0 and .cut == 0' "$work/$1.json"
-  # Both requests for the largest value, set and strlen, are there; TCP may have sent one again.
+  # The key is in two requests, set and strlen; TCP may have sent one of them again.
   [ "$(grep -ao key100000 "$work/$1.pcap" | wc -l)" -ge 2 ]
 }
 
@@ -93,7 +93,7 @@ no_such_interface() {
   jq -e '.supported == false and .reason == "no interface nope"' "$work/answer"
 }
 
-# A stopped reader: the ring fills, packets pass all the same, and every one is counted as captured or dropped.
+# While the reader is stopped, the ring fills up, and further packets are dropped from the capture but reach Redis.
 slow_reader() {
   capture slow --ring 1
   kill -STOP "$loader_pid"
@@ -105,7 +105,7 @@ slow_reader() {
   jq -se '.[-1] | .dropped > 0 and .captured > 0 and .bytes <= 3000000' "$work/slow.json"
 }
 
-# One connection through attach, detach, attach, a killed reader: each answer comes, on the same connection.
+# One connection gets all its answers through attach, detach, another attach and a killed reader.
 connections_survive() {
   mkfifo "$work/in"
   peer redis-cli -h 10.9.0.2 -p 6400 <"$work/in" >"$work/answers" &
@@ -130,7 +130,7 @@ connections_survive() {
   [ "$(sort -u "$work/answers" | wc -l)" -eq 1 ]
 }
 
-# answered N: one more question, whose answer is the Nth.
+# answered N: sends a request, and waits for the Nth answer.
 answered() {
   echo "client id" >&9
   wait_for 60 answers "$1"
@@ -139,9 +139,8 @@ answers() { [ "$(wc -l <"$work/answers")" -eq "$1" ]; }
 
 detached() { refuses bash -c 'ip -d link show pd0 | grep xdp'; }
 
-interface_taken() {
+second_instance() {
   capture first --mode generic
-  # Another instance of ours is refused by its lock; another program by the kernel.
   refuses "$loader" --interface pd0 -d 1 2>"$work/second"
   end_capture
   grep "another instance is running" "$work/second"
@@ -167,7 +166,7 @@ limit() {
   [ "$(stat -c %a "$work/limit.pcap")" = 600 ]
 }
 
-# The tags of VLAN 7: lost where the card takes them off, which is said; kept where it does not.
+# The tags of VLAN 7 are missing, with a warning, if the card removes them; otherwise, they are in the capture.
 vlan_tags() {
   peer ip link add link pd1 name pd1.7 type vlan id 7
   peer ip addr add 10.9.7.1/24 dev pd1.7
@@ -177,7 +176,7 @@ vlan_tags() {
     ethtool -K pd0 rxvlan "$stripped" >/dev/null
     peer ethtool -K pd1 txvlan "$stripped" >/dev/null
     capture "vlan-$stripped" --write "$work/vlan-$stripped.pcap"
-    # Nobody answers, so there is one ARP request per second; a link that was just changed may lose the first one.
+    # No machine answers, so there is an ARP request per second; the first can be lost after a change of the link.
     peer ping -q -c 20 -i 0.2 -W 1 10.9.7.2 >/dev/null || true
     end_capture
     tcpdump -nr "$work/vlan-$stripped.pcap" "arp or vlan 7" >"$work/vlan-$stripped.text" 2>/dev/null
@@ -191,16 +190,16 @@ vlan_tags() {
   jq -se '.[-1].vlanTags == true' "$work/vlan-off.json"
 }
 
-# The seed's program for this, as the verifier sees it.
-seed_is_refused() {
+# The program that packet-dma replaces (refused.bpf.c).
+write_user_is_refused() {
   refuses ./refused >"$work/refused" 2>&1
   cat "$work/refused"
   grep "refused: does not load: Invalid argument" "$work/refused"
-  # In other words from kernel to kernel, but always the helper's name.
+  # The wording depends on the kernel, but it has the helper's name.
   grep "call bpf_probe_write_user" "$work/refused"
 }
 
-# An object made for another kernel: libbpf says what it did not find.
+# A program for another kernel: libbpf names the missing member.
 other_kernel() {
   refuses ./refused --program other-kernel >"$work/refused" 2>&1
   cat "$work/refused"
@@ -213,28 +212,28 @@ killed() {
   detached
 }
 
-check "preflight says that it is supported" preflight pd0
-check "an interface can be named by its address" preflight 10.9.0.2
-check "preflight names an interface that is not there" no_such_interface
+check "preflight reports support" preflight pd0
+check "preflight accepts an interface's address in place of its name" preflight 10.9.0.2
+check "preflight names a missing interface" no_such_interface
 both native --mode native
-check "native: byte for byte what tcpdump sees, jumbo frames too" same_bytes native 9014
-check "native mode is what was asked for" mode_is native native
+check "native: the capture equals tcpdump's byte for byte, including jumbo frames" same_bytes native 9014
+check "--mode native is used" mode_is native native
 both generic --mode generic
-check "generic: byte for byte what tcpdump sees" same_bytes generic 9014
-check "generic mode is what was asked for" mode_is generic generic
+check "generic: the capture equals tcpdump's byte for byte" same_bytes generic 9014
+check "--mode generic is used" mode_is generic generic
 offloads on
 both fragments --mode generic
-check "segments above the MTU, as offloads make them: byte for byte what tcpdump sees" same_bytes fragments 9015
+check "segments above the MTU, from offloads: the capture equals tcpdump's byte for byte" same_bytes fragments 9015
 offloads off
-check "a slow reader loses copies, counted, and no packet" slow_reader
+check "a stopped reader loses copies, which are counted, but Redis gets all data" slow_reader
 check "a connection survives attach, detach and a killed reader" connections_survive
-check "an interface that is taken is refused" interface_taken
-check "snap length cuts" snap_length
-check "the limit of the file is kept" limit
-check "VLAN tags are kept, and where the card takes them off that is said" vlan_tags
-check "the seed's bpf_probe_write_user is refused by the verifier, and its log shown" seed_is_refused
-check "an object for another kernel is refused, and its log says what the kernel does not have" other_kernel
-check "nothing is left of what was refused" nothing_left ./refused
+check "a second instance is refused" second_instance
+check "--snap-length truncates packets, which stay readable" snap_length
+check "--limit bounds the file, which only root can read" limit
+check "VLAN tags are captured; if the card removes them, there is a warning" vlan_tags
+check "a program with bpf_probe_write_user is refused, and the verifier's log is shown" write_user_is_refused
+check "a program for another kernel is refused, and the log names the missing member" other_kernel
+check "nothing is left of refused programs" nothing_left ./refused
 check "killed at every step: nothing is left" killed
 check "nothing is left" nothing_left "$loader"
 check "nothing is attached" detached

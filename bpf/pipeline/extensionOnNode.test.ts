@@ -51,7 +51,7 @@ describe("ExtensionOnNode", () => {
   });
   afterAll(() => rmSync(build, { recursive: true }));
 
-  it("copies the build for the machine's kernel, the node scripts and the probe, then loads, and removes when it goes", async () => {
+  it("copies the build, scripts and probe, runs load.sh with the extension's facts, and has a step for its removal", async () => {
     answer = '{"supported":true,"how":"fentry","programs":[{"name":"p","id":1,"tag":"aa","runs":3}]}';
     const extension = new ExtensionOnNode("latency", {
       machine,
@@ -79,7 +79,7 @@ describe("ExtensionOnNode", () => {
     );
   });
 
-  it("passes on that it is required, and that it is not to stay loaded", async () => {
+  it("passes required and keepLoaded to load.sh, and returns an unsupported verdict", async () => {
     answer = '{"supported":false,"reason":"kernel 5.4","needed":"a newer one"}';
     const extension = new ExtensionOnNode("latency", {
       machine,
@@ -100,7 +100,7 @@ describe("ExtensionOnNode", () => {
 });
 
 describe("parseVerdict", () => {
-  it("takes the last line, whatever was said before it", () => {
+  it("parses the last line, and ignores those before it", () => {
     expect(parseVerdict('note\n{"supported":false,"reason":"r","needed":"n"}\n')).toEqual({
       supported: false,
       reason: "r",
@@ -108,7 +108,7 @@ describe("parseVerdict", () => {
     });
   });
 
-  it.each(["", "loaded", "{}", "null"])("refuses %j and shows it", (text) => {
+  it.each(["", "loaded", "{}", "null"])("refuses %j with an error that shows it", (text) => {
     expect(() => parseVerdict(text)).toThrow(`must be one line of JSON, but was: ${text}`);
   });
 });
@@ -124,7 +124,7 @@ describe("releasePattern", () => {
     }
   };
 
-  it("is a pattern that bash reads as the table means it", () => {
+  it("is a pattern that in bash matches exactly the releases of these kernels", () => {
     expect(matches("6.12.118+deb13-cloud-amd64")).toBe(true);
     expect(matches("6.1.0-56-cloud-amd64")).toBe(true);
     expect(matches("6.12.118-cloud-amd64")).toBe(false);
@@ -133,7 +133,7 @@ describe("releasePattern", () => {
 });
 
 describe("buildKernel", () => {
-  it("has a build for every kernel of the table", () => {
+  it("is a local kernel for every kernel of the table", () => {
     expect(kernelNames.map(buildKernel)).toEqual(
       expect.arrayContaining(["debian-12", "debian-13", "debian-13-backports"]),
     );
@@ -142,13 +142,13 @@ describe("buildKernel", () => {
 });
 
 describe("checkOptions", () => {
-  it("names the option that systemd would take apart", () => {
+  it("refuses an option with a space and names it", () => {
     expect(() => checkOptions("fuse-latency", ["--mount", "/my mount"])).toThrow(
       'extension fuse-latency: option "/my mount" has a character other than',
     );
   });
 
-  it("takes the default options of every extension", () => {
+  it("accepts the default options of every extension", () => {
     for (const name of extensionNames) expect(() => checkOptions(name, defaultOptions(name))).not.toThrow();
   });
 });

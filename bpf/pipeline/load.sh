@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Loads an installed extension (/opt/disgrafs/extensions/NAME) and verifies that it works. The last line of output is the verdict
-# as JSON, see `Verdict` in extensionOnNode.ts. If the machine cannot run it, that is a verdict and a failure only if the
-# extension is required.
+# Loads an installed extension (/opt/disgrafs/extensions/NAME) and verifies that it works. The last line of output is the verdict as
+# JSON (`Verdict` in extensionOnNode.ts). If the machine cannot run the extension, the script fails only if it is required.
 # Usage: load.sh NAME RELEASE NEEDS REQUIRED(yes|no) KEEP(yes|no) [OPTION...]
 set -euo pipefail
 name=$1 release=$2 needs=$3 required=$4 keep=$5
@@ -24,8 +23,8 @@ refused() { # REASON NEEDED
 }
 
 chmod 755 "$folder/bin/$name" "$folder"/scripts/*.sh "$folder/probe.sh"
-# Load one extension at a time: all extensions share the unit file and the kernel's switch for run counts, which the verification
-# uses. Held until this script ends.
+# One script at a time: all extensions share the unit file, and the kernel's switch for run counts, which verify.sh uses. The lock is
+# held until this script ends.
 exec 9>/run/disgrafs-extensions.lock
 flock 9
 # Remove the running version before loading a new one.
@@ -35,7 +34,7 @@ verdict=$("$folder/scripts/preflight.sh" "$name" "$release" "$needs" "$@")
 
 mkdir -p /etc/disgrafs/extensions /var/lib/prometheus/node-exporter
 install -m 644 "$folder/scripts/disgrafs-extension@.service" /etc/systemd/system/
-# systemd splits the value at spaces; options that contain spaces were already rejected.
+# systemd splits the value at spaces; options.ts has rejected options with spaces.
 printf "OPTIONS='--log %s %s'\n" "$log" "$*" >"/etc/disgrafs/extensions/$name"
 systemctl daemon-reload
 systemctl reset-failed "$unit" 2>/dev/null || true

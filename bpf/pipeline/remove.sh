@@ -7,7 +7,7 @@ name=$1
 folder=/opt/disgrafs/extensions/$name
 unit=disgrafs-extension@$name.service
 
-# Why: see load.sh.
+# The same lock as in load.sh.
 exec 9>/run/disgrafs-extensions.lock
 flock 9
 systemctl stop "$unit" 2>/dev/null || true

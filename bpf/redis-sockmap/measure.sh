@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures the gain or cost of the redirection as ratios: redis-benchmark (TCP_NODELAY on both sides in both arms, as Redis and
-# hiredis set it) against a Redis on the same node, with and without the extension, the arms shuffled in each of BLOCKS blocks.
-# Needs root. Prints requests/s and the mean time of a request in the form of ../common/ratios.py.
+# Measures the effect of the redirection as ratios: redis-benchmark with a Redis on the same node, with and without the extension.
+# Redis and hiredis set TCP_NODELAY in all arms. Each of BLOCKS blocks shuffles the arms. Needs root.
+# Prints requests per second and the mean time of a request, with ../common/ratios.py.
 # Usage: measure.sh LOADER CGROUP2-MOUNT [BLOCKS]
 set -euo pipefail
 loader=$(realpath "$1")
@@ -24,7 +24,7 @@ inside() {
 }
 inside redis-server --port 6400 --bind 127.0.0.1 --save '' >/dev/null &
 until redis-cli -p 6400 ping >/dev/null 2>&1; do sleep 0.2; done
-# figures SIZE: GETs of SIZE bytes: requests per second over 8 connections, and the mean time in us over one connection.
+# figures SIZE: prints requests per second over 8 connections, and the mean time in us over one, of GETs of SIZE bytes.
 figures() {
   local bench=(inside redis-benchmark -p 6400 -d "$1" --csv)
   "${bench[@]}" -c 8 -n 8000 -t set,get | awk -F'"' '$2 == "GET" { printf "%s ", $4 }'
@@ -42,7 +42,7 @@ for size in 64 4096 65536; do
       if [ "$arm" = sockmap ]; then
         kill "$pid"
         wait "$pid"
-        # Check that the arm was active: messages were redirected.
+        # The arm was active only if messages were redirected.
         tail -n 1 "$work/report" | grep -qv '"redirected":0'
       fi
       [ "$block" -eq 0 ] || echo "$size $block $arm $figure"

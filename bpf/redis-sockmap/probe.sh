@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Opens a connection to this machine's Redis from inside the extension's cgroup, and sends PING. Any answer counts as traffic, even
-# that a password is required.
+# Connects to this machine's Redis from the extension's cgroup, and sends PING. Any answer is traffic, even the error that a password
+# is required.
 set -euo pipefail
 options=/etc/disgrafs/extensions/redis-sockmap
 port=$(sed -n 's/.*--port \([0-9]*\).*/\1/p' "$options")
@@ -13,7 +13,7 @@ fi
 case $address in
 '*' | 0.0.0.0 | '[::]') address=127.0.0.1 ;;
 esac
-# cgroup v2 allows processes only in leaves, so create a leaf for the probe.
+# cgroup v2 allows processes only in leaves.
 leaf=$group/disgrafs-probe
 mkdir "$leaf"
 trap 'rmdir "$leaf"' EXIT

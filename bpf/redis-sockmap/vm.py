@@ -1,4 +1,4 @@
-"""Sends byte streams over connections to one port and checks both ends: redis-sockmap must not change the streams."""
+"""Sends streams over connections to one port, and checks at both ends that redis-sockmap does not change them."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ ADDRESS = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Two ends of a new connection to the port, with the same options as Redis and its clients set."""
+    """Open a connection to the port, with the options that Redis and its clients set; returns both ends."""
     family = socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET
     with socket.create_server((ADDRESS, PORT), family=family, reuse_port=True) as server:
         client = socket.create_connection((ADDRESS, PORT), timeout=180)
@@ -25,7 +25,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def receive(end: socket.socket, size: int) -> bytes:
-    """Exactly `size` bytes."""
+    """Receive exactly `size` bytes."""
     parts, have = [], 0
     while have < size:
         part = end.recv(min(1 << 16, size - have))
@@ -37,14 +37,14 @@ def receive(end: socket.socket, size: int) -> bytes:
 
 
 def same(sent: bytes, got: bytes, what: str) -> None:
-    """Fail when two byte strings differ."""
+    """Fail if two byte strings differ."""
     if hashlib.sha256(sent).digest() != hashlib.sha256(got).digest():
         where = next((i for i, (a, b) in enumerate(zip(sent, got, strict=False)) if a != b), min(len(sent), len(got)))
         raise AssertionError(f"{what}: {len(sent)} bytes sent, {len(got)} received, first difference at {where}")
 
 
 def both_ways(client: socket.socket, server: socket.socket, seed: int) -> None:
-    """Random messages of 1 to 60,000 bytes in both directions at once, read in other sizes than they were sent."""
+    """Send random messages of 1 to 60,000 bytes in both directions at once, and read them in other sizes."""
     numbers = random.Random(seed)
     data = [numbers.randbytes(3_000_000), numbers.randbytes(2_000_000)]
     sizes = [numbers.choice([1, 7, 100, 1400, 9000, 60_000]) for _ in range(5000)]
@@ -74,13 +74,13 @@ def both_ways(client: socket.socket, server: socket.socket, seed: int) -> None:
 
 
 def pipelining() -> None:
-    """Three connections, one after the other."""
+    """Use three connections, one after the other."""
     for seed in range(3):
         both_ways(*pair(), seed)
 
 
 def large() -> None:
-    """One value of 32 MiB in one call."""
+    """Send a value of 32 MiB in one call."""
     client, server = pair()
     text = random.Random(2).randbytes(32 << 20)
     sender = threading.Thread(target=client.sendall, args=(text,))
@@ -90,7 +90,7 @@ def large() -> None:
 
 
 def half_close() -> None:
-    """The client ends its direction; the server reads all, sees the end, and can still answer."""
+    """The client closes its direction; the server reads everything and the end, and can still answer."""
     client, server = pair()
     client.sendall(b"*1\r\n" * 10_000)
     client.shutdown(socket.SHUT_WR)
@@ -105,7 +105,7 @@ def half_close() -> None:
 
 
 def tls() -> None:
-    """A TLS handshake's first bytes: the data arrives, and the counts must show that TCP carried it."""
+    """Send the first bytes of a TLS handshake; vm.sh checks that TCP carried them."""
     client, server = pair()
     hello = b"\x16\x03\x01" + os.urandom(500)
     client.sendall(hello)
@@ -117,7 +117,7 @@ def tls() -> None:
 
 
 def stream() -> None:
-    """Both ways, a line a round, until standard input ends. For what happens to live connections."""
+    """Send data in both directions until standard input ends; prints a line per round."""
     client, server = pair()
     stop = threading.Event()
 
@@ -141,7 +141,7 @@ def stream() -> None:
 
 
 def unread() -> None:
-    """Data that is not read until standard input ends; then all of it must arrive."""
+    """Send data that is read only after the end of standard input; then all of it must arrive."""
     client, server = pair()
     text = random.Random(3).randbytes(30_000)
     client.sendall(text)
@@ -151,7 +151,7 @@ def unread() -> None:
 
 
 def stopped() -> None:
-    """A long reply (so many MiB) to a reader that has stopped: the sender has to wait, and all arrives in the end."""
+    """Send some MiB to a reader that has stopped: the sender must wait, and later all data must arrive."""
     size = int(sys.argv[4] if len(sys.argv) > 4 else "1024") << 20
     client, server = pair()
     block = random.Random(4).randbytes(1 << 20)
@@ -170,7 +170,7 @@ def stopped() -> None:
         before = sent[0]
         time.sleep(5)
         if sent[0] > 128 << 20:
-            raise AssertionError(f"{sent[0] >> 20} MiB are kept for a reader that has stopped")
+            raise AssertionError(f"{sent[0] >> 20} MiB were accepted for a reader that has stopped")
     print(f"{sent[0] >> 20} MiB before the sender waits", flush=True)
     for index in range(size // len(block)):
         same(block, receive(client, len(block)), f"MiB {index}")

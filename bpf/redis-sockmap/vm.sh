@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests redis-sockmap in a VM, as root; prints TAP. vm.py checks the data of connections at both ends, and so does a real Redis.
+# Tests redis-sockmap in a VM, as root, with streams of bytes (vm.py) and with a real Redis; prints TAP.
 # shellcheck disable=SC2317,SC2329 # functions are called by name, through check
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -21,7 +21,7 @@ cleanup() {
 trap 'cleanup 2>/dev/null || true' EXIT
 mkdir -p "$group"
 
-# inside COMMAND...: in the cgroup.
+# inside COMMAND...: runs a command in the cgroup.
 inside() {
   (
     echo "$BASHPID" >"$group/cgroup.procs"
@@ -38,10 +38,10 @@ stop() {
   kill "$loader_pid"
   wait "$loader_pid"
 }
-# count NAME: one of the extension's counters now.
+# count NAME: prints one of the extension's counters.
 count() { bpftool -j map lookup pinned "$pins/rs_counts" key 0 0 0 0 | jq ".formatted.value.$1 // .value.$1"; }
 
-# around NAME COMMAND...: the command succeeds; the counter before and after it.
+# around NAME COMMAND...: runs the command, which must succeed, and reads the counter before and after it.
 around() {
   local name=$1
   before=$(count "$name")
@@ -50,10 +50,12 @@ around() {
   after=$(count "$name")
   echo "$name: $before -> $after"
 }
+# moved NAME COMMAND...: the command increases the counter.
 moved() {
   around "$@"
   [ "$after" -gt "$before" ]
 }
+# still NAME COMMAND...: the command does not change the counter.
 still() {
   around "$@"
   [ "$after" -eq "$before" ]
@@ -68,7 +70,7 @@ no_cgroup() {
   "$loader" --preflight --cgroup /sys/fs/cgroup/absent | tee "$work/answer"
   jq -e '.supported == false and (.reason | startswith("/sys/fs/cgroup/absent: "))' "$work/answer"
 }
-# Neither way of a TLS connection: not even what follows the handshake.
+# No data of a TLS connection is redirected, not even after the handshake.
 tls() {
   moved tls inside streams "$port" 127.0.0.1 tls
   still redirected inside streams "$port" 127.0.0.1 tls
@@ -91,7 +93,7 @@ redis() {
   running+=($!)
   wait_for 60 redis-cli -p "$port" ping
 }
-# 1 MB values through a pipeline of 200 commands; what comes back has the same hash.
+# A value of 1 MB, which comes back unchanged, and a pipeline of 200 commands.
 redis_values() {
   head -c 750000 /dev/urandom | base64 -w 0 >"$work/value"
   inside redis-cli -p "$port" -x set big <"$work/value"
@@ -101,7 +103,7 @@ redis_values() {
   [ "$(inside redis-cli -p "$port" get k200)" = 200 ]
 }
 
-# A stream continues after the end of the loader, however it ends.
+# survives end|kill: a stream continues after the loader was stopped, or killed and cleaned up.
 survives() {
   run
   mkfifo "$work/fifo.$1"
@@ -119,7 +121,7 @@ survives() {
     "$loader" --remove
   fi
   nothing_left "$loader"
-  # Whole rounds after that: TCP carries it.
+  # Now TCP carries the stream.
   rounds=$(wc -l <"$work/stream")
   wait_for 60 more_rounds
   exec 9>&-
@@ -133,7 +135,7 @@ survives() {
 more_redirected() { [ "$(count redirected)" -gt "$before" ]; }
 more_rounds() { [ "$(wc -l <"$work/stream")" -gt $((rounds + 2)) ]; }
 
-# Unread bytes would be lost: the loader waits, then reports them and keeps the data; --remove finishes later.
+# Removal would lose unread bytes: the loader waits, then fails with an error and keeps them. Later, --remove succeeds.
 unread_is_kept() {
   run
   mkfifo "$work/fifo.unread"
@@ -155,26 +157,26 @@ killed() {
   [ -z "$(bpftool cgroup show "$group")" ]
 }
 
-check "preflight says that it is supported" preflight
-check "preflight names a cgroup that is not there" no_cgroup
+check "preflight reports support" preflight
+check "preflight names a missing cgroup" no_cgroup
 run
-check "pipelining: both ways at once, byte for byte" moved redirected inside streams "$port" 127.0.0.1 pipelining
-check "a value of 32 MiB, byte for byte" moved redirected inside streams "$port" 127.0.0.1 large
-# 1024 by hand; an emulated machine takes 10 minutes for that.
-check "a reader that stops makes the sender wait, and all arrives in the end" moved full inside streams "$port" 127.0.0.1 stopped "${STOPPED_MIB:-256}"
-check "half-close: the rest arrives, then the end; the other way still works" moved redirected inside streams "$port" 127.0.0.1 half-close
-check "IPv6 loopback too" moved redirected inside streams "$port" ::1 pipelining
+check "pipelining: data in both directions at once is unchanged" moved redirected inside streams "$port" 127.0.0.1 pipelining
+check "a value of 32 MiB is unchanged" moved redirected inside streams "$port" 127.0.0.1 large
+# An emulated machine takes 10 minutes for 1024 MiB.
+check "a stopped reader makes the sender wait, and gets all data later" moved full inside streams "$port" 127.0.0.1 stopped "${STOPPED_MIB:-256}"
+check "half-close: the rest of the data arrives, then the end; the other direction still works" moved redirected inside streams "$port" 127.0.0.1 half-close
+check "IPv6: data in both directions is unchanged" moved redirected inside streams "$port" ::1 pipelining
 check "TLS is left to TCP" tls
-check "another port is not touched" still sockets inside streams "$((port + 1))" 127.0.0.1 half-close
-check "another cgroup is not touched" still sockets streams "$port" 127.0.0.1 half-close
+check "connections to another port are not added" still sockets inside streams "$((port + 1))" 127.0.0.1 half-close
+check "connections of another cgroup are not added" still sockets streams "$port" 127.0.0.1 half-close
 check "a connection with one end in the cgroup is not redirected" one_end_outside
 redis
-check "Redis: large values and pipelines" moved redirected redis_values
+check "Redis: a large value and a pipeline are redirected and unchanged" moved redirected redis_values
 redis-cli -p "$port" shutdown nosave || true
 wait_for 60 refuses redis-cli -p "$port" ping
 stop
-check "a stream survives the loader's end, and nothing is left" survives end
+check "a stream survives when the loader is stopped, and nothing is left" survives end
 check "a stream survives kill -9 and --remove, and nothing is left" survives kill
-check "unread bytes are not thrown away" unread_is_kept
+check "unread bytes are kept until they are read" unread_is_kept
 check "killed at every step: nothing is left" killed
 done_testing

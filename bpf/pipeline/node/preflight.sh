@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints as one line of JSON whether an extension can run on this machine: {"supported":true,"how":...} or
-# {"supported":false,"reason":...,"needed":...}. Loads it only for the loader's trial.
+# {"supported":false,"reason":...,"needed":...}. The loader's own preflight loads it for a short time.
 # Usage: preflight.sh NAME RELEASE NEEDS [OPTION...]
 #   RELEASE  extended regular expression that `uname -r` must match
 #   NEEDS    comma-separated: btf, bpffs, cgroup2, module
@@ -30,16 +30,16 @@ if needs cgroup2 && [ "$(stat -f -c %T /sys/fs/cgroup 2>/dev/null)" != cgroup2fs
 fi
 lockdown=$(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/security/lockdown 2>/dev/null || true)
 if [ "$lockdown" = confidentiality ]; then
-  unsupported "kernel lockdown: confidentiality" "lockdown none or integrity: reading kernel memory is refused now"
+  unsupported "kernel lockdown: confidentiality" "lockdown none or integrity, because this one forbids reading kernel memory"
 fi
 if needs module; then
-  [ "$lockdown" != integrity ] || unsupported "kernel lockdown: integrity" "lockdown none: unsigned modules are refused now"
+  [ "$lockdown" != integrity ] || unsupported "kernel lockdown: integrity" "lockdown none, because this one forbids unsigned modules"
   secure=$(od -A n -t u1 -j 4 -N 1 /sys/firmware/efi/efivars/SecureBoot-* 2>/dev/null | tr -d ' ' || true)
   [ "$secure" != 1 ] || unsupported "Secure Boot is on" "Secure Boot off, or the module signed with an enrolled key"
 fi
 [ -x "$loader" ] || unsupported "no $loader" "the extension built for this kernel: make -C bpf"
 
-# Remove the pins of a killed loader; report it if they cannot be removed.
+# Remove the pins of a killed loader.
 if ! left=$("$loader" --remove 2>&1); then
   unsupported "leftovers: $(tail -n 1 <<<"$left")" "$loader --remove to succeed"
 fi

@@ -8,7 +8,7 @@ name=$1
 folder=/opt/disgrafs/extensions/$name
 loader=$folder/bin/$name
 
-# The kernel counts runs only on request. That costs every program some nanoseconds per run, so it is switched on only here.
+# The kernel counts runs only on request, because that costs some nanoseconds per run of each program.
 stats=/proc/sys/kernel/bpf_stats_enabled
 was=$(cat "$stats")
 trap 'echo "$was" >"$stats"' EXIT
