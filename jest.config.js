@@ -1,11 +1,11 @@
-// One project per thing a test needs. `npm test` runs "unit"; `./lab test` runs them all (cli/suites/suites.ts).
-//   x.test.ts           nothing but Node: under a minute for all of them
+// One project for each kind of test, by what it needs. `npm test` runs "unit"; `./lab test` runs all but "long" (cli/suites/suites.ts).
+//   x.test.ts           only Node
 //   x.sshd.test.ts      a real OpenSSH server on loopback
 //   x.engine.test.ts    a real Pulumi engine (CLI), no VM
 //   x.browser.test.ts   a headless Chromium
 //   x.vm.test.ts        one local VM
 //   tests/x.lab.test.ts a whole lab
-//   x.long.test.ts      local VMs for longer than CI has; by name only: ./lab test --only long
+//   x.long.test.ts      local VMs for longer than CI allows: ./lab test --only long
 const kinds = ["sshd", "engine", "browser", "vm", "lab", "long"];
 
 const project = (displayName, testMatch, extra = {}) => ({
@@ -19,7 +19,7 @@ const project = (displayName, testMatch, extra = {}) => ({
 });
 
 export default {
-  // The default of 5 s is for an idle machine; what a test may take is said where it matters.
+  // The default of 5 s is too short for a busy machine. Tests that need more set their own limit.
   testTimeout: 60_000,
   projects: [
     project("unit", ["**/*.test.ts"], {

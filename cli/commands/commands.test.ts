@@ -21,7 +21,7 @@ describe("./lab", () => {
     expect(text.split("\n").length).toBeLessThanOrEqual(50);
   });
 
-  it("has no command of an unknown name", async () => {
+  it("refuses an unknown command", async () => {
     expect(await loadCommand("constructor")).toBeUndefined();
   });
 
@@ -40,7 +40,7 @@ describe("./lab", () => {
     },
   );
 
-  it("refuses a stack's name that would be a path, before anything is done", () => {
+  it("refuses a stack name that would be a path, before it does anything", () => {
     const result = spawnSync(inCheckout("lab"), ["down", "--stack", ".."], {
       encoding: "utf8",
       // As in a shell that knows no Pulumi: a backend of one's own would be mentioned first.
@@ -59,28 +59,28 @@ describe("ssh", () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
 
-  it("gives one word to the node's shell as it is", () => {
+  it("passes a single word to the node's shell unchanged", () => {
     expect(run(["printf '%s\\n' b a | sort"])).toBe("a\nb\n");
   });
 
-  it("keeps the words of a command with arguments apart", () => {
+  it("keeps the arguments of a command separate", () => {
     expect(run(["printf", "%s|", "a b", "it's", "$HOME"])).toBe("a b|it's|$HOME|");
   });
 
-  it("names the nodes when asked for one that does not exist", () => {
+  it("names the nodes if the given one does not exist", () => {
     const nodes = nodesOf("local", { nodes: [{ name: "meta" }, { name: "node1" }] });
     expect(nodeNamed(nodes, "node1").name).toBe("node1");
     expect(() => nodeNamed(nodes, "node9")).toThrow('there is no node "node9"; nodes: meta, node1');
   });
 
-  it("says what to do when there is no cluster", () => {
+  it("gives advice if there is no cluster", () => {
     expect(() => nodesOf("second", {})).toThrow("run ./lab up --stack second");
     expect(() => nodesOf("second", undefined)).toThrow("run ./lab up --stack second");
   });
 });
 
 describe("down", () => {
-  it("names what is left and ends with the count", () => {
+  it("names what is left, and ends with the count", () => {
     expect(report("local", [])).toBe("0 left of stack local\n");
     const left = [
       { kind: "process", what: "qemu-system-x86_64 -name meta", pid: 42 },
@@ -99,7 +99,7 @@ describe("down --purge", () => {
   beforeEach(() => mkdirSync(join(cache, "images"), { recursive: true }));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it("keeps images on which another stack's disks may lie", async () => {
+  it("keeps images that another stack's disks may need", async () => {
     mkdirSync(join(stacks, "second"), { recursive: true });
     expect(await purgeCache(cache, stacks, false)).toContain("second may use it");
     rmSync(stacks, { recursive: true });
@@ -111,14 +111,14 @@ describe("down --purge", () => {
     expect(existsSync(cache)).toBe(true);
   });
 
-  it("removes it when nothing can need it", async () => {
+  it("removes the cache if nothing can need it", async () => {
     expect(await purgeCache(cache, stacks, false)).toBe("removed the cache of images");
     expect(existsSync(cache)).toBe(false);
   });
 });
 
 describe("status", () => {
-  it("says of a local machine without its files that it does not run", () => {
+  it("reports that a local machine without files does not run", () => {
     expect(areLocal({ targetFacts: { emulated: true } })).toBe(true);
     expect(areLocal({ targetFacts: { expires: "2026-11-26T12:00:00Z" } })).toBe(false);
     expect(machineState("no-such-stack", "node1")).toBe("not running, its files are gone");

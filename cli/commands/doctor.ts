@@ -6,7 +6,7 @@ export const doctor = new Command("doctor")
   .addHelpText(
     "after",
     `
-It changes nothing. The exit status is 1 when something is bad; a note is only for you to know.
+It changes nothing. The exit status is 1 if something is bad; notes are informational.
 
 Examples:
   ./lab doctor`,

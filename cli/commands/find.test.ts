@@ -7,18 +7,18 @@ const nodes = [
 ];
 
 describe("./lab find", () => {
-  it("should ask the node that has the API", () => {
+  it("should run on the node that has the API", () => {
     expect(finder("local", { nodes, disgrafs: { page: "10.0.0.2:8088" } }).name).toBe("node1");
   });
 
-  it("should say how to make a lab that is not up, and how to switch DisGraFS on", () => {
+  it("should give advice if there is no lab, or if it has no DisGraFS", () => {
     expect(() => finder("local", undefined)).toThrow("run ./lab up --stack local");
     expect(() => finder("local", { nodes, disgrafs: null })).toThrow(
       "./lab up --stack local -c disgrafs=true",
     );
   });
 
-  it("should give the node's shell each word as it was typed", () => {
+  it("should pass each word to the node's shell unchanged", () => {
     const words = ["tag:ice core", "it's", "$(id)", "`id`", "; reboot", "*", "größe\n"];
     // `disgrafs` of this shell prints its arguments; root needs no sudo.
     const shell = `id() { echo 0; }; disgrafs() { printf '%s\\0' "$@"; }; ${findCommand(words)}`;

@@ -17,7 +17,7 @@ export const find = new Command("find")
   .addHelpText(
     "after",
     `
-Prints a path and the tags a line. The exit status is 1 when no file is found.
+Prints a line with path and tags for each file. The exit status is 1 if no file is found.
 
 Examples:
   ./lab find espresso

@@ -19,7 +19,7 @@ describe("open", () => {
     expect(pageOf("prometheus", outputs)).toEqual({ node: "meta", address: "10.77.0.10:9090", path: "/" });
   });
 
-  it("finds the page of DisGraFS on the Ray head, and says how to read the token that it asks for", () => {
+  it("finds the page of DisGraFS on the Ray head, and tells how to read its token", () => {
     const nodes = [...outputs.nodes, { name: "node2", roles: ["client", "ray-head"] }];
     expect(pageOf("disgrafs", { nodes, disgrafs: { page: "10.77.0.12:8088" } })).toEqual({
       node: "node2",
@@ -29,11 +29,11 @@ describe("open", () => {
     });
   });
 
-  it("draws the dashboard from the same Prometheus", () => {
+  it("uses the same Prometheus for the dashboard", () => {
     expect(pageOf("dashboard", outputs)).toEqual({ ...pageOf("prometheus", outputs), dashboard: true });
   });
 
-  it("finds Grafana on the loopback address of the node that has it, and says how to read admin's password", () => {
+  it("finds Grafana on the loopback address of its node, and tells how to read admin's password", () => {
     const monitoring = { ...outputs.monitoring, grafana: "127.0.0.1:3000" };
     expect(pageOf("grafana", { ...outputs, monitoring })).toEqual({
       node: "meta",
@@ -43,7 +43,7 @@ describe("open", () => {
     });
   });
 
-  it("looks for Ray's dashboard on the Ray head, and says what there is in its place", () => {
+  it("looks for Ray's dashboard on the Ray head, and names an alternative", () => {
     const nodes = [...outputs.nodes, { name: "node2", roles: ["client", "ray-head"] }];
     expect(pageOf("ray", { nodes })).toEqual({
       node: "node2",
@@ -55,7 +55,7 @@ describe("open", () => {
     });
   });
 
-  it("tells a page that answers, whatever it says, from a tunnel with nothing behind it", async () => {
+  it("distinguishes a page that answers with any status from a tunnel to nothing", async () => {
     const server = createServer((_, response) => response.writeHead(401).end("who are you?"));
     // As ssh does it with a connection that its far side refuses.
     const closing = createServer().on("connection", (socket) => socket.destroy());
@@ -87,11 +87,11 @@ describe("open", () => {
       outputs,
       'there is no page "grafna"; the pages: dashboard, disgrafs, grafana, prometheus, ray, report',
     ],
-  ])("says how to get %s where it is missing", (name, given, words) => {
+  ])("gives advice if %s is missing", (name, given, words) => {
     expect(() => pageOf(name, given)).toThrow(words);
   });
 
-  it("listens on this computer alone, and ends where it cannot listen", () => {
+  it("listens only on this computer, and ends if it cannot listen", () => {
     expect(tunnel("ssh -F x node1", 4000, "10.77.0.10:9090")).toBe(
       "ssh -F x node1 -N -o ExitOnForwardFailure=yes -o BatchMode=yes -L 127.0.0.1:4000:10.77.0.10:9090",
     );
@@ -115,18 +115,18 @@ describe("logs", () => {
       .trimEnd()
       .split("\n");
 
-  it("asks for a service by its short name, and for any other unit by its own", () => {
+  it("maps short names to the lab's services, and passes other units unchanged", () => {
     expect(words("redis", options).slice(-2)).toEqual(["--unit", "redis-server.service"]);
     expect(words("ssh.service", options).slice(-2)).toEqual(["--unit", "ssh.service"]);
   });
 
-  it("asks for all services when none is named", () => {
+  it("shows all services if none is named", () => {
     expect(words(undefined, options).filter((word) => word === "--unit")).toHaveLength(
       Object.values(units).flat().length,
     );
   });
 
-  it("follows, and begins where it is told to", () => {
+  it("follows the log from the given time", () => {
     expect(words("ray", { ...options, follow: true, since: "10m ago" })).toEqual(
       expect.arrayContaining(["--follow", "--since=-10m"]),
     );

@@ -6,10 +6,10 @@ describe("whose labs ./lab sweep --aws is for", () => {
   it("are those of the settings' owner", () => {
     expect(ownersOf({ ...none, yes: true }, { owner: "ada" })).toEqual(["ada"]);
   });
-  it("are those of the owners that are named, and --yes may then answer", () => {
+  it("are those of the named owners, also with --yes", () => {
     expect(ownersOf({ ...none, owner: ["bob", "eve"], yes: true }, { owner: "ada" })).toEqual(["bob", "eve"]);
   });
-  it("are everyone's only when that is said, and never by --yes", () => {
+  it("are everyone's only on request, and never with --yes", () => {
     expect(ownersOf({ ...none, everyone: true }, { owner: "ada" })).toBe("everyone");
     expect(() => ownersOf({ ...none, everyone: true, yes: true }, { owner: "ada" })).toThrow(
       /--yes requires named owners: .* --everyone --dry-run, .* with --owner/,
@@ -18,7 +18,7 @@ describe("whose labs ./lab sweep --aws is for", () => {
       /either --everyone or --owner/,
     );
   });
-  it("must be said where no settings say it", () => {
+  it("must be given if there are no settings", () => {
     expect(() => ownersOf(none, {})).toThrow(/no owner is set: .* Add --owner NAME, or --everyone/);
   });
 });
