@@ -42,7 +42,7 @@ const fifth = (figure: string, label: string): number =>
   figure === "statHit" && label === "nocache" ? 200 : 1000;
 
 describe("analyse", () => {
-  it("should call a fifth of the rate worse, and add up the rates of the clients", () => {
+  it("should call a fifth of the rate worse, and add the clients' rates", () => {
     const result = resultOf({ profile: "course", rate: fifth, point: onlyMetadata });
     expect(result).toMatchObject({ verdict: "worse", decidedAt: 10, blocks: 10, planned: 10 });
     expect(result).toMatchObject({ unit: "ops/s", better: "higher", arm: "nocache" });
@@ -58,7 +58,7 @@ describe("analyse", () => {
     expect(result.smallestFactor!).toBeLessThan(1.1);
   });
 
-  it("should say undetermined of noise, with the factor that the run would have called", () => {
+  it("should call noise undetermined, with the smallest factor that the run could have detected", () => {
     let turn = 0;
     const rate = (): number => 1000 * [0.4, 1, 1.9, 0.7, 1.3][turn++ % 5]!;
     const result = resultOf({ profile: "course", rate, point: onlyMetadata });
@@ -66,14 +66,14 @@ describe("analyse", () => {
     expect(result.smallestFactor!).toBeGreaterThan(1.3);
   });
 
-  it("should give no verdict on three blocks, but the ratio and the range of the blocks", () => {
+  it("should give no verdict for three blocks, but the ratio and the range of the blocks", () => {
     const result = resultOf({ rate: fifth });
     expect(result).toMatchObject({ verdict: null, decidedAt: null, smallestFactor: null, blocks: 3 });
     expect(result.ratio).toMatchObject({ low: null, high: null });
     expect(result.ratio!.most).toBeLessThan(0.25);
   });
 
-  it("should judge a run with looks by the blocks it has come to, and say when it needs no more", () => {
+  it("should judge a run with looks by its measured blocks, and report when no more are needed", () => {
     const rows = ["metadata/statHit/nocache"];
     const until = (last: number, rate: Invented["rate"]) =>
       analyse(
@@ -99,7 +99,7 @@ describe("analyse", () => {
     expect(isDecided({ ...open, look: 30 })).toBe(true);
   });
 
-  it("should count earlier runs of the same settings beside it, and not those of others", () => {
+  it("should count earlier runs of the same settings, but not those of other settings", () => {
     const beside = mkdtempSync(join(tmpdir(), "disgrafs-results-"));
     folders.push(beside);
     const place = (name: string, started: string, options: Invented): string => {
@@ -121,7 +121,7 @@ describe("analyse", () => {
     expect(earlierText(run)[0]).toMatch(/^2nd run of these settings here \(before it: smoke-/);
   });
 
-  it("should not mind when all clients begin late, as a single one may", () => {
+  it("should accept that all clients begin late by the same time", () => {
     const late = (point: InventedPoint): InventedPoint => {
       for (const client of Object.values(point.clients)) client["late"] = 1.5;
       return point;
@@ -131,7 +131,7 @@ describe("analyse", () => {
     }
   });
 
-  it("should have nothing to compare, and charts all the same, when the baseline is alone", () => {
+  it("should have charts but no comparison if there is only the baseline", () => {
     const analysis = analyse(join(invent({ arms: ["ttl"] }), "raw"));
     expect(analysis.run.results).toEqual([]);
     const { first, figures } = chartData(analysis);
@@ -139,7 +139,7 @@ describe("analyse", () => {
     expect(renderReport([analysis])).toContain('id="verdict-table"');
   });
 
-  it("should keep what a lab had cost by then, and null for machines of one's own", () => {
+  it("should keep the cost of the lab so far, and null for local machines", () => {
     const raw = join(invent(), "raw");
     expect(analyse(raw).run.usage).toBeNull();
     const lab = { stack: "aws", commit: null, dirty: null };
@@ -154,7 +154,7 @@ describe("analyse", () => {
     expect(analyse(raw).run.usage).toBeNull();
   });
 
-  it("should warn when the control differs between arms", () => {
+  it("should warn if the control differs between arms", () => {
     const rate = (figure: string, label: string, workload: string): number =>
       workload === "control" && figure === "create" && label === "nocache" ? 200 : 1000;
     const point = (record: InventedPoint): InventedPoint | undefined =>
@@ -171,12 +171,12 @@ describe("analyse", () => {
     expect(renderReport(both)).toContain(`${analysis.run.runId}: control create is worse in nocache`);
   });
 
-  it("should find no difference where there is none, and almost no noise", () => {
+  it("should find no difference, and almost no noise, if there is none", () => {
     const result = resultOf({ profile: "course", noise: 0.001, point: onlyMetadata });
     expect(result).toMatchObject({ verdict: "no difference", decidedAt: 10 });
   });
 
-  it("should say of an arm what ran in the kernel, and how often in the windows that were measured", () => {
+  it("should list an arm's programs in the kernel, with their runs in the measured windows", () => {
     const programs = [{ name: "on_packet", tag: "00aa" }];
     const point = (record: InventedPoint): InventedPoint => {
       if (record.label === "nocache")
@@ -200,7 +200,7 @@ describe("analyse", () => {
     expect(run.arms.find(({ name }) => name === "ttl")).toMatchObject({ programs: [], count: null });
   });
 
-  it("should have no verdict for what runs once, and say whether it works", () => {
+  it("should have no verdict for a workload that runs once, but whether it works", () => {
     const fine = analyse(join(invent(), "raw")).run;
     expect(fine.results.map(({ workload }) => workload)).not.toContain("redis");
     expect(onceText(fine)).toEqual([
@@ -216,7 +216,7 @@ describe("analyse", () => {
     );
   });
 
-  it("should say of a workload that was never measured that it was not", () => {
+  it("should report a workload that was never measured", () => {
     const { run } = analyse(join(invent({ profile: "course", point: onlyMetadata }), "raw"));
     expect(run.results.find(({ workload }) => workload === "redis")!.verdict).toBe(
       "INVALID(not measured; 10 of 10 blocks)",
@@ -224,7 +224,7 @@ describe("analyse", () => {
   });
 
   it.each(["qemu", null])(
-    "should give ratios only when a machine is emulated, or may be (%s)",
+    "should give only ratios if a machine is or may be emulated (%s)",
     (virtualization) => {
       const result = resultOf({ virtualization });
       expect(result).toMatchObject({ baseline: null, value: null, verdict: null });
@@ -278,7 +278,7 @@ describe("analyse", () => {
     });
   });
 
-  it("should refuse output that a parser refuses, and name it", () => {
+  it("should refuse and name output that a parser refuses", () => {
     const folder = invent({ profile: "course" });
     empty(folder, "fio.json");
     const { run } = analyse(join(folder, "raw"));
@@ -286,7 +286,7 @@ describe("analyse", () => {
     expect(found.verdict).toBe("INVALID(fio wrote nothing; 3 of 10 blocks)");
   });
 
-  it("should not need iostat for a figure, and say which points lack its samples and why", () => {
+  it("should accept figures without iostat, and report which points lack its samples and why", () => {
     const folder = invent({ profile: "course" });
     const whole = analyse(join(folder, "raw"));
     expect(whole.run.points.filter(({ iostatGaps }) => Object.keys(iostatGaps).length > 0)).toEqual([]);
@@ -311,7 +311,7 @@ describe("analyse", () => {
     expect(renderReport([analysis])).toContain("random-read on node1: iostat wrote nothing (block 2, ttl)");
   });
 
-  it("should say of a window that iostat was too slow for that it has no sample", () => {
+  it("should report a window without a sample, for which iostat was too slow", () => {
     const folder = invent({ profile: "course" });
     const [short] = pointFolders(folder);
     const file = join(short!, "node1.iostat.json");
@@ -326,7 +326,7 @@ describe("analyse", () => {
     });
   });
 
-  it("should have the facts of every boot in which the run measured, the last one first", () => {
+  it("should have the facts of all boots in which the run measured, the last one first", () => {
     const folder = invent();
     const file = join(folder, "raw/facts.json");
     const facts = JSON.parse(readFileSync(file, "utf8")) as { clients: Record<string, { bootId: string }> };
@@ -344,7 +344,7 @@ describe("analyse", () => {
     ]);
   });
 
-  it("should put runs of different work in rows of their own, and say how they differ", () => {
+  it("should put runs of different work in separate rows, and report how they differ", () => {
     const [small, large] = (["smoke", "course"] as const).map((profile) =>
       analyse(join(invent({ profile, point: onlyMetadata }), "raw")),
     );
@@ -355,7 +355,7 @@ describe("analyse", () => {
     expect(renderReport([small!, small!]).match(/<th scope="row">\s*metadata stat, hit/g)).toHaveLength(1);
   });
 
-  it("should say what the volume was made of, and read a run that did not record it", () => {
+  it("should report the volume's parts, and read a run that did not record them", () => {
     const raw = join(invent(), "raw");
     expect(analyse(raw).run.services).toEqual({});
     const lab = { stack: "local", commit: null, dirty: null };
@@ -368,7 +368,7 @@ describe("analyse", () => {
     expect(analyse(raw).run.services).toEqual({});
   });
 
-  it("should say which file another version wrote", () => {
+  it("should name a file that another version wrote", () => {
     const folder = invent();
     const file = join(folder, "raw/plan.json");
     writeFileSync(file, readFileSync(file, "utf8").replace('"version":2', '"version":1'));
@@ -399,7 +399,7 @@ function stealOn(client: string): (point: InventedPoint) => void {
 }
 
 describe("writeResults", () => {
-  it("should write a run.json of the schema, the same each time", () => {
+  it("should write a run.json that matches the schema and is the same each time", () => {
     const folder = invent();
     const run = writeResults(folder);
     const text = readFileSync(join(folder, "run.json"), "utf8");

@@ -81,7 +81,7 @@ describe("Benchmark", () => {
     await value(benchmark.run);
   });
 
-  it("should put the runner on the clients, a socket that answers on the others, and the rest on the Ray head", () => {
+  it("should put the runner on the clients, a socket that answers on the other nodes, and the driver on the Ray head", () => {
     expect(ofType("command:remote:CopyToRemote")).toEqual([
       "benchmark-arms-node1",
       "benchmark-arms-node2",
@@ -99,7 +99,7 @@ describe("Benchmark", () => {
     expect(ofType("command:local:Command")).toEqual(["benchmark-results"]);
   });
 
-  it("should hand the runner the plan, with every client and the address that drops caches", () => {
+  it("should give the runner the plan, with all clients and the address that drops caches", () => {
     const script = commandNamed("benchmark-plan")["stdin"] as string;
     // The only word in single quotes that begins like a plan; a quote in it would be written '\\''.
     const line = /'(\{"version".*\})'/.exec(script)![1]!;
@@ -113,7 +113,7 @@ describe("Benchmark", () => {
     });
   });
 
-  it("should name the run by its settings, and give its folder", async () => {
+  it("should name the run after its settings, and return its folder", async () => {
     const run = await value(benchmark.run);
     expect(run).toEqual({
       id: expect.stringMatching(/^smoke-[0-9a-f]{12}$/) as string,
@@ -124,7 +124,7 @@ describe("Benchmark", () => {
     expect(commandNamed("benchmark-results")["triggers"]).toEqual([run.id]);
   });
 
-  it("should keep the way to log in out of the command line of the collector", () => {
+  it("should keep the SSH connection out of the collector's command line", () => {
     const { create, stdin, logging } = commandNamed("benchmark-results");
     expect(create).toMatch(/collectResults\.ts'?$/);
     expect(create).not.toContain("private key");
@@ -132,7 +132,7 @@ describe("Benchmark", () => {
     expect(logging).toBe("stderr");
   });
 
-  it("should tell the collector when a lab that is paid for began, and what an hour costs", async () => {
+  it("should give the collector the beginning and the hourly cost of a lab on AWS", async () => {
     const cost = { created: "2026-11-25T18:00:00Z", perHour: 0.36 };
     const paid = new Benchmark("paid", {
       ...common,
@@ -147,7 +147,7 @@ describe("Benchmark", () => {
     expect(JSON.stringify(commandNamed("benchmark-results")["stdin"])).not.toContain("created");
   });
 
-  it("should tell the collector what the volume is made of", async () => {
+  it("should give the collector the volume's parts", async () => {
     const services = { redis: pulumi.output("8.0.2"), "object store": "SeaweedFS 4.03" };
     const other = new Benchmark("services", {
       ...common,
@@ -161,7 +161,7 @@ describe("Benchmark", () => {
     );
   });
 
-  it("should measure to a look, ask whether that is enough, and only end the run when it is", async () => {
+  it("should measure up to a look, and end the run only if that is enough", async () => {
     answers["looked-results-10"] = '{"decided":false,"results":[]}';
     answers["looked-results-15"] = '{"decided":true,"results":[]}';
     const looked = new Benchmark("looked", {
@@ -185,7 +185,7 @@ describe("Benchmark", () => {
     expect(goals).toEqual(["10 pause", "15 pause", "15 end"]);
   });
 
-  it("should tell the collector what this computer did before the run, where the machines are its own", async () => {
+  it("should give the collector this computer's state before the run if the machines are local", async () => {
     const own = new Benchmark("own", {
       ...common,
       onThisComputer: true,

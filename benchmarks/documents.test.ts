@@ -15,13 +15,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("the schemas in docs/", () => {
   it.each(schemaNames)(
-    "should be those of the program: %s; else run: node benchmarks/testdata/makeSchemas.ts",
+    "should match the program: %s; otherwise, run: node benchmarks/testdata/makeSchemas.ts",
     (name) => {
       expect(JSON.parse(readFileSync(schemaFile(name), "utf8"))).toEqual(JSON.parse(schemaText(name)));
     },
   );
 
-  it("should accept a run's files, and refuse a verdict that there is not", () => {
+  it("should accept a run's files, and refuse an unknown verdict", () => {
     const { run } = analyse(join(folder, "raw"));
     const check = new Ajv.Ajv2020({ strict: false }).compile(
       JSON.parse(schemaText("run.schema.json")) as object,
@@ -34,7 +34,7 @@ describe("the schemas in docs/", () => {
 });
 
 describe("the hash of the analysis", () => {
-  it("should be of everything that decides a verdict, and not of what shows it", () => {
+  it("should depend on the code that decides verdicts, and not on the code that shows them", () => {
     const sources = analysisSources();
     expect(sources).toEqual(
       expect.arrayContaining([
@@ -60,7 +60,7 @@ describe("read_run.py", () => {
       stdio: ["ignore", "pipe", "pipe"],
     });
 
-  it("should read the rows, and the ratios of which a row's is the centre", () => {
+  it("should read the rows, and the ratios around a row's", () => {
     const run = writeResults(folder);
     const text = python(
       `import json; from read_run import read; run = read(${JSON.stringify(folder)}); ` +
@@ -77,7 +77,7 @@ describe("read_run.py", () => {
     });
   });
 
-  it("should print all figures as CSV, and refuse a file of another version with what to do", () => {
+  it("should print all figures as CSV, and refuse a file of another version with advice", () => {
     const run = writeResults(folder);
     const lines = execFileSync("python3", ["-B", "read_run.py", folder], {
       encoding: "utf8",

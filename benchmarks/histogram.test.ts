@@ -25,7 +25,7 @@ function histogramOf(list: readonly number[]): Histogram {
 }
 
 describe("merge", () => {
-  it("should say what one histogram of all operations says", () => {
+  it("should equal a histogram of all operations", () => {
     fc.assert(
       fc.property(latencies, latencies, (a, b) => {
         const both = merge([histogramOf(a), histogramOf(b)]);
@@ -37,7 +37,7 @@ describe("merge", () => {
 });
 
 describe("quantile", () => {
-  it("should be the least latency that a share of the operations does not exceed", () => {
+  it("should be the smallest latency that a share of the operations does not exceed", () => {
     fc.assert(
       fc.property(latencies, fc.integer({ min: 1, max: 100 }), (list, percent) => {
         const sorted = [...list].sort((a, b) => a - b);
@@ -47,7 +47,7 @@ describe("quantile", () => {
     );
   });
 
-  it("should be the least latency for a share of nothing, and undefined without operations", () => {
+  it("should be the smallest latency for a share of 0, and undefined without operations", () => {
     const some = fromRecord({ 9: 1, 3: 0, 5: 2 });
     expect(quantile(some, 0)).toBe(5);
     expect(quantile(some, 1)).toBe(9);
@@ -69,7 +69,7 @@ describe("distribution", () => {
 });
 
 describe("bucketMiddles", () => {
-  it("should be at most a sixteenth off from any latency in the bucket, on either side", () => {
+  it("should differ from any latency in the bucket by at most a sixteenth", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1e10 }), (latency) => {
         const [[middle, count]] = [...bucketMiddles(new Map([[lowerBound(latency), 7]]))] as [
@@ -81,7 +81,7 @@ describe("bucketMiddles", () => {
     );
   });
 
-  it("should leave small values alone, which have a bucket each", () => {
+  it("should equal small values, which have a bucket each", () => {
     expect(
       [...bucketMiddles(new Map([0, 1, 8, 15].map((value) => [value, 1])))].map(([value]) => value),
     ).toEqual([0, 1, 8, 15]);

@@ -39,7 +39,7 @@ describe("the computer's state", () => {
     });
   });
 
-  it("should give what was used, stolen and waited for in the time of a run, and the machines beside it", () => {
+  it("should have the used, stolen and waiting time during a run, and the other machines", () => {
     const before = hostState(proc, new Date("2026-11-29T18:00:00Z"));
     file("stat", "cpu  1000 0 50 900 40 0 5 105 0 0\n");
     file("pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=32000000\n");
@@ -54,7 +54,7 @@ describe("the computer's state", () => {
     expect(between.waitedPercent).toBeCloseTo(50, 6);
   });
 
-  it("should say nothing of a time in which the computer was started again, or of a kernel that does not count", () => {
+  it("should have no figures if the computer was restarted meanwhile, or if the kernel does not count", () => {
     const before = hostState(proc);
     file("sys/kernel/random/boot_id", "two\n");
     expect(hostBetween(before, hostState(proc))).toMatchObject({
@@ -66,7 +66,7 @@ describe("the computer's state", () => {
     expect(hostState(proc).waitedMicroseconds).toBeNull();
   });
 
-  it("should take no line for another, and no folder for a process that is none", () => {
+  it("should not mistake one line for another, nor a folder for a process", () => {
     file("stat", "intr cpu 7 7\ncpu   100 0 50 800 40 0 5 5 0 0\ncpu 9 9\n");
     file("cpuinfo", "x processor: 0\nbad model name: no\nprocessor\t\t: 0\nmodel name\t \t: An EPYC\n");
     file("pressure/cpu", "awesome total=7\nfull avg10=0.00 total=5\nsome avg10=0.00 total=3\n");
@@ -85,7 +85,7 @@ describe("the computer's state", () => {
     expect(hostState(proc)).toMatchObject({ cpu: null, cpus: 0, cpuTicks: 0, idleTicks: 0, stealTicks: 0 });
   });
 
-  it("should give no share of a time in which nothing was counted", () => {
+  it("should have no share of a time in which nothing was counted", () => {
     const none = { busyPercent: null, stealPercent: null, waitedPercent: null };
     const before = hostState(proc, new Date("2026-11-29T18:00:00Z"));
     const later = {

@@ -19,7 +19,7 @@ describe("the metrics of a run's time", () => {
   const folder = mkdtempSync(join(tmpdir(), "metrics-"));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it("are those of all panels, with a null where Prometheus has nothing, by the real script and one curl", async () => {
+  it("are those of all panels, with null where Prometheus has no value, from the real script and one curl", async () => {
     // The memory of Redis, a failure for Ray's nodes, and nothing for the rest.
     const asked: URLSearchParams[] = [];
     const server = createServer((request, response) => {
@@ -66,11 +66,11 @@ describe("the metrics of a run's time", () => {
     expect(readMetrics(folder)).toEqual(metricsSchema.parse(metrics));
   });
 
-  it("are refused when answers are missing: they would belong to other panels", () => {
+  it("are refused if answers are missing, because the others would be assigned to wrong panels", () => {
     expect(() => metricsOf("\n", window)).toThrow(`got ${queries.length} queries and gave 1 answers`);
   });
 
-  it("have at most some hundred values a line, however long the run was", () => {
+  it("have at most some hundred values per line for a run of any length", () => {
     for (const hours of [0.1, 1, 10, 100]) {
       const long = { start: 0, end: hours * 3600 };
       expect(long.end / stepOf(long)).toBeLessThanOrEqual(600);
@@ -78,7 +78,7 @@ describe("the metrics of a run's time", () => {
     }
   });
 
-  it("are none in a folder without them, and of another version", () => {
+  it("are undefined in a folder without them, and for another version", () => {
     expect(readMetrics(tmpdir())).toBeUndefined();
     writeFileSync(join(folder, "metrics.json"), JSON.stringify({ version: 99 }));
     expect(readMetrics(folder)).toBeUndefined();

@@ -12,7 +12,7 @@ function counts(keys: readonly string[]): Map<string, number> {
 }
 
 describe("balancedOrders", () => {
-  it("should give every label the same mean position after every second block, so that a drift cancels", () => {
+  it("should give all labels the same mean position after every second block, so that a drift cancels", () => {
     fc.assert(
       fc.property(size, fc.nat(), fc.integer({ min: 1, max: 15 }), (count, seed, pairs) => {
         const orders = balancedOrders(labels(count), 2 * pairs, seeded(seed));
@@ -25,7 +25,7 @@ describe("balancedOrders", () => {
     );
   });
 
-  it("should put every label in each position, and behind each other, as often in a whole design", () => {
+  it("should, in a complete design, put each label equally often in each position and after each other label", () => {
     fc.assert(
       fc.property(size, fc.nat(), (count, seed) => {
         const whole = count % 2 === 0 ? count : 2 * count;
@@ -43,7 +43,7 @@ describe("balancedOrders", () => {
     );
   });
 
-  it("should hold every label once in each block, in an order that the seed decides", () => {
+  it("should have each label once in each block, in an order that depends on the seed", () => {
     const orders = balancedOrders(labels(5), 13, seeded(1));
     expect(orders).toHaveLength(13);
     for (const order of orders) expect([...order].sort()).toEqual(labels(5));

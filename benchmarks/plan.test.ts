@@ -10,7 +10,7 @@ import { fewestOperations } from "./parsers/measurement.ts";
 describe("buildBlocks", () => {
   const anyProfile = fc.constantFrom(...profileNames);
 
-  it("should hold every arm once and the baseline twice in each block that counts, whatever the seed", () => {
+  it("should have each arm once and the baseline twice in each measured block, for any seed", () => {
     fc.assert(
       fc.property(anyProfile, fc.nat(), (profile, seed) => {
         for (const { slots, warmUp } of buildBlocks(profile, armNames, seed).slice(1)) {
@@ -32,7 +32,7 @@ describe("buildBlocks", () => {
     expect(buildBlocks("paper", armNames, 1)[0]!.slots).toHaveLength(armNames.length + 1);
   });
 
-  it("should give the same order for the same seed, and every order over many seeds", () => {
+  it("should give the same order for the same seed, and all orders over many seeds", () => {
     expect(buildBlocks("course", armNames, 3)).toEqual(buildBlocks("course", armNames, 3));
     const orders = new Set(
       Array.from({ length: 40 }, (_, seed) =>
@@ -44,7 +44,7 @@ describe("buildBlocks", () => {
     expect(orders.size).toBe(6);
   });
 
-  it("should put each arm in the middle of a block on average, and so the baselines, after ten blocks", () => {
+  it("should put arms and baselines in the middle of a block on average after ten blocks", () => {
     const blocks = buildBlocks("course", armNames, 9).slice(1);
     for (const label of [...armNames, repeatLabel]) {
       const places = blocks.map(({ slots }) => slots.findIndex((slot) => slot.label === label));
@@ -54,7 +54,7 @@ describe("buildBlocks", () => {
 });
 
 describe("buildPlan", () => {
-  it("should give the same plan for the same settings, and a plan that its own schema reads back", () => {
+  it("should give the same plan for the same settings, and one that its own schema accepts", () => {
     const plan = buildPlan(settings);
     expect(buildPlan(settings)).toEqual(plan);
     expect(planSchema.parse(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
@@ -69,15 +69,15 @@ describe("buildPlan", () => {
     ["a setting of the lab", { settings: { topology: "single" } }],
     ["a machine that was made anew", { machineIds: ["a", "b", "d"] }],
     ["the clients", { clients: ["node1"] }],
-  ])("should name another run when %s changes", (_, change) => {
+  ])("should give the run another name if %s changes", (_, change) => {
     expect(buildPlan({ ...settings, ...change }).runId).not.toBe(buildPlan(settings).runId);
   });
 
-  it("should keep the settings hash of a run that is repeated with another seed", () => {
+  it("should keep the settings hash if a run is repeated with another seed", () => {
     expect(buildPlan({ ...settings, seed: 8 }).settingsHash).toBe(buildPlan(settings).settingsHash);
   });
 
-  it("should keep the baseline when other arms are chosen", () => {
+  it("should keep the baseline if other arms are chosen", () => {
     expect(buildPlan({ ...settings, arms: ["nocache"] }).arms.map(({ name }) => name)).toEqual([
       "ttl",
       "nocache",
@@ -89,7 +89,7 @@ describe("buildPlan", () => {
     expect(buildPlan({ ...settings, arms: ["ttl"] }).arms.map(({ name }) => name)).toEqual(["ttl"]);
   });
 
-  it("should give a run of more arms more time, and none less than its profile says", () => {
+  it("should give a run with more arms more time, and no run less than its profile's", () => {
     const limit = (arms?: ArmName[]): number =>
       buildPlan({ ...settings, ...(arms && { arms }) }).limitSeconds;
     expect(limit()).toBe(profiles.smoke.limitMinutes * 60);
@@ -99,7 +99,7 @@ describe("buildPlan", () => {
     );
   });
 
-  it("should refuse an arm that does not change what the profile measures, and name those that do", () => {
+  it("should refuse an arm that does not affect the profile's workloads, and name those that do", () => {
     expect(() => buildPlan({ ...settings, profile: "lookups", arms: ["nocache", "chain-wq"] })).toThrow(
       "the profile lookups cannot measure nocache: its arms are ttl, chain-wq, chain-poll, chain-irq, dm-pread",
     );
@@ -112,7 +112,7 @@ describe("buildPlan", () => {
     ]);
   });
 
-  it("should look once at a run that names no rows, and until 30 blocks at one that does", () => {
+  it("should have one look at a run without named rows, and looks up to 30 blocks at one with them", () => {
     const once = buildPlan({ ...settings, profile: "course" });
     expect(once).toMatchObject({ looks: [10], rows: [], marginPercent: 5 });
     expect(once.blocks).toHaveLength(11);
@@ -126,7 +126,7 @@ describe("buildPlan", () => {
     expect(until.runId).not.toBe(once.runId);
   });
 
-  it("should refuse rows that the table does not have, and rows of a profile without verdicts", () => {
+  it("should refuse rows that are not in the table, and rows for a profile without verdicts", () => {
     expect(() => buildPlan({ ...settings, profile: "course", rows: ["metadata/statHit/ttl-long"] })).toThrow(
       /^no row of the verdict table is called "metadata\/statHit\/ttl-long"; .*metadata\/statHit\/nocache/,
     );
@@ -135,7 +135,7 @@ describe("buildPlan", () => {
     );
   });
 
-  it("should ask for a count from an arm with an extension, and from no other", () => {
+  it("should require a run count only from an arm with an extension", () => {
     const of = (profile: Profile): ArmName[] => armNames.filter((name) => fits(name, profile));
     const plan = buildPlan({ ...settings, arms: of("smoke") });
     const lookups = buildPlan({ ...settings, profile: "lookups", arms: of("lookups") });
@@ -157,7 +157,7 @@ describe("buildPlan", () => {
     expect(armExtensions(["ttl", "client-cache", "packet-dma"])).toEqual(["packet-dma"]);
   });
 
-  it("should be what the runner's own tests read; else run: node benchmarks/testdata/makePlan.ts", () => {
+  it("should equal the plan of the runner's tests; otherwise, run: node benchmarks/testdata/makePlan.ts", () => {
     const file = new URL("./testdata/plan.txt", import.meta.url);
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(examplePlan());
   });
@@ -170,7 +170,7 @@ describe("buildPlan", () => {
 });
 
 describe("the workload table", () => {
-  it("should have a control in every profile, and every workload of the volume in the paper", () => {
+  it("should have a control in every profile, and every workload of the volume in the profile paper", () => {
     for (const profile of profileNames) {
       expect(workloadsOf(profile, true).filter((name) => "control" in workloads[name])).toEqual(["control"]);
     }
@@ -178,7 +178,7 @@ describe("the workload table", () => {
     expect(workloadsOf("lookups", true)).toEqual(["lookup", "control"]);
   });
 
-  it("should have the tagging workload only where DisGraFS is", () => {
+  it("should have the tagging workload only with DisGraFS", () => {
     for (const profile of ["smoke", "course", "paper"] as const) {
       const names = (disgrafs?: boolean): string[] =>
         buildPlan({ ...settings, profile, ...(disgrafs === undefined ? {} : { disgrafs }) }).workloads.map(
@@ -191,7 +191,7 @@ describe("the workload table", () => {
     expect(tableRows("course", ["nocache"], true)).toContain("tagging/tagged/nocache");
   });
 
-  it("should have every kind of workload of the volume in smoke, which compares some and runs the others once", () => {
+  it("should have all kinds of workloads of the volume in smoke, which compares some and runs the others once", () => {
     const kinds = (names: readonly (keyof typeof workloads)[]): string[] => [
       ...new Set(names.map((name) => workloads[name].kind)),
     ];
@@ -214,7 +214,7 @@ describe("the workload table", () => {
     }
   });
 
-  it("should leave at least three of course's twelve minutes to mounts and starts", () => {
+  it("should leave at least three of the twelve minutes of course for mounts and starts", () => {
     const plan = buildPlan({ ...settings, profile: "course" });
     // As window_seconds in the runner has it, and the rest until what was asked for has expired (1.1 s).
     const windows = plan.workloads.map(({ kind, place, parameters }) => {
@@ -229,7 +229,7 @@ describe("the workload table", () => {
     expect((turns * perTurn) / 60).toBeLessThan(profiles.course.expectedMinutes - 3);
   });
 
-  it("should give every file system benchmark that is compared the work of a figure", () => {
+  it("should give each compared file system benchmark enough work for a figure", () => {
     const benches = profileNames.flatMap((profile) =>
       buildPlan({ ...settings, profile }).workloads.filter(
         ({ kind, once }) => kind === "juicefs-bench" && !once,

@@ -54,7 +54,7 @@ function set(client: Record<string, unknown>, path: string, value: unknown): voi
 const counted = { arms: ["ttl", "fuse-latency"], label: "fuse-latency" } as const;
 
 describe("a record", () => {
-  it("should be taken when nothing is wrong with it", () => {
+  it("should be accepted if nothing is wrong with it", () => {
     expect(reasonAfter(() => undefined)).toBeNull();
     expect(reasonAfter(() => undefined, counted)).toBeNull();
   });
@@ -110,14 +110,14 @@ describe("a record", () => {
     expect(reasonAfter(change)).toContain(reason);
   });
 
-  it("should be refused when the extension of its arm did not run, whatever the runner says", () => {
+  it("should be refused if its arm's extension did not run, even if the runner calls it valid", () => {
     const same: Change = (_, client) => set(client, "proof.after.script.count", 5);
     expect(reasonAfter(same, counted)).toBe(
       "node2: arm fuse-latency was enabled, but its run count did not move",
     );
   });
 
-  it("should measure a late start against the window as it was planned, however long it then took", () => {
+  it("should compare a late start with the planned window, not with the actual one", () => {
     const late: Change = (point, client) => {
       Object.assign(client, { late: 4.9, seconds: 30 });
       point.plannedSeconds = 1.5;
@@ -127,7 +127,7 @@ describe("a record", () => {
     );
   });
 
-  it("should be refused when it was not warmed right before, or does not say", () => {
+  it("should be refused if it was not warmed right before, or if that is unknown", () => {
     const walk = { workload: "walk-warm", profile: "attributes" } as const;
     expect(reasonAfter(() => undefined, walk)).toBeNull();
     expect(reasonAfter((_, client) => set(client, "gap", 0.9), walk)).toBe(
@@ -138,7 +138,7 @@ describe("a record", () => {
     );
   });
 
-  it("should not be asked for stolen time by an emulated machine, where nobody counts it", () => {
+  it("should not need stolen time from an emulated machine, which does not count it", () => {
     const none: Change = (_, client) => set(client, "counters.after.stealTicks", null);
     expect(reasonAfter(none, { virtualization: "qemu" })).toBeNull();
     expect(pointsAfter(none, { virtualization: "qemu" }).every((point) => point.stealPercent === null)).toBe(
@@ -146,7 +146,7 @@ describe("a record", () => {
     );
   });
 
-  it("should be refused when fewer operations are behind a figure than make a rate", () => {
+  it("should be refused if a figure has too few operations for a rate", () => {
     const rate = (figure: string): number => (figure === "rename" ? 4 : 1000);
     const points = readRaw(join(invent({ rate }), "raw")).points.map((entry) => entry.point);
     expect(points.find(({ workload }) => workload === "metadata")!.invalid).toBe(
@@ -180,14 +180,14 @@ describe("the node of Redis and of the object store", () => {
       `${address}: recorded no CPU steal, which its machine has`,
     ],
     [{}, `${address}: recorded no counters`],
-  ])("should make a point INVALID when it was not left alone: %j", (neighbours, reason) => {
+  ])("should make a point INVALID if it was busy: %j", (neighbours, reason) => {
     const change: Change = (point) => set(point.clients["node1"]!, "counters.after.neighbours", neighbours);
     expect(reasonAfter(change, lab)).toBe(reason);
   });
 });
 
 describe("records of one run", () => {
-  it("should be refused when there are two of one point", () => {
+  it("should be refused if there are two for one point", () => {
     const folder = invent();
     const points = join(folder, "raw/points");
     const name = readdirSync(points).find((entry) => /^002-.*-nocache-metadata$/.test(entry))!;
@@ -201,7 +201,7 @@ describe("records of one run", () => {
     );
   });
 
-  it("should be refused when their block was taken in two boots of a client", () => {
+  it("should be refused if their block spans two boots of a client", () => {
     const points = pointsAfter((point) => (point.boots["node2"] = "another boot"));
     const invalid = points.filter(({ invalid: reason }) => reason !== null);
     expect(new Set(invalid.map(({ invalid: reason }) => reason))).toEqual(
@@ -210,7 +210,7 @@ describe("records of one run", () => {
     expect(points.filter(({ block }) => block === 2)).toEqual(invalid);
   });
 
-  it("should be refused when half of their block is of another day", () => {
+  it("should be refused if half of their block is from another day", () => {
     const point = (record: InventedPoint): InventedPoint => {
       const moved = record.block === 2 && record.slot > 0;
       const later = (time: string): string =>

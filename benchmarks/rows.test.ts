@@ -1,7 +1,7 @@
 import { matchRows, tableRows } from "./rows.ts";
 
 describe("tableRows", () => {
-  it("should have a row for each figure in each arm that is compared with the baseline", () => {
+  it("should have a row for each figure of each arm that is compared with the baseline", () => {
     const rows = tableRows("course", ["nocache", "ttl", "ttl-long"], false);
     expect(rows.slice(0, 2)).toEqual(["sequential-read/read/nocache", "sequential-read/read/ttl-long"]);
     expect(rows).toContain("metadata/statHit/ttl-long");
@@ -9,7 +9,7 @@ describe("tableRows", () => {
     expect(new Set(rows).size).toBe(rows.length);
   });
 
-  it("should have no row for a workload that is run once and not compared", () => {
+  it("should have no row for a workload that runs once and is not compared", () => {
     const workloads = (profile: "smoke" | "course"): string[] => [
       ...new Set(tableRows(profile, ["nocache"], true).map((row) => row.split("/")[0] ?? "")),
     ];
@@ -38,12 +38,12 @@ describe("matchRows", () => {
       [0, 1, 2, 3],
     ],
     [[], []],
-  ])("should give the rows that %j names, each once and in the order of the table", (patterns, places) => {
+  ])("should give the rows that %j names, each once, in the table's order", (patterns, places) => {
     expect(matchRows(rows, patterns)).toEqual(places.map((place) => rows[place]));
   });
 
   it.each(["metadata/stat", "statHit", "*/small/ttl-long", "ray/small/nocache/x", ""])(
-    "should refuse %j, which names no row, and list the rows there are",
+    "should refuse %j, which names no row, and list the existing rows",
     (pattern) => {
       expect(() => matchRows(rows, ["metadata", pattern])).toThrow(
         new RegExp(`"${pattern.replaceAll("*", "\\*")}".*: ${rows.join(", ")}$`),

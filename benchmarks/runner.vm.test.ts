@@ -77,7 +77,7 @@ afterAll(async () => {
 
 describe("the lifeline", () => {
   it(
-    "should end all programs of an agent that is killed, also those in a session of their own",
+    "should end all programs of a killed agent, even those in separate sessions",
     async () => {
       await vm.check(`cat >/tmp/agent.py <<'PY'
 import time
@@ -108,7 +108,7 @@ left`,
 
 describe("answer.sh", () => {
   it(
-    "should drop the node's caches for who asks, with the kernel's counts as proof, and say how the node is",
+    "should drop the node's caches on request, with the kernel's counts as proof, and report the node's state",
     async () => {
       await vm.check(script("answer.sh", address, "9436"));
       const ask = `${python} -c '
@@ -138,7 +138,7 @@ print(json.dumps([node.facts(), node.counters(), node.drop()["step"], node.count
 
 describe("an agent on a real mount", () => {
   it(
-    "should take a point in the arm that is in force, and none when its proof fails",
+    "should measure a point in the active arm, and none if its proof fails",
     async () => {
       const metadata = whole.workloads.find(({ name }) => name === "metadata");
       const still = {
@@ -245,7 +245,7 @@ describe("a run", () => {
   }, minutes(20));
 
   it(
-    "should go on when the connection is lost, and from where it was when its driver is killed",
+    "should continue if the connection is lost, and resume if its driver is killed",
     async () => {
       // The follower is killed without a word, as when the machine that follows is gone.
       const lost = await vm.run(
@@ -283,7 +283,7 @@ kill -KILL -- -$pid; ls ${folder}/points`,
   );
 
   it(
-    "should stop the workload and put the mount back on TERM, which Ctrl-C of up sends, and keep what it has",
+    "should stop the workload, restore the mount and keep its points on SIGTERM, which Ctrl-C of up sends",
     async () => {
       await vm.check(`rm -r ${folder}/finished ${folder}/points/002-*`);
       const stopped = await vm.run(
@@ -321,7 +321,7 @@ kill -TERM $pid; wait $pid; echo "status $?"`,
   );
 
   it(
-    "should hand over to the next step after its time, fail if there is none, and stop by stop.sh",
+    "should leave the rest to the next step after its time, fail if there is none, and be stopped by stop.sh",
     async () => {
       expect((await vm.run(follow("1", "more"))).exitCode).toBe(0);
       const last = await vm.run(follow("1", "last"));

@@ -23,13 +23,13 @@ const trios = (least: number, most: number): fc.Arbitrary<Trio[]> =>
   );
 
 describe("randomisationTest", () => {
-  it("should count the placements of the arm by hand: the highest of three, three times, is 1 of 27", () => {
+  it("should equal a count by hand: the arm is the highest of three, three times: 1 of 27", () => {
     const { above, below } = randomisationTest([trio(5, 1, 2), trio(6, 1, 2.5), trio(7, 0, 1)]);
     expect(above).toBeCloseTo(1 / 27, 12);
     expect(below).toBeCloseTo(1, 12);
   });
 
-  it("should be what counting all placements gives, ties and all", () => {
+  it("should equal a count of all placements, including ties", () => {
     fc.assert(
       fc.property(trios(1, 5), (blocks) => {
         const { above, below } = randomisationTest(blocks);
@@ -41,7 +41,7 @@ describe("randomisationTest", () => {
     );
   });
 
-  it("should not care which baseline came first, or how fast a block was", () => {
+  it("should not depend on the order of the baselines, or on the speed of a block", () => {
     fc.assert(
       fc.property(trios(3, 12), fc.integer({ min: -5, max: 5 }), (blocks, speed) => {
         const other = blocks.map(({ arm, baselines: [first, second] }) =>
@@ -59,7 +59,7 @@ describe("a shift", () => {
   const moved = (by: number): Trio[] =>
     blocks.map(({ arm, baselines: [first, second] }) => trio(arm + by, first, second));
 
-  it("should be what is taken off the arm, in each of the tests", () => {
+  it("should be subtracted from the arm in each of the tests", () => {
     for (const shift of [-2, 0.5, 3]) {
       expect(randomisationTest(moved(shift), shift)).toEqual(randomisationTest(blocks));
       for (const test of [signedRankTest, studentTest]) {
@@ -70,7 +70,7 @@ describe("a shift", () => {
     }
   });
 
-  it("should settle Student's test where the differences do not differ from one another", () => {
+  it("should decide Student's test if all differences are equal", () => {
     expect(studentTest([2, 2, 2], 1)).toEqual({ above: 0, below: 1 });
     expect(studentTest([2, 2, 2], 3)).toEqual({ above: 1, below: 0 });
     expect(studentTest([2, 2, 2], 2)).toEqual({ above: 1, below: 1 });
@@ -78,7 +78,7 @@ describe("a shift", () => {
 });
 
 describe("noiseFloor", () => {
-  it("should be the farther end of the interval of one baseline against the other, either way round", () => {
+  it("should be the farther end of the interval between the baselines, in either direction", () => {
     const pairs = [0.1, -0.3, 0.2, 0.05, -0.1, 0.15, -0.25, 0.3].map((by) => trio(0, 1, 1 + by));
     const { low, high } = hodgesLehmann(pairs.map(({ baselines: [a, b] }) => b - a));
     expect(noiseFloor(pairs)).toBe(Math.max(-low, high));
@@ -108,14 +108,14 @@ function bruteForce(blocks: readonly Trio[]): { above: number; below: number } {
 }
 
 describe("signedRankTest", () => {
-  it("should give the chances of the table of Wilcoxon's test", () => {
+  it("should give the probabilities of the table of Wilcoxon's test", () => {
     // All of ten positive: 1 of 1,024.
     expect(signedRankTest([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]).above).toBeCloseTo(1 / 1024, 12);
     // Ten values, sum of negative ranks 8: p = 0.0244 one-sided (any table).
     expect(signedRankTest([1, 2, 3, 4, 5, 6, 7, -8, 9, 10]).above).toBeCloseTo(25 / 1024, 12);
   });
 
-  it("should say nothing when all is the same", () => {
+  it("should be 1 if all values are equal", () => {
     expect(signedRankTest([0, 0, 0])).toEqual({ above: 1, below: 1 });
   });
 });
@@ -129,7 +129,7 @@ describe("studentTest", () => {
     [2.262, 9],
     [2.145, 14],
     [2.045, 29],
-  ])("should have 97.5 %% below %d with %d degrees of freedom, as the table has", (t, degrees) => {
+  ])("should have 97.5 %% below %d with %d degrees of freedom, as in the table", (t, degrees) => {
     expect(studentBelow(t, degrees)).toBeCloseTo(0.975, 4);
     expect(studentBelow(-t, degrees)).toBeCloseTo(0.025, 4);
   });
@@ -147,7 +147,7 @@ describe("hodgesLehmann", () => {
     expect(hodgesLehmann([1, 6, 2]).centre).toBe(2.75);
   });
 
-  it("should have as its interval the 9th from each end of ten values' 55 means, as the table has", () => {
+  it("should have as its interval the 9th from each end of ten values' 55 means, as in the table", () => {
     const ten = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256];
     const means = ten.flatMap((a, i) => ten.slice(i).map((b) => (a + b) / 2)).sort((a, b) => a - b);
     expect(hodgesLehmann(ten)).toMatchObject({ low: means[8], high: means[46] });
@@ -158,7 +158,7 @@ describe("hodgesLehmann", () => {
     expect(hodgesLehmann([1, 2, 3, 4, 5, 6])).toEqual({ centre: 3.5, low: 1, high: 6 });
   });
 
-  it("should exclude 0 exactly when the signed-rank test refuses it at 5 %", () => {
+  it("should exclude 0 exactly if the signed-rank test rejects it at 5 %", () => {
     fc.assert(
       fc.property(values(6, 20), (differences) => {
         fc.pre(new Set(differences.map(Math.abs)).size === differences.length && !differences.includes(0));

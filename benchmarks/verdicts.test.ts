@@ -35,19 +35,19 @@ describe("decide", () => {
     ]);
   });
 
-  it("should call a difference none that is proven to be too small to matter", () => {
+  it("should call a difference that is proven to be too small to matter no difference", () => {
     const rows = [upTo(blocks(10, 1.01, 0.001))];
     expect(decide(rules, rows)).toEqual([{ call: "same", look: 10 }]);
     expect(decide({ ...rules, marginFactor: 1.005 }, rows)).toEqual([{ call: "higher", look: 10 }]);
   });
 
-  it("should ask more of each row the more rows there are", () => {
+  it("should require more of each row if there are more rows", () => {
     const rows = [upTo(blocks(10, 1.57, 0.3))];
     expect(decide({ ...rules, rows: 1 }, rows)[0]!.call).toBe("higher");
     expect(decide({ ...rules, rows: 10_000 }, rows)[0]!.call).toBeNull();
   });
 
-  it("should let a row pass that could not have been the first, when others have passed before it (Holm)", () => {
+  it("should accept a weaker row after stronger ones (Holm)", () => {
     const weak = upTo(blocks(10, 1.57, 0.3));
     const family = tooManyFor(weak);
     const strong = Array.from({ length: family - 1 }, () => upTo(blocks(10, 9, 0.05)));
@@ -55,7 +55,7 @@ describe("decide", () => {
     expect(decisions[0]!.call).toBe("higher");
   });
 
-  it("should decide at the first look that can, and keep to it", () => {
+  it("should decide at the first possible look, and keep that verdict", () => {
     const clear = blocks(30, 2, 0.1);
     const spoilt = clear.map((trio, index) => (index < 10 ? trio : { ...trio, arm: 0 }));
     const looks = { ...rules, looks: [10, 15, 20, 30] };
@@ -67,7 +67,7 @@ describe("decide", () => {
     expect(decide(looks, [upTo(late)], 1)).toEqual([{ call: null, look: null }]);
   });
 
-  it("should not call an arm that flips between better and worse, however often", () => {
+  it("should give no verdict for an arm that alternates between better and worse", () => {
     const noisy = Array.from({ length: 30 }, (_, index) => ({
       arm: index % 2 === 0 ? 2 : -2,
       baselines: [0.001 * index, -0.001 * index] as [number, number],
@@ -75,7 +75,7 @@ describe("decide", () => {
     expect(decide({ ...rules, looks: [30] }, [upTo(noisy)])[0]!.call).toBeNull();
   });
 
-  it("should have nothing to say of a row without blocks, or with too few for any verdict", () => {
+  it("should give no verdict for a row without blocks, or with too few", () => {
     const clear = blocks(10, 5, 0.01);
     expect(decide(rules, [() => undefined])[0]!.call).toBeNull();
     expect(decide({ ...rules, rows: 1 }, [() => clear.slice(0, fewestBlocks - 1)])[0]!.call).toBeNull();
@@ -102,7 +102,7 @@ describe("decide", () => {
           (reached) => (reached === 15 ? shifted(ratio) : undefined),
         ]).at(-1)!;
 
-    it("over its looks, in proportion to the blocks since the one before", () => {
+    it("over its looks, in proportion to the blocks since the previous one", () => {
       // So many rows that the level decides, and not the guard.
       expect(isLaxer(at15([15], [], 20), at15([5, 15], [], 20))).toBe(true);
       expect(isLaxer(at15([5, 15], [], 20), at15([10, 15], [], 20))).toBe(true);
@@ -117,7 +117,7 @@ describe("decide", () => {
       expect(isLaxer(at15([15], [], 20), first)).toBe(true);
     });
 
-    it("on the rows that no earlier look has called different, higher or lower", () => {
+    it("on the rows that no earlier look has called higher or lower", () => {
       const nobody: Row = () => undefined;
       const late = (row: Row) => at15([10, 15], [row, row]);
       for (const ratio of [5, 0.2])
@@ -127,7 +127,7 @@ describe("decide", () => {
       expect(isLaxer(late(same), late(nobody)) || isLaxer(late(nobody), late(same))).toBe(false);
     });
 
-    it("for equality on the rows that are not called the same", () => {
+    it("for equality on the rows that are not yet called equal", () => {
       const quiet =
         (spread: number): Row =>
         (reached) =>
@@ -146,7 +146,7 @@ describe("decide", () => {
     });
   });
 
-  it("should find a weak row among strong ones wherever it stands in the table", () => {
+  it("should find a weak row among strong ones at any position in the table", () => {
     const weak = upTo(blocks(10, 1.57, 0.3));
     const strong = upTo(blocks(10, 9, 0.05));
     const none = upTo(blocks(10, 1, 0.3, 2));
@@ -169,7 +169,7 @@ describe("decide", () => {
 });
 
 describe("smallestFactor", () => {
-  it("should be what the run calls, and a little less what it does not", () => {
+  it("should be detected by the run, while a slightly smaller one is not", () => {
     const trios = blocks(10, 1, 0.3, 7);
     const factor = smallestFactor(trios, rules, 10)!;
     expect(factor).toBeGreaterThan(1.2);

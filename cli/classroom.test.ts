@@ -4,7 +4,7 @@ import type { Student } from "./students.ts";
 describe("forEachStudent", () => {
   const students: Student[] = ["a", "b", "c", "d", "e"].map((id) => ({ id, name: id, contact: id }));
 
-  it("runs at most so many at once, and all of them", async () => {
+  it("runs everyone's, and at most the allowed number at once", async () => {
     let now = 0;
     let most = 0;
     const outcomes = await forEachStudent(students, 2, async () => {
@@ -19,7 +19,7 @@ describe("forEachStudent", () => {
     );
   });
 
-  it("tells who failed and why, and stops nobody else", async () => {
+  it("reports who failed and why, and continues with the others", async () => {
     const outcomes = await forEachStudent(students, 3, ({ id }) =>
       id === "b" ? Promise.reject(new Error("api error VcpuLimitExceeded: too much")) : Promise.resolve(),
     );
@@ -32,7 +32,7 @@ describe("forEachStudent", () => {
     ]);
   });
 
-  it("begins nothing new after an interrupt", async () => {
+  it("starts no further one after an interrupt", async () => {
     const begun: string[] = [];
     const outcomes = await forEachStudent(
       students,
@@ -46,17 +46,17 @@ describe("forEachStudent", () => {
 });
 
 describe("reason", () => {
-  it("is AWS's advice where there is some", () => {
+  it("is the advice for an AWS error if there is some", () => {
     expect(reason("x\napi error VpcLimitExceeded: y\nz")).toMatch(/^VpcLimitExceeded: .*Service Quotas/);
   });
-  it("is the last line that says error, else the first", () => {
+  it("is the last line with an error, or else the first line", () => {
     expect(reason("code: 255\n stderr: error: one\n error: two\nbye")).toBe("error: two");
     expect(reason("\nno luck\n")).toBe("no luck");
   });
 });
 
 describe("sheet", () => {
-  it("tells a student how to log in, when it ends, and what it costs", () => {
+  it("tells a student how to log in, when the lab ends, and what it costs", () => {
     const text = sheet(
       { id: "ada", name: "Ada", contact: "ada" },
       [{ name: "node1", roles: ["client", "ray-head"] }],

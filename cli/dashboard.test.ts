@@ -40,7 +40,7 @@ const ask = async (
 };
 
 describe("the dashboard's server", () => {
-  it("serves the page with all that it names", async () => {
+  it("serves the page and all files that it names", async () => {
     const [status, html] = await ask("/");
     expect(status).toBe(200);
     const named = [...html.matchAll(/(?:src|href)="([\w.]+)"/g)].map((match) => `/${match[1]}`);
@@ -48,7 +48,7 @@ describe("the dashboard's server", () => {
     for (const path of [...named, "/panels.json"]) expect((await ask(path))[0]).toBe(200);
   });
 
-  it("passes questions on to Prometheus as they are", async () => {
+  it("passes queries to Prometheus unchanged", async () => {
     expect(await ask("/api/v1/query?query=up%7Bnode%3D%22a%22%7D")).toEqual([
       200,
       '{"data":"/api/v1/query?query=up%7Bnode%3D%22a%22%7D"}',

@@ -49,19 +49,19 @@ describe("decide", () => {
     expect(decision.notes.join()).not.toContain("pul-1");
   });
 
-  it("decides the same inside a shell that has its result already", () => {
+  it("decides the same in a shell that already has its result", () => {
     const first = decide(base);
     const again = decide({ ...base, env: { ...base.env, ...first.set } });
     expect(again).toEqual(first);
   });
 
-  it("keeps the passphrase that a user has set", () => {
+  it("keeps a passphrase that the user has set", () => {
     const own = decide({ ...base, env: { ...base.env, PULUMI_CONFIG_PASSPHRASE: "" } });
     expect(own.backend).toBe("checkout");
     expect(own.set).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
   });
 
-  it("leaves out an SSH agent that nobody answers for, and keeps one that is alive", () => {
+  it("leaves out a dead SSH agent, and keeps a living one", () => {
     const env = { ...base.env, SSH_AUTH_SOCK: "/nope" };
     expect(decide({ ...base, env, agentAnswers: false }).unset).toEqual(["SSH_AUTH_SOCK"]);
     expect(decide({ ...base, env, agentAnswers: true }).unset).toEqual([]);
@@ -71,7 +71,7 @@ describe("decide", () => {
 
 describe("shellLines", () => {
   // zsh is not everywhere; sh stands for the quoting rules that all of them share.
-  it.each(["bash", "sh"])("are read back by %s as exactly the values", (shell) => {
+  it.each(["bash", "sh"])("are read by %s as exactly the values", (shell) => {
     const odd = `/tmp/a b/'it'"s$HOME\`x\`\\n;#*?~\n!!`;
     const text = shellLines({
       backend: "checkout",
@@ -90,7 +90,7 @@ describe("shellLines", () => {
 });
 
 describe("apply", () => {
-  it("sets and unsets, and leaves the rest", () => {
+  it("sets and unsets variables, and keeps the others", () => {
     const decision = { backend: "checkout", set: { A: "2" }, unset: ["B"], notes: [] } as const;
     expect(apply(decision, { A: "1", B: "1", C: "1" })).toEqual({ A: "2", C: "1" });
   });
@@ -103,7 +103,7 @@ describe("with real files and sockets", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it("makes a passphrase that only its owner reads, once", () => {
+  it("creates a passphrase once, readable only by its owner", () => {
     const file = join(folder, "passphrase");
     makePassphrase(file);
     const first = readFileSync(file, "utf8");
@@ -113,7 +113,7 @@ describe("with real files and sockets", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  it("finds the login where Pulumi keeps it, and none after a logout", () => {
+  it("finds Pulumi's login, and none after a logout", () => {
     const home = join(folder, "home");
     mkdirSync(home);
     const env = { PULUMI_HOME: home };
@@ -124,7 +124,7 @@ describe("with real files and sockets", () => {
     expect(currentLogin(env)).toBeUndefined();
   });
 
-  it.each(["", "{", "no JSON"])("says which file is not a login's (%j), and what to do", (text) => {
+  it.each(["", "{", "no JSON"])("names an invalid login file (%j), with advice", (text) => {
     const file = join(folder, "credentials.json");
     writeFileSync(file, text);
     expect(() => currentLogin({ PULUMI_CREDENTIALS_PATH: folder })).toThrow(
@@ -132,7 +132,7 @@ describe("with real files and sockets", () => {
     );
   });
 
-  it("finds the stacks that nobody can read any more when the passphrase is gone, or empty", () => {
+  it("finds the stacks that cannot be read without the passphrase, or with an empty one", () => {
     expect(unreadableStacks(folder)).toEqual([]);
     const records = join(folder, "state", ".pulumi", "stacks", "disgrafs-lab");
     mkdirSync(records, { recursive: true });
@@ -144,7 +144,7 @@ describe("with real files and sockets", () => {
     expect(unreadableStacks(folder)).toEqual([]);
   });
 
-  it("tells a dead agent's socket from a living one", async () => {
+  it("distinguishes a dead agent's socket from a living one", async () => {
     const own = { ...process.env, PULUMI_BACKEND_URL: `file://${folder}` };
     const socket = join(folder, "agent");
     const server = createServer().listen(socket);

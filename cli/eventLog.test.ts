@@ -8,7 +8,7 @@ const event = (severity: string, message: string): string =>
 const full = "operation error EC2: RunInstances, api error InsufficientInstanceCapacity: no m6i.large";
 
 describe("EventLog", () => {
-  it("is written by another program and read here, and has no name that could outlive this process", () => {
+  it("is written by another program and read here, and leaves no file", () => {
     const log = new EventLog();
     const path = log.options.at(-1)!;
     const name = readlinkSync(path);
@@ -25,19 +25,19 @@ describe("EventLog", () => {
 });
 
 describe("errorsIn", () => {
-  it("gives the errors of a log, each once, and nothing that is no error", () => {
+  it("are the errors of a log, each once", () => {
     const log = [event("error", full), event("warning", "slow"), event("error", full), '{"summaryEvent":{}}'];
     expect(errorsIn(log.join("\n"))).toEqual([full]);
   });
 
-  it("reads what is there of a log whose writer was killed", () => {
+  it("are read from the log of a writer that was killed", () => {
     expect(errorsIn(`${event("error", full)}\n{"sequence":2,"diagnosticEv`)).toEqual([full]);
     expect(errorsIn("")).toEqual([]);
   });
 });
 
 describe("advice", () => {
-  it("says once what to do about each kind of failure", () => {
+  it("is given once for each kind of failure", () => {
     const lines = advice([full, `${full} again`, "api error VcpuLimitExceeded: limit of 5", "exit status 1"]);
     expect(lines).toHaveLength(2);
     expect(lines[0]).toMatch(
@@ -46,7 +46,7 @@ describe("advice", () => {
     expect(lines[1]).toMatch(/^AWS says VcpuLimitExceeded\./);
   });
 
-  it("has nothing to say about errors that AWS has no part in", () => {
+  it("is empty for errors that are not from AWS", () => {
     expect(advice(["juicefs-format: exit status 1"])).toEqual([]);
   });
 });

@@ -31,7 +31,7 @@ describe("keepSettings", () => {
   }, 400_000);
   afterAll(() => rmSync(project, { recursive: true }));
 
-  it("keeps what works, also in an object, and takes it away again", async () => {
+  it("keeps valid settings, also in objects, and removes them again", async () => {
     await keepSettings(pulumi, { set: ["topology=single", "juicefs.attrCacheSeconds=5"], unset: [] });
     expect(readFileSync(file, "utf8")).toMatch(/topology: single/);
     expect(readFileSync(file, "utf8")).toMatch(/attrCacheSeconds: 5/);
@@ -40,7 +40,7 @@ describe("keepSettings", () => {
   }, 400_000);
 
   it.each(["topologie=single", "topology=sinlge", "juicefs.cacheDir=/etc"])(
-    "keeps nothing of what cannot work, and says why: %s",
+    "keeps no invalid settings, and reports the reason: %s",
     async (setting) => {
       const before = readFileSync(file, "utf8");
       await expect(keepSettings(pulumi, { set: ["seed=7", setting], unset: [] })).rejects.toThrow(

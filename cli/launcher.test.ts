@@ -52,7 +52,7 @@ describe("./lab", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("runs npm ci when package-lock.json is not what is installed, and once", () => {
+  it("runs npm ci once if package-lock.json differs from what is installed", () => {
     written(-10, 0);
     expect(run()).toBe(1);
     expect(run()).toBe(1);
@@ -60,7 +60,7 @@ describe("./lab", () => {
     expect(run()).toBe(2);
   });
 
-  it("runs no npm ci when git only touches package-lock.json", () => {
+  it("does not run npm ci if only the time of package-lock.json changes", () => {
     written(0, -10);
     expect(run()).toBe(0);
     written(-10, 0);

@@ -49,11 +49,11 @@ describe("isStale", () => {
     expect(of({ pid: endedProcess() })).toBe(true);
   });
 
-  it("is true when the number belongs to a younger process, as after a reboot", () => {
+  it("is true if the pid belongs to a younger process, as after a reboot", () => {
     expect(of({ pid: process.pid, timestamp: "2020-01-01T00:00:00Z" })).toBe(true);
   });
 
-  it("is false for a living Pulumi, though the clock was set forward since it made the lock", async () => {
+  it("is false for a running Pulumi, even if the clock was set forward since it created the lock", async () => {
     const program = join(state, "pulumi");
     copyFileSync("/usr/bin/sleep", program);
     chmodSync(program, 0o755);
@@ -66,7 +66,7 @@ describe("isStale", () => {
     expect(of({ pid: child.pid!, timestamp: "2020-01-01T00:00:00Z" })).toBe(true);
   });
 
-  it("is false for another machine's, of which nothing can be known here", () => {
+  it("is false for another machine's process, about which nothing is known here", () => {
     expect(of({ pid: endedProcess(), hostname: "elsewhere" })).toBe(false);
   });
 });
@@ -79,7 +79,7 @@ describe("a lock that does not say whose it is", () => {
     ["x.json", "null"],
     // What a full disk leaves of one that was to be written.
     ["x.json.18ecedc2d2d0ac00.tmp", ""],
-  ])("is no crash (%s: %j): it goes when no Pulumi runs here", async (name, text) => {
+  ])("is not an error (%s: %j): it is removed if no Pulumi runs here", async (name, text) => {
     const file = join(locks, name);
     writeFileSync(file, text);
     const program = join(state, "pulumi");
@@ -95,7 +95,7 @@ describe("a lock that does not say whose it is", () => {
 });
 
 describe("heldBy", () => {
-  it("says what to do about a lock of another computer, or of this one's earlier name", () => {
+  it("gives advice for a lock of another computer, or of this one under an earlier name", () => {
     lock("foreign", { pid: 5, hostname: "elsewhere" });
     const [found] = stackLocks(`file://${state}`, "project", "local");
     const text = heldBy(found!, "local");
@@ -106,7 +106,7 @@ describe("heldBy", () => {
 });
 
 describe("removeStaleLocks", () => {
-  it("removes the dead ones of this stack, and no other", () => {
+  it("removes only the stale ones of this stack", () => {
     const dead = lock("dead", { pid: endedProcess() });
     const alive = lock("alive", { pid: process.pid });
     const foreign = lock("foreign", { pid: endedProcess(), hostname: "elsewhere" });
@@ -121,7 +121,7 @@ describe("removeStaleLocks", () => {
     expect(removeStaleLocks(`file://${state}`, "project", "other")).toEqual([]);
   });
 
-  it("touches nothing for a backend that is not a folder here", () => {
+  it("does nothing for a backend that is not a local folder", () => {
     expect(removeStaleLocks("s3://bucket", "project", "local")).toEqual([]);
     expect(removeStaleLocks("", "project", "local")).toEqual([]);
   });

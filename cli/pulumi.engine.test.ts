@@ -102,7 +102,7 @@ async function killedUpdate(): Promise<void> {
 }
 
 describe("after kill -9 of the CLI in the middle of an update", () => {
-  it("recovers: the lock goes, the step is done again, and the next update changes nothing", async () => {
+  it("removes the lock, repeats the step, and changes nothing at the next update", async () => {
     waitingProgram();
     await pulumi.select();
     await killedUpdate();
@@ -124,7 +124,7 @@ describe("after kill -9 of the CLI in the middle of an update", () => {
     await expect(pulumi.run("destroy", "--yes", "--skip-preview", "--non-interactive")).resolves.toBe(0);
   });
 
-  it("leaves the lock of a CLI that still runs, and says who has it", async () => {
+  it("keeps the lock of a CLI that still runs, and names its holder", async () => {
     waitingProgram();
     await pulumi.select();
     const first = pulumi.run("up", "--yes", "--skip-preview", "--non-interactive");
@@ -137,7 +137,7 @@ describe("after kill -9 of the CLI in the middle of an update", () => {
 });
 
 describe("a signal to the lab", () => {
-  it("reaches pulumi once, which ends the update orderly and leaves no lock", async () => {
+  it("reaches pulumi once, which ends the update and leaves no lock", async () => {
     waitingProgram();
     await pulumi.select();
     writeFileSync(
@@ -162,7 +162,7 @@ describe("a signal to the lab", () => {
 });
 
 describe("select", () => {
-  it("makes a stack anew whose state and passphrase were deleted", async () => {
+  it("creates a stack again whose state and passphrase were deleted", async () => {
     waitingProgram();
     await pulumi.select();
     expect(readFileSync(join(project, "Pulumi.local.yaml"), "utf8")).toMatch(/^encryptionsalt: /m);
@@ -173,7 +173,7 @@ describe("select", () => {
     await expect(pulumi.exists()).resolves.toBe(true);
   });
 
-  it("does not throw a setting away that only the lost passphrase can read", async () => {
+  it("does not discard a setting that only the lost passphrase can read", async () => {
     waitingProgram();
     await pulumi.select();
     await expect(pulumi.run("config", "set", "--secret", "token", "x", "--non-interactive")).resolves.toBe(0);

@@ -17,7 +17,7 @@ describe("localName", () => {
   });
 
   it.each(["two words", "ö", "", "..", ".", "org/..", "--help", "a;b", "a\nb"])(
-    "refuses %j, and says what is allowed",
+    "refuses %j, and names what is allowed",
     (name) => {
       expect(() => localName(name)).toThrow('use letters, digits, "-", "_" and "."');
     },
@@ -25,7 +25,7 @@ describe("localName", () => {
 });
 
 describe("pending creations of a record", () => {
-  it("names what was being created, and nothing that was being changed or deleted", () => {
+  it("are those of creations, and not of changes or deletions", () => {
     const pending = (type: string, name: string) => ({
       type,
       resource: { urn: `urn:pulumi:s::p::t:T::${name}` },
@@ -47,7 +47,7 @@ describe("settingsFromExample", () => {
   });
   const file = (name: string): string => join(project, name);
 
-  it("gives a stack the settings that come with the repository, once", () => {
+  it("copies the repository's example settings for a stack once", () => {
     writeFileSync(file("Pulumi.aws.example.yaml"), "config: {}\n");
     expect(settingsFromExample(project, "aws")).toBe(true);
     writeFileSync(file("Pulumi.aws.yaml"), "encryptionsalt: x\n");
@@ -55,13 +55,13 @@ describe("settingsFromExample", () => {
     expect(readFileSync(file("Pulumi.aws.yaml"), "utf8")).toBe("encryptionsalt: x\n");
   });
 
-  it("leaves a stack without such settings to Pulumi", () => {
+  it("does nothing for a stack without example settings", () => {
     expect(settingsFromExample(project, "local")).toBe(false);
   });
 });
 
 describe("Pulumi.aws.example.yaml", () => {
-  it("lacks only what is the user's own", () => {
+  it("lacks only the user's own values", () => {
     const text = readFileSync(join(checkout, "Pulumi.aws.example.yaml"), "utf8");
     const lines = text.split("\n").filter((line) => line.startsWith("  disgrafs-lab:"));
     const words = lines.map((line) => /disgrafs-lab:(\w+): *(.*)$/.exec(line)?.slice(1) ?? []);

@@ -1,7 +1,7 @@
 import { parseStudents } from "./students.ts";
 
 describe("parseStudents", () => {
-  it("reads ids, names and addresses, and does without the last two", () => {
+  it("reads ids, and optional names and addresses", () => {
     expect(parseStudents('id,name,email\nada,"Lovelace, Ada",ada@example.org\n')).toEqual([
       { id: "ada", name: "Lovelace, Ada", contact: "ada@example.org" },
     ]);
@@ -50,7 +50,7 @@ describe("parseStudents", () => {
     expect(parseStudents(file)[0]?.name).toBe("Zoë");
   });
 
-  it("uses no address as a tag that AWS would not take", () => {
+  it("uses no address as a tag that AWS would refuse", () => {
     expect(parseStudents("id,email\nada,<ada>\n")[0]?.contact).toBe("student-ada");
   });
 });

@@ -23,7 +23,7 @@ const ofMetadata: Invented["point"] = (point) => (point.workload === "metadata" 
 const lines = (run: Run): string[] => verdictTable(run, `results/${run.runId}`, false).split("\n");
 
 describe("the end of ./lab up", () => {
-  it("should be the verdicts in at most fifteen lines, the largest differences by name", () => {
+  it("should have the verdicts in at most fifteen lines, with the largest differences by name", () => {
     const rate = (figure: string, label: string): number =>
       label !== "nocache" ? 1000 : ({ statHit: 200, openMiss: 1500 }[figure] ?? 1000);
     const { run } = analyse(join(invent({ profile: "course", rate, point: ofMetadata }), "raw"));
@@ -38,7 +38,7 @@ describe("the end of ./lab up", () => {
     for (const line of shown) expect(line.length).toBeLessThanOrEqual(118);
   });
 
-  it("should show what was asked for first, with what it could have seen", () => {
+  it("should show the requested rows first, with the difference that they could have detected", () => {
     let turn = 0;
     const rate = (): number => 1000 * [0.4, 1, 1.9, 0.7, 1.3][turn++ % 5]!;
     const point: Invented["point"] = (record) => (record.block <= 10 ? ofMetadata(record) : undefined);
@@ -48,7 +48,7 @@ describe("the end of ./lab up", () => {
     expect(lines(run)[1]).toMatch(/^\? undetermined +metadata rename +nocache .* sees ×\d/);
   });
 
-  it("should give no verdict to smoke, and say that all points are valid, with the ratios", () => {
+  it("should give no verdict for smoke, but the ratios, and report that all points are valid", () => {
     const { run } = analyse(join(invent({}), "raw"));
     const shown = lines(run);
     expect(shown.length).toBeLessThanOrEqual(mostLines);
@@ -60,7 +60,7 @@ describe("the end of ./lab up", () => {
     );
   });
 
-  it("should have colours for a terminal, and the same words without", () => {
+  it("should have colours for a terminal, and otherwise the same words without", () => {
     const { run } = analyse(join(invent({}), "raw"));
     const coloured = verdictTable(run, "p", true);
     expect(coloured).toContain("\u001b[");
@@ -69,7 +69,7 @@ describe("the end of ./lab up", () => {
     expect(hasColours({ isTTY: true, hasColors: () => true })).toBe(true);
   });
 
-  it("should read the run that the stack names, and say what to do when it is not here", () => {
+  it("should read the run that the stack names, and give advice if it is not on this computer", () => {
     const folder = invent({});
     const results = mkdtempSync(join(tmpdir(), "disgrafs-results-"));
     folders.push(results);
@@ -86,7 +86,7 @@ describe("the end of ./lab up", () => {
     expect(closing(outputs, results, false)).toContain("was written by another version");
   });
 
-  it("should say what comes next when the lab has no benchmark", () => {
+  it("should suggest the next step if the lab has no benchmark", () => {
     expect(closing({ benchmarkRun: null })).toBe(
       "\nnext: ./lab status, ./lab ssh NODE, pulumi stack output, ./lab down\n",
     );

@@ -14,7 +14,7 @@ describe("cloudInit", () => {
     expect(text.endsWith("}\n")).toBe(true);
   });
 
-  it("makes only host name and login when asked for no more", () => {
+  it("sets only the host name and the login by default", () => {
     expect(parse(cloudInit(minimal))).toEqual({
       hostname: "node1",
       disable_root: false,
@@ -22,7 +22,7 @@ describe("cloudInit", () => {
     });
   });
 
-  it("gives a login user that is not root sudo without password, and leaves root closed", () => {
+  it("gives a login user other than root sudo without a password, and keeps root closed", () => {
     expect(parse(cloudInit({ ...minimal, login: { user: "admin", authorizedKeys: [publicKey] } }))).toEqual({
       hostname: "node1",
       disable_root: true,
@@ -38,7 +38,7 @@ describe("cloudInit", () => {
     });
   });
 
-  it("arms expiry before any other command", () => {
+  it("sets the expiry before any other command", () => {
     const boot: FirstBoot = {
       ...minimal,
       hostKey: { privateKey, publicKey },
@@ -122,7 +122,7 @@ describe("cloudInit", () => {
     expect(() => cloudInit({ ...minimal, ...change })).toThrow(message);
   });
 
-  it("never shows a key in an error", () => {
+  it("has no key in an error", () => {
     const secret = "-----BEGIN OPENSSH PRIVATE KEY-----canary";
     expect.assertions(2);
     for (const login of [{ user: "root", authorizedKeys: [secret] }])

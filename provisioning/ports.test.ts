@@ -12,14 +12,14 @@ describe("ports", () => {
     expect(portClashes(ports, ["meta", "objects", "client", "ray-head", "ray-worker"])).toEqual([]);
   });
 
-  it("give every node ssh and a node exporter, and both Ray roles what Ray's nodes need", () => {
+  it("give every node ssh and a node exporter, and both Ray roles the ports of Ray's nodes", () => {
     for (const role of ["meta", "objects", "client", "ray-head", "ray-worker"] as const)
       for (const name of ["ssh", "nodeExporter"] as const) expect(ports[name].roles).toContain(role);
     for (const name of ["rayNodeManager", "rayObjectManager", "rayMetrics", "rayWorkers"] as const)
       expect(ports[name].roles).toEqual(["ray-head", "ray-worker"]);
   });
 
-  it("keep to the node itself what no other node has to reach", () => {
+  it("are not shared if no other node has to reach them", () => {
     const inner = Object.entries(ports).flatMap(([name, { shared }]) => (shared ? [] : [name]));
     expect(inner).toEqual([
       ...["weedMaster", "weedMasterGrpc", "weedVolume", "weedVolumeGrpc", "weedFiler", "weedFilerGrpc"],
@@ -27,7 +27,7 @@ describe("ports", () => {
     ]);
   });
 
-  it("keep Ray away from Redis' port, its own default", () => {
+  it("do not use Ray's default, which is Redis's port", () => {
     expect(port("redis")).toBe(6379);
     expect(port("rayGcs")).not.toBe(6379);
   });
@@ -41,13 +41,13 @@ describe("portClashes", () => {
     shared: true,
   });
 
-  it("names both entries, and only where they meet on one node", () => {
+  it("names both entries, and only if they are on one node", () => {
     const table = { redis: entry(6379, 6379, "meta"), ray: entry(6000, 6500, "client") };
     expect(portClashes(table, ["meta", "client"])).toEqual(["redis (6379) and ray (6000-6500)"]);
     expect(portClashes(table, ["meta"])).toEqual([]);
   });
 
-  it("sees ranges that meet in one port, at either end, and none where they only touch", () => {
+  it("finds ranges that share one port, at either end, and ignores adjacent ranges", () => {
     const range = entry(6000, 6500, "meta");
     for (const port of [6000, 6500])
       for (const table of [
@@ -59,7 +59,7 @@ describe("portClashes", () => {
       expect(portClashes({ range, next: entry(port, port, "meta") }, ["meta"])).toEqual([]);
   });
 
-  it("counts an entry that any of the node's roles has", () => {
+  it("includes the entries of all of a node's roles", () => {
     const both: Port = { ...entry(1, 1, "meta"), roles: ["meta", "client"] };
     expect(portClashes({ both, other: entry(1, 1, "client") }, ["client"])).toEqual([
       "both (1) and other (1)",

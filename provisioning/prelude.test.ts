@@ -13,26 +13,26 @@ function step(seconds: number, script: string) {
 }
 
 describe("a step", () => {
-  it("says what it was waiting for when its time is over", () => {
+  it("reports what it waited for when its time is over", () => {
     const { status, stderr } = step(2, 'wait_for 1000 "the end of the world" false');
     expect(status).toBe(124);
     expect(stderr).toContain("timed out while waiting for the end of the world");
   });
 
-  it("says it also when the time is over while it asks, by a function whose own lines are not shown", () => {
+  it("reports it also if the time ends during a check by a function, whose code is not shown", () => {
     const { status, stderr } = step(2, 'ask() { sleep 100; }; wait_for 1000 "the end of the world" ask');
     expect(status).toBe(124);
     expect(stderr).toContain("timed out while waiting for the end of the world");
   });
 
-  it("gives up what nobody works on, and says what did not come", () => {
+  it("gives up after the time limit of a wait, and reports what it waited for", () => {
     expect(step(60, 'wait_for 1 "the answer" false; echo never >&2')).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(/^the answer did not come in time\n/) as string,
     });
   });
 
-  it("gives up a service that is busy with being started again and again, and says so", () => {
+  it("gives up on a service that is restarted again and again, and reports that", () => {
     const { status, stderr } = step(
       60,
       `systemctl() { echo $((SECONDS * 4)); }
@@ -48,7 +48,7 @@ describe("a step", () => {
     expect(stderr).toContain("the last lines of graph.service:\ncannot map\n");
   });
 
-  it("counts the restarts of the whole wait: each time limit may see only one", () => {
+  it("counts the restarts during the whole wait, even if each time limit sees only one", () => {
     const { status, stderr } = step(
       60,
       `systemctl() { echo $((SECONDS / 2)); }
@@ -61,7 +61,7 @@ describe("a step", () => {
     expect(stderr).toContain("graph.service was restarted 3 times meanwhile");
   });
 
-  it("goes on as soon as it has what it waits for, and ends with its own status", () => {
+  it("continues as soon as the wait is over, and ends with its own status", () => {
     const { status, stderr } = step(60, 'wait_for 50 "the answer" true; echo done >&2; exit 3');
     expect(status).toBe(3);
     expect(stderr).toMatch(/^done\n/);

@@ -70,7 +70,7 @@ describe("services on one machine", () => {
     return ((await answer.json()) as { data: { result: unknown[] } }).data.result;
   }
 
-  it("runs the kernel that was asked for, and refuses another", async () => {
+  it("runs the requested kernel, and refuses another", async () => {
     const release = await vm.check("uname -r");
     expect(await vm.check(nodeScript("node/ready.sh", ["^6[.]12[.]", "/opt/disgrafs/venv", "boot"]))).toMatch(
       new RegExp(`^${release.replaceAll(/[.+]/g, "\\$&")} 3\\.13\\.\\d+ 2\\.60\\.0$`),
@@ -82,7 +82,7 @@ describe("services on one machine", () => {
     expect(stderr).toContain(`this machine runs Linux ${release}`);
   }, 600_000);
 
-  it("answers on the private network to whoever is plugged into its switch", async () => {
+  it("answers on the private network to other cards of its switch", async () => {
     const card = await plug(vm.stack);
     // Who has 10.77.0.10? As any Ethernet card asks (RFC 826), and the answer begins with the machine's address.
     const from = "525400770063";
@@ -102,7 +102,7 @@ describe("services on one machine", () => {
     card.destroy();
   }, 60_000);
 
-  it("has Redis with a password on the private address only, and starts it once", async () => {
+  it("has Redis with a password only on the private address, and starts it once", async () => {
     const start = nodeScript("redis/start.sh", [address, "6379"], [password]);
     expect(await vm.check(start)).toMatch(/^8\./);
     const since = await vm.check("systemctl show -p ActiveEnterTimestampMonotonic --value redis-server");
@@ -125,7 +125,7 @@ describe("services on one machine", () => {
     expect(stderr).toContain("Redis evicts keys (maxmemory-policy allkeys-lru)");
   }, 600_000);
 
-  it("has an object store that gives back what was put, and refuses strangers", async () => {
+  it("has an object store that returns stored data, and refuses requests without the key", async () => {
     const ports = ["8333", "9333", "8080", "8888"];
     expect(await vm.check(nodeScript("objects/start.sh", [address, ...ports], keys), 400)).toMatch(
       /^\d+\.\d+/,
@@ -142,7 +142,7 @@ describe("services on one machine", () => {
     expect(stderr).toContain("refuses these keys");
   }, 600_000);
 
-  it("lets nobody else reach the inner ports of the object store", async () => {
+  it("opens only S3's port of the object store to other machines", async () => {
     const open = await vm.check("ss -Hltnp | grep weed | awk '{print $4}' | grep -v '^127.0.0.1:' | sort");
     expect(open.split("\n")).toEqual([`${address}:18333`, `${address}:8333`]);
     expect(await vm.check("nft list table inet disgrafs_weed")).toContain(
@@ -150,7 +150,7 @@ describe("services on one machine", () => {
     );
   }, 60_000);
 
-  it("formats a volume once, and refuses other settings without touching it", async () => {
+  it("formats a volume once, and refuses other settings without changing it", async () => {
     const uuid = await vm.check(format("disgrafs"));
     expect(uuid).toMatch(/^[0-9a-f-]{36}$/);
     expect(await vm.check(format("disgrafs"))).toBe(uuid);
@@ -161,7 +161,7 @@ describe("services on one machine", () => {
     expect(await vm.check(format("disgrafs"))).toBe(uuid);
   }, 600_000);
 
-  it("leaves nothing half-mounted when the mount fails", async () => {
+  it("leaves nothing mounted if the mount fails", async () => {
     const { exitCode, stderr } = await vm.run(mount(`redis://${address}:6399/0`), 400);
     expect(exitCode).not.toBe(0);
     expect(stderr).toContain("6399");
@@ -169,7 +169,7 @@ describe("services on one machine", () => {
     expect((await vm.run("systemctl is-active juicefs")).stdout).toMatch(/failed|inactive/);
   }, 600_000);
 
-  it("mounts, reads back a stamp, and unmounts with nothing left", async () => {
+  it("mounts, reads back a file, and unmounts completely", async () => {
     expect(await vm.check(mount(meta), 400)).toMatch(/^1\.4\./);
     const since = "systemctl show -p ActiveEnterTimestampMonotonic --value juicefs";
     const first = await vm.check(since);
@@ -185,7 +185,7 @@ describe("services on one machine", () => {
     expect(await vm.run(`ls -d ${mountPoint}`)).toMatchObject({ exitCode: 2, stdout: "" });
   }, 600_000);
 
-  it("is watched: every panel of the dashboard has something to show", async () => {
+  it("has data for every panel of the dashboard", async () => {
     await vm.check(mount(meta), 400);
     await vm.push(inCheckout("provisioning/monitoring/iostat.py"), "/opt/disgrafs/monitoring");
     const exporters = [address, "9100", "6379", "9121", `${address}:9090`];
@@ -220,7 +220,7 @@ describe("services on one machine", () => {
     expect(await empty()).toEqual([]);
   }, 1_200_000);
 
-  it("understands each query of the dashboards, also those of what is not here", async () => {
+  it("accepts each query of the dashboards, even for services that it does not have", async () => {
     const rules = [...panels.flatMap(({ queries }) => queries), turns].map(({ expr }, index) => ({
       record: `query:${index}`,
       expr,
@@ -231,7 +231,7 @@ describe("services on one machine", () => {
     ).toContain(`SUCCESS: ${rules.length} rules found`);
   }, 300_000);
 
-  it("says how it is when it is asked: what answers, and which exporter is dead", async () => {
+  it("reports its state: what answers, and which exporter is dead", async () => {
     const questions = {
       mountPoint,
       redis: `${address}:6379`,
@@ -290,7 +290,7 @@ describe("services on one machine", () => {
     await vm.check("systemctl start disgrafs-iostat");
   }, 300_000);
 
-  it("is drawn by the lab's own page: every panel has lines, and the browser has nothing to complain of", async () => {
+  it("is shown by the lab's page: every panel has lines, and the browser reports no errors", async () => {
     const server = await serveDashboard(0, prometheus);
     const browser = await launchBrowser();
     try {
@@ -324,7 +324,7 @@ describe("services on one machine", () => {
     await vm.check("systemctl stop work");
   }, 900_000);
 
-  it("has Redis again after a power cut that left zeros at the end of its file, and says what was cut off", async () => {
+  it("has Redis again after a power cut that left zeros at the end of its file, and reports what was removed", async () => {
     const redis = `REDISCLI_AUTH=${password} redis-cli -h ${address}`;
     await vm.check(`${redis} set disgrafs:kept yes; ${redis} waitaof 1 0 5000`);
     const newest = "f=$(ls -t /var/lib/redis/appendonlydir/*.incr.aof | head -n 1)";
@@ -346,7 +346,7 @@ describe("services on one machine", () => {
     ).toMatch(/^(\d+)\n\1$/);
   }, 600_000);
 
-  it("does not give a unit up that works on, and gives one up that does not", async () => {
+  it("keeps waiting for a unit that is working, and gives up on one that is not", async () => {
     const busy = (what: string) => `${prelude}
       systemd-run -q --unit=work-${what} --property=RemainAfterExit=yes sh -c '${what === "busy" ? "while ! [ -e /run/enough ]; do :; done" : "sleep 1000"}'
       unit_of_step=work-${what}.service
@@ -358,7 +358,7 @@ describe("services on one machine", () => {
     await vm.check("systemctl stop work-busy work-idle");
   }, 300_000);
 
-  it("has no secret in any process's arguments, nor in the journal", async () => {
+  it("has no secret in the arguments of processes or in the journal", async () => {
     await vm.check(mount(meta), 400);
     const found = await vm.check(
       "{ cat /proc/[0-9]*/cmdline | tr '\\0' ' '; journalctl -q -o cat; } | grep -o '[c]anary-[a-z]*' | sort -u || true",
@@ -366,14 +366,14 @@ describe("services on one machine", () => {
     expect(found).toBe("");
   }, 600_000);
 
-  it("says which files a stranger may not read", async () => {
+  it("protects files with secrets from other users", async () => {
     const modes = await vm.check(
       "stat -c '%a %n' /etc/disgrafs/{redis-password,redis-exporter.env,s3.json} /etc/redis/password.conf",
     );
     expect(modes.split("\n").map((line) => line.split(" ")[0])).toEqual(["600", "600", "640", "640"]);
   }, 300_000);
 
-  it("is watched no more, and nothing of that is left", async () => {
+  it("has nothing left of the monitoring after its removal", async () => {
     for (const script of ["prometheusStop", "exportersStop"])
       await vm.check(nodeScript(`monitoring/${script}.sh`));
     expect(await vm.check("ss -Hltn '( sport = :9090 or sport = :9100 or sport = :9121 )'")).toBe("");

@@ -6,7 +6,7 @@ const bash = (script: string, ...args: string[]): string =>
   execFileSync("bash", ["-s", ...args], { input: script, encoding: "utf8" });
 
 describe("quote", () => {
-  it("gives back any value through bash, whatever is in it", () => {
+  it("gives any value back through bash unchanged", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "binary" }).filter((text) => !text.includes("\0")),
@@ -21,19 +21,19 @@ describe("quote", () => {
   });
 
   it.each(["~", "~/file", "~root", "$HOME", "*", "{a,b}", "!!", "#x", "a;b", "a&b", "\\"])(
-    "keeps bash from reading anything into %s",
+    "prevents bash from interpreting %s",
     (text) => {
       expect(bash(`printf %s ${quote(text)}`)).toBe(text);
     },
   );
 
-  it("leaves plain words as they are", () => {
+  it("leaves plain words unchanged", () => {
     expect(quote("/mnt/jfs")).toBe("/mnt/jfs");
     expect(quote("")).toBe("''");
     expect(quote("it's")).toBe(`'it'\\''s'`);
   });
 
-  it("refuses a NUL byte, which no argument can hold", () => {
+  it("refuses a NUL byte, which an argument cannot contain", () => {
     expect(() => quote("a\0b")).toThrow("NUL");
   });
 });
@@ -69,13 +69,13 @@ describe("program", () => {
     );
   });
 
-  it("has no undo where there is nothing to undo", () => {
+  it("has no undo if there is nothing to undo", () => {
     expect(program({ run: { script: "true" }, undo: undefined }, "test")).toBe(
       program({ run: { script: "true" } }, "test"),
     );
   });
 
-  it("gives a script its arguments and its own standard input, not the rest of the program", () => {
+  it("gives a script its arguments and its standard input, and not the rest of the program", () => {
     const script = 'IFS= read -r a; IFS= read -r b; printf "%s|%s|%s|%s" "$1" "$a" "$b" "$(cat)"';
     const text = program({ run: { script, args: ["x'y z"], stdin: ["one $HOME", "END"] } }, "test");
     expect(bash(text, "run")).toBe("x'y z|one $HOME|END|");
@@ -86,7 +86,7 @@ describe("program", () => {
     expect(() => bash(text, "run")).toThrow();
   });
 
-  it("refuses a line of standard input that would be two", () => {
+  it("refuses a line of standard input with a newline", () => {
     expect(() => program({ run: { script: "", stdin: ["a\nb"] } }, "test")).toThrow("newline");
   });
 });

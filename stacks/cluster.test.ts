@@ -86,7 +86,7 @@ describe("the graph of a local lab", () => {
     expect(names.filter((name) => name.startsWith("ray-"))).toEqual(["ray-head-node1", "ray-check"]);
   });
 
-  it("has DisGraFS only when it is asked for, on the nodes that it needs", async () => {
+  it("has DisGraFS only on request, on the nodes that it needs", async () => {
     expect([...(await graph({})).keys()].filter((name) => /graph|disgrafs/.test(name))).toEqual([]);
     const commands = await graph({ disgrafs: true });
     expect([...commands.keys()].filter((name) => /graph|disgrafs/.test(name)).sort()).toEqual(
@@ -111,7 +111,7 @@ describe("the graph of a local lab", () => {
     expect(text("juicefs-mount-node2")).toContain("--backup-meta=0' true");
   });
 
-  it("has Neo4j in FalkorDB's place when it is asked for", async () => {
+  it("has Neo4j in place of FalkorDB on request", async () => {
     const commands = await graph({ disgrafs: { graph: "neo4j" } });
     const names = [...commands.keys()].filter((name) => /graph|neo4j/.test(name)).sort();
     expect(names).toEqual(
@@ -123,7 +123,7 @@ describe("the graph of a local lab", () => {
     expect(text("graph-check-node1")).toContain("GraphDatabase.driver");
   });
 
-  it("has Grafana on the meta node where its package is there and Prometheus is, with the password in secret input only", async () => {
+  it("has Grafana on the meta node if its package and Prometheus are available, with the password only in secret input", async () => {
     const file = inCheckout("package.json");
     const names = async (values: Record<string, unknown>, grafana?: string): Promise<string[]> =>
       [...(await graph(values, { grafana })).keys()].filter((name) => name.includes("grafana"));
@@ -150,7 +150,7 @@ describe("the graph of a local lab", () => {
     expect(JSON.stringify(required.get("grafana-start")?.inputs)).toContain("13.2.3 8 disgrafs yes <<");
   });
 
-  it("sends every remote script over standard input, with a deadline on the far side, and no environment", async () => {
+  it("sends every remote script over standard input, with a remote time limit and no environment", async () => {
     const remote = [...(await graph({})).values()].filter(({ type }) => type === "command:remote:Command");
     expect(remote.length).toBeGreaterThan(15);
     for (const { inputs } of remote as { inputs: Record<string, unknown> }[]) {
@@ -162,7 +162,7 @@ describe("the graph of a local lab", () => {
     }
   });
 
-  it("has passwords and keys in nothing but secret standard input", async () => {
+  it("has passwords and keys only in secret standard input", async () => {
     for (const { name, inputs } of (
       await graph({ disgrafs: true, monitoring: true }, { grafana: inCheckout("package.json") })
     ).values()) {
@@ -176,7 +176,7 @@ describe("the graph of a local lab", () => {
     }
   });
 
-  it("gives JuiceFS the settings' cache times and no password in its address", async () => {
+  it("gives JuiceFS the settings' cache times, and an address without a password", async () => {
     const commands = await graph({ juicefs: { attrCacheSeconds: 7 } });
     const mount = JSON.stringify(commands.get("juicefs-mount-node2")?.inputs);
     expect(mount).toContain("--attr-cache=7 --entry-cache=1 --dir-entry-cache=1");

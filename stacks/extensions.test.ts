@@ -30,7 +30,7 @@ const uses = (...args: [Parameters<typeof usesOf>[0], Parameters<typeof usesOf>[
   );
 
 describe("usesOf", () => {
-  it("puts an extension of the settings on the machines of its role, to stay", () => {
+  it("loads an extension of the settings on the machines of its role", () => {
     expect(uses({ "fuse-latency": on, "redis-sockmap": on }, [])).toEqual([
       "fuse-latency node1 stays",
       "fuse-latency node2 stays",
@@ -38,11 +38,11 @@ describe("usesOf", () => {
     ]);
   });
 
-  it("puts an extension of an arm on every client, to be started by the arm", () => {
+  it("tries an arm's extension on every client, without keeping it loaded", () => {
     expect(uses({}, ["packet-dma"])).toEqual(["packet-dma node1 stops", "packet-dma node2 stops"]);
   });
 
-  it("puts an extension of both on each machine once", () => {
+  it("uses an extension of both only once per machine", () => {
     expect(uses({ "fuse-latency": on, "redis-sockmap": on }, ["fuse-latency", "redis-sockmap"])).toEqual([
       "fuse-latency node1 stays",
       "fuse-latency node2 stays",

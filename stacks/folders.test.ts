@@ -10,7 +10,7 @@ describe("folderProblems", () => {
     // A name that only begins with that of the other.
     [{ mountPoint: "/mnt/jfs", cacheDir: "/mnt/jfs-cache" }],
     [{ mountPoint: "/usr2/x", cacheDir: "/etcetera" }],
-  ])("lets folders of their own be: %j", (folders) => {
+  ])("accepts separate folders: %j", (folders) => {
     expect(folderProblems(folders)).toEqual([]);
   });
 
@@ -32,7 +32,7 @@ describe("folderProblems", () => {
     ["/var", "other things are in there"],
     ["/var/tmp", "other things are in there"],
     ["/var/spool/cron", "the machine's own"],
-  ])("refuses %s for both, and says why", (path, why) => {
+  ])("refuses %s for both, with the reason", (path, why) => {
     const mount = folderProblems({ ...good, mountPoint: path });
     expect(mount).toHaveLength(1);
     expect(mount[0]).toContain(`juicefs.mountPoint is ${path}: `);
@@ -47,7 +47,7 @@ describe("folderProblems", () => {
     { mountPoint: "/mnt/jfs", cacheDir: "/mnt/jfs" },
     { mountPoint: "/mnt/jfs", cacheDir: "/mnt/jfs/cache" },
     { mountPoint: "/data/cache/mount", cacheDir: "/data/cache" },
-  ])("refuses one in the other: %j", (folders) => {
+  ])("refuses one folder inside the other: %j", (folders) => {
     expect(folderProblems(folders)).toEqual([
       expect.stringMatching(/neither may be in the other.* \/mnt\/jfs and \/var\/cache\/juicefs$/),
     ]);

@@ -27,7 +27,7 @@ describe("Grafana, where its vendor cannot be reached,", () => {
   });
   afterEach(() => log.mockRestore());
 
-  it("is left out, in one line that says why, when it is left to the lab", async () => {
+  it("is left out, with a reason of one line, by default", async () => {
     expect(await grafanaFile({ monitoring: true, grafana: "auto" }, release)).toBeUndefined();
     expect(said).toEqual([
       expect.stringMatching(
@@ -37,14 +37,14 @@ describe("Grafana, where its vendor cannot be reached,", () => {
     expect(made).toEqual([]);
   });
 
-  it("is an error that says what, where and what to do, when it is wanted", async () => {
+  it("is an error with the setting, the reason and advice, if Grafana was requested", async () => {
     await expect(grafanaFile({ monitoring: true, grafana: "on" }, release)).rejects.toThrow(
       /^the setting grafana is on, but the lab cannot get Grafana 13\.2\.3.* http:\/\/grafana\.invalid: Failed to fetch .*\n.* \.\/lab up --stack watched -c grafana=auto$/,
     );
     expect(said).toEqual([]);
   });
 
-  it("is not asked for where the lab has no Prometheus, or wants none", async () => {
+  it("is not requested if the lab has no Prometheus, or if Grafana is off", async () => {
     expect(await grafanaFile({ monitoring: false, grafana: "auto" }, release)).toBeUndefined();
     expect(await grafanaFile({ monitoring: true, grafana: "off" }, release)).toBeUndefined();
     expect(said).toEqual([]);

@@ -14,12 +14,12 @@ const declared = Object.entries(config).map(
 const described = [...text.matchAll(/^ {2}# {3}(\w+) /gm)].map((match) => match[1] ?? "");
 
 describe("Pulumi.yaml", () => {
-  it("declares or describes each setting, and no other", () => {
+  it("declares or describes exactly the existing settings", () => {
     const names = [...declared.map(([key]) => key), ...described];
     expect(names.sort()).toEqual(Object.keys(settingsSchema.shape).sort());
   });
 
-  it("declares the defaults of the settings, but for the benchmark that a first up runs", () => {
+  it("declares the settings' defaults, except for the benchmark of a first up", () => {
     const defaults = settingsSchema.parse({}) as Record<string, unknown>;
     for (const [key, value] of declared)
       if (key !== "benchmark") expect([key, value]).toEqual([key, defaults[key]]);

@@ -2,13 +2,13 @@ import { roomProblems } from "./readSettings.ts";
 import { topologies } from "./topology.ts";
 
 describe("roomProblems", () => {
-  it("says how much is missing", () => {
+  it("reports how much space is missing", () => {
     const [memory, disk] = roomProblems(topologies.course, { memoryMiB: 2000, diskGiB: 1 });
     expect(memory).toContain("need 4608 MiB of memory and 2000 MiB are free here: 2608 MiB are missing");
     expect(disk).toContain("5 GiB are missing");
   });
 
-  it("is content with enough", () => {
+  it("reports nothing if there is enough space", () => {
     expect(roomProblems(topologies.course, { memoryMiB: 8000, diskGiB: 50 })).toEqual([]);
   });
 });

@@ -37,7 +37,7 @@ const aws = { region: "eu-central-1", owner: "ada", sshCidr: "203.0.113.7/32" };
 describe("the data disk", () => {
   const size = (values: Record<string, unknown>): number | undefined => parseSettings(values).dataDiskMiB;
 
-  it("is there with storage chains, as an extension or as an arm that is to be measured, and not without", () => {
+  it("exists with storage chains, as an extension or as a measured arm, and not without", () => {
     expect(size({})).toBeUndefined();
     expect(size({ extensions: { "storage-chain": {} } })).toBe(256);
     expect(size({ benchmark: "lookups" })).toBe(256);
@@ -46,7 +46,7 @@ describe("the data disk", () => {
     expect(size({ dataDiskMiB: 100, extensions: { "storage-chain": {} } })).toBe(100);
   });
 
-  it("is measured with arms of its own", () => {
+  it("has its own arms", () => {
     expect(parseSettings({ benchmark: "lookups" }).benchmarkArms).toEqual([
       "ttl",
       "chain-wq",
@@ -63,14 +63,14 @@ describe("the data disk", () => {
 });
 
 describe("parseSettings", () => {
-  it("makes the course topology of nothing at all", () => {
+  it("makes the course topology from no settings", () => {
     const settings = parseSettings({});
     expect(settings.nodes).toEqual(topologies.course);
     expect(settings).toMatchObject({ target: "local", accelerator: "auto", clock: "wall" });
     expect(settings).not.toHaveProperty("dataDiskMiB");
   });
 
-  it("mounts at /mnt/jfs with JuiceFS's own cache times and the lab's object store, when nothing is said", () => {
+  it("mounts at /mnt/jfs with JuiceFS's own cache times and the lab's object store by default", () => {
     expect(parseSettings({}).juicefs).toEqual({
       mountPoint: "/mnt/jfs",
       cacheDir: "/var/cache/juicefs",
@@ -100,7 +100,7 @@ describe("parseSettings", () => {
     ["benchmarkMarginPercent", [0.1, 100], [0, 101]],
     ["seed", [1, 2 ** 31 - 1], [0, 2 ** 31]],
     ["disgrafs.taggers", [1, 64], [0, 65]],
-  ])("takes %s up to its limits, and nothing beyond", (key, good, bad) => {
+  ])("accepts %s up to its limits, and nothing beyond", (key, good, bad) => {
     for (const value of good) expect(faults(withValue({}, key, value))).toEqual([]);
     for (const value of bad)
       expect(faults(withValue({}, key, value))).toEqual([
@@ -113,7 +113,7 @@ describe("parseSettings", () => {
     ["cpus", [1, 64], [0, 65, 1.5]],
     ["memoryMiB", [512, 100_000], [511, 512.5]],
     ["diskGiB", [20, 1000], [19, 20.5]],
-  ])("takes a node's %s up to its limits, and nothing beyond", (key, good, bad) => {
+  ])("accepts a node's %s up to its limits, and nothing beyond", (key, good, bad) => {
     const of = (value: unknown): string[] =>
       faults({ topology: "custom", nodes: [meta, { ...client, [key]: value }] });
     for (const value of good) expect(of(value)).toEqual([]);
@@ -132,11 +132,11 @@ describe("parseSettings", () => {
     ["benchmark", ["none", "smoke", "attributes", "lookups", "course", "paper"]],
     ["juicefs.storage", ["s3", "file"]],
     ["disgrafs.graph", ["falkordb", "neo4j"]],
-  ])("takes each value of %s", (key, values) => {
+  ])("accepts each value of %s", (key, values) => {
     for (const value of values) expect(faults(withValue({ topology: "single" }, key, value))).toEqual([]);
   });
 
-  it("takes a custom list, and sizes each node by its roles", () => {
+  it("accepts a custom list, and sizes each node by its roles", () => {
     const { nodes } = parseSettings({ topology: "custom", nodes: [meta, { ...client, memoryMiB: 3000 }] });
     expect(nodes).toEqual([
       { name: "m", roles: ["meta", "objects"], cpus: 1, memoryMiB: 1024, diskGiB: 20 },
@@ -144,7 +144,7 @@ describe("parseSettings", () => {
     ]);
   });
 
-  it("gives the one machine of the topology single room for everything", () => {
+  it("sizes the machine of the topology single for all services", () => {
     expect(parseSettings({ topology: "single" }).nodes).toEqual([
       {
         name: "node1",
@@ -164,7 +164,7 @@ describe("parseSettings", () => {
     expect(parseSettings(values).benchmarkArms).toEqual(arms);
   });
 
-  it("takes on and off also as YAML reads them without quotes", () => {
+  it("accepts on and off as YAML reads them without quotes", () => {
     const grafana = (value: unknown): string => parseSettings({ monitoring: true, grafana: value }).grafana;
     expect(["on", "off", true, false].map(grafana)).toEqual(["on", "off", "on", "off"]);
     expect(parseSettings({}).grafana).toBe("auto");
@@ -348,13 +348,13 @@ describe("parseSettings", () => {
     ["aws.profile", "", "--unset aws.profile"],
     // A limit that is not in its range.
     ["aws.maxHourlyCost", 0, "-c aws.maxHourlyCost=1"],
-  ])("proposes for %s = %j the nearest allowed value, or the default", (key, value, fix) => {
+  ])("proposes the nearest allowed value or the default for %s = %j", (key, value, fix) => {
     expect(faults(withValue({ aws }, key, value))).toEqual([
       expect.stringMatching(new RegExp(`; fix it with: \\./lab up ${fix.replaceAll(".", "\\.")}$`)),
     ]);
   });
 
-  it("says to set what is missing and has no default", () => {
+  it("proposes to set a missing setting without a default", () => {
     expect(faults({ aws: { owner: "ada", sshCidr: "203.0.113.7/32" } })).toEqual([
       expect.stringMatching(/^ {2}- aws\.region is undefined: .*; set it: \.\/lab up -c aws\.region=VALUE$/),
     ]);
@@ -373,18 +373,18 @@ describe("parseSettings", () => {
       { benchmarkArms: 5 },
       "benchmarkArms is 5: expected array, received number, or expected string, received number; fix it with: ./lab up --unset benchmarkArms",
     ],
-  ])("names place and choices where a setting has two forms: %j", (values, line) => {
+  ])("names the place and the choices of a setting with two forms: %j", (values, line) => {
     expect(faults(values)).toEqual([`  - ${line}`]);
   });
 
-  it("lists no keys for an unknown one in an object whose keys it does not know", () => {
+  it("lists no keys for an unknown key of a free-form object", () => {
     const network = { vpcId: "vpc-01234567", subnetId: "subnet-01234567", zone: "a" };
     expect(faults({ aws: { ...aws, network } })).toEqual([
       "  - aws.network.zone is not a setting; remove it with: ./lab up --unset aws.network.zone",
     ]);
   });
 
-  it("names the stack in that command, where it is not the default one", () => {
+  it("names the stack in that command if it is not the default", () => {
     expect(() => parseSettings({ kernel: "x" }, "second")).toThrow(
       "./lab up --stack second -c kernel=debian-12",
     );
@@ -432,7 +432,7 @@ describe("parseSettings", () => {
     ).toEqual([]);
   });
 
-  it("names every fault at once, under one heading", () => {
+  it("names all faults at once, under one heading", () => {
     expect(faults({ topolgy: "single", kernel: "x" })).toHaveLength(2);
     expect(() => parseSettings({ target: "aws", clock: "instructions" })).toThrow(
       /^the stack's settings are invalid:\n {2}- target is aws, [^\n]*\n {2}- clock is instructions, [^\n]*$/,
@@ -454,7 +454,7 @@ describe("parseSettings", () => {
     expect(faults({ monitoring: true, grafana: "off" })).toEqual([]);
   });
 
-  it("reads rows with spaces and commas too many, and takes rows of DisGraFS where it is", () => {
+  it("accepts rows with additional spaces and commas, and rows of DisGraFS in a lab with DisGraFS", () => {
     expect(parseSettings({ benchmarkRows: " control/*/nocache, ,metadata," }).benchmarkRows).toEqual([
       "control/*/nocache",
       "metadata",
@@ -468,7 +468,7 @@ describe("parseSettings", () => {
     expect(faults({ disgrafs: true })).toEqual([]);
   });
 
-  it("leaves the cache times alone for an extension that does not need them to be 0", () => {
+  it("does not change the cache times for an extension that does not need them to be 0", () => {
     const { juicefs } = parseSettings({
       extensions: { "fuse-latency": {} },
       juicefs: { attrCacheSeconds: 3 },
@@ -487,7 +487,7 @@ describe("extensions.fuse", () => {
     juicefs,
   });
 
-  it("has a mode, a bound, opcodes, and mounts without cache times, when nothing else is said", () => {
+  it("has a default mode, bound and opcodes, and sets cache times to 0", () => {
     const { extensions, juicefs } = parseSettings(fuse({}));
     expect(extensions.fuse).toEqual({
       mode: "lease",
@@ -509,7 +509,7 @@ describe("extensions.fuse", () => {
     expect(parseSettings(values).disgrafs).toEqual(expected);
   });
 
-  it("gives the machine of the graph more memory for Neo4j, unless its size is said", () => {
+  it("gives the graph's machine more memory for Neo4j, unless its size is set", () => {
     const disgrafs = { graph: "neo4j" };
     const memory = (values: object): number[] =>
       parseSettings({ disgrafs, ...values }).nodes.map(({ memoryMiB }) => memoryMiB);
@@ -539,7 +539,7 @@ describe("extensions.fuse", () => {
     expect(faults(values).join("\n")).toContain(line);
   });
 
-  it("leaves JuiceFS's cache times where the mode does not need them to be 0", () => {
+  it("keeps JuiceFS's cache times if the mode does not need them to be 0", () => {
     for (const mode of ["ttl", "off"])
       expect(parseSettings(fuse({ mode })).juicefs).toMatchObject({
         attrCacheSeconds: 1,

@@ -19,7 +19,7 @@ const names: readonly string[] = rooms.map(([name]) => name);
 const imports = importsOfFiles();
 
 describe("the layers", () => {
-  it("have every source file in one of the rooms", () => {
+  it("contain every source file", () => {
     const strays = [...imports.keys()].filter((file) => !names.includes(room(file)));
     expect(strays).toEqual([]);
     expect(imports.size).toBeGreaterThan(150);
@@ -37,7 +37,7 @@ describe("the layers", () => {
     expect(circle(imports)).toBeUndefined();
   });
 
-  it("are drawn in CONTRIBUTING.md as they are", () => {
+  it("match the diagram in CONTRIBUTING.md", () => {
     const file = inCheckout("CONTRIBUTING.md");
     const text = readFileSync(file, "utf8");
     const between = /(<!-- layers: .* -->\n)[\s\S]*(<!-- \/layers -->)/;
@@ -48,7 +48,7 @@ describe("the layers", () => {
 });
 
 describe("circle", () => {
-  it("finds files that import each other over others", () => {
+  it("finds files that import each other through others", () => {
     const found = circle(
       new Map([
         ["a", ["b"]],

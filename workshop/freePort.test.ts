@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { freePort } from "./freePort.ts";
 
 describe("freePort", () => {
-  it("gives ports that can be listened on, and none that the kernel gives to a connection", async () => {
+  it("returns ports that are free and outside the kernel's range for connections", async () => {
     for (let count = 0; count < 20; count++) {
       const port = await freePort();
       expect(port).toBeGreaterThanOrEqual(10_000);

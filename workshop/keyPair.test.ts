@@ -10,7 +10,7 @@ describe("a key pair", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  it("is made once, for its owner alone, though a run was killed while it made one", async () => {
+  it("is created once, readable only by its owner, even after a run that was killed while creating it", async () => {
     const file = join(folder, "key");
     for (const left of ["key.new", "key.new.pub", "key.pub"]) writeFileSync(join(folder, left), "half");
     const made = await ensureKeyPair(file);
@@ -21,7 +21,7 @@ describe("a key pair", () => {
     expect(readdirSync(folder).sort()).toEqual(["key", "key.pub"]);
   });
 
-  it("goes with what a killed run has left", async () => {
+  it("is removed together with the remains of a killed run", async () => {
     for (const left of ["key", "key.pub", "key.new", "key.new.pub"]) writeFileSync(join(folder, left), "");
     await removeKeyPair(join(folder, "key"));
     expect(readdirSync(folder)).toEqual([]);

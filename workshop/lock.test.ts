@@ -11,7 +11,7 @@ describe("withLock", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
   const quiet = (): void => undefined;
 
-  it("lets one in after the other", async () => {
+  it("runs one task after the other", async () => {
     const events: string[] = [];
     const work = (name: string) =>
       withLock(join(folder, "a"), quiet, async () => {
@@ -23,7 +23,7 @@ describe("withLock", () => {
     expect(events.map((event) => event.slice(2))).toEqual(["in", "out", "in", "out"]);
   });
 
-  it("is free again when its holder was killed", async () => {
+  it("releases the lock of a process that was killed", async () => {
     const file = join(folder, "b");
     const holder = spawn("flock", [file, "sh", "-c", "echo held; exec sleep 600"], { detached: true });
     await once(holder.stdout, "data");
@@ -31,7 +31,7 @@ describe("withLock", () => {
     await expect(withLock(file, quiet, () => Promise.resolve("got it"))).resolves.toBe("got it");
   });
 
-  it("says why there is no lock to be had", async () => {
+  it("reports why there can be no lock", async () => {
     const file = join(folder, "no", "such", "folder");
     const locked = withLock(file, quiet, () => Promise.resolve());
     await expect(locked).rejects.toThrow(`cannot lock ${file}: flock: cannot open lock file`);

@@ -18,11 +18,11 @@ describe("the jars of Neo4j", () => {
   });
   afterEach(() => rmSync(lib, { recursive: true }));
 
-  it("are taken when they are those of the list", async () => {
+  it("are accepted if they match the list", async () => {
     await expect(checkJars(lib, list)).resolves.toBeUndefined();
   });
 
-  it("are refused when one is another, missing, or not in the list", async () => {
+  it("are refused if one differs, is missing, or is not in the list", async () => {
     writeFileSync(join(lib, "b.jar"), "content of b.jaR");
     await expect(checkJars(lib, list)).rejects.toThrow("b.jar: FAILED");
     rmSync(join(lib, "b.jar"));
@@ -31,7 +31,7 @@ describe("the jars of Neo4j", () => {
     await expect(checkJars(lib, list)).rejects.toThrow("are not in jars.sha256: c.jar");
   });
 
-  it("have a list that names the server's version", () => {
+  it("have a list with the server's version", () => {
     const recipe = new URL("../provisioning/graph/neo4j/server/", import.meta.url);
     const pom = readFileSync(new URL("pom.xml", recipe), "utf8");
     const version =

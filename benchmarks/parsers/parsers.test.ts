@@ -53,13 +53,13 @@ describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
     expect(read!.value / ((file.jobs[0]!.read["bw_bytes"] as number) / 1e6)).toBeCloseTo(1, 3);
   });
 
-  it("should give both sides of a mixed job, without latencies when there are no bins", () => {
+  it("should give both sides of a mixed job, without latencies if there are no bins", () => {
     const { read, write } = parseFio(real(`fio-${version}-randrw-plain`), small);
     expect(read!.value).toBeGreaterThan(write!.value);
     expect(read!.latencies).toBeUndefined();
   });
 
-  it("should read past a note before the JSON", () => {
+  it("should skip a note before the JSON", () => {
     expect(real(`fio-${version}-note-first`)).toMatch(/^note: both iodepth/);
     expect(
       parseFio(real(`fio-${version}-note-first`), { large: false, seconds: 0 })["read"]!.operations,
@@ -94,7 +94,7 @@ describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
     expect(() => parseFio(text, small)).toThrow(message);
   });
 
-  it("should refuse a file that is cut off anywhere", () => {
+  it("should refuse a file that is truncated at any position", () => {
     const text = real(`fio-${version}-randread`).trimEnd();
     fc.assert(
       fc.property(fc.nat(text.length - 1), (length) => {
@@ -106,7 +106,7 @@ describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
 });
 
 describe.each(["12.6", "12.7"])("parseIostat on output of sysstat %s", (version) => {
-  it("should leave out the report since boot and keep iostat's own keys", () => {
+  it("should leave out the sample since boot, and keep iostat's keys", () => {
     const { samples, mended } = parseIostat(real(`iostat-${version}`));
     expect(samples).toHaveLength(3);
     expect(mended).toBe(false);
@@ -115,11 +115,11 @@ describe.each(["12.6", "12.7"])("parseIostat on output of sysstat %s", (version)
     expect(samples[0]!.devices["vda"]!["rMB/s"]).toBeUndefined();
   });
 
-  it("should read what SIGINT leaves as a whole file", () => {
+  it("should read the complete file that SIGINT leaves", () => {
     expect(parseIostat(real(`iostat-${version}-sigint`)).mended).toBe(false);
   });
 
-  it("should mend what SIGTERM cuts off", () => {
+  it("should complete the file that SIGTERM truncates", () => {
     const { samples, mended } = parseIostat(real(`iostat-${version}-sigterm`));
     expect(mended).toBe(true);
     expect(samples).toHaveLength(2);
@@ -129,12 +129,12 @@ describe.each(["12.6", "12.7"])("parseIostat on output of sysstat %s", (version)
     expect(parseIostat(real(`iostat-${version}-y`)).samples).toHaveLength(2);
   });
 
-  it("should read past a stray comma", () => {
+  it("should skip a stray comma", () => {
     const text = real(`iostat-${version}`).replace('"statistics": [', '"statistics": [\n,');
     expect(parseIostat(text)).toEqual(parseIostat(real(`iostat-${version}`)));
   });
 
-  it("should keep whole reports, or refuse, wherever the file is cut off", () => {
+  it("should keep complete samples, or refuse, wherever the file is truncated", () => {
     const text = real(`iostat-${version}`).trimEnd();
     const all = parseIostat(text).samples;
     fc.assert(
@@ -151,7 +151,7 @@ describe.each(["12.6", "12.7"])("parseIostat on output of sysstat %s", (version)
     );
   });
 
-  it("should leave a key absent that iostat did not write, and not make it 0", () => {
+  it("should leave a key absent that iostat did not write", () => {
     const text = real(`iostat-${version}`).replaceAll(/ "util": [\d.]+/g, ' "other": 1');
     expect(parseIostat(text).samples[0]!.devices["vda"]!["util"]).toBeUndefined();
   });
@@ -178,7 +178,7 @@ describe("parseJuicefsBench on output of juicefs 1.4", () => {
     });
   });
 
-  it("should give GiB/s, which a fast disk has, as MB/s too, and refuse a figure of nothing", () => {
+  it("should give GiB/s as MB/s, and refuse a figure of 0", () => {
     const fast = real("juicefs-1.4-bench").replace("353.79 MiB/s", "  1.50 GiB/s");
     expect(parseJuicefsBench(fast)["writeBig"]!.value).toBeCloseTo(1.5 * 1073.741824, 6);
     const nothing = real("juicefs-1.4-bench").replace("353.79", "  0.00");
@@ -223,13 +223,13 @@ describe("parseLoops", () => {
     expect(parseLoops(loops, { get: "ops/s" })["get"]!.latencies).toEqual(new Map([[2175.5, 50]]));
   });
 
-  it("should count as missed what had to ask JuiceFS for attributes or a name, and nothing else", () => {
+  it("should count as misses only requests to JuiceFS for attributes or a name", () => {
     const loop = { operations: 100, seconds: 1, asked: 90, requests: { lookup: 20, getattr: 7, open: 90 } };
     const { stat } = parseLoops(JSON.stringify({ stat: loop }), { stat: "ops/s" });
     expect(stat).toMatchObject({ asked: 90, missed: 27 });
   });
 
-  it("should have no latencies where the clock was read once for many operations", () => {
+  it("should have no latencies if the clock was read once for many operations", () => {
     const { stat } = parseLoops(JSON.stringify({ stat: { operations: 64, seconds: 1, batch: 32 } }), {
       stat: "ops/s",
     });
@@ -267,7 +267,7 @@ describe("parseLoops", () => {
 describe("parseRay", () => {
   const clients = ["node1", "node2"];
 
-  it("should give small files per second and large ones in MB/s, of all clients", () => {
+  it("should give all clients' small files per second and large files in MB/s", () => {
     const { small: few, large } = parseRay(JSON.stringify(rayAnswer(clients)), clients);
     expect(few!.value).toBe(80);
     expect(large!.value).toBeCloseTo((2 * 1.048576) / 0.2, 6);

@@ -71,7 +71,7 @@ async function numbersOf(page: Page, key: string): Promise<Record<string, { valu
 
 describe("report.html", () => {
   it(
-    "should open from disk without an error, a warning or a request, and draw its charts",
+    "should open from disk without errors, warnings or requests, and draw its charts",
     async () => {
       const { page, faults } = await open("report.html");
       await page.waitForSelector("#chart-blocks canvas");
@@ -83,7 +83,7 @@ describe("report.html", () => {
   );
 
   it(
-    "should show the numbers of run.json in its verdict table, all of them",
+    "should show all numbers of run.json in its verdict table",
     async () => {
       const { page } = await open("report.html");
       expect(await page.locator("#verdict-table tbody tr").count()).toBe(run.results.length);
@@ -107,7 +107,7 @@ describe("report.html", () => {
   );
 
   it(
-    "should show the shares of hits beside the figures that have them, and no column where none has",
+    "should show the share of hits next to figures that have it, and no such column if none has",
     async () => {
       const { page } = await open("report.html");
       const header = page.locator("#verdict-table th", { hasText: /^\s*Hits\s*$/ });
@@ -127,7 +127,7 @@ describe("report.html", () => {
   );
 
   it(
-    "should show each verdict in words, and the reason of an invalid one as text",
+    "should show each verdict in words, and the reason for an invalid one as text",
     async () => {
       const { page } = await open("report.html");
       const words = await page.locator("#verdict-table tbody .pill").allInnerTexts();
@@ -143,7 +143,7 @@ describe("report.html", () => {
   );
 
   it(
-    "should draw another figure when it is chosen by keyboard, and list its ratios",
+    "should draw a figure that is chosen by keyboard, and list its ratios",
     async () => {
       const { page, faults } = await open("report.html");
       // The first with a difference comes first.
@@ -171,7 +171,7 @@ describe("report.html", () => {
   );
 
   it(
-    "should be dark where the system is, with text that can be read on it",
+    "should be dark if the system is, with readable text",
     async () => {
       for (const colorScheme of ["light", "dark"] as const) {
         const { page, faults } = await open("report.html", { colorScheme });
@@ -188,7 +188,7 @@ describe("report.html", () => {
   );
 
   it(
-    "should fit a phone: nothing but the tables' own frames scrolls sideways",
+    "should fit a phone: only the tables' frames scroll sideways",
     async () => {
       const { page } = await open("report.html", { viewport: { width: 390, height: 844 }, isMobile: true });
       await page.waitForSelector("#chart-blocks canvas");
@@ -218,7 +218,7 @@ describe("report.html", () => {
 
 describe("how-to-read.html", () => {
   it(
-    "should be a click away, explain every verdict with a row of the run, and lead back",
+    "should be linked from the report, explain every verdict with a row of the run, and link back",
     async () => {
       const { page, faults } = await open("report.html");
       await page.getByRole("link", { name: "How to read this report" }).click();
@@ -240,7 +240,7 @@ describe("how-to-read.html", () => {
 
 describe("report.html of many arms", () => {
   it(
-    "should fit a phone, draw every arm, and say once why an arm never ran",
+    "should fit a phone, draw every arm, and show once why an arm never ran",
     async () => {
       const arms = ["nocache", "ttl-long", "client-cache", "fuse-latency", "redis-sockmap"] as const;
       const many = inventRun({
@@ -311,7 +311,7 @@ describe("the metrics of a run's time", () => {
   });
 
   it(
-    "should be drawn when a section is opened, and again when it is opened again",
+    "should be drawn each time a section is opened",
     async () => {
       write(join(folder, "metrics.json"), JSON.stringify(metrics(0.5)));
       const before = readFileSync(join(folder, "report.html"), "utf8");
@@ -334,7 +334,7 @@ describe("the metrics of a run's time", () => {
   );
 
   it(
-    "should be beside each other for two runs, with the same axes; of a run that was not watched that is said",
+    "should be side by side for two runs, with the same axes, and a note for a run without monitoring",
     async () => {
       const analysis = analyse(join(folder, "raw"));
       const [with_, without] = [metrics(0.5), metrics(0.9)];

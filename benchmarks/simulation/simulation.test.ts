@@ -33,22 +33,22 @@ describe("verdicts of simulated runs", () => {
     expect(falseDifferences(table([10], 10), noiseModels.threefold, 60)).toBeLessThanOrEqual(allowed(60));
   });
 
-  it("should notice a rule that is false more often: the old one is, of an arm that is only noisier", () => {
+  it("should notice a rule that is false more often: the old one, for an arm that is only noisier", () => {
     expect(oldFalseDifferences(table([10]), noiseModels.threefold, 8)).toBeGreaterThan(allowed(8));
   });
 
-  it("should call an arm equal that is, and in at most 5 % of runs one that is 5 % off", () => {
+  it("should call an equal arm equal, and one that differs by 5 % in at most 5 % of runs", () => {
     const rows = { ...table([30]), figures: 5 };
     expect(equalities(rows, lognormal(0.02), 1, 20)).toBe(1);
     expect(equalities(rows, lognormal(0.02), marginFactor, 60)).toBeLessThanOrEqual(allowed(60));
   });
 
-  it("should have intervals that hold the truth in 94 % and more", () => {
+  it("should have intervals that contain the truth in at least 94 % of cases", () => {
     for (const blocks of [8, 10, 30])
       expect(coverage(blocks, noiseModels.lognormal, 2000)).toBeGreaterThan(0.94 - 0.016);
   });
 
-  it("should find what the old rule misses, given the looks", () => {
+  it("should find a difference that the old rule misses, given the looks", () => {
     const { found, blocks } = power(table([10, 15, 20, 30]), noiseModels.lognormal, 1.57, 150);
     expect(found).toBeGreaterThan(0.95);
     expect(blocks).toBeLessThan(24);

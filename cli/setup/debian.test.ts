@@ -12,7 +12,7 @@ describe("distribution", () => {
     });
   });
 
-  it("knows the three that are tried, and no other", () => {
+  it("accepts only the three tested ones", () => {
     const of = (id: string, version: string): boolean => isSupported(distribution(osRelease(id, version)));
     expect([of("debian", "12"), of("debian", "13"), of("ubuntu", "24.04")]).toEqual([true, true, true]);
     expect([of("debian", "11"), of("ubuntu", "22.04"), of("fedora", "42")]).toEqual([false, false, false]);
@@ -20,21 +20,21 @@ describe("distribution", () => {
 });
 
 describe("packagesFor", () => {
-  it("leaves out for the lab what only tests use", () => {
+  it("leaves out packages for tests if only the lab is needed", () => {
     const lab = packagesFor("lab", "debian");
     expect(lab).toContain("qemu-system-x86");
     expect(lab).not.toContain("openssh-server");
     expect(packagesFor("test", "debian")).toEqual(Object.keys(debianPackages));
   });
 
-  it("asks no distribution for what it does not have", () => {
+  it("has no packages that the distribution lacks", () => {
     expect(packagesFor("test", "ubuntu")).not.toContain("chromium");
     expect(packagesFor("test", "debian")).toContain("chromium");
   });
 });
 
 describe("missingPackages", () => {
-  it("finds what this machine lacks, and only that", async () => {
+  it("are exactly those that this machine lacks", async () => {
     // dpkg is Essential in Debian, so it is installed wherever this runs; the other is nobody's package.
     await expect(missingPackages(["dpkg", "no-such-package-of-debian"])).resolves.toEqual([
       "no-such-package-of-debian",

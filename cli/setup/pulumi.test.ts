@@ -55,7 +55,7 @@ async function serve(listener: RequestListener): Promise<string> {
 const sha256 = (data: Buffer): string => createHash("sha256").update(data).digest("hex");
 
 describe("download of the official release", () => {
-  it("puts the CLI and its Node.js host into the folder, and nothing else", async () => {
+  it("puts only the CLI and its Node.js host into the folder", async () => {
     const url = await serve((_request, response) => response.end(archive));
     const bin = join(folder, "bin");
     const problem = await download({ version: "1.2.3", url, sha256: sha256(archive) }, bin, () => undefined);
@@ -64,7 +64,7 @@ describe("download of the official release", () => {
     expect(execFileSync(join(bin, "pulumi"), { encoding: "utf8" })).toBe("pulumi\n");
   });
 
-  it("refuses bytes that are not the pinned ones, and leaves nothing", async () => {
+  it("refuses a file with another hash than the pinned one, and leaves nothing", async () => {
     const url = await serve((_request, response) => response.end(archive));
     const bin = join(folder, "bin");
     const other = sha256(Buffer.from("something else"));
@@ -73,7 +73,7 @@ describe("download of the official release", () => {
     expect(readdirSync(bin)).toEqual([]);
   });
 
-  it("says why when there is nobody or no such file", async () => {
+  it("reports the reason if the server or the file does not exist", async () => {
     const url = await serve((_request, response) => response.writeHead(404).end());
     const bin = join(folder, "bin");
     expect(await download({ version: "1.2.3", url, sha256: "" }, bin, () => undefined)).toBe(
@@ -84,7 +84,7 @@ describe("download of the official release", () => {
     expect(existsSync(join(bin, "pulumi"))).toBe(false);
   });
 
-  it("gives up on a server that accepts and never answers, within its limit", async () => {
+  it("gives up within its time limit on a server that accepts but never answers", async () => {
     const url = await serve(() => undefined);
     const start = performance.now();
     const limits = { answerSeconds: 0.3, stallSeconds: 0.3 };
@@ -98,7 +98,7 @@ describe("download of the official release", () => {
     expect(performance.now() - start).toBeLessThan(50_000);
   });
 
-  it("gives up on a download that stalls half-way", async () => {
+  it("gives up on a download that stalls", async () => {
     const url = await serve((_request, response) => {
       response.writeHead(200, { "content-length": archive.length });
       response.write(archive.subarray(0, 10));

@@ -37,7 +37,7 @@ function fileStep(name: string, runs: string[], interrupt?: () => void): Step {
 }
 
 describe("runSteps", () => {
-  it("carries out what is missing, in order, with a line and a time each", async () => {
+  it("runs missing steps in order, with a line and a time for each", async () => {
     const runs: string[] = [];
     await runSteps([fileStep("a", runs), fileStep("b", runs)], { output });
     expect(runs).toEqual(["a", "b"]);
@@ -45,7 +45,7 @@ describe("runSteps", () => {
     expect(written).toMatch(/^done +b +0\.\d s +is there$/m);
   });
 
-  it("leaves alone what is there already, and says nothing of it when quiet", async () => {
+  it("skips completed steps, and does not mention them if quiet", async () => {
     const runs: string[] = [];
     await runSteps([fileStep("a", runs)], { output });
     written = "";
@@ -57,7 +57,7 @@ describe("runSteps", () => {
     expect(written).toBe("");
   });
 
-  it("runs nothing in a dry run, and says what it would do", async () => {
+  it("runs nothing in a dry run, and lists what it would do", async () => {
     const runs: string[] = [];
     const prepared: string[] = [];
     const step = {
@@ -71,7 +71,7 @@ describe("runSteps", () => {
     expect(written).toMatch(/^would +a +make a$/m);
   });
 
-  it("carries an interrupted step out again, and not the steps before it", async () => {
+  it("runs an interrupted step again, but not the steps before it", async () => {
     const runs: string[] = [];
     const steps = (interrupt?: () => void): Step[] => [fileStep("a", runs), fileStep("b", runs, interrupt)];
     const interrupt = (): never => {
@@ -84,7 +84,7 @@ describe("runSteps", () => {
     expect(existsSync(join(folder, "b"))).toBe(true);
   });
 
-  it("does not go on after a step that failed", async () => {
+  it("does not continue after a step that failed", async () => {
     const runs: string[] = [];
     const fail = (): never => {
       throw new Error("no space left");
@@ -95,7 +95,7 @@ describe("runSteps", () => {
     expect(runs).toEqual(["a"]);
   });
 
-  it("does not believe a step that ends without an error and without its end state", async () => {
+  it("fails if a step ends without an error but without its end state", async () => {
     const step: Step = { ...fileStep("a", []), run: () => Promise.resolve() };
     await expect(runSteps([step], { output })).rejects.toThrow(
       "a: finished without an error, but still missing: make a",
@@ -104,7 +104,7 @@ describe("runSteps", () => {
 });
 
 describe("duration", () => {
-  it("is short, and exact where it matters", () => {
+  it("is short, with decimals for short times", () => {
     expect([300, 9_940, 42_000, 200_000, 119_700].map(duration)).toEqual([
       "0.3 s",
       "9.9 s",

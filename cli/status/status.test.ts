@@ -180,7 +180,7 @@ describe("the status of a lab", () => {
       { node1: { extensions: [{ ...fuse, figuresAge: 120 }] } },
       "node1: the extension fuse has written no metrics for 120 s",
     ],
-  ] as const)("says one line about %s", (_, changed, line) => {
+  ] as const)("has one line about %s", (_, changed, line) => {
     const { ok, problems } = judge(changed as Parameters<typeof judge>[0]);
     expect(problems.filter((each) => each === line)).toEqual([line]);
     expect(ok).toBe(false);
@@ -206,7 +206,7 @@ describe("the status of a lab", () => {
     expect(failed.problems).toContain("node1: JuiceFS is failed; ./lab logs node1 says why");
   });
 
-  it("does not report extensions that a benchmark's arms stop, and says how far the benchmark is", () => {
+  it("does not report extensions that a benchmark's arms stop, and shows the benchmark's progress", () => {
     const benchmark = {
       run: "smoke-1",
       progress: "block 1 of 3, arm ttl, stat: point 4 of 40, about 3:20 left",
@@ -222,7 +222,7 @@ describe("the status of a lab", () => {
     expect(judge({ clockOff: 500 }, { ownClock: true }).problems).toEqual([]);
   });
 
-  it("says that a lab has expired, and what it cost", () => {
+  it("reports that a lab has expired, and what it cost", () => {
     const status = judge({}, { expires: "2026-11-30T09:00:00Z", cost: 1.234 });
     expect(status.problems).toEqual([
       "this lab expired at 2026-11-30T09:00:00Z: ./lab down, and ./lab up for a new one",
@@ -233,7 +233,7 @@ describe("the status of a lab", () => {
     );
   });
 
-  it("is lines that a person reads", () => {
+  it("is printed as lines of text", () => {
     const text = statusLines(judge({ node1: { answers: { ...well, redis: false } } }));
     expect(text).toMatch(/^NODE +STATE +ROLES +KERNEL +LOAD +MEMORY +DISK\nmeta +running, pid 7/);
     expect(text).toMatch(/^Redis +meta: no answer to node1$/m);
@@ -242,7 +242,7 @@ describe("the status of a lab", () => {
     expect(text).toMatch(/wrong:\n {2}meta: Redis runs/);
   });
 
-  it("asks each node about its own services, and about those that it uses", () => {
+  it("checks on each node its own services and those that it uses", () => {
     const [meta, node1] = expected.nodes.map((node) => questionsFor(node, expected, outputs));
     expect(meta).toMatchObject({
       mountPoint: "",
@@ -262,7 +262,7 @@ describe("the status of a lab", () => {
   it.each([
     ["graph", "meta: graph runs, but does not answer node1; ./lab logs meta"],
     ["api", "node1: DisGraFS API runs, but does not answer node1; ./lab logs node1"],
-  ])("says that DisGraFS's %s does not answer", (silent, problem) => {
+  ])("reports that DisGraFS's %s does not answer", (silent, problem) => {
     const searched = expectedOf("local", { ...outputs, disgrafs: {} });
     const { units: known } = report("node1");
     const all = [...known, ...units(searched.services.map(({ unit }) => unit))];
@@ -330,7 +330,7 @@ describe("a node's report", () => {
     });
   }, 60_000);
 
-  it("tells a graph that does not answer from an API that does not", async () => {
+  it("distinguishes a graph that does not answer from an API that does not", async () => {
     const server = createServer((request, response) => {
       response.statusCode = request.url === "/" ? 200 : 503;
       response.end();
@@ -349,7 +349,7 @@ describe("a node's report", () => {
     }
   }, 60_000);
 
-  it("is a failure with the last line of ssh when ssh fails", async () => {
+  it("is a failure with ssh's last line if ssh fails", async () => {
     command(
       "refused",
       "echo 'Warning: Permanently added x' >&2; echo 'ssh: connect: Connection refused' >&2; exit 255",
@@ -359,14 +359,14 @@ describe("a node's report", () => {
     });
   });
 
-  it("is a failure when the output is not a report", async () => {
+  it("is a failure if the output is not a report", async () => {
     command("motd", "echo welcome");
     expect(await askNode(join(folder, "motd"), questions, options)).toEqual({
       failure: "its answer is not a report: welcome",
     });
   });
 
-  it("says by how much a clock is off, apart from the time that the question took", () => {
+  it("has the clock's deviation, without the time that the query took", () => {
     expect([clockOff(95, 100, 103), clockOff(101, 100, 103), clockOff(110, 100, 103)]).toEqual([-5, 0, 7]);
   });
 });

@@ -49,7 +49,7 @@ describe("./lab status --watch", () => {
   }, 400_000);
   afterAll(() => rmSync(project, { recursive: true }));
 
-  it("has one screen, draws it again, ends with Ctrl-C, and leaves the terminal as it was", async () => {
+  it("redraws one screen, ends on Ctrl-C, and restores the terminal", async () => {
     const watch = `node --disable-warning=ExperimentalWarning cli/main.ts status --watch --stack ${stack}`;
     const command = `trap : INT; stty rows ${rows} cols ${columns}; stty -g; ${watch}; echo "ended with $?"; stty -g`;
     const child = spawn("script", ["--quiet", "--flush", "--command", `bash -c '${command}'`, "/dev/null"], {

@@ -21,7 +21,7 @@ describe("fileCounts of jest", () => {
     });
   });
 
-  it("is one failure when jest wrote no report", () => {
+  it("is one failure if jest wrote no report", () => {
     expect(fileCounts(sample("no-such-file"), 1)).toMatchObject({ passed: 0, failed: 1 });
     expect(fileCounts(sample("no-such-file"), 0)).toMatchObject({ passed: 0, failed: 0 });
   });
@@ -53,7 +53,7 @@ describe("tapCounts", () => {
     return join(folder, "report");
   };
 
-  it("counts what passed and failed, with its title", () => {
+  it("counts passed and failed tests, with titles", () => {
     expect(tapCounts(report("ok 1 - adds\nnot ok 2 - carries\n1..2\n"), 1)).toMatchObject({
       passed: 1,
       failed: 1,
@@ -61,7 +61,7 @@ describe("tapCounts", () => {
     });
   });
 
-  it("counts what was planned and did not come, and a run without its plan, as failed", () => {
+  it("counts planned tests that did not run, and a run without a plan, as failed", () => {
     expect(tapCounts(report("1..3\nok 1 - adds\n"), 0)).toMatchObject({ passed: 1, failed: 2 });
     expect(tapCounts(report("ok 1 - adds\n"), 0)).toMatchObject({ passed: 1, failed: 1 });
     expect(tapCounts(join(folder, "no-such-file"), 1)).toMatchObject({ passed: 0, failed: 1 });
@@ -69,14 +69,14 @@ describe("tapCounts", () => {
 });
 
 describe("oneCheck", () => {
-  it("is one test, by the exit status", () => {
+  it("is one test, judged by the exit status", () => {
     expect(oneCheck("", 0)).toMatchObject({ passed: 1, failed: 0 });
     expect(oneCheck("", 2)).toMatchObject({ passed: 0, failed: 1 });
   });
 });
 
 describe("the closing line", () => {
-  it("is the plain one, over all suites", () => {
+  it("has the counts of all suites", () => {
     const all = [fileCounts(sample("jest.json"), 1), fileCounts(sample("pytest.xml"), 1), oneCheck("", 0)];
     expect(closingLine(total(all))).toBe("6 passed, 4 failed, 3 skipped");
   });

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { stacksOfDeadTests } from "./leftMachines.ts";
 
-it("should take the stacks of tests whose process is gone, and no other", () => {
+it("should select exactly the stacks of tests whose process has ended", () => {
   const { pid: dead } = spawnSync("true");
   const alive = process.pid;
   expect(

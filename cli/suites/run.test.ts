@@ -51,20 +51,20 @@ const report = (passed: number, skipped: number): string => `${printReport(passe
 const lastLine = (): string | undefined => written.trimEnd().split("\n").at(-1);
 
 describe("runSuites", () => {
-  it("ends with the plain line over all runners", async () => {
+  it("ends with a line with the counts of all runners", async () => {
     const pytest = shell("pytest", report(3, 2), { counter: fileCounts });
     await expect(run([shell("lint", "true"), pytest])).resolves.toBe(true);
     expect(lastLine()).toBe("4 passed, 0 failed, 2 skipped");
     expect(written).toMatch(/^pytest +3 +0 +2 +0\.\d s$/m);
   });
 
-  it("fails when one suite fails, goes on with the others, and shows the end of what it printed", async () => {
+  it("fails if one suite fails, continues with the others, and shows the end of its output", async () => {
     await expect(run([shell("bad", "echo the reason; exit 3"), shell("good", "true")])).resolves.toBe(false);
     expect(written).toContain("the reason\n");
     expect(lastLine()).toBe("1 passed, 1 failed, 0 skipped");
   });
 
-  it("shows why, where the runner's report says so, and not the end of its log", async () => {
+  it("shows the reason from the runner's report in place of the end of its log", async () => {
     const why = JSON.stringify({
       testResults: [
         {
@@ -88,13 +88,13 @@ describe("runSuites", () => {
     expect(written).not.toContain("the end of the log");
   });
 
-  it("fails when a suite ran no test, though its runner was content", async () => {
+  it("fails if a suite ran no test, even if its runner succeeds", async () => {
     await expect(run([shell("empty", report(0, 0), { counter: fileCounts })])).resolves.toBe(false);
     expect(written).toMatch(/^empty .* it ran no test$/m);
     expect(lastLine()).toBe("0 passed, 1 failed, 0 skipped");
   });
 
-  it("ends a suite at its limit, with all that it has started", async () => {
+  it("ends a suite at its time limit, with all its processes", async () => {
     const marker = join(folder, "pid");
     const hang = shell("hang", `sleep 300 & echo $! >'${marker}'; wait`, { minutes: 1 / 60 });
     await expect(run([hang])).resolves.toBe(false);
@@ -104,19 +104,19 @@ describe("runSuites", () => {
     expect(identify(pid)).toBeUndefined();
   });
 
-  it("is over when what a runner has started is gone, though that closed its output and is deaf", async () => {
+  it("waits for and ends a runner's processes, even if they closed their output and ignore SIGTERM", async () => {
     const pid = join(folder, "pid");
     const deaf = `(trap "" INT TERM; exec >/dev/null 2>&1; echo $BASHPID >${pid}; sleep 300) & until [ -s ${pid} ]; do :; done`;
     await run([shell("leaves", deaf)]);
     expect(identify(Number(readFileSync(pid, "utf8")))).toBeUndefined();
   });
 
-  it("counts as failed what the time for all suites does not reach", async () => {
+  it("counts suites that the total time limit does not reach as failed", async () => {
     await expect(run([shell("late", "true")], { totalMinutes: 0.4 })).resolves.toBe(false);
     expect(written).toContain("not run: the time for all suites is used up");
   });
 
-  it("runs suites side by side while there are cores, and lists them in order", async () => {
+  it("runs suites in parallel while there are cores, and lists them in order", async () => {
     const meet = (own: string, other: string): string =>
       `touch '${folder}/${own}'; for try in $(seq 600); do [ -e '${folder}/${other}' ] && exit 0; sleep 0.05; done; exit 1`;
     const pair = [shell("first", meet("a", "b")), shell("second", meet("b", "a"))];
@@ -124,13 +124,13 @@ describe("runSuites", () => {
     expect(written).toMatch(/\nfirst .*\nsecond /);
   });
 
-  it("runs a suite that needs all cores by itself", async () => {
+  it("runs a suite that needs all cores alone", async () => {
     const alone = `! [ -e '${folder}/busy' ] && touch '${folder}/busy' && sleep 0.3 && rm '${folder}/busy'`;
     const all = [1, 2, 3].map((n) => shell(`s${n}`, alone, { cores: 2 }));
     await expect(run(all, { cores: 2 })).resolves.toBe(true);
   });
 
-  it("counts as failed a program that is not there", async () => {
+  it("counts a missing program as failed", async () => {
     const gone = shell("gone", "", { command: ["/no/such/program"] });
     await expect(run([gone])).resolves.toBe(false);
     expect(written).toMatch(/^gone .* could not be started: .*ENOENT/m);
@@ -162,7 +162,7 @@ cp '${folder}'/$n.json REPORT; ! grep -q '"failed"' '${folder}'/$n.json`;
   };
   const told = (): string[] => readFileSync(join(folder, "told"), "utf8").trimEnd().split("\n");
 
-  it("should pass with what was flaky named, and why, and run no other file", async () => {
+  it("should pass, name the flaky tests and the reason, and run no other file again", async () => {
     const jest = runner(
       [tests("a", "passed"), tests("b", "passed", "failed")],
       [tests("b", "passed", "passed")],
@@ -176,7 +176,7 @@ cp '${folder}'/$n.json REPORT; ! grep -q '"failed"' '${folder}'/$n.json`;
     expect(lastLine()).toBe("3 passed, 0 failed, 0 skipped");
   });
 
-  it("should be pytest's as well, by the file that its report names", async () => {
+  it("should also work for pytest, with the file from its report", async () => {
     const failed = `<testcase name="t" file="tests/test_a.py"><error message="m">E  TimeoutError</error></testcase>`;
     const other = `<testcase name="t" file="tests/test_b.py" />`;
     const script = `echo "files: $*" >>'${folder}/told'; exec >REPORT
@@ -194,7 +194,7 @@ printf '%s' '<testsuite>${failed}${other}</testsuite>'; exit 1`;
     expect(lastLine()).toBe("2 passed, 0 failed, 0 skipped");
   });
 
-  it("should have company where files run side by side, as the first time", async () => {
+  it("should run in parallel with another file if that was so the first time", async () => {
     const jest = runner(
       [tests("a", "passed"), tests("b", "failed")],
       [tests("a", "passed"), tests("b", "passed")],
@@ -204,14 +204,14 @@ printf '%s' '<testsuite>${failed}${other}</testsuite>'; exit 1`;
     expect(lastLine()).toBe("2 passed, 0 failed, 0 skipped");
   });
 
-  it("should fail the run when two tests are flaky", async () => {
+  it("should fail the run if two tests are flaky", async () => {
     const jest = runner([tests("b", "failed", "failed")], [tests("b", "passed", "passed")]);
     await expect(run([jest], { again: true })).resolves.toBe(false);
     expect(written).toContain("\n2 flaky (more than 1 fails the run)\n");
     expect(lastLine()).toBe("2 passed, 0 failed, 0 skipped");
   });
 
-  it("should fail when it fails again, and count each test once", async () => {
+  it("should fail if it fails again, and count each test once", async () => {
     const failing = [tests("b", "passed", "failed")];
     await expect(run([runner([tests("a", "passed"), ...failing], failing)], { again: true })).resolves.toBe(
       false,
@@ -220,7 +220,7 @@ printf '%s' '<testsuite>${failed}${other}</testsuite>'; exit 1`;
     expect(written).not.toContain("flaky");
   });
 
-  it("should not happen when much is broken, a suite has no files, or nobody asked for it", async () => {
+  it("should not be run again if much is broken, if the suite has no files, or without --again", async () => {
     const all = [tests("a", "failed"), tests("b", "failed"), tests("c", "failed")];
     const tryIt = async (count: number, more: Partial<Suite>, again: boolean): Promise<void> => {
       const suite = { ...runner(all.slice(0, count)), ...more };
@@ -234,7 +234,7 @@ printf '%s' '<testsuite>${failed}${other}</testsuite>'; exit 1`;
 });
 
 describe("choose", () => {
-  it("keeps the table's order, whatever the order asked for", () => {
+  it("keeps the table's order for any order of arguments", () => {
     expect(choose(suites, "unit, lint").map((suite) => suite.name)).toEqual(["lint", "unit"]);
     // What takes longer than CI has is asked for by name.
     expect(choose(suites, undefined)).toEqual(
@@ -243,18 +243,18 @@ describe("choose", () => {
     expect(choose(suites, "long").map((suite) => suite.name)).toEqual(["long"]);
   });
 
-  it("names the suites when asked for one that does not exist", () => {
+  it("names the suites if the given one does not exist", () => {
     expect(() => choose(suites, "units")).toThrow('there is no suite "units"; the suites: lint, ');
   });
 
-  it("finds the suite of a test file, and runs that file alone", () => {
+  it("finds the suite of a test file, and runs only that file", () => {
     const [suite, ...others] = choose(suites, "stacks/local/vm.vm.test.ts, workshop/lock.test.ts");
     expect([suite!.name, ...others.map(({ name }) => name)]).toEqual(["unit", "vm"]);
     expect(suite!.command.at(-1)).toBe("workshop/lock.test.ts");
     expect(others[0]!.command.slice(-1)).toEqual(["stacks/local/vm.vm.test.ts"]);
   });
 
-  it("says so when there is no such test file", () => {
+  it("reports a missing test file", () => {
     expect(() => choose(suites, "stacks/nothing.vm.test.ts")).toThrow(
       "there is no file stacks/nothing.vm.test.ts",
     );

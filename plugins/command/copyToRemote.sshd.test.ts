@@ -80,32 +80,32 @@ describe("where a source lands", () => {
     writeFileSync(join(from, "file"), "file");
   });
 
-  test("a folder lands under its name, whether the remote folder is there or not", async () => {
+  test("a folder is copied under its name, whether or not the remote folder exists", async () => {
     await copy(archive({ path: join(from, "dir") }), to);
     expect(readFileSync(join(to, "dir/inner/b"), "utf8")).toBe("b");
     await copy(archive({ path: join(from, "dir") }), to);
     expect(readdirSync(to)).toEqual(["dir"]);
   });
 
-  test("a folder given with a slash lands with its contents in the remote folder, and parents are made", async () => {
+  test("a folder with a trailing slash is copied as its contents, and missing parents are created", async () => {
     await copy(archive({ path: `${join(from, "dir")}/` }), join(to, "deep/er"));
     expect(readFileSync(join(to, "deep/er/inner/b"), "utf8")).toBe("b");
   });
 
-  test("a file lands at the remote path, or under its name in a remote folder", async () => {
+  test("a file is copied to the remote path, or under its name into a remote folder", async () => {
     await copy(asset({ path: join(from, "file") }), join(to, "new/name"));
     expect(readFileSync(join(to, "new/name"), "utf8")).toBe("file");
     await copy(asset({ path: join(from, "file") }), to);
     expect(readFileSync(join(to, "file"), "utf8")).toBe("file");
   });
 
-  test("an archive file is copied as it is", async () => {
+  test("an archive file is copied unchanged", async () => {
     writeFileSync(join(from, "x.tgz"), "not unpacked");
     await copy(archive({ path: join(from, "x.tgz") }), to);
     expect(readFileSync(to, "utf8")).toBe("not unpacked");
   });
 
-  test("a text goes to a file, never to a folder", async () => {
+  test("a text is written to a file, and a folder as its target is refused", async () => {
     await copy(asset({ text: "grüße\n" }), join(to, "text"));
     expect(readFileSync(join(to, "text"), "utf8")).toBe("grüße\n");
     await copy(asset({ text: "" }), join(to, "empty"));
@@ -113,7 +113,7 @@ describe("where a source lands", () => {
     expect(await failure(copy(asset({ text: "x" }), to))).toMatch(/is a folder: a text needs a remotePath/);
   });
 
-  test("an archive made of assets lands with its names in the remote folder", async () => {
+  test("an archive of assets is copied with its names into the remote folder", async () => {
     const source = archive({
       assets: {
         "etc/a.conf": asset({ text: "a" }),
@@ -144,7 +144,7 @@ describe("where a source lands", () => {
     );
   });
 
-  test("symbolic links to files and folders are followed, and one that goes in circles is refused", async () => {
+  test("symbolic links to files and folders are followed, and a circle of links is refused", async () => {
     symlinkSync(join(from, "dir"), join(from, "link"));
     symlinkSync("file", join(from, "filelink"));
     await copy(archive({ path: `${from}/` }), to);
@@ -163,7 +163,7 @@ describe("the remote path", () => {
   const home = join(userInfo().homedir, name);
   afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-  test("a leading ~/ is the login user's home folder, and one with a slash at its end is a folder", async () => {
+  test("a leading ~/ is the login user's home folder, and a trailing slash means a folder", async () => {
     writeFileSync(join(from, "x"), "x");
     await copy(asset({ path: join(from, "x") }), `~/${name}/new/`);
     expect(readFileSync(join(home, "new/x"), "utf8")).toBe("x");
@@ -173,7 +173,7 @@ describe("the remote path", () => {
     );
   });
 
-  test("what only a shell would expand is refused at preview, and so is none", async () => {
+  test("a path that only a shell could expand, and an empty one, are refused at preview", async () => {
     const reasons = async (remotePath: string): Promise<string> =>
       (await copyToRemote(pool).check(inputs(asset({ text: "x" }), remotePath))).faults
         .map(({ reason }) => reason)
@@ -189,7 +189,7 @@ describe("the remote path", () => {
 });
 
 describe("permissions", () => {
-  test("files and new folders keep theirs, and a folder that was there is left as it is", async () => {
+  test("files and new folders keep them, and existing folders are not changed", async () => {
     mkdirSync(join(from, "private"), { mode: 0o700 });
     writeFileSync(join(from, "tool"), "#!/bin/sh\n", { mode: 0o755 });
     writeFileSync(join(from, "key"), "key", { mode: 0o600 });
@@ -206,7 +206,7 @@ describe("permissions", () => {
     ]);
   });
 
-  test("a change of permissions alone is a change, and sends nothing", async () => {
+  test("a change of only the permissions is detected, and no content is sent", async () => {
     writeFileSync(join(from, "tool"), "x", { mode: 0o644 });
     const source = archive({ path: `${from}/` });
     const before = await hash(source);
@@ -217,7 +217,7 @@ describe("permissions", () => {
     expect(mode(join(to, "tool"))).toBe("755");
   });
 
-  test("a text takes the permissions of the file that it replaces; new ones are 644, and 600 for a secret", async () => {
+  test("a text keeps the permissions of the file that it replaces; a new file has 644, and 600 for a secret", async () => {
     const path = join(to, "text");
     await copy(asset({ text: "one" }), path);
     expect(mode(path)).toBe("644");
@@ -230,7 +230,7 @@ describe("permissions", () => {
 });
 
 describe("what is sent", () => {
-  test("only files whose content differs, though their size may be the same", async () => {
+  test("only files with different content are sent, even if their size is the same", async () => {
     for (const name of ["same", "other", 'it\'s "odd" \\ name', "new\nline"])
       writeFileSync(join(from, name), "1234");
     const source = archive({ path: `${from}/` });
@@ -244,7 +244,7 @@ describe("what is sent", () => {
     expect(await copy(source, to)).toBe("1 files sent, 3 unchanged");
   });
 
-  test("the content of a file behind a link to a folder is part of the hash", async () => {
+  test("the hash includes the content of files behind a link to a folder", async () => {
     mkdirSync(join(folder, "elsewhere"));
     writeFileSync(join(folder, "elsewhere/x"), "1");
     symlinkSync(join(folder, "elsewhere"), join(from, "link"));
@@ -253,7 +253,7 @@ describe("what is sent", () => {
     expect(await hash(archive({ path: from }))).not.toBe(before);
   });
 
-  test("a file that is running is replaced, and so is one that somebody reads: never half of it is seen", async () => {
+  test("a program that is running, and a file that is being read, are replaced atomically", async () => {
     const target = join(to, "sleep");
     await copy(asset({ path: "/bin/sleep" }), target);
     const running = spawn(target, ["600"]);
@@ -272,7 +272,7 @@ describe("what is sent", () => {
     }
   });
 
-  test("a link on the machine stays one: what it leads to is replaced", async () => {
+  test("a link on the machine remains, and its target is replaced", async () => {
     mkdirSync(to);
     writeFileSync(join(to, "real"), "old");
     symlinkSync("real", join(to, "link"));
@@ -281,7 +281,7 @@ describe("what is sent", () => {
     expect(readdirSync(to).sort()).toEqual(["link", "real"]);
   });
 
-  test("some thousand small files take seconds and one login", async () => {
+  test("1500 small files are sent with one login, and an unchanged copy sends none", async () => {
     for (let index = 0; index < 1500; index++) writeFileSync(join(from, String(index)), `${index}`);
     const before = sshd.logins();
     expect(await copy(archive({ path: `${from}/` }), to)).toBe("1500 files sent, 0 unchanged");
@@ -289,7 +289,7 @@ describe("what is sent", () => {
     expect(sshd.logins() - before).toBeLessThanOrEqual(1);
   });
 
-  test("files that are gone from the source stay on the machine", async () => {
+  test("files that were removed from the source stay on the machine", async () => {
     writeFileSync(join(from, "a"), "a");
     await copy(archive({ path: `${from}/` }), to);
     rmSync(join(from, "a"));
@@ -300,7 +300,7 @@ describe("what is sent", () => {
 });
 
 describe("the end of a copy", () => {
-  test("one that is stopped half-way leaves the old file whole, and the next one uses up what it left", async () => {
+  test("a copy that is stopped half-way leaves the old file complete, and the next copy leaves no temporary file", async () => {
     mkdirSync(to);
     writeFileSync(join(to, "big"), "old");
     writeFileSync(join(from, "big"), Buffer.alloc(200_000_000, "b"));
@@ -317,7 +317,7 @@ describe("the end of a copy", () => {
     expect(statSync(join(to, "big")).size).toBe(200_000_000);
   });
 
-  test("a place where nothing can be written is told with its path", async () => {
+  test("an error names a path that cannot be written", async () => {
     writeFileSync(join(from, "x"), "x");
     expect(await failure(copy(asset({ path: join(from, "x") }), "/proc/nowhere/x"))).toMatch(
       /cannot make the folder \/proc\/nowhere on the machine/,
@@ -326,7 +326,7 @@ describe("the end of a copy", () => {
 });
 
 describe("check", () => {
-  test("a source that is not there, is an address, or is none, is told at preview", async () => {
+  test("a missing source, an address and an invalid source are refused at preview", async () => {
     const reasons = async (source: Value): Promise<string> =>
       (await copyToRemote(pool).check(inputs(source, to))).faults.map(({ reason }) => reason).join();
     expect(await reasons(asset({ path: join(from, "nothing") }))).toMatch(/nothing does not exist/);
@@ -337,7 +337,7 @@ describe("check", () => {
 });
 
 describe("CopyFile", () => {
-  test("copies one file, and every change makes a new resource", async () => {
+  test("copies one file, and every change replaces the resource", async () => {
     writeFileSync(join(from, "x"), "x", { mode: 0o700 });
     const given = properties({
       connection: sshd.connection,

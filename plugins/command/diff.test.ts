@@ -5,7 +5,7 @@ import { comparableConnection } from "./remoteCommand.ts";
 import { assetArchive, fileAsset, secret, unknown, type Properties } from "./wire.ts";
 
 describe("changes", () => {
-  test("none between equal inputs", () => {
+  test("are empty for equal inputs", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
         const inputs = value as Properties;
@@ -14,7 +14,7 @@ describe("changes", () => {
     );
   });
 
-  test("are given by path and kind", () => {
+  test("have a path and a kind", () => {
     expect(
       changes(
         { create: "a", gone: "x", triggers: ["1", "2"], environment: { A: "1", "odd key": "1" } },
@@ -30,13 +30,13 @@ describe("changes", () => {
     ]);
   });
 
-  test("assets change with their hash, not with their path", () => {
+  test("of an asset depend on its hash, not on its path", () => {
     expect(changes({ source: fileAsset("a", "1") }, { source: fileAsset("b", "1") })).toEqual([]);
     expect(changes({ source: fileAsset("a", "1") }, { source: fileAsset("a", "2") })).toHaveLength(1);
     expect(changes({ source: fileAsset("a", "1") }, { source: assetArchive({}, "1") })).toHaveLength(1);
   });
 
-  test("a value that is not known yet is a change", () => {
+  test("include a value that is not known yet", () => {
     expect(changes({ triggers: ["a"] }, { triggers: [unknown] })).toEqual([
       { path: "triggers[0]", input: "triggers", kind: "update" },
     ]);
@@ -51,7 +51,7 @@ describe("connections", () => {
       comparableConnection({ connection: secret({ ...connection, ...next }) }),
     ).map(({ path }) => path);
 
-  test("that mean the same are no change: secret marks, defaults, white space, comments, dialling", () => {
+  test("are equal if they differ only in secret marks, defaults, white space, comments and dial limits", () => {
     expect(change({})).toEqual([]);
     const { user, port, ...short } = connection;
     expect([user, port]).toEqual(["root", 22]);
@@ -68,7 +68,7 @@ describe("connections", () => {
     ).toEqual([]);
   });
 
-  test("that lead elsewhere, or as somebody else, are a change", () => {
+  test("differ if their host, host key, user or password differs", () => {
     expect(change({ host: "other", user: "me", password: "x", hostKey: "ssh-ed25519 BBBB" })).toEqual([
       "connection.host",
       "connection.hostKey",

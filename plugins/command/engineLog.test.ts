@@ -7,7 +7,7 @@ interface Sent {
 }
 
 describe("EngineLog", () => {
-  test("keeps the order, and joins what waits for the same resource", async () => {
+  test("keeps the order, and joins waiting messages of the same resource", async () => {
     const sent: Sent[] = [];
     const log = new EngineLog(async ({ severity, text }) => {
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -21,7 +21,7 @@ describe("EngineLog", () => {
     expect(sent.map(({ text }) => text)).toEqual(["one\ntwo", "three", "four"]);
   });
 
-  test("never makes the writer wait: what an engine that is stuck cannot take is counted and left out", async () => {
+  test("never makes the writer wait: messages that a stuck engine does not accept are counted and left out", async () => {
     const sent: Sent[] = [];
     let open: (() => void) | undefined;
     const stuck = new Promise<void>((resolve) => (open = resolve));

@@ -25,12 +25,12 @@ describe("globPattern", () => {
     expect(globPattern(pattern).test(path)).toBe(matches);
   });
 
-  test("an opening brace without its end is an error that names the pattern", () => {
+  test("an opening brace without a closing one is an error that names the pattern", () => {
     expect(() => globPattern("a{b,c")).toThrow("the pattern a{b,c has an opening { without its }");
   });
 });
 
-test("later patterns win, and ! takes away: the example of the schema", () => {
+test("later patterns take precedence, and ! excludes: the example of the schema", () => {
   const picks = picker(["assets/**", "src/**.js", "!**secret.*"]);
   expect(["assets/logos/logo.svg", "src/index.js", "src/secret.js", "other"].filter(picks)).toEqual([
     "assets/logos/logo.svg",

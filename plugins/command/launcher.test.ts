@@ -11,7 +11,7 @@ jest.setTimeout(60_000);
 const launcher = join(import.meta.dirname, "pulumi-resource-command");
 
 describe("pulumi-resource-command", () => {
-  test("prints a port and nothing else, and ends when the engine's end of standard input closes", async () => {
+  test("prints only a port, and ends when the engine closes standard input", async () => {
     const child = spawn(launcher, ["127.0.0.1:1"], { stdio: ["pipe", "pipe", "inherit"] });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {
@@ -23,7 +23,7 @@ describe("pulumi-resource-command", () => {
     expect(status).toBe(0);
   });
 
-  test("says what to do when there is no Node 24", () => {
+  test("reports how to get Node 24 if PATH has an older version", () => {
     const folder = mkdtempSync(join(tmpdir(), "launcher-"));
     try {
       mkdirSync(join(folder, "plugins/command"), { recursive: true });

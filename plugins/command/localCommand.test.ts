@@ -25,7 +25,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("local.Command", () => {
-  test("has the whole environment of the engine, its own on top, and a previous output", async () => {
+  test("gets the engine's environment, its own variables and the previous output", async () => {
     const given = properties({
       update: "echo $HOME:$NAME:$PULUMI_COMMAND_STDOUT",
       environment: { NAME: "x" },
@@ -37,7 +37,7 @@ describe("local.Command", () => {
     expect(value["stdout"]).toBe(`${process.env["HOME"] ?? ""}:x:before`);
   });
 
-  test("a program or a folder that is not there is told as that", async () => {
+  test("an error names a missing program or folder", async () => {
     expect(await failure(create({ create: "true", dir: "/nowhere" }))).toMatch(
       /in the folder \/nowhere: .* does not exist/,
     );
@@ -46,12 +46,12 @@ describe("local.Command", () => {
     );
   });
 
-  test("a failure brings the status and the last lines, without the command", async () => {
+  test("a failure has the exit status and the last lines of output, and not the command", async () => {
     const message = await failure(create({ create: "echo why >&2; exit 9 # canary" }));
     expect(message).toBe("exit status 9; the last lines that it printed:\nwhy");
   });
 
-  test("a daemon in a session of its own stays when the command is done, and holds nothing", async () => {
+  test("a daemon in its own session stays after the command, and does not delay it", async () => {
     const mark = `local-daemon-${process.pid}-${Date.now()}`;
     const daemon = `setsid bash -c 'exec -a ${mark} sleep 60' </dev/null >/dev/null 2>&1 & echo started`;
     const { value, lines } = await create({ create: daemon });
@@ -64,7 +64,7 @@ describe("local.Command", () => {
     }
   });
 
-  test("a cancel ends the command and its children, deaf ones too, and what would come next is not run", async () => {
+  test("a cancel ends the command and its children, even those that ignore SIGTERM, and the rest of the command is not run", async () => {
     const mark = `local-cancel-${process.pid}-${Date.now()}`;
     const after = join(folder, "after");
     const script = [
@@ -91,7 +91,7 @@ describe("local.Command", () => {
     expect(Object.keys((value as { assets: object }).assets)).toEqual(["file", "link/in/a", "real/in/a"]);
   });
 
-  test("a pipe or a circle of links that archivePaths pick is named, and one that they do not pick does no harm", async () => {
+  test("a pipe or a circle of links that archivePaths select is an error that names it; others are ignored", async () => {
     const make = "mkdir -p d && echo a >d/a && mkfifo -m 600 pipe; ln -sfn .. d/up; ln -sfn nothing gone";
     const picked = (archivePaths: string[]): Promise<string> =>
       failure(create({ create: make, dir: folder, archivePaths }, { seconds: 60 }));
@@ -108,7 +108,7 @@ describe("local.Command", () => {
     expect(JSON.stringify(value["archive"])).toContain("d/a");
   });
 
-  test("an unknown input, a wrong type and a wrong word are named with what is allowed", async () => {
+  test("errors name an unknown input, a wrong type and an invalid value, and what is allowed", async () => {
     const { faults } = await localCommand.check(
       properties({ creat: "x", dir: 7, logging: "all", environment: { A: 1 }, interpreter: "bash" }),
     );

@@ -13,7 +13,7 @@ function collect(logging: Logging, secrets: string[] = []): { output: Output; lo
 }
 
 describe("Output", () => {
-  test("keeps and logs a stream whole, however it is cut into chunks", () => {
+  test("keeps and logs a complete stream, for any division into chunks", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "grapheme", maxLength: 200 }),
@@ -31,7 +31,7 @@ describe("Output", () => {
     );
   });
 
-  test("logs no secret, however it is cut into chunks and pieces", () => {
+  test("logs no secret, for any division into chunks and pieces", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 15_000, max: 17_500 }),
@@ -51,7 +51,7 @@ describe("Output", () => {
     );
   });
 
-  test("logs no secret that lies over the place where a long line is cut", () => {
+  test("logs no secret that spans the cut of a long line", () => {
     const secret = "canary-value";
     // A piece has 16 KiB of characters; each secret here has another part of it on either side of one of the first cuts.
     for (const cut of [16 * 1024, 16 * 1024 + secret.length - 1, 2 * 16 * 1024]) {
@@ -84,7 +84,7 @@ describe("Output", () => {
     expect(log).toEqual(lines);
   });
 
-  test("the tail has the last twenty lines of both streams, long ones cut, without secrets", () => {
+  test("the tail has the last twenty lines of both streams, with long lines cut and secrets removed", () => {
     const { output } = collect("none", ["canary"]);
     for (let line = 1; line <= 30; line++)
       output.write(line % 2 ? "stdout" : "stderr", Buffer.from(`line ${line}\n`));
@@ -95,7 +95,7 @@ describe("Output", () => {
     expect(lines.at(-1)).toMatch(/^…z{492}\[secret\]$/);
   });
 
-  test("the tail of very much output is its end", () => {
+  test("the tail of a megabyte of output is its end", () => {
     const { output } = collect("none");
     for (let chunk = 0; chunk < 100; chunk++) output.write("stdout", Buffer.from(`${"w".repeat(9999)}\n`));
     output.write("stdout", Buffer.from("the end\n"));

@@ -17,15 +17,15 @@ describe("uidOf", () => {
     "",
   ].join("\n");
 
-  it("is the user of the far end, not of ours", () => {
+  it("is the user of the other end, not of this one", () => {
     expect(uidOf("127.0.0.1:40000", 8080, connections)).toBe(1001);
   });
 
-  it.each(["127.0.0.2:40000", "127.0.0.1:40001", "unknown", ""])("does not know of %j", (peer) => {
+  it.each(["127.0.0.2:40000", "127.0.0.1:40001", "unknown", ""])("is undefined for %j", (peer) => {
     expect(uidOf(peer, 8080, connections)).toBeUndefined();
   });
 
-  it("does not take a connection to another port for one to ours", () => {
+  it("ignores a connection to another port", () => {
     expect(uidOf("127.0.0.1:40000", 8081, connections)).toBeUndefined();
   });
 });
@@ -71,11 +71,11 @@ describe("the provider", () => {
     return (await promisify(execFile)(command[0]!, command.slice(1))).stdout.trim();
   };
 
-  it("answers its own user", async () => {
+  it("answers a call of its own user", async () => {
     expect(await statusFor(process.getuid!())).toBe("0");
   });
 
-  it("refuses another user of this computer: 7 is gRPC's PERMISSION_DENIED", async () => {
+  it("refuses a call of another user of this computer (7: gRPC's PERMISSION_DENIED)", async () => {
     expect(await statusFor(65_534)).toBe("7");
   });
 });

@@ -41,7 +41,7 @@ function count({ output }: RunResult, word: string): number {
 }
 
 describe("the life of a remote command and a copy", () => {
-  test("preview, create, no change, changes of each kind, destroy", async () => {
+  test("a preview, a create, an up without changes, each kind of change, and a destroy do what they should", async () => {
     const canary = "canary-3b7f2a";
     const dead = { ...sshd.connection, port: await freePort() };
     const lines = (more = "", stdin = "", trigger = "one"): string => `
@@ -132,7 +132,7 @@ echo "length \${"$"}{#password}" \${"$"}(cat ${sshd.folder}/copied/file) ${stdin
 });
 
 describe("mistakes", () => {
-  test("a field that the connection does not have is named, and no key is printed", async () => {
+  test("an error names an unknown field of the connection, and no key is printed", async () => {
     const lines = `new remote.Command("x", { connection: pulumi.output(connection).apply((c) => ({ ...c, extra: 1 })), create: "true" });`;
     await withStack({ program: program(lines) }, async (stack) => {
       for (const { output } of [await stack.preview("any"), await stack.up("any")]) {
@@ -143,7 +143,7 @@ describe("mistakes", () => {
     });
   });
 
-  test("a command that fails leaves no resource, shows how it ended, and runs anew the next time", async () => {
+  test("a command that fails leaves no resource, reports how it ended, and runs again at the next up", async () => {
     const lines = (script: string): string =>
       `new remote.Command("x", { connection, create: "bash -s", stdin: pulumi.secret(${JSON.stringify(script)}) });`;
     await withStack(
@@ -183,7 +183,7 @@ describe("an operation that has to end", () => {
   const running = (mark: string) => (): boolean =>
     processesWith(`${mark}-remote`).length >= 2 && processesWith(`${mark}-local`).length >= 2;
 
-  test("customTimeouts end the processes, here and there", async () => {
+  test("customTimeouts end the local and the remote processes", async () => {
     const mark = newMark();
     await withStack({ program: both(mark, `customTimeouts: { create: "4s" }`) }, async (stack) => {
       const { output, status } = await stack.up("any");
@@ -195,7 +195,7 @@ describe("an operation that has to end", () => {
     });
   });
 
-  test("Ctrl-C ends the processes, here and there", async () => {
+  test("Ctrl-C ends the local and the remote processes", async () => {
     const mark = newMark();
     await withStack({ program: both(mark) }, async (stack) => {
       const up = stack.start(["up", "--yes", "--skip-preview"]);
@@ -207,7 +207,7 @@ describe("an operation that has to end", () => {
     });
   });
 
-  test("kill -9 of the CLI ends them too, and after `pulumi cancel` the next up is whole", async () => {
+  test("kill -9 of the CLI ends the processes, and after `pulumi cancel` the next up succeeds", async () => {
     const mark = newMark();
     await withStack({ program: both(mark) }, async (stack) => {
       const up = stack.start(["up", "--yes", "--skip-preview"]);
@@ -227,7 +227,7 @@ async function recover(stack: Stack): Promise<void> {
 }
 
 describe("local commands", () => {
-  test("all inputs do their work, and the second up has nothing to do", async () => {
+  test("all inputs take effect, and a second up changes nothing", async () => {
     const text = `
       const files = new local.Command("files", {
         create: "mkdir -p out/deep; echo a >out/a.txt; echo b >out/deep/b.txt; echo s >out/secret.txt; cat; echo $NAME; pwd",

@@ -3,25 +3,25 @@ import { redactor, redactorOf } from "./redact.ts";
 import { secret, type Properties } from "./wire.ts";
 
 describe("redactor", () => {
-  test("takes out each secret, the longer one first, and nothing else", () => {
+  test("replaces each secret, longer ones first, and nothing else", () => {
     const { redact, finds } = redactor(["pass", "password1", "a.c"]);
     expect(redact("password1 pass abc a.c")).toBe("[secret] [secret] abc [secret]");
     expect(finds("abc")).toBe(false);
     expect(finds("my password1")).toBe(true);
   });
 
-  test("takes a secret of many lines out line by line, but no short words of it", () => {
+  test("replaces a secret of several lines line by line, but not its short lines", () => {
     const { redact } = redactor(["set -e\nfi\nlong-secret-line\n"]);
     expect(redact("fi\nsaw long-secret-line")).toBe("fi\nsaw [secret]");
   });
 
-  test("takes out lines of eight letters and more of a secret of many, without the space around them", () => {
+  test("replaces lines of at least eight characters of a secret of several lines, without surrounding space", () => {
     const { redact, longest } = redactor(["\t12345678 \n1234567\n"]);
     expect(redact("12345678 1234567")).toBe("[secret] 1234567");
     expect(longest).toBe(8);
   });
 
-  test("finds a secret at the start of a text, and says how long the longest is", () => {
+  test("finds a secret at the start of a text, and knows the length of the longest one", () => {
     const { finds, longest } = redactor(["abc", "abcdef"]);
     expect(finds("abc")).toBe(true);
     expect(longest).toBe(6);
@@ -34,7 +34,7 @@ describe("redactor", () => {
     ]);
   });
 
-  test("needs no connection, and takes one that is no object or has no credentials", () => {
+  test("accepts a missing connection, one that is not an object, and one without credentials", () => {
     const some: Properties[] = [
       {},
       { connection: secret("text") },
@@ -46,12 +46,12 @@ describe("redactor", () => {
       );
   });
 
-  test("leaves values of one or two characters, which would make any text unreadable", () => {
+  test("keeps values of one or two characters, because replacing them would make text unreadable", () => {
     expect(redactor(["a", "0", ""]).redact("a0a")).toBe("a0a");
   });
 });
 
-test("of a connection only the credentials are secrets in text, those of the proxy too", () => {
+test("of a connection, only the credentials, including the proxy's, are replaced", () => {
   const connection = secret({
     host: "127.0.0.1",
     user: "root",

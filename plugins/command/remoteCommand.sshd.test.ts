@@ -46,7 +46,7 @@ function mark(): string {
 }
 
 describe("output", () => {
-  test("a line of several megabytes comes back whole, and reaches the log in pieces", async () => {
+  test("a line of several megabytes is returned complete, and logged in pieces", async () => {
     const length = 3_000_000;
     const { value, lines } = await create({
       create: `head -c ${length} /dev/zero | tr '\\0' x`,
@@ -57,16 +57,16 @@ describe("output", () => {
     expect(Math.max(...lines.info.map((line) => line.length))).toBeLessThanOrEqual(16 * 1024);
   });
 
-  test("standard output and standard error are kept apart, each without one newline at its end", async () => {
+  test("standard output and standard error are separate, each without one trailing newline", async () => {
     const { value } = await create({ create: "printf 'one\\n\\n'; printf 'two\\n' >&2" });
     expect(value).toMatchObject({ stdout: "one\n", stderr: "two" });
   });
 
-  test("tens of megabytes are no trouble", async () => {
+  test("an output of tens of megabytes is returned complete", async () => {
     expect(String(await stdout({ create: "seq 1 5000000" }))).toMatch(/^1\n2\n.*\n5000000$/s);
   });
 
-  test("each of the settings of logging lets through what it says", async () => {
+  test("each value of logging logs exactly the streams that it names", async () => {
     const logged = async (logging: string): Promise<string[]> =>
       (await create({ create: "echo out; echo err >&2", logging })).lines.info.sort();
     expect(await logged("none")).toEqual([]);
@@ -75,7 +75,7 @@ describe("output", () => {
     expect(await logged("stdoutAndStderr")).toEqual(["err", "out"]);
   });
 
-  test("bytes that are no text do no harm", async () => {
+  test("bytes that are not text are accepted", async () => {
     expect(await stdout({ create: "printf 'a\\377b'" })).toBe("a\uFFFDb");
   });
 });
@@ -86,22 +86,22 @@ describe("scripts", () => {
     expect(await stdout({ create: "bash -s", stdin: script })).toBe('it\'s "fine"\ntwo  spaces');
   });
 
-  test("without set -e only the last status counts", async () => {
+  test("without set -e, only the last command's status counts", async () => {
     expect(await stdout({ create: "false\ntrue" })).toBe("");
     expect(await failure(create({ create: "set -e\nfalse\ntrue" }))).toMatch(
       /^exit status 1; it printed nothing/,
     );
   });
 
-  test("standard input of some megabytes to a command that does not read it is no error", async () => {
+  test("megabytes of standard input for a command that does not read it are not an error", async () => {
     expect(await stdout({ create: "echo done", stdin: "x".repeat(5_000_000) })).toBe("done");
   });
 
-  test("without stdin the command finds its standard input at its end", async () => {
+  test("without stdin, the command's standard input is empty", async () => {
     expect(await stdout({ create: "cat; echo end" })).toBe("end");
   });
 
-  test("without create nothing is run", async () => {
+  test("without create, no command runs", async () => {
     expect((await create({})).value).toMatchObject({ stdout: "", stderr: "" });
     expect(sshd.log()).not.toContain("Starting session: command on no");
   });
@@ -120,7 +120,7 @@ describe("scripts", () => {
 });
 
 describe("failures", () => {
-  test("an error has the exit status and the last lines, and none of the secrets, the script or the connection", async () => {
+  test("an error has the exit status and the last lines, but no secret, script or connection", async () => {
     const secretValue = "canary-5f1e";
     const script = `for i in $(seq 1 100); do echo line $i; done\necho "password is ${secretValue}" >&2\nexit 7\n`;
     const message = await failure(
@@ -146,7 +146,7 @@ describe("failures", () => {
     }
   });
 
-  test("a secret does not reach the log either, even when it is cut by the end of a piece", async () => {
+  test("the log has no secret, even if the end of a piece divides it", async () => {
     const value = "canary-".repeat(20);
     const { lines, value: outputs } = await operate((operation) =>
       remoteCommand(pool).create(
@@ -167,11 +167,11 @@ describe("failures", () => {
     expect(plain(outputs["stdout"]!)).toContain(value);
   });
 
-  test("the signal that ended a command is named", async () => {
+  test("an error names the signal that ended the command", async () => {
     expect(await failure(create({ create: "kill -9 $$" }))).toMatch(/^ended by signal (SIG)?KILL/);
   });
 
-  test("a refused environment is an error that says what to do, and nothing is run", async () => {
+  test("a refused environment is an error with advice, and no command runs", async () => {
     const file = join(sshd.folder, "environment");
     const message = await failure(
       create({ create: `touch ${file}`, environment: { REFUSED: "value-in-it" } }),
@@ -186,7 +186,7 @@ describe("failures", () => {
     );
   });
 
-  test("the previous output is in the environment of an update where the server takes it, else a command that uses it warns", async () => {
+  test("an update has the previous output in its environment if the server accepts it; otherwise, a command that uses it gets a warning", async () => {
     const previous = { stdout: "before", stderr: "trouble" };
     const update = (given: object) =>
       operate((operation) => remoteCommand(pool).update(inputs(given), previous, operation));
@@ -203,7 +203,7 @@ describe("failures", () => {
     ).toBe("");
   });
 
-  test("a previous output that no environment can hold is left out with a warning", async () => {
+  test("a previous output that is too long for an environment is left out with a warning", async () => {
     const { value, lines } = await operate((operation) =>
       remoteCommand(pool).update(
         inputs({ update: "echo ${#PULUMI_COMMAND_STDOUT}" }),
@@ -215,7 +215,7 @@ describe("failures", () => {
     expect(lines.warn.join()).toMatch(/PULUMI_COMMAND_STDOUT is not set/);
   });
 
-  test("a connection that breaks while a command runs is told as that, and the next command gets a new one", async () => {
+  test("a connection that breaks during a command is reported as such, and the next command gets a new one", async () => {
     const own = await startSshd();
     try {
       // Once its standard input has ended it surely runs, for us too: nothing is sent any more.
@@ -235,7 +235,7 @@ describe("failures", () => {
 });
 
 describe("what a command leaves running", () => {
-  test("a daemon that holds the output open does not hold the command", async () => {
+  test("a daemon that keeps the output open does not delay the command", async () => {
     const name = mark();
     const { value, lines } = await create({ create: `exec -a ${name} sleep 600 & echo started` });
     try {
@@ -247,7 +247,7 @@ describe("what a command leaves running", () => {
     }
   });
 
-  test("a daemon with its three streams redirected is left alone, without a wait or a warning", async () => {
+  test("a daemon with redirected streams keeps running, without a delay or a warning", async () => {
     const name = mark();
     const { lines } = await create({
       create: `setsid bash -c 'exec -a ${name} sleep 600' </dev/null >/dev/null 2>&1 &`,
@@ -272,7 +272,7 @@ describe("the end of an operation", () => {
       "wait",
     ].join("\n");
 
-  test("a timeout ends the process and all its children on the far side, and no neighbour", async () => {
+  test("a timeout ends the remote process and all its children, and no other process", async () => {
     const [name, neighbour] = [mark(), mark()];
     const gone = join(sshd.folder, neighbour);
     const other = create({ create: `bash -c 'while [ ! -e ${gone} ]; do sleep 0.2; done'; echo done` });
@@ -289,7 +289,7 @@ describe("the end of an operation", () => {
     expect((await other).value["stdout"]).toBe("done");
   });
 
-  test("a cancel ends everything that runs, and what waits for its turn never starts", async () => {
+  test("a cancel ends all running commands, and waiting ones never start", async () => {
     const name = mark();
     const operations = new Operations();
     const running = Array.from({ length: 12 }, (_, index) =>
@@ -343,7 +343,7 @@ function isShell(pid: number): boolean {
 }
 
 describe("sessions", () => {
-  test("many commands at once share one login, where so many logins at once would be refused", async () => {
+  test("many concurrent commands share one login", async () => {
     const before = sshd.logins();
     const outputs = await Promise.all(
       Array.from({ length: 30 }, (_, index) => stdout({ create: `echo ${index}` })),
@@ -352,7 +352,7 @@ describe("sessions", () => {
     expect(sshd.logins() - before).toBe(1);
   });
 
-  test("a server that allows fewer sessions than ten gets no more than it allows", async () => {
+  test("a server that allows fewer than ten sessions gets no more than it allows", async () => {
     const small = await startSshd({ settings: ["MaxSessions 2"] });
     try {
       const outputs = await Promise.all(
@@ -367,7 +367,7 @@ describe("sessions", () => {
     }
   });
 
-  test("a machine that was restarted between two commands is no error", async () => {
+  test("a restart of the machine between two commands is not an error", async () => {
     const own = await startSshd();
     try {
       expect(await stdout({ create: "echo one" }, own.connection)).toBe("one");
@@ -382,7 +382,7 @@ describe("sessions", () => {
 });
 
 describe("host keys", () => {
-  test("another host key than the given one is refused at once, with both fingerprints", async () => {
+  test("a different host key is refused at once, with both fingerprints", async () => {
     const other = await startSshd({ stopped: true });
     const message = await failure(create({ create: "true" }, { ...sshd.connection, hostKey: other.hostKey }));
     expect(message).toMatch(
@@ -391,12 +391,12 @@ describe("host keys", () => {
     await other.remove();
   });
 
-  test("a line as in known_hosts is taken as well", async () => {
+  test("a host key in the form of known_hosts is accepted", async () => {
     const hostKey = `[127.0.0.1]:${sshd.port} ${sshd.hostKey}`;
     expect(await stdout({ create: "echo in" }, { ...sshd.connection, hostKey })).toBe("in");
   });
 
-  test("without a host key there is one warning a connection, and it names the way out", async () => {
+  test("without a host key, there is one warning per connection, with advice", async () => {
     const { hostKey, ...connection } = sshd.connection;
     expect(hostKey).toMatch(/^ssh-ed25519 /);
     const { lines } = await create({ create: "true" }, connection);
@@ -408,7 +408,7 @@ describe("host keys", () => {
 });
 
 describe("credentials", () => {
-  test("a dead SSH_AUTH_SOCK does no harm when there is a private key", async () => {
+  test("a dead SSH_AUTH_SOCK is ignored if there is a private key", async () => {
     const before = process.env["SSH_AUTH_SOCK"];
     process.env["SSH_AUTH_SOCK"] = "/nope";
     try {
@@ -419,7 +419,7 @@ describe("credentials", () => {
     }
   });
 
-  test("a private key that is none is told without a word of it", async () => {
+  test("an invalid private key is reported without its text", async () => {
     const message = await failure(
       create({ create: "true" }, { ...sshd.connection, privateKey: "canary-key" }),
     );
@@ -452,7 +452,7 @@ async function listen(serve: (socket: Socket) => void, port = 0): Promise<Listen
 }
 
 describe("first contact", () => {
-  test("a port that accepts long before the server answers is no server yet, and old connections are not waited for", async () => {
+  test("a port that accepts before the server is up is tried again with new connections", async () => {
     const ready = Date.now() + 4000;
     let silent = 0;
     const port = await listen((socket) => {
@@ -465,7 +465,7 @@ describe("first contact", () => {
     await port.close();
   });
 
-  test("a server that comes up later is met soon after", async () => {
+  test("a server that comes up later is found soon", async () => {
     const own = await startSshd({ stopped: true });
     let up = 0;
     setTimeout(() => {
@@ -479,7 +479,7 @@ describe("first contact", () => {
     }
   });
 
-  test("of two that wait for one session, the one that is cancelled leaves it to the other", async () => {
+  test("if one of two operations that wait for a session is cancelled, the other gets it", async () => {
     let open = (): void => undefined;
     const opened = new Promise<void>((resolve) => (open = resolve));
     let connections = 0;
@@ -510,7 +510,7 @@ describe("first contact", () => {
     }
   });
 
-  test("a low dialErrorLimit gives up soon, and says where, why and what to do", async () => {
+  test("a low dialErrorLimit gives up soon, with the address, the reason and advice", async () => {
     const port = await freePort();
     const message = await failure(
       create({ create: "true" }, { ...sshd.connection, port, dialErrorLimit: 2 }),
@@ -522,7 +522,7 @@ describe("first contact", () => {
     );
   });
 
-  test("perDialTimeout bounds the wait for a banner", async () => {
+  test("perDialTimeout limits the wait for a banner", async () => {
     const port = await listen(() => undefined);
     const connection = { ...sshd.connection, port: port.port, dialErrorLimit: 1, perDialTimeout: 1 };
     const started = Date.now();
@@ -531,7 +531,7 @@ describe("first contact", () => {
     await port.close();
   });
 
-  test("another service on the port is named as that", async () => {
+  test("an error says that another service answers on the port", async () => {
     const port = await listen((socket) => socket.write("HTTP/1.1 400 Bad Request\r\n"));
     const message = await failure(
       create({ create: "true" }, { ...sshd.connection, port: port.port, dialErrorLimit: 0 }),
@@ -540,7 +540,7 @@ describe("first contact", () => {
     await port.close();
   });
 
-  test("a delete on a machine that is gone ends in bounded time", async () => {
+  test("a delete on a machine that no longer exists ends within its time limit", async () => {
     const port = await freePort();
     const given = inputs({ delete: "true" }, { ...sshd.connection, port, dialErrorLimit: 1 });
     const started = Date.now();
@@ -558,7 +558,7 @@ describe("through a proxy", () => {
   });
   afterAll(() => proxy.remove());
 
-  test("a command runs behind the proxy, and both connections are shared", async () => {
+  test("commands run behind the proxy, and share both connections", async () => {
     const target = await startSshd();
     const connection = { ...target.connection, proxy: proxy.connection };
     try {
@@ -586,7 +586,7 @@ describe("through a proxy", () => {
     }
   });
 
-  test("a port behind the proxy that accepts and says nothing is tried anew", async () => {
+  test("a port behind the proxy that accepts but does not answer is tried again", async () => {
     const ready = Date.now() + 3000;
     const port = await listen((socket) => {
       if (Date.now() >= ready) socket.pipe(connect(sshd.port, "127.0.0.1")).pipe(socket);
@@ -596,7 +596,7 @@ describe("through a proxy", () => {
     await port.close();
   });
 
-  test("a machine that is not there behind the proxy is told so", async () => {
+  test("an error says that the machine behind the proxy cannot be reached", async () => {
     const connection = {
       ...sshd.connection,
       port: await freePort(),

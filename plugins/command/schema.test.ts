@@ -43,7 +43,7 @@ describe.each([
     expect(resource.requiredInputs).toEqual(names(/Missing required property '(\w+)'/g));
   });
 
-  test("marks as secret, and as cause of a replacement, what the SDK does", () => {
+  test("marks the same properties as secret, and as causes of a replacement, as the SDK", () => {
     const marked = (mark: "secret" | "replaceOnChanges"): string[] =>
       Object.entries(resource.inputProperties).flatMap(([name, property]) => (property[mark] ? [name] : []));
     expect(marked("secret")).toEqual(

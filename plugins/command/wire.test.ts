@@ -16,7 +16,7 @@ import {
 const json = fc.jsonValue().map((value) => value as Value);
 
 describe("secrets", () => {
-  test("marking and unmarking gives the value back, at any depth", () => {
+  test("are unmarked to the original value, at any depth", () => {
     fc.assert(
       fc.property(json, (value) => {
         expect(plain(secret(value))).toEqual(plain(value));
@@ -26,22 +26,22 @@ describe("secrets", () => {
     );
   });
 
-  test("a secret is not marked twice", () => expect(secret(secret("x"))).toEqual(secret("x")));
+  test("are not marked twice", () => expect(secret(secret("x"))).toEqual(secret("x")));
 
-  test("secret texts are those inside a mark, and no others", () => {
+  test("have as their texts exactly those inside a mark", () => {
     expect(
       secretTexts({ a: "no", b: secret({ c: ["one", 2, secret("two")] }), d: [secret(unknown)] }),
     ).toEqual(["one", "two"]);
   });
 });
 
-test("what is not known is found at any depth", () => {
+test("an unknown value is found at any depth", () => {
   expect(hasUnknown({ a: [{ b: secret(unknown) }] })).toBe(true);
   expect(hasUnknown({ a: [{ b: "known" }], c: null })).toBe(false);
 });
 
 describe("assets", () => {
-  test("are read in the forms in which the engine sends them", () => {
+  test("are read in the forms that the engine sends", () => {
     expect(readAsset(fileAsset("a/b", "12"))).toEqual({ kind: "asset", path: "a/b", hash: "12" });
     const text = { ...(fileAsset("", "12") as object), text: "" } as Value;
     expect(readAsset(text)).toEqual({ kind: "asset", text: "", hash: "12" });

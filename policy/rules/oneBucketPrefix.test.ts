@@ -122,7 +122,7 @@ describe("one-bucket-prefix", () => {
       policy: JSON.stringify({ Statement: { Effect: "Allow", ...statement } }),
     });
 
-  it("lets the schedule that ends a lab start one state machine, and terminate machines of one run", async () => {
+  it("allows the schedule that ends a lab to start one state machine, and to terminate machines of one run", async () => {
     const start = (Resource: string) => allowed({ Action: "states:StartExecution", Resource });
     for (const partition of ["aws", "aws-us-gov"])
       expect(await start(`arn:${partition}:states:eu-central-1:1:stateMachine:x`)).toEqual([]);
@@ -144,7 +144,7 @@ describe("one-bucket-prefix", () => {
     expect(await allowed({ Action: "ec2:DescribeInstances", Resource: "*" })).toEqual([]);
   });
 
-  it("accepts no resource that only begins or ends like a prefix or a bucket", async () => {
+  it("refuses a resource that only begins or ends like a prefix or a bucket", async () => {
     const get = (Resource: string) => allowed({ Action: "s3:GetObject", Resource });
     for (const resource of [
       "x arn:aws:s3:::b/volume/*",
@@ -168,7 +168,7 @@ describe("one-bucket-prefix", () => {
       expect(await bucketList(bucket, prefix)).toHaveLength(1);
   });
 
-  it("accepts statements that deny and policies that are not known yet, and says when a policy is not JSON", async () => {
+  it("accepts statements that deny, and unknown policies, and reports a policy that is not JSON", async () => {
     expect(await allowed({ Effect: "Deny", Action: "iam:*", Resource: "*" })).toEqual([]);
     for (const policy of [undefined, null])
       expect(await violations(oneBucketPrefix, type, { policy })).toEqual([]);

@@ -19,7 +19,7 @@ describe("a mount that writes back", () => {
     expect(await vm.stop()).toEqual([]);
   }, 600_000);
 
-  it("stays as it is when its cache folder is changed and the store takes nothing", async () => {
+  it("does not change its cache folder while blocks wait for upload", async () => {
     // A store that takes nothing: its folder is read-only.
     await vm.check(`mount --bind -o ro /var/bucket /var/bucket
       head -c 3000000 /dev/urandom | tee /run/want >${mountPoint}/file`);
@@ -33,7 +33,7 @@ describe("a mount that writes back", () => {
     await vm.check(`cmp /run/want ${mountPoint}/file`);
   }, 600_000);
 
-  it("is changed when all of it has been uploaded", async () => {
+  it("changes its cache folder after all blocks have been uploaded", async () => {
     await vm.check("umount /var/bucket");
     await vm.check(mount("/var/cache/second"), 400);
     expect(await vm.check(`cat /proc/$(pgrep -xo juicefs)/cmdline | tr '\\0' ' '`)).toContain(

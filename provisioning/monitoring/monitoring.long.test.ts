@@ -136,7 +136,7 @@ describe("monitoring on one machine", () => {
   };
 
   it(
-    "has no problems when nothing is wrong",
+    "reports no problems if nothing is wrong",
     async () => {
       await untilProblems();
     },
@@ -144,7 +144,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "names the node that Prometheus cannot scrape when it is gone from the network, and draws a gap",
+    "names a node that Prometheus cannot reach, and shows a gap",
     async () => {
       const start = await clock();
       await sleep(15_000);
@@ -164,7 +164,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "says which exporter is dead, and draws a gap",
+    "names a dead exporter, and shows a gap",
     async () => {
       const start = await clock();
       await sleep(10_000);
@@ -183,7 +183,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "says that a clock has jumped, and draws again when it is right",
+    "reports a wrong clock, and has data again when the clock is right",
     async () => {
       await vm.check("date -s '+30 minutes'");
       await untilProblems(
@@ -202,7 +202,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "says that Prometheus's disk is full, draws a gap, disturbs nothing else, and continues when there is room",
+    "reports a full disk of Prometheus, shows a gap, affects no other service, and continues when there is space",
     async () => {
       const data = "/var/lib/prometheus/metrics2";
       await vm.check(`
@@ -230,7 +230,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "installs Grafana by its scripts: on loopback only, with the lab's settings and files; and removes all of it",
+    "installs Grafana only on loopback, with the lab's settings and files, and removes it completely",
     async () => {
       const folder = "/opt/disgrafs/grafana";
       const here = mkdtempSync(join(tmpdir(), "grafana-"));
@@ -285,7 +285,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "is stopped and started by the benchmark's arm, which proves it by the number of scrapes",
+    "is stopped and started by the benchmark's arm, which proves it with the number of scrapes",
     async () => {
       await vm.push(inCheckout("benchmarks/arms/monitoring.sh"), "/opt/arm");
       const arm = (action: string): Promise<string> =>
@@ -306,7 +306,7 @@ describe("monitoring on one machine", () => {
   );
 
   it(
-    "says that a machine is gone",
+    "reports a machine that is gone",
     async () => {
       process.kill(runningVm(vm.stack, "vm")!.process.pid, "SIGKILL");
       // The kernel takes its time to end it.

@@ -6,7 +6,7 @@ import { dashboards } from "./grafana/dashboards.ts";
 import { panels, sections } from "./panels.ts";
 
 describe("prometheusConfig", () => {
-  it("names each target's node, and scrapes often enough for a benchmark's window", () => {
+  it("has each target's node, and an interval short enough for a benchmark's window", () => {
     const jobs = [{ name: "redis", targets: [{ node: "meta", address: "10.77.0.10:9121" }] }];
     expect(prometheusConfig(jobs)).toEqual({
       storage: { tsdb: { out_of_order_time_window: "1d" } },
@@ -19,7 +19,7 @@ describe("prometheusConfig", () => {
 });
 
 describe("the table of panels", () => {
-  it("has a panel in each section, and no title twice", () => {
+  it("has a panel in each section, and unique titles", () => {
     expect([...new Set(panels.map(({ section }) => section))]).toEqual([...sections]);
     const titles = panels.map(({ title }) => title);
     expect(titles.filter((title, index) => titles.indexOf(title) !== index)).toEqual([]);
@@ -43,7 +43,7 @@ describe("the table of panels", () => {
     expect(names.filter((name) => !known(name))).toEqual([]);
   });
 
-  it("names in its legends only labels that the query keeps", () => {
+  it("uses in its legends only labels that the query keeps", () => {
     const wrong = panels
       .flatMap(({ queries }) => queries)
       .flatMap(({ expr, legend }) => {
@@ -61,7 +61,7 @@ describe("Grafana's own settings", () => {
   const valueOf = (section: string, key: string): string | undefined =>
     new RegExp(`^${key} = (.*)$`, "m").exec(sectionsOf[sectionsOf.indexOf(section) + 1] ?? "")?.[1];
 
-  it("let everybody on the loopback address look, and nobody change anything", () => {
+  it("allow everybody on the loopback address to view, and nobody to change anything", () => {
     expect(valueOf("server", "http_addr")).toBe("127.0.0.1");
     expect(["enabled", "org_name", "org_role"].map((key) => valueOf("auth.anonymous", key))).toEqual([
       ...["true", "Main Org.", "Viewer"],
@@ -70,7 +70,7 @@ describe("Grafana's own settings", () => {
     expect(valueOf("users", "allow_sign_up")).toBe("false");
   });
 
-  it("have the password in a file that is read literally, and no variables except the lab's own", () => {
+  it("have the password in a file that is read literally, and only the lab's variables", () => {
     expect(valueOf("security", "admin_password")).toBe("$__file{/etc/disgrafs/grafana-password}");
     const start = read("start.sh");
     const filled = [
@@ -118,7 +118,7 @@ describe("Grafana's dashboards", () => {
     expect(files).toEqual(JSON.parse(JSON.stringify(dashboards())));
   });
 
-  it("are one per section, with unique uids, linked to each other, and without faults by our checks", () => {
+  it("are one per section, with unique uids and links to each other, and pass our checks", () => {
     const all = Object.values(files) as { uid: string; links: { tags: string[] }[]; tags: string[] }[];
     expect(all).toHaveLength(sections.length);
     expect(new Set(all.map(({ uid }) => uid)).size).toBe(sections.length);

@@ -45,20 +45,23 @@ describe("awsFailure", () => {
     ],
     ["The SSO session has expired or is otherwise invalid. To refresh", /aws sso login/],
     ["AWS account ID not allowed: 123456789012", /another account than aws\.accountId/],
-  ])("knows what has no code: %s", (text, advice) => {
+  ])("recognises an error without a code: %s", (text, advice) => {
     expect(awsFailure(text)?.advice).toMatch(advice);
   });
 
-  it("does not take a longer code or prose for one that it knows", () => {
+  it("does not mistake a longer code or prose for a code that it knows", () => {
     expect(awsFailure(message("UnsupportedOperation"))).toBeUndefined();
     expect(awsFailure(message("InvalidAMIID.NotFoundAtAll"))).toBeUndefined();
     expect(awsFailure("the disk is full")).toBeUndefined();
   });
 
-  it.each(failures)("gives advice for $code that a reader can follow", (failure) => {
-    expect(awsFailure(message(failure.code))).toBe(failure);
-    expect(failure.advice).toMatch(/^[A-Z].*\.$/);
-    for (const [, setting = ""] of failure.advice.matchAll(/(?<!docs\/)\baws\.(\w+)/g))
-      expect(Object.keys(awsSettings.shape)).toContain(setting);
-  });
+  it.each(failures)(
+    "gives advice for $code in whole sentences that name only existing settings",
+    (failure) => {
+      expect(awsFailure(message(failure.code))).toBe(failure);
+      expect(failure.advice).toMatch(/^[A-Z].*\.$/);
+      for (const [, setting = ""] of failure.advice.matchAll(/(?<!docs\/)\baws\.(\w+)/g))
+        expect(Object.keys(awsSettings.shape)).toContain(setting);
+    },
+  );
 });

@@ -138,7 +138,7 @@ function only(type: string): Made["inputs"] {
 const allowedAccounts = (): unknown =>
   JSON.parse((only("pulumi:providers:aws").allowedAccountIds as string | undefined) ?? "null");
 
-it("makes nothing in an account other than aws.accountId, where that is given", async () => {
+it("creates nothing in an account other than aws.accountId, if that is set", async () => {
   await build(single, { accountId: "123456789012" });
   expect(allowedAccounts()).toEqual(["123456789012"]);
   await build(single);
@@ -181,7 +181,7 @@ const insideRules = () =>
   made.filter(({ type, inputs }) => type === ingress && "referencedSecurityGroupId" in inputs).length;
 
 describe("the graph", () => {
-  it("of the course topology has three machines, an own network, and one of everything else", async () => {
+  it("of the course topology has three machines, its own network, and one of everything else", async () => {
     await build(course);
     expect(counts()).toEqual({
       ...ofNetwork,
@@ -208,7 +208,7 @@ describe("the graph", () => {
     });
   });
 
-  it("of a custom topology leaves out a node that was for objects only", async () => {
+  it("of a custom topology leaves out a node that is only for objects", async () => {
     await build([...course, { name: "s3", roles: ["objects"] }]);
     expect(made.filter(({ type }) => type === machine).map(({ name }) => name)).toEqual([
       "meta",
@@ -217,7 +217,7 @@ describe("the graph", () => {
     ]);
   });
 
-  it("in an existing network makes no network, and asks for its zone", async () => {
+  it("in an existing network creates no network, and looks up its zone", async () => {
     const network = { vpcId: "vpc-0123456789abcdef0", subnetId: "subnet-0123456789abcdef0" };
     await build(course, { network });
     for (const type of Object.keys(ofNetwork)) expect(counts()[type]).toBeUndefined();
@@ -234,7 +234,7 @@ describe("the graph", () => {
 });
 
 describe("a machine", () => {
-  it("cannot stay, leak or be reached more than the lab needs", async () => {
+  it("terminates on shutdown, has an encrypted disk, and requires IMDSv2", async () => {
     await build(single);
     const { userData, tags, rootBlockDevice, ...inputs } = only(machine) as Record<string, unknown> & {
       userData: string;
@@ -276,7 +276,7 @@ describe("a machine", () => {
     ]);
   });
 
-  it("as spot is asked for once and never waits in a stopped state", async () => {
+  it("as spot is requested once and is terminated when interrupted", async () => {
     await build(single, { spot: true });
     expect(only(machine).instanceMarketOptions).toEqual({
       marketType: "spot",
@@ -284,7 +284,7 @@ describe("a machine", () => {
     });
   });
 
-  it("is connected to with the login user of its image, the lab's key and its own host key, all secret", async () => {
+  it("has a secret connection with its image's login user, the lab's key and its own host key", async () => {
     const lab = await build(single);
     const { connection } = lab.machines[0]!;
     expect(await pulumi.isSecret(connection)).toBe(true);
@@ -298,14 +298,14 @@ describe("a machine", () => {
     });
   });
 
-  it("is reached by its private address where the settings say so", async () => {
+  it("is reached by its private address if the settings say so", async () => {
     const network = { vpcId: "vpc-0123456789abcdef0", subnetId: "subnet-0123456789abcdef0" };
     const lab = await build(single, { network, address: "private" });
     expect(only(machine).associatePublicIpAddress).toBe(false);
     expect((await value(pulumi.unsecret(lab.machines[0]!.connection))).host).toBe("10.77.0.10");
   });
 
-  it("is logged in to with a configuration of the stack's own", async () => {
+  it("has an ssh command with the stack's own configuration", async () => {
     const lab = await build(single);
     expect(await value(lab.machines[0]!.sshCommand)).toBe("ssh -F .lab/aws/test/config node1");
     const files = made.find(({ name }) => name === "ssh-files")!.inputs;
@@ -314,7 +314,7 @@ describe("a machine", () => {
     expect(JSON.stringify({ ...files, stdin: undefined })).not.toContain("PRIVATE KEY");
   });
 
-  it("learns its host key by a command that holds no secret", async () => {
+  it("learns its host key with a command that contains no secret", async () => {
     await build(single, { profile: "course" });
     const command = made.find(({ name }) => name === "node1-host-key")!;
     expect(command.inputs).toMatchObject({
@@ -326,7 +326,7 @@ describe("a machine", () => {
 });
 
 describe("the way in", () => {
-  it("is SSH from sshCidr and nothing else from outside", async () => {
+  it("is only SSH from sshCidr from outside", async () => {
     await build(single);
     const outside = made.filter(
       ({ type, inputs }) => type === ingress && !("referencedSecurityGroupId" in inputs),
@@ -336,7 +336,7 @@ describe("the way in", () => {
     ).toEqual([["203.0.113.7/32", "tcp", 22, 22]]);
   });
 
-  it("with Session Manager is no port at all, and the agent's permissions", async () => {
+  it("with Session Manager has no open port, and the agent's permissions", async () => {
     // In a preview there is nothing to forward to yet; the mocks run as an update, so only the graph's start is looked at.
     made = [];
     const { Network } = await import("./access/network.ts");
@@ -366,7 +366,7 @@ describe("the way in", () => {
     );
   });
 
-  it("between nodes covers every shared port of the table, and only those", async () => {
+  it("between nodes covers exactly the shared ports of the table", async () => {
     await build(single);
     const { ports } = await import("../../provisioning/ports.ts");
     const rules = made.filter(
@@ -407,12 +407,12 @@ describe("storage", () => {
     ]);
   });
 
-  it("is not emptied where the settings keep it", async () => {
+  it("is not emptied if the settings keep it", async () => {
     await build(single, { keepData: true });
     expect(only("aws:s3/bucket:Bucket").forceDestroy).toBe(false);
   });
 
-  it("lets machines use one prefix of one bucket", async () => {
+  it("allows machines one prefix of one bucket", async () => {
     await build(single);
     expect(JSON.parse(named("storage-policy").policy as string)).toEqual({
       Version: "2012-10-17",
@@ -450,14 +450,14 @@ describe("storage", () => {
     ["Ada's lab_2", "disgrafs-ada-s-lab-2-"],
     ["x".repeat(90), `disgrafs-${"x".repeat(27)}-`],
     ["---", "disgrafs-"],
-  ])("of stack %j has a bucket name that S3 takes", (stack, prefix) => {
+  ])("of stack %j has a bucket name that S3 accepts", (stack, prefix) => {
     expect(bucketPrefix(stack)).toBe(prefix);
     expect(`${prefix}${"0".repeat(26)}`).toMatch(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/);
   });
 });
 
 describe("tags", () => {
-  it("are on everything that can have them", async () => {
+  it("are on all resources that can have them", async () => {
     await build(course);
     const without = [
       "aws:ec2/route:",
@@ -516,7 +516,7 @@ describe("the clock outside the machines", () => {
     });
   });
 
-  it("may end machines with this run's tag and no others", async () => {
+  it("may terminate only machines with this run's tag", async () => {
     const lab = await build(single);
     const run = await value(lab.outputs.run);
     const { Statement } = JSON.parse(named("deadline-policy").policy as string) as {
@@ -563,7 +563,7 @@ describe("what is settled once", () => {
     });
   });
 
-  it("is the image of the settings, without asking, where there is one", async () => {
+  it("is the settings' image, without a look-up, if there is one", async () => {
     await build(single, { image: "ami-0123456789abcdef0" });
     expect(only(machine).ami).toBe("ami-0123456789abcdef0");
     expect(asked.map(({ token }) => token)).not.toContain("aws:ec2/getAmiIds:getAmiIds");
@@ -575,7 +575,7 @@ describe("what is settled once", () => {
     expect(only("aws:ec2/subnet:Subnet").availabilityZone).toBe("eu-central-1b");
   });
 
-  it("is the zone of the settings, without asking, where there is one", async () => {
+  it("is the settings' zone, without a look-up, if there is one", async () => {
     await build(course, { availabilityZone: "eu-central-1c" });
     expect(only("aws:ec2/subnet:Subnet").availabilityZone).toBe("eu-central-1c");
     expect(asked.map(({ token }) => token)).not.toContain(
@@ -585,7 +585,7 @@ describe("what is settled once", () => {
 });
 
 describe("firstZone", () => {
-  it("names what each zone lacks when none has all", () => {
+  it("is an error that names what each zone lacks if none has all", () => {
     expect(() =>
       firstZone(["a1.x", "b1.x"], "eu-central-1", ["a1.x", "b1.x"], ["eu-central-1a", "eu-central-1b"]),
     ).toThrow(
@@ -598,7 +598,7 @@ describe("firstZone", () => {
 });
 
 describe("cost", () => {
-  it("is shown before anything exists", async () => {
+  it("is shown before any resource exists", async () => {
     const lab = await build(course, { region: "us-east-1" });
     // 0.096 + 2 x 0.11865 + 3 x (30 x 0.08 / 730 + 0.005)
     expect(lab.outputs.costEstimate).toMatchObject({ currency: "USD", perHour: 0.3582, untilExpiry: 1.4327 });
@@ -613,13 +613,13 @@ describe("cost", () => {
 });
 
 describe("awsNodes", () => {
-  it("keeps names and order, and takes the object store's role away", () => {
+  it("keeps names and order, and removes the object store's role", () => {
     expect(awsNodes(course)).toEqual([{ name: "meta", roles: ["meta"] }, course[1], course[2]]);
   });
 });
 
 describe("instanceTypeOf", () => {
-  it("refuses a node whose roles say nothing about its size", () => {
+  it("refuses a node whose roles do not determine its size", () => {
     expect(() => instanceTypeOf({ name: "x", roles: ["objects"] }, defaultInstanceTypes)).toThrow(
       /node x has no role/,
     );
@@ -627,7 +627,7 @@ describe("instanceTypeOf", () => {
 });
 
 describe("a pinned image that is gone", () => {
-  it("does not stop the program: machines that run stay", async () => {
+  it("does not fail: running machines stay", async () => {
     images = [];
     const warn = jest.spyOn(console, "warn").mockImplementation(() => undefined);
     try {

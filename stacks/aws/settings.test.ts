@@ -10,7 +10,7 @@ const message = (value: unknown): string => {
 };
 
 describe("awsSettings", () => {
-  it("fills in what makes sense when only region, owner and sshCidr are given", () => {
+  it("has defaults for everything but region, owner and sshCidr", () => {
     expect(awsSettings.parse(minimal)).toEqual({
       ...minimal,
       access: "ssh",
@@ -29,7 +29,7 @@ describe("awsSettings", () => {
     });
   });
 
-  it("keeps the other defaults when one instance type is given", () => {
+  it("keeps the other defaults if one instance type is given", () => {
     expect(awsSettings.parse({ ...minimal, instanceTypes: { client: "i4i.xlarge" } }).instanceTypes).toEqual({
       meta: "m6i.large",
       client: "i4i.xlarge",
@@ -99,19 +99,19 @@ describe("awsSettings", () => {
     "m6i.large c5d.9xlarge c7i-flex.large r6id.metal g4dn.xlarge g5.xlarge p4d.24xlarge x2iedn.xlarge i3en.large d3.xlarge t3.micro trn1.2xlarge".split(
       " ",
     ),
-  )("takes the type %s", (type) => {
+  )("accepts the type %s", (type) => {
     expect(ofType(type)).toBe("");
   });
 
   it.each("t4g.micro m7gd.large c6gn.large x2gd.large im4gn.large is4gen.large hpc7g.4xlarge".split(" "))(
-    "knows %s for arm64",
+    "refuses %s because it is arm64",
     (type) => {
       expect(ofType(type)).toMatch(/arm64/);
     },
   );
 
   it.each("t1 t2 m1 m2 m3 m4 c1 c3 c4 cc2 cr1 r3 r4 i2 i3 d2 h1 x1 x1e g2 g3 g3s p2 p3 f1 hs1".split(" "))(
-    "knows %s for a family before Nitro",
+    "refuses %s because its family is older than Nitro",
     (family) => {
       expect(ofType(`${family}.large`)).toMatch(/before Nitro/);
       // Newer families whose name only ends like it.
@@ -128,7 +128,7 @@ describe("awsSettings", () => {
     ["rootGiB", [10, 1000], [9, 1001]],
     ["maxHourlyCost", [0.01, 1000], [0, 1001]],
     ["image", ["ami-0123456789abcdef0", "ami-01234567"], ["ami-0123", "xami-01234567", "ami-0123456789"]],
-  ])("takes %s up to its limits, and nothing beyond", (setting, good, bad) => {
+  ])("accepts %s up to its limits, and nothing beyond", (setting, good, bad) => {
     for (const value of good) {
       const region = setting === "region" ? {} : { region: "eu-central-1" };
       expect(message({ ...minimal, ...region, [setting]: value })).toBe("");
@@ -138,7 +138,7 @@ describe("awsSettings", () => {
     expect(message({ ...minimal, ...size })).toMatch(/must be an EC2 instance type/);
   });
 
-  it("takes a zone of its region only, and says where the fault is", () => {
+  it("accepts only a zone of the region, and names the setting at fault", () => {
     for (const [region, zone] of [
       ["eu-central-1", "eu-central-1b"],
       ["us-gov-west-1", "us-gov-west-1a"],
@@ -155,18 +155,18 @@ describe("awsSettings", () => {
     expect(message({ ...minimal, instanceTypes: { client: "t3.large" } })).toMatch("at instanceTypes.client");
   });
 
-  it("describes each setting whose name and values do not", () => {
+  it("describes each setting whose name and values are not self-explanatory", () => {
     const described = Object.entries(awsSettings.shape).flatMap(([name, type]) =>
       (type as { description?: string }).description ? [] : [name],
     );
     expect(described).toEqual(["region", "instanceTypes"]);
   });
 
-  it("takes burstable types where no placement group is asked for", () => {
+  it("accepts burstable types without a placement group", () => {
     expect(message({ ...minimal, placementGroup: false, instanceTypes: { meta: "t3.large" } })).toBe("");
   });
 
-  it("takes an existing network and private addresses", () => {
+  it("accepts an existing network and private addresses", () => {
     const network = { vpcId: "vpc-0123456789abcdef0", subnetId: "subnet-0123456789abcdef0" };
     expect(message({ ...minimal, network, address: "private" })).toBe("");
     expect(message({ ...minimal, network, availabilityZone: "eu-central-1a" })).toMatch(
@@ -180,7 +180,7 @@ describe("awsSettings", () => {
 });
 
 describe("sshCidrFault", () => {
-  it("takes every single host and names the right range for every host in a range", () => {
+  it("accepts every single host, and for a host with a wrong prefix names the right range", () => {
     const octet = fc.integer({ min: 0, max: 255 });
     fc.assert(
       fc.property(octet, octet, octet, octet, fc.integer({ min: 8, max: 32 }), (a, b, c, d, prefix) => {
@@ -205,11 +205,11 @@ describe("durationSeconds", () => {
 });
 
 describe("a number where text is wanted", () => {
-  it("is taken for the text that was typed: an account, an owner", () => {
+  it("is read as the typed text for an account and an owner", () => {
     const settings = awsSettings.parse({ ...minimal, accountId: 123456789012, owner: 4711 });
     expect(settings).toMatchObject({ accountId: "123456789012", owner: "4711" });
   });
-  it("is refused where digits are lost, with the way to keep them", () => {
+  it("is refused if digits were lost, with advice to keep them", () => {
     const { error } = awsSettings.safeParse({ ...minimal, accountId: 12345678901 });
     expect(error?.issues[0]?.message).toMatch(/12 digits; if it begins with 0, .* --type string/);
   });

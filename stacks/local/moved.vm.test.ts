@@ -43,7 +43,7 @@ describe("a lab whose checkout is moved, copied, or whose stack is renamed", () 
   }, minutes(10));
 
   it(
-    "is found where its checkout was moved to, and nothing of it is made anew",
+    "is found after its checkout was moved, and nothing is created again",
     async () => {
       copyCheckout(first);
       expectGood(await pulumiIn(first, "stack", "init", "local"));
@@ -61,7 +61,7 @@ describe("a lab whose checkout is moved, copied, or whose stack is renamed", () 
   );
 
   it(
-    "goes down alone when another lab is up at its old place",
+    "goes down without affecting another lab at its old place",
     async () => {
       copyCheckout(first);
       expectGood(await pulumiIn(first, "stack", "init", "local"));
@@ -77,7 +77,7 @@ describe("a lab whose checkout is moved, copied, or whose stack is renamed", () 
   );
 
   it(
-    "is left alone by a copy of its checkout, which comes up beside it and goes down",
+    "is not affected by a copy of its checkout that comes up and goes down",
     async () => {
       cpSync(first, third, {
         recursive: true,
@@ -96,7 +96,7 @@ describe("a lab whose checkout is moved, copied, or whose stack is renamed", () 
   );
 
   it(
-    "keeps its machines when its stack is renamed, also from a new stack with its old name",
+    "keeps its machines if its stack is renamed, even if a new stack has the old name",
     async () => {
       expectGood(await pulumiIn(first, "stack", "rename", "renamed", "--stack", "local"));
       expect(await statusIn(first, "--stack", "renamed")).toContain(`pid ${other[1]!.pid}`);
@@ -113,7 +113,7 @@ describe("a lab whose checkout is moved, copied, or whose stack is renamed", () 
   );
 
   it(
-    "goes down under its new name, with nothing left of it, though it was never brought up under that",
+    "goes down completely under its new name, under which it was never brought up",
     async () => {
       expectGood(await pulumiIn(first, "stack", "rename", "local2", "--stack", "renamed"));
       expect(expectGood(await labIn(first, "down", "--stack", "local2"))).toContain("0 left of stack local2");

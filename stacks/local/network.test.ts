@@ -56,7 +56,7 @@ describe("the switch of a private network", () => {
     for (const name of [stack, other]) await removeStack(name);
   });
 
-  it("takes a frame to the card that it is for, and to all others what is for all", async () => {
+  it("sends a frame to its destination, and a broadcast to all others", async () => {
     for (let i = 0; i < 3; i++) cards.push(await plug(stack));
     const [one, two, three] = cards.map(listen);
     const [first, second, third] = cards as [Socket, Socket, Socket];
@@ -83,7 +83,7 @@ describe("the switch of a private network", () => {
     expect(three).toEqual(["who has 2?"]);
   });
 
-  it("drops a card that sends what is no frame, and goes on", async () => {
+  it("disconnects a card that sends invalid data, and continues", async () => {
     const bad = await plug(stack);
     bad.resume();
     bad.write(Buffer.from([255, 255, 255, 255]));
@@ -91,12 +91,12 @@ describe("the switch of a private network", () => {
     expect(await runningNetwork(stack)).toMatchObject({ revision: 1 });
   });
 
-  it("lets no other user in", () => {
+  it("refuses other users", () => {
     expect(statSync(join(networkFolder(stack), "s")).mode & 0o777).toBe(0o600);
     expect(statSync(networkFolder(stack)).mode & 0o777).toBe(0o700);
   });
 
-  it("runs on when its stack's folder is moved, and is found there", async () => {
+  it("keeps running if its stack's folder is moved, and is found there", async () => {
     const before = await runningNetwork(stack);
     await rename(stackFolder(stack), stackFolder(other));
     expect(await runningNetwork(stack)).toBeUndefined();
@@ -104,7 +104,7 @@ describe("the switch of a private network", () => {
     await rename(stackFolder(other), stackFolder(stack));
   });
 
-  it("is not touched by the removal of a copy of its folder", async () => {
+  it("is not affected by the removal of a copy of its folder", async () => {
     const { process } = (await runningNetwork(stack))!;
     await cp(stackFolder(stack), stackFolder(other), {
       recursive: true,
@@ -118,7 +118,7 @@ describe("the switch of a private network", () => {
     expect(await runningNetwork(stack)).toBeDefined();
   });
 
-  it("is started anew when nobody answers on its socket, though its process lives", async () => {
+  it("is started again if its process runs but does not answer on its socket", async () => {
     const before = (await runningNetwork(stack))!;
     await rm(join(networkFolder(stack), "s"));
     expect(await networkRevision(stack)).toBe(2);
@@ -128,7 +128,7 @@ describe("the switch of a private network", () => {
     expect(ownProcesses(stack).map(({ pid }) => pid)).toEqual([after.process.pid]);
   });
 
-  it("is found and ended when its folder was deleted, and then nothing is left", async () => {
+  it("is found and ended after its folder was deleted, and nothing is left", async () => {
     const { process } = (await runningNetwork(stack))!;
     await rm(stackFolder(stack), { recursive: true });
     expect((await sweep(stack)).map(({ pid }) => pid)).toEqual([process.pid]);

@@ -32,34 +32,34 @@ describe("qemuArgs", () => {
     expect(words("tcg")).not.toMatch(/-vnc|-monitor|mcast|0\.0\.0\.0/);
   });
 
-  it("lets the guest reach nothing through the host", () => {
+  it("gives the guest no network through the host", () => {
     expect(words("tcg")).toContain("user,id=user,restrict=on");
   });
 
-  it("keeps the kernel's mitigations and random addresses where the CPU is real", () => {
+  it("keeps the kernel's mitigations and address randomisation on a real CPU", () => {
     expect(words("tcg")).toContain("mitigations=off no_timer_check norandmaps tsc=reliable");
     expect(words("kvm")).not.toMatch(/mitigations|norandmaps|tsc/);
   });
 
-  it("gives a machine the data disk that is asked for, with poll queues, and none else", () => {
+  it("adds a data disk with poll queues only on request", () => {
     expect(words("tcg", { dataDiskMiB: 256 })).toContain("-device nvme,drive=data,serial=data");
     expect(words("tcg", { dataDiskMiB: 256 })).toContain("nvme.poll_queues=1");
     expect(words("tcg")).not.toMatch(/data\.qcow2|poll_queues/);
   });
 
-  it("counts instructions with one CPU", () => {
+  it("uses one CPU to count instructions", () => {
     expect(words("tcg", { clock: "instructions" })).toMatch(/-icount shift=0\S* .*-smp 1 /);
   });
 
-  it("may start no other program", () => {
+  it("cannot start other programs", () => {
     expect(words("tcg")).toContain("-sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny");
   });
 
-  it("names no folder but the image's", () => {
+  it("contains no path but the image's", () => {
     expect(words("tcg").match(/ \/\S+|=\/[^,\s]+/g)).toEqual([" /c/vmlinuz", "=/dev/nvme0n1"]);
   });
 
-  it("holds nothing secret", () => {
+  it("contains no secret", () => {
     expect(words("tcg", { userData: "canary" })).not.toContain("canary");
   });
 });
@@ -68,7 +68,7 @@ describe("runAs", () => {
   const whole = "         0          0 4294967295";
   const machine = { stack: "s", name: "node1" };
 
-  it("gives each machine of root a user id of its own, that nobody has", () => {
+  it("gives each machine that root starts its own unused user id", () => {
     const [option, ids = ""] = runAs(machine, 0, whole);
     expect(option).toBe("-runas");
     const [user, group] = ids.split(":").map(Number);
@@ -78,7 +78,7 @@ describe("runAs", () => {
     expect(runAs({ ...machine, name: "node2" }, 0, whole)[1]).not.toBe(ids);
   });
 
-  it("leaves everybody else as they are, and root where there is no such id", () => {
+  it("does not change the user id of other users, nor root's if there is no free id", () => {
     expect(runAs(machine, 1000, whole)).toEqual([]);
     expect(runAs(machine, 0, "         0     100000      65536\n")).toEqual([]);
   });
@@ -86,7 +86,7 @@ describe("runAs", () => {
 
 describe("the seed disk", () => {
   it.each([1, 4095, 4096, 5000])(
-    "holds user data of %d bytes in whole sectors, for its owner alone",
+    "has user data of %d bytes in complete sectors, readable only by its owner",
     async (bytes) => {
       const folder = mkdtempSync(join(tmpdir(), "seed-"));
       try {

@@ -53,7 +53,7 @@ describe("a local machine", () => {
     await rm(stackFolder(stack), { recursive: true, force: true });
   });
 
-  it("is started once, however often it is asked for", async () => {
+  it("is started once, even if it is requested twice", async () => {
     const first = await startVm(spec(), say);
     expect(runningVm(stack, "vm")).toEqual(first);
     expect(await startVm(spec(), say)).toEqual(first);
@@ -62,7 +62,7 @@ describe("a local machine", () => {
     expect(await qmp(socket, ["query-status"], 5000)).toMatchObject([{ running: true }]);
   }, 1_200_000);
 
-  it("keeps its process, and has another boot, when it has rebooted by itself", async () => {
+  it("keeps its process after it reboots by itself, and has a new boot id", async () => {
     const before = vmState(stack, "vm")!;
     const revision = await vmRevision(stack, "vm", true);
     expect(revision).toBe(2);
@@ -71,7 +71,7 @@ describe("a local machine", () => {
     expect(after.boot).not.toBe(before.boot);
   }, 60_000);
 
-  it("comes back with its disk when it was killed", async () => {
+  it("starts again with its disk after it was killed", async () => {
     const before = vmState(stack, "vm")!;
     process.kill(before.process.pid, "SIGKILL");
     while (isAlive(before.process)) await sleep(20);
@@ -82,7 +82,7 @@ describe("a local machine", () => {
     expect(after.boot).not.toBe(before.boot);
   }, 300_000);
 
-  it("takes another port when somebody else has its own", async () => {
+  it("gets another port if its port is in use", async () => {
     const before = vmState(stack, "vm")!;
     process.kill(before.process.pid, "SIGKILL");
     while (isAlive(before.process)) await sleep(20);
@@ -96,7 +96,7 @@ describe("a local machine", () => {
     }
   }, 300_000);
 
-  it("is not mistaken for the process that has its pid after a reboot", async () => {
+  it("is not mistaken for another process with its pid after a reboot", async () => {
     const file = join(machineFolder(stack, "vm"), "state.json");
     const before = vmState(stack, "vm")!;
     process.kill(before.process.pid, "SIGKILL");
@@ -110,7 +110,7 @@ describe("a local machine", () => {
     expect(after.id).toBe(before.id);
   }, 300_000);
 
-  it("is plugged in again when its network had to be started again", async () => {
+  it("is connected again after its network was restarted", async () => {
     const before = await vmRevision(stack, "vm");
     const network = JSON.parse(readFileSync(join(stackFolder(stack), "network", "state.json"), "utf8")) as {
       process: ProcessId;
@@ -125,7 +125,7 @@ describe("a local machine", () => {
     expect(after.network).toBe(2);
   }, 300_000);
 
-  it("is found by the sweep as long as it is there, and then no more", async () => {
+  it("is found by the sweep as long as it exists, and not after", async () => {
     const kinds = (await sweep(stack)).map(({ kind, what }) => `${kind} ${what.split(/[ /]/).at(0) ?? ""}`);
     expect(kinds.filter((kind) => kind.startsWith("process"))).toHaveLength(2);
     await removeVm(stack, "vm");

@@ -48,7 +48,7 @@ async function instanceOf(client: ec2.EC2Client, name: string): Promise<string> 
 
 describe("a class", () => {
   it(
-    "lists who failed, with what to do, and gives the others a lab",
+    "lists the failed students with advice, and creates the others' labs",
     async () => {
       cloud.faults.push({
         action: "RunInstances",
@@ -64,7 +64,7 @@ describe("a class", () => {
   );
 
   it(
-    "makes the missing lab at the next try, and gives each student a sheet and a key of their own",
+    "creates the missing lab at the next attempt, and gives each student a sheet and a key",
     async () => {
       expect((await forEachStudent(students, 2, up)).map(({ failure }) => failure)).toEqual([
         undefined,
@@ -86,7 +86,7 @@ describe("a class", () => {
   );
 
   it(
-    "is listed with what EC2 says of each machine now",
+    "is listed with EC2's current state of each machine",
     async () => {
       const list = join(place.folder, "list.csv");
       writeFileSync(list, "id,name\nada,Ada\nbob,Bob\ncyd,Cyd\n");
@@ -122,7 +122,7 @@ describe("a class", () => {
   );
 
   it(
-    "goes without a trace",
+    "is removed completely",
     async () => {
       const outcomes = await forEachStudent(students, 2, (student) => downFor(place, student));
       expect(outcomes.map(({ failure }) => failure)).toEqual([undefined, undefined]);

@@ -34,7 +34,7 @@ afterAll(async () => {
 
 describe("a lab on AWS", () => {
   it(
-    "is ended from outside by its run id at its deadline, and a machine of another tenant is not",
+    "is terminated from outside at its deadline, and a machine of another tenant is not",
     async () => {
       await lab.configure("ends", { aws, nodes });
       cloud.calls.length = 0;

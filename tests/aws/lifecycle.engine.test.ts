@@ -60,7 +60,7 @@ function summary(text: string): string[] {
 
 describe("a lab on AWS", () => {
   it(
-    "tells its price at a preview, before anything is made",
+    "shows its price at a preview, before anything is created",
     async () => {
       await lab.configure("test", { aws, nodes });
       const text = await lab.succeed("preview", "--stack", "test");
@@ -71,7 +71,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "comes up: machines as the settings say, known by the host keys on their consoles",
+    "comes up, with machines as in the settings and the host keys from their consoles",
     async () => {
       await lab.up();
       const found = await machines();
@@ -108,7 +108,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "keeps the host key of each machine, and no secret in the clear",
+    "keeps the host key of each machine, and no secret in plain text",
     async () => {
       const { text } = await lab.pulumi("stack", "export");
       const { node1 } = { node1: (await machines())["test-node1"]!.InstanceId! };
@@ -121,7 +121,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "changes nothing at a second up, though newer images and other times are there by then",
+    "changes nothing at a second up, although there are newer images and the time has changed",
     async () => {
       await lab.up("--expect-no-changes");
       expect(lab.remoteCalls()).toEqual([]);
@@ -130,7 +130,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "changes nothing after a refresh either",
+    "changes nothing after a refresh",
     async () => {
       await lab.succeed("refresh", "--yes", "--skip-preview", "--expect-no-changes");
       await lab.up("--expect-no-changes");
@@ -139,7 +139,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "is extended in place by ./lab extend: tags and timers move, no machine is replaced",
+    "is extended by ./lab extend: tags and timers change, and no machine is replaced",
     async () => {
       const before = await machines();
       const asked = Date.now();
@@ -175,7 +175,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "is not extended to an end that is earlier than the present one",
+    "is not extended to an earlier end",
     async () => {
       const { exitCode, text } = await lab.lab("test", "extend", "1h");
       expect(exitCode).not.toBe(0);
@@ -212,7 +212,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "makes a machine again that was terminated behind its back",
+    "creates a machine again that was terminated by others",
     async () => {
       const { "test-node1": gone, "test-meta": meta } = await machines();
       await client.send(new TerminateInstancesCommand({ InstanceIds: [gone!.InstanceId!] }));
@@ -226,7 +226,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "goes without a trace, with what was put into its bucket",
+    "is removed completely, with the contents of its bucket",
     async () => {
       const { objectStore } = await lab.outputs<{ objectStore: { bucket: string } }>();
       const bucket = new S3Client({
@@ -247,7 +247,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "keeps the bucket, and only that, where the settings say so",
+    "keeps only the bucket if the settings say so",
     async () => {
       await lab.configure("keep", { aws: { ...aws, keepData: true }, nodes: nodes.slice(1) });
       await lab.up();
@@ -259,7 +259,7 @@ describe("a lab on AWS", () => {
   );
 
   it(
-    "comes up after an up that was killed in the middle of making machines, and leaves nothing when it goes",
+    "comes up after an up that was killed while creating machines, and is then removed completely",
     async () => {
       const before = await cloud.listing();
       await lab.configure("killed", { aws, nodes });
@@ -311,7 +311,7 @@ describe("errors of AWS", () => {
       "quota",
     ],
   ])(
-    "of kind %s fail ./lab up with AWS's code and what to do, and the next up goes on from there",
+    "of kind %s make ./lab up fail with AWS's code and advice, and the next up continues",
     async (code, status, words, kind) => {
       await lab.configure("fault", { aws, nodes: nodes.slice(1) });
       cloud.faults.push({ action: "RunInstances", code, message: words, status, times: 3 });

@@ -17,7 +17,7 @@ afterAll(async () => {
 }, minutes);
 
 it(
-  "lets a lab on AWS come up",
+  "accepts a lab on AWS",
   async () => {
     const lab = new LabProject(cloud);
     try {
@@ -32,7 +32,7 @@ it(
 );
 
 it(
-  "stops a program that opens SSH to everybody and tags nothing, before anything is made",
+  "refuses a program that opens SSH to everybody and has no tags, before anything is created",
   async () => {
     const lab = new LabProject(cloud, "tests/aws/program/careless.ts");
     try {

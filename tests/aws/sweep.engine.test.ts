@@ -68,7 +68,7 @@ async function vpcOf(changes: Record<string, string>): Promise<string> {
 
 describe("./lab sweep --aws", () => {
   it(
-    "takes a lost stack by its run id, and nothing of tenants with the same stack name, owner or tags",
+    "removes a lost stack by its run id, and nothing of tenants with the same stack name, owner or tags",
     async () => {
       const theirs = await vpcOf({});
       const anotherRun = await vpcOf({ "disgrafs:owner": "ada", "disgrafs:expires": "2099-01-01T00:00:00Z" });
@@ -117,7 +117,7 @@ describe("./lab sweep --aws", () => {
   );
 
   it(
-    "goes on past what it may not look at or what has just gone, names it, and does not say that nothing is left",
+    "continues after resources that it may not read or that have just gone, names them, and does not claim that nothing is left",
     async () => {
       const mine = await vpcOf({ "disgrafs:owner": "ada" });
       const buckets = new s3.S3Client({ ...options(), forcePathStyle: true });
@@ -146,7 +146,7 @@ describe("./lab sweep --aws", () => {
   );
 
   it(
-    "of a stack takes its present run, which the state knows, and not another of the same name and owner",
+    "of a stack removes the run in its state, and not another with the same name and owner",
     async () => {
       const before = await cloud.listing();
       mkdirSync(join(lab.folder, "state"));

@@ -13,14 +13,14 @@ describe("buildKey", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("is the same for the same sources, wherever they lie", () => {
+  it("is the same for the same sources in any folder", () => {
     const copy = mkdtempSync(join(tmpdir(), "builder-"));
     cpSync(folder, copy, { recursive: true });
     expect(buildKey(copy)).toBe(buildKey(folder));
     rmSync(copy, { recursive: true });
   });
 
-  it("changes with a source's text and with its name", () => {
+  it("changes with a source's text and with a new file", () => {
     const before = buildKey(folder);
     writeFileSync(join(folder, "x.bpf.c"), "int y;\n");
     const after = buildKey(folder);
@@ -29,7 +29,7 @@ describe("buildKey", () => {
     expect(buildKey(folder)).not.toBe(after);
   });
 
-  it("does not change with what only people and tests read", () => {
+  it("does not depend on documents, tests and scripts", () => {
     const before = buildKey(folder);
     writeFileSync(join(folder, "README.md"), "words");
     writeFileSync(join(folder, "x.vm.test.ts"), "");
@@ -39,7 +39,7 @@ describe("buildKey", () => {
   });
 
   it.each(["build", "__pycache__", ".mypy_cache", "tests/.ruff_cache"])(
-    "does not change with what tools leave in %s, wherever the checkout lies",
+    "does not depend on files that tools leave in %s, in any checkout",
     (left) => {
       const checkout = join(folder, "build", ".cache", "lab");
       mkdirSync(join(checkout, left), { recursive: true });
@@ -54,7 +54,7 @@ describe("buildKey", () => {
 });
 
 describe("builderKey", () => {
-  it("names one builder", () => {
+  it("is a stable hash", () => {
     expect(builderKey()).toMatch(/^[0-9a-f]{16}$/);
     expect(builderKey()).toBe(builderKey());
   });

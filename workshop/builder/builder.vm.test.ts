@@ -21,7 +21,7 @@ function hashes(folder: string): Record<string, string> {
 }
 
 describe("the builder", () => {
-  it("builds the same bytes twice", async () => {
+  it("builds identical files twice", async () => {
     const root = await ensureBuilder(say);
     const build = async (): Promise<Record<string, string>> => {
       const out = mkdtempSync(join(tmpdir(), "build-"));
@@ -43,7 +43,7 @@ describe("the builder", () => {
     expect(await build()).toEqual(first);
   }, 1_200_000);
 
-  it("says what failed, with the compiler's words", async () => {
+  it("reports a failed build with the end of its output", async () => {
     const root = await ensureBuilder(say);
     const out = mkdtempSync(join(tmpdir(), "build-"));
     await expect(

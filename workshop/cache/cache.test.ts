@@ -33,7 +33,7 @@ describe("the cache", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("loses what nothing needs, and keeps what this checkout would use now", async () => {
+  it("loses entries that nothing needs, and keeps those that this checkout would use now", async () => {
     const kept = make("builder", "0000000000000001");
     make("builder", "0000000000000002");
     make("images", "debian-13-0000000000000003");
@@ -47,7 +47,7 @@ describe("the cache", () => {
     expect(await removed()).toEqual([]);
   });
 
-  it("keeps what another checkout used last, as long as that checkout is there", async () => {
+  it("keeps the entries that another checkout used last, as long as that checkout exists", async () => {
     make("extensions", "0000000000000005");
     make("extensions", "0000000000000006");
     noteUse("extensions", "build", "0000000000000006", cache, other);
@@ -61,12 +61,12 @@ describe("the cache", () => {
     expect(await removed()).toEqual(["extensions/0000000000000005"]);
   });
 
-  it("keeps what was used in the last hour", async () => {
+  it("keeps entries that were used in the last hour", async () => {
     make("images", "debian-12-0000000000000007", 60);
     expect(await removed()).toEqual([]);
   });
 
-  it("keeps what a process reads", async () => {
+  it("keeps an entry that a process has open", async () => {
     const entry = make("images", "debian-12-0000000000000008");
     const reader = spawn("sh", ["-c", 'exec 3<"$1"; echo open; cat', "sh", join(entry, "file")]);
     await once(reader.stdout, "data");
@@ -76,7 +76,7 @@ describe("the cache", () => {
     expect(await removed()).toEqual(["images/debian-12-0000000000000008"]);
   });
 
-  it("waits for who makes an entry", async () => {
+  it("waits for a process that is creating an entry", async () => {
     const partial = make("images", "debian-12-0000000000000009.partial");
     const baker = spawn("flock", [join(cache, "images", "debian-12.lock"), "sh", "-c", "echo held; cat"]);
     await once(baker.stdout, "data");

@@ -18,7 +18,7 @@ describe("makingRoot", () => {
     writeFileSync(join(root, "file"), "");
   };
 
-  it("leaves the root that was made", async () => {
+  it("keeps the root if the work succeeds", async () => {
     const works = (): Promise<void> => {
       begin();
       return Promise.resolve();
@@ -27,7 +27,7 @@ describe("makingRoot", () => {
     expect(existsSync(join(root, "file"))).toBe(true);
   });
 
-  it("removes what was made when it fails", async () => {
+  it("removes the root if the work fails", async () => {
     const fails = (): Promise<void> => {
       begin();
       return Promise.reject(new Error("no space"));
@@ -36,7 +36,7 @@ describe("makingRoot", () => {
     expect(existsSync(root)).toBe(false);
   });
 
-  it("ends the work and removes what was made when the process is told to end", async () => {
+  it("ends the work and removes the root on SIGTERM", async () => {
     const listeners = process.listenerCount("SIGTERM");
     const waits = (cancelSignal: AbortSignal): Promise<void> => {
       begin();

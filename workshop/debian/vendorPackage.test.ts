@@ -45,7 +45,7 @@ describe("a vendor's package", () => {
   });
   const left = (): string[] => readdirSync(join(cache, "packages")).sort();
 
-  it("is refused, in one line, when another key has signed the repository, though that key is in its file", async () => {
+  it("is refused, with a reason of one line, if the repository is signed by another key of its key file", async () => {
     const other = { ...wanted, fingerprint: repository.otherFingerprint };
     expect(await whyUnavailable(other, cache)).toMatch(/^The repository .* is not signed\.$/);
     await expect(ensurePackage(other, say, cache)).rejects.toThrow(
@@ -70,7 +70,7 @@ describe("a vendor's package", () => {
     60_000,
   );
 
-  it("is refused when its file is not the one that the index names", async () => {
+  it("is refused if its file does not match the index", async () => {
     const whole = readFileSync(file);
     const changed = Buffer.from(whole);
     changed[100] = (changed[100] ?? 0) ^ 1;
@@ -80,7 +80,7 @@ describe("a vendor's package", () => {
     expect(left()).toEqual(["drawer.lock"]);
   }, 60_000);
 
-  it("is downloaded once, of the version that is pinned, and then had without the repository", async () => {
+  it("is downloaded once, in the pinned version, and later comes from the cache without the repository", async () => {
     said.length = 0;
     expect(await whyUnavailable(wanted, cache)).toBeUndefined();
     const had = await ensurePackage(wanted, say, cache);

@@ -40,7 +40,7 @@ describe("baking an image", () => {
   });
 
   it(
-    "says how much room is missing before it begins",
+    "reports how much space is missing before it begins",
     async () => {
       execFileSync("mount", ["-t", "tmpfs", "-o", "size=100m", "tmpfs", disk]);
       const { exitCode, stderr } = await bake();
@@ -54,7 +54,7 @@ describe("baking an image", () => {
   );
 
   it(
-    "leaves nothing half-made when the disk fills up on the way, and succeeds when there is room again",
+    "leaves nothing incomplete if the disk fills up, and succeeds once there is space",
     async () => {
       execFileSync("mount", ["-t", "tmpfs", "-o", "size=6400m", "tmpfs", disk]);
       const first = bake();

@@ -1,7 +1,7 @@
 import { parseUpgrade } from "./updates.ts";
 
 describe("parseUpgrade", () => {
-  it("tells security updates from others, and new packages from newer ones", () => {
+  it("marks security updates, and ignores new packages", () => {
     const text = [
       "NOTE: This is only a simulation!",
       "Inst libssl3t64 [3.5.1-1] (3.5.1-1+deb13u1 Debian-Security:13/stable-security [amd64]) []",
@@ -15,7 +15,7 @@ describe("parseUpgrade", () => {
     ]);
   });
 
-  it("finds nothing where nothing is newer", () => {
+  it("finds nothing if nothing is newer", () => {
     expect(parseUpgrade("0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n")).toEqual([]);
   });
 });

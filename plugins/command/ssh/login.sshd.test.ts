@@ -38,7 +38,7 @@ describe("a login that can never work takes one connection", () => {
     await server?.remove();
   });
 
-  test("no key exchange in common: with what the server offers", async () => {
+  test("no common key exchange: the error lists the server's", async () => {
     server = await startSshd({ settings: ["KexAlgorithms sntrup761x25519-sha512@openssh.com"] });
     expect(await failure(run(server.connection))).toMatch(
       /have no key exchange algorithm in common; the server offers sntrup761x25519-sha512@openssh.com/,
@@ -46,7 +46,7 @@ describe("a login that can never work takes one connection", () => {
     expect(connections(server)).toBe(1);
   });
 
-  test("no cipher in common: with what the server offers", async () => {
+  test("no common cipher: the error lists the server's", async () => {
     server = await startSshd({ settings: ["Ciphers aes128-cbc"] });
     expect(await failure(run(server.connection))).toMatch(
       /have no C->S cipher in common; the server offers aes128-cbc\./,
@@ -54,7 +54,7 @@ describe("a login that can never work takes one connection", () => {
     expect(connections(server)).toBe(1);
   });
 
-  test("a host key of a type that the server lacks: with the types that it has", async () => {
+  test("a host key of a type that the server does not have: the error lists the server's types", async () => {
     server = await startSshd();
     const rsa = ssh2.utils.generateKeyPairSync("rsa", { bits: 2048 });
     const hostKey = rsa.public;
@@ -64,7 +64,7 @@ describe("a login that can never work takes one connection", () => {
     expect(connections(server)).toBe(1);
   });
 
-  test("a key that the server does not know, on a machine that was up: with the methods that it takes", async () => {
+  test("a key that the server does not accept, on a machine that was up: the error lists the accepted methods", async () => {
     server = await startSshd();
     const other = await startSshd({ stopped: true });
     expect(await failure(run({ ...server.connection, privateKey: other.privateKey }))).toMatch(
@@ -74,7 +74,7 @@ describe("a login that can never work takes one connection", () => {
     await other.remove();
   });
 
-  test("a password, where the server takes none", async () => {
+  test("a password that the server does not accept: the error lists the accepted methods", async () => {
     server = await startSshd();
     const connection = { ...server.connection, privateKey: undefined, password: "canary" };
     expect(await failure(run(connection))).toMatch(
@@ -83,7 +83,7 @@ describe("a login that can never work takes one connection", () => {
     expect(connections(server)).toBe(1);
   });
 
-  test("an agent with more keys than the server lets try: how many were tried, and the way out", async () => {
+  test("an agent with more keys than the server allows: the error has the number of tried keys, and advice", async () => {
     server = await startSshd();
     const socket = join(server.folder, "agent");
     agent = spawn("ssh-agent", ["-D", "-a", socket], { stdio: "ignore" });
@@ -110,7 +110,7 @@ describe("a login that can never work takes one connection", () => {
   });
 });
 
-test("a server that answers and closes each connection is asked more and more rarely", async () => {
+test("a server that closes each connection is tried at growing intervals", async () => {
   let asked = 0;
   const server: TcpServer = createServer((socket) => {
     asked++;
@@ -131,7 +131,7 @@ test("a server that answers and closes each connection is asked more and more ra
   server.close();
 });
 
-test("keys that are written after a booting machine's sshd is up are waited for", async () => {
+test("a login waits for keys that a booting machine writes after its sshd is up", async () => {
   const server = await startSshd({ stopped: true });
   const keys = join(server.folder, "user_key.pub");
   const text = readFileSync(keys, "utf8");
@@ -185,7 +185,7 @@ describe("private keys in PKCS#8, as OpenSSL and Terraform write them,", () => {
     expect(await run({ ...server.connection, privateKey: pem, privateKeyPassword: passphrase })).toBe("in");
   });
 
-  test("say so when the password is missing, and when they are none, without a word of them", async () => {
+  test("give an error without their text if the password is missing, or if they are invalid", async () => {
     const { privateKey } = kinds.ed25519();
     const pem = privateKey.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" });
     expect(await failure(run({ ...server.connection, privateKey: pem }))).toMatch(
@@ -234,7 +234,7 @@ describe("a password", () => {
   let server: AuthServer | undefined;
   afterEach(() => server?.close());
 
-  test("answers a server that only asks (keyboard-interactive)", async () => {
+  test("is used to answer a server that only allows keyboard-interactive", async () => {
     server = new AuthServer(hostKey, (context) => {
       if (context.method !== "keyboard-interactive") context.reject(["keyboard-interactive"]);
       else
@@ -249,7 +249,7 @@ describe("a password", () => {
     );
   });
 
-  test("and a key are both given to a server that wants both, in its order", async () => {
+  test("and a key are both used if a server requires both, in its order", async () => {
     let step = 0;
     server = new AuthServer(hostKey, (context) => {
       if (context.method === "none") step = 0;
@@ -271,7 +271,7 @@ describe("a password", () => {
   });
 });
 
-test("a command whose start and end arrive in one packet is not taken for a lost connection", async () => {
+test("a command whose start and end arrive in one packet is not reported as a lost connection", async () => {
   const { private: hostKey } = ssh2.utils.generateKeyPairSync("ed25519");
   const server = new AuthServer(hostKey, (context) => context.accept());
   const port = await server.listen();

@@ -12,15 +12,15 @@ const block = (line: string): string =>
   ].join("\r\n");
 
 describe("hostKeyOf", () => {
-  it("finds the ed25519 key that cloud-init prints", () => {
+  it("is the ed25519 key that cloud-init prints", () => {
     expect(hostKeyOf(block(`${key} root@ip-10-77-0-10`))).toBe(key);
   });
 
-  it("finds it where the console puts its own words before each line", () => {
+  it("ignores the console's own text before each line", () => {
     expect(hostKeyOf(block(`[   12.3] cloud-init[601]: ${key} root@host`))).toBe(key);
   });
 
-  it("takes the last block, for a machine that was started again", () => {
+  it("is from the last block, for a machine that was restarted", () => {
     const old = key.replaceAll("A", "B").replace("ssh-ed25519 B", "ssh-ed25519 A");
     expect(hostKeyOf(`${block(old)}\n${block(key)}`)).toBe(key);
   });
@@ -32,7 +32,7 @@ describe("hostKeyOf", () => {
     ["a key that is too long to be one", block(`${key}AAAA`)],
     ["a block without such a key", block("ssh-rsa AAAAB3NzaC1yc2E root@host")],
     ["a key outside of the block", `${key}\n${block("ssh-rsa AAAAB3NzaC1yc2E root@host")}`],
-  ])("gives none for %s", (_, text) => {
+  ])("is undefined for %s", (_, text) => {
     expect(hostKeyOf(text)).toBeUndefined();
   });
 });

@@ -36,7 +36,7 @@ setTimeout(() => process.exit(), 30_000);
 }
 
 describe("forward", () => {
-  it("tries again until the machine's agent has registered, then gives a port that takes connections", async () => {
+  it("tries again until the machine's agent has registered, then listens on its port", async () => {
     fakeCli();
     const port = await freePort();
     expect(await forward({ ...args, port, waitSeconds: 90 })).toBe(port);
@@ -45,7 +45,7 @@ describe("forward", () => {
     expect(JSON.parse(calls[1]!)).toEqual(forwardCommand({ ...args, port }));
   }, 120_000);
 
-  it("says what is missing when there is no AWS CLI", async () => {
+  it("reports a missing AWS CLI", async () => {
     process.env.PATH = folder;
     await expect(forward({ ...args, port: await freePort(), waitSeconds: 60 })).rejects.toThrow(
       /needs the AWS CLI \(aws\) and its session-manager-plugin/,
@@ -54,7 +54,7 @@ describe("forward", () => {
 });
 
 describe("forwardCommand", () => {
-  it("forwards to the machine's SSH port, with the profile of the settings", () => {
+  it("forwards to the machine's SSH port, with the settings' profile", () => {
     expect(forwardCommand({ ...args, port: 20_001, profile: "course" })).toEqual([
       "ssm",
       "start-session",
@@ -73,11 +73,11 @@ describe("forwardCommand", () => {
 });
 
 describe("forwardPort", () => {
-  it("is the same at every up, and another for another machine", () => {
+  it("is the same at every up, and differs between machines", () => {
     expect(forwardPort("aws", 3)).toBe(forwardPort("aws", 3));
     expect(forwardPort("aws", 4)).toBe(forwardPort("aws", 3) + 1);
   });
-  it("is never a privileged or an impossible one", () => {
+  it("is always a valid unprivileged port", () => {
     for (const stack of ["aws", "second", "a", ""]) {
       expect(forwardPort(stack, 0)).toBeGreaterThanOrEqual(20_000);
       expect(forwardPort(stack, 999)).toBeLessThan(60_000);

@@ -24,7 +24,7 @@ function read(config: string, name: string): Record<string, string> {
 }
 
 describe("sshConfig", () => {
-  it("makes ssh use the lab's key and trust only the learnt host key", () => {
+  it("makes ssh use the lab's key and trust only the known host key", () => {
     expect(read(sshConfig(hosts, "/a folder/aws", undefined), "node1")).toMatchObject({
       hostname: "198.51.100.2",
       user: "admin",
@@ -36,7 +36,7 @@ describe("sshConfig", () => {
     });
   });
 
-  it("goes through Session Manager where no port is open", () => {
+  it("uses Session Manager if no port is open", () => {
     const config = sshConfig([{ ...hosts[0]!, host: "i-0123456789abcdef0" }], "/x", {
       region: "eu-central-1",
       profile: "course",
@@ -48,13 +48,13 @@ describe("sshConfig", () => {
 });
 
 describe("knownHosts", () => {
-  it("has a line for each machine, by its name", () => {
+  it("has a line with each machine's name", () => {
     expect(knownHosts(hosts)).toBe("meta ssh-ed25519 AAAA1\nnode1 ssh-ed25519 AAAA2\n");
   });
 });
 
 describe("sshCommand", () => {
-  it("works from the checkout, whatever the stack is called", () => {
+  it("works from the checkout with any name of the stack", () => {
     expect(sshCommand("aws", "node1")).toBe("ssh -F .lab/aws/aws/config node1");
     expect(sshCommand("ada's/lab", "node1")).toBe("ssh -F '.lab/aws/ada'\\''s%2Flab/config' node1");
     expect(sshFolder("../..")).toMatch(/\.lab\/aws\/\.\.%2F\.\.$/);

@@ -25,26 +25,26 @@ describe("select", () => {
   const all = [mine, living, endless, earlier, namesake, kept];
   const base = { owners: ["ada"], now, withData: false };
 
-  it("without a stack takes what is over of the named owners, and nothing that has no readable end", () => {
+  it("without a stack, selects expired labs of the named owners, and nothing without a readable end", () => {
     expect(ids(select(all, base))).toEqual(["mine"]);
   });
-  it("with a run takes all of that run, over or not, and nothing of another run of the same stack and owner", () => {
+  it("with a run, selects everything of that run, expired or not, and nothing of another run of the same stack and owner", () => {
     expect(ids(select(all, { ...base, stack: "aws", run: "run-1" }))).toEqual(["mine", "living", "endless"]);
   });
-  it("takes nothing of another owner whose stack has the same name, though the run id be equal", () => {
+  it("selects nothing of another owner, even with the same stack name and run id", () => {
     const twin = thing({ id: "twin", owner: "eve" });
     expect(ids(select([mine, twin], { ...base, stack: "aws", run: "run-1" }))).toEqual(["mine"]);
   });
-  it("takes kept buckets only when that is said", () => {
+  it("selects kept buckets only on request", () => {
     expect(ids(select(all, { ...base, withData: true }))).toEqual(["mine", "kept"]);
   });
-  it("for everyone takes what is over of every owner, and still nothing without a readable end", () => {
+  it("for everyone, selects expired labs of all owners, and nothing without a readable end", () => {
     expect(ids(select(all, { ...base, owners: "everyone" }))).toEqual(["mine", "namesake"]);
     expect(ids(inScope(all, { owners: "everyone", stack: "other" }))).toEqual([]);
   });
 });
 
-it("owners are listed with how much they have, by name", () => {
+it("lists owners with the number of their resources, sorted by name", () => {
   expect(
     byOwner([thing({ owner: "eve", stack: "b" }), thing({}), thing({ owner: "eve", stack: "a" })]),
   ).toEqual([

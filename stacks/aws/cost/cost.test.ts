@@ -20,20 +20,20 @@ describe("costEstimate", () => {
     expect(estimate.basis).toMatch(/generated 2026-01-19 for us-east-1.*without traffic and S3/);
   });
 
-  it("leaves public addresses out where there are none", () => {
+  it("leaves out public addresses if there are none", () => {
     expect(costEstimate({ ...items, publicAddresses: false }, 3600).perHour).toBe(0.3432);
   });
 
-  it("says that spot instances cost at most this", () => {
+  it("calls the estimate for spot instances a maximum", () => {
     expect(costEstimate({ ...items, spot: true }, 3600).basis).toMatch(/the most that spot instances cost/);
   });
 
-  it("names the types that it has no price for, once each", () => {
+  it("names each type without a price once", () => {
     const estimate = costEstimate({ ...items, instanceTypes: ["m6i.large", "z9.large", "z9.large"] }, 3600);
     expect(estimate).toMatchObject({ perHour: "unknown", untilExpiry: "unknown", unknown: ["z9.large"] });
   });
 
-  it("does not take one region's prices for another's", () => {
+  it("does not use one region's prices for another", () => {
     expect(costEstimate({ ...items, region: "eu-central-1" }, 3600)).toMatchObject({
       perHour: "unknown",
       unknown: ["region eu-central-1"],
@@ -42,12 +42,12 @@ describe("costEstimate", () => {
 });
 
 describe("the price table", () => {
-  it("has every default instance type, so that the defaults have a price", () => {
+  it("has a price for every default instance type", () => {
     for (const type of Object.values(defaultInstanceTypes))
       expect(prices["us-east-1"]?.instances[type]).toBeGreaterThan(0);
   });
 
-  it("doubles with the size within a family, to 1 %", () => {
+  it("doubles with the size within a family, within 1 %", () => {
     const table = prices["us-east-1"]!.instances;
     for (const [type, usd] of Object.entries(table)) {
       const next = type.endsWith(".xlarge") ? table[type.replace(".xlarge", ".2xlarge")] : undefined;
@@ -58,16 +58,16 @@ describe("the price table", () => {
 
 describe("checkCost", () => {
   const estimate = costEstimate(items, 3600);
-  it("lets a lab pass that costs no more than the limit", () => {
+  it("accepts a lab that costs no more than the limit", () => {
     expect(() => checkCost(estimate, 0.3582)).not.toThrow();
     expect(() => checkCost(costEstimate({ ...items, region: "eu-central-1" }, 1), undefined)).not.toThrow();
   });
-  it("refuses a lab above the limit and says what to change", () => {
+  it("refuses a lab above the limit and names the settings to change", () => {
     expect(() => checkCost(estimate, 0.3)).toThrow(
       /0\.3582 USD an hour, more than maxHourlyCost \(0\.3\): choose smaller/,
     );
   });
-  it("refuses an unknown price where there is a limit", () => {
+  it("refuses an unknown price if there is a limit", () => {
     expect(() => checkCost(costEstimate({ ...items, region: "eu-central-1" }, 1), 5)).toThrow(
       /price of region eu-central-1 is unknown/,
     );
@@ -76,7 +76,7 @@ describe("checkCost", () => {
 
 describe("usage", () => {
   const created = new Date("2026-11-25T10:00:00Z");
-  it("gives hours and their cost", () => {
+  it("is the hours and their cost", () => {
     expect(usage(costEstimate(items, 3600).perHour, created, new Date("2026-11-25T12:30:00Z"))).toEqual({
       hours: 2.5,
       usd: 0.8955,

@@ -14,7 +14,7 @@ function step(file: string, ...args: string[]) {
 }
 
 describe("instanceStore.sh", () => {
-  it("makes a plain folder on a machine without such a disk, and says so", () => {
+  it("creates a plain folder on a machine without an instance store, and reports that", () => {
     const folder = mkdtempSync(join(tmpdir(), "cache-"));
     try {
       const mountpoint = join(folder, "a cache");
@@ -30,7 +30,7 @@ describe("instanceStore.sh", () => {
 });
 
 describe("waitReady.sh", () => {
-  it("refuses a machine that runs another kernel than was asked for, before it waits for anything", () => {
+  it("refuses a machine with another kernel than requested, before it waits for anything", () => {
     const { status, stderr } = step("./waitReady.sh", String.raw`^6\.1\.\d+-amzn$`, "marker");
     expect(status).toBe(1);
     expect(stderr).toMatch(

@@ -20,7 +20,7 @@ const here = (name: string): string => readFileSync(new URL(name, import.meta.ur
 const parse = (text: string): unknown => JSON.parse(text.replace("#cloud-config\n", ""));
 
 describe("userData", () => {
-  it("is, to the letter, login, expiry, lists and the installation", () => {
+  it("is exactly the login, the expiry, the lists and the installation", () => {
     const lists = "/usr/local/lib/disgrafs/lists";
     expect(parse(userData(args))).toEqual({
       hostname: "node1",
@@ -56,7 +56,7 @@ describe("userData", () => {
     });
   });
 
-  it("with Session Manager brings its agent first, and comes after expiry", () => {
+  it("with Session Manager, installs its agent first, after setting the expiry", () => {
     const { runcmd } = parse(userData({ ...args, sessionManager: true })) as { runcmd: string[][] };
     expect(runcmd.map(([program]) => program)).toEqual([
       "bash",
@@ -66,14 +66,14 @@ describe("userData", () => {
     expect(runcmd[1]?.[1]).toBe("eu-central-1");
   });
 
-  it.each(kernelNames)("for %s holds nothing secret and fits into EC2's 16 KiB", (kernel) => {
+  it.each(kernelNames)("for %s contains no secret and fits into EC2's 16 KiB", (kernel) => {
     const text = userData({ ...args, kernel, sessionManager: true, name: "n".repeat(63) });
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(16_384);
     expect(text).not.toMatch(/PRIVATE KEY|password|secret|token|AKIA|aws_access/i);
     expect(text).toContain(`"name": "${kernels[kernel].aws.user}"`);
   });
 
-  it("is refused above EC2's 16 KiB, counted in bytes, and says by how much", () => {
+  it("is refused above EC2's 16 KiB, counted in bytes, with the excess", () => {
     const room = 16_384 - Buffer.byteLength(userData(args));
     const fits = {
       ...args,
@@ -85,13 +85,13 @@ describe("userData", () => {
     );
   });
 
-  it("does not change with anything but its arguments, so that no machine is replaced for nothing", () => {
+  it("is the same for the same arguments, so that no machine is replaced without need", () => {
     expect(userData(args)).toBe(userData({ ...args }));
   });
 });
 
 describe("installedMarker", () => {
-  it("is what install.sh computes on the machine", () => {
+  it("is the same as install.sh computes on the machine", () => {
     const folder = mkdtempSync(join(tmpdir(), "lists-"));
     try {
       const { write_files } = parse(userData(args)) as { write_files: { path: string; content: string }[] };
@@ -119,11 +119,11 @@ describe("installedMarker", () => {
 });
 
 describe("nodePackages", () => {
-  it("is the list of the local image on its own distribution", () => {
+  it("is the local image's list on the same distribution", () => {
     expect(nodePackages("trixie")).toEqual(debianPackageNames);
   });
 
-  it("has the other distributions' names for what they call otherwise", () => {
+  it("uses the other distributions' names of packages", () => {
     expect(nodePackages("bookworm")).toEqual(expect.arrayContaining(["libelf1", "redis-server"]));
     expect(nodePackages("noble")).toEqual(expect.arrayContaining(["linux-tools-@RELEASE@", "libelf1t64"]));
     expect(nodePackages("al2023")).toEqual(expect.arrayContaining(["python3.13", "redis6", "iproute"]));
