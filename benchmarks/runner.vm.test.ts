@@ -239,7 +239,19 @@ describe("a run", () => {
     const ready = await vm.check(nodeScript("node/ready.sh", [".*", "/opt/disgrafs/venv", "boot"]));
     const runtime = ready.split(" ").slice(1).join(" ");
     const resources = JSON.stringify({ client_vm: 1 });
-    const args = ["head", "/opt/disgrafs/venv", address, address, "boot", "6380", resources, runtime, "100"];
+    const args = [
+      "head",
+      "/opt/disgrafs/venv",
+      address,
+      address,
+      "boot",
+      "6380",
+      resources,
+      runtime,
+      "100",
+      "",
+      "",
+    ];
     await vm.check(nodeScript("ray/start.sh", args), 300);
     await vm.check(script("place.sh", plan.runId, JSON.stringify(plan)));
   }, minutes(20));

@@ -121,7 +121,7 @@ describe("DisGraFS on one machine", () => {
         `${venv}/bin/python -c 'import platform, importlib.metadata as m; print(platform.python_version(), m.version("ray"))'`,
       )
     ).trim();
-    const where = [address, address, "boot", "6380", '{"client_vm": 1}', runtime, "100"];
+    const where = [address, address, "boot", "6380", '{"client_vm": 1}', runtime, "100", "", ""];
     await check("ray/start.sh", ["head", venv, ...where, ...portOptions()]);
   }, 2_400_000);
   afterAll(async () => {

@@ -22,6 +22,7 @@ describe("ports", () => {
   it("are not shared if no other node has to reach them", () => {
     const inner = Object.entries(ports).flatMap(([name, { shared }]) => (shared ? [] : [name]));
     expect(inner).toEqual([
+      "rayClient",
       ...["weedMaster", "weedMasterGrpc", "weedVolume", "weedVolumeGrpc", "weedFiler", "weedFilerGrpc"],
       ...["s3Grpc", "extensionMetrics", "grafana"],
     ]);

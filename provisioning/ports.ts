@@ -33,6 +33,8 @@ export const ports = {
   rayDashboardAgentGrpc: one(6384, rayNode),
   rayMetrics: one(6385, rayNode),
   rayDashboardAgent: one(6386, rayNode),
+  // Only with Ray's own metrics: with their packages, `ray start` also serves remote drivers, and has no option to not do so.
+  rayClient: one(10001, ["ray-head"], false),
   rayWorkers: { first: 20000, last: 20199, roles: rayNode, shared: true },
   weedMaster: one(9333, ["objects"], false),
   weedMasterGrpc: one(19333, ["objects"], false),

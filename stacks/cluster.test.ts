@@ -5,8 +5,8 @@ import { settled } from "../tests/support/graph.ts";
 import { cacheFolder, inCheckout } from "../workshop/checkout.ts";
 
 const made: pulumi.runtime.MockResourceArgs[] = [];
-/** Some files, in the place of the server's. */
-const neo4jFiles = fileURLToPath(new URL("../provisioning/graph/neo4j/server", import.meta.url));
+/** Some files, in place of those that are assembled and copied to machines. */
+const someFiles = fileURLToPath(new URL("../provisioning/graph/neo4j/server", import.meta.url));
 
 await pulumi.runtime.setMocks(
   {
@@ -18,7 +18,8 @@ await pulumi.runtime.setMocks(
         "objects-secret-key": "canary-secret",
         "graph-password": "canary-graph",
         "disgrafs-api-token": "canary-token",
-        neo4j: JSON.stringify({ build: relative(cacheFolder, neo4jFiles) }),
+        neo4j: JSON.stringify({ build: relative(cacheFolder, someFiles) }),
+        "ray-metrics": JSON.stringify({ build: relative(cacheFolder, someFiles) }),
         "grafana-password": "canary-grafana",
         "disgrafs-check": '{"files": 5, "tags": 7, "seconds": 1.5}',
         "ray-check": '{"nodes": ["node1", "node2"], "seconds": 1}',
@@ -148,6 +149,23 @@ describe("the graph of a local lab", () => {
     expect(connection).toEqual(ofMeta.connection);
     const required = await graph({ monitoring: true, grafana: "on" }, { grafana: file });
     expect(JSON.stringify(required.get("grafana-start")?.inputs)).toContain("13.2.3 8 disgrafs yes <<");
+  });
+
+  it("copies the packages of Ray's own metrics to every Ray node, and scrapes each, only with rayMetrics", async () => {
+    const without = await graph({ monitoring: true });
+    expect([...without.keys()].filter((name) => name.includes("ray-metrics"))).toEqual([]);
+    expect(JSON.stringify(without.get("monitoring-prometheus")?.inputs)).not.toContain(":6385");
+    const commands = await graph({ monitoring: true, rayMetrics: true });
+    for (const node of ["node1", "node2"]) {
+      const kind = node === "node1" ? "head" : "worker";
+      expect(commands.has(`ray-metrics-files-${node}`)).toBe(true);
+      expect(JSON.stringify(commands.get(`ray-${kind}-${node}`)?.inputs)).toContain(
+        "100 /opt/disgrafs/ray-metrics 10001 --node-manager-port=6381",
+      );
+    }
+    const scraped = JSON.stringify(commands.get("monitoring-prometheus")?.inputs);
+    expect(scraped).toContain("10.77.0.11:6385");
+    expect(scraped).toContain("10.77.0.12:6385");
   });
 
   it("sends every remote script over standard input, with a remote time limit and no environment", async () => {

@@ -11,7 +11,7 @@ import { NodeReady } from "../provisioning/node/node.ts";
 import { Objects, type ObjectStore } from "../provisioning/objects/objects.ts";
 import { Ray } from "../provisioning/ray/ray.ts";
 import { Redis } from "../provisioning/redis/redis.ts";
-import { neo4jServer } from "./neo4jServer.ts";
+import { assembled } from "./assembled.ts";
 import type { Settings } from "./settings.ts";
 
 export interface Cluster {
@@ -67,14 +67,15 @@ export function makeCluster(
     options: settings.juicefs,
     changelog: settings.disgrafs !== undefined,
   });
-  const ray = new Ray("ray", { machines, ready });
+  const rayMetrics = settings.rayMetrics ? assembled("rayMetrics", "ray-metrics") : undefined;
+  const ray = new Ray("ray", { machines, ready, metrics: rayMetrics });
   const graph = settings.disgrafs
     ? new Graph(
         "graph",
         {
           machine: only(machines, "meta"),
           users: withRole(machines, "ray-head"),
-          ...(settings.disgrafs.graph === "neo4j" && { neo4j: neo4jServer() }),
+          ...(settings.disgrafs.graph === "neo4j" && { neo4j: assembled("neo4j", "neo4j") }),
         },
         { dependsOn },
       )
@@ -89,6 +90,7 @@ export function makeCluster(
         machines,
         redis,
         disgrafs: disgrafs !== undefined,
+        rayMetrics: rayMetrics !== undefined,
         after: [...juicefs.ready, ray.check, ...(disgrafs ? [disgrafs.check] : [])],
       })
     : undefined;

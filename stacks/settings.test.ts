@@ -258,6 +258,7 @@ describe("parseSettings", () => {
       { topology: "custom", nodes: [meta, { ...client, name: "m" }] },
       "two nodes are called m",
     ],
+    ["Ray's metrics that nothing reads", { rayMetrics: true }, "rayMetrics is on but monitoring is false"],
     ["Grafana with nothing to draw", { grafana: "on" }, "grafana is on but monitoring is false"],
     [
       "a Grafana that is neither",

@@ -104,6 +104,8 @@ export const settingsSchema = z.strictObject({
     .default(1),
   /** Prometheus and its exporters on the nodes. They take CPU time, so each benchmark records whether they ran. */
   monitoring: z.boolean().default(false),
+  /** Ray's own metrics from every Ray node, besides those of its head's state. Costs memory and CPU time on each. */
+  rayMetrics: z.boolean().default(false),
   /** Grafana beside Prometheus; `auto`: if its package is available. In YAML, `on` without quotes is true. */
   grafana: z
     .preprocess(
@@ -254,7 +256,7 @@ function disgrafsProblems(
 }
 
 function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
-  const { target, kernel, aws, clock, topology, accelerator, monitoring, grafana } = settings;
+  const { target, kernel, aws, clock, topology, accelerator, monitoring, grafana, rayMetrics } = settings;
   const problems: string[] = [];
   if (monitoring && kernel === "amazon-linux-2023") {
     problems.push(
@@ -266,6 +268,10 @@ function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
       "grafana is on but monitoring is false, so it would have no data; set monitoring to true, or grafana to auto",
     );
   }
+  if (rayMetrics && !monitoring)
+    problems.push(
+      "rayMetrics is on but monitoring is false, so nothing would read them; set monitoring to true",
+    );
   if (target === "aws" && !aws)
     problems.push("target is aws, but aws is not set; docs/aws.md has an example");
   if (target === "local" && !isLocalKernel(kernel)) {

@@ -145,7 +145,14 @@ describe("a watched lab with everything on one machine", () => {
     "comes up",
     async () => {
       await upWith(stack, [
-        ...["topology=single", "benchmark=none", "monitoring=true", "grafana=off", "disgrafs=true"],
+        ...[
+          "topology=single",
+          "benchmark=none",
+          "monitoring=true",
+          "rayMetrics=true",
+          "grafana=off",
+          "disgrafs=true",
+        ],
         ...extensions.map((name) => `extensions.${name}.required=true`),
       ]);
     },

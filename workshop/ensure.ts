@@ -8,6 +8,7 @@ const makers = {
   extensions: "workshop/main.ts",
   loops: "workshop/main.ts",
   neo4j: "workshop/main.ts",
+  rayMetrics: "workshop/main.ts",
   grafana: "workshop/main.ts",
   key: "stacks/local/main.ts",
   network: "stacks/local/main.ts",
@@ -15,7 +16,7 @@ const makers = {
 } as const;
 
 /** Kinds that are kept in the cache for the next lab. */
-const cached: readonly string[] = ["image", "extensions", "loops", "neo4j", "grafana"];
+const cached: readonly string[] = ["image", "extensions", "loops", "neo4j", "rayMetrics", "grafana"];
 
 interface EnsureOptions extends pulumi.CustomResourceOptions {
   /** The thing is created again if one of these values changes. */

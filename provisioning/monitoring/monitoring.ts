@@ -13,6 +13,8 @@ export interface MonitoringArgs {
   readonly redis: Redis;
   /** Whether DisGraFS runs on the Ray head: it has metrics too. */
   readonly disgrafs: boolean;
+  /** Whether every Ray node has Ray's own metrics. */
+  readonly rayMetrics: boolean;
   /** Services that must be up before their metrics can be scraped: the mounts. */
   readonly after: readonly pulumi.Resource[];
 }
@@ -109,10 +111,17 @@ export class Monitoring extends pulumi.ComponentResource {
   }
 }
 
-function config({ machines, disgrafs }: MonitoringArgs): pulumi.Output<unknown> {
+function config({ machines, disgrafs, rayMetrics }: MonitoringArgs): pulumi.Output<unknown> {
   const heads = disgrafs ? withRole(machines, "ray-head") : [];
-  const job = (name: string, number: number, nodes: readonly Machine[]): pulumi.Output<ScrapeJob> =>
+  const rayNodes = machines.filter(({ roles }) => roles.includes("ray-head") || roles.includes("ray-worker"));
+  const job = (
+    name: string,
+    number: number,
+    nodes: readonly Machine[],
+    more: Pick<ScrapeJob, "seconds"> = {},
+  ): pulumi.Output<ScrapeJob> =>
     pulumi.all(nodes.map((machine) => machine.privateAddress)).apply((addresses) => ({
+      ...more,
       name,
       targets: nodes.map((machine, index) => ({
         node: machine.name,
@@ -125,6 +134,8 @@ function config({ machines, disgrafs }: MonitoringArgs): pulumi.Output<unknown> 
       job("redis", port("redisExporter"), withRole(machines, "meta")),
       job("juicefs", port("juicefsMetrics"), withRole(machines, "client")),
       job("ray", port("rayState"), withRole(machines, "ray-head")),
+      // Ray's agent takes long to write its 150 KB on an emulated machine.
+      ...(rayMetrics ? [job("ray-metrics", port("rayMetrics"), rayNodes, { seconds: 15 })] : []),
       ...(disgrafs
         ? [
             job("disgrafs-index", port("disgrafsIndexMetrics"), heads),

@@ -5,15 +5,20 @@ import { withRole, type Machine } from "../machine.ts";
 import type { NodeReady } from "../node/node.ts";
 import { venv } from "../packages.ts";
 import { port, ports } from "../ports.ts";
-import { RemoteStep } from "../remote.ts";
+import { RemoteFiles, RemoteStep } from "../remote.ts";
 
 export interface RayArgs {
   readonly machines: readonly Machine[];
   /** Versions on each machine, by name. They are compared before anything starts. */
   readonly ready: Readonly<Record<string, NodeReady>>;
+  /** For Ray's own metrics: the folder on this computer with the packages they need (workshop/rayMetrics.ts). */
+  readonly metrics?: pulumi.Input<string> | undefined;
   /** Size of a node's object store. */
   readonly objectStoreMiB?: number;
 }
+
+/** Where the packages for its metrics are on each node. */
+const metricsFolder = "/opt/disgrafs/ray-metrics";
 
 interface Check {
   readonly nodes: string[];
@@ -38,11 +43,13 @@ export class Ray extends pulumi.ComponentResource {
     const expected = head && ready[head.name]?.runtime;
     if (!head || !expected) throw new Error("a Ray cluster needs exactly one ray-head");
     const workers = withRole(machines, "ray-worker");
-    const start = (machine: Machine, kind: "head" | "worker", after: pulumi.Resource[]): RemoteStep =>
-      new RemoteStep(
+    const start = (machine: Machine, kind: "head" | "worker", after: pulumi.Resource[]): RemoteStep => {
+      const packages = args.metrics === undefined ? undefined : this.copy(name, machine, args.metrics, after);
+      return new RemoteStep(
         `${name}-${kind}-${machine.name}`,
         {
           machine,
+          inputs: packages ? [packages.hash] : [],
           run: {
             file: new URL("./start.sh", import.meta.url),
             args: [
@@ -55,14 +62,17 @@ export class Ray extends pulumi.ComponentResource {
               JSON.stringify(resources(machine)),
               expected,
               String(args.objectStoreMiB ?? 100),
+              packages ? metricsFolder : "",
+              String(port("rayClient")),
               ...portOptions(),
             ],
           },
           undo: { file: new URL("./stop.sh", import.meta.url) },
           timeoutSeconds: 1800,
         },
-        { parent: this, dependsOn: after },
+        { parent: this, dependsOn: packages ? [packages] : after },
       );
+    };
     const after = Object.values(ready).map(({ step }) => step);
     const headStep = start(head, "head", after);
     const all = [headStep, ...workers.map((machine) => start(machine, "worker", [headStep]))];
@@ -88,6 +98,28 @@ export class Ray extends pulumi.ComponentResource {
     this.nodes = result.nodes;
     this.taskSeconds = result.seconds;
     this.registerOutputs({ address: this.address, nodes: this.nodes });
+  }
+
+  private copy(
+    name: string,
+    machine: Machine,
+    source: pulumi.Input<string>,
+    after: pulumi.Resource[],
+  ): RemoteFiles {
+    const place = new RemoteStep(
+      `${name}-metrics-place-${machine.name}`,
+      {
+        machine,
+        run: { file: new URL("./metrics/place.sh", import.meta.url), args: [metricsFolder] },
+        undo: { file: new URL("./metrics/remove.sh", import.meta.url), args: [metricsFolder] },
+      },
+      { parent: this, dependsOn: after },
+    );
+    return new RemoteFiles(
+      `${name}-metrics-files-${machine.name}`,
+      { machine, source: pulumi.interpolate`${source}/`, path: metricsFolder },
+      { parent: this, dependsOn: [place] },
+    );
   }
 }
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Starts Ray on one node as a systemd unit, with explicit ports and address: its defaults collide with Redis and advertise
 # 127.0.0.1.
-# Usage: start.sh head|worker VENV ADDRESS HEAD-ADDRESS HEAD-BOOT GCS-PORT RESOURCES EXPECTED-RUNTIME MEMORY-MIB PORT-OPTION...
+# Usage: start.sh head|worker VENV ADDRESS HEAD-ADDRESS HEAD-BOOT GCS-PORT RESOURCES EXPECTED-RUNTIME MEMORY-MIB METRICS CLIENT-PORT
+#   PORT-OPTION...
+# METRICS: folder with the packages that Ray's own metrics need; "" for none. CLIENT-PORT: for remote drivers, which come with them.
 set -euo pipefail
-kind=$1 venv=$2 address=$3 head=$4 head_boot=$5 gcs=$6 resources=$7 expected=$8 memory=$9
-shift 9
+kind=$1 venv=$2 address=$3 head=$4 head_boot=$5 gcs=$6 resources=$7 expected=$8 memory=$9 metrics=${10} client=${11}
+shift 11
 
 found=("$venv"/lib/python3*/site-packages/ray-*.dist-info)
 ray=${found[0]##*/ray-}
@@ -18,18 +20,18 @@ where="--address=$head:$gcs"
 [ "$kind" = worker ] || where="--head --port=$gcs --include-dashboard=false"
 restart=no
 # Ray 2.60's raylet exits if its helper processes have not written their port files within 15 s, and no option changes that; on
-# an emulated machine two Python programs can need longer. The contents are known: without ray[default] the dashboard's agent
-# has no ports (-1), and the other helper's port is pinned. So write the files for them.
+# an emulated machine two Python programs can need longer. The contents are known: the dashboard's agent has the pinned ports, or
+# none (-1) without the packages for metrics, and the other helper's port is pinned. So write the files for them.
 put /opt/disgrafs/ray-ports.sh 0755 <<'END' && restart=yes
 #!/usr/bin/env bash
-# Usage: ray-ports.sh RAY-PID
+# Usage: ray-ports.sh RAY-PID AGENT METRICS-AGENT METRICS-EXPORT (ports)
 set -euo pipefail
 option() { tr '\0' '\n' <"/proc/$raylet/cmdline" | sed -n "s/^--$1=//p" | head -n 1; }
 while kill -0 "$1" 2>/dev/null; do
   for raylet in $(pgrep -x raylet); do
     session=$(option session_dir) id=$(option node_id) runtime_env=$(option runtime_env_agent_port)
     [ -d "$session" ] && [ -n "$id" ] || continue
-    for file in dashboard_agent_listen_port=-1 metrics_agent_port=-1 metrics_export_port=-1 \
+    for file in "dashboard_agent_listen_port=$2" "metrics_agent_port=$3" "metrics_export_port=$4" \
       "runtime_env_agent_port=$runtime_env"; do
       path=$session/${file%%=*}_$id
       [ -e "$path" ] && continue
@@ -41,6 +43,15 @@ while kill -0 "$1" 2>/dev/null; do
   sleep 0.2
 done
 END
+port() { printf '%s\n' "$@" | sed -n "s/^--$1=//p"; }
+agent_ports="-1 -1 -1" environment="# No metrics of its own."
+if [ "$metrics" ]; then
+  agent_ports="$(port dashboard-agent-listen-port "$@") $(port dashboard-agent-grpc-port "$@") $(port metrics-export-port "$@")"
+  [ "$kind" = worker ] || set -- "$@" "--ray-client-server-port=$client"
+  # The checksum restarts Ray when the packages change.
+  environment="Environment=PYTHONPATH=$metrics RAY_enable_metrics_collection=1 RAY_metrics_report_interval_ms=10000
+# $(cat "$metrics"/*.dist-info/RECORD | sha256sum)"
+fi
 # A restarted head is a new cluster, which this node must join again.
 put /etc/disgrafs/ray-head-boot 0644 <<<"$head_boot" && restart=yes
 put /etc/systemd/system/ray.service 0644 <<END && restart=yes
@@ -55,15 +66,16 @@ Environment=RAY_raylet_start_wait_time_s=120 RAY_agent_register_timeout_ms=30000
 Environment=RAY_worker_register_timeout_seconds=600
 Environment=RAY_health_check_initial_delay_ms=60000 RAY_health_check_timeout_ms=60000 RAY_health_check_period_ms=10000
 Environment=RAY_USAGE_STATS_ENABLED=0 RAY_prestart_worker_first_driver=0 RAY_enable_worker_prestart=0 PYTHONUNBUFFERED=1
-# The lab uses neither Ray's own metrics nor an autoscaler. Gathering metrics and checking free memory four times a second takes
-# a third of an idle node's Ray CPU time, which a benchmark on the node would lack.
+# The lab does not use an autoscaler, nor, by default, Ray's own metrics. Gathering these and checking free memory four times a
+# second takes a third of an idle node's Ray CPU time, which a benchmark on the node would lack.
 Environment=RAY_event_stats=0 RAY_enable_metrics_collection=0 RAY_metrics_report_interval_ms=60000
 Environment=RAY_gcs_pull_resource_loads_period_milliseconds=5000 RAY_memory_monitor_refresh_ms=2000
+$environment
 # Neither the log monitor nor the autoscaler's monitor is needed, and each is a busy Python process.
 ExecStart=$venv/bin/ray start --block $where --node-ip-address=$address --num-cpus=$(nproc) \\
   --object-store-memory=$((memory * 1024 * 1024)) --resources='$resources' --disable-usage-stats \\
   --include-log-monitor=false --no-monitor $*
-ExecStartPost=/opt/disgrafs/ray-ports.sh \$MAINPID
+ExecStartPost=/opt/disgrafs/ray-ports.sh \$MAINPID $agent_ports
 TimeoutStartSec=15min
 Restart=on-failure
 RestartSec=1
@@ -82,4 +94,8 @@ started() {
     grep 'Ray runtime started' >/dev/null
 }
 wait_for 300 "\"Ray runtime started\" of the $kind" started
+# A driver that finds no agent for half a minute exports no metrics, so the agent must answer before any driver starts. The raylet
+# itself gives up on a slow machine, and then its part is missing.
+[ -z "$metrics" ] ||
+  wait_for 600 "Ray's metrics at $address" curl -sf -o /dev/null --max-time 20 "http://$address:$(port metrics-export-port "$@")/metrics"
 echo "$runtime"

@@ -17,6 +17,7 @@ import { imageKey } from "../image/image.ts";
 import { withLock } from "../lock.ts";
 import { cacheFolder, checkout } from "../checkout.ts";
 import { neo4jKey } from "../neo4j.ts";
+import { rayMetricsKey } from "../rayMetrics.ts";
 
 /** A recently used entry may still be read, for example a build that is copied to machines. */
 const graceMs = 3_600_000;
@@ -40,6 +41,7 @@ function presentKeys(): Set<string> {
     join("extensions", buildKey(join(checkout, "bpf"))),
     join("programs", loopsKey()),
     join("neo4j", neo4jKey()),
+    join("ray-metrics", rayMetricsKey()),
     join("packages", packageKey(grafanaRelease)),
   ]);
 }

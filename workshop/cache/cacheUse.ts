@@ -13,7 +13,16 @@ import { join } from "node:path";
 import { cacheFolder, checkout } from "../checkout.ts";
 
 /** Folders of the cache whose entries are folders named by the hash of their recipe. */
-export const kinds = ["images", "builder", "extensions", "programs", "neo4j", "packages", "ec2"] as const;
+export const kinds = [
+  "images",
+  "builder",
+  "extensions",
+  "programs",
+  "neo4j",
+  "ray-metrics",
+  "packages",
+  "ec2",
+] as const;
 export type Kind = (typeof kinds)[number];
 
 export interface Use {

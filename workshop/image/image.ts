@@ -8,8 +8,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { copyFile, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { execa } from "execa";
 import { kernels, type LocalKernel as Kernel } from "../../provisioning/kernels.ts";
+import { pipForNodes } from "../pip.ts";
 import { debianPackageNames, requirementsFile, userland, venv } from "../../provisioning/packages.ts";
 import { noteUse } from "../cache/cacheUse.ts";
 import { cacheFolder } from "../checkout.ts";
@@ -164,13 +164,7 @@ export async function downloadWheels(folder: string): Promise<void> {
   const stamp = join(folder, "requirements.txt");
   const wanted = readFileSync(requirementsFile, "utf8");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  // For the nodes' Python, not this computer's; hence the explicit target.
-  const platforms = ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "any"];
-  await execa("python3", [
-    ...["-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "--only-binary=:all:", "-d", folder],
-    ...["--python-version", "3.13", ...platforms.flatMap((name) => ["--platform", name])],
-    ...["-r", fileURLToPath(requirementsFile)],
-  ]);
+  await pipForNodes(["download", "-d", folder], fileURLToPath(requirementsFile));
   await writeFile(stamp, wanted);
 }
 

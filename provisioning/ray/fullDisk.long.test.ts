@@ -1,0 +1,88 @@
+/**
+ * Objects that Ray has to write to a full disk: the program gets an error that says so, `./lab status` names the machine,
+ * Ray goes on, and the same program succeeds when there is room again.
+ */
+import { expectedOf, questionsFor } from "../../cli/status/expected.ts";
+import { labStatus } from "../../cli/status/labStatus.ts";
+import { askNode } from "../../cli/status/nodeReport.ts";
+import { sshConfigFile } from "../../stacks/local/paths.ts";
+import { nodeScript } from "../../tests/support/nodeScript.ts";
+import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
+import { inCheckout } from "../../workshop/checkout.ts";
+import { quote } from "../shell.ts";
+import { portOptions } from "./ray.ts";
+
+const address = "10.77.0.10";
+const venv = "/opt/disgrafs/venv";
+/** MiB of Ray's store, of each object, and their number: more than the store holds. */
+const store = 100;
+const objects = { size: 25, count: 10 };
+
+describe("Ray on a full disk", () => {
+  let vm: TestVm;
+  beforeAll(async () => {
+    vm = await startTestVm({ name: "ray-disk", cpus: 1, memoryMiB: 1536 });
+    const runtime = await vm.check(
+      `${venv}/bin/python -c 'import platform, importlib.metadata as m; print(platform.python_version(), m.version("ray"))'`,
+    );
+    const where = [address, address, "boot", "6380", "{}", runtime.trim(), String(store), "", ""];
+    await vm.check(nodeScript("ray/start.sh", ["head", venv, ...where, ...portOptions()]), 900);
+  }, 1_800_000);
+  afterAll(async () => {
+    expect(await vm.stop()).toEqual([]);
+  }, 600_000);
+
+  /** Keeps more objects than the store holds, and reads each again; what it printed. */
+  const keepObjects = async (): Promise<string> =>
+    (
+      await vm.run(
+        `${venv}/bin/python - 2>&1 <<'PYTHON'
+import ray
+ray.init("${address}:6380", log_to_driver=False, logging_level="ERROR")
+try:
+    kept = [ray.put(bytes([number]) * (${objects.size} << 20)) for number in range(${objects.count})]
+    assert all(ray.get(each)[:1] == bytes([number]) for number, each in enumerate(kept))
+    print("kept")
+except ray.exceptions.RayError as error:
+    print(type(error).__name__, error)
+PYTHON`,
+        900,
+      )
+    ).stdout;
+
+  const problems = async (): Promise<readonly string[]> => {
+    const outputs = {
+      nodes: [
+        {
+          name: "node1",
+          roles: ["ray-head"],
+          kernel: "6.12",
+          ssh: `ssh -F ${quote(sshConfigFile(vm.stack, "vm"))} vm`,
+          address,
+        },
+      ],
+      health: { ray: "" },
+    };
+    const expected = expectedOf(vm.stack, outputs);
+    const [node] = expected.nodes;
+    const asked = await askNode(node!.ssh, questionsFor(node!, expected, outputs), {
+      cwd: inCheckout(),
+      env: process.env,
+    });
+    return labStatus({ expected, machines: ["running"], asked: [asked], now: new Date() }).problems;
+  };
+
+  it("says which machine is full, keeps Ray running, and works again when there is room", async () => {
+    expect(await keepObjects()).toContain("kept");
+    expect(await problems()).toEqual([]);
+    await vm.check(
+      "fallocate -l $(($(df --output=avail -B1 / | tail -n 1) - 60 * 1024 * 1024)) /var/tmp/full",
+    );
+    expect(await keepObjects()).toMatch(/^OutOfDiskError .*disk/s);
+    expect(await problems()).toEqual([expect.stringMatching(/^node1: its disk is full \(\d+ MiB free\)$/)]);
+    expect(await vm.check("systemctl show -p NRestarts --value ray.service")).toBe("0");
+    await vm.check("rm /var/tmp/full");
+    expect(await keepObjects()).toContain("kept");
+    expect(await problems()).toEqual([]);
+  }, 3_000_000);
+});
