@@ -31,7 +31,7 @@ describe.each(kernelsAskedFor())("a read on %s", (kernel) => {
   }, minutes(5));
 
   it(
-    "costs twice what the node's page cache costs, and a ninth of what JuiceFS's daemon costs",
+    "costs at most twice what the node's page cache costs, and a tenth of what JuiceFS's daemon costs",
     async () => {
       const { stdout, stderr, exitCode } = await vm.run(`${folder}/tests/count-reads.sh ${built}`, 3000);
       say(stdout.replaceAll(/^/gm, `${kernel}: `) + stderr.slice(-2000));
@@ -43,9 +43,8 @@ describe.each(kernelsAskedFor())("a read on %s", (kernel) => {
         return found;
       };
       const [disk, daemon, reads] = ["the node's disk, warm", "JuiceFS's defaults", "lease, reads"].map(row);
-      // The aims are 2 and 10.
-      expect(reads!.random4k / disk!.random4k).toBeLessThan(2.1);
-      expect(daemon!.random4k / reads!.random4k).toBeGreaterThan(8.5);
+      expect(reads!.random4k / disk!.random4k).toBeLessThan(2);
+      expect(daemon!.random4k / reads!.random4k).toBeGreaterThan(10);
       expect(reads!.sequential128k / disk!.sequential128k).toBeLessThan(1.2);
     },
     minutes(55),

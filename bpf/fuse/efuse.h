@@ -109,6 +109,9 @@ struct efuse_opstats {
 	X(READ_OFFSET, "read-offset")	/* one byte beside */		\
 	X(READ_VERSION, "read-version")	/* of any version */		\
 	X(READ_HANDLE, "read-handle")	/* whatever a handle saw */	\
+	X(READ_NOTICE, "read-notice")	/* a push alone tells of a change */\
+	X(READ_EQUAL, "read-equal")	/* equal once is equal for ever */\
+	X(READ_PLACE, "read-place")	/* a handle of another file */	\
 	X(READ_END, "read-end")		/* a piece's end is the file's */\
 	X(READ_CHECKSUM, "read-checksum")	/* in the agent */	\
 	X(READ_KEEP, "read-keep")	/* in the agent: nothing drops */\
@@ -211,13 +214,19 @@ struct efuse_version {
 
 struct efuse_block_val {
 	__u64	used;		/* CLOCK_BOOTTIME of a late hit, ns */
+	/*
+	 * The `seen` of attributes that were equal to this version; while no
+	 * change was observed since, no others can be valid.
+	 */
+	__u64	equal;
+	__u64	equal_check;	/* that, xor the sum */
 	__u64	sum;		/* efuse_block_sum() */
 	struct efuse_version version;
 	struct efuse_piece piece[EFUSE_PIECES];
 };
 
 _Static_assert(sizeof(struct efuse_block_val) ==
-	       (6 + 2 * EFUSE_PIECES) * sizeof(__u64), "summed up by words");
+	       (8 + 2 * EFUSE_PIECES) * sizeof(__u64), "summed up by words");
 
 /*
  * A map value can be reused for another key, or overwritten, while a program
@@ -235,7 +244,7 @@ efuse_block_sum(const struct efuse_block_key *key,
 	sum = (sum ^ key->ino) * 0xff51afd7ed558ccdULL;
 	sum = (sum ^ key->index) * 0xff51afd7ed558ccdULL;
 	/* everything after `sum` */
-	for (i = 2; i < sizeof(*val) / sizeof(*word); i++)
+	for (i = 4; i < sizeof(*val) / sizeof(*word); i++)
 		sum = (sum ^ word[i]) * 0xff51afd7ed558ccdULL;
 	return sum ^ sum >> 32;
 }
@@ -248,13 +257,15 @@ struct efuse_miss {
 };
 
 /*
- * An open file by its handle; the value is the sequence when its OPEN was sent.
+ * An open file, at a place that follows from its handle's hash; a handle without
+ * an entry is not served.
  */
-struct efuse_handle_key {
-	__u64	dev;
-	__u64	ino;
-	__u64	fh;
+struct efuse_handle {
+	__u64	opened;		/* the sequence when its OPEN was sent */
+	__u64	check;		/* that, xor the hash */
 };
+
+#define EFUSE_HANDLES	131072	/* a power of 2 */
 
 /* A file that is open for writing. */
 struct efuse_writer_key {
@@ -283,13 +294,19 @@ struct efuse_event {
 _Static_assert(sizeof(struct efuse_answer) == 13 * sizeof(__u64),
 	       "compared by words");
 
+/* Different for each inode of a device. */
+static inline __u64 efuse_hash(__u64 dev, __u64 ino)
+{
+	return (ino + dev * 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
+}
+
 /*
  * Slot of an inode's generation; `mask` is the number of slots, a power of 2,
  * minus 1.
  */
 static inline __u32 efuse_slot(__u64 dev, __u64 ino, __u32 mask)
 {
-	__u64 h = (ino + dev * 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
+	__u64 h = efuse_hash(dev, ino);
 
 	return (h ^ (h >> 32)) >> 8 & mask;
 }

@@ -86,7 +86,8 @@ struct efuse_ctx {
 	__u64	nodeid2;	/* LINK: old node; RENAME: new parent */
 	__u8	in0[EFUSE_IN];	/* start of the first argument, zero padded */
 	char	name[EFUSE_NAME];	/* zero padded; not shown in DONE: it may
-					 * be another's by then
+					 * be another's by then. READING: empty,
+					 * with anything after the first NUL
 					 */
 	char	name2[EFUSE_NAME];	/* RENAME: the new name */
 	__u64	reserved2[4];	/* 0 */

@@ -375,6 +375,22 @@ static __always_inline bool efuse_reply(struct efuse_ctx *c,
 	return true;
 }
 
+#define efuse_clear(c, from, to)					\
+	memset64((u64 *)((void *)(c) + (from)), 0, ((to) - (from)) / 8)
+
+/*
+ * For a read(), which has no names: they become empty, and what they
+ * held is left, because they are most of the context and reads are frequent.
+ */
+static __always_inline void efuse_ctx_clear_read(struct efuse_ctx *c)
+{
+	efuse_clear(c, 0, offsetof(struct efuse_ctx, name) + 8);
+	efuse_clear(c, offsetof(struct efuse_ctx, name2),
+		    offsetof(struct efuse_ctx, name2) + 8);
+	efuse_clear(c, offsetof(struct efuse_ctx, reserved2),
+		    offsetof(struct efuse_ctx, out) + sizeof(struct efuse_from));
+}
+
 /* This CPU's context, without data of an earlier request. */
 static __always_inline struct efuse_ctx *efuse_ctx_new(u16 phase, u32 dev,
 						       unsigned long conn)
@@ -382,7 +398,10 @@ static __always_inline struct efuse_ctx *efuse_ctx_new(u16 phase, u32 dev,
 	struct efuse_ctx *c = this_cpu_ptr(&efuse_ctxs);
 
 	BUILD_BUG_ON(sizeof(*c) % sizeof(u64));
-	memset64((u64 *)c, 0, sizeof(*c) / sizeof(u64));
+	if (phase == EFUSE_READING)
+		efuse_ctx_clear_read(c);
+	else
+		memset64((u64 *)c, 0, sizeof(*c) / sizeof(u64));
 	c->abi = EFUSE_ABI;
 	c->phase = phase;
 	c->dev = dev;

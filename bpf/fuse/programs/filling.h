@@ -7,6 +7,7 @@
 #define EFUSE_FILLING_H
 
 #include "coherence.h"
+#include "handles.h"
 
 /*
  * Raises the inode of a request. An ioctl() that fails, or that has not been
@@ -207,6 +208,32 @@ static __always_inline int sent_name(struct efuse_ctx *c,
 	return whole;
 }
 
+static __always_inline __u64 nsecs_of(const struct fuse_attr *a)
+{
+	return (__u64)a->mtimensec << 32 | a->ctimensec;
+}
+
+/*
+ * The daemon may tell of another client's change before the agent hears of it.
+ * It is noticed here, because reads have compared their version with the valid
+ * attributes of before, and will not do so again until something has changed.
+ * Not inlined; see raise_content().
+ */
+static __attribute__((noinline)) int notice_change(__u64 ino, __u64 size,
+						   __u64 mtime, __u64 ctime,
+						   __u64 nsecs)
+{
+	struct efuse_attr_key key = { control.dev, ino };
+	struct efuse_attr_val *was = bpf_map_lookup_elem(&efuse_attrs, &key);
+
+	if (was && unchanged(key.dev, ino, was->seen) &&
+	    (was->attr.size != size || was->attr.mtime != mtime ||
+	     was->attr.ctime != ctime || nsecs_of(&was->attr) != nsecs) &&
+	    !FAULTY(READ_NOTICE))
+		raise(key.dev, ino);
+	return 0;
+}
+
 static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 				      __u64 valid, const struct fuse_attr *attr,
 				      struct flight *f,
@@ -218,6 +245,9 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 	if (control.mode != EFUSE_LEASE && !valid && !FAULTY(ZERO_TTL))
 		return;
 	v.seen = fill_seen(f, c->dev, ino);
+	if (reads)
+		notice_change(ino, attr->size, attr->mtime, attr->ctime,
+			      nsecs_of(attr));
 	/* It would not be valid now: something changed in between. */
 	if (!unchanged(c->dev, ino, v.seen))
 		return;
@@ -370,34 +400,6 @@ static __always_inline void opened_too_late(struct efuse_ctx *c)
 		return;
 	c->error = -ESTALE;
 	c->verdict = EFUSE_HANDLED;
-}
-
-/*
- * Remembers the sequence when this handle was requested, which decides what its
- * reads may see. Not inlined; see raise_content().
- */
-static __attribute__((noinline)) int handle_add(__u64 dev, __u64 ino, __u64 fh,
-						__u64 req)
-{
-	struct efuse_handle_key key = { dev, ino, fh };
-	struct flight *f = bpf_map_lookup_elem(&efuse_inflight, &req);
-	__u64 opened;
-
-	if (!f)
-		return 0;
-	opened = f->seen;
-	if (bpf_map_lookup_elem(&efuse_inflight, &req) == f)
-		bpf_map_update_elem(&efuse_handles, &key, &opened, BPF_ANY);
-	bpf_map_delete_elem(&efuse_inflight, &req);
-	return 0;
-}
-
-static __attribute__((noinline)) int handle_drop(__u64 dev, __u64 ino, __u64 fh)
-{
-	struct efuse_handle_key key = { dev, ino, fh };
-
-	bpf_map_delete_elem(&efuse_handles, &key);
-	return 0;
 }
 
 /* Opened by OPEN (reply: the handle) or CREATE (reply: entry, handle). */

@@ -117,15 +117,12 @@ struct {
 	__type(value, struct efuse_block_val);
 } efuse_blocks SEC(".maps");
 
-/*
- * The sequence when a handle was requested; a handle without an entry is not
- * served.
- */
+/* Each read looks here; an array's element is found without a call. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct efuse_handle_key);
-	__type(value, __u64);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EFUSE_HANDLES);
+	__type(key, __u32);
+	__type(value, struct efuse_handle);
 } efuse_handles SEC(".maps");
 
 struct {

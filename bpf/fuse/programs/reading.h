@@ -6,10 +6,14 @@
  * its blocks can. The agent stores the mapping together with the file's version
  * (efuse_blocks). The attributes determine the current version, if they are
  * valid by the rules for stat.
+ *
+ * A read is answered after two look-ups: of the handle and of the block. An
+ * attribute is looked up only by the first read of a block after a change.
  */
 #ifndef EFUSE_READING_H
 #define EFUSE_READING_H
 
+#include "handles.h"
 #include "serving.h"
 
 #define TOLD_SLOTS	8192		/* size of efuse_told */
@@ -38,21 +42,6 @@ static __always_inline void tell(const struct efuse_block_key *key, __u64 now)
 	bpf_ringbuf_output(&efuse_misses, &miss, sizeof(miss), 0);
 }
 
-/* Whether nothing has changed the file since this handle was requested. */
-static __always_inline int handle_current(const struct efuse_ctx *c, __u64 fh)
-{
-	struct efuse_handle_key key = { c->dev, c->nodeid, fh };
-	__u64 *opened = bpf_map_lookup_elem(&efuse_handles, &key), seen;
-
-	if (FAULTY(READ_HANDLE))
-		return 1;
-	if (!opened)
-		return 0;
-	seen = *(volatile __u64 *)opened;
-	return STILL(&efuse_handles, &key, opened) &&
-	       content_unchanged(c->dev, c->nodeid, seen);
-}
-
 static __always_inline void version_of(struct efuse_version *to,
 				       const struct efuse_attr_val *a)
 {
@@ -78,6 +67,7 @@ static __always_inline int same_version(const struct efuse_version *a,
  */
 static __always_inline int current_version(const struct efuse_ctx *c,
 					   struct efuse_version *v,
+					   __u64 *seen_at,
 					   struct efuse_opstats *st)
 {
 	struct efuse_attr_key key = { c->dev, c->nodeid };
@@ -101,7 +91,38 @@ static __always_inline int current_version(const struct efuse_ctx *c,
 		COUNT(st, GENERATION);
 		return 0;
 	}
+	*seen_at = seen;
 	return 1;
+}
+
+/*
+ * Copies the block; false if another CPU was writing it, or its element was
+ * reused for another block.
+ */
+static __always_inline int whole_block(const struct efuse_block_key *key,
+				       const struct efuse_block_val *v,
+				       struct efuse_block_val *to)
+{
+	const volatile __u64 *from = (const volatile __u64 *)v;
+	__u64 *word = (__u64 *)to;
+	unsigned int i;
+
+#pragma unroll
+	for (i = 0; i < sizeof(*to) / sizeof(*word); i++)
+		word[i] = from[i];
+	return to->sum == efuse_block_sum(key, to);
+}
+
+/*
+ * Whether an earlier read has found that valid attributes equal this version,
+ * and they are still valid.
+ */
+static __always_inline int known_current(const struct efuse_ctx *c,
+					 const struct efuse_block_val *block)
+{
+	return (block->equal ^ block->equal_check) == block->sum &&
+	       (unchanged(c->dev, c->nodeid, block->equal) ||
+		FAULTY(READ_EQUAL));
 }
 
 /*
@@ -142,7 +163,8 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 				       offset >> EFUSE_BLOCK_BITS };
 	struct efuse_block_val *v, block;
 	struct efuse_version version;
-	int i;
+	__u64 seen;
+	int whole, i;
 
 	if (!reads || !serving(st, EFUSE_OP_READ, now))
 		return 0;
@@ -159,25 +181,25 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 		COUNT(st, HANDLE);
 		return 0;
 	}
-	if (!current_version(c, &version, st))
-		return 0;
 	v = bpf_map_lookup_elem(&efuse_blocks, &key);
-	if (!v) {
-		COUNT(st, ABSENT);
-		if (offset < version.size)
+	whole = v && whole_block(&key, v, &block);
+	if (!whole || !known_current(c, &block)) {
+		if (!current_version(c, &version, &seen, st))
+			return 0;
+		if (!whole) {
+			COUNT(st, ABSENT);
+			if (!v && offset < version.size)
+				tell(&key, now);
+			return 0;
+		}
+		if (!same_version(&block.version, &version) &&
+		    !FAULTY(READ_VERSION)) {
+			COUNT(st, VERSION);
 			tell(&key, now);
-		return 0;
-	}
-	block = *v;
-	if (block.sum != efuse_block_sum(&key, &block)) {
-		COUNT(st, ABSENT);
-		return 0;
-	}
-	if (!same_version(&block.version, &version) &&
-	    !FAULTY(READ_VERSION)) {
-		COUNT(st, VERSION);
-		tell(&key, now);
-		return 0;
+			return 0;
+		}
+		*(volatile __u64 *)&v->equal = seen;
+		*(volatile __u64 *)&v->equal_check = seen ^ block.sum;
 	}
 #pragma unroll
 	for (i = 0; i < EFUSE_PIECES; i++) {
@@ -192,7 +214,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 	}
 	COUNT(st, HOLE);
 	/* A block of it may have been cached since. */
-	if (offset < version.size)
+	if (offset < block.version.size)
 		tell(&key, now);
 	return 0;
 }

@@ -14,7 +14,7 @@ from collections.abc import Container
 from pathlib import Path
 
 import toy as t
-from harness import BOUND, DIR, Env, Rule, run, wait
+from harness import BOUND, DIR, MNT, Env, Rule, missing, run, wait
 
 CACHE = "/var/tmp/efuse-cache"
 BLOCK = 4 << 20
@@ -241,6 +241,69 @@ def handle(e: Env) -> None:
     os.close(again)
 
 
+def places(ino: int, count: int) -> list[int]:
+    """Handles of the inode that share a place in the programs' table (programs/handles.h)."""
+    device, mask = Path(MNT).stat().st_dev, (1 << 64) - 1
+    dev = os.major(device) << 20 | os.minor(device)
+    inode = (ino + dev * 0x9E3779B97F4A7C15) * 0xFF51AFD7ED558CCD & mask
+    found: dict[int, list[int]] = {}
+    for fh in range(1000000, 5000000):
+        hash_ = (inode ^ fh) * 0xFF51AFD7ED558CCD & mask
+        same = found.setdefault((hash_ ^ hash_ >> 32) & 131071, [])
+        same.append(fh)
+        if len(same) == count:
+            return same
+    raise RuntimeError("there are none")
+
+
+def same_place(e: Env) -> None:
+    """No handle is taken for another that shares its place; the older one stays, if it is still open."""
+    v = Volume(e)
+    e.toy.sticky = True
+    old, new = some_bytes(20000, 23), some_bytes(20000, 24)
+    node = v.write("f", old)
+    numbers = iter(places(node.ino, 4))
+
+    def next_opened() -> int:
+        e.toy.next_fh = next(numbers) - 1
+        return opened(e, "f")
+
+    first, second = next_opened(), next_opened()
+    served(e, first)
+    served(e, second)
+    before = e.toy.asked[t.RELEASE]
+    os.close(first)
+    wait(lambda: e.toy.asked[t.RELEASE] > before, "the handle to be released")
+    v.write("f", new, node)
+    third = next_opened()
+    served(e, third)
+    for _ in range(5):
+        assert asked(e, second, 0, 20000)[1] == old, "what the handle in the other place may see"
+    fourth = next_opened()
+    served(e, fourth)
+    assert asked(e, third, 0, 20000) == (0, new)
+    assert asked(e, second, 0, 20000)[1] == old, "what the handle that took its place may see"
+    for fd in (second, third, fourth):
+        os.close(fd)
+
+
+def told_by_daemon(e: Env) -> None:
+    """Another client's change is known from an answer of the daemon, and the agent has not heard of it."""
+    v = Volume(e)
+    old, new = some_bytes(20000, 25), some_bytes(20000, 26)
+    node = v.write("f", old)
+    fd = opened(e, "f")
+    served(e, fd)
+    with e.toy.lock:
+        node.data = new
+        node.touch()
+        e.toy.nodes[1].children[b"f2"] = node.ino
+    assert not missing(e.path("f2"))
+    for _ in range(5):
+        assert asked(e, fd, 0, 20000)[1] == new, "the version before"
+    os.close(fd)
+
+
 def goes_on(e: Env) -> None:
     """Of what is asked for, the first half is in the cache: the rest comes from the daemon, in the same read()."""
     data = some_bytes((4 << 20) + 50000, 12)
@@ -464,11 +527,18 @@ RULES: list[Rule] = [
     ("reads: answered from the block cache", hits, CACHED, ["read-offset"]),
     ("reads: off by default, and then not hooked", not_asked_for, {"mode": "lease"}, []),
     ("reads: slices over slices, holes, parts", layers, CACHED, ["read-offset"]),
-    ("reads: rule 1: a block of another version is not answered from", other_version, CACHED, ["read-version"]),
+    (
+        "reads: rule 1: a block of another version is not answered from",
+        other_version,
+        CACHED,
+        ["read-version", "read-equal"],
+    ),
+    ("reads: rule 1: the daemon tells of a change first", told_by_daemon, CACHED, ["read-notice"]),
     ("reads: rule 1: not after the lease", lease, CACHED, ["no-lease"]),
     ("reads: rule 2: not while it is open for writing", written, CACHED, ["no-open-write"]),
     ("reads: rule 2: what this node has written itself", own_write, CACHED, []),
     ("reads: rule 3: a handle that saw another version", handle, CACHED, ["read-handle"]),
+    ("reads: rule 3: handles that share a place", same_place, CACHED, ["read-place"]),
     ("reads: rule 4: a part of it is not the end", goes_on, CACHED, ["read-end"]),
     ("reads: rule 5: a block with another checksum", damaged, CACHED, ["read-checksum"]),
     ("reads: rule 6: an evicted block is let go of", evicted, CACHED, ["read-keep"]),
