@@ -129,7 +129,7 @@ describe("DisGraFS on one machine", () => {
     expect(await vm.stop()).toEqual([]);
   }, 600_000);
 
-  it("starts the graph with a password, on the private address only", async () => {
+  it("starts the graph with a password, only on the private address", async () => {
     const start = nodeScript("graph/start.sh", [address, "6390", venv], [graphPassword]);
     expect(await vm.check(start)).toMatch(/^4\.16\.\d+ in Redis 8\./);
     expect(await vm.check(nodeScript("graph/check.sh", [address, "6390"], [graphPassword]))).toBe("ok");
@@ -151,7 +151,7 @@ describe("DisGraFS on one machine", () => {
     expect(JSON.parse(found)).toMatchObject({ files: 1, tags: 2 });
   }, 1_800_000);
 
-  it("knows each kind by its content, and any name", async () => {
+  it("recognises each kind by its content, with any name", async () => {
     await vm.check(
       python(`
 import io, os, wave, docx
@@ -232,7 +232,7 @@ juicefs rmr a/bb >/dev/null; mkdir gone; echo x >gone/x; rm -r gone`,
     ["the volume's Redis", "systemctl kill -s KILL redis-server; sleep 1; systemctl start redis-server"],
     ["Ray", "systemctl kill -s KILL ray"],
   ])(
-    "loses nothing when %s is killed while files are written",
+    "loses nothing if %s is killed while files are written",
     async (_, kill) => {
       await vm.check(
         `mkdir -p ${mountPoint}/chaos
@@ -254,7 +254,7 @@ done`,
     1_500_000,
   );
 
-  it("walks when the log has a gap", async () => {
+  it("walks the volume after a gap in the log", async () => {
     await vm.check(
       `systemctl stop disgrafs-index
 echo "a walrus" >${mountPoint}/walrus; rm ${mountPoint}/kinds/sound
@@ -265,7 +265,7 @@ systemctl start disgrafs-index`,
     expect(await vm.check("journalctl -q -u disgrafs-index -o cat | grep -c 'has a gap'")).toBe("1");
   }, 1_500_000);
 
-  it("shows files by its API and its command, on the private address, and with the token only", async () => {
+  it("shows files by its API and its command, only on the private address and with the token", async () => {
     await vm.push(join(staged, "vendor"), app);
     const start = nodeScript("disgrafs/apiStart.sh", [api, app, venv], [token]);
     expect(await vm.check(start, 900)).toBe("started");
@@ -308,7 +308,7 @@ systemctl start disgrafs-index`,
     expect(await vm.check(python(`print(graph.search(Search(words=("narwhal",))).total)`))).toBe("1");
   }, 1_800_000);
 
-  it("says how it does, to Prometheus", async () => {
+  it("has metrics for Prometheus", async () => {
     const metrics = await vm.check(`curl -sf http://${address}:9437/metrics http://${address}:9438/metrics`);
     for (const name of [
       "disgrafs_log_behind_entries",
@@ -319,14 +319,14 @@ systemctl start disgrafs-index`,
       expect(metrics).toContain(name);
   }, 300_000);
 
-  it("has no secret in any process's arguments, nor in the journal", async () => {
+  it("has no secret in the arguments of processes or in the journal", async () => {
     const found = await vm.check(
       "{ cat /proc/[0-9]*/cmdline | tr '\\0' ' '; journalctl -q -o cat; } | grep -o '[c]anary-[a-z]*' | sort -u || true",
     );
     expect(found).toBe("");
   }, 300_000);
 
-  it("goes without a trace", async () => {
+  it("is removed completely", async () => {
     for (const [script, args] of [
       ["disgrafs/commandRemove.sh", []],
       ["disgrafs/apiStop.sh", []],

@@ -40,7 +40,7 @@ describe("Neo4j", () => {
 
     const start = nodeScript("graph/neo4j/start.sh", [address, "6390", folder, venv], [password]);
 
-    it("starts with a password, on the private address only, as a user of its own", async () => {
+    it("starts with a password, only on the private address, as its own user", async () => {
       await vm.check(nodeScript("graph/neo4j/place.sh", [folder]));
       for (const part of ["lib", "jre", "neo4j.sh"]) await vm.push(join(server, part), folder);
       expect(await vm.check(start, 900)).toMatch(/^5\.26\.\d+$/);
@@ -54,7 +54,7 @@ describe("Neo4j", () => {
       expect(Number(user)).toBeLessThanOrEqual(65519);
     }, 1_500_000);
 
-    it("keeps what was written when it is killed, and starts again by itself", async () => {
+    it("keeps written data when it is killed, and starts again by itself", async () => {
       const ask = (query: string): string =>
         `DISGRAFS_GRAPH_PASSWORD=$(cat /etc/disgrafs/graph-password) ${venv}/bin/python - <<'END'
 import os, time
@@ -72,14 +72,14 @@ END`;
       expect(await vm.check(ask("MATCH (n:Probe) RETURN n.x"), 600)).toBe("7");
     }, 1_500_000);
 
-    it("has its password in no argument and in no log", async () => {
+    it("has no password in arguments of processes or in logs", async () => {
       const found = await vm.check(
         "{ cat /proc/[0-9]*/cmdline | tr '\\0' ' '; journalctl -q -o cat; cat /var/lib/disgrafs-neo4j/logs/*; } | grep -c '[c]anary' || true",
       );
       expect(found).toBe("0");
     }, 300_000);
 
-    it("goes without a trace", async () => {
+    it("is removed completely", async () => {
       for (const [script, args] of [
         ["graph/forget.sh", []],
         ["graph/stop.sh", []],

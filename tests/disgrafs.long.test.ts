@@ -1,8 +1,8 @@
-/** DisGraFS on a lab of three machines, as a user has it: files of each kind, found from a shell and in the page. */
+/** DisGraFS in a lab of three machines: files of each kind are found from a shell and in the page. */
 import { labForPrograms, onNode, removeStack, story, succeed } from "./support/lab.ts";
 import { eachKindIsFound } from "./support/eachKind.ts";
 
-// By this name ./lab test knows it as a test's, and removes it when the test was killed.
+// ./lab test recognises a test's stack by this name, and removes it after a killed test.
 const stack = `labtest-${process.pid}`;
 const minutes = (count: number): number => count * 60_000;
 const on = (node: string, script: string): Promise<string> => onNode(stack, node, script);
@@ -22,7 +22,7 @@ describe("DisGraFS on three machines", () => {
   );
 
   step(
-    "finds what node2 writes, a file of each kind: from node1's shell, by ./lab find, and in the page",
+    "finds a file of each kind that node2 writes: from node1's shell, by ./lab find, and in the page",
     async () => {
       // A file of each client, by which DisGraFS was checked.
       await eachKindIsFound(stack, 2);
@@ -31,7 +31,7 @@ describe("DisGraFS on three machines", () => {
   );
 
   step(
-    "says that the graph does not answer while it hangs, and that all is well afterwards",
+    "reports a graph that hangs, and no problem afterwards",
     async () => {
       const hangs = "graph runs, but does not answer";
       await on("meta", "systemctl kill -s STOP disgrafs-graph.service");
@@ -40,7 +40,7 @@ describe("DisGraFS on three machines", () => {
         output: expect.stringContaining(hangs) as string,
       });
       await on("meta", "systemctl kill -s CONT disgrafs-graph.service");
-      // Taggers and the index go on by themselves; a busy machine takes its time.
+      // Taggers and the index continue by themselves, which takes some time on a busy machine.
       const deadline = Date.now() + minutes(3);
       let status = await labForPrograms("status", "--stack", stack);
       while (status.exitCode !== 0 && Date.now() < deadline)
@@ -51,7 +51,7 @@ describe("DisGraFS on three machines", () => {
   );
 
   step(
-    "is gone with the setting, and the lab goes on",
+    "is removed with its setting, and the lab keeps working",
     async () => {
       await succeed("up", "--stack", stack, "--unset", "disgrafs");
       const left =

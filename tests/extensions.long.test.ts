@@ -1,7 +1,6 @@
 /**
- * The extensions in a whole lab, as a user has them: settings in, verdicts out, at work on Redis and JuiceFS,
- * left alone by a second `up`, gone when the settings no longer name them. Each test goes on from the one before.
- * DISGRAFS_KERNELS: as in bpf/extensions.vm.test.ts.
+ * The extensions in a whole lab: their verdicts, their work on Redis and JuiceFS, a second `up` that changes nothing, and their
+ * removal. Each test continues from the previous one. DISGRAFS_KERNELS: as in bpf/extensions.vm.test.ts.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +35,7 @@ interface Status {
 const status = async (node: string, name: ExtensionName): Promise<Status> =>
   JSON.parse(await on(node, `/opt/disgrafs/extensions/${name}/bin/${name} --status`)) as Status;
 
-/** What of ours a node's kernel and disk have: pins, programs by their name's first letters, files. */
+/** The extensions' pins, programs (by the prefix of their names) and files on a node. */
 const leftOn = (node: string): Promise<string> =>
   on(
     node,
@@ -56,7 +55,7 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
   }, minutes(5));
 
   step(
-    "comes up with each of them supported, and proven by its programs' runs",
+    "comes up with all extensions supported, and proven by their programs' runs",
     async () => {
       const settings = [
         "benchmark=none",
@@ -81,7 +80,7 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
   );
 
   step(
-    "counts what Redis and JuiceFS do",
+    "counts the work of Redis and JuiceFS",
     async () => {
       const before = await Promise.all([status("node1", "fuse-latency"), status("node1", "packet-dma")]);
       const local = await status("meta", "redis-sockmap");
@@ -89,7 +88,7 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
         "node1",
         `head -c 300000 /dev/urandom >/mnt/jfs/counted && ls -l /mnt/jfs >/dev/null && ${redis} ping`,
       );
-      // From inside the extension's cgroup, to Redis on the same machine.
+      // From a process in the extension's cgroup to Redis on the same machine.
       await on(
         "meta",
         `systemd-run -q --scope --slice=system.slice bash -c '${redis} set sockmap-test 1 && ${redis} del sockmap-test'`,
@@ -105,9 +104,9 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
   );
 
   step(
-    "captures what goes between the nodes byte for byte as tcpdump sees it, in both directions",
+    "captures the packets between nodes in both directions, with the same bytes as tcpdump",
     async () => {
-      // On meta the extension has no unit: its loader is one static file.
+      // The extension is not installed on meta, but its loader is one static file.
       const loader = "/opt/disgrafs/extensions/packet-dma/bin/packet-dma";
       const binary = await execa(
         "ssh",
@@ -126,13 +125,13 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
         ],
         { input: binary.stdout },
       );
-      // Without GRO, which joins packets after XDP has seen them, both see what was on the wire.
+      // GRO is off, because it joins packets after XDP has seen them.
       const begin = (address: string): string => `
         card=$(ip -o -4 address | awk -v of=${address}/ 'index($4, of) == 1 { print $2 }')
         ethtool -K "$card" gro off
         systemd-run -q --unit=truth tcpdump -Z root -Q in -i "$card" -B 16384 --nano -U -w /run/truth.pcap
         for try in $(seq 300); do [ -s /run/truth.pcap ] && break; sleep 0.2; done; [ -s /run/truth.pcap ]`;
-      // tcpdump has written all that we have when it has written what came after.
+      // When tcpdump has written a later packet, it has written all earlier ones.
       const last = Buffer.from("the last packet!");
       const ping = (address: string): string => `ping -q -c 1 -W 30 -p ${last.toString("hex")} ${address}`;
       const end = (ours: string): string => `
@@ -163,7 +162,7 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
       const seen = [await on("node1", end(captured)), await on("meta", end("/run/ours.pcap"))];
       process.stderr.write(`${seen.join("\n")}\n`);
       for (const line of seen) {
-        // Both kinds of traffic came this way: the value's 267 kB, and the file's 2 MB.
+        // Both kinds of traffic are in the capture: the value's 267 kB and the file's 2 MB.
         expect(Number(/(\d+) bytes/.exec(line)![1])).toBeGreaterThan(2_000_000);
       }
       expect(await on("node1", `stat -c %a ${captured}`)).toBe("600");
@@ -173,7 +172,7 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
   );
 
   step(
-    "has nothing to do when it is asked again",
+    "changes nothing at another up",
     async () => {
       const again = await succeed("up", "--stack", stack);
       expect(changes(again)).toEqual([]);
@@ -183,7 +182,7 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
   );
 
   step(
-    "removes the one that the settings no longer name, and leaves the others",
+    "removes an extension that is no longer in the settings, and keeps the others",
     async () => {
       await pulumi("config", "rm", "--path", "extensions.packet-dma", "-s", stack);
       await succeed("up", "--stack", stack);
@@ -201,7 +200,7 @@ describe.each(kernelsAskedFor())("a lab with extensions on %s", (kernel) => {
   );
 
   step(
-    "has nothing of any on the nodes when none is named, and goes down",
+    "has no traces of extensions on the nodes without settings for them, and goes down",
     async () => {
       for (const name of own.filter((each) => each !== "packet-dma")) {
         await pulumi("config", "rm", "--path", `extensions.${name}`, "-s", stack);

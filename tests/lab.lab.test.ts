@@ -1,7 +1,6 @@
 /**
- * A whole lab, as a newcomer has it: up (killed half-way, then up again), used, up again with nothing to do, a machine
- * killed and brought back, with DisGraFS and monitoring from then on, a second stack beside it, down, nothing left. Each
- * test goes on from the one before.
+ * A whole lab: up (killed half-way, and up again), use, another up without changes, a machine killed and brought back, from then on
+ * with DisGraFS and monitoring, a second stack next to it, and down with nothing left. Each test continues from the previous one.
  */
 import { spawn } from "node:child_process";
 import {
@@ -37,7 +36,7 @@ const on = (node: string, script: string): Promise<string> => onNode(stack, node
 const tale = story();
 const { step } = tale;
 
-/** What the machines have to say, kept where CI and a person can read it when the machines are gone. */
+/** Saves the machines' logs, so that they can be read after the machines are gone. */
 async function keepLogs(): Promise<void> {
   const folder = join(checkout, ".lab", "test", "machines");
   rmSync(folder, { recursive: true, force: true });
@@ -54,10 +53,10 @@ async function keepLogs(): Promise<void> {
 }
 
 const start = new Date();
-/** What only the lab's own user may use: all that a lab is, and its record. */
+/** The folders that only the lab's own user may use. */
 const secretFolders = ["stacks", "state", join("test", "state")].map((name) => join(checkout, ".lab", name));
 
-/** Waits for something, while another user of this computer tries all that he can, again and again. */
+/** Waits for something while another user of this computer attacks the lab repeatedly. */
 async function attackedMeanwhile<T>(work: Promise<T>): Promise<T> {
   const ended = work.then(
     () => true,
@@ -75,11 +74,11 @@ describe("a lab on this machine", () => {
   }, minutes(5));
 
   step(
-    "comes up, though the first try was killed half-way",
+    "comes up after a first attempt that was killed half-way",
     async () => {
       const args = ["up", "--stack", stack, "-c", "benchmark=smoke"];
       const first = spawn(join(checkout, "lab"), args, { detached: true, stdio: "ignore", cwd: checkout });
-      // Half-way: the machines run, and no service is there yet.
+      // The machines are running, but there is no service yet.
       const deadline = Date.now() + minutes(20);
       while (!["meta", "node1", "node2"].every((name) => runningVm(stack, name))) {
         if (Date.now() > deadline) throw new Error("the machines did not start in 20 minutes");
@@ -95,7 +94,7 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "says what it has: nodes, health, benchmark",
+    "has outputs with its nodes, health and benchmark",
     async () => {
       const outputs = JSON.parse(await pulumi("stack", "output", "--json", "-s", stack)) as Record<
         string,
@@ -117,7 +116,7 @@ describe("a lab on this machine", () => {
       const { services, points } = runSchema.parse(
         JSON.parse(readFileSync(join(checkout, run.path, "run.json"), "utf8")),
       );
-      // Each iostat ended when it was told to. A window of less than a second has no sample of it.
+      // Each iostat ended on SIGINT. A window of less than a second has no sample.
       const gaps = points.flatMap(({ iostatGaps }) => Object.values(iostatGaps));
       expect(gaps.filter((gap) => !gap.startsWith("no sample"))).toEqual([]);
       expect(services).toEqual({
@@ -160,7 +159,7 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "has nothing to do when it is asked again, nor after a refresh",
+    "changes nothing at another up, or after a refresh",
     async () => {
       const again = await succeed("up", "--stack", stack);
       expect(changes(again)).toEqual([]);
@@ -172,7 +171,7 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "starts no service again for a setting that changes nothing",
+    "restarts no service for a setting that changes nothing",
     async () => {
       const since =
         "systemctl show -p ActiveEnterTimestampMonotonic --value juicefs ray; cat /proc/sys/kernel/random/boot_id";
@@ -185,7 +184,7 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "gives another user of this computer nothing to read, to write or to connect to",
+    "gives another user of this computer no access to files, sockets and processes",
     async () => {
       expect(await attack(secretFolders, start)).toEqual([]);
       // What he could do, he would be seen to do.
@@ -210,14 +209,14 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "brings a killed machine back with its data, and with DisGraFS and monitoring, and a second stack comes up beside it meanwhile",
+    "brings a killed machine back with its data, adds DisGraFS and monitoring, while a second stack comes up",
     async () => {
       const beside = lab("up", "--stack", second, "-c", "topology=single", "-c", "benchmark=none");
       process.kill(vmState(stack, "node2")!.process.pid, "SIGKILL");
       await sleep(1000);
       await upWith(stack, ["benchmark=none", "disgrafs=true", "monitoring=true"]);
       expect(await on("node2", "cat /mnt/jfs/hello")).toBe("from node1");
-      // Not before: a machine that boots is silent for longer than the attacker waits for a greeting.
+      // Not earlier, because a booting machine is silent for longer than the attacker waits for a greeting.
       const { exitCode, output } = await attackedMeanwhile(beside);
       expect(exitCode === 0 ? "" : output.slice(-3000)).toBe("");
       const status = await attackedMeanwhile(succeed("down", "--stack", second));
@@ -228,7 +227,7 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "finds what node2 writes, a file of each kind: from node1's shell, by ./lab find, and in the page",
+    "finds a file of each kind that node2 writes: from node1's shell, by ./lab find, and in the page",
     async () => {
       // A file of each client, by which DisGraFS was checked, and the one of before.
       await eachKindIsFound(stack, 3);
@@ -238,7 +237,7 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "keeps its secrets: none in the state, the logs or an argument",
+    "has no secret in the state, the logs or a process's arguments",
     async () => {
       const secrets = (
         await Promise.all([
@@ -260,7 +259,7 @@ describe("a lab on this machine", () => {
       expect(text).toContain(`urn:pulumi:${stack}::`);
       expect(text).toContain('"ciphertext"');
       expect(secrets.filter((secret) => text.includes(secret))).toEqual([]);
-      // Written so that the command does not find itself.
+      // The pattern does not match the command itself.
       const patterns = secrets.map((secret) => `-e '[${secret[0] ?? ""}]${secret.slice(1)}'`).join(" ");
       const found = await Promise.all(
         ["meta", "node1", "node2"].map((node) =>
@@ -276,12 +275,12 @@ describe("a lab on this machine", () => {
   );
 
   step(
-    "goes down without a wait for a machine that was killed, and nothing is left",
+    "goes down without waiting for a killed machine, and nothing is left",
     async () => {
       process.kill(vmState(stack, "node2")!.process.pid, "SIGKILL");
       const start = Date.now();
       expect(await succeed("down", "--stack", stack)).toContain(`0 left of stack ${stack}`);
-      // 5 s on an idle machine. Each of its steps that waited for the dead machine would take 30 s.
+      // It takes 5 s on an idle machine. Each step that waited for the dead machine would add 30 s.
       expect(Date.now() - start).toBeLessThan(minutes(2));
       expect(existsSync(stackFolder(stack))).toBe(false);
       const processes = readdirSync("/proc")

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { inCheckout } from "../workshop/checkout.ts";
 import { arrows, circle, importsOfFiles, room } from "./support/imports.ts";
 
-/** From the top down: a room may import from those below it. */
+/** From top to bottom: each part may import from those below it. */
 const rooms = [
   ["index.ts", "the program, from settings to outputs"],
   ["cli", "./lab"],
@@ -60,7 +60,7 @@ describe("circle", () => {
   });
 });
 
-/** A Mermaid diagram of the arrows between rooms. */
+/** A Mermaid diagram of the imports between parts. */
 function picture(): string {
   const id = (name: string): string => name.replace(".", "_");
   const boxes = rooms.map(([name, what]) => `  ${id(name)}["${name}<br>${what}"]`);

@@ -1,6 +1,6 @@
 /**
- * A watched lab with everything that one machine can have, as a user has it: each query of each panel gives series while the mount is
- * at work, `./lab status`, `open` and `logs` say what is there, and a benchmark with the arm `monitoring` keeps its metrics.
+ * A monitored lab with everything that one machine can have: each query of each panel returns series while the mount is used, `./lab
+ * status`, `open` and `logs` show the services, and a benchmark with the arm `monitoring` keeps its metrics.
  */
 import { once } from "node:events";
 import { spawn } from "node:child_process";
@@ -30,20 +30,20 @@ import {
   upWith,
 } from "./support/lab.ts";
 
-// By this name ./lab test knows it as a test's, and removes it when the test was killed.
+// ./lab test recognises a test's stack by this name, and removes it after a killed test.
 const stack = `labtest-${process.pid}`;
 const node = "node1";
 const minutes = (count: number): number => count * 60_000;
 const on = (script: string): Promise<string> => onNode(stack, node, script);
 const { step } = story();
 
-/** Packets come from another machine only. */
+/** Packets only come from other machines. */
 const extensions = extensionNames.filter((name) => name !== "packet-dma");
 const isHere = ({ expr }: Query): boolean => !expr.includes("disgrafs_packets_");
 const ofBenchmark = panels.filter(({ section }) => section === "Benchmark");
 const ofLab = panels.filter(({ section, queries }) => section !== "Benchmark" && queries.some(isHere));
 
-/** A `./lab` that goes on until it is ended; gives its lines as they come. */
+/** Runs a `./lab` command that does not end by itself, and passes on its lines. */
 async function whileRunning<T>(
   args: string[],
   use: (lines: () => Promise<string>) => Promise<T>,
@@ -66,7 +66,7 @@ async function whileRunning<T>(
   }
 }
 
-/** Uses one of the lab's pages while `./lab open` leads to it. */
+/** Uses one of the lab's pages while `./lab open` provides it. */
 async function whileOpen(page: string, use: (address: string) => Promise<void>): Promise<void> {
   const { address, close } = await openPage(stack, page);
   try {
@@ -81,8 +81,8 @@ const answerSchema = z.object({
 });
 
 /**
- * What is wrong with the answer of Prometheus to a query over the last ten minutes, or undefined. Over a time, as the pictures
- * are: a busy machine misses a look of Prometheus now and then.
+ * What is wrong with Prometheus's answer to a query over the last ten minutes; undefined if nothing is. A range, as in the charts,
+ * because on a busy machine Prometheus sometimes misses a scrape.
  */
 async function faultOf(prometheus: string, { expr, legend }: Query): Promise<string | undefined> {
   const end = Math.floor(Date.now() / 1000);
@@ -100,7 +100,7 @@ async function faultOf(prometheus: string, { expr, legend }: Query): Promise<str
   return undefined;
 }
 
-/** Asks the queries again until each has an answer, or none more gets one for five minutes. Gives the faults that are left. */
+/** Repeats the queries until all have an answer, or until no further one gets one for five minutes. Returns the remaining faults. */
 async function faultsOf(prometheus: string, queries: readonly Query[]): Promise<string[]> {
   let left = [...queries];
   let faults: string[] = [];
@@ -121,7 +121,7 @@ async function statusNow(): Promise<LabStatus> {
   return JSON.parse((await labForPrograms("status", "--stack", stack, "--json")).output) as LabStatus;
 }
 
-/** Something in every figure, and the processor left to what is tested: an emulated machine has little. */
+/** Work for every figure that leaves most of an emulated machine's little CPU time to the tested services. */
 const work = `
 i=0
 mkdir -p /mnt/jfs/load
@@ -160,7 +160,7 @@ describe("a watched lab with everything on one machine", () => {
   );
 
   step(
-    "gives series for each query of each panel, with the labels of its legend, while the mount is at work",
+    "returns series with the legend's labels for each query of each panel while the mount is used",
     async () => {
       await on(`cat >/run/work.sh <<'END'\n${work}\nEND\nsystemd-run -q --unit=work bash /run/work.sh`);
       const queries = ofLab.flatMap((panel) => panel.queries).filter(isHere);
@@ -172,7 +172,7 @@ describe("a watched lab with everything on one machine", () => {
   );
 
   step(
-    "is drawn by its own page: each panel has lines, and the browser has nothing to complain of",
+    "is shown by its page: each panel has lines, and the browser reports no errors",
     async () => {
       await whileOpen("dashboard", async (address) => {
         const browser = await launchBrowser();
@@ -202,7 +202,7 @@ describe("a watched lab with everything on one machine", () => {
   );
 
   step(
-    "says what it does not have when its pages are asked for",
+    "reports pages that it does not have",
     async () => {
       const ray = await lab("open", "ray", "--print", "--stack", stack);
       expect(ray).toMatchObject({
@@ -223,7 +223,7 @@ describe("a watched lab with everything on one machine", () => {
   );
 
   step(
-    "is well by its status: for people, for programs, and again and again",
+    "has no problems in its status, as text, as JSON and with --watch",
     async () => {
       const printed = await succeed("status", "--stack", stack);
       expect(printed).toMatch(/\nall is well\n?$/);
@@ -252,7 +252,7 @@ describe("a watched lab with everything on one machine", () => {
   );
 
   step(
-    "shows what its services have logged",
+    "shows the logs of its services",
     async () => {
       const all = await succeed("logs", node, "--stack", stack, "--lines", "1000");
       for (const program of ["juicefs", "redis", "prometheus"]) expect(all).toContain(` ${program}`);
@@ -264,14 +264,14 @@ describe("a watched lab with everything on one machine", () => {
   );
 
   step(
-    "measures what watching costs: shown while it runs, proven by what Prometheus stored, kept with its metrics",
+    "measures the cost of monitoring, shows the run's progress, and keeps its metrics",
     async () => {
       await on("systemctl stop work; rm -r /mnt/jfs/load");
       const bench = lab("bench", "smoke", "--arms", "monitoring", "--stack", stack);
       const ended = bench.then(() => true);
       const seen = { status: false, faults: ["never asked"] };
       await whileOpen("prometheus", async (address) => {
-        // The exporter that has the benchmark's figures runs in the arm's own turns alone.
+        // The exporter with the benchmark's progress runs only in the arm's own turns.
         while (!(await Promise.race([ended, sleep(1000, false)]))) {
           seen.status ||= (await statusNow()).benchmark !== null;
           if (seen.faults.length === 0) continue;
@@ -296,7 +296,7 @@ describe("a watched lab with everything on one machine", () => {
         expect.arrayContaining(["CPU in use", "FUSE operations", "Requests (r/s, w/s, d/s, f/s)"]),
       );
       expect(readFileSync(join(folder, "report.html"), "utf8")).toContain("Requests (r/s, w/s, d/s, f/s)");
-      // The run leaves the lab watched as it was.
+      // After the run, the lab is monitored as before.
       await whileOpen("prometheus", async (address) => {
         expect(await faultsOf(address, panels[0]!.queries)).toEqual([]);
       });
@@ -315,7 +315,7 @@ describe("a watched lab with everything on one machine", () => {
   );
 });
 
-/** The counts by which the arm `monitoring` was proven, before and after each point on the mount. */
+/** The counts with which the arm `monitoring` was proven, before and after each point on the mount. */
 function proofsIn(folder: string): number[] {
   return filesBelow(join(folder, "raw", "points"))
     .filter((file) => file.endsWith("point.json"))

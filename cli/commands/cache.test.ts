@@ -11,7 +11,7 @@ const entry = (name: string, days: number, neededBy?: string) => ({
 const now = new Date(Date.UTC(2026, 0, 1, 12));
 
 describe("the cache's table", () => {
-  it("shows sizes, ages and who needs what", () => {
+  it("shows sizes, ages and who needs an entry", () => {
     expect(cacheReport([entry("debian-13-1", 3, "this checkout"), entry("debian-13-2", 90)], now)).toBe(
       [
         "ENTRY               GIB   AGE   NEEDED BY",
@@ -23,7 +23,7 @@ describe("the cache's table", () => {
     );
   });
 
-  it("says when an image that is used is a month old", () => {
+  it("reports a used image that is a month old", () => {
     expect(cacheReport([entry("debian-13-1", 31, "this checkout")], now)).toContain(
       "an image is 31 days old; see what it misses: ./lab cache --updates\n",
     );
@@ -44,7 +44,7 @@ describe("what an image misses", () => {
     );
   });
 
-  it("does not call an image current that it knows nothing of", () => {
+  it("does not call an image current without a package list", () => {
     expect(updatesReport("debian-13-1", [])).toBe("images/debian-13-1: Debian has nothing newer\n");
     expect(updatesReport("debian-13-1", undefined)).toContain("baked before the lab kept lists of packages");
   });

@@ -124,7 +124,7 @@ async function until(page: Page, expression: string): Promise<void> {
 
 describe("signing in", () => {
   it(
-    "should take the token by its form only, and keep it out of addresses and storage",
+    "should accept the token only by its form, and keep it out of addresses and storage",
     async () => {
       const { page, faults, requests } = await open();
       await page.fill("#token", "wrong".repeat(10));
@@ -153,7 +153,7 @@ describe("signing in", () => {
 
 describe("searching", () => {
   it(
-    "should find files by words, narrow them by tags, and say how to go on when there is none",
+    "should find files by words, narrow them by tags, and give advice if there is none",
     async () => {
       const { page, faults } = await signIn();
       await search(page, "coffee");
@@ -175,7 +175,7 @@ describe("searching", () => {
   );
 
   it(
-    "should be usable by keyboard alone, from the search to the graph",
+    "should be usable by keyboard from the search to the graph",
     async () => {
       const { page, faults } = await signIn();
       await page.locator("body").press("Tab");
@@ -244,7 +244,7 @@ describe("a file", () => {
   );
 
   it(
-    "should say why it has no tags",
+    "should show why it has no tags",
     async () => {
       put("broken picture.jpg", Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]));
       const { page } = await signIn();
@@ -281,7 +281,7 @@ describe("a file", () => {
   );
 
   it(
-    "should have its name shown as text, whatever is in it",
+    "should have any name shown as text",
     async () => {
       const name = '<img src=x onerror=alert(1)> "&quot; \u202egpj.exe';
       put(`hostile/${name}`, "<script>alert(2)</script>");
@@ -301,7 +301,7 @@ describe("a file", () => {
 
 describe("the graph", () => {
   it(
-    "should show a file with its folder, tags and nearest files, and grow where it is clicked",
+    "should show a file with its folder, tags and nearest files, and expand a clicked node",
     async () => {
       const { page, faults } = await signIn();
       await search(page, "coffee");
@@ -328,7 +328,7 @@ describe("the graph", () => {
 
 describe("the page", () => {
   it(
-    "should show files as they come, without a reload",
+    "should show new files without a reload",
     async () => {
       const { page, faults } = await signIn();
       await search(page, "okapi");
@@ -341,7 +341,7 @@ describe("the page", () => {
   );
 
   it(
-    "should say what to do when the server does not answer, and go on when it does again",
+    "should give advice if the server does not answer, and continue when it does",
     async () => {
       const { page } = await signIn();
       await page.context().setOffline(true);
@@ -354,7 +354,7 @@ describe("the page", () => {
   );
 
   it(
-    "should fit a phone: one view at a time, nothing wider than the screen",
+    "should fit a phone: one view at a time, and nothing wider than the screen",
     async () => {
       const { page, faults } = await signIn(phone);
       await page.locator("#result-list button").first().tap();
@@ -372,7 +372,7 @@ describe("the page", () => {
   );
 
   it(
-    "should be dark or light as the system is, and readable in both",
+    "should be dark or light like the system, and readable in both",
     async () => {
       for (const colorScheme of ["light", "dark"] as const) {
         const { page, faults } = await signIn({ colorScheme });

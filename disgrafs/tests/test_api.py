@@ -55,7 +55,7 @@ class TestSearch:
                 answers.setdefault(word, found(client, word))
                 assert f"{stand.mount}/{piece.path}" in answers[word], word
 
-    def test_words_and_tags_hold_at_once_and_a_folder_bounds_them(self, stand: Stand, client: httpx.Client) -> None:
+    def test_a_search_combines_words_tags_and_a_folder(self, stand: Stand, client: httpx.Client) -> None:
         topic, kind = stand.pieces[0].topic, stand.pieces[0].kind
         expected = {f"{stand.mount}/{p.path}" for p in stand.pieces if p.topic == topic and p.kind == kind}
         assert set(found(client, f"tag:{topic} tag:{kind}")) == expected
@@ -63,7 +63,7 @@ class TestSearch:
         assert inside == {f"{stand.mount}/{p.path}" for p in stand.pieces if p.topic == topic and p.kind == kind}
         assert set(found(client, f"tag:{kind} in:{topic}/")) == inside
 
-    def test_an_empty_search_has_all_files_in_pages(self, stand: Stand, client: httpx.Client) -> None:
+    def test_an_empty_search_returns_all_files_in_pages(self, stand: Stand, client: httpx.Client) -> None:
         first = client.get("/api/search", params={"limit": 50}).json()
         second = client.get("/api/search", params={"limit": 50, "offset": 50}).json()
         assert first["more"]
@@ -74,12 +74,12 @@ class TestSearch:
     def test_a_search_without_a_letter_finds_nothing(self, client: httpx.Client) -> None:
         assert found(client, "!!!") == []
 
-    def test_a_folder_that_is_not_there_is_said(self, client: httpx.Client) -> None:
+    def test_a_missing_folder_is_an_error_that_names_it(self, client: httpx.Client) -> None:
         answer = client.get("/api/search", params={"q": "in:/nowhere"})
         assert answer.status_code == 422
         assert "there is no folder /nowhere" in answer.json()["error"]
 
-    def test_suggestions_are_tags_by_use_and_names(self, client: httpx.Client) -> None:
+    def test_suggestions_are_tags_by_use_and_file_names(self, client: httpx.Client) -> None:
         suggestions = client.get("/api/suggest", params={"q": "cof"}).json()["suggestions"]
         assert suggestions[0]["text"] == "coffee"
         assert {each["kind"] for each in suggestions} == {"tag", "file"}
@@ -95,7 +95,9 @@ class TestSearch:
 
 
 class TestGraph:
-    def test_a_file_has_its_folder_its_tags_and_near_files(self, stand: Stand, client: httpx.Client) -> None:
+    def test_the_graph_of_a_file_has_its_folder_its_tags_and_near_files(
+        self, stand: Stand, client: httpx.Client
+    ) -> None:
         piece = stand.pieces[0]
         inode = (stand.mount / piece.path).stat().st_ino
         answer = client.get("/api/neighbours", params={"kind": "file", "key": inode}).json()
@@ -106,7 +108,7 @@ class TestGraph:
         assert all(edge["source"] in ids and edge["target"] in ids for edge in answer["edges"])
         assert len({edge["id"] for edge in answer["edges"]}) == len(answer["edges"])
 
-    def test_every_neighbour_can_be_asked_for_in_turn(self, stand: Stand, client: httpx.Client) -> None:
+    def test_the_neighbours_of_every_neighbour_can_be_requested(self, stand: Stand, client: httpx.Client) -> None:
         inode = (stand.mount / stand.pieces[1].path).stat().st_ino
         answer = client.get("/api/neighbours", params={"kind": "file", "key": inode}).json()
         for node in answer["nodes"]:
@@ -114,7 +116,7 @@ class TestGraph:
             assert further.status_code == 200, node
             assert further.json()["centre"]["id"] == node["id"]
 
-    def test_counts_are_those_of_the_volume(self, stand: Stand, client: httpx.Client) -> None:
+    def test_counts_match_the_volume(self, stand: Stand, client: httpx.Client) -> None:
         counts = client.get("/api/counts").json()
         files = sum(path.is_file() for path in stand.mount.rglob("*"))
         assert counts["files"] == sum(counts["states"].values()) == files
@@ -129,7 +131,7 @@ class TestGraph:
 
 
 class TestContent:
-    def test_whole_files_and_ranges_are_the_files_bytes(self, stand: Stand, client: httpx.Client) -> None:
+    def test_complete_files_and_ranges_have_the_right_bytes(self, stand: Stand, client: httpx.Client) -> None:
         content = os.urandom(300_000)
         inode = write(stand, "random.bin", content)
         address = f"/api/files/{inode}/content"
@@ -143,7 +145,7 @@ class TestContent:
         head = client.head(address)
         assert (head.headers["content-length"], head.content) == ("300000", b"")
 
-    def test_a_moved_file_is_opened_where_it_is_now(self, stand: Stand, client: httpx.Client) -> None:
+    def test_a_moved_file_is_opened_at_its_new_path(self, stand: Stand, client: httpx.Client) -> None:
         inode = write(stand, "before/moved.txt", b"the same")
         (stand.mount / "after").mkdir()
         (stand.mount / "before" / "moved.txt").rename(stand.mount / "after" / "other.txt")
@@ -170,7 +172,7 @@ class TestContent:
 
 
 class TestDelete:
-    def test_the_file_is_deleted_and_no_other(self, stand: Stand, client: httpx.Client) -> None:
+    def test_only_the_requested_file_is_deleted(self, stand: Stand, client: httpx.Client) -> None:
         inode = write(stand, "gone/a.txt", b"a")
         write(stand, "gone/b.txt", b"b")
         answer = client.delete(f"/api/files/{inode}")
@@ -179,7 +181,7 @@ class TestDelete:
         stand.walker.step()
         assert client.delete(f"/api/files/{inode}").status_code == 404
 
-    def test_all_names_of_a_file_go(self, stand: Stand, client: httpx.Client) -> None:
+    def test_all_names_of_a_file_are_deleted(self, stand: Stand, client: httpx.Client) -> None:
         inode = write(stand, "names/one.txt", b"x")
         (stand.mount / "names" / "two.txt").hardlink_to(stand.mount / "names" / "one.txt")
         stand.walker.step()
@@ -187,7 +189,7 @@ class TestDelete:
         assert list((stand.mount / "names").iterdir()) == []
         stand.walker.step()
 
-    def test_a_file_that_replaced_it_is_kept(self, stand: Stand, client: httpx.Client) -> None:
+    def test_a_file_that_replaced_the_requested_one_is_kept(self, stand: Stand, client: httpx.Client) -> None:
         inode = write(stand, "replaced.txt", b"old")
         new = stand.mount / "new"
         new.write_bytes(b"new")
@@ -197,7 +199,7 @@ class TestDelete:
         assert (stand.mount / "replaced.txt").read_bytes() == b"new"
         stand.walker.step()
 
-    def test_a_file_that_moves_meanwhile_is_deleted_where_it_is(self, stand: Stand, client: httpx.Client) -> None:
+    def test_a_file_that_moves_meanwhile_is_deleted_at_its_new_path(self, stand: Stand, client: httpx.Client) -> None:
         inode = write(stand, "moving.txt", b"x")
         (stand.mount / "moving.txt").rename(stand.mount / "moved-on.txt")
         with httpx.Client(base_url=stand.address, headers=client.headers, timeout=60, trust_env=False) as other:
@@ -209,7 +211,7 @@ class TestDelete:
 
 
 class TestEvents:
-    def test_a_new_file_is_told_of_as_it_comes(self, stand: Stand, client: httpx.Client) -> None:
+    def test_a_new_file_is_reported_as_an_event(self, stand: Stand, client: httpx.Client) -> None:
         with client.stream("GET", "/api/events") as answer:
             lines = answer.iter_lines()
             assert next_event(lines, "counts")["files"] > 0
@@ -222,7 +224,9 @@ class TestEvents:
 
 
 class TestWithoutGraph:
-    def test_a_graph_that_is_away_is_said_and_comes_back(self, stand: Stand, client: httpx.Client) -> None:
+    def test_a_stopped_graph_is_reported_and_works_again_after_its_start(
+        self, stand: Stand, client: httpx.Client
+    ) -> None:
         stand.stop_graph()
         assert client.get("/health").status_code == 503
         answer = client.get("/api/search", params={"q": "coffee"})

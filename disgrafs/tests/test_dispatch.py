@@ -53,7 +53,7 @@ def states(graph: Graph) -> dict[State, int]:
     return graph.counts().by_state
 
 
-def test_files_that_wait_are_tagged_once_each(
+def test_each_waiting_file_is_tagged_once(
     graph: Graph, pool: ProcessPool, put: Callable[..., list[int]], tmp_path: Path
 ) -> None:
     put(*(f"file {number}" for number in range(40)))
@@ -69,7 +69,9 @@ def test_files_that_wait_are_tagged_once_each(
     assert graph.search(Search(words=("mammal",))).total == 39
 
 
-def test_a_killed_tagger_costs_nothing(graph: Graph, pool: ProcessPool, put: Callable[..., list[int]]) -> None:
+def test_all_files_are_tagged_even_if_a_tagger_is_killed(
+    graph: Graph, pool: ProcessPool, put: Callable[..., list[int]]
+) -> None:
     put(*(f"file {number}" for number in range(30)))
     dispatcher = Dispatcher(graph, pool, lambda: None)
     run(dispatcher, pool.busy)
@@ -78,7 +80,7 @@ def test_a_killed_tagger_costs_nothing(graph: Graph, pool: ProcessPool, put: Cal
     assert states(graph)[State.FAILED] == 0
 
 
-def test_only_the_file_that_kills_fails(
+def test_only_a_file_that_kills_its_tagger_fails(
     graph: Graph, pool: ProcessPool, put: Callable[..., list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "LONGEST_PAUSE", 0.1)
@@ -103,7 +105,7 @@ def test_only_the_file_that_kills_fails(
     assert len(alone) == 3
 
 
-def test_a_broken_file_is_tried_again_and_then_says_why(
+def test_a_broken_file_is_tried_again_and_then_fails_with_a_reason(
     graph: Graph, pool: ProcessPool, put: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "LONGEST_PAUSE", 0.1)
@@ -120,7 +122,7 @@ def test_a_broken_file_is_tried_again_and_then_says_why(
     run(dispatcher, lambda: states(graph)[State.TAGGED] == 1)
 
 
-def test_what_moved_on_is_no_failure(
+def test_a_file_that_was_moved_keeps_waiting_and_does_not_fail(
     graph: Graph, pool: ProcessPool, put: Callable[..., list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "LONGEST_PAUSE", 0.1)
@@ -137,7 +139,7 @@ def test_what_moved_on_is_no_failure(
     assert graph.path(inode) == "there"
 
 
-def test_a_new_version_of_a_tagger_tags_again(
+def test_a_new_version_of_a_tagger_tags_its_files_again(
     graph: Graph, pool: ProcessPool, put: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put("a", "b")

@@ -45,20 +45,20 @@ def directory(parent: int, name: str, inode: int) -> str:
     return f"CREATE({parent},{name},0,0,2,493,18,,linux,true):{inode}"
 
 
-def test_an_entry_is_taken_apart() -> None:
+def test_an_entry_is_parsed() -> None:
     (entry,) = entries("MOVE(2,Gr%C3%B6%C3%9Fe%2C %28a b%29,2,b,1,0,9223372032828243969):3")
     assert (entry.operation, entry.number(0), entry.name(1).decode(), entry.result) == ("MOVE", 2, "Größe, (a b)", "3")
     assert entry.at == 1795975198.12345
 
 
 @pytest.mark.parametrize("raw", [b"", b"nonsense", b"1.2|WRITE(3)", b"1.2|write(3)|(1,2)", b"1|WRITE(3)|(1,2)"])
-def test_what_is_no_entry_is_refused(raw: bytes) -> None:
+def test_an_invalid_entry_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match="entry 7"):
         parse(7, raw)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 1000])
-def test_names_are_what_they_were(volume: Volume, batch: int) -> None:
+def test_escaped_names_are_decoded(volume: Volume, batch: int) -> None:
     volume.log(
         *file(1, "new%0Aline", 5), *file(1, "inv%FF", 6), *file(1, "%2541", 7), *file(1, "%2C%28%29%7C", 8), batch=batch
     )
@@ -111,7 +111,7 @@ def test_every_operation_has_its_effect(volume: Volume, batch: int) -> None:
     assert volume.graph.to_scan() == []
 
 
-def test_only_what_changes_content_makes_a_file_wait(volume: Volume) -> None:
+def test_only_operations_that_change_content_make_a_file_wait(volume: Volume) -> None:
     volume.log(*file(1, "a", 5), *file(1, "b", 6))
     assert volume.waiting() == {"a": 2, "b": 4}
     volume.log("SETATTR(5,1,0,0,0,384,0,1,1,1,1,1,1,0)", "COPYFILERANGE(5,0,6,0,5):5", "FALLOCATE(5,0,100,0)")
@@ -120,7 +120,7 @@ def test_only_what_changes_content_makes_a_file_wait(volume: Volume) -> None:
     assert volume.waiting()["b"] == 8
 
 
-def test_what_the_log_does_not_tell_is_to_be_looked_at(volume: Volume) -> None:
+def test_directories_with_unlogged_contents_are_marked_for_a_scan(volume: Volume) -> None:
     volume.log(directory(1, "d", 2), *file(2, "a", 3))
     volume.log("CLONE(2,1,copy,28,0,18,true):28", "ATTACH(28,1,copy)")
     assert volume.graph.to_scan() == [28]
@@ -137,14 +137,14 @@ def test_what_the_log_does_not_tell_is_to_be_looked_at(volume: Volume) -> None:
     assert volume.graph.to_scan() == [ROOT]
 
 
-def test_a_directory_in_the_trash_is_gone_with_all_that_is_in_it(volume: Volume) -> None:
+def test_a_directory_in_the_trash_is_removed_with_its_contents(volume: Volume) -> None:
     volume.log(directory(1, "d", 2), directory(2, "e", 3), *file(3, "a", 4), "LINK(4,1,kept,false):2")
     volume.log(f"MOVE(1,d,{BIN},1-2-d,0,0,{BIN}):2")
     assert volume.graph.counts().directories == 1
     assert volume.graph.path(4) == "kept"
 
 
-def test_a_file_that_never_closes_is_read_all_the_same(volume: Volume) -> None:
+def test_a_file_that_is_never_closed_is_tagged_too(volume: Volume) -> None:
     volume.log(*file(1, "log", 5))
     for second in range(8):
         some = entries("WRITE(5,0,0,1,2,1795975198,1):0", first=volume.version + 1)

@@ -46,7 +46,7 @@ def test_a_line_has_a_path_and_its_tags(stand: Stand) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_json_has_everything(stand: Stand) -> None:
+def test_json_has_everything_known_about_a_file(stand: Stand) -> None:
     answer = json.loads(run(stand, "axolotl", "--json").stdout)
     assert answer["total"] == 1
     assert answer["files"][0]["path"] == str(stand.mount / "two words" / "a\tb \x1b[2J axolotl.txt")
@@ -76,7 +76,7 @@ def test_a_value_with_spaces_stays_one_value(stand: Stand) -> None:
         (("coffee",), {"DISGRAFS_TOKEN_FILE": "/nonexistent"}, "the token cannot be read"),
     ],
 )
-def test_the_exit_status_is_1_and_an_error_says_what_to_do(
+def test_errors_have_exit_status_1_and_advice(
     stand: Stand, arguments: tuple[str, ...], changed: dict[str, str], words: str
 ) -> None:
     result = run(stand, *arguments, **changed)
@@ -86,7 +86,7 @@ def test_the_exit_status_is_1_and_an_error_says_what_to_do(
     assert result.stdout == ""
 
 
-def test_a_wrong_token_is_said_and_not_shown(stand: Stand, tmp_path: Path) -> None:
+def test_a_wrong_token_is_reported_without_its_text(stand: Stand, tmp_path: Path) -> None:
     wrong = tmp_path / "token"
     wrong.write_text("w" * 48)
     result = run(stand, "coffee", DISGRAFS_TOKEN_FILE=str(wrong))

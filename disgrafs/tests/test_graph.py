@@ -37,7 +37,7 @@ def put(graph: Graph, files: dict[int, str | bytes], parent: int = ROOT, version
     )
 
 
-def test_files_that_lie_too_deep_keep_no_other_from_its_turn(graph: Graph) -> None:
+def test_files_in_too_deep_folders_do_not_block_others(graph: Graph) -> None:
     levels = range(2, 2 + DEEPEST)
     graph.apply(Changes(entries={(d - 1, "d"): Entry(d, directory=True) for d in levels}), 9, 100.0)
     put(graph, {1000 + i: f"deep {i}" for i in range(20)}, parent=levels[-1])
@@ -51,7 +51,7 @@ def test_files_that_lie_too_deep_keep_no_other_from_its_turn(graph: Graph) -> No
     assert len(graph.due(200.0, 100)) == 21
 
 
-def test_a_file_waits_then_is_found_by_its_tag_and_by_its_name(graph: Graph) -> None:
+def test_a_file_waits_and_is_then_found_by_its_tag_and_by_its_name(graph: Graph) -> None:
     graph.apply(Changes(entries={(ROOT, "dir"): Entry(2, directory=True)}), 9, 100.0)
     put(graph, {5: "Report one.txt", 6: "other"}, parent=2)
     assert graph.cursor() == 10
@@ -84,7 +84,7 @@ def test_a_file_waits_then_is_found_by_its_tag_and_by_its_name(graph: Graph) -> 
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_any_name_comes_back_as_it_went_in(graph: Graph, name: str | bytes) -> None:
+def test_any_name_is_returned_unchanged(graph: Graph, name: str | bytes) -> None:
     put(graph, {5: name})
     (work,) = graph.due(200.0, 10)
     assert names.stored(work.path) == names.stored(name)
@@ -96,7 +96,7 @@ def test_any_name_comes_back_as_it_went_in(graph: Graph, name: str | bytes) -> N
 
 
 @pytest.mark.parametrize("word", [*HOSTILE[:6], "*", "-a", "@search:x", "a|b", "~", "(", "\\", "'", "x" * 5000, "\x00"])
-def test_no_search_is_a_query(graph: Graph, word: str) -> None:
+def test_no_search_text_is_executed_as_a_query(graph: Graph, word: str) -> None:
     put(graph, {5: "plain"})
     graph.search(Search(words=(word,)))
     graph.search(Search(tags=(word,)))
@@ -105,7 +105,7 @@ def test_no_search_is_a_query(graph: Graph, word: str) -> None:
     assert graph.counts().files == 1
 
 
-def test_a_stale_result_does_not_end_the_waiting(graph: Graph) -> None:
+def test_a_stale_result_does_not_end_a_files_wait(graph: Graph) -> None:
     put(graph, {5: "a"})
     graph.apply(Changes(written={5: Written(11, 101.0)}), 11, 101.0)
     assert graph.commit([tagged(5, 10, "old")], 102.0) == 0
@@ -117,7 +117,7 @@ def test_a_stale_result_does_not_end_the_waiting(graph: Graph) -> None:
     assert [tag.label for tag in file.tags] == ["new"]
 
 
-def test_index_and_taggers_write_at_the_same_time(graph: Graph) -> None:
+def test_index_and_taggers_can_write_at_the_same_time(graph: Graph) -> None:
     files = range(5, 25)
     put(graph, {inode: f"file {inode}" for inode in files})
 
@@ -138,7 +138,7 @@ def test_index_and_taggers_write_at_the_same_time(graph: Graph) -> None:
     assert [event.kind for event in graph.events("0", limit=5000)].count("changed") == 20 * 30
 
 
-def test_renames_links_and_removals(graph: Graph) -> None:
+def test_renames_links_and_removals_change_the_graph(graph: Graph) -> None:
     graph.apply(Changes(entries={(ROOT, "d"): Entry(2, directory=True), (2, "e"): Entry(3, directory=True)}), 1, 0.0)
     put(graph, {5: "a"}, parent=3)
     graph.commit([tagged(5, 10, "kept")], 1.0)
@@ -155,7 +155,7 @@ def test_renames_links_and_removals(graph: Graph) -> None:
     assert [event.kind for event in graph.events("0")] == ["found", "tagged", "removed", "found", "removed", "removed"]
 
 
-def test_a_failed_file_says_why_and_comes_back_with_a_new_tagger(graph: Graph) -> None:
+def test_a_failed_file_has_a_reason_and_waits_again_for_a_new_tagger(graph: Graph) -> None:
     put(graph, {5: "a"})
     graph.missed([Missed(5, 10, "pdf", 1, "it broke", again_at=150.0)])
     assert graph.due(149.0, 10) == []
@@ -186,7 +186,7 @@ def test_the_neighbours_of_a_file_are_those_with_the_same_rare_tags(graph: Graph
     assert graph.neighbours("nonsense") is None
 
 
-def test_a_name_in_a_large_directory_costs_what_it_costs_in_a_small_one(graph: Graph) -> None:
+def test_a_name_in_a_large_directory_costs_about_as_much_as_in_a_small_one(graph: Graph) -> None:
     def seconds(first: int, count: int = 250) -> float:
         begin = time.perf_counter()
         put(graph, {number: f"report {number}" for number in range(first, first + count)}, version=first)

@@ -62,7 +62,7 @@ ROUTES = [
 
 class TestWithoutToken:
     @pytest.mark.parametrize(("method", "path"), ROUTES)
-    def test_no_route_answers(self, stranger: httpx.Client, method: str, path: str) -> None:
+    def test_no_route_answers_without_the_token(self, stranger: httpx.Client, method: str, path: str) -> None:
         wrong = "x" * 64
         for headers in (
             {},
@@ -78,7 +78,7 @@ class TestWithoutToken:
             assert answer.status_code in {401, 404}, answer.text
             assert "coffee" not in answer.text
 
-    def test_the_token_is_in_no_answer_and_no_log(
+    def test_no_answer_and_no_log_has_the_token(
         self, stand: Stand, stranger: httpx.Client, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
@@ -96,7 +96,7 @@ class TestWithoutToken:
 
 
 class TestSession:
-    def test_a_cookie_opens_what_the_token_opens_until_signing_out(self, stand: Stand, stranger: httpx.Client) -> None:
+    def test_a_cookie_works_like_the_token_until_signing_out(self, stand: Stand, stranger: httpx.Client) -> None:
         answer = stranger.post("/api/session", json={"token": stand.token}, headers={"X-Disgrafs": "page"})
         cookie = answer.headers["set-cookie"].lower()
         assert "httponly" in cookie
@@ -106,7 +106,7 @@ class TestSession:
         stranger.delete("/api/session", headers={"X-Disgrafs": "page"})
         assert stranger.get("/api/counts").status_code == 401
 
-    def test_a_page_of_another_origin_cannot_use_the_cookie_to_change_something(
+    def test_a_page_of_another_origin_cannot_use_the_cookie_to_change_anything(
         self, stand: Stand, stranger: httpx.Client
     ) -> None:
         stranger.post("/api/session", json={"token": stand.token}, headers={"X-Disgrafs": "page"})
@@ -118,7 +118,7 @@ class TestSession:
         preflight = stranger.options("/api/files/2", headers={"Access-Control-Request-Headers": "x-disgrafs"})
         assert "access-control-allow-origin" not in preflight.headers
 
-    def test_a_cookie_ends_and_dies_with_the_token(self) -> None:
+    def test_a_cookie_expires_and_is_invalid_after_a_change_of_the_token(self) -> None:
         sessions = Sessions("a" * 32)
         cookie = sessions.new_cookie(now=1000)
         assert sessions.is_cookie(cookie, now=1000 + SECONDS - 1)
@@ -170,7 +170,7 @@ INJECTIONS = [
 
 class TestInjection:
     @pytest.mark.parametrize("text", INJECTIONS)
-    def test_what_is_typed_is_data(self, stand: Stand, client: httpx.Client, text: str) -> None:
+    def test_typed_text_is_never_executed(self, stand: Stand, client: httpx.Client, text: str) -> None:
         before = stand.graph.counts()
         for typed in (text, f"tag:{text}", f'tag:"{text}"', f"in:{text}", f"is:{text}", f"coffee {text}"):
             assert client.get("/api/search", params={"q": typed[:500]}).status_code in {200, 422}
@@ -184,7 +184,7 @@ class TestInjection:
     @pytest.mark.parametrize(
         "inode", ["0", "-1", "9223372036854775808", "1e3", "1;2", "%00", "../1", "٣", "0x10", "9" * 4000, "1.0"]
     )
-    def test_what_is_no_inode_is_refused(self, client: httpx.Client, inode: str) -> None:
+    def test_an_invalid_inode_is_refused(self, client: httpx.Client, inode: str) -> None:
         for method, path in (("GET", ""), ("GET", "/content"), ("DELETE", "")):
             assert client.request(method, f"/api/files/{inode}{path}").status_code in {404, 405, 422}
 
@@ -230,7 +230,7 @@ class TestPaths:
 
 
 class TestSizes:
-    def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(
+    def test_a_body_that_is_too_large_is_refused_with_or_without_a_length(
         self, stand: Stand, stranger: httpx.Client
     ) -> None:
         headers = {"X-Disgrafs": "page", "Content-Type": "application/json"}
@@ -243,7 +243,7 @@ class TestSizes:
             raw.sendall(b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n")
             assert raw.recv(100).split()[1] == b"413"
 
-    def test_a_head_without_end_is_refused(self, stand: Stand) -> None:
+    def test_an_endless_header_is_refused(self, stand: Stand) -> None:
         with connect(stand) as raw, contextlib.suppress(ConnectionError):
             raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Long: " + b"a" * 200_000)
             answer = raw.recv(100)
@@ -251,7 +251,7 @@ class TestSizes:
         assert httpx.get(f"{stand.address}/health", trust_env=False).status_code == 200
 
     @pytest.mark.parametrize("request_", [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"\x00" * 100])
-    def test_what_is_no_http_is_refused(self, stand: Stand, request_: bytes) -> None:
+    def test_data_that_is_not_http_is_refused(self, stand: Stand, request_: bytes) -> None:
         with connect(stand) as raw, contextlib.suppress(ConnectionError):
             raw.sendall(request_)
             assert b" 400 " in raw.recv(100)
@@ -260,17 +260,17 @@ class TestSizes:
 class TestSlowClients:
     """A thousand at once, of each kind: a normal client is served meanwhile, and in the end they are cut off."""
 
-    def test_heads_that_never_end(self, stand: Stand, client: httpx.Client) -> None:
+    def test_unfinished_headers_do_not_block_others(self, stand: Stand, client: httpx.Client) -> None:
         self.check(stand, client, b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 
-    def test_connections_that_say_nothing(self, stand: Stand, client: httpx.Client) -> None:
+    def test_silent_connections_do_not_block_others(self, stand: Stand, client: httpx.Client) -> None:
         self.check(stand, client, b"")
 
-    def test_bodies_that_never_come(self, stand: Stand, client: httpx.Client) -> None:
+    def test_missing_bodies_do_not_block_others(self, stand: Stand, client: httpx.Client) -> None:
         head = "POST /api/session HTTP/1.1\r\nHost: x\r\nX-Disgrafs: page\r\nContent-Type: application/json\r\n"
         self.check(stand, client, f"{head}Content-Length: 100\r\n\r\n{{".encode())
 
-    def test_downloads_that_are_never_read(self, stand: Stand, client: httpx.Client) -> None:
+    def test_downloads_that_are_never_read_do_not_block_others(self, stand: Stand, client: httpx.Client) -> None:
         large = stand.mount / "large.bin"
         with large.open("wb") as file:
             file.truncate(64 * 1024 * 1024)

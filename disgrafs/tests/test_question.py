@@ -19,7 +19,7 @@ from disgrafs.graph.model import State
         ("!!! ---", Question(nothing=True)),
     ],
 )
-def test_a_search_is_read_as_a_person_means_it(typed: str, expected: Question) -> None:
+def test_a_search_is_parsed_into_words_tags_and_folders(typed: str, expected: Question) -> None:
     assert parse(typed) == expected
 
 
@@ -33,12 +33,12 @@ def test_a_search_is_read_as_a_person_means_it(typed: str, expected: Question) -
         "a\x00b\nc",
     ],
 )
-def test_words_are_letters_and_digits_alone(typed: str) -> None:
+def test_words_contain_only_letters_and_digits(typed: str) -> None:
     question = parse(typed)
     assert all(word.isalnum() for word in question.words), question
 
 
 @pytest.mark.parametrize("typed", ["a " * 17, "tag:a " * 9, "x" * (LONGEST + 1), "is:gone"])
-def test_what_cannot_be_answered_says_why(typed: str) -> None:
+def test_an_invalid_search_is_refused(typed: str) -> None:
     with pytest.raises(QuestionError):
         parse(typed)

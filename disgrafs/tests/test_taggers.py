@@ -176,7 +176,7 @@ def labels(outcome: Outcome) -> list[str]:
         (random.Random(1).randbytes(5000), "other", "application/octet-stream", {"unknown"}),
     ],
 )
-def test_each_kind_is_known_by_its_content(
+def test_each_kind_is_recognised_by_its_content(
     tag: Callable[[str | bytes], Outcome], content: str | bytes, by: str, media_type: str, some: set[str]
 ) -> None:
     outcome = tag(content)
@@ -187,7 +187,7 @@ def test_each_kind_is_known_by_its_content(
     assert len(found) <= MOST_LABELS
 
 
-def test_the_language_of_a_text_is_found_out(tag: Callable[[str | bytes], Outcome]) -> None:
+def test_the_language_of_a_text_is_detected(tag: Callable[[str | bytes], Outcome]) -> None:
     facts = [tag(content).tagged for content in (WHALE, GERMAN, CHINESE)]
     assert [found and found.facts["language"] for found in facts] == ["en", "de", "zh"]
 
@@ -202,7 +202,7 @@ def test_the_language_of_a_text_is_found_out(tag: Callable[[str | bytes], Outcom
         (b"ID3\x03\0\0\x7f\x7f\x7f\x7f" + b"\xff" * 200, None, ""),
     ],
 )
-def test_what_is_broken_says_so(
+def test_a_broken_file_has_its_fault_and_reason(
     tag: Callable[[str | bytes], Outcome], content: bytes, fault: Fault | None, reason: str
 ) -> None:
     outcome = tag(content)
@@ -210,7 +210,7 @@ def test_what_is_broken_says_so(
     assert reason.lower() in outcome.reason.lower()
 
 
-def test_large_files_cost_no_more_than_small_ones(tag: Callable[[str | bytes], Outcome], tmp_path: Path) -> None:
+def test_huge_files_are_tagged_within_the_limits(tag: Callable[[str | bytes], Outcome], tmp_path: Path) -> None:
     outcome = tag(pdf(10_000))
     assert outcome.tagged
     assert outcome.tagged.facts["pages"] == "10000"
@@ -227,7 +227,7 @@ def test_large_files_cost_no_more_than_small_ones(tag: Callable[[str | bytes], O
     assert outcome.tagged.size == 2 * 2**30
 
 
-def test_only_the_file_that_was_meant_is_read(tmp_path: Path) -> None:
+def test_only_the_intended_file_is_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("do not read")
     folder = tmp_path / "volume"
@@ -293,7 +293,7 @@ def test_memory_and_time_have_limits(tag: Callable[[str | bytes], Outcome], monk
     assert "blue whale" in labels(tag(WHALE))
 
 
-def test_a_file_that_is_written_meanwhile_is_not_done_with(
+def test_a_file_that_changes_meanwhile_is_not_finished(
     tag: Callable[[str | bytes], Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, Writing)
@@ -303,7 +303,7 @@ def test_a_file_that_is_written_meanwhile_is_not_done_with(
     assert not outcome.tagged.settled
 
 
-def test_the_table_is_whole() -> None:
+def test_the_table_has_different_taggers_that_load() -> None:
     names = [entry.name for entry in (*TABLE, OTHER)]
     assert len(names) == len(set(names))
     for entry in (*TABLE, OTHER):
@@ -328,14 +328,14 @@ def io_file(folder: Path, content: bytes) -> io.BufferedReader:
     return (folder / "any").open("rb")
 
 
-def test_labels_are_normalised_once_for_all() -> None:
+def test_labels_are_normalised_and_equal_ones_merged() -> None:
     assert normalised([("Straße", 0.5), ("STRASSE", 0.7), ("ｆｕｌｌ", 0.1), ("  ", 1.0)]) == [
         ("strasse", 0.7),
         ("full", 0.1),
     ]
 
 
-def test_the_image_model_is_what_its_weights_say() -> None:
+def test_the_image_model_matches_its_weights() -> None:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(lite0.model(), providers=["CPUExecutionProvider"])

@@ -29,7 +29,7 @@ def test_words_of_a_text_without_spaces_are_its_characters() -> None:
 
 
 @pytest.mark.parametrize("name", [b"plain", "Größe".encode(), b"\xff\xfe", b"%FF", b"/%FF"[1:], b"a\nb", b"\xe5\xa0"])
-def test_a_name_comes_back_from_its_stored_form(name: bytes) -> None:
+def test_a_name_is_restored_from_its_stored_form(name: bytes) -> None:
     stored = names.stored(name)
     assert stored.encode("utf-8")
     assert names.stored(names.real(stored)) == stored

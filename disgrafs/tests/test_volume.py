@@ -27,7 +27,7 @@ def inode(path: Path) -> int:
     return path.lstat().st_ino
 
 
-def test_a_file_is_opened_and_deleted(volume: Volume) -> None:
+def test_a_file_can_be_opened_and_deleted(volume: Volume) -> None:
     file = volume.mount / "docs" / "a"
     opened = volume.open("docs/a", inode(file))
     assert opened.peek() == b"inside"
@@ -36,7 +36,7 @@ def test_a_file_is_opened_and_deleted(volume: Volume) -> None:
     assert not file.exists()
 
 
-def test_the_open_file_stays_the_same_when_another_takes_its_name(volume: Volume) -> None:
+def test_an_open_file_stays_the_same_if_another_takes_its_name(volume: Volume) -> None:
     file = volume.mount / "docs" / "a"
     opened = volume.open("docs/a", inode(file))
     file.unlink()
@@ -59,12 +59,12 @@ def test_no_path_leads_out_of_the_volume(volume: Volume, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["fifo", "socket", "docs", "link"])
-def test_what_is_no_regular_file_is_not_opened_and_nobody_waits(volume: Volume, name: str) -> None:
+def test_a_file_that_is_not_regular_is_refused_without_blocking(volume: Volume, name: str) -> None:
     with pytest.raises(GoneError):
         volume.open(name, inode(volume.mount / name))
 
 
-def test_a_file_that_took_the_name_of_another_is_not_touched(volume: Volume) -> None:
+def test_a_file_that_took_the_name_of_another_is_not_deleted(volume: Volume) -> None:
     old = inode(volume.mount / "docs" / "a")
     replacement = volume.mount / "docs" / "b"
     replacement.write_text("new")
@@ -76,7 +76,7 @@ def test_a_file_that_took_the_name_of_another_is_not_touched(volume: Volume) -> 
     assert (volume.mount / "docs" / "a").read_text() == "new"
 
 
-def test_the_folder_below_a_mount_that_is_gone_is_not_taken_for_the_volume(tmp_path: Path) -> None:
+def test_the_folder_below_a_missing_mount_is_not_taken_for_the_volume(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="is not mounted"):
         Volume(tmp_path).open("a", 2)
 
@@ -95,5 +95,5 @@ def test_the_folder_below_a_mount_that_is_gone_is_not_taken_for_the_volume(tmp_p
         (b"\x7fELF\x02\x01\x01\x00", None),
     ],
 )
-def test_a_browser_is_shown_text_and_pictures_and_nothing_that_runs(start: bytes, kind: str | None) -> None:
+def test_a_browser_is_only_shown_text_and_pictures(start: bytes, kind: str | None) -> None:
     assert shown_as(start) == kind

@@ -36,7 +36,7 @@ def walk(graph: Graph, folder: Path) -> int:
             walking.list_directory = real
 
 
-def test_a_walk_finds_all_and_a_second_one_what_has_changed(graph: Graph, tmp_path: Path) -> None:
+def test_a_walk_finds_all_files_and_a_second_one_finds_changes(graph: Graph, tmp_path: Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
     for name in ("one", "a/two", "a/b/three", "a/b/new\nline"):
         (tmp_path / name).write_text(name)
@@ -64,7 +64,7 @@ def test_a_walk_finds_all_and_a_second_one_what_has_changed(graph: Graph, tmp_pa
     assert two.directory
 
 
-def test_what_has_been_tagged_is_not_tagged_again(graph: Graph, tmp_path: Path) -> None:
+def test_tagged_files_are_not_tagged_again(graph: Graph, tmp_path: Path) -> None:
     for name in ("same", "other"):
         (tmp_path / name).write_text(name)
     walk(graph, tmp_path)
@@ -80,7 +80,7 @@ def test_what_has_been_tagged_is_not_tagged_again(graph: Graph, tmp_path: Path) 
     assert known(graph) == {"other"}
 
 
-def test_what_has_failed_is_not_tried_again_by_every_walk(graph: Graph, tmp_path: Path) -> None:
+def test_failed_files_are_not_tried_again_by_every_walk(graph: Graph, tmp_path: Path) -> None:
     for name in ("broken", "killer"):
         (tmp_path / name).write_text(name)
     walk(graph, tmp_path)
@@ -110,7 +110,7 @@ def test_what_has_failed_is_not_tried_again_by_every_walk(graph: Graph, tmp_path
     assert known(graph) == set()
 
 
-def test_directories_that_a_listing_brings_are_read_in_turn(graph: Graph, tmp_path: Path) -> None:
+def test_directories_found_by_a_listing_are_read_in_turn(graph: Graph, tmp_path: Path) -> None:
     (tmp_path / "new/deep").mkdir(parents=True)
     (tmp_path / "new/deep/file").write_text("x")
     inode = (tmp_path / "new").stat().st_ino

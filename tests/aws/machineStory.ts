@@ -79,7 +79,7 @@ export function machineStory(kind: Ec2Image): void {
 
   describe(`a lab on AWS with a machine (${kind} image)`, () => {
     step(
-      "comes up to its outputs: Redis, JuiceFS and Ray work",
+      "comes up, and Redis, JuiceFS and Ray work",
       async () => {
         await lab.configure(stack, settings);
         await lab.up();
@@ -105,7 +105,7 @@ export function machineStory(kind: Ec2Image): void {
       (kind === "bare" ? 60 : 15) * minutes,
     );
 
-    step("is what its user data says, read by cloud-init itself", async () => {
+    step("is set up by the real cloud-init from its user data", async () => {
       const { metadata } = machines.instance((await instance()).id);
       expect(metadata.asked).toContainEqual(expect.stringMatching(/\/user-data$/));
       // IMDSv2 only. Who tries without a token gets nothing; cloud-init never does.
@@ -127,7 +127,7 @@ export function machineStory(kind: Ec2Image): void {
       expect(machines.console((await instance()).id)).toContain(known);
     });
 
-    step("has no secret where others can read it: user data, process list, logs", async () => {
+    step("has no secret in user data, process list and logs", async () => {
       const password = await check("sudo cat /etc/disgrafs/redis-password");
       expect(password).toMatch(/^[0-9a-f]{48}$/);
       const open = await check(
@@ -140,7 +140,7 @@ export function machineStory(kind: Ec2Image): void {
       expect(open).not.toContain("PRIVATE KEY");
     });
 
-    step("keeps JuiceFS's blocks in S3, as the machine's role and below its own prefix", async () => {
+    step("stores JuiceFS's blocks in S3, with the machine's role and below its own prefix", async () => {
       await check(
         "head -c 3000000 /dev/urandom | sudo tee /mnt/jfs/data >/dev/null; sudo sync -f /mnt/jfs/data",
       );
@@ -157,7 +157,7 @@ export function machineStory(kind: Ec2Image): void {
       }
     });
 
-    step("takes files from this checkout, as its benchmarks and extensions need", async () => {
+    step("accepts files from this checkout, for benchmarks and extensions", async () => {
       const config = `${sshFolder(stack)}/config`;
       await check("mkdir -p /opt/disgrafs/benchmarks");
       await execa("scp", ["-q", "-F", config, inCheckout("package.json"), "node1:/opt/disgrafs/benchmarks/"]);
@@ -165,7 +165,7 @@ export function machineStory(kind: Ec2Image): void {
     });
 
     step(
-      "makes a cache of an empty instance store, and refuses a disk that is in use or holds something",
+      "uses an empty instance store as a cache, and refuses a disk that is in use or not empty",
       async () => {
         const disk = "/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_store";
         const script = readFileSync(inCheckout("stacks/aws/machine/instanceStore.sh"), "utf8");
@@ -196,7 +196,7 @@ export function machineStory(kind: Ec2Image): void {
       await lab.up("--expect-no-changes");
     });
 
-    step("is extended by ./lab extend: the machine's own timer moves", async () => {
+    step("is extended by ./lab extend, which changes the machine's own timer", async () => {
       const { exitCode, text } = await lab.lab(stack, "extend", "8h");
       expect(exitCode === 0 ? "" : text).toBe("");
       const { targetFacts } = await lab.outputs<{ targetFacts: { expires: string } }>();
@@ -208,7 +208,7 @@ export function machineStory(kind: Ec2Image): void {
     });
 
     step(
-      "powers itself off at its time, and is then terminated",
+      "powers itself off at its deadline, and is then terminated",
       async () => {
         const { id } = await instance();
         const begin = Date.now();
@@ -227,7 +227,7 @@ export function machineStory(kind: Ec2Image): void {
       7 * minutes,
     );
 
-    step("goes down without its machine, and without a trace", async () => {
+    step("goes down completely after its machine has gone", async () => {
       const begin = Date.now();
       await lab.destroy();
       expect(Date.now() - begin).toBeLessThan(2 * minutes);

@@ -1,4 +1,4 @@
-/** An apt repository of a test's own: signed by a key of its own, and served on loopback. */
+/** An apt repository for a test, signed with its own key and served on loopback. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,16 +9,16 @@ import { execa } from "execa";
 
 export interface AptRepository {
   readonly address: string;
-  /** Of the key that it is signed with, which is at `ADDRESS/key.asc`. */
+  /** Fingerprint of the key that signs the repository; the key is at `ADDRESS/key.asc`. */
   readonly fingerprint: string;
-  /** Of a key that is in `key.asc` too, and signs nothing. */
+  /** Fingerprint of another key in `key.asc`, which signs nothing. */
   readonly otherFingerprint: string;
-  /** Its packages, on this computer. */
+  /** Local folder with its packages. */
   readonly pool: string;
   close(): void;
 }
 
-/** @param tree what is in the package besides its description: path and text; those in DEBIAN are dpkg's */
+/** @param tree path and text of the package's files, in addition to its description; files in DEBIAN are for dpkg */
 export async function makePackage(
   folder: string,
   description: { readonly name: string; readonly version: string; readonly depends?: string },

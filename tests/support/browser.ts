@@ -1,4 +1,4 @@
-/** Starts Debian's Chromium for tests: headless, as root, and without requests of its own to the network. */
+/** Starts Debian's Chromium for tests: headless, as root, and without its own requests to the network. */
 import { chromium, type Browser } from "playwright-core";
 
 const flags = [

@@ -1,4 +1,4 @@
-/** A checkout of its own for a test, with a program that makes one machine and nothing on it. */
+/** A copy of the checkout for a test, with a program that creates one machine without services. */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -19,7 +19,7 @@ const machines = localMachines(settings, [{ name: "m", roles: ["meta"], ...size 
 export const nodes = machines.map(({ name, roles, id, sshCommand }) => ({ name, roles, id, kernel: "", ssh: sshCommand }));
 `;
 
-/** Files of this checkout that git knows or would add, in `folder`, with this checkout's packages. */
+/** Copies the files of this checkout that git tracks or would add to `folder`, and links its packages. */
 export function copyCheckout(folder: string): void {
   const list = spawnSync(
     "git",
@@ -62,7 +62,7 @@ export function environment(folder: string): NodeJS.ProcessEnv {
   };
 }
 
-/** `./lab` of a copied checkout, without its set-up. */
+/** Runs `./lab` of a copied checkout, without its set-up. */
 export function labIn(folder: string, ...args: string[]): Promise<Run> {
   return run(folder, [
     join(nodeFolder, "node"),
@@ -72,7 +72,7 @@ export function labIn(folder: string, ...args: string[]): Promise<Run> {
   ]);
 }
 
-/** Plain `pulumi` in a copied checkout, in the environment that its `./lab env` gives. */
+/** Runs plain `pulumi` in a copied checkout, in the environment of its `./lab env`. */
 export function pulumiIn(folder: string, ...args: string[]): Promise<Run> {
   return run(folder, [
     "bash",
@@ -83,7 +83,7 @@ export function pulumiIn(folder: string, ...args: string[]): Promise<Run> {
   ]);
 }
 
-/** `pulumi up`; with "init", the stack is made first as `./lab up` makes it, whatever was lost. */
+/** Runs `pulumi up`; with "init", first creates the stack as `./lab up` does, whatever was lost. */
 export async function upIn(folder: string, stack = "local", init?: "init"): Promise<Run> {
   if (init === "init") {
     const ready = `const { Pulumi } = await import("./cli/pulumi.ts");

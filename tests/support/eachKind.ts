@@ -1,6 +1,6 @@
 /**
- * A file of each kind that DisGraFS tags, from its corpus: written on one node, found from another's shell, by `./lab find`
- * and in the page; and what `./lab status` says of DisGraFS then.
+ * Checks that a file of each kind that DisGraFS tags, written on one node, is found from another node's shell, by `./lab find`
+ * and in the page, and that `./lab status` then reports no problems.
  */
 import { basename, join } from "node:path";
 import { quote } from "../../provisioning/shell.ts";
@@ -8,19 +8,19 @@ import { launchBrowser } from "./browser.ts";
 import { labForPrograms, onNode, openPage } from "./lab.ts";
 import { saysThatDisgrafsIsWell } from "./well.ts";
 
-/** Runs a script on a node; gives what it printed. */
+/** Runs a script on a node, and returns its output. */
 type On = (node: string, script: string) => Promise<string>;
 
 export interface Piece {
-  /** On the volume, from the root. */
+  /** Path from the root of the volume. */
   readonly path: string;
   readonly kind: string;
-  /** What it is about: a search for it finds the file. */
+  /** A word that finds the file. */
   readonly word: string;
 }
 
 const folder = "/mnt/jfs/kinds";
-/** Which tagger takes which kind. */
+/** The tagger of each kind. */
 const taggers: Readonly<Record<string, string>> = {
   markdown: "text",
   music: "media",
@@ -31,7 +31,7 @@ const taggers: Readonly<Record<string, string>> = {
   word: "word",
 };
 
-/** Writes them; with this seed the first seven files of a corpus are of seven kinds. */
+/** Writes the files; with this seed, the first seven files of a corpus have seven kinds. */
 async function writeEachKind(on: On, node: string): Promise<Piece[]> {
   const corpus = `PYTHONPATH=/opt/disgrafs/app /opt/disgrafs/venv/bin/python -m disgrafs.corpus ${folder}`;
   const lines = (await on(node, `${corpus} --seed 926 --files 7`)).split("\n");
@@ -47,7 +47,7 @@ interface Answer {
   readonly files: readonly { readonly path: string; readonly tags: readonly { readonly by: string }[] }[];
 }
 
-/** What an answer says of a piece: its path, and which tagger has tagged it. */
+/** A file in a search result: its path, and the tagger that has tagged it. */
 const taggedBy = ({ files }: Answer, { path }: Piece): (string | undefined)[] => [
   path,
   files.find((file) => file.path === path)?.tags[0]?.by,
@@ -55,9 +55,9 @@ const taggedBy = ({ files }: Answer, { path }: Piece): (string | undefined)[] =>
 const expected = (pieces: readonly Piece[]): (string | undefined)[][] =>
   pieces.map(({ path, kind }) => [path, taggers[kind]]);
 
-/** The command `disgrafs find` of a node gives each of them, once it has been tagged, by its word. */
+/** A node's command `disgrafs find` finds each file by its word, once it has been tagged. */
 async function findInShell(on: On, node: string, pieces: readonly Piece[]): Promise<void> {
-  // Given up only when nothing has been tagged for as many looks: a busy machine takes its time.
+  // Gives up only if no further file has been tagged in as many attempts, because a machine may be busy.
   const untilTagged = `
     tagged=0 idle=0
     until [ "$tagged" = ${pieces.length} ] || [ "$idle" = 120 ]; do
@@ -76,7 +76,7 @@ async function findInShell(on: On, node: string, pieces: readonly Piece[]): Prom
   expect(found).toEqual(expected(pieces));
 }
 
-/** `./lab find` gives them, from this computer. */
+/** `./lab find` finds the files from this computer. */
 async function findFromHere(stack: string, pieces: readonly Piece[]): Promise<void> {
   const find = (...words: string[]) => labForPrograms("find", "--stack", stack, ...words);
   const answer = JSON.parse((await find("--json", `in:${folder}`)).output) as Answer;
@@ -84,11 +84,11 @@ async function findFromHere(stack: string, pieces: readonly Piece[]): Promise<vo
   const [{ path, word }] = pieces as [Piece];
   const lines = (await find(word, `in:${folder}`)).output.split("\n");
   expect(lines.map((line) => line.split("\t")[0])).toContain(path);
-  // As grep: nothing found is 1, and nothing is printed.
+  // Like grep: status 1 and no output if nothing is found.
   expect(await find("quetzalcoatl")).toEqual({ exitCode: 1, output: "" });
 }
 
-/** The page that `./lab open disgrafs` leads to lists each of them for its word, and opens one. */
+/** The page of `./lab open disgrafs` finds each file by its word, and opens one. */
 async function findInPage(stack: string, token: string, pieces: readonly Piece[]): Promise<void> {
   const { address, close } = await openPage(stack, "disgrafs");
   try {
@@ -117,8 +117,8 @@ async function findInPage(stack: string, token: string, pieces: readonly Piece[]
 }
 
 /**
- * What node2 writes, a file of each kind, is found: from node1's shell, by `./lab find` and in the page; and all is well then.
- * @param others how many tagged files the volume has besides
+ * Writes a file of each kind on node2, and finds them from node1's shell, by `./lab find` and in the page; then checks the status.
+ * @param others number of other tagged files on the volume
  */
 export async function eachKindIsFound(stack: string, others: number): Promise<void> {
   const on: On = (node, script) => onNode(stack, node, script);

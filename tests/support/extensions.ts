@@ -1,4 +1,4 @@
-/** An extension on a test's machine: put there, loaded and removed as the lab does it. */
+/** Installs, loads and removes an extension on a test's machine in the same way as the lab. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Surroundings } from "../../bpf/extension.ts";
@@ -16,19 +16,19 @@ export const surroundings: Surroundings = {
   privateAddress: "10.0.0.1",
 };
 
-/** The loader's options of an extension as a lab without settings for it gives them. */
+/** An extension's default options for its loader. */
 export function defaultOptions(name: ExtensionName): string[] {
   const facts = extensions[name];
   return [...facts.options(facts.settings.parse({}), surroundings)] as string[];
 }
 
-/** A script of the pipeline as the lab calls it, for a test that runs it on a VM. */
+/** A script of the pipeline as the lab calls it, for a test that runs it in a VM. */
 export function pipelineScript(name: "load" | "remove", args: readonly string[]): string {
   const script = readFileSync(join(checkout, "bpf/pipeline", `${name}.sh`), "utf8");
   return `set -- run\n${program({ run: { script, args } }, "test")}`;
 }
 
-/** Puts an extension's files on the machine, as RemoteFiles does. */
+/** Copies an extension's files to the machine, like RemoteFiles. */
 export async function putExtension(
   vm: TestVm,
   kernel: LocalKernel,
@@ -44,7 +44,7 @@ export async function putExtension(
     chmod -R a+x ${folder}/bin ${folder}/scripts`);
 }
 
-/** load.sh, called as ExtensionOnNode calls it. */
+/** Calls load.sh like ExtensionOnNode. */
 export async function loadExtension(
   vm: TestVm,
   kernel: LocalKernel,

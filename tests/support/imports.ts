@@ -1,11 +1,11 @@
-/** Who imports whom in this checkout, read from the sources: what the picture of the layers is made of. */
+/** Reads the imports between this checkout's sources, for the diagram of the layers. */
 import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { execaSync } from "execa";
 import ts from "typescript";
 import { checkout } from "../../workshop/checkout.ts";
 
-/** The imported files of each source file, as paths of the checkout. Tests and what they share are left out. */
+/** The imported files of each source file, as paths in the checkout, without tests and their helpers. */
 export function importsOfFiles(): ReadonlyMap<string, readonly string[]> {
   const { stdout } = execaSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"], {
     cwd: checkout,
@@ -31,7 +31,7 @@ export function room(file: string): string {
   return file.split("/")[0] ?? file;
 }
 
-/** Each pair of rooms with an arrow between them, and an import that makes it. */
+/** The pairs of parts of which one imports the other, each with an example of an import. */
 export function arrows(imports: ReadonlyMap<string, readonly string[]>): Map<string, string> {
   const found = new Map<string, string>();
   for (const [file, targets] of imports) {
@@ -43,7 +43,7 @@ export function arrows(imports: ReadonlyMap<string, readonly string[]>): Map<str
   return found;
 }
 
-/** The files of one circle of imports; undefined when there is none. */
+/** The files of a circle of imports; undefined if there is none. */
 export function circle(imports: ReadonlyMap<string, readonly string[]>): string[] | undefined {
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): string[] | undefined => {

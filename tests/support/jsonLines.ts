@@ -1,4 +1,4 @@
-/** What a program of a VM printed for programs: one JSON object a line, among other lines. */
+/** Parses the output of a program in a VM that prints JSON objects, one per line, among other lines. */
 export function jsonLines(stdout: string): unknown[] {
   return stdout
     .split("\n")

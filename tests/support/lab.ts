@@ -1,4 +1,4 @@
-/** What tests of a whole lab share: its command line, its machines, and steps of which each goes on from the one before. */
+/** Helpers for tests of a whole lab: its command line, its machines, and steps that build on the previous one. */
 import { once } from "node:events";
 import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -15,13 +15,13 @@ export interface Outcome {
   readonly output: string;
 }
 
-/** Runs `./lab`; does not throw when it fails. */
+/** Runs `./lab`; does not throw if it fails. */
 export async function lab(...args: string[]): Promise<Outcome> {
   const result = await execa(join(checkout, "lab"), args, { all: true, reject: false, stdin: "ignore" });
   return { exitCode: result.exitCode ?? 255, output: result.all };
 }
 
-/** Like `lab`, and the test has failed with the end of what it printed when the command has. */
+/** Like `lab`, but fails the test, with the end of the output, if the command fails. */
 export async function succeed(...args: string[]): Promise<string> {
   const { exitCode, output } = await lab(...args);
   if (exitCode !== 0)
@@ -29,7 +29,7 @@ export async function succeed(...args: string[]): Promise<string> {
   return output;
 }
 
-/** What `./lab` writes to standard output, as a program that calls it reads it; does not throw when it fails. */
+/** Runs `./lab` and returns its standard output, as a calling program gets it; does not throw if it fails. */
 export async function labForPrograms(...args: string[]): Promise<Outcome> {
   const result = await execa(join(checkout, "lab"), args, {
     reject: false,
@@ -39,12 +39,12 @@ export async function labForPrograms(...args: string[]): Promise<Outcome> {
   return { exitCode: result.exitCode ?? 255, output: result.stdout };
 }
 
-/** `./lab up` of a stack with settings, each as `name=value`; what it printed. */
+/** Runs `./lab up` for a stack with settings of the form `name=value`; returns the output. */
 export function upWith(stack: string, settings: readonly string[]): Promise<string> {
   return succeed("up", "--stack", stack, ...settings.flatMap((setting) => ["-c", setting]));
 }
 
-/** One of a stack's output `extensionVerdicts`. */
+/** A verdict in a stack's output `extensionVerdicts`. */
 export interface ExtensionVerdict {
   readonly extension: ExtensionName;
   readonly node: string;
@@ -56,7 +56,7 @@ export async function extensionVerdicts(stack: string): Promise<ExtensionVerdict
   return JSON.parse(output) as ExtensionVerdict[];
 }
 
-/** Standard output of plain `pulumi`, in the environment that `./lab env` gives. */
+/** Standard output of plain `pulumi` in the environment of `./lab env`. */
 export async function pulumi(...args: string[]): Promise<string> {
   const { stdout } = await execa("bash", ["-c", 'eval "$(./lab env)" && pulumi "$@"', "pulumi", ...args], {
     cwd: checkout,
@@ -65,7 +65,7 @@ export async function pulumi(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Standard output of a bash script on a node; throws when any of its commands fails. */
+/** Standard output of a bash script on a node; throws if any of its commands fails. */
 export async function onNode(stack: string, node: string, script: string): Promise<string> {
   const { stdout } = await execa(
     "ssh",
@@ -77,12 +77,12 @@ export async function onNode(stack: string, node: string, script: string): Promi
 }
 
 export interface OpenPage {
-  /** `http://127.0.0.1:PORT/`, as long as it is not closed. */
+  /** `http://127.0.0.1:PORT/`, valid until it is closed. */
   readonly address: string;
   readonly close: () => Promise<void>;
 }
 
-/** `./lab open PAGE --print`, with its tunnel. */
+/** Runs `./lab open PAGE --print`, which keeps a tunnel open. */
 export async function openPage(stack: string, page: string): Promise<OpenPage> {
   const tunnel = spawn(join(checkout, "lab"), ["open", page, "--stack", stack, "--print"], {
     cwd: checkout,
@@ -102,14 +102,14 @@ export async function openPage(stack: string, page: string): Promise<OpenPage> {
   return { address, close };
 }
 
-/** The lines of "Resources:" that say that something changed. */
+/** The lines of "Resources:" that report changes. */
 export function changes(output: string): string[] {
   return output
     .split("\n")
     .filter((line) => /^ {4}[+~-]+ ?\d+ (created|updated|deleted|replaced)/.test(line));
 }
 
-/** Takes a stack down, with its record and its settings, whatever state it is in. */
+/** Removes a stack in any state, with its record and settings. */
 export async function removeStack(name: string): Promise<void> {
   await lab("down", "--stack", name);
   await pulumi("stack", "rm", "--yes", name).catch(() => undefined);
@@ -117,7 +117,7 @@ export async function removeStack(name: string): Promise<void> {
 }
 
 export interface Story {
-  /** A test. What follows one that failed would only fail for that reason, and take its time. */
+  /** A test that fails at once after a failed step, because it would only fail for the same reason, and take time. */
   readonly step: (name: string, work: () => Promise<void>, limit: number) => void;
   /** Whether a step has failed. */
   readonly broken: boolean;

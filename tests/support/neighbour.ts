@@ -1,7 +1,6 @@
 /**
- * Another user of this computer, who means harm: tries to read and write every file of the lab, to connect to every socket
- * and port of its processes, and to reach into the processes themselves. All names are told to him, so that nothing is safe
- * only because it was not found.
+ * A hostile user of this computer, who tries to read and write every file of the lab, to connect to every socket and port of its
+ * processes, and to access the processes themselves. The user gets all names, so that nothing is safe only because it was not found.
  */
 import { execFile } from "node:child_process";
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
@@ -10,7 +9,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { linksOf } from "./openFiles.ts";
 
-/** What there is to attack. */
+/** The targets of an attack. */
 interface Targets {
   readonly files: string[];
   readonly sockets: string[];
@@ -19,7 +18,7 @@ interface Targets {
   readonly ports: number[];
 }
 
-/** Tries all of it as the user `nobody`, and prints what worked, a line each. Only what comes with Node.js: no files of ours. */
+/** Program for the user `nobody`: prints a line for each attack that succeeded. Uses only Node.js, and no files of the checkout. */
 const attacker = `
   const fs = require("node:fs"), net = require("node:net"), { once } = require("node:events");
   const { files, sockets, pids, ports } = JSON.parse(fs.readFileSync(0, "utf8"));
@@ -56,9 +55,9 @@ const attacker = `
 
 /**
  * Attacks a lab once.
- * @param folders whose files, and the processes that use them, are the lab's
- * @param since what is named `disgrafs...` among the temporary files and was made since then is the lab's, too
- * @returns what worked. Whoever connects to a machine's SSH port is greeted: that is no line here
+ * @param folders the lab's folders; processes that use their files belong to the lab
+ * @param since temporary files `disgrafs...` created since then also belong to the lab
+ * @returns the attacks that succeeded. The greeting of a machine's SSH port is not one
  */
 export async function attack(folders: readonly string[], since: Date): Promise<string[]> {
   // Only root can become another user.
@@ -85,7 +84,7 @@ function targetsIn(folders: readonly string[], since: Date): Targets {
   const pids = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    // Pulumi's own ports ask nobody who calls: SECURITY.md.
+    // Pulumi's own ports have no access control: see SECURITY.md.
     .filter((pid) => !nameOf(pid).startsWith("pulumi"))
     .filter((pid) => linksOf(pid).some((link) => folders.some((folder) => link.startsWith(`${folder}/`))));
   return {
@@ -96,7 +95,7 @@ function targetsIn(folders: readonly string[], since: Date): Targets {
   };
 }
 
-/** All that is in a folder; nothing for a file, or a folder that has gone. */
+/** The contents of a folder; nothing for a file, or for a folder that no longer exists. */
 function below(path: string): string[] {
   try {
     return readdirSync(path, { recursive: true, encoding: "utf8" }).map((name) => join(path, name));

@@ -1,12 +1,12 @@
-/** A node script as a step runs it, for tests that run it on a VM by ssh: the same program text as provisioning/remote.ts. */
+/** The text with which a step runs a node script (provisioning/remote.ts), for tests that run it in a VM by ssh. */
 import { readFileSync } from "node:fs";
 import { prelude } from "../../provisioning/remote.ts";
 import { program } from "../../provisioning/shell.ts";
 import { root } from "./pulumi.ts";
 
 /**
- * @param path script below provisioning/
- * @returns text of a bash script that runs it
+ * @param path of a script below provisioning/
+ * @returns a bash script that runs it
  */
 export function nodeScript(
   path: string,

@@ -1,7 +1,7 @@
-/** What processes have open, by /proc: without the lab's own code, so that tests can check what that says. */
+/** The open files of processes, from /proc, without the lab's own code, which tests check with this. */
 import { readdirSync, readlinkSync } from "node:fs";
 
-/** What a process has open, and where it is; nothing for one that has ended. */
+/** A process's open files and working directory; nothing if it has ended. */
 export function linksOf(pid: number | string): string[] {
   try {
     const open = readdirSync(`/proc/${pid}/fd`).map((name) => `/proc/${pid}/fd/${name}`);

@@ -1,4 +1,4 @@
-/** The real Pulumi CLI on a program of a test's own, with a state folder and a home of its own. */
+/** Runs the real Pulumi CLI on a test's program, with a separate state folder and home. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import {
   existsSync,
@@ -17,40 +17,40 @@ import { delimiter, dirname, join, resolve } from "node:path";
 export const root = resolve(import.meta.dirname, "../..");
 
 export interface RunResult {
-  /** Exit status; undefined when a signal ended it. */
+  /** Exit status; undefined if a signal ended it. */
   readonly status: number | undefined;
-  /** Standard output and standard error, in the order in which they came. */
+  /** Standard output and standard error, in the order of their arrival. */
   readonly output: string;
-  /** Milliseconds that it took. */
+  /** Duration in milliseconds. */
   readonly milliseconds: number;
 }
 
 export interface Running {
   readonly process: ChildProcess;
   readonly result: Promise<RunResult>;
-  /** What it has printed so far. */
+  /** The output so far. */
   readonly output: () => string;
 }
 
 export interface Stack {
   /** Folder of the program. */
   readonly folder: string;
-  /** Environment for any other program that works on this stack. */
+  /** Environment for other programs that use this stack. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Replaces the program: the text of an ES module, TypeScript allowed. */
+  /** Replaces the program by the text of an ES module, which may be TypeScript. */
   readonly program: (text: string) => void;
-  /** Runs the CLI to its end; fails the test when it exits with another status than expected (0; "any"). */
+  /** Runs the CLI to its end; fails the test if it exits with a status other than the expected one (0, or "any"). */
   readonly run: (args: readonly string[], expected?: number | "any") => Promise<RunResult>;
   /** Starts the CLI. */
   readonly start: (args: readonly string[]) => Running;
   readonly up: (expected?: number | "any") => Promise<RunResult>;
   readonly preview: (expected?: number | "any") => Promise<RunResult>;
   readonly destroy: (expected?: number | "any") => Promise<RunResult>;
-  /** The stack's outputs; secrets are shown. */
+  /** The stack's outputs, with secrets in plain text. */
   readonly outputs: () => Promise<Record<string, unknown>>;
-  /** Text of every file of the state, as it lies on the disk. */
+  /** The text of all files of the state. */
   readonly state: () => string;
-  /** The deployment's resources, as `pulumi stack export` gives them, secrets encrypted. */
+  /** The resources from `pulumi stack export`, with encrypted secrets. */
   readonly resources: () => Promise<StateResource[]>;
 }
 
@@ -67,11 +67,11 @@ export interface StackOptions {
   readonly program: string;
   /** Name of the stack. */
   readonly stack?: string;
-  /** More environment for the CLI. */
+  /** Additional environment for the CLI. */
   readonly environment?: NodeJS.ProcessEnv;
 }
 
-/** The CLI: on PATH, or the checkout's own in .lab/bin. */
+/** Path of the CLI: from PATH, or the checkout's own in .lab/bin. */
 export function findPulumi(): string {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), join(root, ".lab/bin")];
   const found = folders.map((folder) => join(folder, "pulumi")).find((file) => existsSync(file));
@@ -79,7 +79,7 @@ export function findPulumi(): string {
   return found;
 }
 
-/** Makes a stack for `use`, and destroys and removes it afterwards. */
+/** Creates a stack for `use`, and then destroys and removes it. */
 export async function withStack(options: StackOptions, use: (stack: Stack) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "stack-"));
   try {
@@ -91,7 +91,7 @@ export async function withStack(options: StackOptions, use: (stack: Stack) => Pr
       await stack.destroy("any");
     }
   } finally {
-    // What a killed CLI has left may write for a moment longer.
+    // Processes that a killed CLI left may still write for a moment.
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }

@@ -1,7 +1,7 @@
 /**
- * The picture of a report, for the README: `node tests/support/reportPicture.ts PICTURE [RUN]` draws the report of a run (a
- * folder with its raw/) in a headless Chromium and writes its top as PNG. Without a run it invents one, as the tests do: an
- * arm that is worse where the baseline has hits, one that is better where it has misses, and nothing else.
+ * Makes the README's picture of a report: `node tests/support/reportPicture.ts PICTURE [RUN]` opens the report of a run (a folder
+ * with its raw/) in a headless Chromium and writes its top as PNG. Without a run, it invents one like the tests: one arm is worse
+ * where the baseline has hits, and another is better where it has misses.
  */
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";

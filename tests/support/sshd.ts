@@ -1,4 +1,4 @@
-/** A real OpenSSH server on loopback for a test: its own host key, settings, port and user keys, and gone after it. */
+/** A real OpenSSH server on loopback for a test, with its own host key, settings, port and user keys. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
@@ -7,13 +7,13 @@ import { freePort } from "../../workshop/freePort.ts";
 
 export interface SshServer {
   readonly port: number;
-  /** Line of the host key, as in known_hosts without the name. */
+  /** The host key as in known_hosts, without the name. */
   readonly hostKey: string;
-  /** Private key that the server lets in, in OpenSSH's format. */
+  /** Private key that the server accepts, in OpenSSH's format. */
   readonly privateKey: string;
   /** The login user: the one who runs the test. */
   readonly user: string;
-  /** What `connection` of a command needs. */
+  /** The `connection` of a command. */
   readonly connection: {
     readonly host: string;
     readonly port: number;
@@ -21,15 +21,15 @@ export interface SshServer {
     readonly privateKey: string;
     readonly hostKey: string;
   };
-  /** Folder of this server, for a test's files too. */
+  /** Folder of this server, also for a test's files. */
   readonly folder: string;
   /** Everything the server has logged. */
   readonly log: () => string;
-  /** Connections that were let in so far. */
+  /** Number of successful logins so far. */
   readonly logins: () => number;
-  /** Ends the server. Sessions that it serves go on, as they do when sshd is restarted. */
+  /** Ends the server. Its sessions continue, as after a restart of sshd. */
   readonly stop: () => Promise<void>;
-  /** Ends the server and its sessions, as a crash of the machine would; what they run goes on. */
+  /** Ends the server and its sessions, but not the programs that they run. */
   readonly crash: () => Promise<void>;
   /** Ends everything and removes the folder. */
   readonly remove: () => Promise<void>;
@@ -38,9 +38,9 @@ export interface SshServer {
 }
 
 export interface SshServerOptions {
-  /** More lines for sshd_config; they come first and so win. */
+  /** Additional lines for sshd_config; they come first and thus take precedence. */
   readonly settings?: readonly string[];
-  /** Port to listen on; a free one when absent. */
+  /** Port to listen on. Default: a free one. */
   readonly port?: number;
   /** Leave the server stopped. */
   readonly stopped?: boolean;
@@ -80,8 +80,8 @@ export async function startSshd(options: SshServerOptions = {}): Promise<SshServ
     ].join("\n"),
   );
   writeFileSync(logFile, "");
-  // OpenSSH 9.8 and later shuts an address out for a while after logins that failed, which is what tests do; older ones
-  // do not know the word.
+  // OpenSSH 9.8 and later blocks an address for some time after failed logins, which tests produce; older versions do not know this
+  // option.
   const lenient = ["-o", "PerSourcePenalties no"];
   const known = spawnSync("/usr/sbin/sshd", ["-t", "-f", config, ...lenient]).status === 0;
   let server: ChildProcess | undefined;
@@ -136,7 +136,7 @@ export async function startSshd(options: SshServerOptions = {}): Promise<SshServ
   };
 }
 
-/** The processes of sshd below one, found by their parents. */
+/** The sshd processes that are descendants of one. */
 function below(pid: number): number[] {
   const children = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

@@ -1,6 +1,6 @@
-/** Results of the scripts that run in machines and print TAP (testanything.org). */
+/** Parses the results of scripts that run in machines and print TAP (testanything.org). */
 
-/** What is not ok, each with the lines that say why; a run that did not reach its plan is not ok either. */
+/** The failed tests, each with its explaining lines. A run that did not reach its plan counts as failed, too. */
 export function failures(tap: string): string[] {
   const results = tap.match(/^(not )?ok \d+ /gm) ?? [];
   const failed = tap.split(/^(?=(?:not )?ok \d+ )/m).filter((part) => part.startsWith("not ok"));

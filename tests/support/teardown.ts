@@ -1,6 +1,6 @@
 /**
- * One cell of the teardown matrix: a lab of one machine is brought up, something goes wrong at a moment of `up` or `down`, then
- * one `./lab down` must leave nothing, by a look that shares no code with it, and `up` must work again.
+ * One cell of the teardown matrix: a lab of one machine is brought up, something goes wrong at a moment of `up` or `down`, and then
+ * one `./lab down` must leave nothing, which is checked without the lab's code, and `up` must work again.
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -24,7 +24,7 @@ const lab = (folder: string, ...parts: string[]): string => join(folder, ".lab",
 const stackPart = (folder: string, ...parts: string[]): string => lab(folder, "stacks", "local", ...parts);
 const record = (folder: string): string => lab(folder, "state/.pulumi/stacks/disgrafs-lab/local.json");
 
-/** Moments, by what is on the disk then. Each is a boundary between two resources, or within one. */
+/** Moments, recognised by the files on the disk. Each is a boundary between two resources, or within one. */
 export const momentsOfUp: Readonly<Record<string, (folder: string) => boolean>> = {
   "the engine has begun": (folder) =>
     existsSync(lab(folder, "state/.pulumi/locks/organization/disgrafs-lab/local")),
@@ -52,7 +52,7 @@ export const cells = [
   ...Object.entries(momentsOfDown).map(([moment, holds]) => ({ command: "down" as const, moment, holds })),
 ];
 
-/** What can be lost while a lab is up. */
+/** Parts of a lab that can be lost while it is up. */
 export const losses: Readonly<Record<string, (folder: string) => void>> = {
   "the state": (folder) => rmSync(lab(folder, "state"), { recursive: true }),
   "the passphrase": (folder) => rmSync(lab(folder, "passphrase")),
@@ -68,7 +68,7 @@ export const losses: Readonly<Record<string, (folder: string) => void>> = {
 
 type Command = "up" | "down";
 
-/** `pulumi up` or `./lab down` in a process group of its own, and what it printed when it has ended. */
+/** Starts `pulumi up` or `./lab down` in a separate process group; its output is available at its end. */
 function begin(folder: string, command: Command): { child: ChildProcess; ended: Promise<Run> } {
   const up =
     'eval "$(node cli/main.ts env)" && exec pulumi up --yes --skip-preview --non-interactive --stack local';
@@ -105,8 +105,8 @@ export async function interruptAt(
 }
 
 /**
- * Runs `pulumi up` or `./lab down` with `.lab` on a small disk, which is full from a moment on until the command has ended. Gives
- * its exit code and output. Needs root.
+ * Runs `pulumi up` or `./lab down` with `.lab` on a small disk, which is full from a moment on until the command has ended. Returns
+ * the exit code and output. Needs root.
  */
 export async function fillDiskAt(folder: string, command: Command, holds: Moment): Promise<Run> {
   const filler = lab(folder, "filler");
@@ -121,14 +121,14 @@ export async function fillDiskAt(folder: string, command: Command, holds: Moment
   }
 }
 
-/** Puts `.lab` on a disk of its own. Gives what takes the disk away again. */
+/** Puts `.lab` on a separate disk. Returns a function that removes the disk. */
 export function onSmallDisk(folder: string): () => void {
   mkdirSync(lab(folder));
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=400m,mode=0700", "tmpfs", lab(folder)]);
   return () => execFileSync("umount", [lab(folder)]);
 }
 
-/** Writes a file until not one byte more fits. */
+/** Fills the disk completely. */
 function fill(file: string): void {
   const descriptor = openSync(file, "w");
   try {
@@ -145,13 +145,13 @@ function fill(file: string): void {
   }
 }
 
-/** Brings up and goes down as a person would afterwards. Throws when anything is left, or `up` does not work. */
+/** Brings the lab down and up again, as a user would. Throws if anything is left, or if `up` fails. */
 export async function expectGone(folder: string): Promise<void> {
   const { exitCode, output } = await labIn(folder, "down");
   const left = leftOf(folder);
   if (left.length > 0)
     throw new Error(`left after down (${exitCode}):\n${left.join("\n")}\n${output.slice(-3000)}`);
-  // There may have been nothing yet: then it says so, and does not say that nothing is left.
+  // If there was nothing yet, the command says that in place of the count.
   if (exitCode !== 0 && !output.includes("there is no stack")) throw new Error(output.slice(-4000));
 }
 
@@ -160,14 +160,14 @@ export async function expectUp(folder: string): Promise<void> {
   if (exitCode !== 0) throw new Error(output.slice(-4000));
 }
 
-/** One `./lab down` leaves nothing, and `up` works again. */
+/** Checks that one `./lab down` leaves nothing, and that `up` works again. */
 export async function expectRecovery(folder: string): Promise<void> {
   await expectGone(folder);
   await expectUp(folder);
   await expectGone(folder);
 }
 
-/** Processes, sockets, files and mounts with the folder's name in them, found without the lab's code. */
+/** Finds processes, sockets, files and mounts with the folder's name, without the lab's code. */
 function leftOf(folder: string): string[] {
   const stacks = lab(folder, "stacks");
   const read = (file: string): string => {

@@ -1,6 +1,6 @@
 /**
- * One local VM for a test, without Pulumi: started with the same code as the lab's machines, reached by ssh, and gone
- * with everything it had when the test ends.
+ * A local VM for a test, without Pulumi: started with the same code as the lab's machines, accessed by ssh, and removed completely
+ * at the end of the test.
  */
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -16,14 +16,14 @@ import { sweep, type Leftover } from "../../stacks/local/sweep.ts";
 import { removeVm, startVm, type VmSpec } from "../../stacks/local/vm.ts";
 
 export interface TestVmOptions {
-  /** Part of the stack's name, for whoever looks at the process list. */
+  /** Part of the stack's name, visible in the process list. */
   readonly name: string;
   readonly kernel?: LocalKernel;
   readonly cpus?: number;
   readonly memoryMiB?: number;
   /** `instructions`: QEMU's -icount. */
   readonly clock?: VmSpec["clock"];
-  /** A second NVMe disk, blank, and poll queues. */
+  /** Size of a second, blank NVMe disk, with poll queues. */
   readonly dataDiskMiB?: number;
 }
 
@@ -34,24 +34,24 @@ export interface Result {
 }
 
 export interface TestVm {
-  /** Runs a bash script as root, given on standard input, for 5 minutes at most; does not throw when it fails. */
+  /** Runs a bash script, from standard input, as root, for at most 5 minutes; does not throw if it fails. */
   run(script: string, timeoutSeconds?: number): Promise<Result>;
-  /** Runs a bash script as root; throws with the end of its output when it fails. */
+  /** Runs a bash script as root; throws with the end of its output if it fails. */
   check(script: string, timeoutSeconds?: number): Promise<string>;
-  /** Copies a file, or a folder with all below it, to a folder of the machine. */
+  /** Copies a file or folder to a folder of the machine. */
   push(localPath: string, remoteFolder: string): Promise<void>;
   /** Copies a file or folder from the machine. */
   pull(remotePath: string, localPath: string): Promise<void>;
-  /** The end of what its kernel said on the serial line: a crash is only there. */
+  /** The end of the kernel's output on the serial line, which shows a crash. */
   console(): string;
   /** Restarts the guest and waits until it answers again. */
   reboot(): Promise<void>;
-  /** Stops it, removes what it had, and returns what is left: nothing, if all is well. */
+  /** Stops and removes the machine; returns what is left, which should be nothing. */
   stop(): Promise<Leftover[]>;
   readonly stack: string;
 }
 
-/** Milliseconds for a machine to boot: 10 s when the host is idle. */
+/** Time limit in milliseconds for a boot, which takes 10 s on an idle host. */
 const bootLimit = 600_000;
 
 let count = 0;

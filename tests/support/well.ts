@@ -1,15 +1,15 @@
-/** What a lab says of itself when all is well: `./lab status`, and panels of its metrics. */
+/** Checks that a lab has no problems, with `./lab status` and panels of its metrics. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LabStatus } from "../../cli/status/labStatus.ts";
 import { panels } from "../../provisioning/monitoring/panels.ts";
 import { labForPrograms, openPage, succeed } from "./lab.ts";
 
-/** A lab with DisGraFS: no problem, each of its services runs and answers, and so many files at least are tagged. */
+/** A lab with DisGraFS has no problems, its services run and answer, and at least this many files are tagged. */
 export async function saysThatDisgrafsIsWell(stack: string, files: number): Promise<void> {
   const look = async (): Promise<LabStatus> =>
     JSON.parse((await labForPrograms("status", "--stack", stack, "--json")).output) as LabStatus;
   let status = await look();
-  // A busy computer misses a scrape now and then, and the next one has it.
+  // On a busy computer, Prometheus sometimes misses a scrape; the next one succeeds.
   for (let again = 0; status.problems.length > 0 && again < 5; again++) {
     await sleep(10_000);
     status = await look();
@@ -29,7 +29,7 @@ export async function saysThatDisgrafsIsWell(stack: string, files: number): Prom
   );
 }
 
-/** A panel of each source of metrics: the nodes, iostat, JuiceFS, Redis, Ray, the index and the taggers. */
+/** A panel for each source of metrics: the nodes, iostat, JuiceFS, Redis, Ray, the index and the taggers. */
 const looked = [
   "Memory in use",
   "Requests (r/s, w/s, d/s, f/s)",
@@ -40,7 +40,7 @@ const looked = [
   "Files by state",
 ];
 
-/** Prometheus, through the tunnel of `./lab open prometheus`, sees every node, and has something to draw in these panels. */
+/** Prometheus, through the tunnel of `./lab open prometheus`, reaches all nodes and has data for these panels. */
 export async function panelsAreDrawn(stack: string, nodes: readonly string[]): Promise<void> {
   const { address, close } = await openPage(stack, "prometheus");
   const ask = async (query: string): Promise<readonly { metric: Readonly<Record<string, string>> }[]> => {
@@ -55,7 +55,7 @@ export async function panelsAreDrawn(stack: string, nodes: readonly string[]): P
     for (const title of looked) {
       const panel = panels.find((each) => each.title === title);
       for (const { expr } of panel?.queries ?? [{ expr: `no panel is called ${title}` }]) {
-        // A busy machine misses a scrape now and then: what was there in the last minutes counts.
+        // On a busy machine, Prometheus sometimes misses a scrape, so data of the last minutes counts.
         if ((await ask(`last_over_time((${expr})[5m:5s])`)).length === 0) empty.push(`${title}: ${expr}`);
       }
     }
