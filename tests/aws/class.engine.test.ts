@@ -1,4 +1,4 @@
-/** A class of two on moto: one fails for lack of quota, is made at the second try, both are listed, and both go. */
+/** A class of two on moto: one lab fails for lack of quota and is created at the second attempt; both are listed and removed. */
 import * as ec2 from "@aws-sdk/client-ec2";
 import { execa } from "execa";
 import { execFileSync } from "node:child_process";
@@ -107,7 +107,7 @@ describe("a class", () => {
       await client.send(new ec2.StopInstancesCommand({ InstanceIds }));
       expect((await status())[1]).toEqual(["ada", "broken", "0/1"]);
       await client.send(new ec2.StartInstancesCommand({ InstanceIds }));
-      // The first question, which is about ada's machine, is refused.
+      // The first call, about ada's machine, is refused.
       const fault = { code: "UnauthorizedOperation", message: "no", status: 403, times: 1 };
       cloud.faults.push({ action: "DescribeInstanceStatus", ...fault });
       expect(await status()).toEqual([
@@ -128,7 +128,7 @@ describe("a class", () => {
       expect(outcomes.map(({ failure }) => failure)).toEqual([undefined, undefined]);
       expect(existsSync(join(place.folder, "ada"))).toBe(false);
       expect(await cloud.listing()).toEqual(empty);
-      // Again: nothing to do is no failure.
+      // Again: it is not a failure if there is nothing to do.
       expect(
         (await forEachStudent(students, 2, (student) => downFor(place, student)))[0]?.failure,
       ).toBeUndefined();

@@ -18,18 +18,18 @@ import { freePort } from "../../workshop/freePort.ts";
 const root = new URL("../..", import.meta.url).pathname;
 const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
 
-/** An error that the next calls of an action get in place of an answer. */
+/** An error in place of an answer to the next calls of an action. */
 export interface Fault {
-  /** An action of EC2 or IAM; for S3 a method and path, as `GET /BUCKET/?tagging=`. */
+  /** An action of EC2 or IAM; for S3, a method and path, such as `GET /BUCKET/?tagging=`. */
   readonly action: string;
   readonly code: string;
   readonly message: string;
   readonly status: number;
-  /** How many calls get it; after that the action works again. */
+  /** Number of calls that fail; after them, the action works again. */
   times: number;
 }
 
-/** Images that AWS has, as moto's MOTO_AMIS_PATH takes them. */
+/** AWS's images, in the format of moto's MOTO_AMIS_PATH. */
 const image = (id: string, owner: string, name: string, day: string) => ({
   ami_id: id,
   owner_id: owner,
@@ -54,7 +54,7 @@ const images = [
   image("ami-00000000000000020", "136693071363", "debian-12-amd64-20260914-2601", "2026-09-14"),
 ];
 
-/** What RunInstances asked for, with what moto answered. */
+/** A request of RunInstances, with moto's answer. */
 export interface RunRequest {
   readonly id: string;
   readonly privateAddress: string;
@@ -65,30 +65,30 @@ export interface RunRequest {
   readonly userData: Buffer;
 }
 
-/** What stands behind the instances. Without any, they are in moto's books only. */
+/** The machines behind the instances. Without them, instances exist only in moto's records. */
 export interface Machines {
   start(request: RunRequest): Promise<void>;
-  /** No error when it is gone already. */
+  /** Ends a machine; not an error if it has already ended. */
   stop(id: string): Promise<void>;
-  /** All that the machine has written to its console. */
+  /** All output of the machine's console. */
   console(id: string): string;
   close(): Promise<void>;
 }
 
-/** Where machines are made. */
+/** The environment in which machines are created. */
 export interface MachinesPlace {
   readonly motoPort: number;
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: typeof credentials;
   readonly folder: string;
-  /** To be called when a machine has ended by itself: it is then terminated in the books too. */
+  /** Call this when a machine has ended by itself, so that moto also terminates it. */
   ended(id: string): Promise<void>;
 }
 
 export class Cloud {
   readonly faults: Fault[] = [];
-  /** EC2 actions in the order in which they came. */
+  /** EC2 actions in the order of their arrival. */
   readonly calls: string[] = [];
   /** Calls of these actions are held until they are released. */
   readonly held = new Set<string>();
@@ -97,9 +97,9 @@ export class Cloud {
   #motoPort: number;
   #folder: string;
   #machines: Machines | undefined;
-  /** Calls that have come and are not yet carried out. */
+  /** Calls that have arrived and are not finished. */
   #open = 0;
-  /** moto has no placement groups: these are the proxy's own. Name -> tags. */
+  /** The proxy's own placement groups, because moto has none: name -> tags. */
   readonly #groups = new Map<string, Map<string, string>>();
 
   private constructor(proxy: Server, moto: ChildProcess, motoPort: number, folder: string) {
@@ -109,7 +109,7 @@ export class Cloud {
     this.#folder = folder;
   }
 
-  /** @param makeMachines gives real machines to the instances */
+  /** @param makeMachines creates real machines for the instances */
   static async start(makeMachines?: (place: MachinesPlace) => Promise<Machines>): Promise<Cloud> {
     const folder = mkdtempSync(join(tmpdir(), "cloud-"));
     writeFileSync(join(folder, "images.json"), JSON.stringify(images));
@@ -123,7 +123,7 @@ export class Cloud {
       env: {
         ...process.env,
         MOTO_AMIS_PATH: join(folder, "images.json"),
-        // Where its state machines call AWS: here, so that what they end is ended.
+        // Its state machines call AWS at this proxy, so that the machines that they terminate are ended.
         MOTO_PORT: String((proxy.address() as AddressInfo).port),
       },
       stdio: ["ignore", "ignore", "pipe"],
@@ -138,7 +138,7 @@ export class Cloud {
       cloud
         .#serve(incoming, answer)
         .catch((error: unknown) => {
-          // A client that has gone needs no answer; another only hears that there is none.
+          // A client that has gone needs no answer; for any other, the connection is closed.
           if (!answer.destroyed) process.stderr.write(`the cloud could not answer: ${String(error)}\n`);
           answer.destroy();
         })
@@ -150,7 +150,7 @@ export class Cloud {
         throw new Error(`moto's server did not start (./lab setup installs it into .lab/venv): ${log}`);
       await sleep(200);
     }
-    // State machines are really run, and not only listed.
+    // moto must run state machines, and not only list them.
     await fetch(`http://127.0.0.1:${port}/moto-api/config`, {
       method: "POST",
       body: JSON.stringify({ stepfunctions: { execute_state_machine: true } }),
@@ -175,7 +175,7 @@ export class Cloud {
     };
   }
 
-  /** What makes AWS SDKs come here, with credentials that are none. */
+  /** Environment that makes AWS SDKs use this proxy, with invalid credentials. */
   get env(): Record<string, string> {
     return {
       AWS_ENDPOINT_URL: `http://127.0.0.1:${(this.#proxy.address() as AddressInfo).port}`,
@@ -188,7 +188,7 @@ export class Cloud {
     };
   }
 
-  /** All that there is in the account, whoever made it, by moto's answers: what a lab leaves behind shows here. */
+  /** All resources in the account, from moto, which shows what a lab leaves behind. */
   async listing(): Promise<string[]> {
     const options = { endpoint: this.env.AWS_ENDPOINT_URL, region: this.env.AWS_REGION, credentials };
     const client = new ec2.EC2Client(options);
@@ -241,7 +241,7 @@ export class Cloud {
       .sort();
   }
 
-  /** When every call has been carried out, also those that nobody waits for. */
+  /** Resolves when all calls are finished, even those whose client has gone. */
   async settled(): Promise<void> {
     while (this.#open > 0) await sleep(50);
   }
@@ -258,8 +258,8 @@ export class Cloud {
   }
 
   /**
-   * Lets AWS's own clock come to a time: what is scheduled until then is started, in its order, as EventBridge Scheduler
-   * does it. Gives the state machines' executions.
+   * Advances AWS's clock to a time: everything scheduled until then is started in order, as by EventBridge Scheduler. Returns the
+   * state machines' executions.
    */
   async advanceTo(time: Date): Promise<string[]> {
     const options = { endpoint: this.env.AWS_ENDPOINT_URL, region: this.env.AWS_REGION, credentials };
@@ -288,7 +288,7 @@ export class Cloud {
     return executions;
   }
 
-  /** How an execution of a state machine stands: RUNNING, SUCCEEDED, FAILED. */
+  /** Status of a state machine's execution: RUNNING, SUCCEEDED, FAILED. */
   async execution(executionArn: string): Promise<string> {
     const options = { endpoint: this.env.AWS_ENDPOINT_URL, region: this.env.AWS_REGION, credentials };
     const client = new sfn.SFNClient(options);
@@ -337,7 +337,7 @@ export class Cloud {
     else answer.end(text);
   }
 
-  /** Moto's reply, whose body is still to be read. */
+  /** moto's reply, whose body has not been read. */
   #forward({ method, url, headers }: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const options = { host: "127.0.0.1", port: this.#motoPort, method, path: url, headers };
@@ -345,7 +345,7 @@ export class Cloud {
     });
   }
 
-  /** Does to the machines what moto has put into its books. Gives the reply's text where it had to be read. */
+  /** Starts and ends machines as recorded by moto. Returns the reply's text if it had to be read. */
   async #follow(action: string, form: URLSearchParams, reply: IncomingMessage): Promise<Buffer | undefined> {
     const machines = this.#machines;
     if (!machines || reply.statusCode !== 200) return undefined;
@@ -378,7 +378,7 @@ function jsonAction({ method, url = "", headers }: IncomingMessage): string {
   return method === "POST" && url.startsWith("/schedules/") ? "CreateSchedule" : "";
 }
 
-/** The three calls about placement groups, and tags on them; undefined for every other call. */
+/** Answers the calls about placement groups and their tags; undefined for all other calls. */
 function placementGroups(
   groups: Map<string, Map<string, string>>,
   action: string,
@@ -426,7 +426,7 @@ function placementGroups(
   }
 }
 
-/** A host key that is a machine's own and no key at all: nothing can be logged in to. */
+/** A host key that is different for each machine, but invalid, because nobody can log in. */
 export function hostKeyFor(id: string): string {
   return `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${createHash("sha256").update(id).digest("hex").slice(0, 43)}`;
 }

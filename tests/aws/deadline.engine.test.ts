@@ -1,4 +1,4 @@
-/** The clock outside the machines, on moto: what is scheduled really runs, as a state machine that calls EC2. */
+/** The clock outside the machines, on moto, which runs the scheduled state machine that calls EC2. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -39,7 +39,7 @@ describe("a lab on AWS", () => {
       await lab.configure("ends", { aws, nodes });
       cloud.calls.length = 0;
       await lab.up();
-      // Before there is a machine there is an end.
+      // The end is scheduled before there is a machine.
       expect(cloud.calls.indexOf("CreateSchedule")).toBeGreaterThan(-1);
       expect(cloud.calls.indexOf("CreateSchedule")).toBeLessThan(cloud.calls.indexOf("RunInstances"));
       const { targetFacts } = await lab.outputs<{
@@ -84,7 +84,7 @@ describe("a lab on AWS", () => {
       expect(shown.exitCode).toBe(1);
       await client.send(new TerminateInstancesCommand({ InstanceIds: [InstanceId] }));
 
-      // As if it had begun long ago: another up makes nothing, and says what to do.
+      // As if it had begun long ago: another up creates nothing and gives advice.
       const state = await lab.succeed("stack", "export");
       const began = new RegExp(targetFacts.created, "g");
       writeFileSync(join(lab.folder, "old.json"), state.replace(began, "2026-01-01T00:00:00Z"));
@@ -97,7 +97,7 @@ describe("a lab on AWS", () => {
       );
       expect(cloud.calls).not.toContain("RunInstances");
       await lab.destroy();
-      // moto keeps the other tenant's network card.
+      // moto does not remove the other tenant's network card.
       const left = (await cloud.listing()).filter((id) => !empty.includes(id) && !id.startsWith("eni-"));
       expect(left).toEqual([]);
     },

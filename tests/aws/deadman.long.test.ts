@@ -1,6 +1,6 @@
 /**
  * Machines that cannot end themselves: user data that cloud-init cannot read, a timer that root has disabled, a kernel that hangs, a
- * clock that was set back. The clock outside ends each by the lab's deadline. One machine more is well, and shows that the timer
+ * clock that was set back. The clock outside ends each by the lab's deadline. Another machine works normally, and shows that the timer
  * would have ended the others long before. The machines are local VMs behind moto's instances (README.md).
  */
 import { rmSync } from "node:fs";
@@ -20,7 +20,7 @@ const nodes = names.map((name, index) => ({
   name,
   roles: index === 0 ? ["meta", "objects", "client", "ray-head"] : ["client"],
 }));
-/** Seconds until the machines' own timers, and what such a machine may take to shut down. */
+/** Seconds until the machines' own timers, and the time limit of a machine's shutdown. */
 const timer = 30;
 const shutdown = 120;
 
@@ -30,7 +30,7 @@ let lab: LabProject;
 let client: EC2Client;
 let empty: string[];
 
-/** The machines, of which the first gets user data that is cut off. */
+/** The machines; the first gets truncated user data. */
 async function firstUnread(...place: Parameters<typeof LocalMachines.make>): Promise<Machines> {
   machines = await LocalMachines.make(...place);
   return {
@@ -57,7 +57,7 @@ afterAll(async () => {
   rmSync(sshFolder(stack), { recursive: true, force: true });
 }, 2 * minutes);
 
-/** Runs a script on a machine by the files that the stack wrote for people. */
+/** Runs a script on a machine with the stack's files for ssh. */
 async function on(name: string, script: string): Promise<{ exitCode?: number | undefined; stderr: string }> {
   const options = ["-F", `${sshFolder(stack)}/config`, "-o", "BatchMode=yes", "-o", "ConnectTimeout=60"];
   return await execa("ssh", [...options, name, "bash -s"], {
@@ -66,7 +66,7 @@ async function on(name: string, script: string): Promise<{ exitCode?: number | u
   });
 }
 
-/** States of the machines in AWS's books, in the order of their ids. */
+/** States of the machines according to AWS, in the order of their ids. */
 async function states(ids: readonly string[]): Promise<(string | undefined)[]> {
   const { Reservations = [] } = await client.send(new DescribeInstancesCommand({ InstanceIds: [...ids] }));
   const found = Reservations.flatMap(({ Instances = [] }) => Instances);
@@ -81,7 +81,7 @@ it(
     const { ids, targetFacts } = await lab.outputs<{ ids: string[]; targetFacts: { expires: string } }>();
     const idOf = (name: (typeof names)[number]): string => ids[names.indexOf(name)] ?? "";
     const ends = `sudo disgrafs-expire-at "$(($(date +%s) + ${timer}))"`;
-    // Nobody can log in, as its key was in the user data.
+    // Nobody can log in, because the key was in the user data.
     expect((await on("unread", "true")).stderr).toContain("Permission denied");
     const breakages = {
       disabled: `${ends}; sudo systemctl disable --now disgrafs-expiry.timer`,
@@ -90,7 +90,7 @@ it(
       well: ends,
     };
     for (const [name, script] of Object.entries(breakages)) {
-      // cloud-init may still be at work.
+      // cloud-init may still be running.
       const ready = "sudo -n test -x /usr/local/sbin/disgrafs-expire-at";
       while ((await on(name, ready)).exitCode !== 0) await sleep(2000);
       expect(await on(name, script)).toMatchObject({ exitCode: 0 });

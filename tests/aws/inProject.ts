@@ -1,6 +1,6 @@
 /**
- * What `./lab up`, `./lab down`, `./lab extend TIME`, `./lab status` and `./lab sweep --aws --stack STACK --yes` do to a stack, in another
- * project's folder and with this process's own environment: `inProject.ts FOLDER STACK up|destroy|status|sweep|extend [TIME]`.
+ * Does to a stack what `./lab up`, `down`, `extend TIME`, `status` and `sweep --aws --stack STACK --yes` do, in another project's folder
+ * and with this process's environment: `inProject.ts FOLDER STACK up|destroy|status|sweep|extend [TIME]`.
  */
 import { extendStack } from "../../cli/commands/extend.ts";
 import { showStatus } from "../../cli/commands/status.ts";

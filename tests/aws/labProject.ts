@@ -1,4 +1,4 @@
-/** A Pulumi project in a folder of its own, with its own state, whose aws and command plugins are the test ones. */
+/** A Pulumi project in a separate folder, with its own state and the test's plugins for aws and command. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa, type ResultPromise } from "execa";
@@ -8,7 +8,7 @@ const root = new URL("../..", import.meta.url).pathname;
 
 export interface Finished {
   readonly exitCode: number;
-  /** Standard output and error, as they came. */
+  /** Standard output and error, in the order of their arrival. */
   readonly text: string;
 }
 
@@ -22,15 +22,15 @@ export interface RemoteCall {
 export class LabProject {
   readonly folder: string;
   readonly #calls: string;
-  /** Environment of the CLI, and of whatever else is to see this cloud. */
+  /** Environment for the CLI and for other programs that use this cloud. */
   readonly env: Record<string, string>;
 
   /**
-   * @param program file of the program, in the checkout
-   * @param steps folder of the command plugin: the test's, which only remembers remote steps, or the real one
+   * @param program file of the program in the checkout
+   * @param steps folder of the command plugin: the test's, which only records remote steps, or the real one
    */
   constructor(cloud: Cloud, program = "tests/aws/program/index.ts", steps = "tests/aws/provider") {
-    // Inside the checkout, for Node finds packages by folder; .lab is no part of the repository.
+    // In the checkout, because Node searches parent folders for packages; git ignores .lab.
     mkdirSync(join(root, ".lab/tests"), { recursive: true });
     this.folder = mkdtempSync(join(root, ".lab/tests/aws-"));
     this.#calls = join(this.folder, "calls");
@@ -61,7 +61,7 @@ export class LabProject {
     };
   }
 
-  /** Writes the stack's settings; makes the stack when there is none. */
+  /** Writes the stack's settings; creates the stack if it does not exist. */
   async configure(stack: string, settings: { aws: object; [key: string]: unknown }): Promise<void> {
     const made = await this.pulumi("stack", "select", "--create", stack);
     if (made.exitCode !== 0) throw new Error(made.text);
@@ -78,7 +78,7 @@ export class LabProject {
     writeFileSync(file, JSON.stringify({ ...(salt !== undefined && { encryptionsalt: salt }), config }));
   }
 
-  /** The stack's settings as they are now, without the project's name. */
+  /** The stack's current settings, without the project's name. */
   async settings(stack: string): Promise<Record<string, unknown>> {
     const text = await this.succeed("config", "--json", "--stack", stack);
     const config = JSON.parse(text) as Record<string, { objectValue?: unknown; value?: string }>;
@@ -105,7 +105,7 @@ export class LabProject {
     return { exitCode: exitCode ?? 1, text: all };
   }
 
-  /** A command that must work: what it printed. */
+  /** Runs a command that must succeed; returns its output. */
   async succeed(...args: string[]): Promise<string> {
     const { exitCode, text } = await this.pulumi(...args);
     if (exitCode !== 0) throw new Error(`pulumi ${args.join(" ")} ended with status ${exitCode}:\n${text}`);
@@ -116,7 +116,7 @@ export class LabProject {
     return await this.succeed("up", "--yes", "--skip-preview", ...args);
   }
 
-  /** What `./lab` does to a stack: `up`, `destroy` or `extend`. */
+  /** Runs a command of inProject.ts. */
   async lab(stack: string, verb: string, ...args: string[]): Promise<Finished> {
     const program = join(root, "tests/aws/inProject.ts");
     const { exitCode, all } = await execa(process.execPath, [program, this.folder, stack, verb, ...args], {
@@ -146,7 +146,7 @@ export class LabProject {
   }
 
   remove(): void {
-    // What a killed CLI has left may write for a moment longer.
+    // Processes that a killed CLI left may still write for a moment.
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }

@@ -1,4 +1,4 @@
-/** A lab's life on AWS, by the real engine, against moto: up, again, changed, replaced, broken, down. */
+/** A lab on AWS, with the real engine and moto: up, up again, changes, replacements, failures, down. */
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   DescribeInstancesCommand,
@@ -31,7 +31,7 @@ beforeAll(async () => {
   lab = new LabProject(cloud);
   client = new EC2Client({ endpoint: cloud.env.AWS_ENDPOINT_URL, region: "us-east-1", credentials });
   empty = await cloud.listing();
-  // For what this process itself asks AWS.
+  // For this process's own calls to AWS.
   Object.assign(process.env, cloud.env);
 }, 5 * minutes);
 const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
@@ -41,7 +41,7 @@ afterAll(async () => {
   lab.remove();
 }, minutes);
 
-/** The machines that are there, by their names in the lab. */
+/** The existing machines, by their names in the lab. */
 async function machines(): Promise<Record<string, Instance>> {
   const { Reservations = [] } = await client.send(new DescribeInstancesCommand({}));
   const living = Reservations.flatMap(({ Instances = [] }) => Instances).filter(
@@ -51,7 +51,7 @@ async function machines(): Promise<Record<string, Instance>> {
   return Object.fromEntries(living.map((instance) => [nameOf(instance), instance]));
 }
 
-/** How an update ended, as its summary says: "2 created", "1 updated", "46 unchanged". */
+/** An update's summary: "2 created", "1 updated", "46 unchanged". */
 function summary(text: string): string[] {
   return [...text.matchAll(/^\s+[+\-~]*\s*(\d+ (?:created|updated|deleted|replaced|unchanged))$/gm)].map(
     (match) => match[1] ?? "",
@@ -95,7 +95,7 @@ describe("a lab on AWS", () => {
         "node1-first-boot",
         "node1-instance-store",
       ]);
-      // First boot comes before anything else on the same machine.
+      // On each machine, the step for first boot precedes all others.
       expect(steps.indexOf("node1-first-boot")).toBeLessThan(steps.indexOf("node1-instance-store"));
       const { targetFacts } = await lab.outputs<{ targetFacts: Record<string, unknown> }>();
       expect(targetFacts).toMatchObject({
@@ -154,21 +154,21 @@ describe("a lab on AWS", () => {
           string
         >;
       const { "disgrafs:expires": expires = "" } = tags(after["test-meta"]);
-      // In whole minutes after the stack's beginning, never less than what was asked for.
+      // In whole minutes after the stack's beginning, and never less than requested.
       const longer = Date.parse(expires) - asked - 9 * 3_600_000;
       expect(longer).toBeGreaterThanOrEqual(-1000);
       expect(longer).toBeLessThan(done - asked + minutes);
       expect(text).toContain(`stack test now expires at ${new Date(expires).toISOString()}`);
       const { targetFacts } = await lab.outputs<{ targetFacts: { expires: string } }>();
       expect(targetFacts.expires).toBe(expires);
-      // The clock outside moves with it.
+      // The clock outside has the same time.
       expect(await cloud.advanceTo(new Date(Date.parse(expires)))).toEqual([]);
       const steps = lab.remoteCalls();
       expect(steps.map(({ name, operation }) => `${operation} ${name}`).sort()).toEqual([
         "update meta-expiry",
         "update node1-expiry",
       ]);
-      // The step sets the machine's timer to that very time.
+      // The step sets the machine's timer to the same time.
       for (const { stdin } of steps) expect(stdin).toMatch(new RegExp(`^run ${expires} </dev/null$`, "m"));
     },
     4 * minutes,
@@ -240,7 +240,7 @@ describe("a lab on AWS", () => {
       );
       await lab.destroy();
       expect(await cloud.listing()).toEqual(empty);
-      // Nobody connects to a machine that goes away with what is on it.
+      // There are no steps on a machine that is removed.
       expect(lab.remoteCalls()).toEqual([]);
     },
     4 * minutes,
@@ -273,7 +273,7 @@ describe("a lab on AWS", () => {
       broken.kill("SIGKILL");
       await broken;
       cloud.held.delete("RunInstances");
-      // The calls that were held are answered to nobody: AWS has made machines that no state knows.
+      // Nobody gets the answers to the held calls: AWS has created machines that are in no state.
       await cloud.settled();
       await lab.pulumi("cancel", "--yes", "--stack", "killed");
       await lab.succeed("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
@@ -281,7 +281,7 @@ describe("a lab on AWS", () => {
       expect(Object.keys(await machines()).sort()).toEqual(["killed-meta", "killed-node1"]);
       const { targetFacts } = await lab.outputs<{ targetFacts: { run: string } }>();
       await lab.destroy();
-      // Machines that no state knows of may be left, and what they hold; a sweep finds them by their tags.
+      // Machines that are in no state may be left, with their resources; a sweep finds them by their tags.
       const left = (await cloud.listing()).filter((id) => !before.includes(id));
       const clients = clientsFor("us-east-1");
       const { found: all, unseen } = await findLeftovers(clients);
@@ -320,7 +320,7 @@ describe("errors of AWS", () => {
       expect(exitCode).not.toBe(0);
       const failure = awsFailure(text);
       expect(failure).toMatchObject({ code, kind });
-      // The last line that a person sees, after all that Pulumi printed.
+      // The last line of the output, after Pulumi's.
       expect(text.trimEnd().split("\n").at(-1)).toBe(
         `lab: AWS says ${code}. ${failure?.advice} Then run the same command again.`,
       );

@@ -1,4 +1,4 @@
-/** A machine whose image has the node's packages already: first boot finds nothing to fetch. */
+/** A machine whose image already has the node's packages, so that its first boot downloads nothing. */
 import { machineStory } from "./machineStory.ts";
 
 machineStory("installed");

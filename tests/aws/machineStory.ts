@@ -1,4 +1,4 @@
-/** The story of a lab on AWS that has a real machine, for more than one kind of machine image. */
+/** Tests of a lab on AWS with a real machine, for different kinds of machine images. */
 import { readFileSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
@@ -18,9 +18,9 @@ const minutes = 60_000;
 
 /**
  * The whole program on AWS, with a machine behind its instance: a local VM that reads its user data with the real
- * cloud-init, from a metadata service like EC2's, and keeps JuiceFS's blocks in moto's S3. Each test goes on from the
- * one before.
- * @param kind what the machine's image has: see ec2/image.ts
+ * cloud-init, from a metadata service like EC2's, and stores JuiceFS's blocks in moto's S3. Each test continues from the
+ * previous one.
+ * @param kind of the machine's image: see ec2/image.ts
  */
 export function machineStory(kind: Ec2Image): void {
   const stack = `machine-${process.pid}`;
@@ -46,7 +46,7 @@ export function machineStory(kind: Ec2Image): void {
     rmSync(sshFolder(stack), { recursive: true, force: true });
   }, minutes);
 
-  /** Runs a script on the machine by the files that the stack wrote for people. */
+  /** Runs a script on the machine with the stack's files for ssh. */
   async function on(script: string, shell = "bash -s"): Promise<{ exitCode: number; text: string }> {
     const config = `${sshFolder(stack)}/config`;
     const { exitCode, all } = await execa("ssh", ["-F", config, "-o", "BatchMode=yes", "node1", shell], {
@@ -63,7 +63,7 @@ export function machineStory(kind: Ec2Image): void {
     return text;
   }
 
-  /** The one machine's id and state, as AWS tells. */
+  /** The machine's id and state according to AWS. */
   async function instance(): Promise<{ id: string; state: string }> {
     const { AWS_ENDPOINT_URL: endpoint = "", AWS_REGION: region = "" } = cloud.env;
     const credentials = { accessKeyId: "testing", secretAccessKey: "testing" };
@@ -108,11 +108,11 @@ export function machineStory(kind: Ec2Image): void {
     step("is set up by the real cloud-init from its user data", async () => {
       const { metadata } = machines.instance((await instance()).id);
       expect(metadata.asked).toContainEqual(expect.stringMatching(/\/user-data$/));
-      // IMDSv2 only. Who tries without a token gets nothing; cloud-init never does.
+      // Only IMDSv2: a request without a token gets no answer. cloud-init always has a token.
       expect(metadata.refused.filter((request) => /cloud-init/i.test(request))).toEqual([]);
       expect(await check("hostname; id -un; sudo -n id -un")).toBe("node1\nadmin\nroot");
       const status = JSON.parse(await check("cloud-init status --format json")) as Record<string, unknown>;
-      // "ec2local" where it was found before the network was up.
+      // "ec2local" if it was found before the network was up.
       expect(status).toMatchObject({
         status: "done",
         datasource: expect.stringMatching(/^ec2(local)?$/) as string,
@@ -122,7 +122,7 @@ export function machineStory(kind: Ec2Image): void {
       expect(await check("sudo cloud-init schema --system")).toMatch(/Valid schema user-data/);
       expect(await check("cat /var/lib/disgrafs/installed")).toBe(installedMarker("debian-13"));
       expect(await check("stat -c '%a %U' /usr/local/sbin/disgrafs-expire-at")).toBe("755 root");
-      // What the program believes to be the host's key, it read from the console.
+      // The program read the host key from the console.
       const known = await check("cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub");
       expect(machines.console((await instance()).id)).toContain(known);
     });
@@ -135,7 +135,7 @@ export function machineStory(kind: Ec2Image): void {
           "sudo cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; sudo journalctl -q -o cat",
       );
       expect(open).toContain("redis-server");
-      // The search itself is in no process list: this test looks, and not the machine.
+      // This process searches, so the search is not in the machine's process list.
       expect(open.includes(password)).toBe(false);
       expect(open).not.toContain("PRIVATE KEY");
     });
@@ -149,7 +149,7 @@ export function machineStory(kind: Ec2Image): void {
         ({ method, key }) => method === "PUT" && key.startsWith("disgrafs/chunks/"),
       );
       expect(blocks.length).toBeGreaterThan(0);
-      // What the role's policy allows, and nothing else (stacks/aws/storage.ts).
+      // Exactly what the role's policy allows (stacks/aws/storage.ts).
       for (const { method, key, query, signedBy } of requests) {
         expect(signedBy).toBe(roleAccessKey);
         if (key !== "") expect(key).toMatch(/^disgrafs\//);

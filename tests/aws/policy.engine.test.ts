@@ -1,4 +1,4 @@
-/** The policy pack, run by the engine: a lab passes, a careless program is stopped before anything is made. */
+/** The policy pack in the engine: it accepts a lab, and refuses a careless program before anything is created. */
 import { Cloud } from "./cloud.ts";
 import { LabProject } from "./labProject.ts";
 

@@ -1,11 +1,11 @@
 /**
- * Time and memory of a preview by the number of nodes, on moto: `node tests/aws/preview.ts 10 100`.
+ * Measures time and memory of a preview for numbers of nodes, on moto: `node tests/aws/preview.ts 10 100`.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { Cloud } from "./cloud.ts";
 import { LabProject } from "./labProject.ts";
 
-/** Resident MiB of a process and all below it. */
+/** Resident MiB of a process and its descendants. */
 function residentMiB(pid: number): number {
   const parents = new Map<number, number>();
   const pages = new Map<number, number>();
@@ -16,7 +16,7 @@ function residentMiB(pid: number): number {
       parents.set(Number(entry), Number(fields[1]));
       pages.set(Number(entry), Number(fields[21]));
     } catch {
-      // It ended while we looked.
+      // The process has ended meanwhile.
     }
   }
   const below = (child: number): boolean => child === pid || (child > 1 && below(parents.get(child) ?? 0));

@@ -1,4 +1,4 @@
-/** `./lab sweep --aws` on moto, in an account that others use too: what is ours goes, what is theirs stays. */
+/** `./lab sweep --aws` on moto, in an account with other tenants: it removes only the lab's own resources. */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as ec2 from "@aws-sdk/client-ec2";
@@ -26,7 +26,7 @@ afterAll(async () => {
   lab.remove();
 }, minutes);
 
-// Not synchronously: the proxy before moto lives in this process and must go on answering.
+// Asynchronous, because the proxy in front of moto is in this process and must answer meanwhile.
 const sweep = async (...args: string[]) => {
   const { exitCode, stdout, stderr } = await execa(
     process.execPath,
@@ -41,7 +41,7 @@ const sweep = async (...args: string[]) => {
   return { status: exitCode, stdout, stderr };
 };
 
-/** A second tenant of the account: another program's user whose things carry the tags of a lab. */
+/** A second tenant of the account: another program's user, whose resources have the tags of a lab. */
 const options = () => ({
   endpoint: cloud.env.AWS_ENDPOINT_URL,
   region: "us-east-1",
@@ -80,7 +80,7 @@ describe("./lab sweep --aws", () => {
       const { targetFacts } = await lab.outputs<{ targetFacts: { run: string } }>();
       rmSync(join(lab.folder, "state"), { recursive: true });
 
-      // What has no readable end is in use for all that anybody knows.
+      // A lab without a readable end may be in use.
       const over = await sweep("--owner", "ada", "--yes");
       expect(over).toMatchObject({
         status: 0,
@@ -89,7 +89,7 @@ describe("./lab sweep --aws", () => {
       expect(over.stdout).toMatch(/\n0 left in us-east-1\n$/);
       expect(await cloud.listing()).toEqual(expect.arrayContaining(others));
 
-      // Without a state the run id is not known: the runs are shown, and none is chosen, --yes or not.
+      // Without a state, the run id is unknown: the runs are listed, and none is selected, even with --yes.
       const shown = await sweep("--stack", "lost", "--owner", "ada", "--yes");
       expect(shown.status).toBe(1);
       expect(shown.stdout).toMatch(/^KIND +ID +STACK +OWNER +RUN +EXPIRES\ninstance +i-/);
@@ -103,7 +103,7 @@ describe("./lab sweep --aws", () => {
       });
       expect(await cloud.listing()).toEqual([...empty, ...others].sort());
 
-      // Everyone: owners first, and no --yes.
+      // Everyone: lists the owners first, and refuses --yes.
       const refused = await sweep("--everyone", "--yes");
       expect(refused.status).toBe(1);
       expect(refused.stderr).toContain("--yes requires named owners");

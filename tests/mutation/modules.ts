@@ -1,4 +1,4 @@
-/** The modules whose tests are tested: those that compute and touch nothing, each with the test files that are its own. */
+/** The modules for mutation testing: modules that only compute, each with its test files. */
 const withTestsBeside = [
   "benchmarks/histogram.ts",
   "benchmarks/host.ts",
@@ -29,7 +29,7 @@ const withTestsBeside = [
   "workshop/version.ts",
 ];
 
-/** What tests the rules as one pack. */
+/** Tests of the rules as one pack. */
 const packTests = ["policy/index.test.ts", "policy/spellings.test.ts"];
 
 export interface MutatedModule {

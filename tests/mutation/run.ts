@@ -1,6 +1,6 @@
 /**
- * Mutation testing: StrykerJS changes each module in small ways, one at a time, and the module's own tests have to notice.
- * Prints TAP: a module is ok when its tests notice at least `leastScore` of the changes; what they did not notice follows.
+ * Mutation testing: StrykerJS makes small changes to each module, one at a time, and the module's own tests must notice them.
+ * Prints TAP: a module is ok if its tests notice at least `leastScore` of the changes; unnoticed changes follow.
  *
  *     node tests/mutation/run.ts [MODULE...]
  */
@@ -10,7 +10,7 @@ import { execa } from "execa";
 import { checkout, inLab } from "../../workshop/checkout.ts";
 import { modules, type MutatedModule } from "./modules.ts";
 
-/** In percent of the changes that can be noticed. */
+/** Minimum percentage of noticed changes. */
 const leastScore = 80;
 
 interface Mutant {
@@ -28,14 +28,14 @@ interface Score {
 
 const own = join(checkout, "tests", "mutation");
 
-/** StrykerJS and what it needs: apart from the checkout's other packages, as only this program uses them. */
+/** Installs StrykerJS separately from the checkout's other packages, because only this program uses it. */
 async function installStryker(): Promise<void> {
   if (existsSync(join(own, "node_modules", ".package-lock.json"))) return;
   process.stderr.write("npm ci in tests/mutation\n");
   await execa("npm", ["ci", "--no-audit", "--no-fund"], { cwd: own });
 }
 
-/** @throws when the tests fail without any change, or StrykerJS does */
+/** @throws if the tests fail without any change, or if StrykerJS fails */
 async function scoreOf({ module, tests }: MutatedModule): Promise<Score> {
   const folder = inLab("mutation");
   mkdirSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 /**
- * A machine image as Debian's for EC2: cloud-init, which asks the metadata service, and no trace of the lab. `bare` is
- * that and nothing more, so that first boot installs everything from the package registries. `installed` has the
- * node's packages already, so that the same first boot finds nothing to fetch, and takes a minute and not ten.
+ * A machine image like Debian's for EC2, with cloud-init, which queries the metadata service. `bare` has nothing of the lab, so its
+ * first boot installs everything from the package registries. `installed` already has the node's packages, so its first boot
+ * downloads nothing and takes one minute in place of ten.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -25,7 +25,7 @@ import { cacheFolder } from "../../../workshop/checkout.ts";
 
 export type Ec2Image = "bare" | "installed";
 
-/** What an image must have before cloud-init can do its work. */
+/** Packages that an image needs before cloud-init can run. */
 const bare = [
   "ca-certificates",
   "cloud-guest-utils",
@@ -60,7 +60,7 @@ function imageKey(kind: Ec2Image): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** The image, baked now unless it is in the cache. */
+/** The image, baked if it is not in the cache. */
 export async function ensureEc2Image(kind: Ec2Image, say: (line: string) => void): Promise<Image> {
   const key = imageKey(kind);
   const made = join(folder, `${kind}-${key}`);

@@ -1,6 +1,6 @@
 /**
- * One EC2 machine as a local VM: its firmware says Amazon EC2, its network card gets the private address by DHCP, the
- * metadata service and S3 answer at their addresses, and port 22 of its "public" address is its sshd.
+ * An EC2 machine as a local VM: its firmware identifies as Amazon EC2, its network card gets the private address by DHCP, the metadata
+ * service and S3 answer at their addresses, and port 22 of its "public" address is its sshd.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -13,22 +13,22 @@ import type { Image } from "../../../workshop/image/image.ts";
 import { MetadataService, type MachineFacts } from "./metadata.ts";
 
 export interface InstanceArgs extends MachineFacts {
-  /** For this machine alone: removed with it. */
+  /** Folder of this machine, removed with it. */
   readonly folder: string;
   readonly disk: Image;
   readonly accelerator: Accelerator;
-  /** Loopback address that stands for the public one. */
+  /** Loopback address in place of the public one. */
   readonly publicAddress: string;
-  /** Host names that are S3. */
+  /** Host names of S3. */
   readonly buckets: readonly string[];
   readonly s3: { readonly port: number; readonly authority: string };
-  /** Whether it is to reach the package registries, and so trusts what this computer trusts. */
+  /** Whether it can reach the package registries; it then trusts the same authorities as this computer. */
   readonly wayOut: boolean;
 }
 
 /**
- * On EC2 the link-local addresses are reached through the first card; QEMU's user network has but its own addresses. So
- * they have a card of their own, which cloud-init does not take for one: of a name that begins with "veth".
+ * On EC2, link-local addresses are reached through the first card. QEMU's user network has only its own addresses, so they have
+ * a separate card, which cloud-init ignores because its name begins with "veth".
  */
 const linkMac = "02:00:00:a9:fe:01";
 const linkCard = "veth-ec2";
@@ -37,7 +37,7 @@ const cpus = 2;
 
 export class LocalInstance {
   readonly metadata: MetadataService;
-  /** Ends when the machine does, whoever ended it. */
+  /** Resolves when the machine has ended for any reason. */
   readonly ended: Promise<void>;
   readonly #qemu: ChildProcess;
   readonly #folder: string;
@@ -64,7 +64,7 @@ export class LocalInstance {
     writeFileSync(join(args.folder, "host"), Buffer.concat([script, padding]));
     await execa("qemu-img", ["create", "-q", "-f", "raw", join(args.folder, "store.raw"), "40G"]);
     const metadata = await MetadataService.start(args);
-    // It must not outlive the test, however that ends.
+    // It must not outlive the test.
     const command = ["--pdeathsig", "KILL", "qemu-system-x86_64", ...qemuArgs(args, metadata.port)];
     const qemu = spawn("setpriv", command, { cwd: args.folder, stdio: ["ignore", "ignore", "pipe"] });
     qemu.stderr.on("data", (data: Buffer) => process.stderr.write(`${args.id}: ${data.toString()}`));
@@ -76,7 +76,7 @@ export class LocalInstance {
     return existsSync(file) ? readFileSync(file, "utf8") : "";
   }
 
-  /** Stops the machine as if its kernel hung: nothing on it runs any more, its own timer included. */
+  /** Stops the machine as if its kernel hung: nothing runs any more, not even its timer. */
   hang(): void {
     this.#qemu.kill("SIGSTOP");
   }
@@ -88,9 +88,9 @@ export class LocalInstance {
   }
 }
 
-/** What EC2's host and network do for a machine, as a script that it runs before cloud-init. */
+/** A script that replaces the work of EC2's host and network; the machine runs it before cloud-init. */
 function hostScript({ buckets, s3, region, wayOut }: InstanceArgs): string {
-  // Where this computer reaches the registries through a proxy, the machine does too.
+  // If this computer uses a proxy for the registries, the machine does, too.
   const authorities = [s3.authority, ...(wayOut ? ownAuthorities() : [])];
   const names = buckets.map((bucket) => `${bucket}.s3.${region}.amazonaws.com`).join(" ");
   return `set -eu
@@ -101,8 +101,8 @@ for card in /sys/class/net/*; do
 done
 ip address replace 169.254.169.1/24 dev ${linkCard}
 ip link set ${linkCard} up
-# cloud-init has networkd manage the network from its first stage on: it has to know this card too, and not to take the
-# address away for seconds, to see that nobody else has it.
+# From cloud-init's first stage on, networkd manages the network. It must know this card, too, and must not remove its address for
+# seconds to check that it is unique.
 mkdir -p /run/systemd/network
 printf '%s\\n' >/run/systemd/network/05-link.network \\
   '[Match]' MACAddress=${linkMac} '[Network]' LinkLocalAddressing=no '[Link]' RequiredForOnline=no \\
@@ -116,7 +116,7 @@ function trust(authority: string, index: number): string {
   return `trust /usr/local/share/ca-certificates/test-${index}.crt <<'END'\n${authority.trimEnd()}\nEND\n`;
 }
 
-/** Authorities that somebody has added to this computer's own, as PEM. */
+/** Certificate authorities that were added to this computer, as PEM. */
 function ownAuthorities(): string[] {
   const folder = "/usr/local/share/ca-certificates";
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".crt")) : [];
@@ -125,7 +125,7 @@ function ownAuthorities(): string[] {
 
 function qemuArgs(args: InstanceArgs, metadataPort: number): string[] {
   const { id, type, mac, privateAddress, publicAddress, accelerator } = args;
-  // As firmware of EC2 says it: by the first three digits cloud-init knows where it is.
+  // Like EC2's firmware: cloud-init recognises EC2 by the first three digits.
   const uuid = `ec2${id.replace("i-", "").padEnd(29, "0")}`.replace(
     /^(.{8})(.{4})(.{4})(.{4})(.{12})$/,
     "$1-$2-$3-$4-$5",
@@ -161,7 +161,7 @@ function qemuArgs(args: InstanceArgs, metadataPort: number): string[] {
     "-netdev",
     [
       `user,id=vpc,net=10.77.0.0/20,dhcpstart=${privateAddress},host=10.77.15.1,dns=10.77.15.2`,
-      // Not restrict=on: a restricted network's DHCP names no router, and then networkd sets no route at all.
+      // Not restrict=on, because a restricted network's DHCP has no router, and networkd then sets no route.
       `hostfwd=tcp:${publicAddress}:22-:22`,
     ].join(","),
     ...["-device", `virtio-net-pci,netdev=vpc,mac=${mac},romfile=`],
@@ -183,7 +183,7 @@ function qemuArgs(args: InstanceArgs, metadataPort: number): string[] {
   ];
 }
 
-/** The program connects to port 22, so that port must be free on the address that stands for the public one. */
+/** The program connects to port 22, which must be free on the address that replaces the public one. */
 async function requireFree(address: string): Promise<void> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {

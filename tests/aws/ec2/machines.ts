@@ -1,4 +1,4 @@
-/** Local VMs behind the instances of a test's cloud: started by RunInstances, gone with TerminateInstances. */
+/** Local VMs behind the instances of a test's cloud: started by RunInstances, ended by TerminateInstances. */
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ export class LocalMachines implements Machines {
     this.#folder = mkdtempSync(join(place.folder, "machines-"));
   }
 
-  /** @param kind what the machines' image has; a bare one is given a way out to the package registries */
+  /** @param kind of the machines' image; with a bare one, they can reach the package registries */
   static async make(place: MachinesPlace, kind: Ec2Image): Promise<LocalMachines> {
     const say = (line: string): void => {
       process.stderr.write(`${line}\n`);
@@ -71,7 +71,7 @@ export class LocalMachines implements Machines {
       wayOut: this.#wayOut,
     });
     this.#running.set(id, instance);
-    // What powers itself off is terminated: RunInstances asked for that, or the test's own checks would have failed.
+    // A machine that powers itself off is terminated: RunInstances requested that, which the test checks.
     void instance.ended.then(async () => {
       if (this.#running.delete(id)) await this.#place.ended(id);
     });
@@ -87,7 +87,7 @@ export class LocalMachines implements Machines {
     return this.#running.get(id)?.console ?? "";
   }
 
-  /** Ids of the machines that run. */
+  /** Ids of the running machines. */
   get ids(): string[] {
     return [...this.#running.keys()];
   }

@@ -1,6 +1,6 @@
 /**
- * The instance metadata service of one machine (IMDSv2 only: no token, no answer), on a port of loopback. It holds what
- * cloud-init's Ec2 data source reads, the user data, and the credentials of the machine's role.
+ * The instance metadata service of one machine, on a loopback port (only IMDSv2: no answer without a token). It has the data of
+ * cloud-init's Ec2 data source, the user data, and the credentials of the machine's role.
  */
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -26,9 +26,9 @@ export class MetadataService {
   readonly #server: Server;
   readonly #facts: MachineFacts;
   readonly #token = randomBytes(24).toString("base64url");
-  /** Paths that were asked for. */
+  /** Requested paths. */
   readonly asked: string[] = [];
-  /** Requests that came without the session token of IMDSv2, and got nothing: "PROGRAM PATH". */
+  /** Requests without IMDSv2's session token, which got no answer: "PROGRAM PATH". */
   readonly refused: string[] = [];
 
   private constructor(facts: MachineFacts) {
@@ -139,7 +139,7 @@ function credentials() {
   };
 }
 
-/** By it the S3 front knows that a request was signed as the machine's role. */
+/** Identifies requests to S3 that are signed as the machine's role. */
 export const roleAccessKey = "ASIATESTMACHINEROLE";
 
 function dynamic({ id, region, type, image }: MachineFacts): Tree {

@@ -1,6 +1,6 @@
 /**
- * S3 as a machine sees it: TLS at https://BUCKET.s3.REGION.amazonaws.com, with a certificate that the machine is told to
- * trust, in front of moto. It keeps who asked for what.
+ * S3 for a machine: TLS at https://BUCKET.s3.REGION.amazonaws.com in front of moto, with a certificate that the machine trusts. It
+ * records the requests and their signers.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ export interface S3Request {
   /** Key of an object, or "" for the bucket itself. */
   readonly key: string;
   readonly query: URLSearchParams;
-  /** Access key that signed it. */
+  /** Access key that signed the request. */
   readonly signedBy: string;
 }
 
@@ -77,7 +77,7 @@ export class S3Front {
   }
 }
 
-/** A throw-away authority and a certificate of it for one name. */
+/** A temporary authority, and a certificate from it for one name. */
 function certificates(name: string): { authority: string; certificate: string; key: string } {
   const folder = mkdtempSync(join(tmpdir(), "s3-"));
   const file = (each: string): string => join(folder, each);

@@ -1,4 +1,4 @@
-/** What a lab must not make, to see that the policy pack stops it. */
+/** Resources that a lab must not create, to test that the policy pack refuses them. */
 import { PlacementGroup, SecurityGroupIngressRule } from "../../../stacks/aws/resources.ts";
 
 new SecurityGroupIngressRule("open", {

@@ -1,4 +1,4 @@
-/** The AWS part of a lab as a program of its own: settings from the stack's configuration, machines, outputs. */
+/** The AWS part of a lab as a separate program: settings from the stack's configuration, machines, outputs. */
 import * as pulumi from "@pulumi/pulumi";
 import { kernelNames, type Kernel } from "../../../provisioning/kernels.ts";
 import { awsMachines, type AwsNode } from "../../../stacks/aws/index.ts";

@@ -1,6 +1,6 @@
 /**
- * A provider for the few aws types that the lab uses. It takes the inputs that the program gives to @pulumi/aws, and
- * makes the real calls of EC2, S3, IAM and SSM with the AWS SDK, but only against a server on this machine's loopback.
+ * A provider for the few aws types that the lab uses. It accepts the same inputs as @pulumi/aws, and makes the real calls to EC2, S3,
+ * IAM and SSM with the AWS SDK, but only to a server on loopback.
  */
 import type * as provider from "@pulumi/pulumi/provider/provider.js";
 import { hasUnknown, plainProperties, type Properties } from "../../../plugins/command/wire.ts";
@@ -12,7 +12,7 @@ import type { ResourceType } from "./resourceType.ts";
 
 const types: Readonly<Record<string, ResourceType>> = { ...resourceTypes, ...storageTypes, ...deadlineTypes };
 
-/** Name of the output that keeps the inputs of the last create or update: what the next diff compares with. */
+/** Name of the output with the inputs of the last create or update, for the next diff. */
 const kept = "__inputs";
 
 export class AwsProvider implements provider.Provider {
@@ -36,7 +36,7 @@ export class AwsProvider implements provider.Provider {
     const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])]
       .filter((key) => !key.startsWith("__"))
       .filter((key) => stable(before[key]) !== stable(after[key]));
-    // What is not known yet counts as changed in place: the update will tell.
+    // An unknown value counts as changed in place.
     const replaces = changed.filter(
       (key) =>
         !hasUnknown(after[key]) &&
@@ -84,7 +84,7 @@ function typeFor(urn: string): ResourceType {
   return type;
 }
 
-/** JSON with its keys in order. */
+/** JSON with sorted keys. */
 function stable(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === "object" && inner !== null && !Array.isArray(inner)

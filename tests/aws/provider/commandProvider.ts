@@ -1,6 +1,6 @@
 /**
- * The provider behind @pulumi/command for tests in which no machine runs: local commands are really run; a remote one is
- * only remembered, in a file of calls, for there is nothing to log in to.
+ * The provider behind @pulumi/command for tests without machines: it runs local commands, and only records remote ones in a file,
+ * because there is no machine to log in to.
  */
 import { appendFileSync } from "node:fs";
 import type * as provider from "@pulumi/pulumi/provider/provider.js";

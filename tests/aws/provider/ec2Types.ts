@@ -11,7 +11,7 @@ const specification = (resource: ec2.ResourceType, inputs: Properties) => [
   { ResourceType: resource, Tags: tagList(inputs.tags) },
 ];
 
-/** Errors read as terraform-provider-aws writes them: operation, status, then AWS's code and words. */
+/** Errors have the form of terraform-provider-aws: operation, status, then AWS's code and message. */
 async function run<T>(operation: string, call: Promise<T>): Promise<T> {
   try {
     return await call;
@@ -172,7 +172,7 @@ const instance: ResourceType = {
     );
     const id = s(result.Instances?.[0]?.InstanceId);
     const made = await describeInstance(id);
-    // The addresses that moto invents belong to somebody: nothing must ever connect to them.
+    // moto's addresses belong to real hosts, to which nothing must connect.
     return { id, outputs: { publicIp: loopbackAddress(id), privateIp: s(made?.PrivateIpAddress) } };
   },
   async read(id) {
@@ -354,7 +354,7 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
           TagSpecifications: specification("security-group", inputs),
         }),
       );
-      // As the real provider: a group of its own has no rule that nobody asked for.
+      // Like the real provider: removes the default rule of a new group.
       await client.send(
         new ec2.RevokeSecurityGroupEgressCommand({
           GroupId: s(GroupId),

@@ -4,7 +4,7 @@ import { AwsProvider } from "./awsProvider.ts";
 import { CommandProvider } from "./commandProvider.ts";
 
 const [kind, ...args] = process.argv.slice(2);
-// The engine holds the other end of standard input: its end is the engine's, however a test killed it.
+// Standard input ends when the engine ends, even if a test killed it.
 process.stdin
   .on("end", () => process.exit(0))
   .on("error", () => process.exit(0))

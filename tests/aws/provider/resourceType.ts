@@ -1,4 +1,4 @@
-/** What the test provider knows of one type of resource. Values are the program's inputs, without secret marks. */
+/** A resource type of the test provider. Values are the program's inputs, without secret marks. */
 import type { Properties } from "../../../plugins/command/wire.ts";
 
 export interface ResourceType {
@@ -8,7 +8,7 @@ export interface ResourceType {
   readonly onlyTags?: (key: string, before: Properties, after: Properties) => boolean;
   readonly deleteBeforeReplace?: boolean;
   create(inputs: Properties, name: string): Promise<{ id: string; outputs: Properties }>;
-  /** What the outputs are now; undefined when the resource is gone. */
+  /** The current outputs; undefined if the resource no longer exists. */
   read(id: string, state: Properties): Promise<Properties | undefined>;
   update?(id: string, inputs: Properties, state: Properties): Promise<void>;
   delete(id: string, state: Properties): Promise<void>;
@@ -28,7 +28,7 @@ export function codeOf(error: unknown): string {
   return error instanceof Error ? error.name : "";
 }
 
-/** undefined when AWS says that the thing is not there. */
+/** undefined if AWS reports that the resource does not exist. */
 export async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
@@ -38,7 +38,7 @@ export async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined>
   }
 }
 
-/** A short unique ending for a name. */
+/** A short unique suffix for a name. */
 export function unique(): string {
   return Math.random().toString(16).slice(2, 9);
 }

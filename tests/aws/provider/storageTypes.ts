@@ -9,7 +9,7 @@ const buckets = new s3.S3Client({ forcePathStyle: true });
 const identities = new iam.IAMClient({});
 const s = (value: unknown): string => value as string;
 
-/** A setting of a bucket that goes with the bucket. */
+/** A setting of a bucket, which is removed with the bucket. */
 function bucketSetting(
   put: (inputs: Properties) => Promise<unknown>,
   remove: (bucket: string) => Promise<unknown>,
