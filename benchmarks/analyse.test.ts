@@ -27,7 +27,7 @@ function resultOf(options: Invented, workload = "metadata", figure = "statHit"):
   return found!;
 }
 
-/** Points of one arm's metadata workload, with something changed. */
+/** Changes the points of one arm's metadata workload. */
 const spoil =
   (label: string, change: (point: InventedPoint) => void, blocks = [1, 2, 3]) =>
   (point: InventedPoint): InventedPoint => {
@@ -35,7 +35,7 @@ const spoil =
     return point;
   };
 
-/** Only the metadata workload: ten blocks of all are many files. */
+/** Only the metadata workload, because ten blocks of all workloads are many files. */
 const onlyMetadata = (point: InventedPoint): InventedPoint | undefined =>
   point.workload === "metadata" ? point : undefined;
 const fifth = (figure: string, label: string): number =>
@@ -149,7 +149,7 @@ describe("analyse", () => {
     write({ usage: { hours: 1.5, usd: 0.54 } });
     expect(analyse(raw).run.usage).toEqual({ hours: 1.5, usd: 0.54 });
     expect(renderReport([analyse(raw)])).toContain("about 0.54 USD, in 1.5 h since its first up");
-    // As runs of an earlier version have it.
+    // As in runs of an earlier version.
     write({});
     expect(analyse(raw).run.usage).toBeNull();
   });
@@ -166,7 +166,7 @@ describe("analyse", () => {
     expect(renderReport([analysis])).toContain("control create is worse in nocache");
     const fine = analyse(join(invent(), "raw"));
     expect(controlText(fine.run)).toEqual([]);
-    // Of several runs, it says which.
+    // For several runs, the message names the run.
     const both = [analysis, { ...fine, run: { ...fine.run, runId: "attributes-000000000000" } }];
     expect(renderReport(both)).toContain(`${analysis.run.runId}: control create is worse in nocache`);
   });
@@ -316,7 +316,7 @@ describe("analyse", () => {
     const [short] = pointFolders(folder);
     const file = join(short!, "node1.iostat.json");
     const text = readFileSync(file, "utf8");
-    // The first report is an average since boot, and no sample.
+    // The first report is an average since boot and not a sample.
     const first = text.slice(0, text.indexOf("\t},\n"));
     writeFileSync(file, `${first}}]}]}}\n`);
     const { run } = analyse(join(folder, "raw"));
@@ -378,7 +378,7 @@ describe("analyse", () => {
   });
 });
 
-/** Empties a file that `node1` gave in the baseline's random-read, in three blocks. */
+/** Empties a raw file of `node1` in the baseline's random-read, in three blocks. */
 function empty(folder: string, name: string): void {
   for (const point of pointFolders(folder)) writeFileSync(join(point, `node1.${name}`), "");
 }

@@ -10,7 +10,7 @@ interface Registered {
 }
 
 const registered: Registered[] = [];
-/** What steps print, by name. */
+/** The output of steps, by name. */
 const answers: Record<string, string> = {};
 
 await pulumi.runtime.setMocks({
@@ -101,7 +101,7 @@ describe("Benchmark", () => {
 
   it("should give the runner the plan, with all clients and the address that drops caches", () => {
     const script = commandNamed("benchmark-plan")["stdin"] as string;
-    // The only word in single quotes that begins like a plan; a quote in it would be written '\\''.
+    // The only quoted word that begins like a plan; a single quote in it would be written as '\\''.
     const line = /'(\{"version".*\})'/.exec(script)![1]!;
     const plan = JSON.parse(line.replaceAll(`'\\''`, "'")) as Plan;
     expect(plan).toMatchObject({

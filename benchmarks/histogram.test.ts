@@ -9,7 +9,7 @@ import {
   type Histogram,
 } from "./histogram.ts";
 
-/** Lower bound of the bucket of a value, as runner/disgrafs_benchmark/histogram.py has it. */
+/** Lower bound of a value's bucket, as in runner/disgrafs_benchmark/histogram.py. */
 function lowerBound(value: number): number {
   const width = 2 ** Math.max(0, value.toString(2).length - 4);
   return Math.floor(value / width) * width;
@@ -17,7 +17,7 @@ function lowerBound(value: number): number {
 
 const latencies = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 50 });
 
-/** As many operations of each latency as the list has. */
+/** A histogram of a list of latencies. */
 function histogramOf(list: readonly number[]): Histogram {
   const counts = new Map<number, number>();
   for (const each of list) counts.set(each, (counts.get(each) ?? 0) + 1);

@@ -71,7 +71,7 @@ describe("the computer's state", () => {
     file("cpuinfo", "x processor: 0\nbad model name: no\nprocessor\t\t: 0\nmodel name\t \t: An EPYC\n");
     file("pressure/cpu", "awesome total=7\nfull avg10=0.00 total=5\nsome avg10=0.00 total=3\n");
     for (const name of ["20x", "x20"]) file(`${name}/comm`, "qemu-system-x86\n");
-    // A process that ended between the listing and the look.
+    // A process that ended between the listing and the reading.
     mkdirSync(join(proc, "22"));
     expect(hostState(proc)).toMatchObject({
       cpu: "An EPYC",

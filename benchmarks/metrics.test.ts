@@ -20,7 +20,7 @@ describe("the metrics of a run's time", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it("are those of all panels, with null where Prometheus has no value, from the real script and one curl", async () => {
-    // The memory of Redis, a failure for Ray's nodes, and nothing for the rest.
+    // Redis's memory, an error for Ray's nodes, and no values for the others.
     const asked: URLSearchParams[] = [];
     const server = createServer((request, response) => {
       void text(request).then((body) => {

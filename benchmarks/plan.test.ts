@@ -216,7 +216,7 @@ describe("the workload table", () => {
 
   it("should leave at least three of the twelve minutes of course for mounts and starts", () => {
     const plan = buildPlan({ ...settings, profile: "course" });
-    // As window_seconds in the runner has it, and the rest until what was asked for has expired (1.1 s).
+    // As in the runner's window_seconds, plus the wait until entries have expired (1.1 s).
     const windows = plan.workloads.map(({ kind, place, parameters }) => {
       const phase = Number(parameters["phaseSeconds"] ?? parameters["seconds"]);
       if (kind === "metadata")

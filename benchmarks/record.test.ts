@@ -17,7 +17,7 @@ function invent(options: Invented = {}): string {
 
 type Change = (point: InventedPoint, client: Record<string, unknown>) => void;
 
-/** A run in which the points of one arm's workload in one block are changed, as the analysis reads it. */
+/** Reads a run in which the points of one arm's workload in one block are changed. */
 function pointsAfter(
   change: Change,
   options: Invented & { workload?: string; label?: string } = {},
@@ -31,7 +31,7 @@ function pointsAfter(
   return readRaw(join(invent({ ...options, point }), "raw")).points.map((entry) => entry.point);
 }
 
-/** Why the changed point is INVALID; null when it is not. No other point may be. */
+/** The reason why the changed point is INVALID, or null. No other point may be INVALID. */
 function reasonAfter(
   change: Change,
   options: Invented & { workload?: string; label?: string } = {},
@@ -41,16 +41,16 @@ function reasonAfter(
   return invalid[0]?.invalid ?? null;
 }
 
-/** A field below a client's record, by its path. */
+/** Sets a field of a client's record, by its path. */
 function set(client: Record<string, unknown>, path: string, value: unknown): void {
   const keys = path.split(".");
   const last = keys.pop()!;
   const parent = keys.reduce((object, key) => object[key] as Record<string, unknown>, client);
-  // JSON leaves out what is undefined.
+  // JSON leaves out undefined values.
   parent[last] = value;
 }
 
-/** An arm whose extension counts: its points are otherwise in order. */
+/** An arm with an extension, with otherwise valid points. */
 const counted = { arms: ["ttl", "fuse-latency"], label: "fuse-latency" } as const;
 
 describe("a record", () => {

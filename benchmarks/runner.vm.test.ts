@@ -16,10 +16,10 @@ const mountPoint = "/mnt/jfs";
 const meta = `redis://${address}:6379/0`;
 const python = "cd /opt/disgrafs/benchmarks && /opt/disgrafs/venv/bin/python -B";
 
-/** A script of benchmarks/nodes as a step runs it. */
+/** The text with which a step runs a script of benchmarks/nodes. */
 const script = (name: string, ...args: string[]): string => nodeScript(`../benchmarks/nodes/${name}`, args);
 
-/** A short run on this one machine: fio in both arms, twice. */
+/** The plan of a short run on this machine: fio in both arms, twice. */
 const whole = buildPlan({
   profile: "smoke",
   seed: 1,
@@ -46,7 +46,7 @@ const plan: Plan = {
 const folder = `/var/lib/disgrafs/benchmarks/${plan.runId}`;
 const unit = `disgrafs-benchmark@${plan.runId}.service`;
 
-/** What is looked at of a loop's record. */
+/** The checked fields of a loop's record. */
 interface Loop {
   readonly operations: number;
   readonly requests: Readonly<Record<string, number>>;
@@ -95,7 +95,7 @@ for i in $(seq 250); do [ "$(pgrep -fxc 'sleep 4321')" = 2 ] && break; sleep 0.5
 [ "$(pgrep -fxc 'sleep 4321')" = 2 ] || { cat /tmp/agent.out; exit 1; }
 pkill -KILL -f /tmp/agent.py`);
       const left = await vm.run(
-        // systemd lets its unit go a while after the last process.
+        // systemd removes the unit some time after its last process has ended.
         `left() { pgrep -fx 'sleep 4321'; systemctl list-units --no-legend 'disgrafs-benchmark-test-*'; }
 for i in $(seq 500); do [ -z "$(left)" ] && break; sleep 0.5; done
 left`,
@@ -205,7 +205,7 @@ PY`);
         tmpfs: `${mountPoint} is tmpfs, not fuse.juicefs`,
         restored: 1,
       });
-      // What is a hit and what is a miss, by JuiceFS's own count.
+      // Hits and misses according to JuiceFS's own counts.
       const asked = (arm: string, figure: string): number => {
         const { requests, operations } = loops[arm]![figure]!;
         return ((requests["lookup"] ?? 0) + (requests["getattr"] ?? 0)) / operations;
@@ -224,7 +224,7 @@ describe("a run", () => {
   const follow = (seconds = "400", position = "last", ...goal: [string, string] | []): string =>
     script("follow.sh", plan.runId, seconds, position, ...(goal.length > 0 ? goal : ["2", "end"]));
   const active = async (): Promise<string> => (await vm.run(`systemctl is-active ${unit}`)).stdout;
-  /** A point's folder and when it was taken. */
+  /** A point's folder and time. */
   const points = async (): Promise<string[]> => {
     const text = await vm.check(
       `cd ${folder}/points && for f in */point.json; do echo "$f $(jq -r .started $f) $(jq -r .invalid $f)"; done`,
@@ -259,7 +259,7 @@ describe("a run", () => {
   it(
     "should continue if the connection is lost, and resume if its driver is killed",
     async () => {
-      // The follower is killed without a word, as when the machine that follows is gone.
+      // The follower is killed, as if its machine was gone.
       const lost = await vm.run(
         `set -m; (
 ${follow()}
@@ -274,7 +274,7 @@ kill -KILL -- -$pid; ls ${folder}/points`,
       await vm.check(until(`! systemctl -q is-active ${unit}`));
       const before = await points();
       expect(before.length).toBeLessThan(4);
-      // To the end of its first block, and no farther; then it is asked for the rest.
+      // The run goes to the end of its first block; then the rest is requested.
       const paused = await vm.run(follow("400", "last", "1", "pause"), 500);
       expect(paused.stdout).toBe(`${plan.runId} paused after block 1`);
       expect(await points()).toHaveLength(2);
@@ -287,7 +287,7 @@ kill -KILL -- -$pid; ls ${folder}/points`,
       expect(after).toHaveLength(4);
       expect(after.slice(0, before.length)).toEqual(before);
       expect(after.every((line) => line.endsWith(" null"))).toBe(true);
-      // Finished: neither a further start nor another point.
+      // The run is finished: no further start and no further point.
       expect((await vm.run(follow())).stdout).toBe(`${plan.runId} done`);
       expect(await points()).toEqual(after);
     },
@@ -299,7 +299,7 @@ kill -KILL -- -$pid; ls ${folder}/points`,
     async () => {
       await vm.check(`rm -r ${folder}/finished ${folder}/points/002-*`);
       const stopped = await vm.run(
-        // A slow machine's driver needs a minute to its first point; fio may end between two looks at it.
+        // On a slow machine, the first point comes after a minute; fio may end between two checks.
         `timeout 300 bash -s run <<'FOLLOW' &
 ${follow("300")}
 FOLLOW
@@ -310,7 +310,7 @@ kill -TERM $pid; wait $pid; echo "status $?"`,
       );
       expect(stopped.stdout.split("\n")).toEqual(["fio ran", "status 130"]);
       expect(stopped.stderr).toContain("is being stopped on all nodes");
-      // The unit may take TimeoutStopSec (place.sh) to put the mount back.
+      // The unit may take TimeoutStopSec (place.sh) to restore the mount.
       await vm.check(until(`! systemctl -q is-active ${unit}`, 100));
       expect((await vm.run("pgrep -x 'fio|iostat'")).stdout).toBe("");
       expect(await vm.check(`jq .AttrTimeout ${mountPoint}/.config`)).toBe("1000000000");

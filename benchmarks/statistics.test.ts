@@ -87,7 +87,7 @@ describe("noiseFloor", () => {
   });
 });
 
-/** Tails of the randomisation test by going through all placements. */
+/** Tails of the randomisation test, from a list of all placements. */
 function bruteForce(blocks: readonly Trio[]): { above: number; below: number } {
   // Times three, so that means are whole numbers and ties are exact.
   const aligned = blocks.flatMap(({ arm, baselines: [first, second] }) => {

@@ -18,7 +18,7 @@ const upTo =
   (count) =>
     trios.slice(0, count);
 
-/** The fewest rows of a table in which a row alone gets no verdict. */
+/** The smallest number of rows for which a single row gets no verdict. */
 const tooManyFor = (row: Row): number =>
   Array.from({ length: 2000 }, (_, index) => index + 1).find(
     (count) => decide({ ...rules, rows: count }, [row])[0]!.call === null,
@@ -83,7 +83,7 @@ describe("decide", () => {
   });
 
   describe("should spend its level", () => {
-    /** Whether some ratio gets a verdict by one way to decide and none by the other, and no ratio the other way round. */
+    /** Whether one rule gives a verdict for some ratio for which the other gives none, and never the other way round. */
     const isLaxer = (one: (ratio: number) => Decision, other: (ratio: number) => Decision): boolean => {
       const ratios = Array.from({ length: 150 }, (_, index) => 1.006 ** index);
       const calls = ratios.map((ratio) => [one(ratio).call !== null, other(ratio).call !== null]);
@@ -93,7 +93,7 @@ describe("decide", () => {
     const noise = blocks(15, 1, 0.3, 5);
     const shifted = (ratio: number): Trio[] =>
       noise.map((trio) => ({ ...trio, arm: trio.arm + Math.log(ratio) }));
-    /** The decision about a row that can be looked at after 15 blocks only. */
+    /** The decision about a row with its only look after 15 blocks. */
     const at15 =
       (looks: readonly number[], before: readonly Row[] = [], count = 1 + before.length) =>
       (ratio: number): Decision =>
@@ -103,10 +103,10 @@ describe("decide", () => {
         ]).at(-1)!;
 
     it("over its looks, in proportion to the blocks since the previous one", () => {
-      // So many rows that the level decides, and not the guard.
+      // Enough rows that the level decides, and not the guard.
       expect(isLaxer(at15([15], [], 20), at15([5, 15], [], 20))).toBe(true);
       expect(isLaxer(at15([5, 15], [], 20), at15([10, 15], [], 20))).toBe(true);
-      // The first of two looks has as much as the second when they are equally far apart.
+      // The first of two equally distant looks has the same level as the second.
       const first = (ratio: number) =>
         decide({ ...rules, looks: [15, 30], rows: 20 }, [upTo(shifted(ratio))], 1)[0]!;
       const second = (ratio: number) =>
@@ -155,7 +155,7 @@ describe("decide", () => {
     for (const place of [0, 1, Math.floor(family / 2), family - 1]) {
       const table = others.toSpliced(place, 0, weak);
       expect(decide({ ...rules, rows: family }, table)[place]!.call).toBe("higher");
-      // A row that does not pass stops none before it.
+      // A row that fails does not affect those before it.
       expect(decide({ ...rules, rows: family + 1 }, [none, ...others]).map(({ call }) => call)).toEqual([
         null,
         ...others.map(() => "higher"),

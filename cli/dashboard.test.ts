@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { serveDashboard } from "./dashboard.ts";
 
-/** Stands for Prometheus: answers with the question. The real one is asked in services.vm.test.ts. */
+/** Replaces Prometheus: answers with the query. services.vm.test.ts uses the real one. */
 const prometheus = createServer((asked, response) => response.end(JSON.stringify({ data: asked.url })));
 let dashboard: Server;
 let port: number;
@@ -20,7 +20,7 @@ afterAll(() => {
   }
 });
 
-/** Status and text; Node's own request, since fetch lets nobody choose the Host. */
+/** Status and text of an answer, with Node's request, because fetch does not allow a Host header. */
 const ask = async (
   path: string,
   options: { method?: string; host?: string } = {},

@@ -70,7 +70,7 @@ describe("decide", () => {
 });
 
 describe("shellLines", () => {
-  // zsh is not everywhere; sh stands for the quoting rules that all of them share.
+  // zsh may not be installed; sh has the same quoting rules.
   it.each(["bash", "sh"])("are read by %s as exactly the values", (shell) => {
     const odd = `/tmp/a b/'it'"s$HOME\`x\`\\n;#*?~\n!!`;
     const text = shellLines({

@@ -15,7 +15,7 @@ describe("EventLog", () => {
     expect(name).toMatch(/ \(deleted\)$/);
     expect(existsSync(dirname(name))).toBe(false);
     expect(log.errors()).toEqual([]);
-    // As the engine does: first for the preview, then from the beginning for the update.
+    // Like the engine: first for the preview, then from the beginning for the update.
     for (const message of ["of the preview", full])
       execFileSync("sh", ["-c", 'printf "%s\\n" "$1" >"$0"', path, event("error", message)]);
     expect(log.errors()).toEqual([full]);

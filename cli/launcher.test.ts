@@ -18,7 +18,7 @@ describe("./lab", () => {
   let folder: string;
   const at = (...parts: string[]): string => join(folder, ...parts);
   const lockfile = (): string => at("package-lock.json");
-  /** Runs the launcher; gives how often npm was called so far. */
+  /** Runs the launcher; returns the number of calls of npm so far. */
   const run = (): number => {
     const result = spawnSync(at("lab"), [], {
       encoding: "utf8",
@@ -28,7 +28,7 @@ describe("./lab", () => {
     expect(result.stdout).toBe("started\n");
     return existsSync(at("calls")) ? readFileSync(at("calls"), "utf8").split("\n").length - 1 : 0;
   };
-  /** Sets the times of what npm wrote and of package-lock.json, in seconds from now. */
+  /** Sets the times of npm's files and of package-lock.json, in seconds from now. */
   const written = (byNpm: number, file: number): void => {
     const now = Date.now() / 1000;
     utimesSync(at("node_modules", ".package-lock.json"), now + byNpm, now + byNpm);

@@ -8,7 +8,7 @@ let state: string;
 let locks: string;
 
 beforeEach(() => {
-  // Pulumi's own layout, under a folder whose name needs care in a URL.
+  // Pulumi's layout, in a folder whose name must be escaped in a URL.
   state = mkdtempSync(join(tmpdir(), "lab locks 100% "));
   locks = join(state, ".pulumi", "locks", "organization", "project", "local");
   mkdirSync(locks, { recursive: true });
@@ -23,7 +23,7 @@ function lock(name: string, content: Partial<Omit<Lock, "file">>): string {
   return file;
 }
 
-/** The number of a process that has just ended. */
+/** The pid of a process that has just ended. */
 function endedProcess(): number {
   return spawnSync("true").pid;
 }
@@ -77,7 +77,7 @@ describe("a lock that does not say whose it is", () => {
     ["x.json", "{"],
     ["x.json", "{}"],
     ["x.json", "null"],
-    // What a full disk leaves of one that was to be written.
+    // A full disk leaves such a file of a lock.
     ["x.json.18ecedc2d2d0ac00.tmp", ""],
   ])("is not an error (%s: %j): it is removed if no Pulumi runs here", async (name, text) => {
     const file = join(locks, name);

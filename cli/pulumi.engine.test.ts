@@ -29,7 +29,7 @@ let pulumi: Pulumi;
 const children: ChildProcess[] = [];
 
 beforeEach(() => {
-  // A folder whose name has a space, as people's folders do.
+  // A folder with a space in its name.
   project = mkdtempSync(join(tmpdir(), "lab engine "));
   const state = join(project, "state");
   mkdirSync(state);
@@ -56,13 +56,13 @@ beforeEach(() => {
   );
 });
 afterEach(() => {
-  // What a failed test has left must not outlive it.
+  // Processes of a failed test must not outlive it.
   appendFileSync(join(project, "go"), "");
   for (const child of children.splice(0)) child.kill("SIGKILL");
   rmSync(project, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 });
 
-/** A program with one step that says that it began, waits for a file `go`, and says that it ended. */
+/** A program with one step that records its start, waits for a file `go`, and records its end. */
 function waitingProgram(): void {
   const script = `echo began >>log; while [ ! -e go ] && [ -e index.ts ]; do sleep 0.2; done; echo ended >>log`;
   writeFileSync(

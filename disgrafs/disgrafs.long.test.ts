@@ -1,4 +1,4 @@
-/** DisGraFS on one real machine: all its parts, files of many kinds, and the death of each part in turn. */
+/** DisGraFS on one real machine: all its parts, files of many kinds, and a kill of each part. */
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const graphPassword = "canary-graph";
 const api = `${address}:8088`;
 const token = "canary-token-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-/** A program that uses the package on the machine; `graph` is there. */
+/** A program for the machine that uses the package, with the variable `graph`. */
 const python = (program: string): string =>
   `PYTHONPATH=${app} DISGRAFS_GRAPH=${graph} DISGRAFS_GRAPH_PASSWORD_FILE=/etc/disgrafs/graph-password \
   DISGRAFS_MOUNT=${mountPoint} ${venv}/bin/python - <<'PYTHON'
@@ -34,7 +34,7 @@ ${program}
 PYTHON
 `;
 
-/** Waits until the graph is what a walk finds, and nothing waits; then prints states, and how often files were tagged. */
+/** Waits until the graph equals the result of a walk and no file waits; then prints states and how often files were tagged. */
 const settled = python(`
 from disgrafs.index.walk import list_directory
 from disgrafs.mount import Mount
@@ -243,7 +243,7 @@ for i in $(seq 60); do
 done`,
         600,
       );
-      // Each was tagged once for its last version, however often the parts were started.
+      // Each file was tagged once for its last version, even if parts were restarted.
       const [, failed] = (await vm.check(settled, 1000)).split(" ");
       expect(failed).toBe("1");
       const times = python(
@@ -279,12 +279,12 @@ systemctl start disgrafs-index`,
     expect(await vm.check("stat -c %a /etc/disgrafs/api-token")).toBe("600");
     expect(await vm.check("ss -Hltn 'sport = :8088' | awk '{print $4}'")).toBe(api);
     const inode = await vm.check(`stat -c %i ${mountPoint}/wombat`);
-    // The token goes to curl over its standard input, as everywhere.
+    // curl gets the token over its standard input.
     const ask = (method: string, path: string): string =>
       `sed 's/^/Authorization: Bearer /' /etc/disgrafs/api-token | curl -sS -X ${method} -H @- http://${api}${path}`;
     expect(await vm.check(ask("GET", `/api/files/${inode}/content`))).toBe("a wombat");
     await vm.check(`systemctl kill -s KILL disgrafs-api; until disgrafs find wombat; do sleep 1; done`, 600);
-    // A folder moves, and the file is deleted where it is by then.
+    // A folder moves, and the file is deleted at its new path.
     await vm.check(
       `mkdir ${mountPoint}/from; mv ${mountPoint}/wombat ${mountPoint}/from/; mv ${mountPoint}/from ${mountPoint}/to`,
     );

@@ -1,4 +1,4 @@
-/** Neo4j in FalkorDB's place: the graph's own tests against it here, and its service on one machine. */
+/** Neo4j in place of FalkorDB: the graph's tests on this computer, and the service on one machine. */
 import { join } from "node:path";
 import { execa } from "execa";
 import { devVenv } from "../cli/setup/python.ts";
@@ -11,7 +11,7 @@ const address = "10.77.0.10";
 const venv = "/opt/disgrafs/venv";
 const folder = "/opt/disgrafs/neo4j";
 const password = "canary-graph";
-/** Of the package's tests, those of the graph and of what writes it. */
+/** The package's tests of the graph and of its writers. */
 const tests = ["graph", "walk", "dispatch", "contract", "imageindex"].map((name) => `tests/test_${name}.py`);
 
 describe("Neo4j", () => {

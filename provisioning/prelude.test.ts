@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 
 const prelude = readFileSync(new URL("./prelude.sh", import.meta.url), "utf8");
 
-/** Runs a script as a step does, which is ended after some seconds. */
+/** Runs a script like a step, with a time limit in seconds. */
 function step(seconds: number, script: string) {
   const result = spawnSync("timeout", ["-k", "10", String(seconds), "bash", "-s"], {
     input: `${prelude}\nset -euo pipefail\n${script}\n`,

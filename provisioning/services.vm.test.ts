@@ -1,4 +1,4 @@
-/** Every service's scripts on one real machine, on good days and bad ones. */
+/** The scripts of all services on one real machine, with and without failures. */
 import { spawn, type ChildProcess } from "node:child_process";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -50,17 +50,17 @@ describe("services on one machine", () => {
 
   const login = (): string => `ssh -F ${quote(sshConfigFile(vm.stack, "vm"))} vm`;
 
-  /** A URL of this computer that leads to an address inside the machine, as `./lab open` makes it. */
+  /** A local URL for an address inside the machine, as with `./lab open`. */
   async function openTunnel(to: string): Promise<string> {
     const port = await freePort();
     const child = spawn("bash", ["-c", `exec ${tunnel(login(), port, to)}`], { stdio: "inherit" });
     tunnels.push(child);
-    // A page that asks before the tunnel is there is told 502.
+    // A page that connects before the tunnel gets 502.
     expect(await untilListening(port, () => child.exitCode !== null)).toBe(true);
     return `http://127.0.0.1:${port}`;
   }
 
-  /** What Prometheus answers to a query, now. */
+  /** Prometheus's current answer to a query. */
   async function seriesOf(expr: string): Promise<unknown[]> {
     const answer = await fetch(`${prometheus}/api/v1/query`, {
       method: "POST",
@@ -84,7 +84,7 @@ describe("services on one machine", () => {
 
   it("answers on the private network to other cards of its switch", async () => {
     const card = await plug(vm.stack);
-    // Who has 10.77.0.10? As any Ethernet card asks (RFC 826), and the answer begins with the machine's address.
+    // An ARP request for 10.77.0.10 (RFC 826); the answer begins with the machine's address.
     const from = "525400770063";
     const arp = `${"ff".repeat(6)}${from}08060001080006040001${from}0a4d0063${"00".repeat(6)}0a4d000a`;
     const answer = new Promise<string>((resolve) => {
@@ -132,7 +132,7 @@ describe("services on one machine", () => {
     );
     const check = ["objects/check.sh", [`http://${address}:8333`, "disgrafs"]] as const;
     expect(await vm.check(nodeScript(...check, keys))).toBe("ok");
-    // Clients check at the same time: this one is told that there is no bucket, and then another has made it.
+    // Clients check concurrently: this one finds no bucket, and then another creates it.
     const late =
       'curl() { if [[ "$*" == *--head* && ! -e /run/late ]]; then touch /run/late; return 22; fi; command curl "$@"; }';
     expect(await vm.check(`${late}; export -f curl\n${nodeScript(...check, keys)}`)).toBe("ok");
@@ -181,7 +181,7 @@ describe("services on one machine", () => {
     expect(await vm.check(nodeScript("juicefs/read.sh", [mountPoint, stamp]))).toBe("1");
     await vm.check(nodeScript("juicefs/unmount.sh", [mountPoint, "/var/cache/juicefs", uuid]), 400);
     expect(await vm.check("ls /var/cache/juicefs")).toBe("keep");
-    // The folder was made for the mount, and is empty.
+    // The folder was created for the mount and is empty.
     expect(await vm.run(`ls -d ${mountPoint}`)).toMatchObject({ exitCode: 2, stdout: "" });
   }, 600_000);
 
@@ -205,7 +205,7 @@ describe("services on one machine", () => {
     expect(await vm.check(start)).toBe("3");
     expect(await vm.check(since)).toBe(first);
 
-    // Something in every figure, and the processor left to what is tested.
+    // Work for every figure that leaves CPU time to the tested services.
     const work = `i=0; while [ -d ${mountPoint} ]; do i=$((i + 1)); echo $i >${mountPoint}/w; cat ${mountPoint}/w; sync; sleep 0.5; done`;
     await vm.check(`systemd-run -q --unit=work bash -c '${work}'`);
     prometheus = await openTunnel(`${address}:9090`);
@@ -272,7 +272,7 @@ describe("services on one machine", () => {
 
   it("has iostat's figures as metrics, which agree with the kernel's own counters", async () => {
     const file = "/var/lib/prometheus/node-exporter/disgrafs-iostat.prom";
-    // Both see the same writes: what iostat says over some seconds, and the difference of the counter over them.
+    // Both measure the same writes: iostat over some seconds, and the counter's difference over the same time.
     const text = await vm.check(`
       counter() { awk '$3 == "nvme0n1" { print $8 }' /proc/diskstats; }
       ours() { sed -n 's/^disgrafs_iostat_writes_per_second{device="nvme0n1"} //p' ${file}; }
@@ -281,7 +281,7 @@ describe("services on one machine", () => {
       echo "$sum $(($(counter) - before)) $(grep -c ^disgrafs_iostat_ ${file})"`);
     const [said = 0, counted = 0, fields = 0] = text.split(" ").map(Number);
     expect(counted).toBeGreaterThan(0);
-    // A guest that is emulated on a busy machine misses a second now and then; a wrong unit would be off by far more.
+    // A guest on a busy machine sometimes misses a second; a wrong unit would make a far larger difference.
     expect(said / counted).toBeGreaterThan(0.4);
     expect(said / counted).toBeLessThan(2.5);
     expect(fields).toBeGreaterThanOrEqual(28);
@@ -307,9 +307,9 @@ describe("services on one machine", () => {
         .nth(shown.length - 1)
         .waitFor({ state: "attached", timeout: 300_000 });
       expect(await page.locator("#node option").allTextContents()).toEqual(["all", "vm"]);
-      // The canvases come first, and then what they draw.
+      // The canvases exist before they are drawn.
       await page.locator("#state", { hasText: /: 1 node$/ }).waitFor({ timeout: 120_000 });
-      // Each panel of what this machine does not have says what it would need.
+      // Panels of services that this machine does not have show what they need.
       expect(await page.locator(".chart.empty").allTextContents()).toEqual(
         panels.flatMap(({ needs }) => (needs === undefined ? [] : [`no data yet: needs ${needs}`])),
       );

@@ -11,7 +11,7 @@ describe("quote", () => {
       fc.property(
         fc.string({ unit: "binary" }).filter((text) => !text.includes("\0")),
         (text) => {
-          // A lone surrogate is no text and cannot be written as UTF-8.
+          // A lone surrogate cannot be encoded in UTF-8.
           fc.pre(text.isWellFormed());
           expect(bash(`printf %s ${quote(text)}`)).toBe(text);
         },

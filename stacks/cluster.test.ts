@@ -46,7 +46,7 @@ type Sources = Parameters<typeof makeCluster>[2];
 const { localMachines } = await import("./local/index.ts");
 const { parseSettings } = await import("./settings.ts");
 
-/** Makes a lab and gives its commands by name. */
+/** Builds a lab and returns its commands by name. */
 async function graph(
   values: Record<string, unknown>,
   sources: Sources = {},
@@ -103,11 +103,11 @@ describe("the graph of a local lab", () => {
     );
     const text = (name: string): string => JSON.stringify(commands.get(name)?.inputs);
     expect(text("disgrafs-start")).toContain("falkordb://10.77.0.10:6390");
-    // The page is on the Ray head, and every node can ask it.
+    // The page is on the Ray head, and every node can access it.
     for (const name of ["disgrafs-api-start", "disgrafs-api-command-meta"]) {
       expect(text(name)).toContain("10.77.0.11:8088");
     }
-    // The change log is there before the first mount, and a mount knows of it.
+    // The change log exists before the first mount, which uses it.
     expect(text("juicefs-format")).toMatch(/disgrafs true <</);
     expect(text("juicefs-mount-node2")).toContain("--backup-meta=0' true");
   });

@@ -7,7 +7,7 @@ describe("folderProblems", () => {
     [good],
     [{ mountPoint: "/jfs", cacheDir: "/data/cache" }],
     [{ mountPoint: "/srv/volume", cacheDir: "/mnt/nvme/cache" }],
-    // A name that only begins with that of the other.
+    // The name of one only begins with the other's.
     [{ mountPoint: "/mnt/jfs", cacheDir: "/mnt/jfs-cache" }],
     [{ mountPoint: "/usr2/x", cacheDir: "/etcetera" }],
   ])("accepts separate folders: %j", (folders) => {

@@ -1,4 +1,4 @@
-/** Whether a lab gets a Grafana, by a repository that is not there; one that is: workshop/debian/vendorPackage.test.ts. */
+/** Grafana in a lab if its repository cannot be reached; workshop/debian/vendorPackage.test.ts has a reachable one. */
 import { jest } from "@jest/globals";
 import * as pulumi from "@pulumi/pulumi";
 import { grafanaRelease } from "../provisioning/monitoring/grafana/release.ts";

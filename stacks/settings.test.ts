@@ -1,7 +1,7 @@
 import { parseSettings, SettingsError } from "./settings.ts";
 import { topologies } from "./topology.ts";
 
-/** The lines of the error that settings cause. */
+/** The lines of the error for settings. */
 function faults(values: Record<string, unknown>): string[] {
   try {
     parseSettings(values);
@@ -12,7 +12,7 @@ function faults(values: Record<string, unknown>): string[] {
   return [];
 }
 
-/** The values with one set, or taken out when it is undefined, as `pulumi config set --path` and `rm --path` do it. */
+/** The values with one set, or removed if undefined, like `pulumi config set --path` and `rm --path`. */
 function withValue(values: Record<string, unknown>, key: string, value: unknown): Record<string, unknown> {
   const [first = "", ...rest] = key.split(".");
   const { [first]: inner, ...others } = values;
@@ -21,7 +21,7 @@ function withValue(values: Record<string, unknown>, key: string, value: unknown)
   return value === undefined ? others : { ...others, [first]: value };
 }
 
-/** A word of a command line as Pulumi reads it into an object. */
+/** A command-line argument as Pulumi parses it into an object. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -340,11 +340,11 @@ describe("parseSettings", () => {
     ["seed", 2 ** 31, "-c seed=2147483647"],
     ["benchmarkMarginPercent", 0, "-c benchmarkMarginPercent=0.1"],
     ["benchmarkMarginPercent", 101, "-c benchmarkMarginPercent=100"],
-    // The default, where no end of a range is known.
+    // The default if no end of a range is known.
     ["benchmarkMarginPercent", "little", "-c benchmarkMarginPercent=5"],
     ["monitoring", "yes", "-c monitoring=false"],
     ["juicefs.cacheDir", 3, "-c juicefs.cacheDir=/var/cache/juicefs"],
-    // The length of a list or a text is no value for it.
+    // The length of a list or a text is not a value for it.
     ["extensions.fuse.opcodes", [], "--unset extensions.fuse.opcodes"],
     ["aws.profile", "", "--unset aws.profile"],
     // A limit that is not in its range.

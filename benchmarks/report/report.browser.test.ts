@@ -38,7 +38,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** The report in a fresh page, with everything that went wrong in it. */
+/** Opens the report in a new page, and collects the page's errors. */
 async function open(
   file: string,
   options: BrowserContextOptions = {},
@@ -58,9 +58,9 @@ async function open(
   return { page, faults };
 }
 
-/** Full-precision numbers of a row of the verdict table, by field, with what a person sees. */
+/** Exact numbers of a row of the verdict table, by field, with the visible text. */
 async function numbersOf(page: Page, key: string): Promise<Record<string, { value: number; shown: string }>> {
-  // An expression as text, because this project's types know no browser.
+  // An expression as text, because this project has no types for browsers.
   const entries: [string, { value: number; shown: string }][] = await page.evaluate(
     `[...document.querySelectorAll('tr[data-result="${key}"] data')].map((one) => [
       one.dataset.field, { value: Number(one.value), shown: one.textContent },
@@ -146,7 +146,7 @@ describe("report.html", () => {
     "should draw a figure that is chosen by keyboard, and list its ratios",
     async () => {
       const { page, faults } = await open("report.html");
-      // The first with a difference comes first.
+      // The first figure with a difference is shown first.
       expect(await page.locator("#figure").inputValue()).toBe("metadata/statHit");
       await page.locator("#figure").focus();
       await page.keyboard.press("ArrowDown");

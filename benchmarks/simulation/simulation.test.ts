@@ -12,7 +12,7 @@ import {
 
 const table = (looks: readonly number[], arms = 1) => ({ figures: 29, arms, looks });
 
-/** What 5 % may come to in so many runs, but once in a thousand times. */
+/** Upper limit of 5 % in this number of runs, exceeded once in a thousand times. */
 const allowed = (runs: number): number => 0.05 + 3.1 * Math.sqrt((0.05 * 0.95) / runs);
 
 describe("verdicts of simulated runs", () => {

@@ -43,7 +43,7 @@ describe("./lab", () => {
   it("refuses a stack name that would be a path, before it does anything", () => {
     const result = spawnSync(inCheckout("lab"), ["down", "--stack", ".."], {
       encoding: "utf8",
-      // As in a shell that knows no Pulumi: a backend of one's own would be mentioned first.
+      // As in a shell without Pulumi settings; otherwise, the user's backend would be mentioned first.
       env: { PATH: process.env.PATH, HOME: "/nonexistent" },
     });
     expect(result.status).toBe(1);
@@ -52,7 +52,7 @@ describe("./lab", () => {
 });
 
 describe("ssh", () => {
-  // `sh -c` reads a command as a node's login shell does.
+  // `sh -c` parses a command like a node's login shell.
   const run = (words: string[]): string =>
     execFileSync("bash", ["-c", commandLine("sh -c", words)], {
       encoding: "utf8",

@@ -57,7 +57,7 @@ describe("open", () => {
 
   it("distinguishes a page that answers with any status from a tunnel to nothing", async () => {
     const server = createServer((_, response) => response.writeHead(401).end("who are you?"));
-    // As ssh does it with a connection that its far side refuses.
+    // As ssh does if the remote side refuses a connection.
     const closing = createServer().on("connection", (socket) => socket.destroy());
     for (const each of [server, closing]) await once(each.listen(0, "127.0.0.1"), "listening");
     const portOf = (each: typeof server): number => (each.address() as AddressInfo).port;
@@ -100,7 +100,7 @@ describe("open", () => {
 
 describe("logs", () => {
   const options = { follow: false, lines: "200" };
-  /** The words that journalctl gets when a node's shell reads the command as root. */
+  /** The arguments of journalctl if a node's shell runs the command as root. */
   const words = (...args: Parameters<typeof journalctl>): string[] =>
     execFileSync(
       "bash",

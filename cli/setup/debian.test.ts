@@ -35,7 +35,7 @@ describe("packagesFor", () => {
 
 describe("missingPackages", () => {
   it("are exactly those that this machine lacks", async () => {
-    // dpkg is Essential in Debian, so it is installed wherever this runs; the other is nobody's package.
+    // dpkg is essential in Debian, so it is always installed; the other package does not exist.
     await expect(missingPackages(["dpkg", "no-such-package-of-debian"])).resolves.toEqual([
       "no-such-package-of-debian",
     ]);

@@ -21,7 +21,7 @@ let folder: string;
 let server: Server | undefined;
 let archive: Buffer;
 
-/** A release as Pulumi packs it: a folder `pulumi` with programs in it. */
+/** An archive like Pulumi's releases: a folder `pulumi` with programs. */
 function pack(): Buffer {
   const content = join(folder, "content");
   mkdirSync(join(content, "pulumi"), { recursive: true });

@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** A step that makes a file beside its name and renames it, and counts its runs. */
+/** A step that creates a temporary file, renames it, and counts its runs. */
 function fileStep(name: string, runs: string[], interrupt?: () => void): Step {
   const target = join(folder, name);
   return {

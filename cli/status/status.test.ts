@@ -1,4 +1,4 @@
-/** What `./lab status` makes of what nodes say; on real machines it is asked in services.vm.test.ts and lab.lab.test.ts. */
+/** The status from nodes' reports. services.vm.test.ts and lab.lab.test.ts use `./lab status` with real machines. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -294,7 +294,7 @@ describe("a node's report", () => {
     writeFileSync(join(folder, name), `#!/bin/bash\n${text}\n`);
     chmodSync(join(folder, name), 0o755);
   };
-  // Stands in for ssh: runs the last word here, with the programs of this folder instead of the node's.
+  // Replaces ssh: runs its last argument here, with the programs of this folder in place of the node's.
   command("login", 'exec bash -c "${@: -1}"');
   command("id", "echo 0");
   command(

@@ -1,4 +1,4 @@
-/** The samples are what jest 30 and pytest 9 wrote for small projects with a test of each kind. */
+/** The samples are from jest 30 and pytest 9, for small projects with a test of each kind. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

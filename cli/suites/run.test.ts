@@ -38,7 +38,7 @@ const shell = (name: string, script: string, more: Partial<Suite> = {}): Suite =
   ...more,
 });
 
-/** A script that prints a report as pytest's. */
+/** A script that prints a report like pytest's. */
 function printReport(passed: number, skipped: number): string {
   const named = '<testcase name="t" file="tests/test_a.py"';
   const cases = [`${named} />`.repeat(passed), `${named}><skipped /></testcase>`.repeat(skipped)];
@@ -47,7 +47,7 @@ function printReport(passed: number, skipped: number): string {
 
 const report = (passed: number, skipped: number): string => `${printReport(passed, skipped)} >REPORT`;
 
-/** What is read by whoever only looks at the last line. */
+/** The last line of the output. */
 const lastLine = (): string | undefined => written.trimEnd().split("\n").at(-1);
 
 describe("runSuites", () => {
@@ -100,7 +100,7 @@ describe("runSuites", () => {
     await expect(run([hang])).resolves.toBe(false);
     expect(written).toMatch(/^hang .* ended after its limit of 1\.0 s$/m);
     const pid = Number(readFileSync(marker, "utf8"));
-    // Gone, or dead and not yet collected by whatever process 1 is here.
+    // The process has ended, or is a zombie that process 1 has not collected yet.
     expect(identify(pid)).toBeUndefined();
   });
 
@@ -147,7 +147,7 @@ describe("a file that failed, run again", () => {
       failureMessages: status === "failed" ? ["Error: too late"] : [],
     })),
   });
-  /** A runner that writes these reports one after the other, and what files it was told to run. */
+  /** A runner that writes these reports one after the other, and records which files it was told to run. */
   const runner = (...reports: (readonly object[])[]): Suite => {
     reports.forEach((testResults, index) =>
       writeFileSync(join(folder, `${index}.json`), JSON.stringify({ testResults })),
@@ -236,7 +236,7 @@ printf '%s' '<testsuite>${failed}${other}</testsuite>'; exit 1`;
 describe("choose", () => {
   it("keeps the table's order for any order of arguments", () => {
     expect(choose(suites, "unit, lint").map((suite) => suite.name)).toEqual(["lint", "unit"]);
-    // What takes longer than CI has is asked for by name.
+    // Suites that take longer than CI allows run only by name.
     expect(choose(suites, undefined)).toEqual(
       suites.filter(({ name }) => !["long", "mutation"].includes(name)),
     );

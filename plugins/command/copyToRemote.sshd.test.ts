@@ -56,7 +56,7 @@ function inputs(source: Value, remotePath: string, connection: object = sshd.con
   return { ...properties({ connection, remotePath }), source };
 }
 
-/** Copies, and returns what the debug line says of it. */
+/** Copies, and returns the debug line. */
 async function copy(source: Value, remotePath: string): Promise<string> {
   const { lines } = await operate((operation) =>
     copyToRemote(pool).create(inputs(source, remotePath), operation),
@@ -158,7 +158,7 @@ describe("where a source lands", () => {
 });
 
 describe("the remote path", () => {
-  // The test's user is asked for its home folder, and a folder of this test's own is made there.
+  // This test creates its own folder in the home folder of the test's user.
   const name = `.copy-test-${process.pid}`;
   const home = join(userInfo().homedir, name);
   afterEach(() => rmSync(home, { recursive: true, force: true }));

@@ -92,14 +92,14 @@ echo "length \${"$"}{#password}" \${"$"}(cat ${sshd.folder}/copied/file) ${stdin
 
       expect(unchanged(await stack.up())).toBe(true);
       expect(unchanged(await stack.run(["refresh", "--yes", "--skip-preview"]))).toBe(true);
-      // How long a machine is waited for changes nothing on it.
+      // A change of the dial limits changes nothing on the machine.
       stack.program(
         program(lines(), { ...sshd.connection, dialErrorLimit: 60, hostKey: `${sshd.hostKey} comment` }),
       );
       expect(unchanged(await stack.up())).toBe(true);
       expect(readFileSync(join(sshd.folder, "steps"), "utf8")).toBe("created\n");
 
-      // Permissions alone, then content: each is seen, and brings an update of the copy only.
+      // First permissions, then content: each change causes an update of only the copy.
       chmodSync(join(stack.folder, "files/file"), 0o755);
       expect(count(await stack.up(), "updated")).toBe(1);
       expect(statSync(join(sshd.folder, "copied/file")).mode & 0o777).toBe(0o755);
@@ -107,18 +107,18 @@ echo "length \${"$"}{#password}" \${"$"}(cat ${sshd.folder}/copied/file) ${stdin
       expect(count(await stack.up(), "updated")).toBe(1);
       expect(readFileSync(join(sshd.folder, "copied/file"), "utf8")).toBe("changed");
 
-      // An input that changes is an update, whose output a preview does not know.
+      // A changed input causes an update, whose output is unknown in a preview.
       stack.program(program(lines("", "again")));
       expect((await stack.preview()).output).not.toContain("the program sees");
       expect(count(await stack.up(), "updated")).toBe(1);
       expect((await stack.outputs())["out"]).toBe("length 13 changed again");
 
-      // A trigger replaces: with deleteBeforeReplace the old one's delete comes first.
+      // A trigger causes a replacement; with deleteBeforeReplace, the old resource's delete runs first.
       stack.program(program(lines("", "again", "two")));
       expect((await stack.up()).output).toMatch(/1 replaced/);
       expect(readFileSync(join(sshd.folder, "steps"), "utf8")).toBe("created\ncreated\ndeleted\ncreated\n");
 
-      // Another machine: what was copied is there too. (This one has the same disk, so the copy is taken away.)
+      // On another machine, the files are copied again. (It has the same disk here, so the old copy is removed first.)
       rmSync(join(sshd.folder, "copied"), { recursive: true });
       stack.program(program(lines("", "again", "two"), other.connection));
       await stack.up();

@@ -162,7 +162,7 @@ describe("failures", () => {
     );
     expect(lines.info.join("")).not.toContain("canary-");
     expect(lines.info.join("")).toContain("[secret]");
-    // The output has it, and so it is a secret itself.
+    // The output contains the secret, so it is secret, too.
     expect(isSecret(outputs["stdout"])).toBe(true);
     expect(plain(outputs["stdout"]!)).toContain(value);
   });
@@ -218,7 +218,7 @@ describe("failures", () => {
   test("a connection that breaks during a command is reported as such, and the next command gets a new one", async () => {
     const own = await startSshd();
     try {
-      // Once its standard input has ended it surely runs, for us too: nothing is sent any more.
+      // After the end of its standard input, the command runs, and nothing more is sent to it.
       const runs = join(own.folder, "runs");
       const running = failure(create({ create: `cat; touch ${runs}; sleep 600` }, own.connection));
       await until("the command runs", () => existsSync(runs));
@@ -263,7 +263,7 @@ describe("what a command leaves running", () => {
 
 describe("the end of an operation", () => {
   const family = (name: string): string =>
-    // Children of every kind: plain, in a process group of its own (timeout), in a session of its own, deaf to TERM.
+    // All kinds of children: plain, in a separate process group (timeout), in a separate session, ignoring SIGTERM.
     [
       `bash -c 'exec -a ${name}-plain sleep 300' &`,
       `timeout 300 bash -c 'exec -a ${name}-group sleep 300' &`,
@@ -328,7 +328,7 @@ describe("the end of an operation", () => {
     );
     expect(message).toMatch(/not finished after 1 s/);
     await silent.close();
-    // The one that comes next begins anew, and does not get the end of the one before.
+    // The next command starts a new attempt, and does not get the cancellation of the previous one.
     const next = create({ create: "true" }, { ...sshd.connection, port: silent.port, dialErrorLimit: 0 });
     expect(await failure(next)).toMatch(/connection refused/);
   });

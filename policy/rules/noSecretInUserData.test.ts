@@ -4,7 +4,7 @@ import { noSecretInUserData } from "./noSecretInUserData.ts";
 
 const type = "aws:ec2/instance:Instance";
 const passing = {
-  // What the lab really gives to a machine.
+  // The real user data of a machine.
   userData: userData({
     name: "node1",
     kernel: "debian-13",

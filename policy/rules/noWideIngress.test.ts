@@ -39,7 +39,7 @@ describe("no-wide-ingress", () => {
       expect(await faults(inputs)).toEqual([]);
     for (const inputs of [{ cidrIpv4: "10.0.0.0/7" }, { cidrIpv6: "2001:db8::/31" }])
       expect(await faults(inputs)).toHaveLength(1);
-    // Not known yet, or not a range: not the business of this rule.
+    // The rule ignores values that are unknown or not a range.
     for (const cidrIpv4 of [undefined, 7, "", "10.0.0.0/0/x"]) expect(await faults({ cidrIpv4 })).toEqual([]);
   });
 

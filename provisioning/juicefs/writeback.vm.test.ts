@@ -1,4 +1,4 @@
-/** A mount that writes back, changed while blocks wait for their upload: none of them is lost. */
+/** A mount that writes back and is changed while blocks wait for upload, of which none may be lost. */
 import { nodeScript } from "../../tests/support/nodeScript.ts";
 import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
 
@@ -20,7 +20,7 @@ describe("a mount that writes back", () => {
   }, 600_000);
 
   it("does not change its cache folder while blocks wait for upload", async () => {
-    // A store that takes nothing: its folder is read-only.
+    // The store's folder is read-only, so it accepts nothing.
     await vm.check(`mount --bind -o ro /var/bucket /var/bucket
       head -c 3000000 /dev/urandom | tee /run/want >${mountPoint}/file`);
     const refused = await vm.run(mount("/var/cache/second"), 400);

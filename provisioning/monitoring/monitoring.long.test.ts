@@ -23,7 +23,7 @@ import { sections } from "./panels.ts";
 
 const address = "10.77.0.10";
 const url = `http://${address}:9090`;
-/** A second node, as far as Prometheus can see: a network of its own on the same machine. */
+/** A second node for Prometheus: a separate network namespace on the same machine. */
 const other = "10.78.0.2";
 const minutes = (count: number): number => count * 60_000;
 
@@ -195,7 +195,7 @@ describe("monitoring on one machine", () => {
       const back = await clock();
       await sleep(20_000);
       await redisAnswers();
-      // Prometheus has stored samples from half an hour ahead, and must store current ones all the same.
+      // Prometheus has stored samples from half an hour ahead, and must still store current ones.
       expect(drawn(await picture("Memory in use", "meta", back, await clock()))).toMatch(/\|$/);
     },
     minutes(15),
@@ -309,7 +309,7 @@ describe("monitoring on one machine", () => {
     "reports a machine that is gone",
     async () => {
       process.kill(runningVm(vm.stack, "vm")!.process.pid, "SIGKILL");
-      // The kernel takes its time to end it.
+      // The kernel takes some time to end it.
       while (runningVm(vm.stack, "vm")) await sleep(100);
       const { problems, ok } = await status();
       expect(ok).toBe(false);

@@ -85,14 +85,14 @@ interface Built {
 }
 const builds = new Map<string, Built>();
 
-/** A lab, and in `made` and `asked` what it made and asked for. The same arguments give the same lab. */
+/** Builds a lab; `made` and `asked` then have its resources and calls. The same arguments give the same lab. */
 async function build(nodes: Nodes, change: object = {}, kernel: LabKernel = "debian-13") {
   const key = JSON.stringify([nodes, change, kernel]);
   let built = builds.get(key);
   if (!built) {
     made = [];
     asked = [];
-    // Pulumi takes a stack trace for each promise, and jest maps each to sources: most of this file's time.
+    // Pulumi takes a stack trace for each promise, which jest maps to sources; that takes most of this file's time.
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;
     try {
@@ -103,7 +103,7 @@ async function build(nodes: Nodes, change: object = {}, kernel: LabKernel = "deb
       );
       await value(pulumi.all(lab.machines.map((machine) => machine.connection)));
       await value(pulumi.all([lab.objectStore.url, lab.outputs.expires, lab.outputs.zone]));
-      // What nobody waits for (rules, expiry steps) is made in the next turns of the loop.
+      // Resources that nothing waits for (rules, expiry steps) are created in later turns of the event loop.
       await settled(() => made.length);
       built = { lab, made, asked };
     } finally {
@@ -115,7 +115,7 @@ async function build(nodes: Nodes, change: object = {}, kernel: LabKernel = "deb
   return built.lab;
 }
 
-/** How many resources of each type there are. */
+/** Number of resources of each type. */
 function counts(): Record<string, number> {
   const result: Record<string, number> = {};
   for (const { type } of made) result[type] = (result[type] ?? 0) + 1;
@@ -191,7 +191,7 @@ describe("the graph", () => {
       [ingress]: insideRules() + 1,
       "disgrafs:aws:Instance": 3,
       [machine]: 3,
-      // The lab's key, a host key for each machine, the files to log in with.
+      // The lab's key, a host key for each machine, the files for ssh.
       "command:local:Command": 5,
       // First boot and expiry on each, the instance store on two clients.
       "disgrafs:provisioning:RemoteStep": 8,
@@ -310,7 +310,7 @@ describe("a machine", () => {
     expect(await value(lab.machines[0]!.sshCommand)).toBe("ssh -F .lab/aws/test/config node1");
     const files = made.find(({ name }) => name === "ssh-files")!.inputs;
     expect(files.environment).toMatchObject({ KNOWN: "node1 ssh-ed25519 AAAAhost\n" });
-    // The key goes by standard input, marked as secret, and nowhere else.
+    // The key is only in standard input, marked as secret.
     expect(JSON.stringify({ ...files, stdin: undefined })).not.toContain("PRIVATE KEY");
   });
 
@@ -337,7 +337,7 @@ describe("the way in", () => {
   });
 
   it("with Session Manager has no open port, and the agent's permissions", async () => {
-    // In a preview there is nothing to forward to yet; the mocks run as an update, so only the graph's start is looked at.
+    // In a preview, there is no machine to forward to; the mocks run as an update, so only the start of the graph is checked.
     made = [];
     const { Network } = await import("./access/network.ts");
     const { Storage } = await import("./storage.ts");

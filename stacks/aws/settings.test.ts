@@ -114,7 +114,7 @@ describe("awsSettings", () => {
     "refuses %s because its family is older than Nitro",
     (family) => {
       expect(ofType(`${family}.large`)).toMatch(/before Nitro/);
-      // Newer families whose name only ends like it.
+      // Newer families with a similar name.
       expect(ofType(`z${family}.large`)).not.toMatch(/before Nitro/);
     },
   );

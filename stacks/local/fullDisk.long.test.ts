@@ -35,7 +35,7 @@ describe("one ./lab down leaves nothing, and up works again,", () => {
     async ({ command, holds }) => {
       if (command === "down") await expectUp(folder);
       const { exitCode, output } = await fillDiskAt(folder, command, holds);
-      // What could be done without writing is well done. Anything else names its reason.
+      // A command that did not have to write succeeds. Any other names its reason.
       if (exitCode !== 0) expect(output).toMatch(/no space left on device/i);
       await expectRecovery(folder);
     },

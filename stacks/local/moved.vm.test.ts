@@ -13,7 +13,7 @@ const [first, second, third] = ["one", "two", "three"].map((name) => join(root, 
 ];
 const minutes = (count: number): number => count * 60_000;
 
-/** The processes of a checkout's lab, by its own notes. */
+/** The processes of a checkout's lab, according to its records. */
 function processesOf(folder: string, stack = "local"): ProcessId[] {
   return ["network", "machines/m"].map((part) => {
     const file = join(folder, ".lab/stacks", stack, part, "state.json");
@@ -26,7 +26,7 @@ function expectGood({ exitCode, output }: Run): string {
   return output;
 }
 
-/** Whichever way it ends: these machines have just been started, and need not answer by ssh yet. */
+/** Returns with any exit status, because machines that were just started need not answer ssh yet. */
 const statusIn = async (folder: string, ...args: string[]): Promise<string> =>
   (await labIn(folder, "status", ...args)).output;
 

@@ -1,4 +1,4 @@
-/** The switch of a private network: a real one, with cards that this test plays. */
+/** The real switch of a private network, with this test in place of network cards. */
 import { statSync } from "node:fs";
 import { cp, rename, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
@@ -11,11 +11,11 @@ import { isOwn, ownProcesses } from "./processes.ts";
 import { removeStack } from "./removeStack.ts";
 import { sweep } from "./sweep.ts";
 
-// Longer than a unix socket's path may be, with the checkout's own folder before it.
+// With the checkout's folder, longer than a unix socket's path may be.
 const stack = `test-${"network-".repeat(12)}${process.pid}-1`;
 const other = `test-network-copy-${process.pid}-2`;
 
-/** A frame as QEMU sends it, from one card to another; the last byte of an address tells the card. */
+/** A frame from one card to another, in QEMU's format; the last byte of an address identifies the card. */
 function frame(to: number, from: number, text: string): Buffer {
   const address = (last: number): Buffer =>
     last === 255 ? Buffer.alloc(6, 255) : Buffer.from([0x52, 0x54, 0, 0x77, 0, last]);
@@ -25,7 +25,7 @@ function frame(to: number, from: number, text: string): Buffer {
   return Buffer.concat([length, body]);
 }
 
-/** Reads a card's frames: the text of each. */
+/** Reads the text of a card's frames. */
 function listen(card: Socket): string[] {
   const texts: string[] = [];
   card.resume();
@@ -60,7 +60,7 @@ describe("the switch of a private network", () => {
     for (let i = 0; i < 3; i++) cards.push(await plug(stack));
     const [one, two, three] = cards.map(listen);
     const [first, second, third] = cards as [Socket, Socket, Socket];
-    // A card that has had an answer is plugged in.
+    // A card that got an answer is connected.
     for (const card of cards) card.write(Buffer.alloc(4));
     await until(() => [one, two, three].every((texts) => texts!.length === 1));
     for (const texts of [one, two, three]) texts!.length = 0;
@@ -68,7 +68,7 @@ describe("the switch of a private network", () => {
     await until(() => two!.length === 1 && three!.length === 1);
     second.write(frame(1, 2, "I"));
     await until(() => one!.length === 1);
-    // In pieces, and several at once.
+    // Frames arrive in pieces, and several at once.
     const many = Buffer.concat([
       frame(2, 1, "a"),
       frame(2, 1, "b"),

@@ -1,4 +1,4 @@
-/** A sample of the teardown matrix: teardown.long.test.ts has the whole of it. */
+/** A sample of the teardown matrix; teardown.long.test.ts has the complete matrix. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

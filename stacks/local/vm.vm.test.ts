@@ -1,4 +1,4 @@
-/** Local machines on their bad days: killed, port taken, pid files of another boot, asked twice. */
+/** Failures of local machines: killed, port in use, pid files of another boot, started twice. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { rm } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { qmp } from "./qmp.ts";
 import { sweep } from "./sweep.ts";
 import { removeVm, runningVm, startVm, vmRevision, vmState, type VmSpec } from "./vm.ts";
 
-// A name with everything that Pulumi allows in one, in a folder whose path is long for a unix socket.
+// A name with all characters that Pulumi allows, in a folder with a long path for unix sockets.
 const stack = `test.VM_odd-name.${"x".repeat(60)}-${process.pid}`;
 const spec = (change: Partial<VmSpec> = {}): VmSpec => ({
   stack,

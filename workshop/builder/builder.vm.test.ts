@@ -8,7 +8,7 @@ import { checkout } from "../checkout.ts";
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Hash of each file below a folder. */
+/** Hashes of all files below a folder. */
 function hashes(folder: string): Record<string, string> {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
@@ -25,7 +25,7 @@ describe("the builder", () => {
     const root = await ensureBuilder(say);
     const build = async (): Promise<Record<string, string>> => {
       const out = mkdtempSync(join(tmpdir(), "build-"));
-      // The FUSE extension's module has a test of its own.
+      // The FUSE extension's module has its own test.
       const names = ["fuse-latency", "packet-dma", "redis-sockmap"];
       const targets = names.map((name) => `/build/out/debian-13/${name}/${name}`);
       await runInBuilder(root, join(checkout, "bpf"), out, ["make", "-C", "/build/source", ...targets]);

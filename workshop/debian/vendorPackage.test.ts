@@ -87,7 +87,7 @@ describe("a vendor's package", () => {
     expect(readFileSync(had)).toEqual(readFileSync(file));
     expect(said).toEqual([`downloading drawer 1.2.3 from ${repository.address}`]);
     expect(left()).toEqual([packageKey(wanted), "drawer.lock"]);
-    // What a kill left behind is in nobody's way.
+    // The remains of a killed download do not matter.
     mkdirSync(join(cache, "packages", `${packageKey({ ...wanted, version: "1.2.4" })}.partial`));
     appendFileSync(
       join(cache, "packages", `${packageKey({ ...wanted, version: "1.2.4" })}.partial`, "half.deb"),

@@ -1,4 +1,4 @@
-/** A bake on a disk that fills up, then one with enough room, on a separate file system mounted as root. */
+/** A bake on a disk that fills up, then one with enough space, on a separate file system mounted as root. */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ function bake() {
   });
 }
 
-/** Folders of images, whole or half-made, that take room. */
+/** Disks and roots of images, complete or not. */
 const left = (): string[] =>
   existsSync(images)
     ? readdirSync(images, { recursive: true, encoding: "utf8" }).filter((name) =>
@@ -60,7 +60,7 @@ describe("baking an image", () => {
       const first = bake();
       while (!left().some((name) => name.endsWith("root"))) await sleep(100);
       const filler = join(disk, "filler");
-      // All that is free: dd gives up at the end of the disk and leaves what it has written.
+      // Fills the disk: dd fails at the end and leaves what it has written.
       execFileSync("bash", ["-c", `dd if=/dev/zero of='${filler}' bs=1M status=none || true`]);
       const { exitCode, stderr } = await first;
       expect(exitCode).toBe(1);

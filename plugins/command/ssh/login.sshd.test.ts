@@ -125,7 +125,7 @@ test("a server that closes each connection is tried at growing intervals", async
     operate((operation) => remoteCommand(pool).create(given, operation), { seconds: 8 }),
   );
   expect(message).toMatch(/not finished after 8 s/);
-  // 0.25 s, then half as long again each time: 7 pauses fill 8 s.
+  // The first pause is 0.25 s, and each is half as long again as the previous one: 7 pauses take 8 s.
   expect(asked).toBeGreaterThan(2);
   expect(asked).toBeLessThanOrEqual(9);
   server.close();
@@ -198,7 +198,7 @@ describe("private keys in PKCS#8, as OpenSSL and Terraform write them,", () => {
   });
 });
 
-/** A server of ssh2's whose ways to log in a test decides; OpenSSH's would need a user with a password on this machine. */
+/** An ssh2 server whose login methods the test chooses; OpenSSH would need a user with a password on this machine. */
 class AuthServer {
   readonly #server: Server;
   readonly seen: string[] = [];

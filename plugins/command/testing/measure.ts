@@ -81,7 +81,7 @@ function stepThroughPlugin(port: number, sshd: SshServer): () => Promise<void> {
     });
 }
 
-/** The same step by ssh2 alone, on an open connection. */
+/** The same step with only ssh2, on an open connection. */
 async function stepWithoutPlugin(sshd: SshServer): Promise<{ step: () => Promise<void>; end: () => void }> {
   const client = new ssh2.Client();
   await new Promise((resolve, reject) => {
@@ -107,7 +107,7 @@ async function stepWithoutPlugin(sshd: SshServer): Promise<{ step: () => Promise
 }
 
 const steps = Number(process.argv[2] ?? 200);
-// Without the login user's own .bashrc, which may take longer than all else together.
+// Without the login user's .bashrc, which may take longer than everything else.
 const sshd = await startSshd({ settings: ["SetEnv HOME=/nonexistent"] });
 try {
   const startTimes: number[] = [];
@@ -125,7 +125,7 @@ try {
   const through = stepThroughPlugin(plugin.port, sshd);
   print("first step, with the connection", await time(1, through));
   const without = await stepWithoutPlugin(sshd);
-  // Turn about, so that both meet the same load of this machine.
+  // Alternating, so that both run under the same load.
   const before = processorTime(plugin.process.pid ?? 0);
   const [own, bare]: [number[], number[]] = [[], []];
   for (let run = 0; run < steps; run++) {

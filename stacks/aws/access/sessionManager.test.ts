@@ -15,7 +15,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** An `aws` on PATH: the first call is refused as AWS refuses a machine that has just booted, the next listens. */
+/** An `aws` on PATH: the first call is refused, as for a machine that has just booted; the next one listens. */
 function fakeCli(): void {
   const file = join(folder, "aws");
   writeFileSync(

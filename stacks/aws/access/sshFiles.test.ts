@@ -9,7 +9,7 @@ const hosts = [
   { name: "node1", user: "admin", host: "198.51.100.2", hostKey: "ssh-ed25519 AAAA2" },
 ];
 
-/** What ssh itself makes of a configuration for a host. */
+/** ssh's interpretation of a configuration for a host. */
 function read(config: string, name: string): Record<string, string> {
   const folder = mkdtempSync(join(tmpdir(), "ssh-config-"));
   try {

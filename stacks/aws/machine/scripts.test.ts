@@ -1,11 +1,11 @@
-/** What the machines' scripts refuse, and what they do where there is nothing to do: the parts that need no machine. */
+/** The parts of the machines' scripts that need no machine: refusals, and cases with nothing to do. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { program } from "../../../provisioning/shell.ts";
 
-/** Runs a script as a remote step does: as a function, its text on standard input. */
+/** Runs a script like a remote step: as a function, from standard input. */
 function step(file: string, ...args: string[]) {
   const script = readFileSync(new URL(file, import.meta.url), "utf8");
   const input = program({ run: { script, args } }, "test");

@@ -97,7 +97,7 @@ describe("installedMarker", () => {
       const { write_files } = parse(userData(args)) as { write_files: { path: string; content: string }[] };
       for (const { path, content } of write_files.filter((file) => file.path.includes("/lists/")))
         writeFileSync(join(folder, path.slice(path.lastIndexOf("/") + 1)), content);
-      // The script's own line, with the lists' place in the machine put back into what sha256sum prints.
+      // The line from the script, with the lists' path on the machine in sha256sum's output.
       const line = here("./install.sh").trimEnd().split("\n").at(-1)!;
       expect(line).toMatch(/^sha256sum "\$lists"\/\*\.txt \| sha256sum \| cut/);
       const script = line

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# mmdebstrap hook: makes of a fresh Debian root what Debian's public image for EC2 is, as far as cloud-init can tell.
-# With WHEELS, the Python environment that install.sh would make is there already.
+# mmdebstrap hook: turns a new Debian root into an image that is like Debian's public image for EC2 for cloud-init.
+# With WHEELS, it also creates the Python environment that install.sh would create.
 # Usage: customize.sh ROOT FILES [WHEELS VENV REQUIREMENTS]
 set -euo pipefail
 root=$1 files=$2
 
 cp -R --no-preserve=ownership "$files/." "$root/"
 chroot "$root" systemctl -q enable ec2-host.service systemd-networkd.service
-# Updates in the first minutes would only make this slower: nothing here can be updated.
+# Automatic updates in the first minutes would only slow this down, because nothing here can be updated.
 chroot "$root" systemctl -q disable apt-daily.timer apt-daily-upgrade.timer
 
 if [ $# -gt 2 ]; then
@@ -19,11 +19,11 @@ if [ $# -gt 2 ]; then
   chroot "$root" "$venv/bin/pip" install -q --no-index --find-links /tmp/wheels --no-deps --require-hashes \
     -r /tmp/requirements.txt
   rm -rf "$root/tmp/wheels" "$root/tmp/requirements.txt"
-  # The machine has no way out: apt has nothing to look up, and finds all that it is asked for installed.
+  # The machine has no access to archives, so apt must not query them; all requested packages are installed.
   : >"$root/etc/apt/sources.list"
 fi
 
-# Each machine makes its own identity at first boot.
+# Each machine creates its own identity at first boot.
 rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/hostname "$root"/var/lib/dbus/machine-id
 : >"$root/etc/machine-id"
 rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
