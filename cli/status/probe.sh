@@ -58,16 +58,24 @@ lag() {
     END { printf "{\"behind\":%s,\"files\":{%s}}\n", behind == "" ? "null" : behind, states }' <<<"$text"
 }
 
-# Prometheus: targets that do not answer, how often it could not write, and whether it has stored anything just now.
+# Prometheus: targets that have not answered for 30 s (a busy machine misses a scrape now and then), how often it could not write,
+# and whether it has stored anything just now.
 watching() {
-  local down failed storing
+  local silent down failed storing
+  silent=$(result 'max_over_time(up[30s]) == 0' | jq -c '[.[].metric | {job, instance}]')
   down=$(get "http://$prometheus/api/v1/targets?state=active" |
-    jq -c '[.data.activeTargets[] | select(.health == "down") | {job: .labels.job, node: .labels.node, error: .lastError}]')
+    jq -c --argjson silent "${silent:-null}" '[.data.activeTargets[] | select(.health == "down") | .labels as {$job, $instance} |
+      select($silent == null or ($silent | index({job: $job, instance: $instance}))) |
+      {job: $job, node: .labels.node, error: .lastError}]')
   failed=$(get "http://$prometheus/metrics" |
     awk '$1 ~ /^prometheus_tsdb_(wal_writes|compactions|head_truncations|checkpoint_creations)_failed_total$/ { n += $2 } END { if (NR) printf "%d", n }')
-  storing=$(get "http://$prometheus/api/v1/query?query=count(up)" | jq '.data.result | length > 0')
+  storing=$(result 'count(up)' | jq 'length > 0')
   jq -cn --argjson down "${down:-null}" --argjson failed "${failed:-null}" --argjson storing "${storing:-null}" \
     '{down: $down, failedWrites: $failed, storing: $storing}'
+}
+# result QUERY: the answer of Prometheus to a query, now.
+result() {
+  curl --silent --fail --max-time 8 --get --data-urlencode "query=$1" "http://$prometheus/api/v1/query" | jq -c .data.result
 }
 
 read -r load _ </proc/loadavg

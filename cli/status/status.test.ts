@@ -8,7 +8,7 @@ import { onScreen } from "../commands/status.ts";
 import { expectedOf, questionsFor } from "./expected.ts";
 import { labStatus, type LabStatus } from "./labStatus.ts";
 import { statusLines } from "./lines.ts";
-import { askNode, clockOff, type Asked, type NodeReport } from "./nodeReport.ts";
+import { askNode, clockOff, type Asked, type NodeReport, type Questions } from "./nodeReport.ts";
 
 const outputs = {
   nodes: [
@@ -330,23 +330,58 @@ describe("a node's report", () => {
     });
   }, 60_000);
 
-  it("distinguishes a graph that does not answer from an API that does not", async () => {
+  /** The report while a server on loopback gives `answer` for a path. */
+  async function reportOf(
+    answer: (path: string) => { readonly status?: number; readonly body?: unknown },
+    over: (address: string) => Partial<Questions>,
+  ): Promise<Asked> {
     const server = createServer((request, response) => {
-      response.statusCode = request.url === "/" ? 200 : 503;
-      response.end();
+      const { status = 200, body = "" } = answer(request.url ?? "");
+      response.statusCode = status;
+      response.end(typeof body === "string" ? body : JSON.stringify(body));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     try {
       const { port } = server.address() as AddressInfo;
-      const asked = await askNode(
-        join(folder, "login"),
-        { ...questions, mountPoint: "", api: `127.0.0.1:${port}` },
-        options,
-      );
-      expect(asked).toMatchObject({ report: { answers: { mount: null, api: true, graph: false } } });
+      const asked = { ...questions, mountPoint: "", ...over(`127.0.0.1:${port}`) };
+      return await askNode(join(folder, "login"), asked, options);
     } finally {
       server.close();
     }
+  }
+
+  it("distinguishes a graph that does not answer from an API that does not", async () => {
+    const answer = (path: string): { status: number } => ({ status: path === "/" ? 200 : 503 });
+    expect(await reportOf(answer, (api) => ({ api }))).toMatchObject({
+      report: { answers: { mount: null, api: true, graph: false } },
+    });
+  }, 60_000);
+
+  it("names the targets that have not answered Prometheus for half a minute, not one that missed a scrape", async () => {
+    const target = (job: string): object => ({
+      health: "down",
+      labels: { job, instance: `${job}:1`, node: "node1" },
+      lastError: "refused",
+    });
+    const answer = (path: string): { body: unknown } => {
+      if (path.startsWith("/api/v1/targets"))
+        return { body: { data: { activeTargets: [target("dead"), target("late")] } } };
+      if (path.includes("max_over_time"))
+        return {
+          body: { data: { result: [{ metric: { job: "dead", instance: "dead:1", node: "node1" } }] } },
+        };
+      if (path.startsWith("/api/v1/query")) return { body: { data: { result: [{ metric: {} }] } } };
+      return { body: "prometheus_tsdb_wal_writes_failed_total 0\n" };
+    };
+    expect(await reportOf(answer, (prometheus) => ({ prometheus }))).toMatchObject({
+      report: {
+        prometheus: {
+          down: [{ job: "dead", node: "node1", error: "refused" }],
+          failedWrites: 0,
+          storing: true,
+        },
+      },
+    });
   }, 60_000);
 
   it("is a failure with ssh's last line if ssh fails", async () => {
