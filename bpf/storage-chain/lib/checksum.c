@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /* CRC32C, by the CPU's instruction if it has one; and the hash of names. */
-#include <nmmintrin.h>
 #include <string.h>
 #include "internal.h"
+#include "schain_crc.h"
 
-__attribute__((target("sse4.2")))
+static struct schain_crc table;
+
+__attribute__((constructor))
+static void init_table(void)
+{
+	if (__builtin_cpu_supports("sse4.2"))
+		schain_crc_init(&table);
+}
+
 static uint32_t by_instruction(uint32_t crc, const unsigned char *at,
 			       size_t size)
 {
-	uint64_t sum = crc, words[8];
-	int i;
+	const size_t words = size & ~7UL;
 
-	/* Like the module: eight words per iteration. */
-	for (; size >= sizeof(words); size -= sizeof(words)) {
-		memcpy(words, at, sizeof(words));
-		at += sizeof(words);
-#pragma GCC unroll 8
-		for (i = 0; i < 8; i++)
-			sum = _mm_crc32_u64(sum, words[i]);
-	}
-	for (; size; size--)
-		sum = _mm_crc32_u8(sum, *at++);
-	return sum;
+	crc = schain_crc_words(crc, at, words);
+	for (at += words, size -= words; size; size--)
+		asm("crc32b %1, %0" : "+r"(crc) : "m"(*at++));
+	return crc;
 }
 
 static uint32_t by_bits(uint32_t crc, const unsigned char *at, size_t size)
@@ -45,6 +45,8 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size)
 
 uint32_t node_crc(const struct schain_node *node)
 {
+	if (__builtin_cpu_supports("sse4.2"))
+		return schain_crc_node(&table, node);
 	return crc32c(0, (const char *)node + SCHAIN_CRC_FROM,
 		      SCHAIN_NODE - SCHAIN_CRC_FROM);
 }

@@ -188,7 +188,6 @@ static const char *cgroup_limit(const char *folder)
 static int check_irq(const char *folder, struct lack *lack)
 {
 	char path[PATH_MAX + 64], real[PATH_MAX];
-	const char *limit;
 
 	snprintf(path, sizeof(path), "%s/device/device/driver", folder);
 	if (!realpath(path, real) || strcmp(basename(real), "nvme"))
@@ -200,30 +199,41 @@ static int check_irq(const char *folder, struct lack *lack)
 		return lacking(lack, "scheduler none: echo none > queue/scheduler",
 			       "mode irq: the I/O scheduler of %s is %s",
 			       device_path, line_of(path));
-	limit = cgroup_limit(folder);
-	if (limit)
-		return lacking(lack, "no io.max, io.latency or io.cost.qos for this device",
-			       "mode irq: %s is limited by %s", device_path,
-			       limit);
+	return 0;
+}
+
+static int check_poll(const char *folder, struct lack *lack)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/queue/io_poll", folder);
+	if (strcmp(line_of(path), "1"))
+		return lacking(lack,
+			       "poll queues: nvme.poll_queues=1 on the kernel's command line",
+			       "mode poll: %s has no poll queues", device_path);
 	return 0;
 }
 
 int device_check_mode(struct lack *lack)
 {
-	char folder[PATH_MAX], path[PATH_MAX + 64];
-	const char *mode = mode_names[settings.mode];
+	const char *mode = mode_names[settings.mode], *limit;
+	char folder[PATH_MAX];
+	int err;
 
 	if (!strcmp(mode, "wq"))
 		return 0;
 	if (!disk_folder(folder, sizeof(folder)))
 		return lacking(lack, "a block device", "%s: not in /sys",
 			       device_path);
-	if (!strcmp(mode, "irq"))
-		return check_irq(folder, lack);
-	snprintf(path, sizeof(path), "%s/queue/io_poll", folder);
-	if (strcmp(line_of(path), "1"))
-		return lacking(lack,
-			       "poll queues: nvme.poll_queues=1 on the kernel's command line",
-			       "mode poll: %s has no poll queues", device_path);
+	err = strcmp(mode, "irq") ? check_poll(folder, lack) :
+				    check_irq(folder, lack);
+	if (err)
+		return err;
+	/* Requests that go to the driver directly escape such a limit. */
+	limit = cgroup_limit(folder);
+	if (limit)
+		return lacking(lack, "no io.max, io.latency or io.cost.qos for this device",
+			       "mode %s: %s is limited by %s", mode,
+			       device_path, limit);
 	return 0;
 }

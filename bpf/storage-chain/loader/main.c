@@ -98,7 +98,7 @@ static int preflight(void)
 static const char * const shown[] = {
 	"chains", "reads", "next", "done", "program_error", "no_program",
 	"miss", "limit", "range", "io_error", "reject", "bounce", "stopped",
-	"again", "worker", "inline", "polled", "interrupt",
+	"again", "worker", "inline", "polled", "interrupt", "direct",
 };
 
 static void write_metrics(FILE *out)
@@ -113,16 +113,16 @@ static void write_metrics(FILE *out)
 }
 
 /*
- * The rules of mode irq must continue to hold: a limit that was put on the
- * device since takes locks that an interrupt must not take.
+ * The rules of the mode must continue to hold: a limit that was put on the
+ * device since would not be obeyed, and takes locks that an interrupt must not
+ * take.
  */
 static void guard_mode(void)
 {
 	struct lack lack = {};
 	char mode[16];
 
-	if (strcmp(mode_names[settings.mode], "irq") ||
-	    doors_mode(mode, sizeof(mode)) || strcmp(mode, "irq") ||
+	if (doors_mode(mode, sizeof(mode)) || !strcmp(mode, "wq") ||
 	    !device_check_mode(&lack))
 		return;
 	ext_error("%s; switched to mode wq", lack.text);

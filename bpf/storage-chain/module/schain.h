@@ -39,9 +39,6 @@ enum schain_mode {
 	SCHAIN_IRQ,	/* the interrupt does, on an idle CPU */
 };
 
-/* Why a device cannot be used in mode irq; NULL if it can. */
-const char *schain_irq_refusal(struct block_device *bdev);
-
 /*
  * Faults that test the tests: each removes one safety check. They are only in a
  * separate build, which is never installed.
@@ -58,8 +55,9 @@ enum schain_fault {
 	FAULT_MISS = 1 << 8,		/* every other run is missed */
 	FAULT_AGAIN = 1 << 9,		/* a NOWAIT request finds no room */
 	FAULT_AGAIN_FAILS = 1 << 10,	/* and that is the request's end */
-	FAULT_BUSY_IRQ = 1 << 11,	/* irq mode on top of any task */
+	FAULT_BUSY_IRQ = 1 << 11,	/* irq mode chosen on top of any task */
 	FAULT_NO_ERROR = 1 << 12,	/* a failed read counts as read */
+	FAULT_DIRECT = 1 << 13,		/* any request goes to the driver */
 };
 
 #ifdef SCHAIN_FAULTS

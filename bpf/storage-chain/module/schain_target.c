@@ -15,6 +15,7 @@
  * arrived (schain_go_on()). A worker is always correct, and is used unless
  * another way is known to be safe.
  */
+#include <linux/blk-integrity.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
@@ -26,6 +27,7 @@
 #include <linux/slab.h>
 #include <linux/version.h>
 #include "schain.h"
+#include "schain_crc.h"
 
 #define CREATE_TRACE_POINTS
 #include "schain_trace.h"
@@ -48,6 +50,13 @@
 #define OPEN_WRITE FMODE_WRITE
 #endif
 
+/* A request that an I/O scheduler knows. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define SCHEDULED (RQF_SCHED_TAGS | RQF_USE_SCHED)
+#else
+#define SCHEDULED RQF_ELV
+#endif
+
 #define RETRIES 3	/* after a missed run of a program */
 
 #ifdef SCHAIN_FAULTS
@@ -64,16 +73,16 @@ enum counter {
 	COUNT_CHAINS, COUNT_READS, COUNT_NEXT, COUNT_DONE, COUNT_PROGRAM_ERROR,
 	COUNT_NO_PROGRAM, COUNT_MISS, COUNT_LIMIT, COUNT_RANGE, COUNT_IO_ERROR,
 	COUNT_REJECT, COUNT_BOUNCE, COUNT_STOPPED, COUNT_AGAIN, COUNT_WORKER,
-	COUNT_INLINE, COUNT_POLLED, COUNT_INTERRUPT, COUNT_AT_TASK,
-	COUNT_AT_SOFTIRQ, COUNT_AT_HARDIRQ, COUNTERS,
+	COUNT_INLINE, COUNT_POLLED, COUNT_INTERRUPT, COUNT_DIRECT,
+	COUNT_AT_TASK, COUNT_AT_SOFTIRQ, COUNT_AT_HARDIRQ, COUNTERS,
 };
 
 static const char * const counter_names[COUNTERS] = {
 	"chains", "reads", "next", "done", "program_error",
 	"no_program", "miss", "limit", "range", "io_error",
 	"reject", "bounce", "stopped", "again", "worker",
-	"inline", "polled", "interrupt", "at_task",
-	"at_softirq", "at_hardirq",
+	"inline", "polled", "interrupt", "direct",
+	"at_task", "at_softirq", "at_hardirq",
 };
 
 struct schain_counters {
@@ -89,6 +98,7 @@ struct schain {
 	u32 max_hops;
 	enum schain_mode mode;
 	bool crc;
+	bool direct;			/* the driver takes requests of ours */
 	bool stopping;
 	struct schain_program *program;
 	struct workqueue_struct *wq;
@@ -120,24 +130,14 @@ static void count(struct schain *sc, enum counter which)
 	this_cpu_inc(sc->counters->n[which]);
 }
 
-/*
- * Uses the CPU's instruction: on some kernels, the library function is in a
- * separate module, and goes through the crypto API.
- */
+static struct schain_crc crc_table;
+
 static u32 node_crc(const void *node, u32 len)
 {
-	const u64 *at = node + SCHAIN_CRC_FROM, *end = node + len;
-	u64 crc = ~0u;
-
-	for (; at + 8 <= end; at += 8)
-		asm("crc32q 0(%1), %0\n\tcrc32q 8(%1), %0\n\t"
-		    "crc32q 16(%1), %0\n\tcrc32q 24(%1), %0\n\t"
-		    "crc32q 32(%1), %0\n\tcrc32q 40(%1), %0\n\t"
-		    "crc32q 48(%1), %0\n\tcrc32q 56(%1), %0"
-		    : "+r"(crc) : "r"(at), "m"(*(const u64 (*)[8])at));
-	for (; at < end; at++)
-		asm("crc32q %1, %0" : "+r"(crc) : "m"(*at));
-	return ~crc;
+	if (len == SCHAIN_NODE)
+		return schain_crc_node(&crc_table, node);
+	return ~schain_crc_words(~0u, node + SCHAIN_CRC_FROM,
+				 len - SCHAIN_CRC_FROM);
 }
 
 /* Returns whether there is a program; its verdict is in out.verdict. */
@@ -197,8 +197,8 @@ static void finish_counted(struct schain_io *io, int status, enum counter which)
 	finish(io, status);
 }
 
-/* Submits the clone again, for the node at ctx.sector. */
-static void submit(struct schain_io *io, bool nowait)
+/* Makes the clone a read of the node at ctx.sector. */
+static void prepare(struct schain_io *io, bool nowait)
 {
 	struct bio *bio = io->bio;
 
@@ -219,11 +219,69 @@ static void submit(struct schain_io *io, bool nowait)
 		bio->bi_opf &= ~REQ_NOWAIT;
 	io->nowait = nowait;
 	count(io->sc, COUNT_READS);
-	if (fault(FAULT_AGAIN) && nowait) {
-		bio_wouldblock_error(bio);
-		return;
+}
+
+static void submit(struct schain_io *io, bool nowait)
+{
+	prepare(io, nowait);
+	dm_submit_bio_remap(io->bio, NULL);
+}
+
+/* Gives the driver a request with the clone; false if there is no room. */
+static bool issue(struct bio *bio)
+{
+	struct block_device *bdev = bio->bi_bdev;
+	struct request *rq = blk_mq_alloc_request(bdev_get_queue(bdev),
+						  bio->bi_opf,
+						  BLK_MQ_REQ_NOWAIT);
+
+	if (IS_ERR(rq))
+		return false;
+	/* A scheduler must insert its requests itself. */
+	if (rq->rq_flags & SCHEDULED)
+		goto free;
+	rq->bio = bio;
+	rq->biotail = bio;
+	rq->__data_len = bio->bi_iter.bi_size;
+	rq->__sector = get_start_sect(bdev) + bio->bi_iter.bi_sector;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	rq->ioprio = bio->bi_ioprio;
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	rq->phys_gap_bit = 0;
+#endif
+	if (!blk_insert_cloned_request(rq))
+		return true;
+free:
+	blk_mq_free_request(rq);
+	return false;
+}
+
+/*
+ * Submits the clone without waiting. If there is no room, it ends with an error
+ * for which a worker submits it again.
+ *
+ * A request of our own goes to the driver directly, which saves most of what
+ * the block layer does for a bio. What is not done for it has no object here:
+ * the sector is in the data area; a node in one piece needs no split; there is
+ * no scheduler; and the loader refuses a device with limits for cgroups.
+ */
+static void submit_nowait(struct schain_io *io)
+{
+	struct schain *sc = io->sc;
+	bool direct = sc->direct && !io->bounced &&
+		      !bdev_get_queue(sc->dev->bdev)->elevator;
+
+	prepare(io, true);
+	if (fault(FAULT_AGAIN)) {
+		bio_wouldblock_error(io->bio);
+	} else if (direct || fault(FAULT_DIRECT)) {
+		count(sc, COUNT_DIRECT);
+		if (!issue(io->bio))
+			bio_wouldblock_error(io->bio);
+	} else {
+		dm_submit_bio_remap(io->bio, NULL);
 	}
-	dm_submit_bio_remap(bio, NULL);
 }
 
 /* Copies a node on two pages into one piece for the program. */
@@ -364,12 +422,16 @@ static void go_on(struct schain_io *io)
 	} else if (sc->mode == SCHAIN_POLL && io->bio->bi_opf & REQ_POLLED &&
 		   no_locks_held()) {
 		count(sc, COUNT_POLLED);
-		submit(io, true);
-	} else if (sc->mode == SCHAIN_IRQ &&
-		   (over_idle() || (fault(FAULT_BUSY_IRQ) && in_hardirq())) &&
+		submit_nowait(io);
+	} else if (sc->mode == SCHAIN_IRQ && over_idle() &&
 		   !bdev_get_queue(sc->dev->bdev)->elevator) {
 		count(sc, COUNT_INTERRUPT);
-		submit(io, true);
+		submit_nowait(io);
+	} else if (sc->mode == SCHAIN_IRQ && fault(FAULT_BUSY_IRQ) &&
+		   in_hardirq()) {
+		/* Counted, not done: the task may hold the driver's lock. */
+		count(sc, COUNT_INTERRUPT);
+		queue_work(sc->wq, &io->work);
 	} else {
 		queue_work(sc->wq, &io->work);
 	}
@@ -500,14 +562,13 @@ static int schain_map(struct dm_target *ti, struct bio *bio)
 	return DM_MAPIO_REMAPPED;
 }
 
-const char *schain_irq_refusal(struct block_device *bdev)
+/* Why a device's driver is not known to take requests in any context. */
+static const char *driver_refusal(struct block_device *bdev)
 {
 	struct request_queue *q = bdev_get_queue(bdev);
 	struct device *dev = disk_to_dev(bdev->bd_disk)->parent;
 	char symbol[KSYM_SYMBOL_LEN];
 
-	if (q->elevator)
-		return "mode irq needs I/O scheduler none";
 	if (any_driver)
 		return NULL;
 	if (!q->mq_ops)
@@ -520,6 +581,19 @@ const char *schain_irq_refusal(struct block_device *bdev)
 	    strcmp(dev->driver->name, "nvme"))
 		return "mode irq needs a device of the driver nvme on PCI";
 	return NULL;
+}
+
+/* Why a device cannot be used in mode irq; NULL if it can. */
+static const char *irq_refusal(struct block_device *bdev)
+{
+	if (bdev_get_queue(bdev)->elevator)
+		return "mode irq needs I/O scheduler none";
+	return driver_refusal(bdev);
+}
+
+static bool can_go_direct(struct block_device *bdev)
+{
+	return !driver_refusal(bdev) && !blk_get_integrity(bdev->bd_disk);
 }
 
 static bool can_poll(struct block_device *bdev)
@@ -535,7 +609,7 @@ static const char *mode_refusal(enum schain_mode mode,
 				struct block_device *bdev)
 {
 	if (mode == SCHAIN_IRQ)
-		return schain_irq_refusal(bdev);
+		return irq_refusal(bdev);
 	if (mode == SCHAIN_POLL && !can_poll(bdev))
 		return "mode poll needs a device with poll queues (nvme.poll_queues=1)";
 	return NULL;
@@ -600,6 +674,7 @@ static char *check_device(struct schain *sc)
 		return "the data area ends after the device";
 	if ((sc->start | sc->length | sc->node_max >> SECTOR_SHIFT) & sc->align)
 		return "data area and nodes must be whole blocks of the device";
+	sc->direct = can_go_direct(bdev);
 	return (char *)mode_refusal(sc->mode, bdev);
 }
 
@@ -730,6 +805,7 @@ static int schain_message(struct dm_target *ti, unsigned int argc, char **argv,
 		DMERR("%s", refusal);
 		return -EOPNOTSUPP;
 	}
+	WRITE_ONCE(sc->direct, can_go_direct(sc->dev->bdev));
 	WRITE_ONCE(sc->mode, mode);
 	return 0;
 }
@@ -776,6 +852,8 @@ MODULE_PARM_DESC(struct_ops, "let programs be attached by struct_ops");
 
 static int __init schain_init(void)
 {
+	if (boot_cpu_has(X86_FEATURE_XMM4_2))
+		schain_crc_init(&crc_table);
 	if (struct_ops && schain_ops_init())
 		struct_ops = false;
 	return dm_register_target(&schain_target);

@@ -40,6 +40,7 @@ FAULTS = {
             "again_fails",
             "busy_irq",
             "no_error",
+            "direct",
         ]
     )
 }

@@ -11,7 +11,7 @@ export const dataDiskMiB = 256;
 
 /** What one machine shows within two minutes; the rest is in storage-chain.long.test.ts. */
 export const short =
-  "^(a node over|a damaged|a program that|a program cannot|a run that|a suspension|removal|udev|the kernel)";
+  "^(a device that is|a node over|a damaged|a program that|a program cannot|a run that|a suspension|removal|udev|the kernel)";
 
 export const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
