@@ -21,6 +21,7 @@
 #include "programs/coherence.h"
 #include "programs/serving.h"
 #include "programs/filling.h"
+#include "programs/listing.h"
 #include "programs/reading.h"
 
 char _license[] SEC("license") = "GPL";
@@ -44,12 +45,22 @@ int efuse_done(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+SEC("raw_tp.w/efuse_request")
+int efuse_entry(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct efuse_ctx *c = (void *)ctx->args[0];
+
+	entry_listed(c, opstats(FUSE_READDIRPLUS));
+	return 0;
+}
+
 #define PART_DONE		0
 #define PART_LOOKUP_DONE	1
+#define PART_ENTRY		2
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 3);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(__u32));
 	__array(values, int (void *));
@@ -57,6 +68,7 @@ struct {
 	.values = {
 		[PART_DONE] = (void *)&efuse_done,
 		[PART_LOOKUP_DONE] = (void *)&efuse_lookup_done,
+		[PART_ENTRY] = (void *)&efuse_entry,
 	},
 };
 
@@ -92,6 +104,8 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 			return 0;
 		}
 		submit(c, st);
+		if (lists)
+			listing_asked(c);
 		break;
 	case EFUSE_BACKGROUND:
 		submit(c, opstats(c->opcode));
@@ -109,6 +123,13 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 		t.a = c->nodeid;
 		t.b = c->nodeid2;
 		bpf_map_update_elem(&efuse_named, &task, &t, BPF_ANY);
+		break;
+	case EFUSE_LISTING:
+		go_on_listing(c);
+		break;
+	case EFUSE_ENTRY:
+		if (!internal(c->nodeid))
+			bpf_tail_call(ctx, &efuse_parts, PART_ENTRY);
 		break;
 	default:
 		if (!reads || c->phase != EFUSE_READING)

@@ -66,6 +66,7 @@ enum efuse_fail {
 	X(SHADOW_RACE, "shadow_raced")	/* changed while in flight */	\
 	X(SHADOW_BAD, "shadow_differs")	/* the agent looks again */	\
 	X(FILL, "filled")						\
+	X(LISTED, "listed")		/* filled from a listing */	\
 	X(RAISE, "raised")		/* a change was noticed */	\
 	X(EPOCH, "epoch")		/* everything was dropped */
 
@@ -106,6 +107,8 @@ struct efuse_opstats {
 	X(NO_VOLUME, "no-volume")	/* in the agent: any volume */	\
 	X(LONG_GRANT, "long-grant")	/* longer than the lease */	\
 	X(KEEP_ALL, "keep-all")		/* no OPEN raises */		\
+	X(LIST_HANDLE, "list-handle")	/* as old as its last request */\
+	X(LIST_ANY, "list-any")		/* also without attributes */	\
 	X(READ_OFFSET, "read-offset")	/* one byte beside */		\
 	X(READ_VERSION, "read-version")	/* of any version */		\
 	X(READ_HANDLE, "read-handle")	/* whatever a handle saw */	\

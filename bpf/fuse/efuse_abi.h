@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define EFUSE_ABI	3
+#define EFUSE_ABI	4
 #define EFUSE_IN	64	/* visible bytes of the first argument */
 #define EFUSE_NAME	128	/* longest visible name, including the NUL */
 #define EFUSE_OUT	160	/* longest reply that a program can give */
@@ -35,10 +35,21 @@ enum efuse_phase {
 				 * looked at: opcode FUSE_READ, in0 a
 				 * fuse_read_in. Only with EFUSE_IOC_READS
 				 */
+	EFUSE_LISTING	= 6,	/* a part of a directory is about to be listed:
+				 * in0 a fuse_read_in, of which only the offset
+				 * is set. HANDLED: ask for attributes, too
+				 * (READDIRPLUS). This and the next only with
+				 * EFUSE_IOC_LISTS
+				 */
+	EFUSE_ENTRY	= 7,	/* a READDIRPLUS has ended, and this is an entry
+				 * of its reply: nodeid: the directory, name,
+				 * out: the fuse_direntplus without the name.
+				 * EFUSE_DONE follows
+				 */
 };
 
 /*
- * The answer to EFUSE_SUBMIT and EFUSE_READING. For EFUSE_DONE of OPEN and
+ * The answer to EFUSE_SUBMIT, EFUSE_READING and EFUSE_LISTING. For EFUSE_DONE of OPEN and
  * OPENDIR, a program can answer EFUSE_HANDLED with the error -ESTALE, and the
  * caller gets that in place of -ENOENT. In the other phases there is no answer.
  */
@@ -155,9 +166,11 @@ struct efuse_stats {
 	__u64	reads;		/* pieces read from a backing file */
 	__u64	read_bytes;
 	__u64	read_refused;	/* FROM, but unreadable: sent to the daemon */
+	__u64	entries;	/* entries of listings that programs saw */
+	__u64	lists_cut;	/* listings with a rest not shown */
 };
 
-_Static_assert(sizeof(struct efuse_stats) == 64, "struct efuse_stats");
+_Static_assert(sizeof(struct efuse_stats) == 80, "struct efuse_stats");
 
 /*
  * The additional layout for read(): offsets in struct fuse_file, the
@@ -170,6 +183,24 @@ struct efuse_reads {
 	__u16	file_flags;	/* open_flags, a u32 */
 	__u32	reserved[2];	/* 0 */
 };
+
+/*
+ * The additional layout for listings. The reply is in pages or, in some kernels,
+ * in the buffer of the last argument.
+ */
+struct efuse_lists {
+	__u16	args_out_pages;	/* struct fuse_args, in bits */
+	__u16	pages;		/* struct fuse_args_pages: pages or folios */
+	__u16	descs;
+	__u16	count;		/* an unsigned int */
+	__u16	desc_length;	/* struct fuse_page_desc or fuse_folio_desc */
+	__u16	desc_offset;
+	__u16	inode_state;	/* struct fuse_inode, an unsigned long */
+	__u16	advise;		/* number of FUSE_I_ADVISE_RDPLUS in it */
+	__u32	reserved[2];	/* 0 */
+};
+
+_Static_assert(sizeof(struct efuse_lists) == 24, "struct efuse_lists");
 
 /*
  * A backing file: a regular file that never changes, opened for reading with
@@ -198,5 +229,7 @@ struct efuse_back {
 /* Register and remove backing files; closing the device removes its own. */
 #define EFUSE_IOC_BACK	_IOWR(0xef, 6, struct efuse_back)
 #define EFUSE_IOC_UNBACK _IOW(0xef, 7, __u32)
+/* Show the entries of listings, too. After EFUSE_IOC_HOOK. */
+#define EFUSE_IOC_LISTS	_IOW(0xef, 8, struct efuse_lists)
 
 #endif /* EFUSE_ABI_H */

@@ -36,6 +36,7 @@ struct options {
 	bool loader;			/* run by the lab; see loader.c */
 	bool shadow;
 	bool kernel_cache;		/* lease: the kernel caches hits, too */
+	bool listings;			/* fill from listings */
 	bool notify;			/* arm D: no module, no programs */
 	bool any_config;		/* not JuiceFS: do not read .config */
 	uint64_t bound;			/* ns */
@@ -120,6 +121,8 @@ extern const struct sink bpf_sink, notify_sink;
 /* layout.c: the kernel's structures, from BTF. Ends the agent if unknown. */
 void layout_read(struct efuse_hook *hook);
 void layout_of_reads(struct efuse_reads *reads);
+/* Not fatal: why listings cannot be used; NULL if they can. */
+const char *layout_of_lists(struct efuse_lists *lists);
 
 /* programs.c: module and BPF. */
 struct bpf_object;

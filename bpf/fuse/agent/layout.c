@@ -87,6 +87,69 @@ void layout_of_reads(struct efuse_reads *r)
 	ext_btf_close(btf);
 }
 
+/* 0 if there is no such member, which is not fatal here. */
+static __u16 offset_if(const char *name, const char *path, size_t size)
+{
+	size_t is;
+	long at = ext_btf_offset(btf, name, path, &is);
+
+	return at > 0 && is == size ? at : 0;
+}
+
+/* Where the reply is in pages, or, from 6.13 on, in folios. */
+static const char *layout_of_pages(struct efuse_lists *l)
+{
+	bool folios = ext_btf_offset(btf, "fuse_args_pages", "folios", NULL) > 0;
+	const char *desc = folios ? "fuse_folio_desc" : "fuse_page_desc";
+	size_t is;
+	long at;
+
+	if (ext_btf_offset(btf, "fuse_args_pages", "args", NULL))
+		return "struct fuse_args_pages does not begin with its arguments";
+	at = ext_btf_bits(btf, "fuse_args", "out_pages", NULL);
+	l->pages = offset_if("fuse_args_pages", folios ? "folios" : "pages", 8);
+	l->descs = offset_if("fuse_args_pages", "descs", 8);
+	l->count = offset_if("fuse_args_pages",
+			     folios ? "num_folios" : "num_pages", 4);
+	if (at < 0 || !l->pages || !l->descs || !l->count ||
+	    ext_btf_size(btf, desc) != 8)
+		return "struct fuse_args_pages is not as expected";
+	l->args_out_pages = at;
+	at = ext_btf_offset(btf, desc, "length", &is);
+	if (at < 0 || is != 4)
+		return "a page's length is not where it is expected";
+	l->desc_length = at;
+	at = ext_btf_offset(btf, desc, "offset", &is);
+	if (at < 0 || is != 4)
+		return "a page's offset is not where it is expected";
+	l->desc_offset = at;
+	return NULL;
+}
+
+const char *layout_of_lists(struct efuse_lists *l)
+{
+	const char *why;
+	long advise;
+
+	open_btf();
+	memset(l, 0, sizeof(*l));
+	why = layout_of_pages(l);
+	l->inode_state = offset_if("fuse_inode", "state", 8);
+	if (!why && !l->inode_state)
+		why = "struct fuse_inode has no state";
+	if (!why && !ext_btf_enum(btf, "FUSE_I_ADVISE_RDPLUS", &advise))
+		why = "there is no FUSE_I_ADVISE_RDPLUS";
+	if (!why && (ext_btf_parameters(btf, "fuse_readdir") != 2 ||
+		     !ext_btf_is_parameter(btf, "fuse_readdir", 0, "file") ||
+		     !ext_btf_is_parameter(btf, "fuse_readdir", 1,
+					   "dir_context")))
+		why = "fuse_readdir() is not as expected";
+	if (!why)
+		l->advise = advise;
+	ext_btf_close(btf);
+	return why;
+}
+
 void layout_read(struct efuse_hook *h)
 {
 	long finished;

@@ -13,11 +13,12 @@ struct options opt = {
 	.bound = 100 * NSEC_PER_MSEC,
 	.opcodes = 1ULL << FUSE_LOOKUP | 1ULL << FUSE_GETATTR,
 	.entries = 65536,
+	.listings = true,
 	.read_blocks = 1024,
 	.read_age = 60,
 };
 
-const char *argp_program_version = "efuse-agent 3";
+const char *argp_program_version = "efuse-agent 4";
 static const char documentation[] =
 	"Answers LOOKUP and GETATTR of a JuiceFS mount in the kernel.\v"
 	"In mode lease, mount with --attr-cache=0 --entry-cache=0 "
@@ -32,7 +33,7 @@ enum {
 	O_KEY, O_PREFIX, O_OPCODES, O_XATTR, O_STATFS, O_ENTRIES, O_SHADOW,
 	O_SINK, O_PIN, O_METRICS, O_FSTYPE, O_FAULT, O_LOADER, O_SENTINEL,
 	O_KERNEL_CACHE, O_READS, O_READ_BLOCKS, O_READ_AGE, O_CACHE_DIR,
-	O_BACKING,
+	O_BACKING, O_LISTINGS,
 };
 
 static const struct argp_option own_options[] = {
@@ -64,6 +65,9 @@ static const struct argp_option own_options[] = {
 	  "How long to cache STATFS (default 0: off)", 0 },
 	{ "entries", O_ENTRIES, "N", 0, "Size of each cache (default 65536)",
 	  0 },
+	{ "listings", O_LISTINGS, "off|on", 0,
+	  "Cache what the daemon says of each entry when a directory is listed "
+	  "(default on)", 0 },
 	{ "kernel-cache", O_KERNEL_CACHE, NULL, 0,
 	  "lease: let the kernel keep an answer for the rest of the lease", 0 },
 	{ "reads", O_READS, "off|cache", 0,
@@ -104,6 +108,7 @@ static const struct argp_option own_options[] = {
 };
 
 static const char * const mode_names[] = { "off", "ttl", "lease" };
+static const char * const listings_names[] = { "off", "on" };
 static const char * const reads_names[] = { "off", "cache" };
 static const char * const sink_names[] = { "bpf", "notify" };
 static const char * const opcode_names[] = {
@@ -225,6 +230,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		break;
 	case O_KERNEL_CACHE:
 		opt.kernel_cache = true;
+		break;
+	case O_LISTINGS:
+		opt.listings = ext_choice(text, listings_names,
+					  COUNT_OF(listings_names), state);
 		break;
 	case O_READS:
 		opt.reads = ext_choice(text, reads_names, COUNT_OF(reads_names),

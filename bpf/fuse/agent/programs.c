@@ -152,6 +152,20 @@ static void set_up_reads(void)
 		fatal("the table of contents cannot be that long");
 }
 
+/* Without listings, each name is asked for: slower, but not wrong. */
+static bool set_up_lists(void)
+{
+	struct efuse_lists lists;
+	const char *why = layout_of_lists(&lists);
+
+	if (!why && ioctl(module_fd, EFUSE_IOC_LISTS, &lists))
+		why = errno == EINVAL ? "the module refuses their layout" :
+					strerror(errno);
+	if (why)
+		say("listings are not used: %s", why);
+	return !why;
+}
+
 /* As many generations as entries, so that few share one. */
 static void set_sizes(void)
 {
@@ -187,6 +201,7 @@ static void bpf_start(void)
 	skel->rodata->targets = !!(hook.phases & 1U << EFUSE_NAMED);
 	if (!(hook.phases & 1U << EFUSE_NOTIFIED) && opt.mode == EFUSE_TTL)
 		fatal("mode ttl needs the daemon's notifications, which cannot be hooked in this kernel");
+	skel->rodata->lists = opt.listings && set_up_lists();
 	set_sizes();
 	if (efuse_bpf__load(skel))
 		fatal("the kernel refuses the BPF programs");

@@ -100,6 +100,14 @@ void results_metrics(FILE *out)
 			"efuse_module_ends_total{result=\"late\"} %llu\n",
 			module.calls, module.handled, module.refused,
 			module.ended, module.late);
+	fprintf(out,
+		"# HELP efuse_module_entries_total Entries of listings that were shown to programs.\n"
+		"# TYPE efuse_module_entries_total counter\n"
+		"efuse_module_entries_total %llu\n"
+		"# HELP efuse_module_lists_cut_total Listings with a rest that was not shown.\n"
+		"# TYPE efuse_module_lists_cut_total counter\n"
+		"efuse_module_lists_cut_total %llu\n",
+		module.entries, module.lists_cut);
 	if (opt.reads)
 		fprintf(out,
 			"# HELP efuse_module_reads_total Pieces that were read from a backing file, or could not be.\n"

@@ -21,7 +21,7 @@
 #endif
 #define TICKS	2
 #define CHANGES	1		/* by each side */
-#ifdef OPENER
+#if defined(OPENER) || defined(LISTER)
 #define READS	1
 #else
 #define READS	2
@@ -193,6 +193,28 @@ active proctype opener()
 	raise(gen, next);
 #endif
 	read(opened, need, began, value, seen, hit)
+}
+#endif
+
+#ifdef LISTER
+/*
+ * A directory is listed in several requests, and the daemon answers them all
+ * from what it fetched for the first.
+ */
+active proctype lister()
+{
+	byte value, seen;
+
+	seen = seq;			/* OPENDIR is sent */
+	value = truth;			/* the daemon asks Redis */
+#ifdef LIST_LATE
+	seen = seq;			/* a later request is sent */
+#endif
+	d_step {
+		cached = true;
+		cache_value = value;
+		cache_seen = seen;
+	}
 }
 #endif
 

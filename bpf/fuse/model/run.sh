@@ -41,6 +41,10 @@ check "all rules, another client's changes: no violation" no "${others[@]}"
 check "all rules, numbers taken and written in two steps: no violation" no "${own[@]}" -DSPLIT
 check "all rules, a file open for writing: no violation" no "${own[@]}" -DNO_CHANGER -DWRITER
 check "all rules, open() and then fstat(): no violation" no "${others[@]}" -DOPENER
+check "all rules, a listing, own changes: no violation" no "${own[@]}" -DLISTER
+check "all rules, a listing, another client's changes: no violation" no "${others[@]}" -DLISTER
+check "a listing that counts from its last request, own changes" yes "${own[@]}" -DLISTER -DLIST_LATE
+check "a listing that counts from its last request, others' changes" yes "${others[@]}" -DLISTER -DLIST_LATE
 check "without the check of what changed while it was filled, own changes" yes "${own[@]}" -DFILL_RACE
 check "without the check of what changed while it was filled, others' changes" yes "${others[@]}" -DFILL_RACE
 check "without raising at completion" yes "${own[@]}" -DNO_RAISE_DONE

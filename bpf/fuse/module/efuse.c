@@ -7,10 +7,10 @@
  * HANDLED and a reply that the kernel accepts, the reply is copied and the
  * function returns at once; otherwise the request goes on to the daemon
  * unchanged. Further hooks report what a program needs to keep a cache
- * coherent: asynchronous requests, ended requests, the inodes behind a name,
- * and the daemon's notifications. All of them run with preemption off. A BPF
- * trampoline (fentry) does not, and skips a program that was preempted on the
- * same CPU.
+ * coherent: asynchronous requests, ended requests, the entries of a directory's
+ * listing, the inodes behind a name, and the daemon's notifications. All of
+ * them run with preemption off. A BPF trampoline (fentry) does not, and skips a
+ * program that was preempted on the same CPU.
  *
  * Optionally it also reports every read() of a file. There a program can name a
  * backing file that has the bytes, and the module reads that file; otherwise
@@ -77,6 +77,7 @@ struct efuse_out_arg {
 struct efuse_owner {
 	bool hooked;
 	bool reads;
+	bool lists;
 	DECLARE_BITMAP(devs, EFUSE_MAX_DEVS);
 };
 
@@ -562,6 +563,12 @@ static __always_inline bool efuse_finished(const void *req)
 			(const unsigned long *)(req + hook.req_flags));
 }
 
+/* A larger offset cannot belong to the structures that we know. */
+#define EFUSE_ARGS_MAX	256
+#define EFUSE_CONN_MAX	4096
+
+#include "efuse_listing.h"
+
 /*
  * A request can end twice: by an abort, and by the daemon's thread that was
  * copying the request or its reply meanwhile. The kernel decides by the flag
@@ -595,7 +602,9 @@ static __always_inline void efuse_on_done(struct ftrace_regs *fregs)
 	whole = whole && efuse_fill_reply(c, &a, READ_ONCE(*error));
 	/* The reads above happen before the second check. */
 	smp_rmb();
-	if (!whole || efuse_finished(req)) {
+	if (!whole || efuse_finished(req) ||
+	    (c->opcode == FUSE_READDIRPLUS && !c->error && efuse_lists_on() &&
+	     !efuse_list_show(c, req, &a, args))) {
 		this_cpu_inc(efuse_counters.late);
 		return;
 	}
@@ -903,6 +912,7 @@ enum efuse_watched {
 	EFUSE_W_RENAME,
 	EFUSE_W_INVAL_INODE,
 	EFUSE_W_INVAL_ENTRY,
+	EFUSE_W_READDIR,
 	EFUSE_WATCHED,
 };
 
@@ -917,6 +927,7 @@ static const struct {
 	[EFUSE_W_RENAME]	= { "fuse_rename2", EFUSE_NAMED },
 	[EFUSE_W_INVAL_INODE]	= { "fuse_reverse_inval_inode", EFUSE_NOTIFIED },
 	[EFUSE_W_INVAL_ENTRY]	= { "fuse_reverse_inval_entry", EFUSE_NOTIFIED },
+	[EFUSE_W_READDIR]	= { "fuse_readdir", EFUSE_LISTING },
 };
 
 /* Without these, nothing is hooked. */
@@ -954,6 +965,9 @@ EFUSE_HOOK(efuse_on_watched)
 		break;
 	case EFUSE_W_INVAL_ENTRY:
 		efuse_on_inval_entry(fregs);
+		break;
+	case EFUSE_W_READDIR:
+		efuse_on_readdir(fregs);
 		break;
 	}
 }
@@ -1066,7 +1080,7 @@ static int efuse_hook_all(u32 *phases)
 	err = efuse_pin_fuse();
 	if (err)
 		return err;
-	*phases = GENMASK(EFUSE_NOTIFIED, 0);
+	*phases = GENMASK(EFUSE_NOTIFIED, 0) | BIT(EFUSE_LISTING);
 	for (i = 0; i < EFUSE_WATCHED; i++) {
 		entries[i] = efuse_entry_of(watched[i].function);
 		if (entries[i]) {
@@ -1111,10 +1125,6 @@ static void efuse_unhook_reads(void)
 	synchronize_srcu(&efuse_readers);
 	synchronize_rcu_tasks();
 }
-
-/* A larger offset cannot belong to the structures that we know. */
-#define EFUSE_ARGS_MAX	256
-#define EFUSE_CONN_MAX	4096
 
 static bool efuse_layout_sane(const struct efuse_hook *h)
 {
@@ -1372,6 +1382,8 @@ static int efuse_ioc_stats(struct efuse_stats __user *arg)
 		sum.reads += READ_ONCE(s->reads);
 		sum.read_bytes += READ_ONCE(s->read_bytes);
 		sum.read_refused += READ_ONCE(s->read_refused);
+		sum.entries += READ_ONCE(s->entries);
+		sum.lists_cut += READ_ONCE(s->lists_cut);
 	}
 	return copy_to_user(arg, &sum, sizeof(sum)) ? -EFAULT : 0;
 }
@@ -1405,6 +1417,9 @@ static long efuse_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case EFUSE_IOC_READS:
 		err = efuse_ioc_reads(owner, argp);
 		break;
+	case EFUSE_IOC_LISTS:
+		err = efuse_ioc_lists(owner, argp);
+		break;
 	case EFUSE_IOC_BACK:
 		err = efuse_ioc_back(owner, argp);
 		break;
@@ -1437,6 +1452,7 @@ static int efuse_release(struct inode *inode, struct file *file)
 	mutex_lock(&efuse_lock);
 	efuse_forget(owner->devs);
 	efuse_unback_all(owner);
+	efuse_lists_drop(owner);
 	if (owner->reads && !--read_users)
 		efuse_unhook_reads();
 	if (owner->hooked && !--hook_users)

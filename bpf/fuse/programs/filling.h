@@ -244,6 +244,7 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 
 	if (control.mode != EFUSE_LEASE && !valid && !FAULTY(ZERO_TTL))
 		return;
+	v.expires = bpf_ktime_get_boot_ns() + valid;
 	v.seen = fill_seen(f, c->dev, ino);
 	if (reads)
 		notice_change(ino, attr->size, attr->mtime, attr->ctime,
@@ -251,7 +252,6 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 	/* It would not be valid now: something changed in between. */
 	if (!unchanged(c->dev, ino, v.seen))
 		return;
-	v.expires = bpf_ktime_get_boot_ns() + valid;
 	v.attr = *attr;
 #ifdef EFUSE_TEST_FAULTS
 	v.life = valid;
@@ -281,17 +281,16 @@ static __always_inline void done_getattr(struct efuse_ctx *c,
 	bpf_map_delete_elem(&efuse_inflight, &req);
 }
 
-/* Caches the entry of a LOOKUP's reply, or its absence. */
-static __always_inline void fill_entry(struct efuse_ctx *c, struct flight *f,
+/* Caches an entry, or its absence, from a reply that begins with it. */
+static __always_inline void fill_entry(struct efuse_ctx *c,
+				       const struct efuse_entry_key *key,
+				       struct flight *f,
 				       struct efuse_opstats *st)
 {
 	struct fuse_entry_out *out = (void *)c->out;
 	struct efuse_entry_val v = {};
-	struct efuse_entry_key key;
 	__u64 valid = 0;
 
-	if (!sent_name(c, &key))
-		return;
 	v.seen = fill_seen(f, c->dev, c->nodeid);
 	if (!c->error) {
 		v.ino = out->nodeid;
@@ -309,7 +308,7 @@ static __always_inline void fill_entry(struct efuse_ctx *c, struct flight *f,
 #ifdef EFUSE_TEST_FAULTS
 	v.life = valid;
 #endif
-	bpf_map_update_elem(&efuse_entries, &key, &v, BPF_ANY);
+	bpf_map_update_elem(&efuse_entries, key, &v, BPF_ANY);
 	COUNT(st, FILL);
 }
 
@@ -317,6 +316,7 @@ static __always_inline void done_lookup(struct efuse_ctx *c,
 					struct efuse_opstats *st)
 {
 	struct fuse_entry_out *out = (void *)c->out;
+	struct efuse_entry_key key;
 	__u64 req = c->req;
 	struct flight *f;
 
@@ -331,8 +331,8 @@ static __always_inline void done_lookup(struct efuse_ctx *c,
 		fill_attr(c, out->nodeid,
 			  validity(out->attr_valid, out->attr_valid_nsec),
 			  &out->attr, f, st);
-	if (!c->error || c->error == -ENOENT)
-		fill_entry(c, f, st);
+	if ((!c->error || c->error == -ENOENT) && sent_name(c, &key))
+		fill_entry(c, &key, f, st);
 	bpf_map_delete_elem(&efuse_inflight, &req);
 }
 
@@ -400,6 +400,35 @@ static __always_inline void opened_too_late(struct efuse_ctx *c)
 		return;
 	c->error = -ESTALE;
 	c->verdict = EFUSE_HANDLED;
+}
+
+/*
+ * Remembers the sequence when a directory's handle was requested, which decides
+ * what is filled from its listings. Not inlined; see raise_content().
+ */
+static __attribute__((noinline)) int listing_add(__u64 dev, __u64 ino, __u64 fh,
+						 __u64 req)
+{
+	struct listing_key key = { dev, ino, fh };
+	struct flight *f = bpf_map_lookup_elem(&efuse_inflight, &req);
+	__u64 opened;
+
+	if (!f)
+		return 0;
+	opened = f->seen;
+	if (bpf_map_lookup_elem(&efuse_inflight, &req) == f)
+		bpf_map_update_elem(&efuse_listings, &key, &opened, BPF_ANY);
+	bpf_map_delete_elem(&efuse_inflight, &req);
+	return 0;
+}
+
+static __attribute__((noinline)) int listing_drop(__u64 dev, __u64 ino,
+						  __u64 fh)
+{
+	struct listing_key key = { dev, ino, fh };
+
+	bpf_map_delete_elem(&efuse_listings, &key);
+	return 0;
 }
 
 /* Opened by OPEN (reply: the handle) or CREATE (reply: entry, handle). */
@@ -479,6 +508,14 @@ static __always_inline void done(struct efuse_ctx *c, struct efuse_opstats *st)
 		opened_too_late(c);
 		if (c->error)
 			raise(c->dev, c->nodeid);
+		else if (lists)
+			listing_add(c->dev, c->nodeid,
+				    ((struct fuse_open_out *)c->out)->fh,
+				    c->req);
+		break;
+	case FUSE_RELEASEDIR:
+		if (lists)
+			listing_drop(c->dev, c->nodeid, fh);
 		break;
 	case FUSE_WRITE:
 		/* Opened before the agent started: counted from now on. */
@@ -517,6 +554,9 @@ static __always_inline void submit(struct efuse_ctx *c, struct efuse_opstats *st
 		if (((struct fuse_open_in *)c->in0)->flags & TRUNC)
 			raise(c->dev, c->nodeid);
 		if (reads)
+			track(c->req);
+	} else if (c->opcode == FUSE_OPENDIR) {
+		if (lists)
 			track(c->req);
 	} else if (!(flags & (OP_NONE | OP_DONE))) {
 		change(c, flags, st);

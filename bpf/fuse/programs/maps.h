@@ -13,6 +13,7 @@ const volatile __u64 fault;	/* EFUSE_FAULT() */
 const volatile __u32 targets;	/* the module shows EFUSE_NAMED */
 const volatile __u32 slots_mask = EFUSE_GENS - 1;
 const volatile __u32 reads;	/* read() is shown and may be answered */
+const volatile __u32 lists;	/* the module shows the entries of listings */
 
 extern unsigned int CONFIG_HZ __kconfig __weak;
 
@@ -92,6 +93,23 @@ struct target {
 	__u64 a;
 	__u64 b;
 };
+
+struct listing_key {
+	__u64 dev;
+	__u64 ino;
+	__u64 fh;
+};
+
+/*
+ * The sequence when a directory's handle was requested; listings by a handle
+ * without an entry are not used.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct listing_key);
+	__type(value, __u64);
+} efuse_listings SEC(".maps");
 
 /* By task: the inode behind the name of the UNLINK that it is about to send. */
 struct {

@@ -44,8 +44,9 @@ static void print_stats(int fd)
 
 	if (ioctl(fd, EFUSE_IOC_STATS, &s))
 		fatal("stats: %s", strerror(errno));
-	printf("shown %llu handled %llu refused %llu reads %llu refused reads %llu\n",
-	       s.calls, s.handled, s.refused, s.reads, s.read_refused);
+	printf("shown %llu handled %llu refused %llu reads %llu refused reads %llu entries %llu\n",
+	       s.calls, s.handled, s.refused, s.reads, s.read_refused,
+	       s.entries);
 }
 
 /* Hooks read() as well, and registers the file a few times. */
@@ -190,6 +191,44 @@ static void wrong_layouts(const struct efuse_hook *good)
 		close(fd);
 	}
 	printf("tried %d accepted %d\n", tried, accepted);
+}
+
+/* The same for the additional layout of listings. */
+static void wrong_lists(const struct efuse_hook *hook)
+{
+	struct efuse_lists good, bad;
+	struct efuse_hook h = *hook;
+	int fd = open_device(), wrong = 0;
+	const char *why = layout_of_lists(&good);
+	size_t i;
+
+	if (why)
+		fatal("listings: %s", why);
+	wrong += !ioctl(fd, EFUSE_IOC_LISTS, &good) || errno != ENOTCONN;
+	if (ioctl(fd, EFUSE_IOC_HOOK, &h))
+		fatal("hook: %s", strerror(errno));
+	for (i = 0; i < sizeof(bad) / sizeof(__u16); i++) {
+		bad = good;
+		((__u16 *)&bad)[i] = 0xffff;
+		if (ioctl(fd, EFUSE_IOC_LISTS, &bad) && errno == EINVAL)
+			continue;
+		printf("listings: number %zu\n", i);
+		wrong++;
+	}
+	if (ioctl(fd, EFUSE_IOC_LISTS, &good))
+		fatal("listings: %s", strerror(errno));
+	wrong += !ioctl(fd, EFUSE_IOC_LISTS, &good) || errno != EALREADY;
+	close(fd);
+	printf("wrong layouts of listings accepted %d\n", wrong);
+}
+
+/* Shows the entries of listings, too, if this kernel's layout is known. */
+static void show_lists(int fd)
+{
+	struct efuse_lists lists;
+
+	if (!layout_of_lists(&lists) && ioctl(fd, EFUSE_IOC_LISTS, &lists))
+		fatal("listings: %s", strerror(errno));
 }
 
 static void set_symbol(struct bpf_object *o, const char *map, const void *value,
@@ -340,6 +379,7 @@ int main(int argc, char **argv)
 	}
 	if (wrong) {
 		wrong_layouts(&hook);
+		wrong_lists(&hook);
 		return 0;
 	}
 	if (bystander) {
@@ -364,6 +404,8 @@ int main(int argc, char **argv)
 	/* With an agent running, the device is registered already. */
 	if (ioctl(fd, EFUSE_IOC_ADD, &dev) && errno != EEXIST)
 		fatal("add: %s", strerror(errno));
+	if (!only[0])
+		show_lists(fd);
 	if (reads)
 		hook_reads(fd, reads, &layout);
 	attach(object, only, dev);

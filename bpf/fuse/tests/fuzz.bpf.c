@@ -36,6 +36,21 @@ static __always_inline void anywhere(struct efuse_ctx *c)
 	c->nodeid = bpf_get_prandom_u32();
 }
 
+/* Values that the module must not trust afterwards. */
+static __always_inline void scribble(struct efuse_ctx *c)
+{
+	c->dev = bpf_get_prandom_u32();
+	c->req = bpf_get_prandom_u32();
+	c->nodeid = bpf_get_prandom_u32();
+	c->opcode = bpf_get_prandom_u32();
+	c->name_len = bpf_get_prandom_u32();
+	c->out_len = bpf_get_prandom_u32();
+	c->error = bpf_get_prandom_u32();
+	c->verdict = some(2) ? EFUSE_HANDLED : (__s32)bpf_get_prandom_u32();
+	__builtin_memset(c->in0, 'x', sizeof(c->in0));
+	__builtin_memset(c->out, 'x', sizeof(c->out));
+}
+
 SEC("raw_tp.w/efuse_request")
 int efuse_fuzz(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -47,6 +62,8 @@ int efuse_fuzz(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (c->phase == EFUSE_READING && !only && some(4))
 		anywhere(c);
+	if ((c->phase == EFUSE_LISTING || c->phase == EFUSE_ENTRY) && !only)
+		scribble(c);
 	if (c->phase != EFUSE_SUBMIT)
 		return 0;
 	if (only) {

@@ -37,12 +37,13 @@ def wrong_layout(redis: Redis) -> None:
     """The module refuses what it cannot trust."""
     out = run([f"{DIR}/efuse-fuzz", "--wrong-layouts"], capture_output=True, text=True)
     assert out.returncode == 0, out.stdout + out.stderr
-    assert "accepted 0" in out.stdout, out.stdout
+    assert "accepted 0\n" in out.stdout, out.stdout
+    assert "wrong layouts of listings accepted 0\n" in out.stdout, out.stdout
 
 
 def fuzz(redis: Redis) -> None:
     """A hostile program: random verdicts, sizes, errors and contents."""
-    toy = t.Toy(MNT)
+    toy = t.Toy(MNT, plus=True)
     stop = threading.Event()
     for i in range(8):
         toy.add(toy.nodes[1], f"f{i}").size = i
@@ -82,8 +83,8 @@ def fuzz(redis: Redis) -> None:
         th.join(20)
     toy.close()
     assert r.returncode == 0, r.stdout + r.stderr
-    m = re.search(r"shown (\d+) handled (\d+) refused (\d+)", r.stdout)
-    assert m and int(m[2]) > 50 and int(m[3]) > 50, r.stdout
+    m = re.search(r"shown (\d+) handled (\d+) refused (\d+) .* entries (\d+)", r.stdout)
+    assert m and int(m[2]) > 50 and int(m[3]) > 50 and int(m[4]) > 50, r.stdout
     print(f"# fuzz: {m[0]}")
     # The machine is sane: a new mount works, unanswered by anybody.
     toy = t.Toy(MNT)

@@ -6,15 +6,19 @@ Each is done again and again after the kernel's dentries were dropped. Run as ro
 
     ratio.py DIR [files] [rounds]     DIR has efuse.ko and efuse-agent
 
-Prints TAP; the goal is 95 %, without the first round, which fills (and in which Python writes what it compiled).
+Prints TAP. Without the first round, in which nothing is known yet (and Python writes what it compiled), the goal is
+95 %. Before that, the questions of an agent that has just started are counted with and without listings: with them, a
+walk may ask one about a name for each folder. An import also asks for absent names, and for each file after its open().
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import volume as v
@@ -77,12 +81,46 @@ def evict() -> None:
         f.write("2")
 
 
+LISTS = ("opendir", "readdir", "readdirplus")
+
+
+def questions(agent: Agent) -> dict[str, int]:
+    """What the daemon was asked until now."""
+    m = agent.metrics()
+
+    def count(opcode: str, result: str) -> int:
+        return int(m.get(f'efuse_requests_total{{opcode="{opcode}",result="{result}"}}', "0"))
+
+    found = {opcode: count(opcode, "asked") - count(opcode, "hit") for opcode in ("lookup", "getattr", *LISTS)}
+    return {**found, "names": found["lookup"] + found["getattr"]}
+
+
+def cold(listings: str, name: str, work: Callable[[], object]) -> dict[str, int]:
+    """What the daemon is asked when an agent has just started."""
+    agent = Agent(0, extra=["--listings", listings])
+    time.sleep(1)
+    evict()
+    before = questions(agent)
+    work()
+    asked = {key: now - before[key] for key, now in questions(agent).items()}
+    agent.stop()
+    print(f"# {name}, listings {listings}: {json.dumps(asked)}", flush=True)
+    return asked
+
+
 def main() -> int:
     redis = v.redis_start()
     v.format_volume()
     v.mount(0)
     make()
     v.load_module()
+    for name, work in (("tree walk", walk), ("import of sources", load_source)):
+        without, asked = (cold(listings, name, work) for listings in ("off", "on"))
+        least = asked["opendir"] if work == walk else without["lookup"] - 1
+        report(
+            without["names"] > asked["names"] and asked["lookup"] <= least,
+            f"{name}, cold: {without['names']} questions about names without listings, {asked['names']} with",
+        )
     agent = Agent(0)
     time.sleep(1)
     for name, work in (("tree walk", walk), ("import of sources", load_source), ("import", load)):

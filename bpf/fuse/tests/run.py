@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import lifecycle
+import listing
 import module
 import reading
 import topology
@@ -56,7 +57,7 @@ def main() -> int:
     run(["insmod", f"{DIR}/efuse.ko"], check=True)
     redis = Redis()
     started = time.monotonic()
-    for title, test, environment, faults in RULES + reading.RULES:
+    for title, test, environment, faults in RULES + listing.RULES + reading.RULES:
         if not PATTERN.search(title):
             continue
         why = attempt(redis, test, environment)

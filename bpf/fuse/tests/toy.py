@@ -25,6 +25,7 @@ MKNOD, MKDIR, UNLINK, RMDIR, RENAME, LINK, OPEN, READ = 8, 9, 10, 11, 12, 13, 14
 WRITE, STATFS, RELEASE, FSYNC, SETXATTR, GETXATTR, LISTXATTR = 16, 17, 18, 20, 21, 22, 23
 REMOVEXATTR, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR = 24, 25, 26, 27, 28, 29
 CREATE, INTERRUPT, DESTROY, IOCTL, POLL, BATCH_FORGET = 35, 36, 38, 39, 40, 42
+READDIRPLUS = 44
 FALLOCATE, RENAME2, COPY_FILE_RANGE, TMPFILE = 43, 45, 47, 51
 
 INTERNAL = 0x7FFFFFFF00000000
@@ -86,9 +87,14 @@ class Toy:
     """Mounts itself on `path`. `ttl`: (entry, attr) validity in seconds."""
 
     def __init__(
-        self, path: str, ttl: tuple[float, float] = (0, 0), default_permissions: bool = True, flush_error: int = 0
+        self,
+        path: str,
+        ttl: tuple[float, float] = (0, 0),
+        default_permissions: bool = True,
+        flush_error: int = 0,
+        plus: bool = False,
     ) -> None:
-        self.path, self.ttl, self.flush_error = path, ttl, flush_error
+        self.path, self.ttl, self.flush_error, self.plus = path, ttl, flush_error, plus
         self.nodes = {1: Node(1, stat.S_IFDIR | 0o755)}
         self.next_ino, self.next_fh = 2, 1
         self.asked: collections.Counter[int] = collections.Counter()
@@ -98,6 +104,11 @@ class Toy:
         # By handle: what is read through it stays as it was when it was opened: JuiceFS keeps what it has read ahead.
         self.sticky = False
         self.kept: dict[int, bytes] = {}
+        # By handle: a directory's entries as they were when its beginning was asked for, as JuiceFS keeps them.
+        self.listed: dict[int, list[bytes]] = {}
+        # Entries that READDIRPLUS gives in place of the right ones; and a whole reply.
+        self.given: dict[bytes, bytes] = {}
+        self.listing: bytes | None = None
         self.trapped: Trap | None = None
         self.lock = threading.RLock()
         self.fd = os.open("/dev/fuse", os.O_RDWR)
@@ -282,7 +293,8 @@ class Toy:
             parent.nlink -= 1
 
     def do_init(self, node: Node, body: bytes) -> Answer:
-        return struct.pack("<IIIIHHIIHHI7I", 7, 31, 1 << 17, 1 | 8 | 32, 16, 12, 1 << 17, 1, 0, 0, 0, *[0] * 7)
+        flags = 1 | 8 | 32 | (1 << 13 | 1 << 14 if self.plus else 0)  # READDIRPLUS, where the kernel wants it
+        return struct.pack("<IIIIHHIIHHI7I", 7, 31, 1 << 17, flags, 16, 12, 1 << 17, 1, 0, 0, 0, *[0] * 7)
 
     def do_lookup(self, node: Node, body: bytes) -> Answer:
         return self.entry(self.child(node, body.rstrip(b"\0")))
@@ -434,6 +446,34 @@ class Toy:
             out += item
         return out
 
+    def record(self, name: bytes, entry: bytes, ino: int, position: int, kind: int) -> bytes:
+        item = entry + struct.pack("<QQII", ino, position, len(name), kind) + name
+        return item.ljust((len(item) + 7) // 8 * 8, b"\0")
+
+    def do_readdirplus(self, node: Node, body: bytes) -> Answer:
+        fh, offset, size = struct.unpack_from("<QQI", body)
+        if self.listing is not None:
+            return b"" if offset else self.listing
+        if not offset or fh not in self.listed:
+            # Nobody looks at what it says of these two.
+            odd = Node(node.ino, node.mode)
+            odd.size = 77777
+            self.listed[fh] = [self.record(b"." * n, self.entry(odd), node.ino, n, stat.S_IFDIR >> 12) for n in (1, 2)]
+            for position, (name, ino) in enumerate(node.children.items(), 3):
+                child = self.nodes[ino]
+                entry = self.given.get(name, self.entry(child))
+                self.listed[fh].append(self.record(name, entry, ino, position, stat.S_IFMT(child.mode) >> 12))
+        out = b""
+        for item in self.listed[fh][offset:]:
+            if len(out) + len(item) > size:
+                break
+            out += item
+        return out
+
+    def do_releasedir(self, node: Node, body: bytes) -> bytes:
+        self.listed.pop(struct.unpack_from("<Q", body)[0], None)
+        return b""
+
     def do_ioctl(self, node: Node, body: bytes) -> Answer:
         if self.ioctl_result:
             return self.ioctl_result
@@ -495,7 +535,8 @@ class Toy:
         REMOVEXATTR: do_removexattr,
         OPENDIR: do_open,
         READDIR: do_readdir,
-        RELEASEDIR: do_release,
+        READDIRPLUS: do_readdirplus,
+        RELEASEDIR: do_releasedir,
         IOCTL: do_ioctl,
         POLL: do_poll,
         FALLOCATE: do_fallocate,

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a directory's listing brings along: a test of each rule, as in rules.py."""
+
+import contextlib
+import os
+import random
+import stat
+import struct
+from pathlib import Path
+
+import toy as t
+from harness import MNT, Env, Rule, missing, same, thread
+
+FILES = 60  # more than a page of them
+
+
+def some_files(e: Env) -> list[t.Node]:
+    files = [e.file(f"f{i}") for i in range(FILES)]
+    e.pushed()
+    return files
+
+
+def names() -> list[str]:
+    return os.listdir(MNT)  # noqa: PTH208 (a test of what this asks)
+
+
+def asked(e: Env, *paths: str) -> int:
+    """How often the daemon is asked when these are looked at."""
+    Path(MNT).stat()
+    return e.upcalls((t.LOOKUP, t.GETATTR), lambda: [missing(e.path(p)) for p in paths])
+
+
+def listed(e: Env) -> None:
+    files = some_files(e)
+    assert len(names()) == FILES
+    assert e.toy.asked[t.READDIR] == 0, "the kernel went on without attributes"
+    assert asked(e, *(f"f{i}" for i in range(FILES))) == 0
+    for i, f in enumerate(files):
+        same(e.path(f"f{i}"), f)
+    assert e.agent.result("readdirplus", "listed") == FILES
+    assert e.agent.metric("efuse_module_entries_total") >= FILES
+
+
+def off(e: Env) -> None:
+    some_files(e)
+    names()
+    assert e.agent.result("readdirplus", "listed") == 0
+    assert asked(e, "f0", "f1") == 2
+
+
+def walked(e: Env) -> None:
+    """A tree is walked: each folder is asked for when it is listed, and nothing else is."""
+    for i in range(4):
+        folder = e.dir(f"d{i}")
+        for k in range(10):
+            e.toy.add(folder, f"f{k}")
+    e.pushed()
+
+    def walk() -> None:
+        for folder, folders, files in os.walk(MNT):
+            for name in folders + files:
+                os.lstat(f"{folder}/{name}")
+
+    Path(MNT).stat()
+    assert e.upcalls((t.LOOKUP, t.GETATTR), walk) <= 5
+
+
+def changed_elsewhere(e: Env) -> None:
+    """Between the listing and the use."""
+    files = some_files(e)
+    names()
+    with e.toy.lock:
+        files[3].size = 555
+        files[3].touch()
+        e.toy.drop(e.toy.nodes[1], b"f4")
+    e.redis.push(f"i{files[3].ino}", "d1", "i1")
+    e.pushed()
+    same(e.path("f3"), files[3])
+    assert missing(e.path("f4"))
+
+
+def changed_here(e: Env) -> None:
+    files = some_files(e)
+    names()
+    Path(e.path("f3")).chmod(0o611)
+    same(e.path("f3"), files[3])
+    Path(e.path("f4")).unlink()
+    assert missing(e.path("f4"))
+    Path(e.path("f5")).rename(e.path("f6"))
+    assert missing(e.path("f5"))
+    same(e.path("f6"), files[5])
+
+
+def changed_on_its_way(e: Env) -> None:
+    """A file, while the listing is on its way; the folder has not changed."""
+    f = some_files(e)[0]
+    held = e.toy.hold(t.READDIRPLUS)
+    th = thread(names)
+    assert held.wait(20)
+    with e.toy.lock:
+        f.size = 4242
+        f.touch()
+    e.redis.push(f"i{f.ino}")
+    e.pushed()
+    e.toy.release()
+    th.join(20)
+    same(e.path("f0"), f)
+
+
+def gone_on_its_way(e: Env) -> None:
+    """A name, while the listing is on its way."""
+    some_files(e)
+    held = e.toy.hold(t.READDIRPLUS)
+    th = thread(names)
+    assert held.wait(20)
+    with e.toy.lock:
+        e.toy.drop(e.toy.nodes[1], b"f0")
+    e.redis.push("d1", "i1")
+    e.pushed()
+    e.toy.release()
+    th.join(20)
+    assert missing(e.path("f0"))
+
+
+def kept_by_handle(e: Env) -> None:
+    """The daemon answers the rest of a listing from what it had fetched at the beginning."""
+    last = some_files(e)[-1]
+    fd = os.open(MNT, os.O_RDONLY | os.O_DIRECTORY)
+    buffer = t.ctypes.create_string_buffer(1024)
+
+    def entries() -> int:
+        n: int = t.libc.syscall(217, fd, buffer, len(buffer))  # getdents64
+        assert n >= 0
+        return n
+
+    assert entries()
+    with e.toy.lock:
+        last.size = 4242
+        last.touch()
+    e.redis.push(f"i{last.ino}")
+    e.pushed()
+    while entries():
+        pass
+    same(e.path(f"f{FILES - 1}"), last)
+    os.close(fd)
+
+
+def open_for_write(e: Env) -> None:
+    f = some_files(e)[0]
+    fd = os.open(e.path("f0"), os.O_RDWR)
+    try:
+        for size in range(100, 105):
+            names()
+            with e.toy.lock:
+                f.size = size
+            assert Path(e.path("f0")).stat().st_size == size
+    finally:
+        os.close(fd)
+
+
+def internal(e: Env) -> None:
+    with e.toy.lock:
+        f = e.toy.add(e.toy.nodes[1], ".stats", ino=t.INTERNAL + 3)
+    e.redis.push("d1", "i1")
+    e.pushed()
+    for size in range(20, 25):
+        names()
+        with e.toy.lock:
+            f.size = size
+        assert Path(e.path(".stats")).stat().st_size == size
+
+
+def without_attributes(e: Env) -> None:
+    """As the protocol says it: node 0."""
+    f = some_files(e)[0]
+    e.toy.given[b"f0"] = bytes(128)
+    names()
+    assert not missing(e.path("f0"))
+    same(e.path("f0"), f)
+
+
+def zeros(e: Env) -> None:
+    """As JuiceFS says it."""
+    f = some_files(e)[0]
+    e.toy.given[b"f0"] = struct.pack("<QQ", f.ino, 1).ljust(128, b"\0")
+    names()
+    try:
+        same(e.path("f0"), f)
+    except OSError as error:
+        raise AssertionError(f"stat() says {error}") from None
+
+
+def dots(e: Env) -> None:
+    """What the daemon says of "." and ".." is not used by the kernel, and may be anything."""
+    some_files(e)
+    names()
+    assert Path(MNT).stat().st_size == 0
+
+
+def zero_validity(e: Env) -> None:
+    f = e.file("f")
+    for size in range(10, 15):
+        names()
+        with e.toy.lock:
+            f.size = size
+        assert Path(e.path("f")).stat().st_size == size
+
+
+def long_names(e: Env) -> None:
+    """A name that the context cannot hold is in nobody's way."""
+    files = {"n" * n: e.file("n" * n) for n in (126, 127, 128, 255)}
+    files["z"] = e.file("z")
+    e.pushed()
+    assert len(names()) == len(files)
+    for name, f in files.items():
+        same(e.path(name), f)
+    assert asked(e, "z", "n" * 127) == 0
+
+
+def unsound(e: Env) -> None:
+    """Replies with records that are none, or that are cut: nothing of them is used, and nothing breaks."""
+    f, g = e.file("f"), e.file("g", 77)
+    e.pushed()
+
+    def record(name: bytes, length: int | None = None) -> bytes:
+        """Something about g, under another name."""
+        item = e.toy.entry(g) + struct.pack("<QQII", g.ino, 1, len(name) if length is None else length, 8) + name
+        return item.ljust((len(item) + 7) // 8 * 8, b"\0")
+
+    rnd = random.Random(1)
+    replies = [
+        record(b"f\0"),  # f, to whoever compares up to the NUL
+        record(b"f\0" + b"x" * 100),
+        record(b"f/g"),
+        record(b"", 0),
+        record(b"f", 0),
+        record(b"f", 2000),
+        record(b"f", 0xFFFFFFFF),
+        record(b"f", 0xFFFFFF68),  # so that the record's length is 0 in 32 bits
+        record(b"f" * 24)[:-8],
+        record(b"x")[:151],
+        record(b"x") + record(b"f", 5000),
+        b"",
+        *(rnd.randbytes(rnd.randrange(4097)) for _ in range(20)),
+    ]
+    for reply in replies:
+        e.toy.listing = reply
+        with contextlib.suppress(OSError):
+            names()
+        same(e.path("f"), f)
+        same(e.path("g"), g)
+    e.toy.listing = None
+    assert sorted(names()) == ["f", "g"]
+    assert stat.S_ISDIR(Path(MNT).stat().st_mode)
+
+
+LEASE = {"mode": "lease", "plus": True}
+
+RULES: list[Rule] = [
+    ("listings: what was listed is answered in the kernel", listed, LEASE, []),
+    ("listings: off, nothing is filled", off, {**LEASE, "extra": ["--listings", "off"]}, []),
+    ("listings: a walk asks for no name", walked, LEASE, []),
+    ("listings: changed elsewhere before it is used", changed_elsewhere, LEASE, ["no-push"]),
+    ("listings: changed here before it is used", changed_here, LEASE, ["no-raise"]),
+    ("listings: a file changed while the listing was on its way", changed_on_its_way, LEASE, ["fill-race"]),
+    ("listings: a name went while the listing was on its way", gone_on_its_way, LEASE, ["fill-race"]),
+    ("listings: as old as the directory's handle", kept_by_handle, LEASE, ["list-handle"]),
+    ("listings: open for writing, not served", open_for_write, LEASE, ["no-open-write"]),
+    ("listings: internal inodes are not answered", internal, LEASE, ["no-internal"]),
+    ("listings: an entry without attributes is not kept", without_attributes, LEASE, ["list-any"]),
+    ("listings: attributes that are zeros are not kept", zeros, LEASE, ["list-any"]),
+    ('listings: "." and ".." are not kept', dots, LEASE, ["list-any"]),
+    (
+        "listings: zero validity, no caching",
+        zero_validity,
+        {"mode": "ttl", "ttl": (0, 0), "plus": True},
+        ["zero-ttl"],
+    ),
+    ("listings: names that are too long for the context", long_names, LEASE, []),
+    ("listings: records that are not sound", unsound, LEASE, []),
+]
