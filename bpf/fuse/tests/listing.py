@@ -2,6 +2,7 @@
 """What a directory's listing brings along: a test of each rule, as in rules.py."""
 
 import contextlib
+import ctypes
 import os
 import random
 import stat
@@ -126,7 +127,7 @@ def kept_by_handle(e: Env) -> None:
     """The daemon answers the rest of a listing from what it had fetched at the beginning."""
     last = some_files(e)[-1]
     fd = os.open(MNT, os.O_RDONLY | os.O_DIRECTORY)
-    buffer = t.ctypes.create_string_buffer(1024)
+    buffer = ctypes.create_string_buffer(1024)
 
     def entries() -> int:
         n: int = t.libc.syscall(217, fd, buffer, len(buffer))  # getdents64
