@@ -50,8 +50,8 @@ put() {
 
 # Microseconds of CPU time that the step's unit has used.
 work_of_unit() {
-  local stat=/sys/fs/cgroup/system.slice/$unit_of_step/cpu.stat
-  if [ "$unit_of_step" ] && [ -r "$stat" ]; then sed -n 's/^usage_usec //p' "$stat"; else echo 0; fi
+  # The file is gone as soon as the unit has ended.
+  sed -n 's/^usage_usec //p' "/sys/fs/cgroup/system.slice/${unit_of_step:-none}/cpu.stat" 2>/dev/null || echo 0
 }
 
 # Number of times that the step's unit has been restarted by systemd.
