@@ -141,7 +141,7 @@ describe("DisGraFS on one machine", () => {
   }, 600_000);
 
   it("finds a file by its tag", async () => {
-    await vm.check(nodeScript("disgrafs/place.sh", [app]));
+    await vm.check(nodeScript("folder/create.sh", [app]));
     await vm.push(join(staged, "disgrafs"), app);
     const places = [app, venv, meta, mountPoint, graph, `${address}:6380`];
     const start = ["1", "20", `${address}:9437`, `${address}:9438`];

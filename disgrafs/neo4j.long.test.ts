@@ -41,7 +41,7 @@ describe("Neo4j", () => {
     const start = nodeScript("graph/neo4j/start.sh", [address, "6390", folder, venv], [password]);
 
     it("starts with a password, only on the private address, as its own user", async () => {
-      await vm.check(nodeScript("graph/neo4j/place.sh", [folder]));
+      await vm.check(nodeScript("folder/create.sh", [folder]));
       for (const part of ["lib", "jre", "neo4j.sh"]) await vm.push(join(server, part), folder);
       expect(await vm.check(start, 900)).toMatch(/^5\.26\.\d+$/);
       const check = nodeScript("graph/neo4j/check.sh", [address, "6390", venv], [password]);
@@ -83,7 +83,7 @@ END`;
       for (const [script, args] of [
         ["graph/forget.sh", []],
         ["graph/stop.sh", []],
-        ["graph/neo4j/remove.sh", [folder]],
+        ["folder/remove.sh", [folder]],
       ] as const)
         await vm.check(nodeScript(script, args), 300);
       const left = `ls -d ${folder} /var/lib/disgrafs-* /var/lib/private/disgrafs-* /etc/disgrafs/*graph* /etc/disgrafs/neo4j* /etc/systemd/system/disgrafs-graph.service 2>/dev/null || true; pgrep -c java || true`;

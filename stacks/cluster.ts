@@ -11,7 +11,9 @@ import { NodeReady } from "../provisioning/node/node.ts";
 import { Objects, type ObjectStore } from "../provisioning/objects/objects.ts";
 import { Ray } from "../provisioning/ray/ray.ts";
 import { Redis } from "../provisioning/redis/redis.ts";
-import { assembled } from "./assembled.ts";
+import { ensureFolder } from "../workshop/ensure.ts";
+import { neo4jKey } from "../workshop/neo4j.ts";
+import { rayMetricsKey } from "../workshop/rayMetrics.ts";
 import type { Settings } from "./settings.ts";
 
 export interface Cluster {
@@ -67,7 +69,9 @@ export function makeCluster(
     options: settings.juicefs,
     changelog: settings.disgrafs !== undefined,
   });
-  const rayMetrics = settings.rayMetrics ? assembled("rayMetrics", "ray-metrics") : undefined;
+  const rayMetrics = settings.rayMetrics
+    ? ensureFolder("ray-metrics", "rayMetrics", rayMetricsKey())
+    : undefined;
   const ray = new Ray("ray", { machines, ready, metrics: rayMetrics });
   const graph = settings.disgrafs
     ? new Graph(
@@ -75,7 +79,7 @@ export function makeCluster(
         {
           machine: only(machines, "meta"),
           users: withRole(machines, "ray-head"),
-          ...(settings.disgrafs.graph === "neo4j" && { neo4j: assembled("neo4j", "neo4j") }),
+          ...(settings.disgrafs.graph === "neo4j" && { neo4j: ensureFolder("neo4j", "neo4j", neo4jKey()) }),
         },
         { dependsOn },
       )

@@ -1,12 +1,11 @@
 /** Builds the eBPF extensions that the settings and the benchmark's arms request, and installs them on the machines. */
-import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { ExtensionOnNode, type Verdict } from "../bpf/pipeline/extensionOnNode.ts";
 import { extensionNames, extensions, type ExtensionName, type ExtensionSettings } from "../bpf/table.ts";
 import { withRole, type Machine } from "../provisioning/machine.ts";
 import { buildKey } from "../workshop/builder/builder.ts";
-import { cacheFolder, inCheckout } from "../workshop/checkout.ts";
-import { ensure } from "../workshop/ensure.ts";
+import { inCheckout } from "../workshop/checkout.ts";
+import { ensureFolder } from "../workshop/ensure.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** The result of one extension on one machine. */
@@ -37,10 +36,7 @@ export function loadExtensions(
   const uses = usesOf(settings, cluster.machines, ofArms);
   if (uses.length === 0) return { outputs: [], resources: [], facts: undefined };
   const key = buildKey(inCheckout("bpf"));
-  const built = ensure("extensions", "extensions", {}, { key });
-  const build = built.stdout.apply((text) =>
-    join(cacheFolder, (JSON.parse(text) as { build: string }).build),
-  );
+  const build = ensureFolder("extensions", "extensions", key);
   const loaded = uses.map(({ extension, machine, keepLoaded }) => {
     const own = settingsOf(extension, settings);
     const { mountPoint, meta, passwordFile } = cluster.juicefs;

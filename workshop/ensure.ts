@@ -1,6 +1,8 @@
 /** A resource for something on this computer, ensured by an idempotent command. */
+import { join } from "node:path";
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { cacheFolder } from "./checkout.ts";
 
 /** The program that creates each kind of thing; its arguments are the kind and `ensure` or `remove`. */
 const makers = {
@@ -55,4 +57,14 @@ export function ensure(
     // Baking the image takes long; the others take seconds.
     { deleteBeforeReplace: true, customTimeouts: { create: "30m", update: "30m", delete: "2m" }, ...opts },
   );
+}
+
+/** The path of a folder in the cache that its program creates once, and again under another `key`. */
+export function ensureFolder(
+  name: string,
+  thing: "extensions" | "loops" | "neo4j" | "rayMetrics",
+  key: string,
+): pulumi.Output<string> {
+  const { stdout } = ensure(name, thing, {}, { key });
+  return stdout.apply((text) => join(cacheFolder, (JSON.parse(text) as { build: string }).build));
 }

@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
+import { createFolder } from "../folder/copiedFolder.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Juicefs } from "../juicefs/juicefs.ts";
 import { withRole, type Machine } from "../machine.ts";
@@ -61,7 +62,7 @@ export class Disgrafs extends pulumi.ComponentResource {
         `${name}-place-${machine.name}`,
         {
           machine,
-          run: { file: new URL("./place.sh", import.meta.url), args: [app] },
+          run: { file: createFolder, args: [app] },
           undo: { file: new URL("./remove.sh", import.meta.url), args: [app] },
         },
         { parent: this, dependsOn: [...juicefs.ready] },

@@ -3,10 +3,11 @@
  * other.
  */
 import * as pulumi from "@pulumi/pulumi";
+import { copiedFolder } from "../folder/copiedFolder.ts";
 import type { Machine } from "../machine.ts";
 import { venv } from "../packages.ts";
 import { port } from "../ports.ts";
-import { RemoteFiles, RemoteStep, type ScriptCall } from "../remote.ts";
+import { RemoteStep, type ScriptCall } from "../remote.ts";
 import { secretText } from "../secret.ts";
 
 export interface GraphArgs {
@@ -36,7 +37,10 @@ export class Graph extends pulumi.ComponentResource {
     const password = secretText(`${name}-password`, this);
     const where = [machine.privateAddress, String(port("graph"))];
     const after = opts?.dependsOn ? { dependsOn: opts.dependsOn } : {};
-    const server = neo4j === undefined ? undefined : this.copyNeo4j(name, machine, neo4j, after);
+    const server =
+      neo4j === undefined
+        ? undefined
+        : copiedFolder(name, { machine, source: neo4j, folder: neo4jFolder }, { parent: this, ...after });
     const script = (file: string, ...rest: string[]): ScriptCall => ({
       file: new URL(`./${server ? "neo4j/" : ""}${file}`, import.meta.url),
       args: [...where, ...rest],
@@ -71,27 +75,5 @@ export class Graph extends pulumi.ComponentResource {
     this.address = pulumi.interpolate`${scheme}://${machine.privateAddress}:${port("graph")}`;
     this.product = pulumi.interpolate`${server ? "Neo4j" : "FalkorDB"} ${start.stdout}`;
     this.registerOutputs({ address: this.address, product: this.product });
-  }
-
-  private copyNeo4j(
-    name: string,
-    machine: Machine,
-    source: pulumi.Input<string>,
-    after: pulumi.ResourceOptions,
-  ): RemoteFiles {
-    const place = new RemoteStep(
-      `${name}-place`,
-      {
-        machine,
-        run: { file: new URL("./neo4j/place.sh", import.meta.url), args: [neo4jFolder] },
-        undo: { file: new URL("./neo4j/remove.sh", import.meta.url), args: [neo4jFolder] },
-      },
-      { parent: this, ...after },
-    );
-    return new RemoteFiles(
-      `${name}-files`,
-      { machine, source: pulumi.interpolate`${source}/`, path: neo4jFolder },
-      { parent: this, dependsOn: [place] },
-    );
   }
 }

@@ -1,11 +1,12 @@
 /** A Ray cluster over nodes with the roles ray-head and ray-worker. */
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
+import { copiedFolder } from "../folder/copiedFolder.ts";
 import { withRole, type Machine } from "../machine.ts";
 import type { NodeReady } from "../node/node.ts";
 import { venv } from "../packages.ts";
 import { port, ports } from "../ports.ts";
-import { RemoteFiles, RemoteStep } from "../remote.ts";
+import { RemoteStep } from "../remote.ts";
 
 export interface RayArgs {
   readonly machines: readonly Machine[];
@@ -44,7 +45,14 @@ export class Ray extends pulumi.ComponentResource {
     if (!head || !expected) throw new Error("a Ray cluster needs exactly one ray-head");
     const workers = withRole(machines, "ray-worker");
     const start = (machine: Machine, kind: "head" | "worker", after: pulumi.Resource[]): RemoteStep => {
-      const packages = args.metrics === undefined ? undefined : this.copy(name, machine, args.metrics, after);
+      const packages =
+        args.metrics === undefined
+          ? undefined
+          : copiedFolder(
+              `${name}-metrics`,
+              { machine, source: args.metrics, folder: metricsFolder, suffix: `-${machine.name}` },
+              { parent: this, dependsOn: after },
+            );
       return new RemoteStep(
         `${name}-${kind}-${machine.name}`,
         {
@@ -98,28 +106,6 @@ export class Ray extends pulumi.ComponentResource {
     this.nodes = result.nodes;
     this.taskSeconds = result.seconds;
     this.registerOutputs({ address: this.address, nodes: this.nodes });
-  }
-
-  private copy(
-    name: string,
-    machine: Machine,
-    source: pulumi.Input<string>,
-    after: pulumi.Resource[],
-  ): RemoteFiles {
-    const place = new RemoteStep(
-      `${name}-metrics-place-${machine.name}`,
-      {
-        machine,
-        run: { file: new URL("./metrics/place.sh", import.meta.url), args: [metricsFolder] },
-        undo: { file: new URL("./metrics/remove.sh", import.meta.url), args: [metricsFolder] },
-      },
-      { parent: this, dependsOn: after },
-    );
-    return new RemoteFiles(
-      `${name}-metrics-files-${machine.name}`,
-      { machine, source: pulumi.interpolate`${source}/`, path: metricsFolder },
-      { parent: this, dependsOn: [place] },
-    );
   }
 }
 
