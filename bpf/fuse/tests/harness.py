@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the tests of run.py share: a Redis, an agent, a mount of toy.py, and TAP."""
 
+import contextlib
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,26 @@ def thread(function: Callable[[], object]) -> Asking:
     th = Asking(function)
     th.start()
     return th
+
+
+@contextlib.contextmanager
+def held_back(e: Env, opcode: int, ask: Callable[[], object], before: bool = False) -> Iterator[Asking]:
+    """What happens while the reply to `ask` is on its way; `before`: while the daemon has not done the work either."""
+    held = e.toy.hold(opcode, before)
+    th = thread(ask)
+    assert held.wait(20)
+    yield th
+    e.toy.release()
+    th.join(20)
+
+
+def grown_elsewhere(e: Env, f: t.Node) -> None:
+    """Another client has changed the file, and the agent knows."""
+    with e.toy.lock:
+        f.size = 4242
+        f.touch()
+    e.redis.push(f"i{f.ino}")
+    e.pushed()
 
 
 # Overridden in shadow mode, where nothing is answered in the kernel.

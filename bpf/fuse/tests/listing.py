@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 
 import toy as t
-from harness import MNT, Env, Rule, missing, same, thread
+from harness import MNT, Env, Rule, grown_elsewhere, held_back, missing, same
 
 FILES = 60  # more than a page of them
 
@@ -95,31 +95,19 @@ def changed_here(e: Env) -> None:
 def changed_on_its_way(e: Env) -> None:
     """A file, while the listing is on its way; the folder has not changed."""
     f = some_files(e)[0]
-    held = e.toy.hold(t.READDIRPLUS)
-    th = thread(names)
-    assert held.wait(20)
-    with e.toy.lock:
-        f.size = 4242
-        f.touch()
-    e.redis.push(f"i{f.ino}")
-    e.pushed()
-    e.toy.release()
-    th.join(20)
+    with held_back(e, t.READDIRPLUS, names):
+        grown_elsewhere(e, f)
     same(e.path("f0"), f)
 
 
 def gone_on_its_way(e: Env) -> None:
     """A name, while the listing is on its way."""
     some_files(e)
-    held = e.toy.hold(t.READDIRPLUS)
-    th = thread(names)
-    assert held.wait(20)
-    with e.toy.lock:
-        e.toy.drop(e.toy.nodes[1], b"f0")
-    e.redis.push("d1", "i1")
-    e.pushed()
-    e.toy.release()
-    th.join(20)
+    with held_back(e, t.READDIRPLUS, names):
+        with e.toy.lock:
+            e.toy.drop(e.toy.nodes[1], b"f0")
+        e.redis.push("d1", "i1")
+        e.pushed()
     assert missing(e.path("f0"))
 
 

@@ -16,7 +16,21 @@ from pathlib import Path
 
 import toy as t
 from extfuse import hidden_attr, read_then_write, rename_across, stale_getattr
-from harness import BOUND, DIR, LOAD_SECONDS, MNT, OTHER, Env, Rule, missing, run, same, thread, wait
+from harness import (
+    BOUND,
+    DIR,
+    LOAD_SECONDS,
+    MNT,
+    OTHER,
+    Env,
+    Rule,
+    grown_elsewhere,
+    held_back,
+    missing,
+    run,
+    same,
+    wait,
+)
 
 
 def hits(e: Env) -> None:
@@ -135,13 +149,9 @@ def change_on_its_way(e: Env) -> None:
     """A stat between a change's submission and its end must not outlive it."""
     f = e.file("f")
     e.warm(e.path("f"))
-    held = e.toy.hold(t.SETATTR, before=True)
-    th = thread(lambda: Path(e.path("f")).chmod(0o611))
-    assert held.wait(20)
-    for _ in range(5):
-        Path(e.path("f")).stat()
-    e.toy.release()
-    th.join(20)
+    with held_back(e, t.SETATTR, lambda: Path(e.path("f")).chmod(0o611), before=True):
+        for _ in range(5):
+            Path(e.path("f")).stat()
     same(e.path("f"), f)
 
 
@@ -149,16 +159,8 @@ def fill_race(e: Env) -> None:
     """The daemon's answer is old when it arrives, and must not be kept."""
     f = e.file("f")
     fd = os.open(e.path("f"), os.O_RDONLY)
-    held = e.toy.hold(t.GETATTR)
-    th = thread(lambda: os.fstat(fd))
-    assert held.wait(20)
-    with e.toy.lock:
-        f.size = 4242
-        f.touch()
-    e.redis.push(f"i{f.ino}")
-    e.pushed()
-    e.toy.release()
-    th.join(20)
+    with held_back(e, t.GETATTR, lambda: os.fstat(fd)):
+        grown_elsewhere(e, f)
     size = os.fstat(fd).st_size
     os.close(fd)
     assert size == 4242, f"size {size}"
@@ -167,16 +169,8 @@ def fill_race(e: Env) -> None:
 def fill_race_lookup(e: Env) -> None:
     """The same for the attributes in the reply to a LOOKUP."""
     f = e.file("f")
-    held = e.toy.hold(t.LOOKUP)
-    th = thread(lambda: Path(e.path("f")).stat())
-    assert held.wait(20)
-    with e.toy.lock:
-        f.size = 4242
-        f.touch()
-    e.redis.push(f"i{f.ino}")
-    e.pushed()
-    e.toy.release()
-    th.join(20)
+    with held_back(e, t.LOOKUP, lambda: Path(e.path("f")).stat()):
+        grown_elsewhere(e, f)
     size = Path(e.path("f")).stat().st_size
     assert size == 4242, f"size {size}"
 
@@ -562,12 +556,8 @@ def renamed_while_asked(e: Env) -> None:
         e.toy.nodes[1].touch()
     e.redis.push("d1", "i1")
     e.pushed()
-    held = e.toy.hold(t.LOOKUP)
-    th = thread(lambda: Path(e.path("old")).stat())
-    assert held.wait(20)
-    assert not missing(e.path("new"))
-    e.toy.release()
-    th.join(20)
+    with held_back(e, t.LOOKUP, lambda: Path(e.path("old")).stat()) as th:
+        assert not missing(e.path("new"))
     assert isinstance(th.box[0], FileNotFoundError), th.box
     for _ in range(3):
         assert not missing(e.path("new")), "the new name is taken for the old, which is gone"
