@@ -204,6 +204,13 @@ printf '%s' '<testsuite>${failed}${other}</testsuite>'; exit 1`;
     expect(lastLine()).toBe("2 passed, 0 failed, 0 skipped");
   });
 
+  it("should take no time from a suite that has not run yet", async () => {
+    const jest = runner([tests("b", "failed")], [tests("b", "passed")]);
+    const lab = shell("lab", `echo "lab" >>'${folder}/told'`);
+    await expect(run([jest, lab], { again: true, cores: 1 })).resolves.toBe(true);
+    expect(told()).toEqual(["files: ", "lab", "files: b"]);
+  });
+
   it("should fail the run if two tests are flaky", async () => {
     const jest = runner([tests("b", "failed", "failed")], [tests("b", "passed", "passed")]);
     await expect(run([jest], { again: true })).resolves.toBe(false);

@@ -61,12 +61,19 @@ export async function runSuites(suites: readonly Suite[], options: RunOptions): 
   const run = (each: Suite): Promise<SuiteResult> =>
     runSuite(each, folder, end, shared, options.env, interruption.signal);
   const results = await sideBySide(suites, cores, interruption.signal, async (suite) => {
-    const first = await run(suite);
-    output.write(`${resultLine(first)}\n`);
-    if (isBad(first)) output.write(failureText(first));
-    const files = options.again === true ? filesToRunAgain(first, folder) : [];
-    return files.length === 0 ? first : await runAgain(first, files, run, folder, output);
+    const result = await run(suite);
+    output.write(`${resultLine(result)}\n`);
+    if (isBad(result)) output.write(failureText(result));
+    return result;
   });
+  // After all suites: no second try may take the time that a suite needs for its first.
+  if (options.again === true) {
+    for (const [index, first] of results.entries()) {
+      if (interruption.signal.aborted) break;
+      const files = filesToRunAgain(first, folder);
+      if (files.length > 0) results[index] = await runAgain(first, files, run, folder, output);
+    }
+  }
   interruption.stop();
   const sum = total(results.map((result) => result.counts));
   output.write("\nsuite        passed  failed  skipped      time\n");
