@@ -29,8 +29,8 @@
 
 enum efuse_mode {
 	EFUSE_OFF	= 0,	/* nothing is served, changes are tracked */
-	EFUSE_TTL	= 1,	/* for the rest of the daemon's own validity */
-	EFUSE_LEASE	= 2,	/* while the agent receives every change */
+	EFUSE_TTL	= 1,	/* serve within the daemon's own validity */
+	EFUSE_LEASE	= 2,	/* serve while the agent receives all changes */
 };
 
 /*
@@ -39,7 +39,7 @@ enum efuse_mode {
 enum efuse_fail {
 	EFUSE_FAIL_NONE		= 0,
 	EFUSE_FAIL_WRITERS	= 1,	/* table of open files is full */
-	EFUSE_FAIL_NO_OPEN	= 2,	/* the daemon does without OPEN */
+	EFUSE_FAIL_NO_OPEN	= 2,	/* the daemon does not implement OPEN */
 	EFUSE_FAIL_RAISE	= 3,	/* a generation could not be raised */
 	EFUSE_FAIL_REMOUNT	= 4,	/* another mount has its device number */
 };
@@ -53,18 +53,18 @@ enum efuse_fail {
 	X(EXPIRED, "expired")		/* ttl: validity is over */	\
 	X(GENERATION, "generation")	/* changed since */		\
 	X(OPEN_WRITE, "open_for_write")					\
-	X(LEASE, "lease")		/* the agent is out of touch */	\
+	X(LEASE, "lease")		/* the lease has expired */	\
 	X(NAME_LONG, "name_too_long")					\
 	X(INTERNAL, "internal_inode")					\
-	X(REPLY_SIZE, "reply_size")	/* not the layout we know */	\
+	X(REPLY_SIZE, "reply_size")	/* unexpected reply layout */	\
 	X(OFF, "off")			/* mode, opcode or failure */	\
-	X(HANDLE, "handle")		/* READ: it saw another version */\
-	X(VERSION, "version")		/* READ: mapped is another one */\
+	X(HANDLE, "handle")		/* READ: opened before a change */\
+	X(VERSION, "version")		/* READ: another version is mapped */\
 	X(HOLE, "not_mapped")		/* READ: not in the mapped pieces */\
 	X(SHADOW, "shadow_hit")		/* would have been a hit */	\
 	X(SHADOW_OK, "shadow_match")					\
 	X(SHADOW_RACE, "shadow_raced")	/* changed while in flight */	\
-	X(SHADOW_BAD, "shadow_differs")	/* the agent looks again */	\
+	X(SHADOW_BAD, "shadow_differs")	/* the agent checks it later */	\
 	X(FILL, "filled")						\
 	X(LISTED, "listed")		/* filled from a listing */	\
 	X(RAISE, "raised")		/* a change was noticed */	\
@@ -103,22 +103,22 @@ struct efuse_opstats {
 	X(NO_UNKNOWN, "no-unknown")	/* unknown opcodes are ignored */\
 	X(NO_REMOUNT, "no-remount")	/* INIT is ignored */		\
 	X(DONE_NAME, "done-name")	/* a name of another request */	\
-	X(NO_ESTALE, "no-estale")	/* open() may say ENOENT */	\
+	X(NO_ESTALE, "no-estale")	/* open() may fail with ENOENT */\
 	X(NO_VOLUME, "no-volume")	/* in the agent: any volume */	\
 	X(LONG_GRANT, "long-grant")	/* longer than the lease */	\
 	X(KEEP_ALL, "keep-all")		/* no OPEN raises */		\
-	X(LIST_HANDLE, "list-handle")	/* as old as its last request */\
+	X(LIST_HANDLE, "list-handle")	/* age from the last request */	\
 	X(LIST_ANY, "list-any")		/* also without attributes */	\
-	X(READ_OFFSET, "read-offset")	/* one byte beside */		\
+	X(READ_OFFSET, "read-offset")	/* off by one byte */		\
 	X(READ_VERSION, "read-version")	/* of any version */		\
-	X(READ_HANDLE, "read-handle")	/* whatever a handle saw */	\
-	X(READ_NOTICE, "read-notice")	/* a push alone tells of a change */\
-	X(READ_EQUAL, "read-equal")	/* equal once is equal for ever */\
+	X(READ_HANDLE, "read-handle")	/* handles are not checked */	\
+	X(READ_NOTICE, "read-notice")	/* only a push is noticed */	\
+	X(READ_EQUAL, "read-equal")	/* versions are compared once */\
 	X(READ_PLACE, "read-place")	/* a handle of another file */	\
 	X(READ_END, "read-end")		/* a piece's end is the file's */\
 	X(READ_CHECKSUM, "read-checksum")	/* in the agent */	\
 	X(READ_KEEP, "read-keep")	/* in the agent: nothing drops */\
-	/* as published of ExtFUSE */					\
+	/* the published defects of ExtFUSE */				\
 	X(X_LOOKUP_ATTR, "extfuse-lookup-attr")				\
 	X(X_GETATTR_STALE, "extfuse-getattr-stale")			\
 	X(X_RENAME, "extfuse-rename")					\
@@ -153,8 +153,8 @@ _Static_assert(sizeof(struct efuse_control) == 64, "one cache line");
 /* Written by each change; separate from what each hit reads. */
 struct efuse_sequence {
 	__u64	seq __attribute__((aligned(64)));	/* last number taken */
-	__u64	epoch __attribute__((aligned(64)));	/* nothing seen before
-							 * this is valid
+	__u64	epoch __attribute__((aligned(64)));	/* what was seen before
+							 * is invalid
 							 */
 	__u64	conn;		/* FUSE connection, for notifications */
 	__u64	max_valid;	/* longest validity from the daemon, ns */
@@ -185,7 +185,7 @@ struct efuse_entry_val {
 	__u64	generation;
 #ifdef EFUSE_TEST_FAULTS
 	__u64	life;
-	struct fuse_attr attr;	/* of the fault X_LOOKUP_ATTR */
+	struct fuse_attr attr;	/* for the fault X_LOOKUP_ATTR */
 #endif
 };
 
@@ -193,7 +193,7 @@ struct efuse_entry_val {
  * Location of a file's block, for one version of the file. Written by the agent
  * (reads.c) after a miss of the block.
  */
-#define EFUSE_BLOCK_BITS 22	/* of a file; a volume may use another size */
+#define EFUSE_BLOCK_BITS 22	/* the volume's own blocks may differ */
 #define EFUSE_PIECES	4
 
 struct efuse_block_key {
@@ -216,13 +216,13 @@ struct efuse_version {
 };
 
 struct efuse_block_val {
-	__u64	used;		/* CLOCK_BOOTTIME of a late hit, ns */
+	__u64	used;		/* CLOCK_BOOTTIME of a recent hit, ns */
 	/*
-	 * The `seen` of attributes that were equal to this version; while no
-	 * change was observed since, no others can be valid.
+	 * The `seen` of attributes that were equal to this version. Until the
+	 * next observed change, this version is the current one.
 	 */
 	__u64	equal;
-	__u64	equal_check;	/* that, xor the sum */
+	__u64	equal_check;	/* equal ^ sum */
 	__u64	sum;		/* efuse_block_sum() */
 	struct efuse_version version;
 	struct efuse_piece piece[EFUSE_PIECES];
@@ -260,12 +260,12 @@ struct efuse_miss {
 };
 
 /*
- * An open file, at a place that follows from its handle's hash; a handle without
- * an entry is not served.
+ * An open file, stored at an index derived from its handle's hash. Reads through
+ * a handle without an entry are not served.
  */
 struct efuse_handle {
 	__u64	opened;		/* the sequence when its OPEN was sent */
-	__u64	check;		/* that, xor the hash */
+	__u64	check;		/* opened ^ hash */
 };
 
 #define EFUSE_HANDLES	131072	/* a power of 2 */

@@ -26,13 +26,13 @@ enum efuse_phase {
 	EFUSE_DONE	= 2,	/* a request has ended; error, out: the reply */
 	EFUSE_NAMED	= 3,	/* this task is about to send an UNLINK, RMDIR
 				 * or RENAME; nodeid, nodeid2: the inodes that
-				 * the first and the second name stand for
+				 * the first and the second name refer to
 				 */
-	EFUSE_NOTIFIED	= 4,	/* the daemon tells the kernel to drop nodeid,
-				 * and nodeid2 if it named one; dev is 0
+	EFUSE_NOTIFIED	= 4,	/* the daemon makes the kernel drop nodeid and,
+				 * if it is not 0, nodeid2; dev is 0
 				 */
 	EFUSE_READING	= 5,	/* a read() of a file, before the page cache is
-				 * looked at: opcode FUSE_READ, in0 a
+				 * searched: opcode FUSE_READ, in0 a
 				 * fuse_read_in. Only with EFUSE_IOC_READS
 				 */
 	EFUSE_LISTING	= 6,	/* a part of a directory is about to be listed:
@@ -49,9 +49,10 @@ enum efuse_phase {
 };
 
 /*
- * The answer to EFUSE_SUBMIT, EFUSE_READING and EFUSE_LISTING. For EFUSE_DONE of OPEN and
- * OPENDIR, a program can answer EFUSE_HANDLED with the error -ESTALE, and the
- * caller gets that in place of -ENOENT. In the other phases there is no answer.
+ * The answer to EFUSE_SUBMIT, EFUSE_READING and EFUSE_LISTING. To EFUSE_DONE of
+ * OPEN and OPENDIR, a program can answer EFUSE_HANDLED with the error -ESTALE,
+ * which the caller then gets instead of -ENOENT. In the other phases, the answer
+ * is ignored.
  */
 enum efuse_verdict {
 	EFUSE_UPCALL	= 0,	/* go on to the daemon, as without efuse */
@@ -97,8 +98,8 @@ struct efuse_ctx {
 	__u64	nodeid2;	/* LINK: old node; RENAME: new parent */
 	__u8	in0[EFUSE_IN];	/* start of the first argument, zero padded */
 	char	name[EFUSE_NAME];	/* zero padded; not shown in DONE: it may
-					 * be another's by then. READING: empty,
-					 * with anything after the first NUL
+					 * have changed by then. READING: empty,
+					 * but not zero padded
 					 */
 	char	name2[EFUSE_NAME];	/* RENAME: the new name */
 	__u64	reserved2[4];	/* 0 */
@@ -111,7 +112,7 @@ struct efuse_ctx {
 	__u8	out[EFUSE_OUT];
 };
 
-/* Equal sizes must not let a program of another ABI load by accident. */
+/* A change of the size needs a new EFUSE_ABI. */
 _Static_assert(sizeof(struct efuse_ctx) == 608, "struct efuse_ctx");
 
 /*
@@ -167,7 +168,7 @@ struct efuse_stats {
 	__u64	read_bytes;
 	__u64	read_refused;	/* FROM, but unreadable: sent to the daemon */
 	__u64	entries;	/* entries of listings that programs saw */
-	__u64	lists_cut;	/* listings with a rest not shown */
+	__u64	lists_cut;	/* listings that were not shown completely */
 };
 
 _Static_assert(sizeof(struct efuse_stats) == 80, "struct efuse_stats");
@@ -205,11 +206,11 @@ _Static_assert(sizeof(struct efuse_lists) == 24, "struct efuse_lists");
 /*
  * A backing file: a regular file that never changes, opened for reading with
  * O_NOATIME, not on a FUSE file system and not on one that is stacked on
- * another. Only its first `size` bytes are read, and it must have as many.
+ * another. Only its first `size` bytes are read; it must not be shorter.
  */
 struct efuse_back {
 	__s32	fd;
-	__u32	backing;	/* returned; never the same again */
+	__u32	backing;	/* returned; reused only after all others */
 	__u64	size;
 };
 

@@ -35,7 +35,7 @@ struct options {
 	enum efuse_mode mode;
 	bool loader;			/* run by the lab; see loader.c */
 	bool shadow;
-	bool kernel_cache;		/* lease: the kernel caches hits, too */
+	bool kernel_cache;		/* lease: the kernel may cache answers */
 	bool listings;			/* fill from listings */
 	bool notify;			/* arm D: no module, no programs */
 	bool any_config;		/* not JuiceFS: do not read .config */
@@ -46,8 +46,8 @@ struct options {
 	uint64_t fault;			/* EFUSE_FAULT(), for tests */
 	bool reads;			/* lease: read() from the block cache */
 	uint32_t read_blocks;		/* maximum number of known blocks */
-	uint32_t read_age;		/* s: time until unread blocks go */
-	const char *cache_dir;		/* instead of what .config says */
+	uint32_t read_age;		/* s until an unused block is released */
+	const char *cache_dir;		/* overrides the one in .config */
 	const char *backing;		/* a file for a custom program */
 };
 
@@ -68,13 +68,13 @@ struct counters {
 	uint64_t invalidated;		/* keys of our volume in them */
 	uint64_t heartbeats;		/* round trips */
 	uint64_t connects;
-	uint64_t mounts;		/* times that the mount was (re)found */
+	uint64_t mounts;		/* times that the mount was found */
 	uint64_t notified;		/* notifications written */
 	uint64_t notify_errors;
-	uint64_t shadow_benign;		/* differed; a push came in time */
-	uint64_t shadow_mismatch;	/* differed, and nothing explains it */
-	/* reads.c's thread */
-	uint64_t read_misses;		/* blocks that were searched */
+	uint64_t shadow_benign;		/* differed; a push arrived in time */
+	uint64_t shadow_mismatch;	/* differed without a known change */
+	/* by the thread in reads.c */
+	uint64_t read_misses;		/* blocks looked up after a miss */
 	uint64_t read_mapped;		/* blocks found and registered */
 	uint64_t read_absent;		/* missing block files */
 	uint64_t read_damaged;		/* block files with a wrong checksum */
@@ -91,8 +91,8 @@ struct mounted {
 	pid_t daemon;			/* 0: not known */
 	char volume[64];		/* its UUID; empty: not JuiceFS */
 	/* for reads */
-	char cache_dirs[2048];		/* patterns, separated by : */
-	int format;			/* of the metadata */
+	char cache_dirs[2048];		/* glob patterns, separated by : */
+	int format;			/* version of the metadata format */
 	uint32_t block_size;
 	bool hash_prefix;
 };
@@ -104,8 +104,8 @@ struct mounted {
 struct sink {
 	void (*start)(void);
 	void (*stop)(void);
-	void (*mount)(const struct mounted *m);	/* only track changes */
-	void (*serve)(const struct mounted *m);	/* checked: serve it */
+	void (*mount)(const struct mounted *m);	/* start to track changes */
+	void (*serve)(const struct mounted *m);	/* start to serve it */
 	void (*unmount)(void);
 	/* Whether the mount was replaced by another one. */
 	bool (*replaced)(void);
@@ -121,7 +121,7 @@ extern const struct sink bpf_sink, notify_sink;
 /* layout.c: the kernel's structures, from BTF. Ends the agent if unknown. */
 void layout_read(struct efuse_hook *hook);
 void layout_of_reads(struct efuse_reads *reads);
-/* Not fatal: why listings cannot be used; NULL if they can. */
+/* Why listings cannot be used; NULL if they can. */
 const char *layout_of_lists(struct efuse_lists *lists);
 
 /* programs.c: module and BPF. */
@@ -129,7 +129,7 @@ struct bpf_object;
 struct bpf_map;
 struct efuse_bpf;
 struct efuse_bpf *programs(void);	/* NULL: not loaded */
-struct bpf_object *programs_object(void);	/* maybe not loaded */
+struct bpf_object *programs_object(void);	/* opened, maybe not loaded */
 struct bpf_map *programs_control(void);
 bool programs_module_stats(struct efuse_stats *stats);
 uint32_t programs_slot(uint64_t ino);
@@ -138,7 +138,7 @@ void programs_writer(uint64_t ino);	/* counts a file open for writing */
 /* reads.c: finds the blocks that read() missed, in a separate thread. */
 void reads_start(int module_fd);
 void reads_stop(void);
-bool reads_mount(const struct mounted *m);	/* false: not for it */
+bool reads_mount(const struct mounted *m);	/* false: reads are not served */
 void reads_unmount(void);
 /* Why its reads cannot be answered; NULL if they can. */
 const char *reads_refusal(const struct mounted *m);
@@ -149,7 +149,7 @@ struct block_name {
 	uint32_t index, size;
 };
 
-/* A descriptor, or -1 with errno: ENOENT, EBADMSG (damaged) or another. */
+/* A descriptor, or -1 with errno ENOENT or EBADMSG (damaged). */
 int blockfile_open(const struct mounted *m, const struct block_name *name);
 /* Why a folder's files cannot be used; NULL if they can. */
 const char *blockfile_refusal(const char *folder);
@@ -160,7 +160,7 @@ const char *blockfile_refusal(const char *folder);
 struct slice {
 	uint32_t pos, len;		/* in the chunk */
 	uint64_t id;			/* 0: zeros */
-	uint32_t size, off;		/* of the slice; and where in it */
+	uint32_t size, off;		/* whole slice; offset of pos in it */
 };
 
 /* From JuiceFS's records, oldest first; NULL if they are invalid. */
@@ -196,7 +196,7 @@ const char *mount_refusal(void);
 struct redisContext;
 struct redisReply;
 void redis_start(void);			/* reads --meta */
-struct redisContext *redis_connect(void);	/* the database; NULL: said why */
+struct redisContext *redis_connect(void);	/* NULL after a message */
 struct redisReply *redis_run(struct redisContext *c, int argc,
 			     const char **argv);
 #define REDIS_RUN(c, ...) ({						\
@@ -206,7 +206,7 @@ struct redisReply *redis_run(struct redisContext *c, int argc,
 
 /* tracking.c: follows Redis. */
 void tracking_start(void);
-void tracking_look(void);		/* only reads the volume's UUID */
+void tracking_look(void);		/* reads only the volume's UUID */
 int tracking_fd(void);			/* -1: not connected */
 bool tracking_wants_write(void);
 void tracking_ready(short revents);
@@ -220,7 +220,7 @@ const char *tracking_volume(void);	/* its UUID; empty: not known */
 typedef void dir_entry_fn(uint64_t ino, bool dir, const char *name, size_t len);
 bool tracking_list(uint64_t dir, dir_entry_fn *fn);
 
-/* channel.c: writes notifications to the daemon's end of the connection. */
+/* channel.c: sends notifications to the kernel through the daemon's descriptor. */
 bool channel_open(pid_t daemon);
 void channel_close(void);
 void channel_inval_inode(uint64_t ino);

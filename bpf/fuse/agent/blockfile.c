@@ -176,8 +176,8 @@ int blockfile_open(const struct mounted *m, const struct block_name *name)
 }
 
 /*
- * Whether the block device, or one below it, is backed by a file. That file may
- * be on our mount, and reading would then wait for itself.
+ * Whether the block device, or one below it, is backed by a file. If that file
+ * is on our mount, a read would wait for itself.
  */
 static bool on_loop(const char *device, unsigned int depth)
 {
@@ -212,7 +212,7 @@ const char *blockfile_refusal(const char *folder)
 	struct stat st;
 
 	if (statfs(folder, &fs) || stat(folder, &st))
-		return "it cannot be looked at";
+		return "cannot read its type";
 	if (fs.f_type == MAGIC_TMPFS)
 		return NULL;
 	if (fs.f_type != MAGIC_EXT4 && fs.f_type != MAGIC_XFS)
@@ -248,16 +248,16 @@ const char *reads_refusal(const struct mounted *m)
 	const char *why = NULL;
 
 	if (m->format > 1)
-		return "its metadata has a newer format than is known";
+		return "its metadata format is not supported";
 	if (!*m->cache_dirs)
-		return "its .config names no cache folder";
+		return "its .config has no cache folder";
 	if (!strcmp(m->cache_dirs, "memory"))
 		return "its block cache is in the daemon's memory (cache-dir=memory, or cache-size=0)";
 	if (m->block_size < 64 << 10 || m->block_size > 16 << 20 ||
 	    m->block_size & (m->block_size - 1))
 		return "its block size is not a power of 2 from 64 KiB to 16 MiB";
 	if (!each_folder(m->cache_dirs, any, NULL))
-		return "its cache folder is not there";
+		return "its cache folder does not exist";
 	each_folder(m->cache_dirs, refused_in, &why);
 	return why;
 }

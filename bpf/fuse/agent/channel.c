@@ -3,9 +3,9 @@
  * channel.c - a copy of the daemon's /dev/fuse descriptor (pidfd_getfd), for
  * sending notifications to the kernel
  *
- * The connection lives as long as any copy of the descriptor. If the agent kept
- * its copy after the daemon's end, requests would hang instead of failing, so
- * it must close the copy when the daemon ends.
+ * The connection lives as long as any copy of the descriptor, so the agent must
+ * close its copy when the daemon ends: otherwise requests would hang instead of
+ * failing.
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -34,12 +34,12 @@ static bool notify(int code, const void *data, size_t size, const char *name,
 
 	if (fuse_fd < 0)
 		return false;
-	/* ENOENT: the kernel has not cached it, which is as good. */
+	/* ENOENT: the kernel has not cached it. */
 	if (writev(fuse_fd, v, name ? 4 : 2) >= 0 || errno == ENOENT) {
 		counters.notified++;
 		return true;
 	}
-	/* EINVAL: this kernel does not know this kind. */
+	/* EINVAL: this kernel does not support INC_EPOCH. */
 	if (code != NOTIFY_INC_EPOCH || errno != EINVAL)
 		counters.notify_errors++;
 	return false;

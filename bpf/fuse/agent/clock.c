@@ -33,7 +33,7 @@ void clock_start(void)
 		return;		/* a kernel without time namespaces */
 	/* The file contains the offsets for child processes. */
 	if (!same_namespace())
-		fatal("it must not be started by a process that has left its time namespace");
+		fatal("must not be started by a process that has unshared its time namespace");
 	while (fscanf(in, "%31s %lld %lld", name, &sec, &nsec) == 3)
 		if (!strcmp(name, "boottime"))
 			offset = sec * (int64_t)NSEC_PER_SEC + nsec;

@@ -96,7 +96,7 @@ static __u16 offset_if(const char *name, const char *path, size_t size)
 	return at > 0 && is == size ? at : 0;
 }
 
-/* Where the reply is in pages, or, from 6.13 on, in folios. */
+/* The layout of a reply in pages or, from 6.13 on, in folios. */
 static const char *layout_of_pages(struct efuse_lists *l)
 {
 	bool folios = ext_btf_offset(btf, "fuse_args_pages", "folios", NULL) > 0;
@@ -117,11 +117,11 @@ static const char *layout_of_pages(struct efuse_lists *l)
 	l->args_out_pages = at;
 	at = ext_btf_offset(btf, desc, "length", &is);
 	if (at < 0 || is != 4)
-		return "a page's length is not where it is expected";
+		return "a page descriptor has no usable length";
 	l->desc_length = at;
 	at = ext_btf_offset(btf, desc, "offset", &is);
 	if (at < 0 || is != 4)
-		return "a page's offset is not where it is expected";
+		return "a page descriptor has no usable offset";
 	l->desc_offset = at;
 	return NULL;
 }
@@ -164,7 +164,7 @@ void layout_read(struct efuse_hook *h)
 	else if (is_request("fuse_simple_request", 0))
 		h->function = EFUSE_FN_SIMPLE_REQUEST;
 	else
-		fatal("this kernel sends FUSE requests by an unknown function");
+		fatal("this kernel sends FUSE requests with an unknown function");
 
 	h->args_nodeid = offset_of("fuse_args", "nodeid", 8);
 	h->args_opcode = offset_of("fuse_args", "opcode", 4);
@@ -199,7 +199,7 @@ void layout_read(struct efuse_hook *h)
 	    offset_of("fuse_arg", "value", 8) != 8 ||
 	    ext_btf_size(btf, "fuse_in_arg") != 16 ||
 	    ext_btf_size(btf, "fuse_arg") != 16)
-		fatal("the arguments of a FUSE request have another layout");
+		fatal("the arguments of a FUSE request have an unknown layout");
 	if (offset_of("fuse_inode", "inode", 0) != 0)
 		fatal("struct fuse_inode does not begin with its inode");
 	expect("fuse_simple_background", 3, 0, "fuse_mount");

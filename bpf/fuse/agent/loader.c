@@ -29,13 +29,13 @@ static void module_load(void)
 	int err = ext_module_load(MODULE);
 
 	if (err == -EEXIST)	/* its version is checked at open */
-		say("a module efuse is already loaded, and is used");
+		say("using the module efuse that is already loaded");
 	else if (err)
 		exit(1);
 	module_is_ours = !err;
 }
 
-/* A trial leaves nothing behind, wherever it ended. */
+/* At exit: a preflight check leaves nothing behind. */
 static void undo_trial(void)
 {
 	sink->stop();

@@ -42,7 +42,7 @@ static void start(struct pollfd *fds, bool tracks)
 {
 	if (opt.loader)
 		loader_start();
-	/* A page fault must not wait for the file system that we serve. */
+	/* A page fault must not wait for the served file system. */
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	fds[F_STOP] = (struct pollfd){ ext_stop_fd(), POLLIN, 0 };
 	fds[F_METRICS] = (struct pollfd){

@@ -42,7 +42,7 @@ static void reads_metrics(FILE *out)
 	fprintf(out,
 		"# HELP efuse_read_blocks Blocks of files that the kernel can read from the block cache.\n"
 		"# TYPE efuse_read_blocks gauge\nefuse_read_blocks %llu\n"
-		"# HELP efuse_read_misses_total What the agent made of blocks that a read() missed.\n"
+		"# HELP efuse_read_misses_total Blocks that a read() missed, and the results of the agent's lookups.\n"
 		"# TYPE efuse_read_misses_total counter\n"
 		"efuse_read_misses_total{result=\"looked_for\"} %llu\n"
 		"efuse_read_misses_total{result=\"mapped\"} %llu\n"
@@ -78,7 +78,7 @@ void metrics_write(FILE *out)
 		"# TYPE efuse_notifications_total counter\n"
 		"efuse_notifications_total{result=\"written\"} %llu\n"
 		"efuse_notifications_total{result=\"error\"} %llu\n"
-		"# HELP efuse_shadow_total Shadow hits that differed from the daemon: a change was on its way, or nothing explains it.\n"
+		"# HELP efuse_shadow_total Shadow hits that differed from the daemon: a change arrived within the bound, or there was none.\n"
 		"# TYPE efuse_shadow_total counter\n"
 		"efuse_shadow_total{result=\"within_bound\"} %llu\n"
 		"efuse_shadow_total{result=\"mismatch\"} %llu\n",

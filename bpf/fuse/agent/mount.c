@@ -123,7 +123,7 @@ static void warn_of_cache_times(json_t *doc)
 			    opt.mount, times[i].option);
 }
 
-/* Notes where and how the daemon caches blocks. */
+/* Stores where and how the daemon caches blocks. */
 static void note_cache(json_t *doc, struct mounted *m)
 {
 	json_t *format = json_object_get(doc, "Format");
@@ -249,8 +249,8 @@ static void refuse(const char *why)
 }
 
 /*
- * Follow first, then look, then see whether it is still what was followed: so
- * nothing can change in between without a trace.
+ * Starts to track changes before the mount is examined, and then checks that it
+ * is still the same mount, so that no change is missed in between.
  */
 static void enter(const struct found *f)
 {
@@ -287,7 +287,10 @@ void mount_check(void)
 	struct found f;
 	bool is = find(&f);
 
-	/* Unmounted and mounted between two looks: the same number, mostly. */
+	/*
+	 * A mount that was replaced between two checks can have the same device
+	 * number.
+	 */
 	if (is && f.dev == current.dev && f.id == current.id &&
 	    !sink->replaced())
 		return;
@@ -312,7 +315,7 @@ void mount_tick(void)
 	} else if (look_at && now_ns() >= look_at) {
 		mount_check();
 	} else if (*refusal && !current.dev && !look_at) {
-		/* Of a volume or of settings that may be others by now. */
+		/* The volume or the settings may have changed since. */
 		look_at = now_ns() + 10 * LOOK_AGAIN;
 	}
 	if (current.dev && sink->replaced())

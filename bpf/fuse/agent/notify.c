@@ -6,8 +6,8 @@
  * An entry can only be dropped by name, but a push names only the directory.
  * Linux 6.16 can drop all names at once. For older kernels, the agent remembers
  * the entries of each directory from its last read, and drops the names that
- * disappeared or changed since. It cannot fail closed: while the agent or Redis
- * is down, the kernel keeps answering until the validity expires.
+ * have disappeared or changed since. It cannot fail closed: while the agent or
+ * Redis is down, the kernel keeps answering until the validity expires.
  */
 #include <search.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ static struct dir *dir_of(uint64_t ino)
 	if (found)
 		return *found;
 	if (dir_count == MAX_DIRS) {
-		say("more than %u directories: names of the rest stay until their validity is over",
+		say("more than %u directories: names in the others stay cached until their validity expires",
 		    MAX_DIRS);
 		dir_count++;
 	}
@@ -118,7 +118,7 @@ static void notify_dir(uint64_t ino)
 	for (n = listing->names; n; n = n->next)
 		n->seen = false;
 	if (!tracking_list(ino, add_name)) {
-		/* Not readable: any name may have changed. They stay known. */
+		/* Any name may have changed. The list of names is kept. */
 		for (n = listing->names; n; n = n->next)
 			channel_inval_entry(ino, n->text, n->len);
 		return;
@@ -208,7 +208,7 @@ static void notify_serve(const struct mounted *m)
 	say("%u directories are known", dir_count);
 }
 
-/* A new mount has its own daemon, so nothing can be confused. */
+/* A new mount has another daemon, which mount.c notices. */
 static bool notify_replaced(void)
 {
 	return false;

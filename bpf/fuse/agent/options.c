@@ -38,7 +38,7 @@ enum {
 
 static const struct argp_option own_options[] = {
 	{ "mount", O_MOUNT, "DIR", 0,
-	  "The mount point; it may be mounted later, and remounted", 0 },
+	  "The mount point; may be mounted later, and remounted", 0 },
 	{ "mode", O_MODE, "off|ttl|lease", 0,
 	  "ttl: answer for the remaining validity from the daemon. "
 	  "lease: answer while Redis reports every change (default)", 0 },
@@ -50,7 +50,7 @@ static const struct argp_option own_options[] = {
 	{ "password-file", O_PASSWORD, "FILE", 0,
 	  "File whose first line is the password of Redis", 0 },
 	{ "sentinel-password-file", O_SENTINEL, "FILE", 0,
-	  "The same for the Sentinels (default: none)", 0 },
+	  "File with the password of the Sentinels (default: none)", 0 },
 	{ "tls-ca", O_CA, "FILE", 0,
 	  "rediss://: trusted CAs (default: the system's)", 0 },
 	{ "tls-cert", O_CERT, "FILE", 0, "rediss://: client certificate", 0 },
@@ -66,29 +66,27 @@ static const struct argp_option own_options[] = {
 	{ "entries", O_ENTRIES, "N", 0, "Size of each cache (default 65536)",
 	  0 },
 	{ "listings", O_LISTINGS, "off|on", 0,
-	  "Cache what the daemon says of each entry when a directory is listed "
+	  "Cache the attributes of the entries when a directory is listed "
 	  "(default on)", 0 },
 	{ "kernel-cache", O_KERNEL_CACHE, NULL, 0,
 	  "lease: let the kernel keep an answer for the rest of the lease", 0 },
 	{ "reads", O_READS, "off|cache", 0,
-	  "lease: cache: answer read() from JuiceFS's block cache on this "
-	  "machine (default off)", 0 },
+	  "cache (mode lease only): answer read() from JuiceFS's block cache "
+	  "on this machine (default off)", 0 },
 	{ "read-blocks", O_READ_BLOCKS, "N", 0,
-	  "Maximum number of blocks of 4 MiB, 16 to 4096 "
-	  "(default 1024)", 0 },
+	  "Maximum number of 4 MiB blocks, 16 to 4096 (default 1024)", 0 },
 	{ "read-age", O_READ_AGE, "S", 0,
-	  "Release a block not read for this long (default 60)", 0 },
+	  "Release a block not read for this many seconds (default 60)", 0 },
 	{ "cache-dir", O_CACHE_DIR, "DIR", 0,
 	  "Folder of the block cache (default: from .config)", 0 },
 	{ "backing", O_BACKING, "FILE", 0,
-	  "With --reads cache: a file that a custom program can read "
-	  "from; its number is printed", 0 },
+	  "With --reads cache: a file from which a custom program can answer "
+	  "read(); its number is printed", 0 },
 	{ "shadow", O_SHADOW, NULL, 0,
 	  "Ask the daemon as well, and compare the answers", 0 },
 	{ "sink", O_SINK, "bpf|notify", 0,
-	  "notify: no module, no programs; send the daemon's notifications "
-	  "to the kernel's own cache, which then should have long validities",
-	  0 },
+	  "notify: no module and no programs; send notifications to the "
+	  "kernel's own cache, which should then have long validities", 0 },
 	{ "pin", O_PIN, "DIR", 0,
 	  "Pin maps and handlers in this folder (in /sys/fs/bpf)", 0 },
 	{ "metrics", O_METRICS, "[ADDRESS:]PORT", 0,
@@ -98,11 +96,11 @@ static const struct argp_option own_options[] = {
 	  ".config to check, and the daemon must not count lookups (FORGET)",
 	  0 },
 	{ "loader", O_LOADER, NULL, 0,
-	  "Run as the loader of the lab's extension: one instance, loads and "
-	  "unloads the module in this program's folder, pins, notifies systemd "
-	  "(docs/extensions.md). Required by the options below", 0 },
+	  "Run as the loader of the lab's extension: one instance; loads and "
+	  "unloads the module in this program's folder, pins, and notifies "
+	  "systemd (docs/extensions.md). Required by the options below", 0 },
 #ifdef EFUSE_TEST_FAULTS
-	{ "fault", O_FAULT, "LIST", 0, "Leave out rules", 0 },
+	{ "fault", O_FAULT, "LIST", 0, "Disable rules, for tests", 0 },
 #endif
 	{},
 };

@@ -18,7 +18,7 @@
 #include "mounts.h"
 #include "efuse.skel.h"
 
-/* Programs that see it also see everything written before. */
+/* Programs that see this write also see everything written before it. */
 #define publish(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 static struct efuse_bpf *skel;
@@ -123,9 +123,9 @@ static void open_module(struct efuse_hook *hook)
 		return;
 	switch (errno) {
 	case EPROTO:
-		fatal("the loaded module has another version than this agent");
+		fatal("the loaded module and this agent have different versions");
 	case EINVAL:
-		fatal("the module refuses the layout of this kernel");
+		fatal("the module rejects the layout of this kernel");
 	case EBUSY:
 		fatal("the function is hooked by something else (a live patch?)");
 	default:
@@ -149,17 +149,18 @@ static void set_up_reads(void)
 	bpf_map__set_max_entries(skel->maps.efuse_blocks, opt.read_blocks);
 	if (bpf_map__set_value_size(skel->maps.data_contents,
 				    (opt.reads ? slots : 1) * sizeof(__u64)))
-		fatal("the table of contents cannot be that long");
+		fatal("--entries %u: the table of content generations cannot be that long",
+		      opt.entries);
 }
 
-/* Without listings, each name is asked for: slower, but not wrong. */
+/* Without listings, each name needs a request of its own: slower, still correct. */
 static bool set_up_lists(void)
 {
 	struct efuse_lists lists;
 	const char *why = layout_of_lists(&lists);
 
 	if (!why && ioctl(module_fd, EFUSE_IOC_LISTS, &lists))
-		why = errno == EINVAL ? "the module refuses their layout" :
+		why = errno == EINVAL ? "the module rejects their layout" :
 					strerror(errno);
 	if (why)
 		say("listings are not used: %s", why);
@@ -204,7 +205,7 @@ static void bpf_start(void)
 	skel->rodata->lists = opt.listings && set_up_lists();
 	set_sizes();
 	if (efuse_bpf__load(skel))
-		fatal("the kernel refuses the BPF programs");
+		fatal("the kernel rejects the BPF programs");
 	set_handler(FUSE_LOOKUP, skel->progs.efuse_lookup);
 	set_handler(FUSE_GETATTR, skel->progs.efuse_getattr);
 	set_handler(FUSE_GETXATTR, skel->progs.efuse_getxattr);
@@ -296,21 +297,24 @@ static void bpf_mount(const struct mounted *m)
 	publish(&control()->fail, EFUSE_FAIL_NONE);
 	bpf_all();
 	if (ioctl(module_fd, EFUSE_IOC_ADD, &d))
-		fatal("the module does not take device %#x: %s", d,
-		      errno == EEXIST ? "another agent has it" :
+		fatal("the module does not accept device %#x: %s", d,
+		      errno == EEXIST ? "another agent serves it" :
 		      strerror(errno));
 }
 
-/* Files open for writing are searched while changes are already tracked. */
+/*
+ * Changes are already tracked while writers_find() searches for files open for
+ * writing, so none is missed.
+ */
 static void bpf_serve(const struct mounted *m)
 {
 	int count = writers_find(m->dev);
 
 	if (count)
-		say("%d files are open for writing already: they are not served",
+		say("%d files are already open for writing and are not served",
 		    count);
 	if (opt.kernel_cache && !channel_open(m->daemon))
-		say("without the daemon's descriptor, the kernel keeps its entries until the lease ends");
+		say("cannot get the daemon's descriptor: the kernel keeps its entries until the lease ends");
 	bpf_all();
 	if (opt.reads)
 		publish(&control()->opcodes, opt.opcodes |
@@ -326,12 +330,12 @@ static bool bpf_replaced(void)
 
 void programs_writer(uint64_t ino)
 {
-	/* Its handle is unknown, so it counts for as long as the agent runs. */
+	/* Its handle is unknown, so it counts until the mount is gone. */
 	__atomic_add_fetch(&skel->data_writers->writers_of[programs_slot(ino)],
 			   1, __ATOMIC_SEQ_CST);
 }
 
-/* No program runs for the device any more: resets the counts of open files. */
+/* Resets the counts of open files, when no program runs for the device. */
 static void forget_writers(void)
 {
 	int fd = bpf_map__fd(skel->maps.efuse_writers);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reads.c - for each block that a read() missed: finds its blocks in the cache,
- * and registers them with module and programs
+ * reads.c - after a read() has missed a block, finds the cached JuiceFS blocks
+ * that contain it, and registers them with the module and the programs
  *
  * It has its own thread and Redis connection, because it waits for disks and
  * Redis, and the heartbeat must not wait. It reads slices and attributes in one
- * transaction (MULTI), so they belong together. The programs use a mapping only
- * while the file still has these attributes, so a mapping that is late, or from
- * a server that lags behind, is merely useless.
+ * transaction (MULTI), so they are consistent. The programs use a mapping only
+ * while the file still has these attributes, so a stale mapping does no harm.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -89,8 +88,8 @@ static uint64_t last_used(const struct known *k)
 }
 
 /*
- * Whether JuiceFS has evicted one of its files. While we hold it open, it
- * occupies its space.
+ * Whether JuiceFS has evicted one of its files, which occupies space as long as
+ * it is open here.
  */
 static bool evicted(const struct known *k)
 {
@@ -136,7 +135,7 @@ static struct known *place(void)
 	return oldest;
 }
 
-/* Takes over `new`; false if the mount has been replaced by now. */
+/* Adds `new`, or replaces an older mapping; false if the mount was replaced. */
 static bool remember(const struct known *new, int mount_id)
 {
 	struct known *k;
@@ -146,7 +145,7 @@ static bool remember(const struct known *new, int mount_id)
 	if (mounted.dev && mounted.id == mount_id) {
 		k = find(&new->key);
 		if (k)
-			unback(k);	/* its number is never used again */
+			unback(k);	/* its numbers are not reused soon */
 		else
 			k = place();
 		if (!k->key.dev)
@@ -163,7 +162,7 @@ static bool remember(const struct known *new, int mount_id)
 	return ok;
 }
 
-/* Checks a part of the table each time for blocks to drop. */
+/* Drops blocks that are unused or evicted; checks a part of the table each time. */
 static void sweep(void)
 {
 	static uint32_t at;
@@ -193,7 +192,7 @@ static uint64_t take(const char **p, unsigned int bytes)
 }
 
 /*
- * Reads the version from JuiceFS's binary attributes; false if not of a file.
+ * Reads the version from JuiceFS's binary attributes; false if it is not a file.
  */
 static bool version_in(const redisReply *r, struct efuse_version *v)
 {
@@ -388,7 +387,7 @@ static void back_file(const char *path)
 		fatal("--backing %s: %s", path, strerror(errno));
 	b.size = st.st_size;
 	if (ioctl(module, EFUSE_IOC_BACK, &b))
-		fatal("--backing %s: the module does not take it: %s", path,
+		fatal("--backing %s: the module does not accept it: %s", path,
 		      strerror(errno));
 	close(b.fd);
 	say("backing %u: %s, %lld bytes", b.backing, path,
@@ -427,7 +426,8 @@ void reads_start(int module_fd)
 	if (opt.backing)
 		back_file(opt.backing);
 	if (setrlimit(RLIMIT_NOFILE, &files))
-		fatal("%d open files: %s", FILES, strerror(errno));
+		fatal("cannot raise the limit to %d open files: %s", FILES,
+		      strerror(errno));
 	known = calloc(opt.read_blocks, sizeof(*known));
 	misses = ring_buffer__new(bpf_map__fd(programs()->maps.efuse_misses),
 				  missed, NULL, NULL);

@@ -55,7 +55,7 @@ static char *split_host(char *text, int *port)
 	if (*text == '[') {
 		end = strchr(++text, ']');
 		if (!end)
-			fatal("--meta: an address that begins with [ ends with ]");
+			fatal("--meta: an address that begins with [ must end with ]");
 		*end = 0;
 		colon = end[1] == ':' ? end + 1 : NULL;
 	}
@@ -92,7 +92,7 @@ static void parse(const char *url)
 		*at = 0;
 		colon = strchr(p, ':');
 		if (colon && colon[1])
-			fatal("--meta must not carry a password: use --password-file");
+			fatal("--meta must not contain a password: use --password-file");
 		if (colon)
 			*colon = 0;
 		snprintf(address.user, sizeof(address.user), "%.63s", p);
@@ -307,7 +307,7 @@ struct redisContext *redis_connect(void)
 		goto fail;
 	/* In a cluster, a server pushes only its own keys. */
 	if (!strcmp(mode, "cluster")) {
-		say_once("Redis is a cluster, whose servers each report only a part of the changes: use one without cluster mode, or mode ttl");
+		say_once("Redis is a cluster, and each server reports only its own changes: use Redis without cluster mode, or mode ttl");
 		goto fail;
 	}
 	if (!select_db(c))

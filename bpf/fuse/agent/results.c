@@ -60,7 +60,7 @@ void results_metrics(FILE *out)
 	if (!p)
 		return;
 	s = &p->data_sequence->sequence;
-	fprintf(out, "# HELP efuse_requests_total Requests by opcode and what became of them.\n"
+	fprintf(out, "# HELP efuse_requests_total Requests by opcode and result.\n"
 		     "# TYPE efuse_requests_total counter\n");
 	for (op = 0; op < EFUSE_OPCODES; op++) {
 		char number[16];
@@ -82,7 +82,7 @@ void results_metrics(FILE *out)
 		"# TYPE efuse_fail gauge\nefuse_fail %u\n"
 		"# TYPE efuse_epoch gauge\nefuse_epoch %llu\n"
 		"# TYPE efuse_sequence counter\nefuse_sequence %llu\n"
-		"# HELP efuse_daemon_validity_seconds Longest validity that the daemon gave: adds to the bound in mode lease.\n"
+		"# HELP efuse_daemon_validity_seconds Longest validity from the daemon; in mode lease, it adds to the bound.\n"
 		"# TYPE efuse_daemon_validity_seconds gauge\n"
 		"efuse_daemon_validity_seconds %.3f\n",
 		p->data_control->control.mode, p->data_control->control.fail, s->epoch, s->seq,
@@ -94,7 +94,7 @@ void results_metrics(FILE *out)
 			"efuse_module_requests_total{result=\"shown\"} %llu\n"
 			"efuse_module_requests_total{result=\"handled\"} %llu\n"
 			"efuse_module_requests_total{result=\"refused\"} %llu\n"
-			"# HELP efuse_module_ends_total Ends of requests: late ones, of callers that had gone, were not shown to programs.\n"
+			"# HELP efuse_module_ends_total Ends of requests; late: not shown to programs, because the caller had already returned.\n"
 			"# TYPE efuse_module_ends_total counter\n"
 			"efuse_module_ends_total{result=\"shown\"} %llu\n"
 			"efuse_module_ends_total{result=\"late\"} %llu\n",
@@ -104,13 +104,13 @@ void results_metrics(FILE *out)
 		"# HELP efuse_module_entries_total Entries of listings that were shown to programs.\n"
 		"# TYPE efuse_module_entries_total counter\n"
 		"efuse_module_entries_total %llu\n"
-		"# HELP efuse_module_lists_cut_total Listings with a rest that was not shown.\n"
+		"# HELP efuse_module_lists_cut_total Listings of which only a part was shown.\n"
 		"# TYPE efuse_module_lists_cut_total counter\n"
 		"efuse_module_lists_cut_total %llu\n",
 		module.entries, module.lists_cut);
 	if (opt.reads)
 		fprintf(out,
-			"# HELP efuse_module_reads_total Pieces that were read from a backing file, or could not be.\n"
+			"# HELP efuse_module_reads_total Reads from backing files.\n"
 			"# TYPE efuse_module_reads_total counter\n"
 			"efuse_module_reads_total{result=\"read\"} %llu\n"
 			"efuse_module_reads_total{result=\"refused\"} %llu\n"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * shadow.c - evaluates shadow mode: answers from the cache that differ from the
- * daemon's
+ * shadow.c - evaluates shadow mode: cached answers that differ from those of the
+ * daemon
  */
 #include <stdlib.h>
 #include <string.h>

@@ -19,7 +19,7 @@ struct record {			/* big-endian */
 	uint32_t size, off, len;
 } __attribute__((packed));
 
-_Static_assert(sizeof(struct record) == 24, "as JuiceFS writes it");
+_Static_assert(sizeof(struct record) == 24, "JuiceFS's format");
 
 static bool decode(const redisReply *r, struct slice *s)
 {

@@ -116,8 +116,8 @@ static void connect_now(void)
 	redisContext *c = redis_connect();
 
 	/*
-	 * Track first: if the volume is formatted again in between, that is
-	 * pushed.
+	 * Track first, so that Redis reports it if the volume is formatted
+	 * again meanwhile.
 	 */
 	if (!c || !track(c) || !read_volume(c)) {
 		if (c)
@@ -184,7 +184,7 @@ static bool heartbeat(const redisReply *r)
 	if (r->type == REDIS_REPLY_ERROR) {
 		if (!has_role || strncmp(r->str, "NOPERM", 6))
 			return false;
-		has_role = false;	/* this user may not ask */
+		has_role = false;	/* this user may not run ROLE */
 	} else if (has_role && (r->type != REDIS_REPLY_ARRAY ||
 				!r->elements ||
 				r->element[0]->type != REDIS_REPLY_STRING ||

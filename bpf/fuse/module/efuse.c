@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * efuse - let a BPF program answer a FUSE request before the daemon is asked
+ * efuse - let a BPF program answer a FUSE request before it reaches the daemon
  *
  * An ftrace hook on the function that sends every synchronous FUSE request
  * passes the request to a writable raw tracepoint. If the program there returns
  * HANDLED and a reply that the kernel accepts, the reply is copied and the
  * function returns at once; otherwise the request goes on to the daemon
  * unchanged. Further hooks report what a program needs to keep a cache
- * coherent: asynchronous requests, ended requests, the entries of a directory's
- * listing, the inodes behind a name, and the daemon's notifications. All of
- * them run with preemption off. A BPF trampoline (fentry) does not, and skips a
- * program that was preempted on the same CPU.
+ * coherent: asynchronous requests, ended requests, the entries of a directory
+ * listing, the inodes that a name refers to, and the daemon's notifications. All
+ * of them run with preemption off. A BPF trampoline (fentry) does not, and skips
+ * a program that was preempted on the same CPU.
  *
  * Optionally it also reports every read() of a file. There a program can name a
  * backing file that has the bytes, and the module reads that file; otherwise
@@ -53,7 +53,7 @@
 #include "efuse_trace.h"
 
 #ifndef CONFIG_X86_64
-#error "efuse: x86-64 only; README.md says what another machine would need"
+#error "efuse: x86-64 only; README.md says what another architecture would need"
 #endif
 
 /* From 6.16 on, DECLARE_TRACE() adds a suffix to the name. */
@@ -86,13 +86,13 @@ static const char * const efuse_functions[] = {
 	[EFUSE_FN_SIMPLE_REQUEST_IDMAP]	= "__fuse_simple_request",
 };
 
-static DEFINE_MUTEX(efuse_lock);	/* all below but the per-CPU data */
+static DEFINE_MUTEX(efuse_lock);	/* for all below except per-CPU data */
 static struct efuse_hook hook;
 static unsigned int hook_users;
 static struct efuse_reads reads;
 static unsigned int read_users;
 static u32 efuse_devs[EFUSE_MAX_DEVS];	/* 0: free; read without the lock */
-/* The connection of each, known after its first request; 0: not yet. */
+/* The FUSE connection of each device; 0 until its first request. */
 static unsigned long efuse_conns[EFUSE_MAX_DEVS];
 
 /* Used with preemption off, and never from an interrupt. */
@@ -108,8 +108,8 @@ static DEFINE_PER_CPU(struct efuse_stats, efuse_counters);
  * the address or, with fexit, calls it and takes the result from there.
  */
 #define EFUSE_PAD	16	/* bytes */
-#define EFUSE_ERRORS	511	/* results from -511 ... */
-#define EFUSE_RESULTS	(EFUSE_ERRORS + 1 + EFUSE_OUT)	/* ... to EFUSE_OUT */
+#define EFUSE_ERRORS	511	/* the lowest result is -511 */
+#define EFUSE_RESULTS	(EFUSE_ERRORS + 1 + EFUSE_OUT)
 
 void efuse_pads(void);
 extern char efuse_pads_end[];
@@ -178,8 +178,8 @@ static __always_inline bool efuse_registered(u32 dev)
 }
 
 /*
- * Whatever a program returns, only requests that change nothing and create no
- * state in the daemon can be answered without it.
+ * A program may answer only requests that change nothing and create no state in
+ * the daemon.
  */
 static __always_inline bool efuse_answerable(u32 opcode)
 {
@@ -269,7 +269,7 @@ struct efuse_args {
 	bool out_argvar;
 };
 
-/* Reads kernel memory; `live`: it certainly exists. */
+/* Reads kernel memory; `live`: the memory is known to be mapped. */
 static __always_inline bool efuse_read(void *to, const void *from, size_t size,
 				       bool live)
 {
@@ -380,8 +380,8 @@ static __always_inline bool efuse_reply(struct efuse_ctx *c,
 	memset64((u64 *)((void *)(c) + (from)), 0, ((to) - (from)) / 8)
 
 /*
- * For a read(), which has no names: they become empty, and what they
- * held is left, because they are most of the context and reads are frequent.
+ * For a read(), which has no names: clears only the start of each name, because
+ * the names are most of the context and reads are frequent.
  */
 static __always_inline void efuse_ctx_clear_read(struct efuse_ctx *c)
 {
@@ -411,8 +411,8 @@ static __always_inline struct efuse_ctx *efuse_ctx_new(u16 phase, u32 dev,
 }
 
 /*
- * A context for the mount in a hooked function's argument; NULL if its requests
- * are not shown.
+ * A context for the mount in a hooked function's argument; NULL if the mount is
+ * not registered.
  */
 static __always_inline struct efuse_ctx *efuse_ctx_of(u16 phase, const void *fm)
 {
@@ -433,8 +433,8 @@ static __always_inline struct efuse_ctx *efuse_ctx_of(u16 phase, const void *fm)
 }
 
 /*
- * The same for a request that has ended. If it has only a channel, the device
- * is the one whose requests were sent over that connection.
+ * The same for a request that has ended. If it has only a channel, the device is
+ * found by the channel's connection.
  */
 static __always_inline struct efuse_ctx *efuse_ctx_of_req(const void *req)
 {
@@ -510,9 +510,7 @@ EFUSE_HOOK(efuse_on_request)
 	trace_efuse_request(c);
 	if (c->verdict != EFUSE_HANDLED)
 		return;
-	/*
-	 * The program must not change what the checks of the reply depend on.
-	 */
+	/* The checks of the reply must not use a value from the program. */
 	c->opcode = opcode;
 	if (efuse_reply(c, &a, &ret)) {
 		this_cpu_inc(efuse_counters.handled);
@@ -572,10 +570,9 @@ static __always_inline bool efuse_finished(const void *req)
 /*
  * A request can end twice: by an abort, and by the daemon's thread that was
  * copying the request or its reply meanwhile. The kernel decides by the flag
- * FR_FINISHED. The first end sets it before it wakes the caller, which then
- * returns, and the arguments were on its stack. So whoever does not see the
- * flag after reading the arguments has read valid ones, and the first end never
- * sees the flag.
+ * FR_FINISHED. The first end sets it before it wakes the caller, whose stack
+ * holds the arguments. So if the flag is still clear after the arguments were
+ * read, they were valid; at the first end it is always clear.
  */
 static __always_inline void efuse_on_done(struct ftrace_regs *fregs)
 {
@@ -621,14 +618,13 @@ static __always_inline void efuse_on_done(struct ftrace_regs *fregs)
 /*
  * A read() of a file on a registered device. The hook cannot sleep, but reading
  * can, so the hook only redirects the caller to efuse_read_entry(), which is
- * then called instead of fuse_file_read_iter(iocb, to), with its arguments. If
- * the bytes are not, or not all, in a backing file, the function itself does
- * the rest, called behind the patched call at its beginning.
+ * then called instead of fuse_file_read_iter(iocb, to), with its arguments. What
+ * the backing files do not have is read by the original function, which is
+ * entered after the patched call at its beginning.
  *
- * A task can be in here for as long as a disk takes or, when the function does
- * the rest, for as long as the daemon takes. The waits of ftrace do not cover a
- * task that sleeps, so all of it is between srcu_read_lock() and unlock, and
- * efuse_unhook_reads() waits for that.
+ * A task can stay in here for as long as the disk or the daemon takes. ftrace
+ * does not wait for tasks that sleep, so efuse_read_backed() is an SRCU reader,
+ * and efuse_unhook_reads() waits for it.
  */
 DEFINE_STATIC_SRCU(efuse_readers);
 
@@ -708,7 +704,7 @@ static struct efuse_backing *efuse_backing_get(u32 n)
 	return b;
 }
 
-/* Asks the programs where the next bytes are; false if they do not know. */
+/* Asks the programs where the next bytes are; false if they gave no location. */
 static bool efuse_ask(const struct kiocb *iocb, size_t size,
 		      struct efuse_from *from)
 {
@@ -738,7 +734,7 @@ static bool efuse_ask(const struct kiocb *iocb, size_t size,
 	return found;
 }
 
-/* Reads the bytes that a program named; 0 or negative if that is impossible. */
+/* Reads from the location that a program gave; 0 or negative if that fails. */
 static ssize_t efuse_read_from(const struct efuse_from *from,
 			       struct kiocb *iocb, struct iov_iter *to)
 {
@@ -772,29 +768,29 @@ out:
 	return n;
 }
 
-/* Whether anything of this file may be read from a backing file. */
+/* Whether this read may use a backing file. */
 static bool efuse_may_read(struct kiocb *iocb)
 {
 	const void *ff = iocb->ki_filp->private_data;
 	u32 flags = *(const u32 *)(ff + reads.file_flags);
 
 	/*
-	 * The read may have to wait for the backing file's disk. And the
-	 * function completes an asynchronous read by itself, so it could not do
-	 * the rest of a read that began here.
+	 * NOWAIT: the read may have to wait for the backing file's disk.
+	 * Asynchronous: the original function completes the whole read itself,
+	 * so it cannot continue one that began here.
 	 */
 	if (iocb->ki_flags & IOCB_NOWAIT || !is_sync_kiocb(iocb))
 		return false;
 	/*
-	 * With these flags the daemon must see each read, or another file is
-	 * read.
+	 * With these flags the daemon must see each read, or the kernel itself
+	 * reads another file (passthrough).
 	 */
 	return !(flags & EFUSE_NOT_BACKED);
 }
 
 /*
- * Returns the number of bytes read; 0: nothing, the function does it all.
- * Called by efuse_read_entry().
+ * Returns the number of bytes read, or 0 if the original function must do it
+ * all. Called by efuse_read_entry().
  */
 __used noinline ssize_t efuse_read_backed(struct kiocb *iocb,
 					  struct iov_iter *to)
@@ -839,7 +835,7 @@ EFUSE_HOOK(efuse_on_read)
 	iocb = (const struct kiocb *)efuse_argument(fregs, 0);
 	if (!efuse_registered(file_inode(iocb->ki_filp)->i_sb->s_dev))
 		return;
-	/* There is only one such function. */
+	/* The value is always the same: only one function has this hook. */
 	if (READ_ONCE(efuse_read_rest) != rest)
 		WRITE_ONCE(efuse_read_rest, rest);
 	efuse_go_to(fregs, (unsigned long)efuse_read_entry);
@@ -1087,7 +1083,7 @@ static int efuse_hook_all(u32 *phases)
 			ips[count++] = entries[i];
 			continue;
 		}
-		pr_info("efuse: there is no %s\n", watched[i].function);
+		pr_info("efuse: %s not found\n", watched[i].function);
 		*phases &= ~BIT(watched[i].phase);
 	}
 	request = efuse_entry_of(efuse_functions[hook.function]);
@@ -1229,8 +1225,8 @@ static int efuse_ioc_reads(struct efuse_owner *owner,
 }
 
 /*
- * Whether this file always returns the same bytes, and does not depend on our
- * mount.
+ * Rejects files that are not regular and read-only, and those whose reads may
+ * depend on a FUSE mount.
  */
 static int efuse_backing_check(const struct file *file, u64 size)
 {
@@ -1272,7 +1268,7 @@ static int efuse_ioc_back(struct efuse_owner *owner,
 	err = efuse_backing_check(b->file, back.size);
 	if (err)
 		goto put;
-	/* A number is reused only after all others. */
+	/* A number is reused only after all others have been used. */
 	err = xa_alloc_cyclic(&efuse_backings, &back.backing, b, xa_limit_32b,
 			      &efuse_backing_next, GFP_KERNEL);
 	if (err < 0)
@@ -1478,7 +1474,7 @@ static struct miscdevice efuse_misc = {
 
 static int __init efuse_init(void)
 {
-	/* A compiler or a mitigation has made the pieces longer. */
+	/* The compiler or a mitigation may have made the pieces longer. */
 	if (efuse_pads_end - (char *)efuse_pads != EFUSE_RESULTS * EFUSE_PAD)
 		return -ENOEXEC;
 	return misc_register(&efuse_misc);

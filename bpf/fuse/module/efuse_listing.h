@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * efuse_listing.h - shows programs the entries of a READDIRPLUS reply, and asks
- * them whether a directory's next part is listed with attributes
+ * them whether to list the next part of a directory with attributes
  *
- * A part of efuse.c, which includes it.
+ * Included only by efuse.c.
  */
 #ifndef EFUSE_LISTING_H
 #define EFUSE_LISTING_H
@@ -12,7 +12,7 @@
 static struct efuse_lists lists;
 static unsigned int list_users;		/* under efuse_lock; read without it */
 
-/* Of one reply, since all are shown with preemption off. */
+/* Maximum shown of one reply, because preemption is off meanwhile. */
 #define EFUSE_ENTRIES_MAX	512
 
 /* The longest name that any kernel accepts; older ones stop at 1024. */
@@ -26,7 +26,7 @@ static __always_inline bool efuse_lists_on(void)
 	return smp_load_acquire(&list_users);
 }
 
-/* What each entry's context and that of the end have in common. */
+/* What the contexts of the entries and of the request's end have in common. */
 struct efuse_list {
 	u32 dev;
 	unsigned long conn;
@@ -49,7 +49,7 @@ efuse_list_ctx(const struct efuse_list *l, u16 phase)
 	return c;
 }
 
-/* Where a reply is. */
+/* Location of a reply. */
 struct efuse_reply {
 	const void *buffer;	/* NULL: in pages */
 	const void *pages;
@@ -57,7 +57,10 @@ struct efuse_reply {
 	u32 size;
 };
 
-/* False if it is not where we know it to be; the arguments may be gone. */
+/*
+ * False if the reply is not in one of the known places. The arguments may be
+ * gone.
+ */
 static __always_inline bool efuse_reply_find(struct efuse_reply *r,
 					     const struct efuse_args *a,
 					     const void *args)
@@ -149,8 +152,9 @@ static __always_inline u32 efuse_entry_copy(struct efuse_ctx *c,
 }
 
 /*
- * Shows each entry of the reply to the READDIRPLUS whose context for its end is
- * `c`, and leaves that as it was. False if the caller was gone meanwhile.
+ * Shows each entry of the reply to a READDIRPLUS. `c`, the context for the end
+ * of the request, is reused for them and then restored. False if the caller has
+ * returned meanwhile.
  */
 static noinline notrace bool efuse_list_show(struct efuse_ctx *c, const void *req,
 				     const struct efuse_args *a,
@@ -166,7 +170,7 @@ static noinline notrace bool efuse_list_show(struct efuse_ctx *c, const void *re
 	u32 at = 0, len;
 
 	memcpy(&l.in, c->in0, sizeof(l.in));
-	/* Before anything is read from there, too. */
+	/* Check also before anything is read from the reply. */
 	smp_rmb();
 	if (efuse_finished(req))
 		return false;
@@ -177,7 +181,7 @@ static noinline notrace bool efuse_list_show(struct efuse_ctx *c, const void *re
 		smp_rmb();
 		if (efuse_finished(req))
 			return false;
-		/* The kernel does not go on behind such a record, either. */
+		/* The kernel stops at such a record, too. */
 		if (!len)
 			break;
 		count++;
@@ -192,9 +196,10 @@ static noinline notrace bool efuse_list_show(struct efuse_ctx *c, const void *re
 }
 
 /*
- * fuse_readdir(file, ctx). A kernel that may choose asks for attributes at a
- * directory's beginning, and goes on with that only if it has seen that its own
- * copies were used, which it does not see of answers that it may not keep.
+ * fuse_readdir(file, ctx). If the kernel may choose (FUSE_READDIRPLUS_AUTO), it
+ * asks for attributes at the start of a directory, and again only after it has
+ * used cached ones. It cannot cache attributes without a validity, so it would
+ * not ask for them again.
  */
 static __always_inline void efuse_on_readdir(struct ftrace_regs *fregs)
 {

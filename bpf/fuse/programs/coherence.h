@@ -155,7 +155,7 @@ static __always_inline void raise_word(__u64 *p)
 	__sync_fetch_and_add(p, next - old);
 }
 
-/* Its current state must be asked again, although no change of it is known. */
+/* Makes the next request for this inode go to the daemon after an open. */
 static __always_inline void raise_opened(__u64 dev, __u64 ino)
 {
 	if (FAULTY(NO_RAISE))
@@ -215,7 +215,7 @@ static __always_inline int unchanged(__u64 dev, __u64 ino, __u64 seen)
 	       *(volatile __u64 *)&sequence.epoch <= seen;
 }
 
-/* The same for its content, for open handles. */
+/* The same for the content of a file, for open handles. */
 static __always_inline int content_unchanged(__u64 dev, __u64 ino, __u64 seen)
 {
 	return *(volatile __u64 *)&content_gens[slot_of(dev, ino)] <= seen &&
@@ -234,7 +234,7 @@ static __always_inline int internal(__u64 ino)
 	return ino >= EFUSE_INTERNAL && !FAULTY(NO_INTERNAL);
 }
 
-/* Notes that the daemon is asked, and the current sequence. */
+/* Records the sequence at which the request goes to the daemon. */
 static __always_inline void track(__u64 req)
 {
 	struct flight f = { .seen = sequence.seq };

@@ -214,10 +214,10 @@ static __always_inline __u64 nsecs_of(const struct fuse_attr *a)
 }
 
 /*
- * The daemon may tell of another client's change before the agent hears of it.
- * It is noticed here, because reads have compared their version with the valid
- * attributes of before, and will not do so again until something has changed.
- * Not inlined; see raise_content().
+ * The daemon may report another client's change before the agent learns of it.
+ * Reads have compared their version with the old attributes and do not compare
+ * again until the generation is raised, so it is raised here. Not inlined; see
+ * raise_content().
  */
 static __attribute__((noinline)) int notice_change(__u64 ino, __u64 size,
 						   __u64 mtime, __u64 ctime,
@@ -249,7 +249,7 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 	if (reads)
 		notice_change(ino, attr->size, attr->mtime, attr->ctime,
 			      nsecs_of(attr));
-	/* It would not be valid now: something changed in between. */
+	/* Something has changed since the request was sent. */
 	if (!unchanged(c->dev, ino, v.seen))
 		return;
 	v.attr = *attr;
@@ -524,7 +524,7 @@ static __always_inline void done(struct efuse_ctx *c, struct efuse_opstats *st)
 		break;
 	case FUSE_FLUSH:
 	case FUSE_FSYNC:
-		/* The written file may have got its final size and times. */
+		/* The written file may have its final size and times now. */
 		if (writer_known(c, fh))
 			raise(c->dev, c->nodeid);
 		break;

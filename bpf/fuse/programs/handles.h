@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* handles.h - when each open handle was requested, for the reads through it */
+/* handles.h - remembers when each open handle was requested, for its reads */
 #ifndef EFUSE_HANDLES_H
 #define EFUSE_HANDLES_H
 
 #include "coherence.h"
 
-/* Identifies a handle. The inode's hash alone would be the same for each. */
+/* Identifies a handle; the inode's hash alone is the same for all its handles. */
 static __always_inline __u64 handle_hash(__u64 dev, __u64 ino, __u64 fh)
 {
 	__u64 hash = (efuse_hash(dev, ino) ^ fh) * 0xff51afd7ed558ccdULL;
@@ -22,8 +22,8 @@ static __always_inline struct efuse_handle *handle_at(__u64 hash, __u32 second)
 }
 
 /*
- * Whether this is the handle's entry. One word alone identifies no handle, so
- * what another CPU has written half belongs to none.
+ * Whether this is the handle's entry. Both words must match, so an entry that
+ * another CPU has only half written matches no handle.
  */
 static __always_inline int is_handle(const struct efuse_handle *h, __u64 hash,
 				     __u64 *opened)
@@ -35,9 +35,9 @@ static __always_inline int is_handle(const struct efuse_handle *h, __u64 hash,
 
 /*
  * Remembers the sequence when this handle was requested, which decides what its
- * reads may see. A handle that is still open keeps the first place, so that
- * many others that are opened later do not displace it; only the last one stays
- * in the second place. Not inlined; see raise_content().
+ * reads may see. A handle that is still open keeps the first place, however many
+ * are opened after it; the second place holds only the most recent of those. Not
+ * inlined; see raise_content().
  */
 static __attribute__((noinline)) int handle_add(__u64 dev, __u64 ino, __u64 fh,
 						__u64 req)
@@ -51,7 +51,7 @@ static __attribute__((noinline)) int handle_add(__u64 dev, __u64 ino, __u64 fh,
 	opened = f->seen;
 	if (bpf_map_lookup_elem(&efuse_inflight, &req) == f) {
 		h = handle_at(hash, 0);
-		/* After the epoch, nothing is served through it any more. */
+		/* Handles from before the epoch are no longer served. */
 		if (h && !is_handle(h, hash, &was) && was >= sequence.epoch)
 			h = handle_at(hash, 1);
 		if (h) {

@@ -25,9 +25,9 @@ static __always_inline int is_dots(const struct efuse_ctx *c)
 }
 
 /*
- * Whether the entry came with attributes. A daemon need not give any: then its
- * node is 0, or, by JuiceFS, the attributes are zeros. It need not give true
- * ones for "." and "..", which the kernel does not use.
+ * Whether the entry came with attributes. A daemon may give none: then the node
+ * is 0 or, with JuiceFS, the attributes are zeros. Those of "." and ".." may be
+ * wrong, because the kernel does not use them.
  */
 static __always_inline int has_attributes(const struct efuse_ctx *c)
 {
@@ -77,7 +77,7 @@ static __always_inline void listing_asked(const struct efuse_ctx *c)
 		bpf_map_update_elem(&efuse_listings, &handle, &seen, BPF_EXIST);
 }
 
-/* The answer to EFUSE_LISTING: whether to go on with attributes. */
+/* The answer to EFUSE_LISTING: whether to ask for attributes again. */
 static __always_inline void go_on_listing(struct efuse_ctx *c)
 {
 	const struct fuse_read_in *in = (const void *)c->in0;

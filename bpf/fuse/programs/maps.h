@@ -101,8 +101,8 @@ struct listing_key {
 };
 
 /*
- * The sequence when a directory's handle was requested; listings by a handle
- * without an entry are not used.
+ * The sequence when a directory's handle was requested; listings through a
+ * handle without an entry are not used.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -135,7 +135,7 @@ struct {
 	__type(value, struct efuse_block_val);
 } efuse_blocks SEC(".maps");
 
-/* Each read looks here; an array's element is found without a call. */
+/* Every read looks here, and the lookup in an array is inlined. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, EFUSE_HANDLES);

@@ -17,12 +17,13 @@
 #include "serving.h"
 
 #define TOLD_SLOTS	8192		/* size of efuse_told */
-#define TOLD_TIME	0xffffffULL	/* its lower bits, in about 130 ms */
-#define TOLD_SHIFT	27		/* of ns, to that */
+#define TOLD_TIME	0xffffffULL	/* its lower bits: time in 2^27 ns */
+#define TOLD_SHIFT	27		/* from ns to that unit */
 
 /*
- * Notifies the agent of a miss: not of the first, because many small files are
- * read only once, and then not at each of many small reads.
+ * Notifies the agent of a miss, but not of a block's first, because many small
+ * files are read only once, and not more than once in 2^27 ns (134 ms), because
+ * many small reads may miss the same block.
  */
 static __always_inline void tell(const struct efuse_block_key *key, __u64 now)
 {
@@ -213,7 +214,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	COUNT(st, HOLE);
-	/* A block of it may have been cached since. */
+	/* JuiceFS may have cached these bytes since. */
 	if (offset < block.version.size)
 		tell(&key, now);
 	return 0;

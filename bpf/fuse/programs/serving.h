@@ -26,10 +26,9 @@ static __always_inline int serving(struct efuse_opstats *st, __u32 op,
 }
 
 /*
- * Time for which the kernel may use the answer without asking again. Mode ttl:
- * the rest of the daemon's own validity. Mode lease: the rest of the lease,
- * because nothing may be trusted for longer; minus two ticks, because the
- * kernel rounds up. 0: only for this request.
+ * How long the kernel may use the answer without asking again. Mode ttl: the
+ * rest of the daemon's own validity. Mode lease: the rest of the lease, minus
+ * two ticks, because the kernel rounds up. 0: only for this request.
  */
 static __always_inline __u64 validity_left(__u64 expires, __u64 now)
 {
