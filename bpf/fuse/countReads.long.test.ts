@@ -1,7 +1,7 @@
 /**
- * What a read costs in instructions (tests/count-reads.sh), on each kernel of DISGRAFS_KERNELS: the node's own disk, JuiceFS, and
- * the FUSE extension with reads in the kernel, in one run on a machine with one CPU whose clock counts instructions. Prints a
- * table and checks limits.
+ * The cost of a read in instructions (tests/count-reads.sh), on each kernel of DISGRAFS_KERNELS: from the node's own disk, from
+ * JuiceFS, and in the kernel with the FUSE extension. One run on a machine with one CPU whose clock counts instructions. Prints
+ * the results and checks limits.
  */
 import { z } from "zod";
 import { jsonLines } from "../../tests/support/jsonLines.ts";
@@ -11,7 +11,7 @@ import { built, folder, say, vmWithExtension } from "./tests/vm.ts";
 
 const minutes = (count: number): number => count * 60_000;
 
-/** Instructions for each operation. */
+/** Instructions per operation. */
 const rowSchema = z.object({
   case: z.string(),
   random4k: z.number(),
@@ -26,12 +26,12 @@ describe.each(kernelsAskedFor())("a read on %s", (kernel) => {
     vm = await vmWithExtension("reads", kernel, 1, "instructions");
   }, minutes(30));
   afterAll(async () => {
-    // Undefined where the VM did not start: that failure is told already.
+    // Undefined if the VM did not start, which has already been reported.
     expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
   }, minutes(5));
 
   it(
-    "costs at most twice what the node's page cache costs, and a tenth of what JuiceFS's daemon costs",
+    "in the kernel costs less than twice a read from the page cache, and less than a tenth of one from JuiceFS's daemon",
     async () => {
       const { stdout, stderr, exitCode } = await vm.run(`${folder}/tests/count-reads.sh ${built}`, 3000);
       say(stdout.replaceAll(/^/gm, `${kernel}: `) + stderr.slice(-2000));

@@ -9,11 +9,11 @@ const mount = {
   passwordFile: "/etc/disgrafs/redis-password",
   privateAddress: "10.77.0.11",
 };
-/** The whole command line, for settings whose words are all known. */
+/** The command line for these settings. */
 const line = (values: object): string => (fuse.options(settings(values), mount) as string[]).join(" ");
 
 describe("the FUSE extension's options", () => {
-  it("names the mount, its Redis, the file with the password, the bound and the opcodes", () => {
+  it("contain the mount, its Redis, the password file, the bound and the opcodes", () => {
     expect(line({ boundMs: 250, opcodes: ["getattr"] })).toBe(
       "--loader --mount /mnt/jfs --meta redis://10.77.0.10:6379/0 --password-file /etc/disgrafs/redis-password " +
         "--mode lease --bound 250 --opcodes getattr " +
@@ -21,11 +21,11 @@ describe("the FUSE extension's options", () => {
     );
   });
 
-  it("runs shadow mode under a lease", () => {
+  it("run shadow mode under a lease", () => {
     expect(line({ mode: "shadow" })).toContain("--mode lease --shadow ");
   });
 
-  it("answers reads only where that is asked for, and only under a lease", () => {
+  it("enable reads only if they are set to cache, and only under a lease", () => {
     expect(line({})).not.toContain("--reads");
     expect(line({ reads: "cache" })).toContain(" --reads cache ");
     const problems = (values: object): string[] => fuse.problems(settings(values), { attrCacheSeconds: 1 });
@@ -36,15 +36,12 @@ describe("the FUSE extension's options", () => {
     expect(fuse.problems(settings({ reads: "cache" }), {})).toEqual([]);
   });
 
-  it.each(["lease", "ttl", "shadow", "off"])(
-    "has only words that reach the loader as they are: %s",
-    (mode) => {
-      const words = fuse.options(settings({ mode }), mount);
-      expect(() => checkOptions("fuse", words as string[])).not.toThrow();
-    },
-  );
+  it.each(["lease", "ttl", "shadow", "off"])("can be passed to the loader without quoting: %s", (mode) => {
+    const words = fuse.options(settings({ mode }), mount);
+    expect(() => checkOptions("fuse", words as string[])).not.toThrow();
+  });
 
-  it("takes an address that is not known yet", async () => {
+  it("accept an address that is not known yet", async () => {
     const words = fuse.options(settings({}), { ...mount, meta: pulumi.output(mount.meta) });
     const known = await new Promise((resolve) => pulumi.all(words).apply(resolve));
     expect(known).toContain("redis://10.77.0.10:6379/0");

@@ -1,7 +1,7 @@
 /**
  * The FUSE extension in one VM, as in a lab: installed on a machine with a JuiceFS mount, loaded, verified, replaced, killed,
- * switched by the benchmark's arms, removed; then the core of its own tests (tests/run.py). fuse.long.test.ts runs all of
- * them, and the checker for hours. DISGRAFS_KERNELS: as in bpf/extensions.vm.test.ts.
+ * switched by the benchmark's arms, and removed; then a selection of its own tests (tests/run.py). fuse.long.test.ts runs all
+ * of them, and the checker. DISGRAFS_KERNELS: as in bpf/extensions.vm.test.ts.
  */
 import { join } from "node:path";
 import { localKernelNames } from "../../provisioning/kernels.ts";
@@ -25,7 +25,7 @@ const password = "canary-of-the-password";
 const minutes = (count: number): number => count * 60_000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** What must be true of a machine that the extension is not on, or no longer. */
+/** Fails if anything of the extension is left on the machine. */
 const nothingLeft = `left() {
     ls -d /sys/module/efuse /dev/efuse /sys/fs/bpf/disgrafs/fuse 2>/dev/null
     grep fuse_ /sys/kernel/tracing/enabled_functions
@@ -35,11 +35,13 @@ const nothingLeft = `left() {
   for try in $(seq 300); do [ -z "$(left || true)" ] && break; sleep 0.2; done
   [ -z "$(left || true)" ] || { echo "left: $(left || true)" >&2; exit 1; }`;
 
-/** The rules of tests/run.py that one machine can show in a minute, each with its fault. */
+/** Titles of the tests of tests/run.py that one machine can run in minutes, with their faults. */
 const core =
-  "^(a stat is answered|rule 1: |rule 2: |rule 3: a stat during|rule 4: |rule 5: open for|rule 6: val|rule 6: zero|" +
-  "rule 7: another client's change|rule 7: a stopped|rule 9: |rule 10: |kill -9|ExtFUSE: RENAME|the module refuses|" +
-  "others on|a request that ends|ftrace|listings: (what|changed elsewhere|as old|records)|reads: (off|rule|slices|every kind|the module)|nothing bad)";
+  "^(a stat is answered|rule 1: |rule 2: |rule 3: attributes|rule 4: |rule 5: a file open for|rule 6: a hit|rule 6: zero|" +
+  "rule 7: another client's change|rule 7: the lease of a stopped|rule 9: |rule 10: |after kill -9|ExtFUSE: RENAME|" +
+  "the module refuses|other tracers|a request that ends|ftrace|" +
+  "listings: (listed|another client|entries|malformed)|" +
+  "reads: (off|rule|overlapping|O_DIRECT|the module)|no errors)";
 
 describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   let vm: TestVm;
@@ -62,7 +64,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
 
   beforeAll(async () => {
     build = await buildExtensions(say);
-    // One CPU: patching a function that another CPU is in trips over QEMU's translation (docs/fuse-extension.md).
+    // One CPU: under QEMU's emulation, patching a function while another CPU runs it can crash (docs/fuse-extension.md).
     vm = await startTestVm({ name: "fuse", kernel, cpus: 1, memoryMiB: 1300 });
     await putExtension(vm, kernel, "fuse", build);
     await vm.push(join(checkout, "benchmarks/arms"), "/opt");
@@ -82,12 +84,12 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
     );
   }, minutes(20));
   afterAll(async () => {
-    // Undefined where the VM did not start: that failure is told already.
+    // Undefined if the VM did not start, which has already been reported.
     expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
   }, minutes(5));
 
   it(
-    "says why it cannot be on a machine, and changes nothing there",
+    "reports why a machine is not supported, and leaves nothing there",
     async () => {
       expect(await load({}, "^5\\.4\\.")).toMatchObject({
         supported: false,
@@ -101,7 +103,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
       expect(await load({})).toMatchObject({
         supported: false,
         reason: expect.stringMatching(
-          /efuse\.ko was built for another kernel|the module refuses|Invalid/,
+          /efuse\.ko was built for another kernel|the module rejects|Invalid/,
         ) as string,
       });
       await vm.check(`mv ${folder}/efuse.ko ${folder}/bin/efuse.ko`);
@@ -111,7 +113,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   );
 
   it(
-    "answers in the kernel when it is loaded, says so, and is replaced by the same call",
+    "answers in the kernel when it is loaded, reports that, and is replaced when it is loaded again",
     async () => {
       for (const boundMs of [8000, 4000]) {
         const verdict = await load({ boundMs, required: true });
@@ -131,7 +133,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   );
 
   it(
-    "is seen by fuse-latency, which does not take answers from the kernel for requests in flight",
+    "is measured by fuse-latency, which does not count answers from the kernel as requests in flight",
     async () => {
       await putExtension(vm, kernel, "fuse-latency", build);
       await loadExtension(vm, kernel, "fuse-latency", defaultOptions("fuse-latency"), true);
@@ -142,7 +144,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
           [ "$(sed -n 's/^${counted} //p' ${metrics} 2>/dev/null || echo 0)" -ge 40 ] 2>/dev/null && break; sleep 0.2
         done
         grep '^${counted}' ${metrics} | awk '{ exit !($2 >= 40) }'`);
-      // The daemon has nothing to do now. An entry that is not taken away stays.
+      // The daemon is idle now, so no entry may remain.
       const inFlight = "bpftool -j map dump name fl_in_flight | jq length";
       await vm.check(
         `for try in $(seq 300); do [ "$(${inFlight})" = 0 ] && exit 0; sleep 0.2; done; ${inFlight}; exit 1`,
@@ -153,7 +155,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   );
 
   it(
-    "leaves the daemon alone to answer when its agent is killed, and nothing in the kernel",
+    "leaves nothing in the kernel when its agent is killed, and the daemon answers again",
     async () => {
       await vm.check(`echo x >/mnt/jfs/killed; stat /mnt/jfs/killed >/dev/null
         kill -9 "$(systemctl show -P MainPID disgrafs-extension@fuse)"
@@ -167,7 +169,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   );
 
   it(
-    "reads a file from JuiceFS's block cache where that is asked for, every byte",
+    "reads every byte of a file from JuiceFS's block cache if reads are switched on",
     async () => {
       const verdict = await load({ reads: "cache", boundMs: 4000, required: true });
       if (!verdict.supported) throw new Error(verdict.reason);
@@ -192,7 +194,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         const proof = (text: string): { active: boolean; count: number } => JSON.parse(text) as never;
         await vm.check(`${script} check /mnt/jfs; ${script} enable /mnt/jfs`);
         const before = proof(await vm.check(`${script} prove /mnt/jfs`));
-        // Until it has counted more: `notify` counts heartbeats, which have a pace of their own.
+        // Wait until the count has increased: `notify` counts heartbeats, which do not depend on requests.
         const after = proof(
           await vm.check(`for try in $(seq 300); do
               stat /mnt/jfs >/dev/null; now=$(${script} prove /mnt/jfs)
@@ -201,7 +203,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         );
         expect([arm, before.active, after.active]).toEqual([arm, true, true]);
         expect(after.count).toBeGreaterThan(before.count);
-        // Another arm is not active, and leaves this one alone.
+        // Another arm is not active, and disabling it does not affect this one.
         expect(
           proof(await vm.check("bash /opt/arms/fuse.sh ttl disable; bash /opt/arms/fuse.sh ttl prove")),
         ).toEqual({
@@ -218,7 +220,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   );
 
   it(
-    "is gone when it is removed",
+    "leaves nothing on the machine when it is removed",
     async () => {
       await vm.check("systemctl start disgrafs-extension@fuse");
       expect(await status()).toMatchObject({ running: true, pinned: true });
@@ -231,7 +233,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   );
 
   it(
-    "keeps the rules, and fails without any of them",
+    "keeps its rules, and the tests of the rules fail with each injected fault",
     async () => {
       await vm.check("systemctl stop test-jfs test-redis");
       const programs = ["efuse-agent", "efuse-agent-faulty", "efuse-fuzz"];

@@ -32,7 +32,7 @@ proves_read() {
   local before small
   reads() { "$loader" --status | jq '.facts.reads // 0'; }
   small=$mount/.disgrafs-read-$(hostname)
-  # shellcheck disable=SC2064 # as it is now
+  # shellcheck disable=SC2064 # expanded now, because $small is local
   trap "rm -f '$small'" EXIT
   echo "read in the kernel" >"$small"
   before=$(reads)

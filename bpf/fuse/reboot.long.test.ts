@@ -25,13 +25,13 @@ import {
 const stack = `reboot-${process.pid}`;
 const boundMs = 1000;
 const seconds = Number(process.env.EFUSE_CHECK_SECONDS ?? 20);
-if (!(seconds >= 1)) throw new Error(`EFUSE_CHECK_SECONDS=${seconds}: a number from 1 is wanted`);
+if (!(seconds >= 1)) throw new Error(`EFUSE_CHECK_SECONDS=${seconds}: must be at least 1`);
 const minutes = (count: number): number => count * 60_000;
 const limit = (count: number): number => minutes(count + seconds / 60);
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const on = (node: string, script: string): Promise<string> => onNode(stack, node, script);
-/** Like `on`, of a machine that may be on its way down or up: empty when it does not answer in time. */
+/** Like `on`, for a machine that may be rebooting: empty if it does not answer in time. */
 async function ask(node: string, command: string): Promise<string> {
   const ssh = ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"];
   const { stdout } = await execa("ssh", [...ssh, node, command], {
@@ -44,12 +44,12 @@ async function ask(node: string, command: string): Promise<string> {
 async function until(what: string, done: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + minutes(4);
   while (!(await done())) {
-    if (Date.now() > deadline) throw new Error(`${what} did not come in 4 minutes`);
+    if (Date.now() > deadline) throw new Error(`timeout after 4 minutes: ${what}`);
     await sleep(2000);
   }
 }
 
-/** What the checker has counted since it began. */
+/** The checker's counts since its start. */
 interface Counts {
   readonly seconds: number;
   readonly reads: number;
@@ -68,7 +68,7 @@ const where = "10.77.0.11:7700";
 const log = "/var/tmp/check.log";
 const checker = `/opt/efuse-check --bound ${boundMs} --seed 1`;
 
-/** Of now: it prints them at SIGUSR1. */
+/** The current counts, which the checker prints at SIGUSR1. */
 async function counts(): Promise<Counts> {
   const line = await on(
     "node1",
@@ -80,7 +80,7 @@ async function counts(): Promise<Counts> {
   return JSON.parse(line) as Counts;
 }
 
-/** What the extension says of itself. */
+/** The extension's status. */
 interface Status {
   readonly running: boolean;
   readonly facts?: { readonly serving: boolean; readonly asked: number; readonly hits: number };
@@ -92,7 +92,7 @@ const agent = (node: string): Promise<string> =>
   on(node, "systemctl show -P MainPID disgrafs-extension@fuse");
 const serves = async (node: string): Promise<boolean> => (await status(node)).facts?.serving === true;
 
-/** Lets the checker judge for a while, with hits on both clients, and says what it found meanwhile. */
+/** Lets the checker run for a while, with hits on both clients, and returns its counts. */
 async function judge(title: string, since?: Counts): Promise<Counts> {
   const before = [await hits("node1"), await hits("node2")];
   await sleep(seconds * 1000);
@@ -112,7 +112,7 @@ async function judge(title: string, since?: Counts): Promise<Counts> {
   return found;
 }
 
-/** What another `up` changes. */
+/** Runs `up` again, and returns what it changed. */
 async function up(when: string): Promise<string[]> {
   const start = Date.now();
   const output = await succeed("up", "--stack", stack);
@@ -120,7 +120,7 @@ async function up(when: string): Promise<string[]> {
   return changes(output);
 }
 
-/** Reboots a machine, and returns when it is there again: another boot. */
+/** Reboots a machine, and returns when it answers with another boot ID. */
 async function reboot(node: string, command: string): Promise<void> {
   const boot = "cat /proc/sys/kernel/random/boot_id";
   const before = await on(node, boot);
@@ -151,9 +151,9 @@ describe.each(kernelsAskedFor())("the checker over reboots on %s", (kernel) => {
   }, minutes(5));
 
   step(
-    "comes up, with the extension at work on both clients",
+    "comes up with the extension on both clients",
     async () => {
-      // Of one CPU each: docs/fuse-extension.md, "A limit of emulation".
+      // One CPU each: docs/fuse-extension.md, "A limit of emulation".
       const nodes = [
         { name: "meta", roles: ["meta", "objects"], memoryMiB: 1024 },
         { name: "node1", roles: ["client", "ray-head"], memoryMiB: 1792 },
@@ -184,7 +184,7 @@ describe.each(kernelsAskedFor())("the checker over reboots on %s", (kernel) => {
   );
 
   step(
-    "finds nothing before a reboot",
+    "finds no violation before a reboot",
     async () => {
       const build = await buildExtensions(say);
       const program = await readFile(join(build, kernel, "fuse.build", "efuse-check"));
@@ -201,8 +201,8 @@ describe.each(kernelsAskedFor())("the checker over reboots on %s", (kernel) => {
           -p StandardError=truncate:${log} ${checker} --seconds 360000 \\
           --accept ${where}:2 /mnt/jfs/check`,
       );
-      // Stopped before the volume is unmounted, started after it is mounted, tried again until then. On the disk before
-      // the machine is reset.
+      // Stopped before the volume is unmounted; started after it is mounted, and restarted until then. sync: the unit must be
+      // on the disk before the machine is reset.
       await on(
         "node2",
         `cat >/etc/systemd/system/check@.service <<'END'
@@ -218,7 +218,7 @@ WantedBy=multi-user.target
 END
         systemctl daemon-reload; systemctl -q enable --now check@1 check@2; sync`,
       );
-      await until("the checker's begin", async () => (await ask("node1", `grep seed ${log}`)) !== "");
+      await until("the checker's start", async () => (await ask("node1", `grep seed ${log}`)) !== "");
       last = await judge("nothing disturbed");
       expect(last).toMatchObject({ lost: 0, joined: 2 });
     },
@@ -226,11 +226,11 @@ END
   );
 
   for (const [title, command] of [
-    ["a client is rebooted in an orderly way", "systemctl reboot"],
-    ["a client is reset at once", "echo b >/proc/sysrq-trigger"],
+    ["a client is rebooted cleanly", "systemctl reboot"],
+    ["a client is reset", "echo b >/proc/sysrq-trigger"],
   ] as const) {
     step(
-      `finds nothing when ${title}, and the next up loads the extension there again`,
+      `finds no violation when ${title}, and the next up loads the extension there again`,
       async () => {
         const other = await agent("node1");
         const before = last;
@@ -242,7 +242,7 @@ END
         expect(await on("node2", "systemctl is-active juicefs")).toBe("active");
         await until("both workers of node2", async () => (await counts()).joined === before.joined + 2);
         expect(await counts()).toMatchObject({ lost: before.lost + 2 });
-        // Without the extension the client asks the daemon each time.
+        // Until then, this client's requests go to the daemon.
         expect((await status("node2")).running).toBe(false);
         expect(await up("after that")).not.toEqual([]);
         await until("the extension on node2", () => serves("node2"));
@@ -254,7 +254,7 @@ END
   }
 
   step(
-    "finds nothing when Redis and the object store are rebooted, and both clients serve again by themselves",
+    "finds no violation when Redis and the object store are rebooted, and both clients serve again without another up",
     async () => {
       const before = last;
       const agents = await Promise.all(["node1", "node2"].map(agent));
@@ -271,7 +271,7 @@ END
   );
 
   step(
-    "has found nothing at its end",
+    "has found no violation in the whole run",
     async () => {
       await on("node1", "systemctl stop check");
       const result = JSON.parse(await on("node1", "cat /var/tmp/check.json")) as Counts;
@@ -283,7 +283,7 @@ END
   );
 
   step(
-    "finds stale answers of the client that was rebooted when its agent ignores what Redis pushes",
+    "finds stale answers of the rebooted client when its agent ignores pushes and notifications",
     async () => {
       await on(
         "node2",
@@ -303,7 +303,7 @@ END
   );
 
   step(
-    "goes down with nothing left",
+    "goes down and leaves nothing",
     async () => {
       expect(await succeed("down", "--stack", stack)).toContain(`0 left of stack ${stack}`);
     },

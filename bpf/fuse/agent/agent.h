@@ -37,7 +37,7 @@ struct options {
 	bool shadow;
 	bool kernel_cache;		/* lease: the kernel may cache answers */
 	bool listings;			/* fill from listings */
-	bool notify;			/* arm D: no module, no programs */
+	bool notify;			/* --sink notify: no module, no programs */
 	bool any_config;		/* not JuiceFS: do not read .config */
 	uint64_t bound;			/* ns */
 	uint64_t opcodes;
@@ -215,7 +215,8 @@ void tracking_tick(void);
 uint64_t tracking_lease(void);
 const char *tracking_volume(void);	/* its UUID; empty: not known */
 /*
- * arm D: names and inodes of a directory from its Redis hash; false if unknown
+ * For --sink notify: names and inodes of a directory, from its Redis hash; false
+ * if unknown.
  */
 typedef void dir_entry_fn(uint64_t ino, bool dir, const char *name, size_t len);
 bool tracking_list(uint64_t dir, dir_entry_fn *fn);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * notify.c - the alternative without a module (arm D): turns the same pushes
- * into the daemon's notifications to the kernel's timed cache
+ * notify.c - the alternative without a module (--sink notify): turns the same
+ * pushes into the daemon's notifications to the kernel's timed cache
  *
  * An entry can only be dropped by name, but a push names only the directory.
  * Linux 6.16 can drop all names at once. For older kernels, the agent remembers

@@ -253,7 +253,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case O_FAULT:
 		opt.fault = ext_choices(text, fault_names,
 					COUNT_OF(fault_names), state);
-		say("FAULTS ARE SEEDED: for tests only");
+		say("running with injected faults, for tests only");
 		break;
 #endif
 	case O_LOADER:

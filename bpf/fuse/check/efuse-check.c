@@ -4,10 +4,10 @@
  *
  * A coordinator sends random operations to workers, one at a time; each worker
  * uses some client's mount of the same volume. Every change of an object has a
- * number, and what a reader gets back contains the number. A change is complete
- * when its worker has answered (`acked`); a read sent at time t that missed
- * change n is at least t - acked(n) old. Only the coordinator's clock is used,
- * so the workers can be on any machine.
+ * number, and the result of a read contains it. A change is complete when its
+ * worker has answered (`acked`); a read sent at time t that missed change n is
+ * at least t - acked(n) old. Only the coordinator's clock is used, so the
+ * workers can be on any machine.
  *
  * Workers on other machines (--accept, --join) may disconnect and return, for
  * example after a reboot. gone() defines what happens to their operations.
@@ -68,7 +68,7 @@ struct order {
 	int32_t kind;
 	int32_t read;
 	int32_t object;
-	int32_t version;	/* to make; NAME: the name to look for */
+	int32_t version;	/* to write; read of NAME: to look up */
 	int32_t again;		/* an earlier attempt may have succeeded */
 };
 
@@ -85,14 +85,14 @@ struct hello {
 struct object {
 	enum kind kind;
 	int version;			/* last acked version */
-	int started;			/* == version + 1: being made */
+	int started;			/* == version + 1: change in progress */
 	int busy;			/* a worker is changing it */
 	uint64_t acked[HISTORY];	/* by version % HISTORY, ns */
-	int client[HISTORY];		/* who made it */
+	int client[HISTORY];		/* that made the change */
 };
 
 struct worker {
-	int fd;				/* below 0: silent, see gone() */
+	int fd;				/* below 0: disconnected, see gone() */
 	int client;			/* the client whose mount it uses */
 	int remote;
 	char boot[36];			/* remote: of its machine */
@@ -229,7 +229,7 @@ static int64_t change(const struct order *o, const char *path)
 		if (!rename(from, to) || (errno == ENOENT && !access(to, F_OK)))
 			return 0;
 		return -errno;
-	/* Starts over each time: first removes what an earlier attempt left. */
+	/* Starts from the beginning; first removes an earlier attempt's file. */
 	case REPLACED:
 		snprintf(from, sizeof(from), "%s.new", path);
 		unlink(from);
@@ -244,9 +244,7 @@ static int64_t change(const struct order *o, const char *path)
 		if (v % 2)
 			return link(path, to) ? unless(EEXIST, o) : 0;
 		return unlink(to) ? unless(ENOENT, o) : 0;
-	/*
-	 * Writes the same bytes again. Readers may see half of them meanwhile.
-	 */
+	/* A retry writes the same bytes. Readers may see a part of them. */
 	case DATA:
 		return make_stamped(path, v, v % 3 ? 0 : O_TRUNC);
 	}
@@ -295,8 +293,8 @@ static void work(const char *dir, int fd)
 		die(dir);
 	while (recv(fd, &o, sizeof(o), MSG_WAITALL) == sizeof(o)) {
 		/*
-		 * One folder per object: a change of one must not make a client
-		 * ask for the others again.
+		 * One folder per object, so that a change of one object does
+		 * not invalidate the others' names.
 		 */
 		snprintf(path, sizeof(path), "%s%d/x",
 			 o.kind < KINDS ? kind_names[o.kind] : "?", o.object);
@@ -452,13 +450,13 @@ static void answered(struct worker *w, int64_t value)
 /*
  * Handles a worker on another machine whose connection has ended. Its read is
  * dropped. Its change stays started, and may have been made: readers may see
- * it, but need not, and the next worker that is told to change this object
- * makes it again. When that worker acks it, all must see it, including its own
- * client. Changes that a client acked before a reboot remain its own, because
- * by then everybody must see them anyway.
+ * it, but need not, and the next worker that changes this object makes it
+ * again. When that worker acks it, all must see it, including its own client.
+ * Changes that a client acked before a reboot remain its own, because by then
+ * every client must see them anyway.
  *
  * This is correct only if the lost attempt has ended: if it were executed
- * later, it would undo the changes after it, and readers would be blamed.
+ * later, it would undo the changes after it, and cause false violations.
  * - It has ended if the worker's process has ended, because the end of the
  *   process is seen no sooner than the end of its operation (see join()).
  * - It has ended if the machine was rebooted. A machine that is cut off sends
@@ -509,13 +507,13 @@ static int remote_workers(void)
 	return n;
 }
 
-/* Whether a worker may be told to change it now. */
+/* Whether a worker may change it now. */
 static int changeable(const struct object *o)
 {
 	if (o->busy)
 		return 0;
 	/*
-	 * Retry only when no client can still have its view from before the
+	 * Retry only when no client can still see the state from before the
 	 * last change, which looks as if this one had been made.
 	 */
 	return o->started == o->version ||
@@ -569,13 +567,13 @@ static void welcome(void)
 		close(fd);
 		return;
 	}
-	/* Backwards, as the last takes the place of one that is gone. */
+	/* Backwards, because gone() moves the last worker to the free place. */
 	for (i = worker_count - 1; i >= 0; i--)
 		if (workers[i].remote && workers[i].client == (int)hello.client &&
 		    memcmp(workers[i].boot, hello.boot, sizeof(hello.boot)))
 			gone(&workers[i]);
 	if (remote_workers() == remote_max || worker_count == MAX_WORKERS) {
-		fprintf(stderr, "a worker of client %u is one too many\n",
+		fprintf(stderr, "too many workers: one of client %u is rejected\n",
 			hello.client);
 		close(fd);
 		return;
@@ -601,7 +599,7 @@ static void step(int timeout)
 	fds[count] = (struct pollfd){ listener, POLLIN, 0 };
 	if (poll(fds, count + 1, timeout) <= 0)
 		return;
-	/* Backwards, as the last takes the place of one that is gone. */
+	/* Backwards, because gone() moves the last worker to the free place. */
 	for (i = count - 1; i >= 0; i--) {
 		if (!fds[i].revents)
 			continue;
@@ -713,9 +711,8 @@ static void local(const char *dir, int client)
 }
 
 /*
- * Accepts workers on other machines. Each says which client it is, without
- * authentication. So it listens only on the given address, which must be in a
- * private network.
+ * Accepts workers on other machines. They are not authenticated, so it listens
+ * only on the given address, which must be in a private network.
  */
 static void accept_workers(const char *where)
 {
@@ -728,7 +725,7 @@ static void accept_workers(const char *where)
 	    inet_pton(AF_INET, address, &a.sin_addr) != 1 || port > 65535 ||
 	    !count || count > (unsigned int)(MAX_WORKERS - worker_count)) {
 		fprintf(stderr,
-			"efuse-check: --accept %s: an IPv4 address of this machine, a port and the number of workers, as 10.77.0.11:7000:2; at most %d workers in all\n",
+			"efuse-check: --accept %s: not ADDRESS:PORT:N (an IPv4 address of this machine, a port and the number of workers, for example 10.77.0.11:7000:2), or more than %d workers in all\n",
 			where, MAX_WORKERS);
 		exit(2);
 	}
@@ -757,7 +754,8 @@ static int join(const char *dir, char *address, uint32_t client)
 	int fd, last, on = 1;
 
 	if (!colon) {
-		fprintf(stderr, "efuse-check: --join %s: HOST:PORT\n", address);
+		fprintf(stderr, "efuse-check: --join %s: not HOST:PORT\n",
+			address);
 		return 2;
 	}
 	*colon = 0;
@@ -775,9 +773,9 @@ static int join(const char *dir, char *address, uint32_t client)
 	if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen))
 		die(address);
 	/*
-	 * The kernel closes the files of a killed process in the order of their
-	 * descriptors, and flushes them then. With this high number, the
-	 * connection ends last.
+	 * The kernel closes, and flushes, the files of a killed process in the
+	 * order of their descriptors. With this high number, the connection
+	 * ends last.
 	 */
 	last = fcntl(fd, F_DUPFD, LAST_FD);
 	if (last < 0)
@@ -803,18 +801,18 @@ static const char usage[] =
 "                                           client; the first prepares it\n"
 "       efuse-check --join HOST:PORT --client N DIR\n"
 "                                           a worker on another machine; each\n"
-"                                           machine is a client of its own\n"
-"  --bound MS      oldest stat that is allowed (default 100)\n"
-"  --seconds N     how long (default 10)\n"
-"  --reads N       go on until so many were judged, at most 20 times as long\n"
-"  --workers N     for each DIR (default 2)\n"
+"                                           machine is a separate client\n"
+"  --bound MS      maximum age of a stat (default 100)\n"
+"  --seconds N     duration (default 10)\n"
+"  --reads N       continue until N reads were checked, at most 20 times the duration\n"
+"  --workers N     workers for each DIR (default 2)\n"
 "  --objects N     files and folders, 9 to 256 (default 36)\n"
-"  --seed N        of the random operations (default: from the clock)\n"
-"  --accept ADDRESS:PORT:N wait for N workers on other machines, whose client is 100\n"
-"                  or more. They may go and come back, as when their machine is\n"
-"                  rebooted: one that joins again is a new worker\n"
-"Prints one line of JSON; SIGUSR1: the same on standard error, as it stands; SIGINT\n"
-"and SIGTERM end the run. Exits 1 when something was seen that may not be.\n"
+"  --seed N        seed of the random operations (default: from the clock)\n"
+"  --accept ADDRESS:PORT:N wait for N workers on other machines, with client numbers\n"
+"                  from 100. They may leave and return, for example after a reboot;\n"
+"                  a worker that returns counts as a new one\n"
+"Prints one line of JSON. SIGUSR1 prints the current counts to standard error; SIGINT\n"
+"and SIGTERM end the run. Exits with 1 if there was a violation.\n"
 "Example: efuse-check --bound 50 --seconds 60 /jfs1/check /jfs2/check\n";
 
 /* Parses the value of an option as an integer, or ends the program. */

@@ -1,4 +1,4 @@
-/** Tests the checker itself on local folders: it passes if all is coherent, and finds stale answers otherwise. */
+/** Tests the checker itself on local folders: it passes if the clients are coherent, and finds stale answers otherwise. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -29,7 +29,7 @@ describe("efuse-check", () => {
     return { status: done.exitCode, result: JSON.parse(done.stdout) as Result };
   };
 
-  /** Two local workers on `first`, and one by --join that is killed for each next of `folders`, and joins again there. */
+  /** Two local workers on `first`, and one by --join on each of `folders` in turn; it is killed before it joins again. */
   const checkRejoining = async (
     bound: number,
     ...folders: string[]
@@ -65,7 +65,7 @@ describe("efuse-check", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("finds nothing when both clients are on one folder of a local file system", async () => {
+  it("finds no violation when both clients use one folder of a local file system", async () => {
     const { status, result } = await check(200, join(folder, "first"), join(folder, "first"));
     expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, impossible: 0 });
     expect(status).toBe(0);
@@ -73,7 +73,7 @@ describe("efuse-check", () => {
     expect(result.changes).toBeGreaterThan(50);
   }, 150_000);
 
-  it("finds stale answers when a client never sees what the other changes", async () => {
+  it("finds stale answers when a client never sees the other's changes", async () => {
     cpSync(join(folder, "first"), join(folder, "second"), { recursive: true });
     const { status, result } = await check(1, join(folder, "first"), join(folder, "second"));
     expect(result.violations.bound).toBeGreaterThan(0);
@@ -81,7 +81,7 @@ describe("efuse-check", () => {
     expect(status).toBe(1);
   }, 150_000);
 
-  it("goes on over a worker of another machine that is killed and joins again", async () => {
+  it("continues when a joined worker is killed and joins again", async () => {
     const { status, result } = await checkRejoining(200, ...Array<string>(6).fill(join(folder, "first")));
     expect(result).toMatchObject({ lost: 5, joined: 6 });
     expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, impossible: 0 });
@@ -89,7 +89,7 @@ describe("efuse-check", () => {
     expect(result.changes).toBeGreaterThan(50);
   }, 150_000);
 
-  it("finds stale answers of a worker that joined again and never sees what others change", async () => {
+  it("finds stale answers of a worker that joined again and never sees others' changes", async () => {
     cpSync(join(folder, "first"), join(folder, "third"), { recursive: true });
     const { status, result } = await checkRejoining(1, join(folder, "first"), join(folder, "third"));
     expect(result).toMatchObject({ lost: 1, joined: 2 });

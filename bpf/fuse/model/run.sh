@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the model: no violation with all rules, and a violation if any rule is
+# Checks the model: no violation with all rules, and a violation if a rule is
 # removed. Prints TAP with the number of states. Needs spin and a C compiler.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 count=0 failed=0
 
-# check TITLE yes|no FLAG...: whether the model with these flags has a violation
+# check TITLE yes|no FLAG...: checks whether the model with these flags has a violation
 check() {
 	local title=$1 expected=$2 found=no states out
 	shift 2
@@ -43,17 +43,17 @@ check "all rules, a file open for writing: no violation" no "${own[@]}" -DNO_CHA
 check "all rules, open() and then fstat(): no violation" no "${others[@]}" -DOPENER
 check "all rules, a listing, own changes: no violation" no "${own[@]}" -DLISTER
 check "all rules, a listing, another client's changes: no violation" no "${others[@]}" -DLISTER
-check "a listing that counts from its last request, own changes" yes "${own[@]}" -DLISTER -DLIST_LATE
-check "a listing that counts from its last request, others' changes" yes "${others[@]}" -DLISTER -DLIST_LATE
-check "without the check of what changed while it was filled, own changes" yes "${own[@]}" -DFILL_RACE
-check "without the check of what changed while it was filled, others' changes" yes "${others[@]}" -DFILL_RACE
-check "without raising at completion" yes "${own[@]}" -DNO_RAISE_DONE
-check "without pushes" yes "${others[@]}" -DNO_PUSH
-check "without the lease" yes "${others[@]}" -DNO_LEASE
-check "with a lease that is renewed without a round trip" yes "${others[@]}" -DRENEW_ALWAYS
-check "with a lease that counts from the reply" yes "${others[@]}" -DRENEW_FROM_REPLY
-check "without the epoch on a new connection" yes "${others[@]}" -DNO_EPOCH
-check "without raising at open" yes "${others[@]}" -DOPENER -DNO_OPEN_RAISE
-check "serving what is open for writing" yes "${own[@]}" -DNO_CHANGER -DWRITER -DNO_OPEN_WRITE
+check "with a listing dated by its last request, own changes: a violation" yes "${own[@]}" -DLISTER -DLIST_LATE
+check "with a listing dated by its last request, another client's changes: a violation" yes "${others[@]}" -DLISTER -DLIST_LATE
+check "without the check for changes during a fill, own changes: a violation" yes "${own[@]}" -DFILL_RACE
+check "without the check for changes during a fill, another client's changes: a violation" yes "${others[@]}" -DFILL_RACE
+check "without raising at completion: a violation" yes "${own[@]}" -DNO_RAISE_DONE
+check "without pushes: a violation" yes "${others[@]}" -DNO_PUSH
+check "without the lease: a violation" yes "${others[@]}" -DNO_LEASE
+check "with a lease that is renewed without a round trip: a violation" yes "${others[@]}" -DRENEW_ALWAYS
+check "with a lease that counts from the reply: a violation" yes "${others[@]}" -DRENEW_FROM_REPLY
+check "without the epoch on a new connection: a violation" yes "${others[@]}" -DNO_EPOCH
+check "without raising at open: a violation" yes "${others[@]}" -DOPENER -DNO_OPEN_RAISE
+check "with files open for writing served: a violation" yes "${own[@]}" -DNO_CHANGER -DWRITER -DNO_OPEN_WRITE
 echo "1..$count"
 [ "$failed" -eq 0 ]

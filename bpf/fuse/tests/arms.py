@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The arms of the benchmark by workloads, counted in guest instructions, which no load of the machine below changes.
+"""Costs of the benchmark's arms by workload, in guest instructions, which do not depend on the load of the host.
 
-For a virtual machine with one CPU and QEMU's `-icount shift=0,sleep=off`, where the guest's nanoseconds are
-instructions of whatever runs: caller, kernel, daemon, Redis.
+For a virtual machine with one CPU and QEMU's `-icount shift=0,sleep=off`, where a nanosecond of the guest is one
+instruction, whether of the caller, the kernel, the daemon or Redis.
 
     arms.py DIR [arm,arm...]     DIR has efuse.ko and efuse-agent
 
@@ -24,12 +24,12 @@ ONE, LONG, NONE = (
     [word for name in ("attr", "entry", "dir-entry") for word in (f"--{name}-cache", seconds)]
     for seconds in ("1", "300", "0")
 )
-# Mount options, what follows the address of the metadata, and the agent's options.
+# Mount options, query of the metadata URL, and the agent's options.
 ARMS = {
     "A ttl": (ONE, "", None),
     "B ttl-long": (LONG, "", None),
     "C client-cache": (ONE, "?client-cache=true", None),
-    # Its rival where no second of staleness will do.
+    # The alternative to a lease if no staleness of a second is acceptable.
     "C0 client-cache": (NONE, "?client-cache=true", None),
     "D fuse-notify": (LONG, "", {"extra": ["--sink", "notify"]}),
     "E fuse-ttl": (ONE, "", {"mode": "ttl"}),
@@ -57,18 +57,18 @@ def evict() -> None:
         f.write("2")
 
 
-# The system calls of a workload are made by `os` and not by Path, whose instructions would be counted with them.
+# Workloads use `os` and not Path, whose own instructions would be counted.
 
 
 def stat() -> int:
-    """The same file again and again."""
+    """Stats the same file repeatedly."""
     for _ in range(FILES):
         os.stat(f"{ROOT}/tree/d/f0")  # noqa: PTH116
     return FILES
 
 
 def reread() -> int:
-    """Files that are read, and asked for again."""
+    """Reads files, and stats them again."""
     for i in range(FILES):
         with open(f"{ROOT}/tree/d/f{i}", "rb", buffering=0) as f:  # noqa: PTH123
             f.read()
@@ -77,7 +77,7 @@ def reread() -> int:
 
 
 def walk() -> int:
-    """A walk after the kernel has dropped its dentries."""
+    """Walks a tree after the kernel has dropped its dentries."""
     count = 0
     for folder, folders, files in os.walk(f"{ROOT}/tree"):
         for name in folders + files:
@@ -87,7 +87,7 @@ def walk() -> int:
 
 
 def load() -> int:
-    """A Python process that imports, after the same."""
+    """Starts a Python process that imports modules, after the kernel has dropped its dentries."""
     names = ", ".join(f"m{i}" for i in range(MODULES))
     subprocess.run(
         [sys.executable, "-S", "-B", "-I", "-c", f"import sys; sys.path.insert(0, {ROOT + '/lib'!r}); import {names}"],
@@ -97,7 +97,7 @@ def load() -> int:
 
 
 def change() -> int:
-    """Files that are made, renamed and removed."""
+    """Creates, renames and removes files."""
     for i in range(10):
         path = f"{ROOT}/tree/new{i}"
         with open(path, "w"):  # noqa: PTH123

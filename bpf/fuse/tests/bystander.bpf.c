@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bystander.bpf.c - programs of others on the function that the module hooks,
- * which must not change what its callers get. efuse-fuzz attaches one of them.
+ * bystander.bpf.c - programs of other tools on the function that the module
+ * hooks, which must not change its results. efuse-fuzz attaches one of them.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

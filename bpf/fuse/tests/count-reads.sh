@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Counts what reads cost: JuiceFS's daemon, the kernel from the block cache, and the node's own disk. The block files are
-# in the page cache, the mount's own pages are dropped before each round. For a machine with one CPU and QEMU's
-# `-icount shift=0,sleep=off`, where the guest's nanoseconds are instructions. Usage: count-reads.sh DIR; a line of JSON
-# for each case: instructions for one operation, the least of nine rounds.
+# Measures the cost of reads: from JuiceFS's daemon, in the kernel from the block cache, and from the node's own disk. The
+# block files are in the page cache; the mount's own pages are dropped before each round. For a machine with one CPU and
+# QEMU's `-icount shift=0,sleep=off`, where the guest's nanoseconds are instructions. Usage: count-reads.sh DIR; prints a
+# line of JSON for each case: instructions per operation, the minimum of several rounds.
 set -euo pipefail
 dir=$1
 mnt=/tmp/jfs-count
@@ -19,7 +19,7 @@ for i in $(seq 50); do head -c 4096 /dev/urandom >"/var/tmp/small/$i"; done
 until redis-cli -p 6396 ping >/dev/null 2>&1; do sleep 0.1; done
 juicefs format --storage file --bucket /var/tmp/count-bucket "$meta" count >/dev/null 2>&1
 
-# on OPTION...: a mount with these cache times
+# on OPTION...: mounts with these options
 on() {
 	juicefs mount "$@" --no-usage-report --no-bgjob --backup-meta 0 --cache-dir "$cache" "$meta" "$mnt" >/dev/null 2>&1 &
 	until grep -q " $mnt fuse.juicefs" /proc/self/mounts; do sleep 0.5; done
@@ -28,7 +28,7 @@ off() {
 	juicefs umount "$mnt" >/dev/null 2>&1
 	while grep -q " $mnt fuse.juicefs" /proc/self/mounts; do sleep 0.5; done
 }
-# smalls FOLDER: one open, fstat, read and close of 50 files of 4 KiB by one process
+# smalls FOLDER: cost of open, fstat, read and close of one 4 KiB file, from 50 files and one process
 smalls() {
 	python3 - "$1" <<-'EOF'
 		import os, sys, time
@@ -45,7 +45,7 @@ smalls() {
 		print(best)
 	EOF
 }
-# figures NAME FILE FOLDER
+# figures NAME FILE FOLDER: prints the results of one case
 figures() {
 	local r4 w4 s128 d4 cat small start how=random
 	if [ "$1" = "the node's disk, warm" ]; then how=warm; fi

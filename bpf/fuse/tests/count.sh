@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Counts what one stat costs: the kernel's own valid cache, a hit, an upcall.
-# For a machine with one CPU and QEMU's `-icount shift=0,sleep=off`, where the
-# guest's nanoseconds are instructions. Usage: count.sh DIR; prints a line of
+# Measures the cost of one stat: from the kernel's own cache, as a hit, and as an
+# upcall. For a machine with one CPU and QEMU's `-icount shift=0,sleep=off`, where
+# the guest's nanoseconds are instructions. Usage: count.sh DIR; prints a line of
 # JSON for each case.
 set -euo pipefail
 dir=$1
@@ -12,7 +12,7 @@ redis-server --port 6397 --bind 127.0.0.1 --save "" >/dev/null &
 redis=$!
 trap 'kill "$redis"' EXIT
 
-# measure NAME VALIDITY MODE OPTION...: a case, on a new mount
+# measure NAME VALIDITY MODE OPTION...: measures one case on a new mount
 measure() {
 	local name=$1 validity=$2 mode=$3 server agent="" figures
 	shift 3
@@ -51,8 +51,9 @@ measure "hit, lease" 0 lease
 measure "hit, lease, the kernel keeps answers" 0 lease --kernel-cache
 rmmod efuse
 
-# The same with JuiceFS, if it is here: its daemon and its Redis are part of an
-# upcall. The machine has one CPU, so what is not idle is work for the request.
+# The same with JuiceFS, if it is installed: its daemon and its Redis are part of
+# an upcall. The machine has one CPU, so all time that is not idle is spent on the
+# request.
 command -v juicefs >/dev/null || exit 0
 mkdir -p /tmp/count-bucket /tmp/jfs
 juicefs format --storage file --bucket /tmp/count-bucket redis://127.0.0.1:6397/2 count >/dev/null 2>&1

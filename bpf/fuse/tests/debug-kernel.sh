@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The tests of the module (run.py) on a kernel that checks itself: Debian ships
-# none, so it is built here from Debian's own source package. As root:
+# Runs the tests of the module (run.py) on a debug kernel. Debian has none, so it
+# is built here from Debian's source package. As root:
 #
 #   debug-kernel.sh KIND FOLDER [pattern of run.py's tests]
 #
 # KIND	lockdep: locks, RCU, contexts, freed objects; one CPU
 #	kcsan: data races; two CPUs, so nothing is loaded and unloaded under
 #	requests there (docs/fuse-extension.md, "A limit of emulation")
-# FOLDER	4 GB; what is there already is used again
+# FOLDER	needs 4 GB; results of earlier runs in it are reused
 #
 # Needs mmdebstrap, qemu-system-x86 and e2fsprogs. From the environment: CPUS,
-# SECONDS_MAX, EXTRA (more lines of configuration), and what run.py takes.
-# Exit status: 0 if every test passed and the kernel said nothing of efuse.
+# SECONDS_MAX, EXTRA (more lines of configuration), and the variables of run.py.
+# Exit status: 0 if every test passed and the kernel reported no problem.
 set -euo pipefail
 kind=$1
 mkdir -p "$2"
@@ -22,8 +22,8 @@ here=$(realpath "$(dirname "$0")")
 bpf=$(realpath "$here/../..")
 version=6.12
 
-# The smallest kernel that boots a Debian root in QEMU and runs the tests. What
-# is not named is off, or has its default.
+# A small kernel that boots a Debian root in QEMU and runs the tests. Options that
+# are not listed are off or have their defaults.
 configuration() {
 	cat <<-'END'
 		CONFIG_64BIT=y
@@ -123,7 +123,7 @@ configuration() {
 	if [ -n "${EXTRA:-}" ]; then echo "$EXTRA"; fi
 }
 
-# root NAME PACKAGES: a Debian root, made aside and renamed when whole
+# root NAME PACKAGES: makes a Debian root; renamed when complete
 root() {
 	if [ -e "$folder/$1" ]; then return; fi
 	rm -rf "$folder/$1.partial"
@@ -132,7 +132,7 @@ root() {
 	mv "$folder/$1.partial" "$folder/$1"
 }
 
-# With /proc, seen by this namespace alone.
+# Runs a command in the builder's root, with /proc mounted in a separate namespace.
 inside() {
 	# shellcheck disable=SC2016 # the inner shell's
 	(cd / && unshare --mount --propagation private sh -c 'mount --rbind /proc "$0/proc" && exec chroot "$0" "$@"' \
@@ -147,12 +147,12 @@ kernel() {
 	fi
 	inside make -s -C "$tree" O="/dbg/$kind" LOCALVERSION="-$kind" \
 		KCONFIG_ALLCONFIG="/dbg/$kind.configuration" allnoconfig
-	# Kconfig drops without a word what depends on something that is off.
+	# Kconfig silently drops options whose dependencies are off.
 	configuration | while read -r line; do
 		symbol=$(grep -o 'CONFIG_[A-Z0-9_]*' <<<"$line")
 		value=$(grep "^$symbol=" "$build/.config" || echo "# $symbol is not set")
 		if [ "$line" != "$value" ]; then
-			echo "$line was asked for, but it is: $value" >&2
+			echo "Kconfig changed $line to: $value" >&2
 			exit 1
 		fi
 	done
@@ -177,7 +177,7 @@ guest() {
 	cp -r "$here" "$guest/efuse/tests"
 	cat >"$guest/test-init" <<-'END'
 		#!/bin/bash
-		# The tests are all that this machine does; it goes when they end.
+		# Runs the tests, and then powers the machine off.
 		export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 		mountpoint -q /dev || mount -t devtmpfs dev /dev
 		mount -t proc proc /proc
@@ -204,7 +204,7 @@ guest() {
 	rm -rf "$guest"
 }
 
-# What the kernel takes for its own, init gets as its environment.
+# Kernel parameters that the kernel does not know become init's environment.
 boot() {
 	local cpus=1 limit=${SECONDS_MAX:-3000} settings="" name
 	for name in EFUSE_CYCLES EFUSE_CYCLE_SECONDS EFUSE_HOOKS EFUSE_FUZZ_SECONDS EFUSE_LOAD_SECONDS; do
@@ -230,19 +230,19 @@ extension
 guest
 boot
 
-# A checker that is off finds nothing.
+# The checker may have switched itself off, and would then find nothing.
 case $kind in
 lockdep) sign='debug_locks: *1' ;;
 kcsan) sign='kcsan: selftest: .* tests passed' ;;
 esac
 if ! grep -aq "$sign" "$folder/$kind.log"; then
-	echo "$kind was not on to the end: no line of $folder/$kind.log is '$sign'" >&2
+	echo "$kind was not active until the end: no line of $folder/$kind.log matches '$sign'" >&2
 	exit 1
 fi
-# Verdict: the tests' own, and anything that the kernel said; of data races, those in the module: the kernel has its own.
+# Fail on any report of the kernel, but of data races only on those in the module: the kernel has some of its own.
 complaints=$(sed -nE '/BUG: |WARNING: /{/BUG: KCSAN/{/efuse_/!d};p}' "$folder/$kind.log")
 if [ -n "$complaints" ]; then
-	printf 'the kernel complains; all of it is in %s\n%s\n' "$folder/$kind.log" "$complaints" >&2
+	printf 'the kernel reported problems; the whole log is %s\n%s\n' "$folder/$kind.log" "$complaints" >&2
 	exit 1
 fi
 grep -aq '^# .* 0 failed' "$folder/$kind.log"

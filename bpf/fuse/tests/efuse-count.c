@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * efuse-count - what one stat(), one fstat() and one read cost
+ * efuse-count - measures the cost of one stat(), one fstat() and one read
  *
  *	efuse-count serve DIR SECONDS	a FUSE mount with one file, f, whose
  *					answers are valid for SECONDS
- *	efuse-count measure DIR N	asks N times each, prints ns for one
+ *	efuse-count measure DIR N	calls each N times, prints ns per call
  *	efuse-count read FILE SIZE HOW	reads all of the file in pieces of SIZE,
  *					HOW: random, direct, sequential, or warm
- *					(random, and its pages stay)
+ *					(random, without dropping pages)
  *
- * In a machine of QEMU with `-icount shift=0`, a nanosecond of the guest's
+ * In a QEMU machine with `-icount shift=0`, a nanosecond of the guest's
  * clock is one instruction of its only CPU, so the figures are instructions.
  */
 #include <errno.h>
@@ -171,8 +171,8 @@ static void read_file(const char *path, unsigned long size, const char *how)
 	if (fd < 0 || fstat(fd, &st))
 		die(path);
 	if (!size || size > 1 << 20 || st.st_size / size == 0) {
-		fprintf(stderr, "efuse-count: pieces of %lu bytes of %s\n",
-			size, path);
+		fprintf(stderr, "efuse-count: cannot read %s in pieces of %lu bytes\n",
+			path, size);
 		exit(2);
 	}
 	if (!in_turn)

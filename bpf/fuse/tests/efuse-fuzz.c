@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * efuse-fuzz - attaches a hostile program, hooks and unhooks, hands in wrong
+ * efuse-fuzz - attaches a hostile program, hooks and unhooks, and passes wrong
  * layouts; for the tests of the module
  */
 #include <errno.h>
@@ -28,7 +28,7 @@ static int open_device(void)
 	return fd;
 }
 
-/* Without asking the daemon: others may be fuzzing it. */
+/* Without a request to the daemon, which a hostile program might answer. */
 static uint32_t device_of(const char *path)
 {
 	struct statx st;
@@ -118,7 +118,7 @@ static void wrong_backings(const struct efuse_hook *hook, const char *path,
 		printf("%s: %s\n", cases[i].what, strerror(got));
 		wrong++;
 	}
-	/* Another owner's, none, ours, and ours again. */
+	/* Unregister: as another owner, an unknown number, our own, and again. */
 	n = b.backing;
 	other = open_device();
 	wrong += !ioctl(other, EFUSE_IOC_UNBACK, &n) || errno != ENOENT;
@@ -222,7 +222,7 @@ static void wrong_lists(const struct efuse_hook *hook)
 	printf("wrong layouts of listings accepted %d\n", wrong);
 }
 
-/* Shows the entries of listings, too, if this kernel's layout is known. */
+/* Also shows the entries of listings, if this kernel's layout is known. */
 static void show_lists(int fd)
 {
 	struct efuse_lists lists;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The faults that were published of ExtFUSE."""
+"""Tests of the published defects of ExtFUSE."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from harness import Env, missing, same
 
 
 def hidden_attr(e: Env) -> None:
-    """Chmod by another name; the attributes that came with the entry are old."""
+    """After chmod() by another name of the file, the attributes that came with the entry are outdated."""
     f = e.file("f")
     with e.toy.lock:
         e.toy.nodes[1].children[b"g"] = f.ino
@@ -16,7 +16,7 @@ def hidden_attr(e: Env) -> None:
     Path(e.path("f")).stat()
     Path(e.path("g")).stat()
     Path(e.path("g")).chmod(0o601)
-    # The kernel forgets the names, so that it has to look them up.
+    # Makes the kernel drop its dentries, so that it sends LOOKUP again.
     with Path("/proc/sys/vm/drop_caches").open("w") as drop:
         drop.write("2")
     same(e.path("f"), f)

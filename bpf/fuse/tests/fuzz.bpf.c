@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fuzz.bpf.c - a hostile program for the tests of the module: it answers every
- * request with random verdicts, errors, sizes and contents, and scribbles over
- * the rest of the context
+ * fuzz.bpf.c - a hostile program for the tests of the module: it answers
+ * requests with random verdicts, errors, sizes and contents, and overwrites
+ * other parts of the context
  */
 #include <linux/bpf.h>
 #include <linux/fuse.h>
@@ -78,9 +78,7 @@ int efuse_fuzz(struct bpf_raw_tracepoint_args *ctx)
 		}
 		return 0;
 	}
-	/*
-	 * Sometimes the request goes to the daemon, or nothing could be opened.
-	 */
+	/* Some requests must reach the daemon, or no file could be opened. */
 	if (some(4) == 0)
 		return 0;
 	c->verdict = some(8) ? EFUSE_HANDLED : (__s32)bpf_get_prandom_u32();

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the tests of run.py share: a Redis, an agent, a mount of toy.py, and TAP."""
+"""Shared by the tests of run.py: a Redis server, an agent, a mount of toy.py, and TAP output."""
 
 import contextlib
 import os
@@ -19,23 +19,23 @@ from typing import Any
 import toy as t
 
 DIR = sys.argv[1]
-# Loads of the module in the test of them: so many at least, and for so long at least; and how often it hooks in each.
+# For the tests that load and unload the module: minimum number of loads, minimum duration, and hooks for each load.
 CYCLES = int(os.environ.get("EFUSE_CYCLES", "3"))
 CYCLE_SECONDS = int(os.environ.get("EFUSE_CYCLE_SECONDS", "0"))
 HOOKS = int(os.environ.get("EFUSE_HOOKS", "5"))
 FUZZ_SECONDS = int(os.environ.get("EFUSE_FUZZ_SECONDS", "10"))
 LOAD_SECONDS = int(os.environ.get("EFUSE_LOAD_SECONDS", "4"))
-# Long enough that no pause of a busy machine ends the lease in the middle of a test.
+# Long enough that the lease does not expire during a test when the machine is busy.
 BOUND = 2.0
 PORT, METRICS = 6399, 9901
 MNT, OTHER = "/tmp/toy", "/tmp/toy2"
 
-# What a test wants of Env, by the names of its parameters.
+# Keyword arguments of Env.
 Environment = dict[str, Any]
 
 
-# The daemon is a thread of this process. A child that closes descriptors before
-# its exec would wait for it, and it for the child: exec closes them instead.
+# The daemon is a thread of this process. A child that closed descriptors before
+# its exec would wait for the daemon, which waits for the child, so exec closes them.
 def run(
     args: Sequence[str],
     *,
@@ -48,7 +48,7 @@ def run(
 
 
 class Redis:
-    """A server, and just enough of a client to change a key."""
+    """A server, and a minimal client that can change keys."""
 
     def __init__(self) -> None:
         self.start()
@@ -89,7 +89,7 @@ class Redis:
             return None
 
     def at_once(self, *commands: Sequence[str | bytes]) -> None:
-        """Several commands as one change."""
+        """Runs several commands in one transaction."""
         with socket.create_connection(("127.0.0.1", PORT), 20) as s:
             s.sendall(b"".join(self.command(*c) for c in [("MULTI",), *commands, ("EXEC",)]))
             reply = b""
@@ -185,7 +185,7 @@ def wait(what: Callable[[], object], name: str, seconds: float = 60) -> None:
 
 
 class Env:
-    """What a test gets: a mount, its daemon, Redis, the agent."""
+    """The environment of a test: a mount, its daemon, Redis and the agent."""
 
     def __init__(
         self,
@@ -233,15 +233,15 @@ class Env:
         return sum(self.toy.asked[o] for o in opcodes) - before
 
     def warm(self, path: str, fd: int | None = None) -> None:
-        """Ask until it is answered in the kernel."""
+        """Stats the file until it is answered in the kernel."""
         ask = (lambda: os.fstat(fd)) if fd is not None else (lambda: missing(path))
         wait(lambda: self.upcalls((t.LOOKUP, t.GETATTR), ask) == 0, f"{path} to be answered in the kernel")
 
     def pushed(self) -> None:
-        """Wait until the agent has seen all that Redis pushed until now.
+        """Waits until the agent has received everything that Redis has pushed until now.
 
-        The heartbeat that is on its way may have been answered before; the answer to the next one comes after the
-        pushes, on the same connection.
+        The reply to a heartbeat in flight may have been sent before the pushes; the reply to the next one follows them
+        on the same connection.
         """
         before = self.agent.metric("efuse_redis_heartbeats_total")
         wait(lambda: self.agent.metric("efuse_redis_heartbeats_total") >= before + 2, "two heartbeats")
@@ -256,7 +256,7 @@ def missing(path: str) -> bool:
 
 
 def same(path: str, node: t.Node) -> None:
-    """Fails where stat does not say what the daemon would say."""
+    """Fails if stat() differs from the daemon's attributes."""
     st = Path(path).stat(follow_symlinks=False)
     got = (st.st_ino, st.st_size, st.st_mode, st.st_nlink, int(st.st_mtime), int(st.st_ctime))
     want = (node.ino, node.size, node.mode, node.nlink, node.mtime, node.ctime)
@@ -264,7 +264,7 @@ def same(path: str, node: t.Node) -> None:
 
 
 class Asking(threading.Thread):
-    """A thread, and what its function returned, or the OSError that it raised."""
+    """A thread with the result of its function, or the OSError that it raised."""
 
     def __init__(self, function: Callable[[], object]) -> None:
         super().__init__(daemon=True)
@@ -286,7 +286,7 @@ def thread(function: Callable[[], object]) -> Asking:
 
 @contextlib.contextmanager
 def held_back(e: Env, opcode: int, ask: Callable[[], object], before: bool = False) -> Iterator[Asking]:
-    """What happens while the reply to `ask` is on its way; `before`: while the daemon has not done the work either."""
+    """Runs the body while the daemon holds back the reply to `ask`, and, with `before`, also the execution."""
     held = e.toy.hold(opcode, before)
     th = thread(ask)
     assert held.wait(20)
@@ -296,7 +296,7 @@ def held_back(e: Env, opcode: int, ask: Callable[[], object], before: bool = Fal
 
 
 def grown_elsewhere(e: Env, f: t.Node) -> None:
-    """Another client has changed the file, and the agent knows."""
+    """Changes the file as another client would; the agent has received the push."""
     with e.toy.lock:
         f.size = 4242
         f.touch()
@@ -304,7 +304,7 @@ def grown_elsewhere(e: Env, f: t.Node) -> None:
     e.pushed()
 
 
-# Overridden in shadow mode, where nothing is answered in the kernel.
+# Replaces Env.warm in shadow mode, where nothing is answered in the kernel.
 def warm_shadow(self: Env, path: str, fd: int | None = None) -> None:
     for _ in range(2):
         os.fstat(fd) if fd is not None else missing(path)
@@ -314,7 +314,7 @@ results: list[bool] = []
 
 
 def totals() -> tuple[int, int]:
-    """How many were reported, and how many of them as failed."""
+    """Number of results, and how many of them failed."""
     return len(results), results.count(False)
 
 
@@ -332,7 +332,7 @@ Rule = tuple[str, Callable[[Env], None], Environment, list[str]]
 def attempt(
     redis: Redis, test: Callable[[Env], object], environment: Environment, faults: Sequence[str] = ()
 ) -> str | None:
-    """None, or why it failed."""
+    """Runs a test; returns why it failed, or None."""
     shadowed = "--shadow" in environment.get("extra", ())
     try:
         e = Env(redis, faults=faults, **environment)

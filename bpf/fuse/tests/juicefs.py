@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""JuiceFS and the checker: two clients of one volume on one machine, an agent on each.
+"""The checker on two JuiceFS clients of one volume on one machine, each with an agent.
 
-Meanwhile Redis is restarted, stopped and cut off, agents are killed and stopped, and a client is mounted anew. Run as
-root inside a virtual machine:
+Meanwhile Redis is restarted and disconnected, agents are killed and stopped, and a client is remounted. Run as root
+inside a virtual machine:
 
     juicefs.py DIR [seconds]     DIR has efuse.ko, efuse-agent, efuse-check
 
-Prints TAP. EFUSE_BOUND is in milliseconds (default 1000: machines that are emulated are slow).
+Prints TAP. EFUSE_BOUND is in milliseconds (default 1000, because emulated machines are slow).
 """
 
 import json
@@ -24,12 +24,12 @@ import volume as v
 from volume import BOUND, DIR, MOUNTS, PATTERN, Agent, mount, quiet, report, umount, wait
 
 SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-# A slow machine takes longer; the checker goes on until it has judged these.
+# The checker continues for at least this number of reads, also on a slow machine.
 READS = 150
 
 
 def prompt(path: str) -> bool:
-    """Whether one small file is made and gone within a second."""
+    """Whether a small file can be created and removed within a second."""
     start = time.monotonic()
     with Path(f"{path}/prompt{path[-1]}").open("w") as f:
         f.write("x")
@@ -40,11 +40,11 @@ def prompt(path: str) -> bool:
 def check(
     disturb: Callable[[], object] = lambda: None, seconds: float = SECONDS, bound: int = BOUND
 ) -> tuple[int, dict[str, Any], str]:
-    """The checker's result while `disturb` is called again and again."""
+    """Runs the checker, calls `disturb` repeatedly meanwhile, and returns the result."""
     Path(MOUNTS[0] + "/check").mkdir(exist_ok=True, parents=True)
-    # A mount whose Redis was away may answer by errors, which Path.is_dir() would raise.
+    # A mount whose Redis was down may return errors, which Path.is_dir() would raise.
     wait(lambda: os.path.isdir(MOUNTS[1] + "/check"), "the folder on the other client")  # noqa: PTH112
-    # After Redis was away, JuiceFS takes its time to find it again.
+    # JuiceFS takes some time to reconnect to Redis.
     wait(lambda: all(prompt(m) for m in MOUNTS), "both clients to answer promptly")
     with Path("/tmp/efuse-check.err").open("w+") as said:
         p = subprocess.Popen(
@@ -65,7 +65,7 @@ def check(
             stderr=said,
             text=True,
         )
-        # It says its seed when all is laid out, which nothing may disturb.
+        # It prints its seed when its files are prepared; the preparation must not be disturbed.
         wait(lambda: p.poll() is not None or "seed" in Path(said.name).read_text(), "the checker's preparation")
         time.sleep(2)
         while p.poll() is None:
@@ -115,7 +115,7 @@ def main() -> int:
         time.sleep(3)
 
     def partition() -> None:
-        """Packets of the tracking connections vanish; JuiceFS goes on."""
+        """Drops the packets of the tracking connections, but not those of JuiceFS."""
         ports = []
         for line in subprocess.run(
             ["ss", "-Htnp", "dport", "=", ":6398"], capture_output=True, text=True, check=False
@@ -170,10 +170,10 @@ def main() -> int:
         )
         stop()
 
-    # Without pushes a lease says nothing, and what is old stays so. What a
-    # client itself does not notice, only open() would show (JuiceFS notifies the
-    # kernel at open() as well, so that goes, too). tests/run.py has the rest:
-    # with no-raise, the checker cannot even prepare its files.
+    # Without pushes, stale answers are served for as long as the lease is renewed.
+    # An open() would still drop them, so no-open-raise disables that, too, and
+    # no-notify the notification that JuiceFS sends at open(). tests/run.py has the
+    # other faults: with no-raise, the checker cannot even prepare its files.
     for faults, violation in ((["no-push"], "bound"), (["no-push", "no-open-raise", "no-notify"], "close")):
         title = f"the checker fails with {' and '.join(faults)}: {violation}"
         if not PATTERN.search(title):
@@ -181,7 +181,7 @@ def main() -> int:
         start(faults=faults)
         code, r, _err = check(seconds=max(SECONDS, 20))
         found = r.get("violations", {})
-        # Size and content of two versions are what an old size looks like.
+        # A stale size is also reported as torn: size and content are of two versions.
         bad = found.get(violation, 0) + (found.get("torn", 0) if violation == "close" else 0)
         report(code == 1 and bad > 0, title, json.dumps(r))
         stop()
@@ -190,17 +190,17 @@ def main() -> int:
     if PATTERN.search(title):
         judge(title, check(), [])
 
-    title = "a client is mounted anew under the agent"
+    title = "a client is remounted while the agent runs"
     if PATTERN.search(title):
         start()
         umount(1)
-        wait(lambda: "is gone" in Path(agents[1].log).read_text(), "the agent to miss the mount")
+        wait(lambda: "is gone" in Path(agents[1].log).read_text(), "the agent to notice the unmount")
         mount(1)
         wait(lambda: Path(agents[1].log).read_text().count("serving") == 2, "the agent to find the mount")
         judge(title, check(), agents)
         stop()
 
-    title = "arm D: notifications instead of the module"
+    title = "--sink notify: notifications instead of the module"
     if PATTERN.search(title):
         for i in range(2):
             umount(i)
@@ -213,8 +213,8 @@ def main() -> int:
             - float(b['efuse_notifications_total{result="written"}'])
             for a, b in zip(agents, before, strict=True)
         )
-        # What it promises is less: no own-change or open guarantee beyond the
-        # kernel's. The figures are the result; that it works at all, the test.
+        # It guarantees less: for own changes and open(), only what the kernel does.
+        # The test checks that notifications are written; violations are only printed.
         report(r.get("reads", 0) > 50 and written > 20, title, f"{written:.0f} notifications\n" + json.dumps(r))
         stop()
 

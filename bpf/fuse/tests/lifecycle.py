@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Mount, agent and module come, go and come back."""
+"""Tests of starting, stopping and replacing the mount, the agent and the module."""
 
 import errno
 import os
@@ -13,10 +13,10 @@ from harness import DIR, MNT, Agent, Env, Redis, run, wait
 
 
 def opened_before(redis: Redis) -> None:
-    """Opened for writing before there was an agent."""
+    """A file is opened for writing before the agent starts."""
     toy = t.Toy(MNT)
     f = toy.add(toy.nodes[1], "f")
-    # In a process of its own; see run().
+    # In a separate process; see run().
     holder = subprocess.Popen(["sh", "-c", f"exec sleep 600 >>{MNT}/f"], close_fds=False)
     agent = None
     try:
@@ -26,7 +26,7 @@ def opened_before(redis: Redis) -> None:
             with toy.lock:
                 f.size = size
             assert Path(f"{MNT}/f").stat().st_size == size
-        assert "1 files are open for writing already" in agent.text(), agent.text()
+        assert "1 files are already open for writing" in agent.text(), agent.text()
     finally:
         if agent:
             agent.stop()
@@ -52,13 +52,13 @@ def no_default_permissions(redis: Redis) -> None:
 
 
 def remount(redis: Redis) -> None:
-    """The mount goes and comes back with other files of the same numbers."""
+    """The mount is replaced by one with other files that have the same inode numbers."""
     e = Env(redis)
     try:
         e.file("f", 10)
         e.warm(e.path("f"))
         e.toy.close()
-        wait(lambda: "is gone" in e.agent.text(), "the mount to be missed")
+        wait(lambda: "is gone" in e.agent.text(), "the agent to notice the unmount")
         e.toy = t.Toy(MNT)
         e.file("f", 20)
         wait(lambda: e.agent.text().count("serving") == 2, "the mount to be found again")
@@ -70,7 +70,7 @@ def remount(redis: Redis) -> None:
 
 
 def killed(redis: Redis) -> None:
-    """Kill -9 at any moment: the daemon is asked again at once."""
+    """After kill -9 at any time, requests go to the daemon at once."""
     for wait_ms in (0, 3, 20, 100, 400):
         toy = t.Toy(MNT)
         f = toy.add(toy.nodes[1], "f")
@@ -103,7 +103,7 @@ def rmmod_in_use(redis: Redis) -> None:
 
 
 def example(redis: Redis) -> None:
-    """examples/README.md: another program for one opcode, put in place of ours and taken out again."""
+    """examples/README.md: a custom program replaces that of one opcode, and is removed again."""
     pins, prog = "/sys/fs/bpf/efuse-test", "/sys/fs/bpf/efuse-no-xattr"
     handler = ["pinned", f"{pins}/handlers", "key", "22", "0", "0", "0"]
     e = Env(redis, extra=["--opcodes", "lookup,getattr,getxattr", "--xattr-ttl", "1", "--pin", pins])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a directory's listing brings along: a test of each rule, as in rules.py."""
+"""Tests of the cache filled from directory listings: one for each rule, as in rules.py."""
 
 import contextlib
 import ctypes
@@ -12,7 +12,7 @@ from pathlib import Path
 import toy as t
 from harness import MNT, Env, Rule, grown_elsewhere, held_back, missing, same
 
-FILES = 60  # more than a page of them
+FILES = 60  # more than fit in a page
 
 
 def some_files(e: Env) -> list[t.Node]:
@@ -22,11 +22,11 @@ def some_files(e: Env) -> list[t.Node]:
 
 
 def names() -> list[str]:
-    return os.listdir(MNT)  # noqa: PTH208 (a test of what this asks)
+    return os.listdir(MNT)  # noqa: PTH208 (its requests are tested)
 
 
 def asked(e: Env, *paths: str) -> int:
-    """How often the daemon is asked when these are looked at."""
+    """Number of requests to the daemon when these paths are stat()ed."""
     Path(MNT).stat()
     return e.upcalls((t.LOOKUP, t.GETATTR), lambda: [missing(e.path(p)) for p in paths])
 
@@ -34,7 +34,7 @@ def asked(e: Env, *paths: str) -> int:
 def listed(e: Env) -> None:
     files = some_files(e)
     assert len(names()) == FILES
-    assert e.toy.asked[t.READDIR] == 0, "the kernel went on without attributes"
+    assert e.toy.asked[t.READDIR] == 0, "the kernel continued without attributes"
     assert asked(e, *(f"f{i}" for i in range(FILES))) == 0
     for i, f in enumerate(files):
         same(e.path(f"f{i}"), f)
@@ -50,7 +50,7 @@ def off(e: Env) -> None:
 
 
 def walked(e: Env) -> None:
-    """A tree is walked: each folder is asked for when it is listed, and nothing else is."""
+    """A tree walk may send one request for each folder, but none for each entry."""
     for i in range(4):
         folder = e.dir(f"d{i}")
         for k in range(10):
@@ -67,7 +67,7 @@ def walked(e: Env) -> None:
 
 
 def changed_elsewhere(e: Env) -> None:
-    """Between the listing and the use."""
+    """Changes between the listing and its use."""
     files = some_files(e)
     names()
     with e.toy.lock:
@@ -93,7 +93,7 @@ def changed_here(e: Env) -> None:
 
 
 def changed_on_its_way(e: Env) -> None:
-    """A file, while the listing is on its way; the folder has not changed."""
+    """A file changes while the reply to the listing is in flight; the folder does not."""
     f = some_files(e)[0]
     with held_back(e, t.READDIRPLUS, names):
         grown_elsewhere(e, f)
@@ -101,7 +101,7 @@ def changed_on_its_way(e: Env) -> None:
 
 
 def gone_on_its_way(e: Env) -> None:
-    """A name, while the listing is on its way."""
+    """A name is removed while the reply to the listing is in flight."""
     some_files(e)
     with held_back(e, t.READDIRPLUS, names):
         with e.toy.lock:
@@ -112,7 +112,7 @@ def gone_on_its_way(e: Env) -> None:
 
 
 def kept_by_handle(e: Env) -> None:
-    """The daemon answers the rest of a listing from what it had fetched at the beginning."""
+    """The daemon answers the rest of a listing with the entries that it fetched at the start."""
     last = some_files(e)[-1]
     fd = os.open(MNT, os.O_RDONLY | os.O_DIRECTORY)
     buffer = ctypes.create_string_buffer(1024)
@@ -160,7 +160,7 @@ def internal(e: Env) -> None:
 
 
 def without_attributes(e: Env) -> None:
-    """As the protocol says it: node 0."""
+    """An entry without attributes, as in the protocol: node 0."""
     f = some_files(e)[0]
     e.toy.given[b"f0"] = bytes(128)
     names()
@@ -169,18 +169,18 @@ def without_attributes(e: Env) -> None:
 
 
 def zeros(e: Env) -> None:
-    """As JuiceFS says it."""
+    """An entry without attributes, as JuiceFS sends it: all zeros."""
     f = some_files(e)[0]
     e.toy.given[b"f0"] = struct.pack("<QQ", f.ino, 1).ljust(128, b"\0")
     names()
     try:
         same(e.path("f0"), f)
     except OSError as error:
-        raise AssertionError(f"stat() says {error}") from None
+        raise AssertionError(f"stat(): {error}") from None
 
 
 def dots(e: Env) -> None:
-    """What the daemon says of "." and ".." is not used by the kernel, and may be anything."""
+    """The kernel does not use the attributes of "." and "..", and the daemon may send any."""
     some_files(e)
     names()
     assert Path(MNT).stat().st_size == 0
@@ -196,7 +196,7 @@ def zero_validity(e: Env) -> None:
 
 
 def long_names(e: Env) -> None:
-    """A name that the context cannot hold is in nobody's way."""
+    """A name that does not fit in the context does not affect the other entries."""
     files = {"n" * n: e.file("n" * n) for n in (126, 127, 128, 255)}
     files["z"] = e.file("z")
     e.pushed()
@@ -207,18 +207,18 @@ def long_names(e: Env) -> None:
 
 
 def unsound(e: Env) -> None:
-    """Replies with records that are none, or that are cut: nothing of them is used, and nothing breaks."""
+    """Malformed or truncated records are not cached, and do no harm."""
     f, g = e.file("f"), e.file("g", 77)
     e.pushed()
 
     def record(name: bytes, length: int | None = None) -> bytes:
-        """Something about g, under another name."""
+        """An entry with the attributes of g, under another name."""
         item = e.toy.entry(g) + struct.pack("<QQII", g.ino, 1, len(name) if length is None else length, 8) + name
         return item.ljust((len(item) + 7) // 8 * 8, b"\0")
 
     rnd = random.Random(1)
     replies = [
-        record(b"f\0"),  # f, to whoever compares up to the NUL
+        record(b"f\0"),  # equals f if compared only up to the NUL
         record(b"f\0" + b"x" * 100),
         record(b"f/g"),
         record(b"", 0),
@@ -246,25 +246,25 @@ def unsound(e: Env) -> None:
 LEASE = {"mode": "lease", "plus": True}
 
 RULES: list[Rule] = [
-    ("listings: what was listed is answered in the kernel", listed, LEASE, []),
-    ("listings: off, nothing is filled", off, {**LEASE, "extra": ["--listings", "off"]}, []),
-    ("listings: a walk asks for no name", walked, LEASE, []),
-    ("listings: changed elsewhere before it is used", changed_elsewhere, LEASE, ["no-push"]),
-    ("listings: changed here before it is used", changed_here, LEASE, ["no-raise"]),
-    ("listings: a file changed while the listing was on its way", changed_on_its_way, LEASE, ["fill-race"]),
-    ("listings: a name went while the listing was on its way", gone_on_its_way, LEASE, ["fill-race"]),
-    ("listings: as old as the directory's handle", kept_by_handle, LEASE, ["list-handle"]),
-    ("listings: open for writing, not served", open_for_write, LEASE, ["no-open-write"]),
+    ("listings: listed entries are answered in the kernel", listed, LEASE, []),
+    ("listings: with --listings off, entries are not cached", off, {**LEASE, "extra": ["--listings", "off"]}, []),
+    ("listings: a tree walk sends no request for each name", walked, LEASE, []),
+    ("listings: another client's change after the listing is seen", changed_elsewhere, LEASE, ["no-push"]),
+    ("listings: this client's change after the listing is seen", changed_here, LEASE, ["no-raise"]),
+    ("listings: a file that changes during the listing is not cached", changed_on_its_way, LEASE, ["fill-race"]),
+    ("listings: a name removed during the listing is not cached", gone_on_its_way, LEASE, ["fill-race"]),
+    ("listings: entries are only as recent as the directory's handle", kept_by_handle, LEASE, ["list-handle"]),
+    ("listings: a file open for writing is not served", open_for_write, LEASE, ["no-open-write"]),
     ("listings: internal inodes are not answered", internal, LEASE, ["no-internal"]),
-    ("listings: an entry without attributes is not kept", without_attributes, LEASE, ["list-any"]),
-    ("listings: attributes that are zeros are not kept", zeros, LEASE, ["list-any"]),
-    ('listings: "." and ".." are not kept', dots, LEASE, ["list-any"]),
+    ("listings: an entry without attributes is not cached", without_attributes, LEASE, ["list-any"]),
+    ("listings: an entry with zeros as attributes is not cached", zeros, LEASE, ["list-any"]),
+    ('listings: "." and ".." are not cached', dots, LEASE, ["list-any"]),
     (
-        "listings: zero validity, no caching",
+        "listings: zero validity is not cached",
         zero_validity,
         {"mode": "ttl", "ttl": (0, 0), "plus": True},
         ["zero-ttl"],
     ),
-    ("listings: names that are too long for the context", long_names, LEASE, []),
-    ("listings: records that are not sound", unsound, LEASE, []),
+    ("listings: names too long for the context do not affect others", long_names, LEASE, []),
+    ("listings: malformed records are ignored", unsound, LEASE, []),
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The module against hostile programs, wrong layouts, and others on the same function."""
+"""Tests of the module with hostile programs, wrong layouts, and other tracers of the same function."""
 
 import contextlib
 import errno
@@ -34,7 +34,7 @@ from reading import READS
 
 
 def wrong_layout(redis: Redis) -> None:
-    """The module refuses what it cannot trust."""
+    """The module refuses invalid layouts."""
     out = run([f"{DIR}/efuse-fuzz", "--wrong-layouts"], capture_output=True, text=True)
     assert out.returncode == 0, out.stdout + out.stderr
     assert "accepted 0\n" in out.stdout, out.stdout
@@ -86,7 +86,7 @@ def fuzz(redis: Redis) -> None:
     m = re.search(r"shown (\d+) handled (\d+) refused (\d+) .* entries (\d+)", r.stdout)
     assert m and int(m[2]) > 50 and int(m[3]) > 50 and int(m[4]) > 50, r.stdout
     print(f"# fuzz: {m[0]}")
-    # The machine is sane: a new mount works, unanswered by anybody.
+    # Afterwards a new mount works without the program.
     toy = t.Toy(MNT)
     try:
         f = toy.add(toy.nodes[1], "f")
@@ -107,7 +107,7 @@ def backing() -> str:
 
 
 def wrong_backings(redis: Redis) -> None:
-    """Files that may change, or whose reading may wait for us, are refused."""
+    """Files that may change, or whose reads may depend on the mount itself, are refused."""
     toy = t.Toy(MNT)
     try:
         toy.add(toy.nodes[1], "f").size = 10
@@ -120,9 +120,9 @@ def wrong_backings(redis: Redis) -> None:
 
 
 def fuzz_reads(redis: Redis) -> None:
-    """A hostile program names bytes that are not there, or not so many, or in no file.
+    """A hostile program returns locations that do not exist, are too long, or are in no file.
 
-    There is no wrong end, no other harm, and afterwards everything is as before.
+    No read() returns more than requested, and afterwards a new mount works.
     """
     toy = t.Toy(MNT)
     data = os.urandom(200000)
@@ -145,11 +145,11 @@ def fuzz_reads(redis: Redis) -> None:
             except OSError:
                 pass
             if fd is not None:
-                # An inode with hostile attributes is a bad one for the kernel, and closing it fails.
+                # The kernel marks an inode with invalid attributes as bad, and close() fails.
                 with contextlib.suppress(OSError):
                     os.close(fd)
 
-    # First of all: a child's exec closes files of the mount, and would wait for the daemon, which waits for it: run().
+    # Before the threads open files: see run().
     fuzz = subprocess.Popen(
         [
             f"{DIR}/efuse-fuzz",
@@ -192,7 +192,7 @@ def fuzz_reads(redis: Redis) -> None:
 
 
 def cycles_of_reads(redis: Redis) -> None:
-    """Hook and unhook, load and unload, while files are read."""
+    """Hooks and unhooks, loads and unloads, while files are read."""
     toy = t.Toy(MNT)
     data = os.urandom(200000)
     f = toy.add(toy.nodes[1], "f")
@@ -220,7 +220,7 @@ def cycles_of_reads(redis: Redis) -> None:
             agent = Agent("lease", extra=READS)
             time.sleep(0.2)
             agent.stop(signal.SIGKILL if i % 2 else signal.SIGTERM)
-        assert all(r.poll() is None for r in readers), "a reader has seen other bytes"
+        assert all(r.poll() is None for r in readers), "a reader has read wrong data"
     finally:
         Path("/tmp/efuse-go").unlink()
         for r in readers:
@@ -229,7 +229,7 @@ def cycles_of_reads(redis: Redis) -> None:
 
 
 def attached(*args: str) -> tuple[subprocess.Popen[str] | None, str]:
-    """A running efuse-fuzz; None, and why, where the kernel refuses what it was to attach."""
+    """A running efuse-fuzz; None and the reason if the kernel refuses to attach the program."""
     process = subprocess.Popen(
         [f"{DIR}/efuse-fuzz", "--seconds", "600", *args],
         stdout=subprocess.PIPE,
@@ -244,7 +244,7 @@ def attached(*args: str) -> tuple[subprocess.Popen[str] | None, str]:
 
 
 def bystanders(redis: Redis) -> None:
-    """Tools that watch the same function do not change an answer of the kernel: errors, sizes and contents."""
+    """Tools that trace the same function do not change what callers get: errors, sizes and contents."""
     toy = t.Toy(MNT)
     toy.add(toy.nodes[1], "f")
     agent = Agent("lease")
@@ -254,7 +254,7 @@ def bystanders(redis: Redis) -> None:
     def check(kind: str) -> None:
         wrong = [value for value in (os.getxattr(f"{MNT}/f", "user.a") for _ in range(200)) if value != b"x" * 5]
         assert not wrong, f"{kind}: getxattr is {wrong[0]!r}, {len(wrong)} times of 200"
-        assert all(missing(f"{MNT}/none") for _ in range(200)), f"{kind}: a name is there that is not"
+        assert all(missing(f"{MNT}/none") for _ in range(200)), f"{kind}: a missing name is found"
         assert all(Path(f"{MNT}/f").stat().st_size == 0 for _ in range(200))
 
     try:
@@ -281,12 +281,12 @@ def bystanders(redis: Redis) -> None:
             fuzz.wait()
         agent.stop()
         toy.close()
-    # No kernel lets fmod_ret on a function that is not made for it.
+    # The kernel allows fmod_ret only on some functions, and this is not one of them.
     assert [why for why in refused if not why.startswith("fmod_ret")] == [], refused
 
 
 def late_end(redis: Redis) -> None:
-    """A request that ends twice, by an abort and by the daemon's read that was under way, is seen once."""
+    """A request that ends twice, by an abort and by the daemon's read() in progress, is shown to programs once."""
     toy = t.Toy(MNT)
     agent = Agent("lease")
     try:
@@ -309,7 +309,7 @@ def late_end(redis: Redis) -> None:
 
 
 def hooks_stay(redis: Redis) -> None:
-    """kernel.ftrace_enabled=0 would blind the cache: it is refused while a hook is there."""
+    """kernel.ftrace_enabled=0 is refused while a hook is installed: the cache would miss changes."""
     setting = "/proc/sys/kernel/ftrace_enabled"
     e = Env(redis)
     try:
@@ -323,7 +323,7 @@ def hooks_stay(redis: Redis) -> None:
             refused = error.errno == errno.EBUSY
         Path(e.path("f")).chmod(0o601)
         same(e.path("f"), f)
-        assert refused, "ftrace can be switched off under the hooks"
+        assert refused, "ftrace can be disabled while hooks are installed"
         e.warm(e.path("f"))
     finally:
         with Path(setting).open("w") as out:
@@ -333,13 +333,13 @@ def hooks_stay(redis: Redis) -> None:
         agent = Agent("lease", ready=False)
         try:
             wait(lambda: "waiting" in agent.text(), "the agent")
-            assert run(["rmmod", "fuse"], capture_output=True).returncode, "fuse.ko goes under the hooks"
+            assert run(["rmmod", "fuse"], capture_output=True).returncode, "fuse.ko can be unloaded while hooked"
         finally:
             agent.stop()
 
 
 def cycles(redis: Redis) -> None:
-    """Hook and unhook, load and unload, while requests run."""
+    """Hooks and unhooks, loads and unloads, while requests run."""
     toy = t.Toy(MNT)
     stop = threading.Event()
     f = toy.add(toy.nodes[1], "f")
@@ -383,7 +383,7 @@ def kernel_log(redis: Redis) -> None:
         line
         for line in log.splitlines()
         if re.search(r"BUG|WARNING|INFO: trying|Oops|general protection|RCU.*stall.*efuse|Call Trace", line)
-        # A kernel that looks for data races finds its own, too.
+        # KCSAN also reports data races in the kernel's own code.
         and not ("BUG: KCSAN" in line and "efuse_" not in line)
     ]
     assert not bad, bad[:5]

@@ -6,8 +6,9 @@ Run as root inside a virtual machine:
 
     posix.py DIR SUITES [fsx operations]
 
-DIR has efuse.ko and efuse-agent. SUITES has pjdfstest and fsx, which cargo
-builds: cargo install pjdfstest@0.2.2 fsx@0.3.2 --root .
+DIR has efuse.ko and efuse-agent. SUITES has pjdfstest and fsx, from
+
+    cargo install pjdfstest@0.2.2 fsx@0.3.2 --root .
 
 Prints TAP.
 """
@@ -25,8 +26,8 @@ from volume import MOUNTS, Agent, report
 
 SUITES = sys.argv[2]
 OPERATIONS = int(sys.argv[3]) if len(sys.argv) > 3 else 2000
-# The pause before a change whose time is looked at is longer than the 0.1 s below which JuiceFS leaves a folder's time
-# as it is (--skip-dir-mtime): how fast the machine is must not decide.
+# `naptime`, the pause before a change whose time is checked, is longer than the 0.1 s within which JuiceFS does not
+# update a folder's time again (--skip-dir-mtime), so that results do not depend on the machine's speed.
 CONFIGURATION = """
 [features]
 posix_fallocate = {}
@@ -49,7 +50,7 @@ def pjdfstest(folder: str) -> dict[str, str]:
 
 
 def fsx(folder: str) -> dict[str, str]:
-    """Result by seed: of a run that compares every read with what it wrote."""
+    """Result by seed of a run that compares every read with what was written."""
     results = {}
     for seed in ("1", "2", "3"):
         r = subprocess.run(
@@ -63,9 +64,9 @@ def fsx(folder: str) -> dict[str, str]:
 
 
 def run(name: str) -> dict[str, str]:
-    """Both suites in a new folder.
+    """Runs both suites in a new folder.
 
-    It always has the same name: pjdfstest makes its longest paths from it, and not of every length.
+    It always has the same name, because pjdfstest's longest paths contain it, and their length affects results.
     """
     folder = MOUNTS[0] + "/px"
     subprocess.run(["mkdir", folder], check=True)
@@ -99,9 +100,9 @@ def main() -> int:
         for name in sorted(off.keys() | on.keys())
         if off.get(name) != on.get(name)
     ]
-    report(not differ, f"the same result, test by test ({len(off)} tests)", "\n".join(differ))
+    report(not differ, f"each test has the same result with and without the extension ({len(off)})", "\n".join(differ))
     failing = sorted(name for name, result in off.items() if result not in ("ok", "skipped"))
-    print(f"# fail without the extension, too: {' '.join(failing) or 'none'}")
+    print(f"# failing without the extension: {' '.join(failing) or 'none'}")
     return v.finish()
 
 

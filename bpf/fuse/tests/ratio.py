@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""How many lookups and getattrs are answered in the kernel when a tree is walked, and when Python imports from it.
+"""Ratio of LOOKUP and GETATTR answered in the kernel during a tree walk, and during Python imports.
 
-Each is done again and again after the kernel's dentries were dropped. Run as root inside a virtual machine:
+Each workload runs several times, after the kernel's dentries were dropped. Run as root inside a virtual machine:
 
     ratio.py DIR [files] [rounds]     DIR has efuse.ko and efuse-agent
 
-Prints TAP. Without the first round, in which nothing is known yet (and Python writes what it compiled), the goal is
-95 %. Before that, the questions of an agent that has just started are counted with and without listings: with them, a
-walk may ask one about a name for each folder. An import also asks for absent names, and for each file after its open().
+Prints TAP. The ratio must exceed 95 %, without the first round, which fills the cache (and Python writes compiled
+files). Before that, the requests to the daemon after a start of the agent are counted with and without listings: with
+them, a walk may send one LOOKUP for each folder. An import also looks up absent names, and stats files after open().
 """
 
 import json
@@ -31,7 +31,7 @@ MODULES = "json, email.message, http.client, urllib.request, logging.config, uni
 
 
 def make() -> None:
-    """A tree of 25 files a folder, and Python's own library without its tests."""
+    """Creates a tree of folders with 25 files each, and copies Python's library without its tests."""
     for i in range(FILES // 25):
         Path(f"{TREE}/d{i}").mkdir(parents=True)
         for k in range(25):
@@ -56,14 +56,14 @@ def make() -> None:
 
 
 def walk() -> None:
-    """What find -size does: every folder listed, every entry asked for."""
+    """Like find -size: lists every folder, and stats every entry."""
     for folder, folders, files in os.walk(TREE):
         for name in folders + files:
             os.lstat(f"{folder}/{name}")
 
 
 def load(*options: str) -> None:
-    """Imports from the mount. -S: nothing from elsewhere."""
+    """Imports from the mount. -S: from nowhere else."""
     subprocess.run(
         [sys.executable, "-S", *options, "-c", f"import sys; sys.path.insert(0, {LIBRARY!r}); import {MODULES}"],
         check=True,
@@ -71,7 +71,7 @@ def load(*options: str) -> None:
 
 
 def load_source() -> None:
-    """As where __pycache__ cannot be written: every module is compiled anew."""
+    """Imports without writing __pycache__, so that every module is compiled again."""
     load("-B")
 
 
@@ -85,7 +85,7 @@ LISTS = ("opendir", "readdir", "readdirplus")
 
 
 def questions(agent: Agent) -> dict[str, int]:
-    """What the daemon was asked until now."""
+    """Requests to the daemon until now, by opcode."""
     m = agent.metrics()
 
     def count(opcode: str, result: str) -> int:
@@ -96,7 +96,7 @@ def questions(agent: Agent) -> dict[str, int]:
 
 
 def cold(listings: str, name: str, work: Callable[[], object]) -> dict[str, int]:
-    """What the daemon is asked when an agent has just started."""
+    """Requests to the daemon when the agent has just started."""
     agent = Agent(0, extra=["--listings", listings])
     time.sleep(1)
     evict()
@@ -119,7 +119,7 @@ def main() -> int:
         least = asked["opendir"] if work == walk else without["lookup"] - 1
         report(
             without["names"] > asked["names"] and asked["lookup"] <= least,
-            f"{name}, cold: {without['names']} questions about names without listings, {asked['names']} with",
+            f"{name}, cold: fewer requests with listings ({asked['names']}) than without ({without['names']})",
         )
     agent = Agent(0)
     time.sleep(1)
@@ -134,7 +134,7 @@ def main() -> int:
         first = figures[0]
         report(
             asked > 100 and hits / asked > 0.95,
-            f"{name}: {hits / asked * 100:.1f} % of {asked:.0f} were hits",
+            f"{name}: more than 95 % are hits ({hits / asked * 100:.1f} % of {asked:.0f})",
             f"first round: {first[0]:.0f} of {first[1]:.0f}\n{agent.why_not()}",
         )
     agent.stop()

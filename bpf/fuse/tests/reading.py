@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests of read() from the block cache: each rule, against toy.py and a cache laid out as JuiceFS lays out its own."""
+"""Tests of read() from the block cache: each rule, with toy.py and a cache with JuiceFS's layout."""
 
 import ctypes
 import mmap
@@ -42,7 +42,7 @@ def block_path(slice_id: int, index: int, size: int) -> str:
 
 
 class Volume:
-    """What Redis and the block cache have of the toy's files."""
+    """The files of the toy daemon in Redis and in the block cache."""
 
     def __init__(self, e: Env) -> None:
         self.e, self.next_slice = e, 1000
@@ -52,7 +52,7 @@ class Volume:
     def cache(
         self, slice_id: int, data: bytes, blocks: Container[int] | None = None, damage: bool = False, sums: bool = True
     ) -> None:
-        """The slice's blocks; of `blocks` only, if that is given."""
+        """Stores the slice's blocks in the cache, or only those in `blocks`."""
         for i in range(0, len(data), BLOCK):
             if blocks is not None and i // BLOCK not in blocks:
                 continue
@@ -71,7 +71,7 @@ class Volume:
             Path(path + ".tmp").rename(path)
 
     def records(self, node: t.Node, *records: tuple[int, int, int, int, int]) -> None:
-        """Redis has this version of the file, with these slices: (position, slice, size, offset, length)."""
+        """Stores this version of the file in Redis, with these slices: (position, slice, size, offset, length)."""
         attr = struct.pack(
             ">BHIIQIQIQIIQIQ", 0, 1 << 12 | 0o644, 0, 0, 0, 0, node.mtime, 0, node.ctime, 0, 1, node.size, 0, 1
         )
@@ -90,7 +90,7 @@ class Volume:
         damage: bool = False,
         sums: bool = True,
     ) -> t.Node:
-        """Another client writes the file, as one slice, which this node's cache may have."""
+        """Another client writes the file as one slice, which may be in this node's cache."""
         node = node or self.e.file(name)
         self.next_slice += 1
         if cached:
@@ -113,7 +113,7 @@ def cold(fd: int) -> None:
 
 
 def asked(e: Env, fd: int, offset: int = 0, size: int = 100) -> tuple[int, bytes]:
-    """How often the daemon is asked to read, and what is read."""
+    """Number of READs that the daemon gets, and the data."""
     os.fstat(fd)
     cold(fd)
     before = e.toy.asked[t.READ]
@@ -122,7 +122,7 @@ def asked(e: Env, fd: int, offset: int = 0, size: int = 100) -> tuple[int, bytes
 
 
 def served(e: Env, fd: int, offset: int = 0) -> None:
-    """Until it is read in the kernel."""
+    """Waits until a read() is answered in the kernel."""
     wait(lambda: asked(e, fd, offset)[0] == 0, "a read() to be answered in the kernel", 20)
 
 
@@ -140,7 +140,7 @@ def hits(e: Env) -> None:
     for _ in range(60):
         o, n = rnd.randrange(len(data) + 10), rnd.choice((1, 100, 4096, 5000, 70000, 400000))
         got = os.pread(fd, n, o)
-        assert got == data[o : o + n], f"{n} at {o}: {len(got)} bytes, or others"
+        assert got == data[o : o + n], f"{n} at {o}: {len(got)} bytes, wrong data"
     with Path(e.path("f")).open("rb") as f:
         os.fstat(f.fileno())
         assert f.read() == data
@@ -158,7 +158,7 @@ def hooked() -> str:
 
 
 def not_asked_for(e: Env) -> None:
-    """Without the option, the function is not touched, and everything is as before."""
+    """Without the option, the function is not hooked, and reads go to the daemon."""
     data = some_bytes(20000, 3)
     Volume(e).write("f", data)
     fd = opened(e, "f")
@@ -170,7 +170,7 @@ def not_asked_for(e: Env) -> None:
 
 
 def layers(e: Env) -> None:
-    """Slices over slices, a hole, a slice that is cached in part, one of zeros, blocks of other files."""
+    """Overlapping slices, a hole, a slice of zeros, a partly cached slice, and only a part of a larger slice."""
     v = Volume(e)
     base, over, part = some_bytes(600000, 4), some_bytes(50000, 5), some_bytes(9 << 20, 6)
     v.cache(11, base)
@@ -201,12 +201,12 @@ def layers(e: Env) -> None:
     for _ in range(80):
         o, n = rnd.randrange(len(data)), rnd.choice((10, 4096, 60000, 1 << 20))
         got = os.pread(fd, n, o)
-        assert got == data[o : o + n], f"{n} at {o}: {len(got)} bytes, or others"
+        assert got == data[o : o + n], f"{n} at {o}: {len(got)} bytes, wrong data"
     os.close(fd)
 
 
 def other_version(e: Env) -> None:
-    """Another client has written, and this node has the blocks of the version before only."""
+    """Another client has written, and this node has only the blocks of the previous version."""
     v = Volume(e)
     old, new = some_bytes(20000, 8), some_bytes(20000, 9)
     node = v.write("f", old)
@@ -216,7 +216,7 @@ def other_version(e: Env) -> None:
     again = opened(e, "f")
     for _ in range(10):
         count, got = asked(e, again, 0, 20000)
-        assert got == new, "what it was before"
+        assert got == new, "the previous version"
         assert count
         time.sleep(0.05)
     os.close(fd)
@@ -224,7 +224,7 @@ def other_version(e: Env) -> None:
 
 
 def handle(e: Env) -> None:
-    """What was read through a handle once is not taken back: the daemon keeps what it has read, by handle."""
+    """The daemon keeps the data that it has read for a handle, so the kernel must not show a newer version there."""
     v = Volume(e)
     e.toy.sticky = True
     old, new = some_bytes(20000, 10), some_bytes(20000, 11)
@@ -236,13 +236,13 @@ def handle(e: Env) -> None:
     served(e, again)
     for _ in range(5):
         assert asked(e, again, 0, 20000) == (0, new)
-        assert asked(e, fd, 0, 20000)[1] == old, "a version after the one that the daemon has for this handle"
+        assert asked(e, fd, 0, 20000)[1] == old, "a newer version than the daemon has for this handle"
     os.close(fd)
     os.close(again)
 
 
 def places(ino: int, count: int) -> list[int]:
-    """Handles of the inode that share a place in the programs' table (programs/handles.h)."""
+    """Handles of the inode with the same index in the programs' table (programs/handles.h)."""
     device, mask = Path(MNT).stat().st_dev, (1 << 64) - 1
     dev = os.major(device) << 20 | os.minor(device)
     inode = (ino + dev * 0x9E3779B97F4A7C15) * 0xFF51AFD7ED558CCD & mask
@@ -253,11 +253,11 @@ def places(ino: int, count: int) -> list[int]:
         same.append(fh)
         if len(same) == count:
             return same
-    raise RuntimeError("there are none")
+    raise RuntimeError(f"no {count} handles with the same index")
 
 
 def same_place(e: Env) -> None:
-    """No handle is taken for another that shares its place; the older one stays, if it is still open."""
+    """A handle is not confused with another at the same index; the older one keeps its place while it is open."""
     v = Volume(e)
     e.toy.sticky = True
     old, new = some_bytes(20000, 23), some_bytes(20000, 24)
@@ -278,17 +278,17 @@ def same_place(e: Env) -> None:
     third = next_opened()
     served(e, third)
     for _ in range(5):
-        assert asked(e, second, 0, 20000)[1] == old, "what the handle in the other place may see"
+        assert asked(e, second, 0, 20000)[1] == old, "the version of the handle in the first place"
     fourth = next_opened()
     served(e, fourth)
     assert asked(e, third, 0, 20000) == (0, new)
-    assert asked(e, second, 0, 20000)[1] == old, "what the handle that took its place may see"
+    assert asked(e, second, 0, 20000)[1] == old, "the version of the handle that took its place"
     for fd in (second, third, fourth):
         os.close(fd)
 
 
 def told_by_daemon(e: Env) -> None:
-    """Another client's change is known from an answer of the daemon, and the agent has not heard of it."""
+    """The daemon reports another client's change, of which the agent has not been notified."""
     v = Volume(e)
     old, new = some_bytes(20000, 25), some_bytes(20000, 26)
     node = v.write("f", old)
@@ -300,19 +300,19 @@ def told_by_daemon(e: Env) -> None:
         e.toy.nodes[1].children[b"f2"] = node.ino
     assert not missing(e.path("f2"))
     for _ in range(5):
-        assert asked(e, fd, 0, 20000)[1] == new, "the version before"
+        assert asked(e, fd, 0, 20000)[1] == new, "the previous version"
     os.close(fd)
 
 
 def goes_on(e: Env) -> None:
-    """Of what is asked for, the first half is in the cache: the rest comes from the daemon, in the same read()."""
+    """Only the first part of a read() is in the cache: the rest comes from the daemon, in the same read()."""
     data = some_bytes((4 << 20) + 50000, 12)
     Volume(e).write("f", data, blocks=(0,), sums=False)
     fd = opened(e, "f")
     served(e, fd)
     for before in (1, 4096, 70000):
         got = os.pread(fd, before + 10000, BLOCK - before)
-        assert got == data[BLOCK - before : BLOCK + 10000], f"{len(got)} bytes, or others"
+        assert got == data[BLOCK - before : BLOCK + 10000], f"{len(got)} bytes, wrong data"
     with Path(e.path("f")).open("rb", buffering=0) as f:
         os.fstat(f.fileno())
         assert f.read(8 << 20) == data
@@ -320,7 +320,7 @@ def goes_on(e: Env) -> None:
 
 
 def written(e: Env) -> None:
-    """While a file is open for writing, only the daemon knows what is in it."""
+    """While a file is open for writing, only the daemon knows its content."""
     v = Volume(e)
     old, new = some_bytes(20000, 13), some_bytes(20000, 14)
     node = v.write("f", old)
@@ -330,13 +330,13 @@ def written(e: Env) -> None:
     with e.toy.lock:
         node.data = new
     for _ in range(5):
-        assert asked(e, fd, 0, 20000)[1] == new, "what the block cache has"
+        assert asked(e, fd, 0, 20000)[1] == new, "the content of the block cache"
     os.close(writer)
     os.close(fd)
 
 
 def own_write(e: Env) -> None:
-    """What this node has written itself."""
+    """This node's own write and truncation are read back."""
     v = Volume(e)
     old = some_bytes(20000, 15)
     v.write("f", old)
@@ -359,7 +359,7 @@ def own_write(e: Env) -> None:
 
 
 def lease(e: Env) -> None:
-    """A stopped agent does not hear of changes: the lease ends, and the daemon is asked."""
+    """A stopped agent receives no changes: the lease expires, and reads go to the daemon."""
     v = Volume(e)
     node = v.write("f", some_bytes(20000, 16))
     fd = opened(e, "f")
@@ -370,14 +370,14 @@ def lease(e: Env) -> None:
         with e.toy.lock:
             node.data = new
         time.sleep(BOUND + 0.1)
-        assert asked(e, fd, 0, 20000)[1] == new, "what it was when the lease ended"
+        assert asked(e, fd, 0, 20000)[1] == new, "the version from before the lease expired"
     finally:
         e.agent.process.send_signal(signal.SIGCONT)
     os.close(fd)
 
 
 def damaged(e: Env) -> None:
-    """A block whose checksum is another is not read from."""
+    """A block with a wrong checksum is not read from."""
     data = some_bytes(100000, 18)
     Volume(e).write("f", data, damage=True)
     fd = opened(e, "f")
@@ -390,7 +390,7 @@ def damaged(e: Env) -> None:
 
 
 def evicted(e: Env) -> None:
-    """The cache evicts a block: it is let go of, so that its space is free."""
+    """A block that the cache has evicted is released, so that its space becomes free."""
     v = Volume(e)
     data = some_bytes(100000, 19)
     v.write("f", data)
@@ -409,7 +409,7 @@ def evicted(e: Env) -> None:
 
 
 def aged(e: Env) -> None:
-    """What is not read for a time is let go of; and there is a limit."""
+    """Blocks that are not read for some time are released, and their number is limited."""
     v = Volume(e)
     for i in range(20):
         v.write(f"f{i}", some_bytes(5000, i))
@@ -424,9 +424,10 @@ def aged(e: Env) -> None:
 
 
 def kinds(e: Env) -> None:
-    """O_DIRECT, sendfile, and a buffer that cannot be written to.
+    """O_DIRECT, sendfile(), and a buffer of which a part is inaccessible.
 
-    mmap is in reading_juicefs.py: a page fault would hold this process's lock, which the daemon's thread needs.
+    mmap() is tested in reading_juicefs.py: here a page fault would hold the interpreter's lock, which the daemon's
+    thread needs.
     """
     data = some_bytes(300000, 20)
     Volume(e).write("f", data)
@@ -443,7 +444,7 @@ def kinds(e: Env) -> None:
         at += os.sendfile(out, fd, at, len(data) - at)
     assert os.pread(out, len(data) + 1, 0) == data
     os.close(out)
-    # The second page of the buffer is not there: some bytes, or EFAULT, as everywhere.
+    # The second page of the buffer is inaccessible: a short read or EFAULT, as with any file.
     hole = mmap.mmap(-1, 8192)
     address = ctypes.addressof(ctypes.c_char.from_buffer(hole))
     t.libc.mprotect(ctypes.c_void_p(address + 4096), 4096, 0)
@@ -457,7 +458,7 @@ def kinds(e: Env) -> None:
 
 
 def removed(e: Env) -> None:
-    """A file that is removed is read through its handle, as before."""
+    """A removed file is still readable through its handle."""
     v = Volume(e)
     data = some_bytes(20000, 21)
     node = v.write("f", data)
@@ -471,7 +472,7 @@ def removed(e: Env) -> None:
 
 
 def example(e: Env) -> None:
-    """examples/README.md: a program of one's own reads one inode from a file of one's choice."""
+    """examples/README.md: a custom program answers the reads of one inode from another file."""
     v = Volume(e)
     data = some_bytes(20000, 22)
     node = v.write("f", data)
@@ -525,33 +526,33 @@ CACHED = {"mode": "lease", "extra": READS}
 
 RULES: list[Rule] = [
     ("reads: answered from the block cache", hits, CACHED, ["read-offset"]),
-    ("reads: off by default, and then not hooked", not_asked_for, {"mode": "lease"}, []),
-    ("reads: slices over slices, holes, parts", layers, CACHED, ["read-offset"]),
+    ("reads: off by default, and the function is not hooked", not_asked_for, {"mode": "lease"}, []),
+    ("reads: overlapping slices, holes and partly cached slices", layers, CACHED, ["read-offset"]),
     (
-        "reads: rule 1: a block of another version is not answered from",
+        "reads: rule 1: a cached block of another version is not used",
         other_version,
         CACHED,
         ["read-version", "read-equal"],
     ),
-    ("reads: rule 1: the daemon tells of a change first", told_by_daemon, CACHED, ["read-notice"]),
-    ("reads: rule 1: not after the lease", lease, CACHED, ["no-lease"]),
-    ("reads: rule 2: not while it is open for writing", written, CACHED, ["no-open-write"]),
-    ("reads: rule 2: what this node has written itself", own_write, CACHED, []),
-    ("reads: rule 3: a handle that saw another version", handle, CACHED, ["read-handle"]),
-    ("reads: rule 3: handles that share a place", same_place, CACHED, ["read-place"]),
-    ("reads: rule 4: a part of it is not the end", goes_on, CACHED, ["read-end"]),
-    ("reads: rule 5: a block with another checksum", damaged, CACHED, ["read-checksum"]),
-    ("reads: rule 6: an evicted block is let go of", evicted, CACHED, ["read-keep"]),
+    ("reads: rule 1: a change that only the daemon has reported is seen", told_by_daemon, CACHED, ["read-notice"]),
+    ("reads: rule 1: nothing is served after the lease", lease, CACHED, ["no-lease"]),
+    ("reads: rule 2: a file open for writing is not served", written, CACHED, ["no-open-write"]),
+    ("reads: rule 2: this node's own writes are read back", own_write, CACHED, []),
+    ("reads: rule 3: an older handle does not read a newer version", handle, CACHED, ["read-handle"]),
+    ("reads: rule 3: handles with the same hash slot are not confused", same_place, CACHED, ["read-place"]),
+    ("reads: rule 4: the end of a cached block is not the end of the file", goes_on, CACHED, ["read-end"]),
+    ("reads: rule 5: a block with a wrong checksum is not used", damaged, CACHED, ["read-checksum"]),
+    ("reads: rule 6: an evicted block is released", evicted, CACHED, ["read-keep"]),
     (
-        "reads: rule 6: so is one that is not read",
+        "reads: rule 6: unread blocks are released, and their number is limited",
         aged,
         {"mode": "lease", "extra": [*READS, "--read-age", "1", "--read-blocks", "16"]},
         [],
     ),
-    ("reads: every kind of read", kinds, CACHED, []),
-    ("reads: a file that was removed", removed, CACHED, []),
+    ("reads: O_DIRECT, sendfile() and a partly inaccessible buffer", kinds, CACHED, []),
+    ("reads: a removed file is readable through its handle", removed, CACHED, []),
     (
-        "reads: the example: a fixed file",
+        "reads: the example fixed-file answers read()",
         example,
         {"mode": "lease", "extra": [*READS, "--backing", BACKING, "--pin", PINS]},
         [],

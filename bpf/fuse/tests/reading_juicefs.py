@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""read() from the block cache with JuiceFS, two clients on one machine: every byte compared, in every way to read.
+"""read() from the block cache with JuiceFS and two clients on one machine: compares every byte, for every way to read.
 
-Meanwhile another client writes, blocks are evicted, the daemon stands still, agents are killed and the module is loaded
+Meanwhile another client writes, blocks are evicted, the daemon is stopped, agents are killed, and the module is loaded
 and unloaded. Run as root inside a virtual machine:
 
     reading_juicefs.py DIR [pattern]     DIR has efuse.ko, efuse-agent, efuse-agent-faulty
 
-Prints TAP. EFUSE_ONLY chooses, too; EFUSE_CYCLES: kills and loads (default 5); EFUSE_CHANGES: of the coherence test
-(default 25).
+Prints TAP. EFUSE_ONLY: the pattern, if there is no argument; EFUSE_CYCLES: number of kills and loads (default 5);
+EFUSE_CHANGES: number of changes in the coherence test (default 25).
 """
 
 import contextlib
@@ -49,12 +49,12 @@ def kernel_bytes(agent: Agent) -> float:
 
 
 def make() -> None:
-    """Written by the other client, so that none of it is open here; then read, which is what fills the cache."""
+    """Writes files with the other client, so that none is open here, and reads them here, which fills the cache."""
     for name, size in SIZES.items():
         content[name] = rnd.randbytes(size)
         with Path(path(name, 1)).open("wb") as f:
             f.write(content[name])
-    # Slices over slices.
+    # Overlapping slices.
     data = bytearray(rnd.randbytes(700000))
     with Path(path("layers", 1)).open("wb") as f:
         f.write(data)
@@ -79,7 +79,7 @@ def fill() -> None:
 
 
 def warm() -> None:
-    """Until the big files are read in the kernel."""
+    """Waits until the large files are read in the kernel."""
     for name in ("one", "block", "big"):
         fd = os.open(path(name), os.O_RDONLY)
         for at in range(0, len(content[name]), 4 << 20):
@@ -162,7 +162,7 @@ def sendfile(name: str, data: bytes) -> list[bool]:
 
 
 def tools(name: str, data: bytes) -> list[bool]:
-    """By cat and dd, as programs of their own."""
+    """Reads with cat and dd."""
     p = path(name)
     return [
         subprocess.run(command, capture_output=True, check=True).stdout == data
@@ -171,7 +171,7 @@ def tools(name: str, data: bytes) -> list[bool]:
 
 
 def every_way() -> tuple[int, list[str]]:
-    """Comparisons, and which of them were wrong."""
+    """Returns the number of comparisons, and those that failed."""
     count, wrong = 0, []
     for way in (whole, parts, pieces, mapped, direct, sendfile, tools):
         for name, data in content.items():
@@ -191,28 +191,28 @@ def contents() -> None:
     read = kernel_bytes(agents[0]) - before
     report(
         not wrong and count > 150 and read > 50 << 20,
-        "contents: every way to read gives every byte",
+        "contents: every way to read returns every byte",
         f"{count} comparisons, {len(wrong)} wrong {wrong[:5]}, {read / 1e6:.0f} MB read in the kernel",
     )
 
 
 def off_by_one() -> None:
-    """The comparisons are able to find a wrong byte."""
+    """With a fault, the comparisons must find wrong bytes."""
     restart(faults=["read-offset"])
     wait(lambda: every_way()[1], "a wrong byte")
     count, wrong = every_way()
     report(
         len(wrong) > count / 4,
-        "contents: the comparisons find a byte beside",
-        f"{len(wrong)} of {count} wrong, as they should be",
+        "contents: the comparisons find data that is off by one byte",
+        f"{len(wrong)} of {count} wrong, as expected",
     )
     restart()
 
 
 def changes() -> tuple[int, int, list[str]]:
-    """Both clients change a file, and one opens it again and again.
+    """Both clients change a file, and one opens and reads it repeatedly.
 
-    Comparisons, those with reads in the kernel, and the wrong ones.
+    Returns the number of comparisons, of those with reads in the kernel, and the failed ones.
     """
     data, count, kernel, wrong = rnd.randbytes(1 << 20), 0, 0, []
     with Path(path("coherent")).open("wb") as f:
@@ -241,7 +241,7 @@ def changes() -> tuple[int, int, list[str]]:
             with Path(p).open("ab") as f:
                 f.write(part)
             data += part
-        # A name may be as old as the bound; what is opened then may not.
+        # A name may be stale for as long as the bound; the content of an opened file may not.
         if how == "rename" and who:
             time.sleep(v.BOUND / 1000)
         for again in range(4):
@@ -256,7 +256,7 @@ def changes() -> tuple[int, int, list[str]]:
             count += 1
             kernel += kernel_bytes(agents[0]) > before
             if got != data or size != len(data):
-                wrong.append(f"turn {turn}: {how} by client {who}, look {again}: {len(got)} of {len(data)} bytes")
+                wrong.append(f"turn {turn}: {how} by client {who}, read {again}: {len(got)} of {len(data)} bytes")
             if not again:
                 time.sleep(0.4)
     return count, kernel, wrong
@@ -266,8 +266,8 @@ def coherent() -> None:
     count, kernel, wrong = changes()
     report(
         not wrong and kernel > count / 8,
-        "coherence: an open() shows what any client had closed, with reads in the kernel",
-        f"{count} looks, {kernel} of them with reads in the kernel, {len(wrong)} wrong {wrong[:5]}",
+        "coherence: a file opened here has what any client had written and closed, with reads in the kernel",
+        f"{count} comparisons, {kernel} of them with reads in the kernel, {len(wrong)} wrong {wrong[:5]}",
     )
 
 
@@ -276,14 +276,14 @@ def incoherent() -> None:
     count, _kernel, wrong = changes()
     report(
         wrong,
-        "coherence: the same finds blocks of another version",
-        f"{len(wrong)} of {count} wrong, as they should be",
+        "coherence: the same comparisons find blocks of another version",
+        f"{len(wrong)} of {count} wrong, as expected",
     )
     restart()
 
 
 def caches() -> list[str]:
-    # Path.glob() takes ** in another way, and not every Python in the same.
+    # The meaning of ** in Path.glob() depends on the version of Python.
     return [
         f
         for f in glob.glob(  # noqa: PTH207
@@ -299,18 +299,18 @@ def evicted() -> None:
     for f in caches():
         Path(f).unlink()
     count, wrong = every_way()
-    wait(lambda: float(agents[0].metrics()["efuse_read_dropped_total"]) >= held, "the blocks to be let go of", 30)
+    wait(lambda: float(agents[0].metrics()["efuse_read_dropped_total"]) >= held, "the blocks to be released", 30)
     count2, wrong2 = every_way()
     report(
         not wrong + wrong2 and held >= 4,
-        "evicted: every byte, and the files are let go of",
+        "evicted: every byte is right, and the files are released",
         f"{held:.0f} blocks were held, {count + count2} comparisons, wrong {(wrong + wrong2)[:5]}",
     )
     fill()
 
 
 def stopped() -> None:
-    """The daemon stands still, and the block cache does not need it."""
+    """Cached blocks can be read while the daemon is stopped."""
     warm()
     fd = os.open(path("block"), os.O_RDONLY)
     os.fstat(fd)
@@ -324,7 +324,7 @@ def stopped() -> None:
         for d in daemons:
             os.kill(int(d), signal.SIGCONT)
     os.close(fd)
-    report(right, "stopped: 4 MiB while the daemon stands still")
+    report(right, "stopped: 4 MiB are read while the daemon is stopped")
 
 
 READER = """
@@ -377,7 +377,11 @@ def killed() -> None:
         agents[0] = Agent(0, extra=READS)
         time.sleep(0.5)
     wrong = end(running)
-    report(not wrong and total, f"killed: {CYCLES} agents and loads of the module under readers", " ".join(wrong))
+    report(
+        not wrong and total,
+        f"killed: readers read every byte while {CYCLES} agents end and the module is reloaded",
+        " ".join(wrong),
+    )
 
 
 def readers_killed() -> None:
@@ -392,7 +396,7 @@ def readers_killed() -> None:
     count, wrong = every_way()
     report(
         not wrong and kernel_bytes(agents[0]) > before,
-        "readers are killed in the middle",
+        "every byte is right after readers were killed",
         f"{count} comparisons, wrong {wrong[:5]}",
     )
 
@@ -403,7 +407,7 @@ def kernel_log() -> None:
         for line in subprocess.run(["dmesg"], capture_output=True, text=True, check=False).stdout.splitlines()
         if re.search(r"BUG|WARNING|Oops|hung_task|stall|Call Trace|general protection|KASAN|KCSAN", line)
     ]
-    report(not bad, "nothing bad in the kernel log", "\n".join(bad[-10:]))
+    report(not bad, "no errors in the kernel log", "\n".join(bad[-10:]))
 
 
 agents: list[Agent] = []

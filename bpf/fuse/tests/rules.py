@@ -51,7 +51,7 @@ def absent(e: Env) -> None:
 
 
 def two_mounts(e: Env) -> None:
-    """Another mount has the same inode numbers, and is not ours to answer."""
+    """Another mount has the same inode numbers."""
     other = t.Toy(OTHER)
     try:
         e.file("f", 10)
@@ -70,14 +70,14 @@ def two_mounts(e: Env) -> None:
 
 
 def own_changes(e: Env) -> None:
-    """Every operation that changes something, seen at once by its own client."""
+    """The client that changes something sees the change at once, for every operation."""
     root = e.toy.nodes[1]
     d1, d2 = e.dir("d1"), e.dir("d2")
     p = e.path
     libc = t.libc
 
     def check(name: str, touch: Callable[[], object], do: Callable[[], object], *paths: str) -> None:
-        """`paths` are warm before, and right after."""
+        """`paths` are cached before the change, and correct after it."""
         try:
             touch()
             for path in paths:
@@ -146,7 +146,7 @@ def own_changes(e: Env) -> None:
 
 
 def change_on_its_way(e: Env) -> None:
-    """A stat between a change's submission and its end must not outlive it."""
+    """The answer to a stat() between the start and the end of a change must not be served after it."""
     f = e.file("f")
     e.warm(e.path("f"))
     with held_back(e, t.SETATTR, lambda: Path(e.path("f")).chmod(0o611), before=True):
@@ -156,7 +156,7 @@ def change_on_its_way(e: Env) -> None:
 
 
 def fill_race(e: Env) -> None:
-    """The daemon's answer is old when it arrives, and must not be kept."""
+    """The daemon's reply is outdated when it arrives, and must not be cached."""
     f = e.file("f")
     fd = os.open(e.path("f"), os.O_RDONLY)
     with held_back(e, t.GETATTR, lambda: os.fstat(fd)):
@@ -176,7 +176,7 @@ def fill_race_lookup(e: Env) -> None:
 
 
 def open_for_write(e: Env) -> None:
-    """While a file is open for writing, the daemon knows more than Redis."""
+    """While a file is open for writing, the daemon may know changes that are not yet in Redis."""
     f = e.file("f")
     fd = os.open(e.path("f"), os.O_RDWR)
     try:
@@ -224,7 +224,7 @@ def unlinked_elsewhere(e: Env) -> None:
 
 
 def flushed(e: Env) -> None:
-    """FLUSHALL names no key: everything is dropped."""
+    """The push after FLUSHALL has no keys, so everything is dropped."""
     f = e.file("f")
     e.warm(e.path("f"))
     with e.toy.lock:
@@ -235,7 +235,7 @@ def flushed(e: Env) -> None:
 
 
 def lease_ends(e: Env) -> None:
-    """A stopped agent cannot tell: the program itself must refuse."""
+    """A stopped agent cannot revoke the lease, so the program must check that it has expired."""
     f = e.file("f")
     e.warm(e.path("f"))
     e.agent.process.send_signal(signal.SIGSTOP)
@@ -250,7 +250,7 @@ def lease_ends(e: Env) -> None:
 
 
 def lease_needs_redis(e: Env) -> None:
-    """A silent Redis does not renew."""
+    """While Redis does not answer, the lease is not renewed."""
     f = e.file("f")
     e.warm(e.path("f"))
     e.redis.process.send_signal(signal.SIGSTOP)
@@ -265,7 +265,7 @@ def lease_needs_redis(e: Env) -> None:
 
 
 def reconnect(e: Env) -> None:
-    """What changed while Redis was away was not pushed."""
+    """Changes while Redis was down were not pushed."""
     f = e.file("f")
     e.warm(e.path("f"))
     e.redis.stop()
@@ -282,7 +282,7 @@ def reconnect(e: Env) -> None:
 
 
 def opens_afresh(e: Env) -> None:
-    """After open(), nothing is shown that was before it."""
+    """After open(), answers from before it are not served."""
     f = e.file("f")
     e.warm(e.path("f"))
     e.agent.process.send_signal(signal.SIGSTOP)
@@ -301,14 +301,14 @@ def truncated_at_open(e: Env) -> None:
     f = e.file("f")
     e.warm(e.path("f"))
     os.close(os.open(e.path("f"), os.O_WRONLY | os.O_TRUNC))
-    # RELEASE comes a little later than close().
+    # RELEASE is sent a little later than close().
     for _ in range(25):
         same(e.path("f"), f)
         time.sleep(0.02)
 
 
 def internal(e: Env) -> None:
-    """JuiceFS's own files are made up by the daemon."""
+    """JuiceFS's own files have no inode in Redis: the daemon generates them."""
     with e.toy.lock:
         f = e.toy.add(e.toy.nodes[1], ".stats", ino=t.INTERNAL + 3)
     e.redis.push("d1", "i1")
@@ -319,7 +319,7 @@ def internal(e: Env) -> None:
 
 
 def control(e: Env) -> None:
-    """An order to .control changes anything."""
+    """A command written to .control may change any file."""
     f = e.file("f")
     with e.toy.lock:
         e.toy.add(e.toy.nodes[1], ".control", ino=t.INTERNAL + 2)
@@ -328,14 +328,14 @@ def control(e: Env) -> None:
     e.warm(e.path("f"))
     with e.toy.lock:
         f.size = 999
-    os.write(fd, b"order")
+    os.write(fd, b"command")
     size = Path(e.path("f")).stat().st_size
     os.close(fd)
     assert size == 999, f"size {size}"
 
 
 def unknown_opcode(e: Env) -> None:
-    """POLL is not in the table: then everything may have changed."""
+    """POLL is not in the table of opcodes, so everything may have changed."""
     import select
 
     f, g = e.file("f"), e.file("g")
@@ -351,7 +351,7 @@ def unknown_opcode(e: Env) -> None:
 
 
 def long_name(e: Env) -> None:
-    """Names that the context cannot hold go to the daemon, and are right."""
+    """Names that do not fit in the context go to the daemon."""
     for n in (126, 127, 128, 200, 255):
         name = "n" * n
         f = e.file(name)
@@ -382,7 +382,7 @@ def no_xattr(path: str) -> None:
     except OSError as e:
         assert e.errno == errno.ENODATA, e
         return
-    raise AssertionError("there is one")
+    raise AssertionError("the attribute exists")
 
 
 def xattr_asked_for(e: Env) -> None:
@@ -393,7 +393,7 @@ def xattr_asked_for(e: Env) -> None:
     try:
         assert os.getxattr(e.path("f"), "user.none") == b"1"
     except OSError as error:
-        raise AssertionError(f"set, but getxattr says {error}") from None
+        raise AssertionError(f"getxattr after setxattr: {error}") from None
     os.removexattr(e.path("f"), "user.none")
     no_xattr(e.path("f"))
     time.sleep(3.1)
@@ -408,7 +408,7 @@ def statfs_asked_for(e: Env) -> None:
 
 
 def ttl_hits(e: Env) -> None:
-    """A READ makes the kernel's own attributes invalid; ours are not."""
+    """A READ invalidates the kernel's own attributes, but not those of the extension."""
     f = e.file("f")
     fd = os.open(e.path("f"), os.O_RDONLY)
     os.fstat(fd)
@@ -426,7 +426,7 @@ def ttl_hits(e: Env) -> None:
 
 
 def ttl_does_not_add(e: Env) -> None:
-    """Changed elsewhere: seen when the first validity is over, hit or not."""
+    """Another client's change is seen when the first validity has ended, even after hits."""
     f = e.file("f")
     fd = os.open(e.path("f"), os.O_RDONLY)
     os.pread(fd, 5, 0)
@@ -446,7 +446,7 @@ def ttl_does_not_add(e: Env) -> None:
 
 
 def zero_validity(e: Env) -> None:
-    """The daemon says: keep nothing."""
+    """With zero validity, nothing may be cached."""
     f = e.file("f")
     for size in range(10, 15):
         with e.toy.lock:
@@ -455,7 +455,7 @@ def zero_validity(e: Env) -> None:
 
 
 def notified(e: Env) -> None:
-    """The daemon's notification is for us, too."""
+    """The daemon's notification to the kernel also invalidates the extension's cache."""
     f = e.file("f")
     fd = os.open(e.path("f"), os.O_RDONLY)
     os.fstat(fd)
@@ -485,7 +485,7 @@ def flush_error(e: Env) -> None:
         fd = os.open(e.path("f"), os.O_WRONLY)
         try:
             os.close(fd)
-            raise AssertionError("close() hides the error")
+            raise AssertionError("close() reports no error")
         except OSError as error:
             assert error.errno == errno.EIO, error
         assert e.agent.metric("efuse_module_requests_total", result="refused") > before
@@ -509,7 +509,7 @@ def shadow(e: Env) -> None:
 
 
 def shadow_sees(e: Env) -> None:
-    """The same, but only as far as shadow mode itself must notice."""
+    """Like shadow(), but the only check is that of shadow mode."""
     f = e.file("s")
     for _ in range(3):
         Path(e.path("s")).stat()
@@ -523,7 +523,7 @@ def shadow_sees(e: Env) -> None:
 
 
 def remount_unseen(e: Env) -> None:
-    """The same while the agent is stopped: the new mount has the old one's device number, and no answer of its."""
+    """A mount is replaced while the agent is stopped: the new one has the same device number, but other files."""
     e.file("f", 10)
     e.warm(e.path("f"))
     device = Path(MNT).stat().st_dev
@@ -543,9 +543,9 @@ def remount_unseen(e: Env) -> None:
 
 
 def renamed_while_asked(e: Env) -> None:
-    """A name is asked for while another client renames its directory, and the kernel moves the name itself.
+    """While a LOOKUP is in flight, the kernel learns that another client renamed the directory, and moves its dentry.
 
-    The answer is about the name that was asked for.
+    The reply must be cached under the name that was sent.
     """
     d = e.dir("old")
     Path(e.path("old")).stat()
@@ -560,13 +560,13 @@ def renamed_while_asked(e: Env) -> None:
         assert not missing(e.path("new"))
     assert isinstance(th.box[0], FileNotFoundError), th.box
     for _ in range(3):
-        assert not missing(e.path("new")), "the new name is taken for the old, which is gone"
+        assert not missing(e.path("new")), "the reply about the old name was cached under the new one"
     e.warm(e.path("new"))
     assert missing(e.path("old"))
 
 
 def replaced_while_opened(e: Env) -> None:
-    """Another client renames a file over the name, and the old file is gone at once: the name always existed."""
+    """Another client renames a file over the name, which removes the old file; the name exists all the time."""
     f = e.file("f")
     e.warm(e.path("f"))
     e.agent.process.send_signal(signal.SIGSTOP)
@@ -577,7 +577,7 @@ def replaced_while_opened(e: Env) -> None:
         try:
             fd = os.open(e.path("f"), os.O_RDONLY)
         except FileNotFoundError:
-            raise AssertionError("open() says ENOENT") from None
+            raise AssertionError("open() fails with ENOENT") from None
         ino = os.fstat(fd).st_ino
         os.close(fd)
         assert ino == new.ino, ino
@@ -586,7 +586,7 @@ def replaced_while_opened(e: Env) -> None:
 
 
 def restored(e: Env) -> None:
-    """What is renamed out of the trash is there at once."""
+    """A file renamed out of the trash appears at once."""
     with e.toy.lock:
         trash = e.toy.add(e.toy.nodes[1], ".trash", stat.S_IFDIR | 0o755, ino=t.INTERNAL + 0x10000000)
         e.toy.add(trash, "f")
@@ -598,7 +598,7 @@ def restored(e: Env) -> None:
 
 
 def read_flags(e: Env) -> None:
-    """Lsattr changes nothing; a command that is not known may change everything."""
+    """The ioctl() of lsattr changes nothing; an unknown command may change everything."""
     e.file("f")
     e.file("g")
     fd = os.open(e.path("g"), os.O_RDONLY)
@@ -620,7 +620,7 @@ def read_flags(e: Env) -> None:
 
 
 def many_entries(e: Env) -> None:
-    """Generations grow with the entries."""
+    """The table of generations is as large as that of the entries."""
     f = e.file("f")
     e.warm(e.path("f"))
     Path(e.path("f")).chmod(0o611)
@@ -630,7 +630,7 @@ def many_entries(e: Env) -> None:
     assert sizes == [8 << 18], sizes
 
 
-# One of several processes: changes files of its own, and looks at those of all.
+# One of several processes: changes its own files, and stats shared files.
 WORKER = """
 import os, sys, time
 mount, mine, end = sys.argv[1], f"{sys.argv[1]}/{sys.argv[2]}", time.monotonic() + float(sys.argv[3])
@@ -659,7 +659,7 @@ print(rounds)
 
 
 def several(e: Env) -> None:
-    """Several processes, while keys are pushed: each sees its own changes at once, and all the others' in the end."""
+    """Several processes, while keys are pushed: each sees its own changes at once, and finally all pushed changes."""
     shared = [e.file(f"s{i}") for i in range(8)]
     workers = [
         subprocess.Popen(
@@ -678,7 +678,7 @@ def several(e: Env) -> None:
                     f.size += 1
                 e.redis.push(f"i{f.ino}")
     finally:
-        # A worker that waits for the daemon, which waits for nobody, ends.
+        # The workers end after LOAD_SECONDS, because the daemon answers each of their requests.
         outputs = [w.communicate(timeout=60) for w in workers]
     assert not any(w.returncode for w in workers), outputs[0][1] + outputs[1][1] + outputs[2][1] + outputs[3][1]
     e.pushed()
@@ -696,62 +696,72 @@ LONG = {"mode": "ttl", "ttl": (60, 60)}
 
 RULES: list[Rule] = [
     ("a stat is answered in the kernel", hits, LEASE, []),
-    ("a name that is not there is answered, until it is made", absent, LEASE, ["no-push"]),
-    ("rule 1: another mount is not answered", two_mounts, LEASE, []),
+    ("a missing name is answered in the kernel until another client creates it", absent, LEASE, ["no-push"]),
+    ("rule 1: requests of another mount go to its daemon", two_mounts, LEASE, []),
     ("rule 1: internal inodes are not answered", internal, LEASE, ["no-internal"]),
-    ("rule 1: a mount that takes another's device number is not answered", remount_unseen, LEASE, ["no-remount"]),
-    ("rule 2: FLUSH cannot be answered by a program", flush_error, LEASE, []),
+    ("rule 1: a new mount with the same device number gets no old answers", remount_unseen, LEASE, ["no-remount"]),
+    ("rule 2: a program cannot answer FLUSH", flush_error, LEASE, []),
     (
-        "rule 3: own changes are seen at once, every operation",
+        "rule 3: a client sees its own changes at once, for every operation",
         own_changes,
         LEASE,
         ["no-raise", "extfuse-rename", "extfuse-toggle", "no-target"],
     ),
-    ("rule 3: own changes are seen by each of several processes", several, LEASE, ["no-raise"]),
-    ("rule 3: a stat during a change does not outlive it", change_on_its_way, LEASE, ["no-raise-done"]),
-    ("rule 3: O_TRUNC", truncated_at_open, LEASE, ["no-raise+no-open-write"]),
-    ("rule 3: an order to .control drops everything", control, LEASE, ["no-raise"]),
-    ("rule 3: an unknown opcode drops everything", unknown_opcode, LEASE, ["no-unknown"]),
-    ("rule 3: what is restored from the trash is there at once", restored, LEASE, []),
-    ("rule 3: an ioctl that only reads changes nothing", read_flags, LEASE, []),
-    ("rule 4: an answer is kept under the name that was asked for", renamed_while_asked, LEASE, ["done-name"]),
-    ("rule 4: an old answer of GETATTR is not kept", fill_race, LEASE, ["fill-race"]),
-    ("rule 4: an old answer of LOOKUP is not kept", fill_race_lookup, LEASE, ["fill-race"]),
-    ("rule 5: open for writing, not served", open_for_write, LEASE, ["no-open-write"]),
-    ("rule 5: created, not served while open", created_is_open, LEASE, ["no-open-write"]),
-    ("rule 6: hits within the validity", ttl_hits, LONG, []),
-    ("rule 6: validities never add up", ttl_does_not_add, TTL, ["ttl-adds"]),
-    ("rule 6: zero validity, no caching", zero_validity, ZERO, ["zero-ttl"]),
-    ("rule 6: the daemon's notifications count", notified, LONG, ["no-notify"]),
-    ("rule 7: another client's change is pushed", pushed, LEASE, ["no-push"]),
-    ("rule 7: another client's unlink is pushed", unlinked_elsewhere, LEASE, ["no-push"]),
-    ("rule 7: FLUSHALL drops everything", flushed, LEASE, ["no-push"]),
-    ("rule 7: a stopped agent's lease ends", lease_ends, LEASE, ["no-lease"]),
-    ("rule 7: a silent Redis does not renew the lease", lease_needs_redis, LEASE, ["early-renewal"]),
-    ("rule 7: a new connection drops everything", reconnect, LEASE, ["no-reconnect-epoch"]),
-    ("rule 8: GETXATTR is asked each time by default", xattr_default, LEASE, []),
-    ("rule 8: STATFS is asked each time by default", statfs_default, LEASE, []),
+    ("rule 3: each of several processes sees its own changes at once", several, LEASE, ["no-raise"]),
+    ("rule 3: attributes from during a change are not served after it", change_on_its_way, LEASE, ["no-raise-done"]),
+    ("rule 3: a truncation by O_TRUNC is seen at once", truncated_at_open, LEASE, ["no-raise+no-open-write"]),
+    ("rule 3: a command written to .control invalidates the cache", control, LEASE, ["no-raise"]),
+    ("rule 3: an unknown opcode invalidates the cache", unknown_opcode, LEASE, ["no-unknown"]),
+    ("rule 3: a file restored from the trash appears at once", restored, LEASE, []),
+    ("rule 3: an ioctl() that only reads invalidates nothing, an unknown one everything", read_flags, LEASE, []),
+    ("rule 4: a reply is cached under the name that was sent", renamed_while_asked, LEASE, ["done-name"]),
+    ("rule 4: an outdated reply to GETATTR is not cached", fill_race, LEASE, ["fill-race"]),
+    ("rule 4: an outdated reply to LOOKUP is not cached", fill_race_lookup, LEASE, ["fill-race"]),
+    ("rule 5: a file open for writing is not served", open_for_write, LEASE, ["no-open-write"]),
+    ("rule 5: a created file is not served while it is open", created_is_open, LEASE, ["no-open-write"]),
+    ("rule 6: attributes are served within the daemon's validity", ttl_hits, LONG, []),
+    ("rule 6: a hit does not extend the validity", ttl_does_not_add, TTL, ["ttl-adds"]),
+    ("rule 6: zero validity is not cached", zero_validity, ZERO, ["zero-ttl"]),
+    ("rule 6: the daemon's notification invalidates an inode", notified, LONG, ["no-notify"]),
+    ("rule 7: another client's change is seen after its push", pushed, LEASE, ["no-push"]),
+    ("rule 7: another client's unlink is seen after its push", unlinked_elsewhere, LEASE, ["no-push"]),
+    ("rule 7: FLUSHALL invalidates the cache", flushed, LEASE, ["no-push"]),
+    ("rule 7: the lease of a stopped agent expires", lease_ends, LEASE, ["no-lease"]),
+    ("rule 7: the lease expires while Redis does not answer", lease_needs_redis, LEASE, ["early-renewal"]),
+    ("rule 7: a new connection to Redis invalidates the cache", reconnect, LEASE, ["no-reconnect-epoch"]),
+    ("rule 8: by default, each GETXATTR goes to the daemon", xattr_default, LEASE, []),
+    ("rule 8: by default, each STATFS goes to the daemon", statfs_default, LEASE, []),
     (
-        "rule 8: GETXATTR for as long as was asked for",
+        "rule 8: a missing extended attribute is cached for --xattr-ttl",
         xattr_asked_for,
         {"mode": "lease", "extra": ["--opcodes", "lookup,getattr,getxattr", "--xattr-ttl", "3000"]},
         ["no-raise"],
     ),
     (
-        "rule 8: STATFS for as long as was asked for",
+        "rule 8: STATFS is cached for --statfs-ttl",
         statfs_asked_for,
         {"mode": "lease", "extra": ["--opcodes", "lookup,getattr,statfs", "--statfs-ttl", "3000"]},
         [],
     ),
-    ("rule 9: open() shows what was closed before", opens_afresh, LEASE, ["no-open-raise"]),
-    ("rule 9: open() of a name that was replaced elsewhere", replaced_while_opened, LEASE, ["no-estale"]),
-    ("generations grow with the entries", many_entries, {"mode": "lease", "extra": ["--entries", "250000"]}, []),
-    ("names that are too long for the context", long_name, LEASE, []),
-    ("ExtFUSE: LOOKUP with an old attribute", hidden_attr, LONG, ["extfuse-lookup-attr"]),
-    ("ExtFUSE: GETATTR without the stale bit", stale_getattr, LEASE, ["extfuse-getattr-stale"]),
-    ("ExtFUSE: RENAME to another directory", rename_across, LEASE, ["extfuse-rename"]),
-    ("ExtFUSE: stale bits that are toggled", stale_getattr, LEASE, ["extfuse-toggle"]),
-    ("ExtFUSE: READ, then WRITE without a mark", read_then_write, LEASE, ["extfuse-write"]),
-    ("shadow: nothing differs", shadow, {"mode": "lease", "extra": ["--shadow"]}, []),
-    ("shadow: sees a lost change", shadow_sees, {"mode": "lease", "extra": ["--shadow"]}, ["no-raise"]),
+    ("rule 9: fstat() after open() shows the daemon's current attributes", opens_afresh, LEASE, ["no-open-raise"]),
+    (
+        "rule 9: open() of a name that another client replaced opens the new file",
+        replaced_while_opened,
+        LEASE,
+        ["no-estale"],
+    ),
+    (
+        "the table of generations grows with --entries",
+        many_entries,
+        {"mode": "lease", "extra": ["--entries", "250000"]},
+        [],
+    ),
+    ("names too long for the context are answered by the daemon", long_name, LEASE, []),
+    ("ExtFUSE: LOOKUP returns the current attributes", hidden_attr, LONG, ["extfuse-lookup-attr"]),
+    ("ExtFUSE: GETATTR returns the current attributes", stale_getattr, LEASE, ["extfuse-getattr-stale"]),
+    ("ExtFUSE: RENAME to another directory is seen under both names", rename_across, LEASE, ["extfuse-rename"]),
+    ("ExtFUSE: a change marked twice does not validate old attributes", stale_getattr, LEASE, ["extfuse-toggle"]),
+    ("ExtFUSE: WRITE after READ changes the size at once", read_then_write, LEASE, ["extfuse-write"]),
+    ("shadow: cached answers match the daemon's", shadow, {"mode": "lease", "extra": ["--shadow"]}, []),
+    ("shadow: no mismatch after a change", shadow_sees, {"mode": "lease", "extra": ["--shadow"]}, ["no-raise"]),
 ]

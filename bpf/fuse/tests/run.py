@@ -6,8 +6,8 @@ Run as root inside a virtual machine, never on a machine that you need:
 
     run.py DIR [pattern]      DIR has efuse.ko, efuse-agent, efuse-fuzz
 
-Prints TAP. Each rule's test runs twice: as it is, and with the fault that takes the rule away (`--fault` of the agent);
-there it must fail.
+Prints TAP. The test of a rule also runs with each fault that disables the rule (`--fault` of the agent), and must then
+fail.
 """
 
 import re
@@ -25,29 +25,29 @@ from rules import RULES
 
 PATTERN = re.compile(sys.argv[2] if len(sys.argv) > 2 else "")
 
-# (title, test) that make their own environment
+# (title, test): tests that make their own environment
 OTHERS = [
-    ("rule 5: opened for writing before the agent came", lifecycle.opened_before),
-    ("rule 1: no default_permissions, refused", lifecycle.no_default_permissions),
-    ("a mount that goes and comes back", lifecycle.remount),
-    ("kill -9 of the agent goes back to the daemon", lifecycle.killed),
-    ("rule 10: rmmod is refused in use, and clean after", lifecycle.rmmod_in_use),
-    ("the example: another program for one opcode", lifecycle.example),
-    ("TLS to Redis, and a certificate that is not trusted", topology.tls),
-    ("Redis at an IPv6 address", topology.ipv6),
-    ("Sentinel, and a failover", topology.sentinel),
+    ("rule 5: a file opened for writing before the agent started is not served", lifecycle.opened_before),
+    ("rule 1: a mount without default_permissions is refused", lifecycle.no_default_permissions),
+    ("a replaced mount is served again, without old answers", lifecycle.remount),
+    ("after kill -9 of the agent, requests go to the daemon", lifecycle.killed),
+    ("rule 10: rmmod is refused while the module is in use, and later leaves no hooks", lifecycle.rmmod_in_use),
+    ("the example no-xattr replaces the program of one opcode", lifecycle.example),
+    ("Redis over TLS: an untrusted certificate gives no lease", topology.tls),
+    ("Redis at an IPv6 address gives a lease", topology.ipv6),
+    ("the agent follows a failover by Sentinel", topology.sentinel),
     ("a Redis cluster gives no lease", topology.cluster),
-    ("a time namespace", topology.time_namespace),
-    ("the module refuses layouts that are not sane", module.wrong_layout),
-    ("a hostile program", module.fuzz),
-    ("reads: the module refuses files that are none to read from", module.wrong_backings),
-    ("reads: a hostile program", module.fuzz_reads),
-    ("others on the same function change no answer", module.bystanders),
-    ("a request that ends twice is seen once", module.late_end),
-    ("ftrace and fuse.ko stay while a hook is there", module.hooks_stay),
+    ("the lease of an agent in a time namespace expires on time", topology.time_namespace),
+    ("the module refuses invalid layouts", module.wrong_layout),
+    ("the module survives a hostile program", module.fuzz),
+    ("reads: the module refuses unsuitable backing files", module.wrong_backings),
+    ("reads: a hostile program does no lasting harm", module.fuzz_reads),
+    ("other tracers of the same function change no answer", module.bystanders),
+    ("a request that ends twice is shown once", module.late_end),
+    ("ftrace stays enabled and fuse.ko loaded while hooks are installed", module.hooks_stay),
     ("load and unload under requests", module.cycles),
     ("load and unload under reads", module.cycles_of_reads),
-    ("nothing bad in the kernel log", module.kernel_log),
+    ("no errors in the kernel log", module.kernel_log),
 ]
 
 
@@ -64,7 +64,7 @@ def main() -> int:
         report(why is None, title, why or "")
         for fault in faults:
             why = attempt(redis, test, environment, fault.split("+"))
-            # It has to fail by what it checks, not by breaking down.
+            # It must fail in one of its assertions, not for another reason.
             report(
                 why is not None and not why.startswith("BROKEN"),
                 f"{title}: fails with the fault {fault}",

@@ -18,11 +18,11 @@ def redis_cli(*words: str) -> str:
 
 
 class Server:
-    """Another Redis, or a Sentinel, on a port of its own."""
+    """An additional Redis server or Sentinel."""
 
     def __init__(self, port: int, *options: str, cli: Sequence[str] = ()) -> None:
         common = ["--bind", "127.0.0.1", "--save", "", "--logfile", f"/tmp/redis-{port}.log"]
-        # A file of settings comes first.
+        # The configuration file must be the first argument.
         first = [] if options[0].startswith("--") else [options[0]]
         self.process = subprocess.Popen(
             ["redis-server", *first, *common, *options[len(first) :]], close_fds=False, stdout=subprocess.DEVNULL
@@ -35,7 +35,7 @@ class Server:
 
 
 def certificate(name: str, address: str = "127.0.0.1") -> str:
-    """A key and a certificate that signs itself, for one address."""
+    """A key and a self-signed certificate for one address."""
     run(
         [
             "openssl",
@@ -62,7 +62,7 @@ def certificate(name: str, address: str = "127.0.0.1") -> str:
 
 
 def tls(redis: Redis) -> None:
-    """The tracking connection over TLS; a certificate that is not trusted, or another host's, is not followed."""
+    """The tracking connection over TLS; with an untrusted certificate, or that of another host, there is no lease."""
     ours, other, elsewhere = certificate("ours"), certificate("other"), certificate("elsewhere", "127.0.0.2")
 
     def start(name: str) -> tuple[tuple[str, ...], Server]:
@@ -112,17 +112,14 @@ def tls(redis: Redis) -> None:
 def ipv6(redis: Redis) -> None:
     toy = t.Toy(MNT)
     try:
-        # Serving alone could be without Redis; Agent waits for the lease.
+        # Agent() waits for the lease, which needs Redis.
         Agent("lease", extra=["--meta", f"redis://[::1]:{PORT}"]).stop()
     finally:
         toy.close()
 
 
 def sentinel(redis: Redis) -> None:
-    """The master is asked of a Sentinel with a port and a password of its own, again after a failover.
-
-    Nothing of the old one is kept.
-    """
+    """The agent gets the master's address from a Sentinel with its own port and password, again after a failover."""
     master = Server(6394, "--port", "6394")
     replica = Server(6393, "--port", "6393", "--replicaof", "127.0.0.1 6394", "--repl-diskless-sync-delay", "0")
     with Path("/tmp/sentinel.conf").open("w") as file:
@@ -174,7 +171,7 @@ def sentinel(redis: Redis) -> None:
 
 
 def cluster(redis: Redis) -> None:
-    """A server in cluster mode reports the changes of a part of the keys only: it gives no lease."""
+    """A server in cluster mode reports only the changes of its own keys, so it gives no lease."""
     server = Server(6392, "--port", "6392", "--cluster-enabled", "yes", "--cluster-config-file", "/tmp/nodes-6392.conf")
     toy = t.Toy(MNT)
     f = toy.add(toy.nodes[1], "f")
@@ -200,7 +197,7 @@ def hit(agent: Agent) -> bool:
 
 
 def time_namespace(redis: Redis) -> None:
-    """A container's clock is not the programs' clock: the lease ends all the same."""
+    """The agent's clock differs from that of the BPF programs, but the lease expires on time."""
     for boottime in ("500000", "-1"):
         toy = t.Toy(MNT)
         f = toy.add(toy.nodes[1], "f")
@@ -216,7 +213,7 @@ def time_namespace(redis: Redis) -> None:
             os.kill(child, signal.SIGCONT)
             assert size == 99, f"size {size} with a clock that is {boottime} s ahead"
         finally:
-            # unshare passes no signal on.
+            # unshare does not forward signals.
             os.kill(child, signal.SIGTERM)
             agent.process.wait(30)
             agent.stop()

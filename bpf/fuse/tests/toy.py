@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """A FUSE daemon in memory, for tests.
 
-It speaks the raw protocol of /dev/fuse, counts what it is asked and can hold a reply back; its files can be changed
-behind the kernel's back, as another client of a shared volume would.
+It uses the raw protocol of /dev/fuse, counts requests and can hold back a reply. A test can change its files without
+the kernel noticing, like another client of a shared volume.
 """
 
 import collections
@@ -53,7 +53,7 @@ class Node:
 
 
 class Trap:
-    """A buffer for a daemon's read that stops in its middle: its second page is not there until release()."""
+    """A buffer in which the daemon's read() blocks halfway: its second page is missing until release()."""
 
     PAGE = 4096
 
@@ -76,7 +76,7 @@ class Trap:
         fcntl.ioctl(self.fd, 0xC020AA04, struct.pack("<QQQq", self.hole, 79 * self.PAGE, 0, 0))
 
     def read(self, fd: int) -> bytes:
-        """As os.read() of as much as there is."""
+        """Like os.read(), into this buffer."""
         n = libc.read(fd, ctypes.c_void_p(self.address), ctypes.c_size_t(78 * self.PAGE))
         if n < 0:
             raise OSError(ctypes.get_errno(), "read")
@@ -101,12 +101,12 @@ class Toy:
         self.ioctl_result = errno.ENOTTY
         self.holds: list[tuple[int, bool, threading.Event]] = []
         self.held: list[Callable[[], None]] = []
-        # By handle: what is read through it stays as it was when it was opened: JuiceFS keeps what it has read ahead.
+        # Content by handle: with `sticky`, a handle keeps the content from its open, as JuiceFS's readahead does.
         self.sticky = False
         self.kept: dict[int, bytes] = {}
-        # By handle: a directory's entries as they were when its beginning was asked for, as JuiceFS keeps them.
+        # Entries by handle: a directory as it was at the first request for its entries, as JuiceFS keeps it.
         self.listed: dict[int, list[bytes]] = {}
-        # Entries that READDIRPLUS gives in place of the right ones; and a whole reply.
+        # Entries, and a whole reply, that READDIRPLUS returns instead of the correct ones.
         self.given: dict[bytes, bytes] = {}
         self.listing: bytes | None = None
         self.trapped: Trap | None = None
@@ -126,12 +126,12 @@ class Toy:
         with self.lock:
             self.holds = []
         self.release()
-        # MNT_FORCE ends the connection, whatever is still open.
+        # MNT_FORCE ends the connection even if files are still open.
         libc.umount2(self.path.encode(), 1 | 2)
         self.thread.join(5)
         os.close(self.fd)
 
-    # What a test does behind the kernel's back.
+    # For tests: changes that the kernel does not notice, and control of replies.
 
     def node(self, path: str) -> Node:
         node = self.nodes[1]
@@ -152,7 +152,7 @@ class Toy:
             return node
 
     def hold(self, opcode: int, before: bool = False) -> threading.Event:
-        """Keep back the next reply to `opcode`; `before`: also the work."""
+        """Holds back the next reply to `opcode`; `before`: also does not execute the request until then."""
         event = threading.Event()
         with self.lock:
             self.holds.append((opcode, before, event))
@@ -165,10 +165,10 @@ class Toy:
             run()
 
     def trap(self) -> Trap:
-        """From the next request but one on, the daemon's read stops in the middle of a request."""
+        """Makes the daemon's next read() block in the middle of a request."""
         trap = Trap()
         self.trapped = trap
-        os.statvfs(self.path)  # takes the read that has begun
+        os.statvfs(self.path)  # completes the read() that has already begun
         return trap
 
     def notify_inode(self, ino: int) -> None:
@@ -233,7 +233,7 @@ class Toy:
             node = self.nodes.get(nodeid)
             if node is None and opcode not in (INIT, FORGET, BATCH_FORGET, INTERRUPT, DESTROY):
                 return errno.ENOENT
-            # Those that come for no node do not look at it.
+            # Handlers of requests without a node do not use it.
             return handler(self, cast("Node", node), body)
         except Error as e:
             return e.number
@@ -293,7 +293,7 @@ class Toy:
             parent.nlink -= 1
 
     def do_init(self, node: Node, body: bytes) -> Answer:
-        flags = 1 | 8 | 32 | (1 << 13 | 1 << 14 if self.plus else 0)  # READDIRPLUS, where the kernel wants it
+        flags = 1 | 8 | 32 | (1 << 13 | 1 << 14 if self.plus else 0)  # DO_READDIRPLUS, READDIRPLUS_AUTO
         return struct.pack("<IIIIHHIIHHI7I", 7, 31, 1 << 17, flags, 16, 12, 1 << 17, 1, 0, 0, 0, *[0] * 7)
 
     def do_lookup(self, node: Node, body: bytes) -> Answer:
@@ -455,7 +455,7 @@ class Toy:
         if self.listing is not None:
             return b"" if offset else self.listing
         if not offset or fh not in self.listed:
-            # Nobody looks at what it says of these two.
+            # The kernel does not use the attributes of "." and "..", so they are wrong here.
             odd = Node(node.ino, node.mode)
             odd.size = 77777
             self.listed[fh] = [self.record(b"." * n, self.entry(odd), node.ino, n, stat.S_IFDIR >> 12) for n in (1, 2)]
@@ -478,13 +478,13 @@ class Toy:
         if self.ioctl_result:
             return self.ioctl_result
         _, _, command, _, _, out_size = struct.unpack_from("<QIIQII", body)
-        if command >> 30 != 2:  # more than reading
+        if command >> 30 != 2:  # not only _IOC_READ
             for n in self.nodes.values():
                 n.touch()
         return struct.pack("<iIII", 0, 0, 0, 0) + bytes(out_size)
 
     def do_poll(self, node: Node, body: bytes) -> Answer:
-        """An operation that nobody has heard of: it changes everything."""
+        """An operation that the extension does not know: it changes everything."""
         for n in self.nodes.values():
             n.touch()
         return struct.pack("<II", 1, 0)

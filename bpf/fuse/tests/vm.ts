@@ -1,11 +1,11 @@
-/** A VM with the FUSE extension's files and tests, for tests by name. */
+/** A VM with the FUSE extension's files and tests, for its long tests. */
 import { join } from "node:path";
 import type { LocalKernel } from "../../../provisioning/kernels.ts";
 import { startTestVm, type TestVm, type TestVmOptions } from "../../../tests/support/vm.ts";
 import { buildExtensions } from "../../../workshop/builder/builder.ts";
 import { checkout } from "../../../workshop/checkout.ts";
 
-/** On the machine: fuse.build/ (what was built) and tests/. */
+/** On the machine: contains fuse.build/ (built files) and tests/. */
 export const folder = "/opt/efuse";
 export const built = `${folder}/fuse.build`;
 
@@ -21,7 +21,7 @@ export async function vmWithExtension(
   const vm = await startTestVm({ name, kernel, cpus, clock, memoryMiB: 1300 });
   await vm.push(join(build, kernel, "fuse.build"), folder);
   await vm.push(join(checkout, "bpf/fuse/tests"), folder);
-  // The tests start a Redis of their own.
+  // The tests start their own Redis.
   await vm.check("modprobe fuse; systemctl stop redis-server 2>/dev/null || true");
   return vm;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the tests with JuiceFS share: a Redis, a volume in it, clients on one machine, an agent for each, and TAP.
+"""Shared by the tests with JuiceFS: Redis, a volume, clients on one machine with an agent each, and TAP output.
 
 For a virtual machine, as root.
 """
@@ -17,14 +17,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 DIR = sys.argv[1]  # efuse.ko, efuse-agent, efuse-check
-# Milliseconds; machines that are emulated are slow.
+# Milliseconds; emulated machines are slow.
 BOUND = int(os.environ.get("EFUSE_BOUND", "1000"))
 PATTERN = re.compile(os.environ.get("EFUSE_ONLY", ""))
 META = "redis://127.0.0.1:6398/1"
 MOUNTS = ["/jfs1", "/jfs2"]
 NOCACHE = ["--attr-cache", "0", "--entry-cache", "0", "--dir-entry-cache", "0"]
 
-# Of each test: did it pass?
+# Whether each test passed.
 results: list[bool] = []
 
 
@@ -36,7 +36,7 @@ def report(ok: object, title: str, why: object = "") -> None:
 
 
 def finish() -> int:
-    """Prints the plan; the exit status."""
+    """Prints the TAP plan, and returns the exit status."""
     failed = results.count(False)
     print(f"1..{len(results)}\n# {failed} failed", flush=True)
     return 1 if failed or not results else 0
@@ -97,7 +97,7 @@ def mounted(path: str) -> bool:
 
 
 def mount(i: int, options: Sequence[str] = NOCACHE) -> None:
-    # One process, in the foreground: no wait for a background that is slow.
+    # In the foreground: starting JuiceFS's background process is slow.
     subprocess.Popen(
         ["juicefs", "mount", *options, "--no-usage-report", "--cache-dir", f"/tmp/jfs-cache{i}", META, MOUNTS[i]],
         stdout=subprocess.DEVNULL,
@@ -149,7 +149,7 @@ class Agent:
             return dict(line.rsplit(" ", 1) for line in r.read().decode().splitlines() if not line.startswith("#"))
 
     def hits(self) -> tuple[float, float]:
-        """Of LOOKUP and GETATTR: hits, and asked."""
+        """Hits, and the number of requests, of LOOKUP and GETATTR."""
         m = self.metrics()
         total = {"asked": 0.0, "hit": 0.0}
         for key, value in m.items():
@@ -159,7 +159,7 @@ class Agent:
         return total["hit"], total["asked"]
 
     def why_not(self) -> str:
-        """Of LOOKUP and GETATTR: how often each reason for asking the daemon."""
+        """Counts of the reasons why LOOKUP and GETATTR went to the daemon."""
         found = {}
         for key, value in self.metrics().items():
             m = re.match(r'efuse_requests_total\{opcode="(lookup|getattr)",result="(\w+)"', key)
