@@ -1,6 +1,6 @@
 /** Builds Go programs from the modules in tools/, whose go.sum pins all sources. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
@@ -12,12 +12,12 @@ import { pythonVenv } from "./python.ts";
 export interface GoProgram {
   /** Name of the program. */
   readonly name: string;
-  /** Folder under tools/ with go.mod and go.sum. */
+  /** Folder under tools/ with go.mod, go.sum and, if the program is the lab's own, its source. */
   readonly module: string;
   /** Import path of its main package. */
   readonly package: string;
   /** Go's `-ldflags -X` settings. */
-  readonly values: Readonly<Record<string, string>>;
+  readonly values?: Readonly<Record<string, string>>;
 }
 
 const goVenv = inLab("go");
@@ -40,7 +40,7 @@ export async function build(program: GoProgram, progress: (text: string) => void
   const target = inLab("bin", program.name);
   const temporary = `${target}.building`;
   mkdirSync(inLab("bin"), { recursive: true });
-  const values = Object.entries(program.values).map(([name, value]) => `-X=${name}=${value}`);
+  const values = Object.entries(program.values ?? {}).map(([name, value]) => `-X=${name}=${value}`);
   const child = execa(
     go,
     ["build", "-v", ...flags, `-ldflags=-s -w ${values.join(" ")}`, "-o", temporary, program.package],
@@ -110,7 +110,7 @@ function stampFile(program: GoProgram): string {
 
 function fingerprint(program: GoProgram): string {
   const hash = createHash("sha256").update(JSON.stringify([program, flags]));
-  for (const file of ["go.mod", "go.sum"])
-    hash.update(readFileSync(inCheckout("tools", program.module, file)));
+  const folder = inCheckout("tools", program.module);
+  for (const file of readdirSync(folder).sort()) hash.update(file).update(readFileSync(join(folder, file)));
   return hash.digest("hex");
 }

@@ -2,6 +2,7 @@
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { nodeFolder } from "../../workshop/checkout.ts";
+import { dashboardSchema } from "../setup/dashboardSchema.ts";
 import { devVenv } from "../setup/python.ts";
 import { fileCounts, oneCheck, tapCounts, type Counter } from "./counts.ts";
 
@@ -97,6 +98,18 @@ export const suites: readonly Suite[] = [
   jest("engine", "a real Pulumi engine, no machine", 15, 1),
   jest("unit", "nothing but Node.js", 15, Math.ceil(availableParallelism() / 2)),
   ...pythonProjects.flatMap(pythonSuites),
+  {
+    name: "dashboards",
+    what: "the Grafana dashboards, with the strict parser of Grafana's SDK",
+    command: [
+      "bash",
+      "-c",
+      'set -o pipefail; "$0" provisioning/monitoring/grafana/dashboards/*.json | tee REPORT',
+      dashboardSchema,
+    ],
+    counter: tapCounts,
+    minutes: 2,
+  },
   {
     name: "model",
     what: "the FUSE extension's protocol, every state of it, with each rule and without (spin)",
