@@ -1,13 +1,13 @@
 /**
  * The cost of a lookup in instructions (tests/count.py), on each kernel of DISGRAFS_KERNELS: a machine with one CPU whose clock
- * counts instructions, and a disk in memory whose reads take 3 us. Prints a table and checks limits.
+ * counts instructions, and a disk in memory whose reads take 3 us. Prints the results and checks limits.
  */
 import { jsonLines } from "../../tests/support/jsonLines.ts";
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
 import { say, vmWithChains } from "./tests/vm.ts";
 import type { TestVm } from "../../tests/support/vm.ts";
 
-/** How much faster than reads a lookup of depth 8 must be at least, and what a level may take at most besides the disk. */
+/** Minimum speedup over reads of a lookup of depth 8, and maximum cost of a level besides the disk. */
 const limits = {
   struct_ops: { wq: 0.93, poll: 1.3, irq: 1.8, level: 3000 },
   tracepoint: { wq: 0.93, poll: 1.2, irq: 1.4, level: 4000 },
@@ -29,12 +29,12 @@ describe.each(kernelsAskedFor())("a lookup on %s", (kernel) => {
     vm = await vmWithChains("count", kernel, 1, "instructions");
   }, minutes(30));
   afterAll(async () => {
-    // Undefined where the VM did not start: that failure is told already.
+    // Undefined if the VM did not start, which has already been reported.
     expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
   }, minutes(5));
 
   it(
-    "takes as much less time through a door as the page says",
+    "through a door is faster than by reads by at least the documented factors",
     async () => {
       const { stdout, stderr, exitCode } = await vm.run(
         "python3 /opt/schain/tests/count.py /opt/schain 3000 10000 80000",

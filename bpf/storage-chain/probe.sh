@@ -14,7 +14,7 @@ runs() { "$bin/storage-chain" --status | jq '[.programs[].runCount] | add'; }
 open_doors() {
   local doors
   doors=$(find /run/disgrafs/storage-chain -type l ! -name device -printf '-lname %l -o ')
-  # shellcheck disable=SC2086 # words of find
+  # shellcheck disable=SC2086 # several words for find
   { find /proc/[0-9]*/fd $doors -false 2>/dev/null || true; } | wc -l
 }
 others=$(open_doors) before=$(runs)

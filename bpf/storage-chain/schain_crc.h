@@ -2,21 +2,21 @@
 /*
  * CRC32C by the CPU's instruction (SSE 4.2), for the module and the library.
  *
- * The instruction needs its previous result, after three cycles; but one can
- * start in each cycle. A node of 4 KiB is therefore summed as three parts side
- * by side, whose sums are then combined. The kernel's own function does the
- * same, but multiplies with vector registers, which an interrupt cannot always
- * use; and on some kernels it is in a separate module, behind the crypto API.
+ * The instruction has a latency of three cycles, but one can start in each
+ * cycle. The checksum of a 4 KiB node is therefore computed in three parts in
+ * parallel, which are then combined. The kernel's own function does the same,
+ * but with vector registers, which an interrupt cannot always use; and on some
+ * kernels it is in a separate module, behind the crypto API.
  */
 #ifndef SCHAIN_CRC_H
 #define SCHAIN_CRC_H
 
 #include "schain_format.h"
 
-/* What is summed is three parts of this size, and one more word. */
+/* A node's checksum covers three parts of this size, and one more word. */
 #define SCHAIN_CRC_PART		1360
 
-/* What the zeros of one part make of each byte of a CRC. */
+/* The CRC after one part of zeros, by the value of each byte before them. */
 struct schain_crc {
 	__u32 zeros[4][256];
 };
@@ -60,7 +60,7 @@ static inline __u32 schain_crc_skip(const struct schain_crc *table, __u32 crc)
 	       table->zeros[2][crc >> 16 & 255] ^ table->zeros[3][crc >> 24];
 }
 
-/* Of a node of SCHAIN_NODE bytes. */
+/* The CRC of a node of SCHAIN_NODE bytes. */
 static inline __u32 schain_crc_node(const struct schain_crc *table,
 				    const void *node)
 {

@@ -1,8 +1,8 @@
 /**
  * Storage chains in one VM with a second disk: every safety check, with and without the fault that disables it
- * (tests/storage_chain.py), and separately the check without which the kernel dies. A shorter version, and loading as in a lab,
- * are in storage-chain.vm.test.ts. DISGRAFS_KERNELS: as there. SCHAIN_STRESS_SECONDS: duration of each mode's stress test,
- * 5 by default.
+ * (tests/storage_chain.py), and separately the check without which the kernel crashes. A shorter version, and loading as in a
+ * lab, are in storage-chain.vm.test.ts. DISGRAFS_KERNELS: as there. SCHAIN_STRESS_SECONDS: duration of each mode's stress
+ * test, 5 by default.
  */
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
 import { failures } from "../../tests/support/tap.ts";
@@ -18,12 +18,12 @@ describe.each(kernelsAskedFor())("storage chains on %s", (kernel) => {
     vm = await vmWithChains("chain", kernel, 2);
   }, minutes(30));
   afterAll(async () => {
-    // Undefined where the VM did not start: that failure is told already.
+    // Undefined if the VM did not start, which has already been reported.
     expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
   }, minutes(5));
 
   it(
-    "give what user space gives, and are stopped by every check, whose control fails",
+    "give the same results as user space, and every safety check holds and fails in its control",
     async () => {
       expect(failures(await runTests(vm, "", 2700))).toEqual([]);
     },
@@ -31,9 +31,9 @@ describe.each(kernelsAskedFor())("storage chains on %s", (kernel) => {
   );
 
   it(
-    "would bring the kernel down if a read were asked for with what a merge left in it",
+    "would crash the kernel if bi_next were not reset after a merge",
     async () => {
-      // The machine ends here, or is not needed any more.
+      // The machine crashes here, and is not needed afterwards.
       await vm.run("timeout 100 python3 /opt/schain/tests/control.py /opt/schain", 120);
       expect(vm.console()).toMatch(/kernel BUG at|Kernel panic|Oops|make_dead/);
     },

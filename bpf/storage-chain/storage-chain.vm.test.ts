@@ -22,28 +22,28 @@ describe.each(kernelsAskedFor())("storage chains on %s", (kernel) => {
   let vm: TestVm;
 
   beforeAll(async () => {
-    // One CPU: QEMU's translation does not see code that another CPU patches under it (docs/fuse-extension.md).
+    // One CPU: under QEMU's emulation, patching code while another CPU runs it can crash (docs/fuse-extension.md).
     vm = await vmWithChains("chain", kernel, 1);
     await putExtension(vm, kernel, name, await buildExtensions(say));
   }, minutes(20));
   afterAll(async () => {
-    // Undefined where the VM did not start: that failure is told already.
+    // Undefined if the VM did not start, which has already been reported.
     expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
   }, minutes(5));
 
   it(
-    "are loaded when their programs have run once for each node, and doors, programs and module are removed",
+    "are loaded once their programs have run for each node, continue by reads during removal, and leave nothing behind",
     async () => {
       const options = defaultOptions(name);
       const left = `ls -d /sys/module/storage_chain /run/disgrafs/${name} /sys/fs/bpf/disgrafs \\
         /run/udev/rules.d/59-disgrafs-storage-chain.rules /sys/block/dm-* 2>/dev/null || true`;
-      // The root disk is no data disk, whoever names it.
+      // The root disk is refused, even if it is named explicitly.
       expect(await loadExtension(vm, kernel, name, ["--device", "/dev/nvme0n1"], false)).toMatchObject({
         supported: false,
         reason: expect.stringContaining("/dev/nvme0n1: it is mounted, or in use") as string,
       });
       expect(await vm.check(left)).toBe("");
-      // A blank disk gets an index of /etc, in which the probe looks things up.
+      // On a blank disk, the probe builds an index of /etc, and looks up its keys.
       const first = await loadExtension(vm, kernel, name, options, true);
       if (!first.supported) throw new Error(first.reason);
       expect(first.how).toMatch(kernel === "debian-12" ? /^wq, tracepoint on / : /^wq, struct_ops on /);
@@ -59,7 +59,7 @@ describe.each(kernelsAskedFor())("storage chains on %s", (kernel) => {
         fellBack: false,
         inode: Number(await vm.check("stat -c %i /etc/hostname")),
       });
-      // Replaced and removed under lookups, which go on by reads.
+      // Replaced and removed during lookups, which continue by reads.
       const disk = await vm.check(`readlink /run/disgrafs/${name}/device`);
       await vm.check(`systemd-run -q --unit=looking ${schain} bench --via auto --index facts --seconds 3600 \\
         --image ${disk}`);
@@ -69,18 +69,18 @@ describe.each(kernelsAskedFor())("storage chains on %s", (kernel) => {
       expect(await vm.check("systemctl is-active looking")).toBe("active");
       await vm.check("systemctl stop looking");
       expect(await vm.check(left)).toBe("");
-      // Its loader is gone from the machine, so bpftool is asked.
+      // The loader has been removed from the machine, so use bpftool.
       expect(await vm.check("bpftool -j prog show | jq -r '.[].name // empty' | grep ^schain_ || true")).toBe(
         "",
       );
-      // What comes next makes an image of its own on a blank disk.
+      // The next test builds its own image on a blank disk.
       await vm.check(`dd if=/dev/zero of=${disk} bs=1M count=1 conv=fsync status=none`);
     },
     minutes(15),
   );
 
   it(
-    "keep their checks, and fail without what they check",
+    "keep their safety checks, and each check fails in its control",
     async () => {
       const found = failures(await runTests(vm, short, 900));
       if (found.length > 0) say(vm.console());

@@ -30,7 +30,7 @@ uint64_t keys_next(struct keys *keys)
 		/* Exponent 1, by the inverse of its distribution function. */
 		u = (random >> 11) / (double)(1ULL << 53);
 		i = (uint64_t)pow((double)keys->count, u) - 1;
-		/* So that the most frequent keys are not neighbours. */
+		/* Spreads the most frequent keys over the index. */
 		i = i * 2654435761ULL % keys->count;
 	} else {
 		i = random % keys->count;

@@ -51,7 +51,7 @@ enum {
 static const struct argp_option options[] = {
 	{ "image", O_IMAGE, "FILE", 0, "device or file with the image", 0 },
 	{ "via", O_VIA, "chain|read|auto", 0,
-	  "chain: only through a door; read: without a door; auto (default): through a door, and on by reads where it stops", 0 },
+	  "chain: only through a door; read: without a door; auto (default): through a door, and by reads if the chain stops early", 0 },
 	{ "index", O_INDEX, "NAME", 0, "which index", 0 },
 	{ "tag", O_TAG, "TAG", 0, "lookup: files with this tag", 0 },
 	{ "from", O_FROM, "INODE", 0, "lookup --tag: start at this inode", 0 },

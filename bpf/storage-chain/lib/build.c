@@ -293,7 +293,7 @@ static int index_files(struct tree *t)
 	for (i = 0; !err && i < t->file_count; i++) {
 		const struct file *file = &t->files[i];
 
-		/* A file with several names is shown by the first one. */
+		/* A file with several names appears under the first one. */
 		if (i && file[-1].inode == file->inode)
 			continue;
 		for (fact = 0; !err && fact < SCHAIN_FACTS; fact++)

@@ -23,7 +23,7 @@ struct request {
 static void init(struct request *r, const char *name)
 {
 	memset(r, 0, sizeof(*r));
-	/* The oldest version with all of this: 4.0. */
+	/* The kernel accepts any minor version up to its own. */
 	r->head.version[0] = 4;
 	r->head.data_size = sizeof(*r);
 	r->head.data_start = offsetof(struct request, data);
@@ -60,7 +60,7 @@ int dm_create(const char *name, const char *uuid)
 
 	init(&r, name);
 	snprintf(r.head.uuid, sizeof(r.head.uuid), "%s", uuid);
-	return ask(&r, DM_DEV_CREATE, "making");
+	return ask(&r, DM_DEV_CREATE, "creating");
 }
 
 /* Writes one line of a table at `at`; returns its size, or -EINVAL. */
@@ -101,12 +101,12 @@ int dm_load(const char *name, const char *table, int writable)
 			continue;
 		size = add_target(r.data + at, ROOM - at, line);
 		if (size < 0)
-			return fail(size, "device-mapper: a bad table: %s",
+			return fail(size, "device-mapper: invalid table: %s",
 				    line);
 		at += size;
 		r.head.target_count++;
 	}
-	return ask(&r, DM_TABLE_LOAD, "giving its table to");
+	return ask(&r, DM_TABLE_LOAD, "loading the table of");
 }
 
 static int suspend(const char *name, unsigned int flags, const char *words)
@@ -144,7 +144,7 @@ static unsigned long long length_of(const char *name)
 	struct dm_target_spec *spec = (void *)r.data;
 
 	init(&r, name);
-	if (ask(&r, DM_TABLE_STATUS, "asking for") || !r.head.target_count)
+	if (ask(&r, DM_TABLE_STATUS, "reading the status of") || !r.head.target_count)
 		return 0;
 	return spec->sector_start + spec->length;
 }
@@ -187,7 +187,7 @@ int dm_message(const char *name, const char *text)
 
 	init(&r, name);
 	snprintf(message->message, ROOM - sizeof(*message), "%s", text);
-	return ask(&r, DM_TARGET_MSG, "telling");
+	return ask(&r, DM_TARGET_MSG, "sending a message to");
 }
 
 int dm_status(const char *name, char *status, size_t size, unsigned int *minor_,
@@ -198,7 +198,7 @@ int dm_status(const char *name, char *status, size_t size, unsigned int *minor_,
 	int err;
 
 	init(&r, name);
-	err = ask(&r, DM_TABLE_STATUS, "asking for");
+	err = ask(&r, DM_TABLE_STATUS, "reading the status of");
 	if (err)
 		return err;
 	if (status)

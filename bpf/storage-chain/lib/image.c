@@ -167,7 +167,7 @@ int walk(struct schain *s, struct way *way, struct buffer *b, bool fell_back,
 	int error = 0;
 
 	for (;;) {
-		/* An image that leads in a circle is corrupt. */
+		/* An image whose nodes form a cycle is corrupt. */
 		if (way->hops - least > 1u << 20) {
 			error = fail(-ELOOP, "the nodes form a cycle");
 			break;

@@ -179,7 +179,7 @@ static int run(struct schain *s, struct way *way, struct schain_result *r)
 	find_door(s, way->kind);
 	if (!schain_has_door(s, way->kind)) {
 		if (s->flags & SCHAIN_CHAIN)
-			return r->error = fail(-ENXIO, "there is no door %s/%s: is the extension storage-chain loaded?",
+			return r->error = fail(-ENXIO, "no door %s/%s: is the extension storage-chain loaded?",
 					       SCHAIN_RUN, door_names[way->kind]);
 		return walk(s, way, &s->buffer, false, r);
 	}

@@ -42,7 +42,7 @@ struct many {
 	struct schain_result *results;
 	size_t count, next;
 	bool fixed;
-	bool door_lost;		/* no answer; closed when no read is out */
+	bool door_lost;		/* did not answer; closed after the last read */
 	struct ring ring;
 	struct slot *slots;
 	unsigned int busy;

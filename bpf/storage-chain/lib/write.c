@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "write.h"
 
-#define EDGE (1 << 20)	/* every known format has a mark in it */
+#define EDGE (1 << 20)	/* all known formats have a signature within it */
 
 static int size_of(int fd, uint64_t *size)
 {

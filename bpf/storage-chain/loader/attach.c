@@ -81,7 +81,7 @@ int programs_attach(struct lack *lack)
 		 module_has_struct_ops();
 	if (settings.backend == BACKEND_STRUCT_OPS && !by_ops) {
 		snprintf(lack->text, sizeof(lack->text),
-			 "struct_ops of a module: not on this kernel, or the module has no BTF");
+			 "no struct_ops in modules on this kernel, or the module has no BTF");
 		lack->needed = "Linux 6.9 or later with CONFIG_DEBUG_INFO_BTF_MODULES, or --backend tracepoint";
 		return -EOPNOTSUPP;
 	}

@@ -229,7 +229,7 @@ int device_check_mode(struct lack *lack)
 				    check_irq(folder, lack);
 	if (err)
 		return err;
-	/* Requests that go to the driver directly escape such a limit. */
+	/* Requests that go to the driver directly bypass such a limit. */
 	limit = cgroup_limit(folder);
 	if (limit)
 		return lacking(lack, "no io.max, io.latency or io.cost.qos for this device",

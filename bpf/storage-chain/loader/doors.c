@@ -28,7 +28,7 @@
  * not requests. Whoever can open a door can read the whole data area.
  */
 static const char rules[] =
-"# Written by the loader of the extension storage-chain; gone with it.\n"
+"# Written by the loader of the extension storage-chain, and removed with it.\n"
 "SUBSYSTEM==\"block\", ATTR{dm/uuid}==\"" SCHAIN_UUID "*\", \\\n"
 "  ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}=\"1\", \\\n"
 "  ENV{DM_UDEV_DISABLE_OTHER_RULES_FLAG}=\"1\", ENV{SYSTEMD_READY}=\"0\", \\\n"
@@ -56,7 +56,7 @@ static int write_rules(void)
 		return -errno;
 	/* udevd itself checks for new rules only every three seconds. */
 	if (system("udevadm control --reload 2>/dev/null"))
-		ext_error("udev was not told of %s: it may probe the doors",
+		ext_error("cannot make udev load %s: it may probe the doors",
 			  RULES);
 	return 0;
 }
@@ -209,7 +209,7 @@ static void remove_device(const char *name)
 	if (err == -EBUSY)
 		err = dm_abandon(name);
 	if (err && !dm_status(name, NULL, 0, NULL, NULL))
-		ext_error("the door %s stays: %s", name, strerror(-err));
+		ext_error("cannot remove the door %s: %s", name, strerror(-err));
 }
 
 void doors_remove(void)

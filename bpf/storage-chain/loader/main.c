@@ -106,16 +106,16 @@ static void write_metrics(FILE *out)
 	size_t i;
 
 	ext_metric(out, "storage_chain_events_total", "counter",
-		   "What happened at the doors, by kind.");
+		   "Events at the doors, by kind.");
 	for (i = 0; i < sizeof(shown) / sizeof(*shown); i++)
 		fprintf(out, "storage_chain_events_total{kind=\"%s\"} %lld\n",
 			shown[i], doors_count(shown[i]));
 }
 
 /*
- * The rules of the mode must continue to hold: a limit that was put on the
- * device since would not be obeyed, and takes locks that an interrupt must not
- * take.
+ * Checks the rules of the mode again: it would not obey a limit that was set for
+ * the device since the start, and the limit's code takes locks that an interrupt
+ * must not take.
  */
 static void guard_mode(void)
 {

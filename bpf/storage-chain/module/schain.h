@@ -40,24 +40,24 @@ enum schain_mode {
 };
 
 /*
- * Faults that test the tests: each removes one safety check. They are only in a
- * separate build, which is never installed.
+ * Faults for the tests' controls: each disables one safety check. They are only
+ * in a separate build, which is never installed.
  */
 enum schain_fault {
-	FAULT_STALE_NEXT = 1 << 0,	/* bi_next as the merge left it */
+	FAULT_STALE_NEXT = 1 << 0,	/* bi_next is not reset after a merge */
 	FAULT_NO_BOUNDS = 1 << 1,	/* NEXT is not compared with the area */
 	FAULT_NO_LIMIT = 1 << 2,	/* hops are not counted */
 	FAULT_NO_NOTRUN = 1 << 3,	/* a program that missed counts as DONE */
-	FAULT_NO_RETRY = 1 << 4,	/* a miss is not run again */
+	FAULT_NO_RETRY = 1 << 4,	/* a missed run is not repeated */
 	FAULT_NO_STOP = 1 << 5,		/* a suspension does not end chains */
 	FAULT_NO_CRC = 1 << 6,		/* no checksum for the program */
 	FAULT_NO_BOUNCE = 1 << 7,	/* a node over two pages is not gathered */
 	FAULT_MISS = 1 << 8,		/* every other run is missed */
 	FAULT_AGAIN = 1 << 9,		/* a NOWAIT request finds no room */
-	FAULT_AGAIN_FAILS = 1 << 10,	/* and that is the request's end */
-	FAULT_BUSY_IRQ = 1 << 11,	/* irq mode chosen on top of any task */
-	FAULT_NO_ERROR = 1 << 12,	/* a failed read counts as read */
-	FAULT_DIRECT = 1 << 13,		/* any request goes to the driver */
+	FAULT_AGAIN_FAILS = 1 << 10,	/* and then the lookup fails */
+	FAULT_BUSY_IRQ = 1 << 11,	/* the interrupt may be on a busy CPU */
+	FAULT_NO_ERROR = 1 << 12,	/* a failed read counts as successful */
+	FAULT_DIRECT = 1 << 13,		/* all NOWAIT reads go to the driver */
 };
 
 #ifdef SCHAIN_FAULTS

@@ -50,7 +50,7 @@
 #define OPEN_WRITE FMODE_WRITE
 #endif
 
-/* A request that an I/O scheduler knows. */
+/* A request that an I/O scheduler manages. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #define SCHEDULED (RQF_SCHED_TAGS | RQF_USE_SCHED)
 #else
@@ -67,7 +67,7 @@ static atomic_t missed;
 
 static bool any_driver;
 module_param_unsafe(any_driver, bool, 0600);
-MODULE_PARM_DESC(any_driver, "mode irq over any driver; for tests");
+MODULE_PARM_DESC(any_driver, "allow mode irq on any driver; for tests");
 
 enum counter {
 	COUNT_CHAINS, COUNT_READS, COUNT_NEXT, COUNT_DONE, COUNT_PROGRAM_ERROR,
@@ -98,7 +98,7 @@ struct schain {
 	u32 max_hops;
 	enum schain_mode mode;
 	bool crc;
-	bool direct;			/* the driver takes requests of ours */
+	bool direct;			/* the driver accepts our requests */
 	bool stopping;
 	struct schain_program *program;
 	struct workqueue_struct *wq;
@@ -157,10 +157,7 @@ static bool run_program(struct schain *sc, struct schain_io *io)
 	rcu_read_lock();
 	ops = rcu_dereference(sc->program->ops);
 	if (ops) {
-		/*
-		 * Not in memory that the program can write: it must return the
-		 * verdict.
-		 */
+		/* Kept where the program cannot write: it must return it. */
 		int verdict = ops->step(&io->step);
 
 		out->verdict = verdict;
@@ -203,8 +200,8 @@ static void prepare(struct schain_io *io, bool nowait)
 	struct bio *bio = io->bio;
 
 	/*
-	 * blk_update_request() leaves bi_next as a merge with other bios has
-	 * set it, and the other fields as at completion.
+	 * Completion leaves bi_next as a merge with other bios has set it, and
+	 * the fields below with their final values.
 	 */
 	if (!fault(FAULT_STALE_NEXT))
 		bio->bi_next = NULL;
@@ -227,7 +224,7 @@ static void submit(struct schain_io *io, bool nowait)
 	dm_submit_bio_remap(io->bio, NULL);
 }
 
-/* Gives the driver a request with the clone; false if there is no room. */
+/* Sends the clone to the driver in a new request; false if there is no room. */
 static bool issue(struct bio *bio)
 {
 	struct block_device *bdev = bio->bi_bdev;
@@ -258,13 +255,13 @@ free:
 }
 
 /*
- * Submits the clone without waiting. If there is no room, it ends with an error
- * for which a worker submits it again.
+ * Submits the clone without waiting. If there is no room, it ends with
+ * BLK_STS_AGAIN, and a worker submits it again.
  *
- * A request of our own goes to the driver directly, which saves most of what
- * the block layer does for a bio. What is not done for it has no object here:
- * the sector is in the data area; a node in one piece needs no split; there is
- * no scheduler; and the loader refuses a device with limits for cgroups.
+ * A request of our own goes to the driver directly, which saves most of the
+ * block layer's work for a bio. The skipped steps are not needed here: the
+ * sector is in the data area; a node in one piece needs no split; there is no
+ * scheduler; and the loader refuses a device with cgroup limits.
  */
 static void submit_nowait(struct schain_io *io)
 {
@@ -284,7 +281,7 @@ static void submit_nowait(struct schain_io *io)
 	}
 }
 
-/* Copies a node on two pages into one piece for the program. */
+/* Copies a node that crosses pages into one piece for the program. */
 static void gather(struct schain_io *io)
 {
 	void *to = (void *)io->step.node;
@@ -380,7 +377,7 @@ static void work(struct work_struct *work)
 			outcome = look_at_node(io);
 		while (outcome == MISSED);
 		if (outcome == OVER) {
-			/* It ended before; dm is told now. */
+			/* schain_end_io() left the clone incomplete. */
 			io->bio->bi_status = BLK_STS_OK;
 			io->bio->bi_end_io(io->bio);
 			return;
@@ -414,9 +411,7 @@ static void go_on(struct schain_io *io)
 	struct schain *sc = io->sc;
 
 	if (no_locks_held() && current->bio_list) {
-		/*
-		 * Within our own submission: it becomes the next on that list.
-		 */
+		/* Within submit_bio(), which submits what is on this list next. */
 		count(sc, COUNT_INLINE);
 		submit(io, false);
 	} else if (sc->mode == SCHAIN_POLL && io->bio->bi_opf & REQ_POLLED &&
@@ -429,7 +424,7 @@ static void go_on(struct schain_io *io)
 		submit_nowait(io);
 	} else if (sc->mode == SCHAIN_IRQ && fault(FAULT_BUSY_IRQ) &&
 		   in_hardirq()) {
-		/* Counted, not done: the task may hold the driver's lock. */
+		/* Only counted: the interrupted task may hold the driver's lock. */
 		count(sc, COUNT_INTERRUPT);
 		queue_work(sc->wq, &io->work);
 	} else {
@@ -562,7 +557,7 @@ static int schain_map(struct dm_target *ti, struct bio *bio)
 	return DM_MAPIO_REMAPPED;
 }
 
-/* Why a device's driver is not known to take requests in any context. */
+/* Why the driver is not known to accept requests in any context; NULL if it is. */
 static const char *driver_refusal(struct block_device *bdev)
 {
 	struct request_queue *q = bdev_get_queue(bdev);
@@ -845,10 +840,10 @@ static struct target_type schain_target = {
 	.io_hints = schain_io_hints,
 };
 
-/* Shows which ways to attach exist, for the loader. */
+/* Read by the loader: whether programs can be attached by struct_ops. */
 static bool struct_ops = true;
 module_param(struct_ops, bool, 0444);
-MODULE_PARM_DESC(struct_ops, "let programs be attached by struct_ops");
+MODULE_PARM_DESC(struct_ops, "allow programs to be attached by struct_ops");
 
 static int __init schain_init(void)
 {

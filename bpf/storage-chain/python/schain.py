@@ -41,7 +41,7 @@ class _Many(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Result:
-    """Of one lookup. `hops`: nodes read; `fell_back`: not all of them through a door."""
+    """Result of one lookup. `hops`: nodes read; `fell_back`: not all of them through a door."""
 
     value: int | None
     hops: int
@@ -51,7 +51,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the image says of a file or folder."""
+    """The image's facts about a file or folder."""
 
     size: int
     mtime: int
@@ -95,7 +95,7 @@ def _public(result: _Result) -> Result:
 
 
 class Image:
-    """An image, and the doors that lead into it; for one thread at a time."""
+    """An image and its doors; for one thread at a time."""
 
     def __init__(self, path: str | None = None, flags: int = 0) -> None:
         self._library = _load()
@@ -110,7 +110,7 @@ class Image:
         self.close()
 
     def close(self) -> None:
-        """Close the image and its doors; more than once does no harm."""
+        """Close the image and its doors; may be called more than once."""
         if self._handle:
             self._library.schain_close(self._handle)
         self._handle = None
@@ -119,7 +119,7 @@ class Image:
         return OSError(error, self._library.schain_error().decode(errors="replace"))
 
     def lookup(self, index: str, key: int) -> Result:
-        """One key of one index."""
+        """Look up one key in an index."""
         result = _Result()
         error = self._library.schain_lookup(self._handle, index.encode(), key, ctypes.byref(result))
         if error:
@@ -129,7 +129,7 @@ class Image:
     def lookup_many(
         self, index: str, keys: Sequence[int], depth: int = 32, poll: bool = False, fixed: bool = False
     ) -> list[Result]:
-        """By io_uring, `depth` at once. A lookup that failed has its `error`."""
+        """Look up keys with io_uring, `depth` at a time. A failed lookup has its `error` set."""
         wanted = (ctypes.c_ulonglong * len(keys))(*keys)
         results = (_Result * len(keys))()
         how = _Many(depth, poll, fixed)
@@ -141,11 +141,11 @@ class Image:
         return [_public(result) for result in results]
 
     def path(self, path: str) -> int | None:
-        """Inode of a path below the folder that the index was made of."""
+        """Inode of a path below the folder that was indexed."""
         return self.lookup("paths", self._library.schain_path_key(self._handle, os.fsencode(path))).value
 
     def where(self, inode: int) -> str | None:
-        """Path of an inode, as `os` takes it; "." is the top."""
+        """Path of an inode, in the form that `os` uses; "." is the top."""
         path = ctypes.create_string_buffer(4096)
         result = _Result()
         error = self._library.schain_path(self._handle, inode, path, len(path), ctypes.byref(result))
@@ -154,7 +154,7 @@ class Image:
         return os.fsdecode(path.value) if result.found else None
 
     def facts(self, inode: int) -> Facts | None:
-        """What is known of an inode; None where the image does not have it."""
+        """Facts about an inode; None if the image does not have it."""
         facts = (ctypes.c_ulonglong * 4)()
         result = _Result()
         error = self._library.schain_facts(self._handle, inode, facts, ctypes.byref(result))
@@ -169,7 +169,7 @@ class Image:
             result = _Result()
             error = self._library.schain_lookup_at(self._handle, POSTING, start, least, ctypes.byref(result))
             if error == -errno.ESTALE:
-                # Another image has taken this one's place.
+                # Another image has replaced this one.
                 start = self._first_node(tag)
                 continue
             if error:

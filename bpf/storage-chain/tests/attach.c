@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * attach - loads a BPF object, attaches all its programs, prints a line, and
- * keeps them until its standard input ends
+ * keeps them attached until its standard input ends
  */
 #include <stdio.h>
 #include <unistd.h>

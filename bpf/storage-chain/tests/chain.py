@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the tests of storage chains share: the loader, doors over devices of their own, and requests made by hand."""
+"""Shared by the tests of storage chains: the loader, doors on test devices, and requests built by hand."""
 
 import json
 import mmap
@@ -46,7 +46,7 @@ FAULTS = {
 }
 
 
-# What a command that may fail gave.
+# Result of a command that may fail.
 Done = subprocess.CompletedProcess[str]
 
 
@@ -57,7 +57,7 @@ def run(*args: str, env: Mapping[str, str] | None = None, ok: Literal[False], ti
 @overload
 def run(*args: str, env: Mapping[str, str] | None = None, ok: bool, timeout: float = 600) -> str | Done: ...
 def run(*args: str, env: Mapping[str, str] | None = None, ok: bool = True, timeout: float = 600) -> str | Done:
-    """A command's standard output; `ok=False`: the whole result, whether it succeeded or not."""
+    """Runs a command; returns its standard output or, with `ok=False`, the result, even if it failed."""
     done = subprocess.run(
         args, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})}, check=False
     )
@@ -72,7 +72,7 @@ def wait(condition: Callable[[], object], what: str, seconds: float = 120) -> No
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"gave up waiting for {what}")
+            raise AssertionError(f"timeout: waited for {what}")
         time.sleep(0.05)
 
 
@@ -85,11 +85,11 @@ def write(path: str, text: object) -> None:
 
 
 def data_disk() -> str:
-    """The disk that the tests may write to: the machine's, of serial `data`."""
+    """The disk that the tests may overwrite: the one with serial `data`."""
     for controller in sorted(path.name for path in Path("/sys/class/nvme").iterdir()):
         if read(f"/sys/class/nvme/{controller}/serial") == "data":
             return f"/dev/{controller}n1"
-    raise AssertionError("no NVMe disk of serial `data`")
+    raise AssertionError("no NVMe disk with serial `data`")
 
 
 @overload
@@ -123,7 +123,7 @@ def kernel_log() -> str:
 
 
 class Loader:
-    """The extension's loader; with `faults`, of a module whose safety checks can be taken away."""
+    """The extension's loader; with `faults`, with a module whose safety checks can be disabled."""
 
     def __init__(self, *options: str, faults: Sequence[str] = ()) -> None:
         self.folder = DIR
@@ -194,7 +194,7 @@ def nothing_left(folder: str = DIR) -> list[str]:
 
 
 class Attached:
-    """All programs of an object of the tests, in the way that the kernel has."""
+    """Attaches all programs of a test object, by struct_ops if the kernel has it, else by the tracepoint."""
 
     def __init__(self, name: str = "hostile") -> None:
         self.object = f"{DIR}/{name}-{'ops' if HAS_STRUCT_OPS else 'tracepoint'}.bpf.o"
@@ -212,7 +212,7 @@ class Attached:
 
 
 class Device:
-    """A dm device for as long as the test lasts; `door` makes it one."""
+    """A dm device that exists within a `with` block."""
 
     def __init__(self, name: str, table: str) -> None:
         self.name, self.table = name, table
@@ -226,8 +226,8 @@ class Device:
         dm("reload", self.name, table)
 
     def __exit__(self, *_: object) -> None:
-        # udev may have a look at it first.
-        wait(lambda: dm("remove", self.name, ok=False).returncode == 0, f"{self.name} to go")
+        # udev may have it open for a moment.
+        wait(lambda: dm("remove", self.name, ok=False).returncode == 0, f"removal of {self.name}")
 
 
 def door(
@@ -240,7 +240,7 @@ def door(
     crc: bool = False,
     start: int = 0,
 ) -> Device:
-    """A door of a test's own."""
+    """A door for one test."""
     rule = f"0 {DOOR} storage-chain {device} {start} {sectors} {NODE} {hops} {mode} {program}{' crc' if crc else ''}"
     return Device(name, rule)
 
@@ -267,11 +267,11 @@ def ask(
     version: int = VERSION,
     at: int = 0,
 ) -> Result:
-    """One request by hand. `crossing`: the node lies over two pages."""
+    """Sends one request. `crossing`: the buffer for the node crosses a page boundary."""
     memory = mmap.mmap(-1, 4 * NODE + (size + NODE - 1) // NODE * NODE)
     offset = 0 if crossing else NODE - 512
     if crossing:
-        # To the kernel, neighbours in memory are one page. These are none, in whichever order it gives them out.
+        # The kernel merges physically adjacent pages into one piece. Touched in this order, these are not adjacent.
         for page in (1, 3, 0):
             memory[page * NODE] = 0
     values = [magic, version, hops, start, *args, *[0] * (8 - len(args)), UNANSWERED, 0, 0, *[0] * 8]
@@ -281,7 +281,7 @@ def ask(
     try:
         got = os.preadv(fd, [view[offset : offset + 512 + size]], at)
     except OSError as error:
-        got = -(error.errno or 0)  # a failed system call always has one
+        got = -(error.errno or 0)  # never 0: a failed system call sets it
     finally:
         os.close(fd)
     header = HEADER.unpack_from(memory, offset)
@@ -292,7 +292,7 @@ def ask(
 
 
 def image_of(device: str) -> dict[str, Any]:
-    """Superblock: generation, and root, depth, keys of each index."""
+    """The superblock: generation, data area and indexes."""
     with Path(device).open("rb") as f:
         block = f.read(NODE)
     magic, _crc, _format, generation, first, end = struct.unpack_from("<QIIQQQ", block)
@@ -322,7 +322,7 @@ def verify(*options: str, via: str = "chain", ok: Literal[True] = True) -> dict[
 @overload
 def verify(*options: str, via: str = "chain", ok: Literal[False]) -> dict[str, Any] | None: ...
 def verify(*options: str, via: str = "chain", ok: bool = True) -> dict[str, Any] | None:
-    """The last line of `schain verify`, or None where it found mismatches or could not go on."""
+    """The last line of `schain verify`, or None if it found mismatches or failed."""
     done = schain("verify", "--via", via, *options, ok=False)
     if done.returncode == 0:
         return lines(done.stdout)[-1]
@@ -332,5 +332,5 @@ def verify(*options: str, via: str = "chain", ok: bool = True) -> dict[str, Any]
 
 
 def busy(cpus: Iterable[int]) -> list[subprocess.Popen[bytes]]:
-    """Processes that never leave a CPU idle."""
+    """Processes that keep the CPUs busy."""
     return [subprocess.Popen(["taskset", "-c", str(cpu), sys.executable, "-c", "while True: pass"]) for cpu in cpus]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The control of "reads that the block layer merges": without the line that forgets a merge, the kernel dies.
+"""The control of the test of merged reads: if bi_next is not reset after a merge, the kernel crashes.
 
-Run as root in a machine that may:
+Run as root in a machine that may crash:
 
     control.py DIR
 """
@@ -20,4 +20,4 @@ with c.Loader("--device", DISK, faults=["stale_next"]):
     end = time.monotonic() + 90
     while time.monotonic() < end:
         c.verify("--index", "hash", "--count", "2000", "--depth", "64", ok=False)
-print("the kernel lives")
+print("the kernel has not crashed")

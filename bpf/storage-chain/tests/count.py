@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What a lookup costs, in instructions.
+"""The cost of a lookup, in instructions.
 
 For a machine with one CPU and QEMU's `-icount shift=0,sleep=off`, where a nanosecond of the guest is an instruction:
 the disk is schain_disk.ko, whose reads take a given time. As root:
 
     count.py DIR [LATENCY_NS...]
 
-Prints a line of JSON for each arm and depth; `ns` is the mean of the lookups
-after a first round, `slope` what one more node costs beyond the disk's time.
+Prints a line of JSON for each arm: `ns` is the mean time of a lookup by depth, after
+a first round; `slope` is the cost of one more node without the disk's time.
 """
 
 import json
@@ -31,10 +31,10 @@ def switches() -> int:
 
 
 def settle() -> None:
-    """Waits until nobody else needs the CPU.
+    """Waits until no other process needs the CPU.
 
-    There is one, so whoever else runs is counted with the lookups: after the
-    loader's start, udev looks at its devices for a while.
+    There is only one CPU, so other processes would be counted with the lookups:
+    after the loader's start, udev processes its devices for some time.
     """
     begin, first = time.monotonic(), switches()
     c.run("udevadm", "settle")

@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 		if (!err)
 			puts(text);
 	} else {
-		fprintf(stderr, "see dm-tool.c\n");
+		fprintf(stderr, "usage: dm-tool create|reload NAME TABLE | suspend|resume|remove|status NAME | message NAME TEXT\n");
 		return 2;
 	}
 	if (err)

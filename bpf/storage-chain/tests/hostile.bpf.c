@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that do what a door must not let them do, and some that count. */
+/* Programs that return invalid results, which the module must handle. */
 #include "program.bpf.h"
 
 /* Never ends: requests the same node again. */

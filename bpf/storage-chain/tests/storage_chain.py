@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of storage chains.
 
-Run as root inside a virtual machine whose second disk, of serial `data`, may be overwritten:
+Run as root inside a virtual machine whose second disk, with serial `data`, may be overwritten:
 
-    storage_chain.py DIR [pattern]    DIR has what the Makefile builds, and this folder
+    storage_chain.py DIR [pattern]    DIR has the files that the Makefile builds, and this folder
 
-Prints TAP. A safety check's test runs twice: as it is, and with the fault that takes the check away;
-there it must fail.
+Prints TAP. The test of a safety check also contains a control: with the fault that disables the check,
+it must fail.
 """
 
 import contextlib
@@ -64,17 +64,17 @@ def index(name: str) -> tuple[dict[str, Any], int]:
 
 
 def must_fail(function: Test, why: str) -> None:
-    """The control of a control: without the check its test fails."""
+    """A control: `function` must fail while the check is disabled."""
     try:
         function()
     except AssertionError:
         return
-    raise AssertionError(f"passed, and should not have: {why}")
+    raise AssertionError(f"the control passed, but must fail: {why}")
 
 
 @contextlib.contextmanager
 def scheduled(name: str) -> Iterator[None]:
-    """Another I/O scheduler for the disk."""
+    """Sets another I/O scheduler for the disk within a `with` block."""
     scheduler = f"/sys/block/{Path(DISK).name}/queue/scheduler"
     run("modprobe", name, ok=False)
     c.write(scheduler, name)
@@ -84,10 +84,10 @@ def scheduled(name: str) -> Iterator[None]:
         c.write(scheduler, "none")
 
 
-# Bad input first: the disk is still blank.
-@test("a device that is mounted, or holds something else, is refused and not written to")
+# Invalid input first, while the disk is blank.
+@test("a device that is mounted, in use or contains other data is refused and not written to")
 def not_ours() -> None:
-    # The root disk is mounted; a device over the other one is swap space, not in use and in use.
+    # The mounted root disk, and a device on the other disk as swap space, unused and in use.
     for path, word, prepare, undo in (
         ("/dev/nvme0n1", "mounted", [], []),
         (None, "other data", ["mkswap"], []),
@@ -113,7 +113,7 @@ def not_ours() -> None:
     assert start_of(DISK, 1 << 20) == bytes(1 << 20)
 
 
-@test("what a kernel, a device or a command line lacks is said, and nothing stays")
+@test("an unsuitable device, scheduler or option is refused with the reason, and nothing stays loaded")
 def lacks() -> None:
     def answer(*options: str) -> str:
         return run(f"{c.DIR}/storage-chain", "--preflight", *options)
@@ -131,7 +131,7 @@ def lacks() -> None:
     assert not c.nothing_left()
 
 
-@test("an image: a wrong version, a damaged superblock, none at all are told apart")
+@test("a missing image, an image of another version and a damaged superblock are reported as such")
 def images() -> None:
     empty = "/tmp/schain-empty"
     Path(empty).write_bytes(bytes(8192))
@@ -152,7 +152,7 @@ def images() -> None:
         assert done.returncode == 1 and word in done.stderr, done.stderr
 
 
-@test("a directory tree's index has every path, and the facts that stat gives")
+@test("the index of a directory tree matches it: number of paths, facts of a sample, files by suffix")
 def tree() -> None:
     top = f"/usr/lib/python3.{sys.version_info.minor}"
     path = "/tmp/schain-tree-image"
@@ -184,7 +184,7 @@ def tree() -> None:
 
 
 # From here on the disk has an image.
-@test("every mode and backend gives what user space gives, one at a time and by io_uring")
+@test("every mode and backend gives the same results as user space, one at a time and by io_uring")
 def correct() -> None:
     synthetic()
     for backend in BACKENDS:
@@ -206,7 +206,7 @@ def correct() -> None:
                 print(f"# {backend} {mode}: {counts}", flush=True)
 
 
-@test("without a program every lookup through a door fails, and the library goes on by reads")
+@test("without a program, every lookup through a door fails, and the library continues by reads")
 def no_program() -> None:
     with c.Loader("--device", DISK), c.door("nobody", DISK, "nobody", sectors()) as nobody:
         Path("/tmp/schain-run").mkdir(exist_ok=True, parents=True)
@@ -222,7 +222,7 @@ def no_program() -> None:
         assert each[-1]["mismatches"] == 0 and all(line["fellBack"] == 20 for line in each[:-1]), each
 
 
-@test("run counts of the programs are the nodes read, to the one")
+@test("the programs' run counts equal the number of nodes read")
 def proof() -> None:
     for backend in BACKENDS:
         with c.Loader("--device", DISK, "--backend", backend) as loader:
@@ -236,7 +236,7 @@ def proof() -> None:
             assert hops == 400 and runs == hops, (runs, hops, misses)
 
 
-@test("a node over two pages is gathered (control: it is not)")
+@test("a node across two pages is gathered (control: it is not)")
 def bounce() -> None:
     def crossing() -> None:
         entry, generation = index("depth4")
@@ -251,10 +251,10 @@ def bounce() -> None:
         crossing()
         assert c.status("schain-btree")["bounce"] > 0
         loader.set_faults("no_bounce")
-        must_fail(crossing, "nodes that are not gathered")
+        must_fail(crossing, "nodes are not gathered")
 
 
-@test("a damaged node is found by its checksum (control: none is given)")
+@test("a damaged node is detected by its checksum (control: without the checksum it is not)")
 def damaged() -> None:
     entry, generation = index("depth1")
     offset = entry["root"] * 512 + c.NODE - 16  # an entry that is not in use
@@ -279,23 +279,23 @@ def damaged() -> None:
         flip()
         found()
         loader.set_faults("no_crc")
-        must_fail(found, "a damaged node, and no checksum")
+        must_fail(found, "a damaged node without checksums")
         flip()
         loader.set_faults()
         c.verify("--index", "depth1", "--count", "20")
 
 
-@test("another image's nodes are told from this one's, and the library reads the new superblock")
+@test("nodes of another image are detected, and the library reads the new superblock")
 def switched() -> None:
     with c.Loader("--device", DISK):
         entry, generation = index("depth3")
         r = c.ask(f"{c.RUN}/btree", entry["root"], 5, generation ^ 1, 3)
         assert (r.status, r.hops) == (-errno.ESTALE, 1), r
         r = c.ask(f"{c.RUN}/btree", entry["root"], 5, generation, 4)
-        assert r.status == -errno.EBADMSG, r  # not as deep as was said
+        assert r.status == -errno.EBADMSG, r  # the tree has another depth
         r = c.ask(f"{c.RUN}/btree", 0, 5, generation, 3)
-        assert r.status == -errno.EBADMSG, r  # the superblock is no node
-        # Under lookups, twice: each place of an image is written over.
+        assert r.status == -errno.EBADMSG, r  # the superblock is not a node
+        # During lookups. Twice, so that the place of each earlier image is overwritten.
         stop = threading.Event()
         wrong = []
 
@@ -315,7 +315,7 @@ def switched() -> None:
         c.verify("--count", "20")
 
 
-@test("a request that is none, a write, a buffered read, a wrong size are refused")
+@test("an invalid request, a wrong size, a buffered read and a write are refused")
 def requests() -> None:
     with c.Loader("--device", DISK):
         entry, generation = index("depth3")
@@ -336,7 +336,7 @@ def requests() -> None:
         fd = os.open(path, os.O_RDONLY)
         try:
             os.pread(fd, 8192, 0)
-            raise AssertionError("a buffered read was answered")
+            raise AssertionError("a buffered read succeeded")
         except OSError as error:
             assert error.errno == errno.EIO
         finally:
@@ -344,7 +344,7 @@ def requests() -> None:
         try:
             fd = os.open(path, os.O_WRONLY)
             os.write(fd, bytes(4096))
-            raise AssertionError("a door was written to")
+            raise AssertionError("a write to a door succeeded")
         except OSError as error:
             assert error.errno == errno.EPERM, error
         os.close(fd)
@@ -367,10 +367,10 @@ def limit() -> None:
             r = c.ask(ever.path, 8)
             assert (r.status, r.hops) == (-errno.ELOOP, 64), r
         loader.set_faults("no_limit")
-        must_fail(stopped, "a hundred hops")
+        must_fail(stopped, "a hundred hops without a limit")
 
 
-@test("a program cannot lead out of the data area (control: it can)")
+@test("a program cannot read outside the data area (control: it can)")
 def bounds() -> None:
     area = 8192
 
@@ -383,7 +383,7 @@ def bounds() -> None:
                 r = c.ask(small.path, 8, sector)
                 assert (r.status, r.hops, r.last) == (-errno.ERANGE, 1, 8), (sector, r)
             counts = c.status("area")
-            # One read for each request's first node, and none for where it led.
+            # One read for the first node of each request, and none outside the area.
             assert counts["reads"] - reads == 5 and counts["range"] == 5, counts
 
     with c.Loader("--device", DISK, faults=["no_bounds"]) as loader, c.Attached():
@@ -393,7 +393,7 @@ def bounds() -> None:
         must_fail(kept, "a node outside the area")
 
 
-@test("a program that says nothing, or nonsense, ends the chain with an error")
+@test("a program that returns no verdict, or an invalid one, ends the chain with an error")
 def nonsense() -> None:
     with c.Loader("--device", DISK), c.Attached():
         with c.door("quiet", DISK, "silent", sectors()) as quiet:
@@ -411,9 +411,9 @@ def nonsense() -> None:
                 assert r.status == -status, (key, r)
 
 
-@test("a program of one's own: the worked example finds a record of a list")
+@test("the example of a custom program finds a record of a list")
 def own_program() -> None:
-    records = {700: 30, 701: 10, 702: 20}  # record i: its sector / 8 in the test's own corner
+    records = {700: 30, 701: 10, 702: 20}  # record number: its node, from `base` on
     base = 131072
     order = list(records)
     with Path(DISK).open("r+b") as f:
@@ -432,19 +432,19 @@ def own_program() -> None:
         assert (r.status, r.hops) == (-errno.ENOENT, 3), r
 
 
-@test("a run that was missed is made up for (controls: it counts as done; it is not run again)")
+@test("a run that was missed is repeated (controls: it counts as done; it is not repeated)")
 def missed() -> None:
     with c.Loader("--device", DISK, faults=["miss"]) as loader:
         before = c.status("schain-btree")["miss"]
         c.verify("--count", "20")
         assert c.status("schain-btree")["miss"] > before
         loader.set_faults("miss", "no_notrun")
-        assert c.verify("--count", "20", ok=False) is None, "a missed run counted as DONE"
+        assert c.verify("--count", "20", ok=False) is None, "a missed run that counts as DONE was not noticed"
         loader.set_faults("miss", "no_retry")
-        assert c.verify("--count", "20", ok=False) is None, "a missed run was not made up for"
+        assert c.verify("--count", "20", ok=False) is None, "a missed run that is not repeated was not noticed"
 
 
-@test("a device that has no room for now is asked again by a worker (control: the request fails)")
+@test("a worker submits a read again if the device had no room (control: the request fails)")
 def again() -> None:
     for mode, options in (("irq", ()), ("poll", ("--depth", "4", "--poll"))):
         with c.Loader("--device", DISK, "--mode", mode, faults=["again"]) as loader:
@@ -452,15 +452,15 @@ def again() -> None:
             counts = c.status("schain-btree")
             assert counts["again"] > 0, counts
             loader.set_faults("again", "again_fails")
-            assert c.verify("--count", "20", "--index", "depth5", *options, ok=False) is None, "EAGAIN was no error"
+            assert c.verify("--count", "20", "--index", "depth5", *options, ok=False) is None, "EAGAIN did not fail"
 
 
-@test("an interrupt asks for a node only over an idle CPU (control: over any)")
+@test("an interrupt requests the next node only on an idle CPU (control: on any)")
 def idle_only() -> None:
     cpus = range(os.cpu_count() or 1)
 
     def over_busy() -> tuple[int, int]:
-        """Nodes asked for by interrupts while no CPU is ever idle."""
+        """Nodes requested by interrupts, and nodes that arrived in interrupts, while no CPU is idle."""
         before = c.status("schain-btree")
         spinning = c.busy(cpus)
         try:
@@ -475,21 +475,23 @@ def idle_only() -> None:
     with c.Loader("--device", DISK, "--mode", "irq", faults=["busy_irq"]) as loader:
         loader.set_faults()
         asked, arrived = over_busy()
-        print(f"# {arrived} nodes arrived in interrupts over busy CPUs, {asked} were followed there", flush=True)
+        print(
+            f"# {arrived} nodes arrived in interrupts on busy CPUs, {asked} requested the next node there", flush=True
+        )
         assert arrived > 50 and asked <= arrived // 10, (asked, arrived)
-        # The control only counts: a request over a task that holds the driver's lock would stop the CPU for ever.
+        # The control only counts: if the interrupted task held the driver's lock, a request would deadlock.
         loader.set_faults("busy_irq")
         asked, arrived = over_busy()
-        print(f"# control: {arrived} arrived, {asked} followed", flush=True)
+        print(f"# control: {arrived} arrived, {asked} requested the next node", flush=True)
         assert asked > arrived // 2, (asked, arrived)
 
 
-@test("a request goes to the driver directly, but not for a node in pieces (control: it does), nor with a scheduler")
+@test("requests go to the driver directly, but not for a node in pieces (control: they do) or with a scheduler")
 def direct() -> None:
     entry, generation = index("depth8")
 
     def gone(crossing: bool) -> int:
-        """Requests that went directly, of ten lookups by interrupts."""
+        """Requests that went to the driver directly during ten lookups in mode irq."""
         before = c.status("schain-btree")
         for _ in range(10):
             r = c.ask(f"{c.RUN}/btree", entry["root"], 5, generation, 8, crossing=crossing)
@@ -506,7 +508,7 @@ def direct() -> None:
         assert gone(crossing=True) > 0
 
     def look() -> dict[str, Any]:
-        """What lookups by a poller add to the counters."""
+        """How much the counters increase during lookups with polling."""
         before = c.status("schain-btree")
         c.verify("--count", "40", "--index", "depth8", "--depth", "4", "--poll")
         after = c.status("schain-btree")
@@ -515,13 +517,13 @@ def direct() -> None:
     with c.Loader("--device", DISK, "--mode", "poll"):
         counts = look()
         assert counts["direct"] == counts["polled"] > 0, counts
-        # With a scheduler, the driver ends reads under a lock, so a worker follows them.
+        # With a scheduler, reads complete under a lock, so a worker requests the next node.
         with scheduled("mq-deadline"):
             counts = look()
         assert counts["direct"] == 0, counts
 
 
-@test("a limit of a cgroup ends modes irq and poll, which would not obey it (control: without one they stay)")
+@test("a cgroup's I/O limit ends modes irq and poll (control: without a limit they stay)")
 def limited() -> None:
     major, minor = (f(Path(DISK).stat().st_rdev) for f in (os.major, os.minor))
     c.write("/sys/fs/cgroup/cgroup.subtree_control", "+io")
@@ -530,7 +532,7 @@ def limited() -> None:
     try:
         for mode in ("irq", "poll"):
             with c.Loader("--device", DISK, "--mode", mode):
-                time.sleep(7)  # the loader looks every 5 s
+                time.sleep(7)  # the loader checks every 5 s
                 assert c.status("schain-btree")["mode"] == mode
                 (group / "io.max").write_text(f"{major}:{minor} riops=1000000")
                 c.wait(lambda: c.status("schain-btree")["mode"] == "wq", "mode wq", 60)
@@ -543,25 +545,25 @@ def limited() -> None:
 
 
 def over(table: str) -> c.Device:
-    """A loader over a device of the test's own."""
+    """A dm device below the loader's doors, whose table a test can replace."""
     return c.Device("under", table)
 
 
-@test("an error of the device at any node of the way is the answer, as it is for reads (control: it counts as a node)")
+@test("a device error at a node of any level gives the same error as a read (control: it counts as a node)")
 def device_errors() -> None:
     entry, _ = index("depth5")
     first = entry["root"]
     total = sectors()
 
     def alike(under: c.Device, sector: int) -> int:
-        """Lookups through the door fail where those by reads do, with the same error and none wrong."""
+        """Checks that lookups through the door fail exactly when those by reads do, with the same error."""
         under.reload(
             f"0 {sector} linear {DISK} 0\n{sector} 8 error\n"
             f"{sector + 8} {total - sector - 8} linear {DISK} {sector + 8}"
         )
         before = c.status("schain-btree")["io_error"]
         done = c.schain("verify", "--via", "chain", "--index", "depth5", "--count", "60", ok=False)
-        # The same keys fail, with the same error. What differs is what was read before.
+        # The same keys fail with the same error; only the data read before may differ.
         wrong = [line for line in done.stderr.splitlines() if line.count("error -5,") != 2]
         assert "mismatches" in done.stdout and not wrong, done.stdout + done.stderr
         failed: int = c.status("schain-btree")["io_error"] - before
@@ -570,7 +572,7 @@ def device_errors() -> None:
 
     with over(f"0 {total} linear {DISK} 0") as under, c.Loader("--device", under.path, faults=["no_error"]) as loader:
         loader.set_faults()
-        # A node of each level: the root, and first children. A tree's nodes lie level by level, the leaves first.
+        # A node of each level: the root and the first child of each.
         way = [first]
         with Path(DISK).open("rb") as f:
             while len(way) < entry["depth"]:
@@ -584,13 +586,13 @@ def device_errors() -> None:
 
         answered()
         loader.set_faults("no_error")
-        must_fail(answered, "a read that failed, taken for a node")
+        must_fail(answered, "a failed read counts as a node")
         loader.set_faults()
         under.reload(f"0 {total} linear {DISK} 0")
         c.verify("--index", "depth5", "--count", "30")
 
 
-@test("a suspension ends chains at their next node (control: it waits for them); the library goes on")
+@test("a suspension ends chains at their next node (control: it waits for them); the library continues")
 def suspended() -> None:
     run("modprobe", "dm-delay", ok=False)
     total = sectors()
@@ -618,13 +620,13 @@ def suspended() -> None:
         c.dm("resume", "schain-btree")
         assert looking.wait() == 0
         loader.set_faults("no_stop")
-        must_fail(cut, "a chain that went on through a suspension")
+        must_fail(cut, "a chain continues during a suspension")
         under.reload(f"0 {total} linear {DISK} 0")
         loader.set_faults()
         c.verify("--count", "20", "--index", "depth8")
 
 
-@test("tables are exchanged under lookups, and each is answered right")
+@test("lookups are correct while tables are replaced, also by an error table")
 def reload() -> None:
     total = sectors()
     with c.Loader("--device", DISK):
@@ -637,14 +639,14 @@ def reload() -> None:
             mode = modes[turns % 3]
             c.dm("reload", "schain-btree", f"0 {c.DOOR} storage-chain {DISK} 0 {total} {c.NODE} 16 {mode} btree crc")
             turns += 1
-            # Lookups wait for an exchange: without a pause few of them would get through in between.
+            # Lookups wait during a replacement; without a pause, few would run in between.
             time.sleep(0.05)
         assert looking.returncode == 0 and turns >= 3, (looking.returncode, turns)
-        # Control: a table that leads elsewhere is noticed, by who looks at the door's answers alone.
+        # Control: `--via chain` notices a table with a wrong data area.
         c.dm("reload", "schain-btree", f"0 {c.DOOR} storage-chain {DISK} 8 {total - 8} {c.NODE} 16 wq btree crc")
         assert c.verify("--index", "depth3", "--count", "5", ok=False) is None
         assert c.verify("--index", "depth3", "--count", "5", via="auto")["mismatches"] == 0
-        # By force: what is there becomes a device of errors.
+        # The table is replaced by an error table.
         looking = subprocess.Popen(
             [f"{c.DIR}/schain", "verify", "--via", "auto", "--count", "200"], stdout=subprocess.DEVNULL
         )
@@ -655,7 +657,7 @@ def reload() -> None:
 
 
 def in_flight() -> int:
-    """Chains of the B+tree's door that have begun and not ended."""
+    """Chains through the B+tree's door that have not ended."""
     counts = c.status("schain-btree")
     ends = ("done", "program_error", "no_program", "limit", "range", "io_error", "stopped")
     ended: int = sum(counts[end] for end in ends)
@@ -663,13 +665,13 @@ def in_flight() -> int:
     return begun - ended
 
 
-@test("a reader that is killed leaves no chain behind (control: while it reads there are some)")
+@test("a killed reader leaves no chain behind (control: there are some while it reads)")
 def reader_killed() -> None:
     total = sectors()
     run("modprobe", "dm-delay", ok=False)
     with over(f"0 {total} linear {DISK} 0") as under, c.Loader("--device", under.path) as loader:
         for turn in range(4):
-            # Slow reads, so that it is killed within chains.
+            # Slow reads, so that it is killed during chains.
             under.reload(f"0 {total} delay {DISK} 0 {40 * (turn + 1)}")
             reader = subprocess.Popen(
                 [f"{c.DIR}/schain", "bench", "--index", "depth8", "--depth", "16", "--seconds", "60", "--via", "chain"],
@@ -678,14 +680,14 @@ def reader_killed() -> None:
             c.wait(lambda: in_flight() > 0, "a chain")
             reader.send_signal(signal.SIGKILL)
             reader.wait()
-            c.wait(lambda: in_flight() == 0, "the chains' end", 30)
+            c.wait(lambda: in_flight() == 0, "the end of the chains", 30)
         under.reload(f"0 {total} linear {DISK} 0")
         c.verify("--count", "20")
         assert loader.process.poll() is None
 
 
 @test(
-    "a loader that is killed leaves nothing, and lookups go on by reads (control: while it lives, what it has is seen)"
+    "after a loader was killed, lookups continue by reads, and --remove leaves nothing (control: it is visible before)"
 )
 def loader_killed() -> None:
     with c.Loader("--device", DISK) as loader:
@@ -698,13 +700,13 @@ def loader_killed() -> None:
         loader.kill()
         text, _ = looking.communicate()
         assert looking.returncode == 0, text
-        # Doors without programs: nothing but the library's own reads.
+        # The doors have no programs now, so the library reads itself.
         assert c.verify("--count", "5", via="auto")["mismatches"] == 0
     assert not c.nothing_left()
     c.schain("verify", "--via", "read", "--count", "5", "--image", DISK)
 
 
-@test("removal does not wait for who has a door open: it goes on by reads, and through the next loader's doors")
+@test("removal does not wait for a reader with an open door, which continues by reads, then through the next doors")
 def open_doors() -> None:
     reader = None
     try:
@@ -724,14 +726,16 @@ def open_doors() -> None:
             print(f"# stopped in {took:.1f} s, --remove took {time.monotonic() - begin:.1f} s", flush=True)
             assert took < 15, took
         with c.Loader("--device", DISK):
-            c.wait(lambda: c.status("schain-btree")["chains"] > 20, "the same reader, through the new door", 30)
+            c.wait(
+                lambda: c.status("schain-btree")["chains"] > 20, "lookups of the same reader through the new door", 30
+            )
     finally:
         if reader:
             reader.kill()
             reader.wait()
 
 
-@test("a disk that is pulled out ends chains with an error, and nothing stays (control: the error counts as a node)")
+@test("requests fail after the disk is removed, and nothing stays loaded (control: the error counts as a node)")
 def unplugged() -> None:
     def refused() -> None:
         entry = c.ask(f"{c.RUN}/btree", 8, 5, 1, 3)
@@ -750,7 +754,7 @@ def unplugged() -> None:
         looking.wait()
         refused()
         loader.set_faults("no_error")
-        must_fail(refused, "a read of a disk that is gone, taken for a node")
+        must_fail(refused, "a read of a removed disk counts as a node")
         loader.kill(15)
     c.write("/sys/bus/pci/rescan", 1)
     c.wait(lambda: any(c.read(f"{path}/serial") == "data" for path in Path("/sys/class/nvme").iterdir()), "the disk")
@@ -760,9 +764,7 @@ def unplugged() -> None:
         c.verify("--count", "10")
 
 
-@test(
-    "reads that the block layer merges are told apart again (the control, which kills the kernel, is a test of its own)"
-)
+@test("lookups are correct if the block layer merges their reads (control: control.py, which crashes the kernel)")
 def merged() -> None:
     name = Path(DISK).name
 
@@ -777,7 +779,7 @@ def merged() -> None:
         assert merges() > before
 
 
-@test("udev leaves the doors alone")
+@test("udev does not read from the doors, and makes no by-id links to them")
 def udev() -> None:
     with c.Loader("--device", DISK):
         c.run("udevadm", "settle", ok=False)
@@ -785,7 +787,7 @@ def udev() -> None:
         assert not [n for n in Path("/dev/disk/by-id").iterdir() if "schain" in n.name.lower()]
 
 
-@test("modes and CPUs under stress")
+@test("no lookup is wrong under load in any mode")
 def stress() -> None:
     for mode in ("wq", "poll", "irq"):
         with c.Loader("--device", DISK, "--mode", mode) as loader:
@@ -819,7 +821,7 @@ def stress() -> None:
 BAD = r"BUG|WARNING|Oops|KASAN|lockdep|possible recursive|inconsistent|hung task|stall"
 
 
-@test("the kernel says nothing bad of all this")
+@test("the kernel log has no errors")
 def kernel_is_well() -> None:
     log = c.kernel_log()
     bad = [line for line in log.splitlines() if "mtrr" not in line and re.search(BAD, line)]
@@ -829,7 +831,7 @@ def kernel_is_well() -> None:
 def main() -> int:
     failed = 0
     number = 0
-    # Some tests make devices before any loader has loaded it.
+    # Some tests create dm devices before a loader has loaded it.
     run("modprobe", "dm-mod")
     for name, function in tests:
         if not PATTERN.search(name):

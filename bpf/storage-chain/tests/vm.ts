@@ -1,4 +1,4 @@
-/** A VM with a data disk, and on it what the tests of storage chains need. */
+/** A VM with a data disk and everything that the tests of storage chains need. */
 import { join } from "node:path";
 import type { LocalKernel } from "../../../provisioning/kernels.ts";
 import { quote } from "../../../provisioning/shell.ts";
@@ -6,12 +6,12 @@ import { startTestVm, type TestVm, type TestVmOptions } from "../../../tests/sup
 import { buildExtensions } from "../../../workshop/builder/builder.ts";
 import { checkout } from "../../../workshop/checkout.ts";
 
-/** Size of the data disk that the tests take: some of them use places of their own on it. */
+/** Size of the data disk. Some tests use fixed positions on it. */
 export const dataDiskMiB = 256;
 
-/** What one machine shows within two minutes; the rest is in storage-chain.long.test.ts. */
+/** Titles of the tests that together run within two minutes; storage-chain.long.test.ts runs all. */
 export const short =
-  "^(a device that is|a node over|a damaged|a program that|a program cannot|a run that|a suspension|removal|udev|the kernel)";
+  "^(a device that is|a node across|a damaged|a program that|a program cannot|a run that|a suspension|removal|udev|the kernel)";
 
 export const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -27,7 +27,7 @@ export async function vmWithChains(
   return vm;
 }
 
-/** Puts what storage_chain.py needs on a machine. */
+/** Copies to a machine what storage_chain.py needs. */
 export async function pushTests(vm: TestVm, build: string, kernel: LocalKernel): Promise<void> {
   await vm.push(join(build, kernel, "storage-chain.build"), "/opt");
   await vm.check("mv /opt/storage-chain.build /opt/schain");
@@ -35,7 +35,7 @@ export async function pushTests(vm: TestVm, build: string, kernel: LocalKernel):
   await vm.push(join(checkout, "bpf/storage-chain/python"), "/opt/schain");
 }
 
-/** Runs the tests of storage_chain.py whose name matches; TAP. The disk must be blank, or have an image. */
+/** Runs the tests of storage_chain.py whose titles match; returns TAP. The disk must be blank or have an image. */
 export async function runTests(vm: TestVm, pattern: string, seconds: number, count = 25): Promise<string> {
   const words = [
     `SCHAIN_COUNT=${count}`,

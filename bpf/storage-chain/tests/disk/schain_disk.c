@@ -25,7 +25,7 @@ struct disk_cmd {
 	ktime_t due;
 };
 
-/* Requests that wait on the polled queue. */
+/* Requests in flight on the polled queue. */
 static LIST_HEAD(polled);
 static DEFINE_SPINLOCK(polled_lock);
 
