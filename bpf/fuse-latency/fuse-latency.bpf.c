@@ -83,9 +83,9 @@ static __always_inline void take(__u64 in_args)
 }
 
 /*
- * The caller of a request with a waiting caller continues. If the request is
- * still in flight, it was not sent: something hooked on the same function
- * answered it (the extension `fuse`).
+ * Runs when the function that sends a request and waits for the answer returns.
+ * If the request is still in flight, it was not sent: another hook on the same
+ * function answered it (the extension `fuse`).
  */
 static __always_inline void leave(__u64 args)
 {
@@ -133,9 +133,7 @@ static __always_inline void add(struct fl_phase *phase, __u64 ns)
 	__u32 slot = slot_of(ns);
 
 	__sync_fetch_and_add(&phase->ns, ns);
-	/*
-	 * For older verifiers, which do not see the bound that slot_of() keeps.
-	 */
+	/* For older verifiers, which do not see the bound in slot_of(). */
 	if (slot < FL_SLOTS)
 		__sync_fetch_and_add(&phase->slots[slot], 1);
 }

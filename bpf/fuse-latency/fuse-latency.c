@@ -126,7 +126,7 @@ static int find_layout(struct layout *l)
 	return layout_from_btf(l);
 }
 
-/* The hooks in the order of attaching: ends before beginnings. */
+/* The hooks, in the order of attaching: the ends of requests first. */
 struct place {
 	struct bpf_program *fentry, *kprobe;
 	const char *target;
@@ -222,10 +222,7 @@ static void detach(void)
 {
 	int i;
 
-	/*
-	 * Detaches beginnings first, so that each recorded request gets its
-	 * end.
-	 */
+	/* In reverse order, so that each recorded request gets its end. */
 	for (i = PLACES - 1; i >= 0; i--) {
 		bpf_link__destroy(links[i]);
 		links[i] = NULL;

@@ -28,8 +28,8 @@ static const char documentation[] =
 	"Examples:\n"
 	"  packet-dma -I ens4 -w in.pcap -d 10     capture for 10 s\n"
 	"  packet-dma -I ens4 -w - | tcpdump -r -  show packets as they arrive\n"
-	"  packet-dma -I ens4 -i 1 --json          only count, a line a second\n"
-	"XDP does not see sent packets: capture them on the other side.";
+	"  packet-dma -I ens4 -i 1 --json          only count, one line per second\n"
+	"XDP does not see sent packets: capture them on the receiving machine.";
 
 /* Interval at which the reader polls the ring. */
 #define LOOK_MS 20

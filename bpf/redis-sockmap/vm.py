@@ -170,7 +170,7 @@ def stopped() -> None:
         before = sent[0]
         time.sleep(5)
         if sent[0] > 128 << 20:
-            raise AssertionError(f"{sent[0] >> 20} MiB were accepted for a reader that has stopped")
+            raise AssertionError(f"{sent[0] >> 20} MiB were accepted although the reader has stopped")
     print(f"{sent[0] >> 20} MiB before the sender waits", flush=True)
     for index in range(size // len(block)):
         same(block, receive(client, len(block)), f"MiB {index}")

@@ -37,17 +37,17 @@ describe("efuse-check", () => {
     const where = `127.0.0.1:${await freePort()}`;
     const options = ["--seconds", "60", "--bound", String(bound), "--seed", "1", "--accept", `${where}:1`];
     const run = execa(program, [...options, join(folder, "first")], { reject: false, timeout: 120_000 });
-    let said = "";
-    run.stderr.on("data", (text: Buffer) => (said += text.toString()));
-    const hears = async (text: string, times: number): Promise<void> => {
-      while (said.split(text).length <= times) await once(run.stderr, "data");
+    let messages = "";
+    run.stderr.on("data", (text: Buffer) => (messages += text.toString()));
+    const until = async (text: string, times: number): Promise<void> => {
+      while (messages.split(text).length <= times) await once(run.stderr, "data");
     };
-    await hears("waiting for 1 workers", 1);
+    await until("waiting for 1 workers", 1);
     let worker: ChildProcess | undefined;
     for (const [index, each] of folders.entries()) {
-      if (worker?.kill("SIGKILL")) await hears("is gone", index);
+      if (worker?.kill("SIGKILL")) await until("is gone", index);
       worker = spawn(program, ["--join", where, "--client", "100", each], { stdio: "inherit" });
-      await hears("has joined", index + 1);
+      await until("has joined", index + 1);
       await sleep(500);
     }
     run.kill("SIGTERM");

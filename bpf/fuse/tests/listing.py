@@ -92,7 +92,7 @@ def changed_here(e: Env) -> None:
     same(e.path("f6"), files[5])
 
 
-def changed_on_its_way(e: Env) -> None:
+def changed_in_flight(e: Env) -> None:
     """A file changes while the reply to the listing is in flight; the folder does not."""
     f = some_files(e)[0]
     with held_back(e, t.READDIRPLUS, names):
@@ -100,7 +100,7 @@ def changed_on_its_way(e: Env) -> None:
     same(e.path("f0"), f)
 
 
-def gone_on_its_way(e: Env) -> None:
+def removed_in_flight(e: Env) -> None:
     """A name is removed while the reply to the listing is in flight."""
     some_files(e)
     with held_back(e, t.READDIRPLUS, names):
@@ -206,7 +206,7 @@ def long_names(e: Env) -> None:
     assert asked(e, "z", "n" * 127) == 0
 
 
-def unsound(e: Env) -> None:
+def malformed(e: Env) -> None:
     """Malformed or truncated records are not cached, and do no harm."""
     f, g = e.file("f"), e.file("g", 77)
     e.pushed()
@@ -251,8 +251,8 @@ RULES: list[Rule] = [
     ("listings: a tree walk sends no request for each name", walked, LEASE, []),
     ("listings: another client's change after the listing is seen", changed_elsewhere, LEASE, ["no-push"]),
     ("listings: this client's change after the listing is seen", changed_here, LEASE, ["no-raise"]),
-    ("listings: a file that changes during the listing is not cached", changed_on_its_way, LEASE, ["fill-race"]),
-    ("listings: a name removed during the listing is not cached", gone_on_its_way, LEASE, ["fill-race"]),
+    ("listings: a file that changes during the listing is not cached", changed_in_flight, LEASE, ["fill-race"]),
+    ("listings: a name removed during the listing is not cached", removed_in_flight, LEASE, ["fill-race"]),
     ("listings: entries are only as recent as the directory's handle", kept_by_handle, LEASE, ["list-handle"]),
     ("listings: a file open for writing is not served", open_for_write, LEASE, ["no-open-write"]),
     ("listings: internal inodes are not answered", internal, LEASE, ["no-internal"]),
@@ -266,5 +266,5 @@ RULES: list[Rule] = [
         ["zero-ttl"],
     ),
     ("listings: names too long for the context do not affect others", long_names, LEASE, []),
-    ("listings: malformed records are ignored", unsound, LEASE, []),
+    ("listings: malformed records are ignored", malformed, LEASE, []),
 ]

@@ -157,7 +157,7 @@ def hooked() -> str:
         return f.read()
 
 
-def not_asked_for(e: Env) -> None:
+def off_by_default(e: Env) -> None:
     """Without the option, the function is not hooked, and reads go to the daemon."""
     data = some_bytes(20000, 3)
     Volume(e).write("f", data)
@@ -169,7 +169,7 @@ def not_asked_for(e: Env) -> None:
     assert "fuse_file_read_iter" not in hooked()
 
 
-def layers(e: Env) -> None:
+def overlapping(e: Env) -> None:
     """Overlapping slices, a hole, a slice of zeros, a partly cached slice, and only a part of a larger slice."""
     v = Volume(e)
     base, over, part = some_bytes(600000, 4), some_bytes(50000, 5), some_bytes(9 << 20, 6)
@@ -287,7 +287,7 @@ def same_place(e: Env) -> None:
         os.close(fd)
 
 
-def told_by_daemon(e: Env) -> None:
+def reported_by_daemon(e: Env) -> None:
     """The daemon reports another client's change, of which the agent has not been notified."""
     v = Volume(e)
     old, new = some_bytes(20000, 25), some_bytes(20000, 26)
@@ -304,7 +304,7 @@ def told_by_daemon(e: Env) -> None:
     os.close(fd)
 
 
-def goes_on(e: Env) -> None:
+def partly_cached(e: Env) -> None:
     """Only the first part of a read() is in the cache: the rest comes from the daemon, in the same read()."""
     data = some_bytes((4 << 20) + 50000, 12)
     Volume(e).write("f", data, blocks=(0,), sums=False)
@@ -423,7 +423,7 @@ def aged(e: Env) -> None:
     assert e.agent.metric("efuse_read_blocks") == 0
 
 
-def kinds(e: Env) -> None:
+def kinds_of_read(e: Env) -> None:
     """O_DIRECT, sendfile(), and a buffer of which a part is inaccessible.
 
     mmap() is tested in reading_juicefs.py: here a page fault would hold the interpreter's lock, which the daemon's
@@ -526,21 +526,21 @@ CACHED = {"mode": "lease", "extra": READS}
 
 RULES: list[Rule] = [
     ("reads: answered from the block cache", hits, CACHED, ["read-offset"]),
-    ("reads: off by default, and the function is not hooked", not_asked_for, {"mode": "lease"}, []),
-    ("reads: overlapping slices, holes and partly cached slices", layers, CACHED, ["read-offset"]),
+    ("reads: off by default, and the function is not hooked", off_by_default, {"mode": "lease"}, []),
+    ("reads: overlapping slices, holes and partly cached slices", overlapping, CACHED, ["read-offset"]),
     (
         "reads: rule 1: a cached block of another version is not used",
         other_version,
         CACHED,
         ["read-version", "read-equal"],
     ),
-    ("reads: rule 1: a change that only the daemon has reported is seen", told_by_daemon, CACHED, ["read-notice"]),
+    ("reads: rule 1: a change that only the daemon has reported is seen", reported_by_daemon, CACHED, ["read-notice"]),
     ("reads: rule 1: nothing is served after the lease", lease, CACHED, ["no-lease"]),
     ("reads: rule 2: a file open for writing is not served", written, CACHED, ["no-open-write"]),
     ("reads: rule 2: this node's own writes are read back", own_write, CACHED, []),
     ("reads: rule 3: an older handle does not read a newer version", handle, CACHED, ["read-handle"]),
     ("reads: rule 3: handles with the same hash slot are not confused", same_place, CACHED, ["read-place"]),
-    ("reads: rule 4: the end of a cached block is not the end of the file", goes_on, CACHED, ["read-end"]),
+    ("reads: rule 4: the end of a cached block is not the end of the file", partly_cached, CACHED, ["read-end"]),
     ("reads: rule 5: a block with a wrong checksum is not used", damaged, CACHED, ["read-checksum"]),
     ("reads: rule 6: an evicted block is released", evicted, CACHED, ["read-keep"]),
     (
@@ -549,7 +549,7 @@ RULES: list[Rule] = [
         {"mode": "lease", "extra": [*READS, "--read-age", "1", "--read-blocks", "16"]},
         [],
     ),
-    ("reads: O_DIRECT, sendfile() and a partly inaccessible buffer", kinds, CACHED, []),
+    ("reads: O_DIRECT, sendfile() and a partly inaccessible buffer", kinds_of_read, CACHED, []),
     ("reads: a removed file is readable through its handle", removed, CACHED, []),
     (
         "reads: the example fixed-file answers read()",

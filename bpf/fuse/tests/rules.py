@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A test of each rule; RULES says with which fault it must fail."""
+"""A test of each rule; RULES has the faults with which it must fail."""
 
 import ctypes
 import errno
@@ -145,7 +145,7 @@ def own_changes(e: Env) -> None:
     assert root and d1 and d2
 
 
-def change_on_its_way(e: Env) -> None:
+def change_in_flight(e: Env) -> None:
     """The answer to a stat() between the start and the end of a change must not be served after it."""
     f = e.file("f")
     e.warm(e.path("f"))
@@ -281,7 +281,7 @@ def reconnect(e: Env) -> None:
     e.warm(e.path("f"))
 
 
-def opens_afresh(e: Env) -> None:
+def fresh_after_open(e: Env) -> None:
     """After open(), answers from before it are not served."""
     f = e.file("f")
     e.warm(e.path("f"))
@@ -385,7 +385,7 @@ def no_xattr(path: str) -> None:
     raise AssertionError("the attribute exists")
 
 
-def xattr_asked_for(e: Env) -> None:
+def xattr_ttl(e: Env) -> None:
     e.file("f")
     no_xattr(e.path("f"))
     assert e.upcalls((t.GETXATTR,), lambda: no_xattr(e.path("f"))) == 0
@@ -400,7 +400,7 @@ def xattr_asked_for(e: Env) -> None:
     assert e.upcalls((t.GETXATTR,), lambda: no_xattr(e.path("f"))) == 1
 
 
-def statfs_asked_for(e: Env) -> None:
+def statfs_ttl(e: Env) -> None:
     os.statvfs(MNT)
     assert e.upcalls((t.STATFS,), lambda: os.statvfs(MNT)) == 0
     time.sleep(3.1)
@@ -542,7 +542,7 @@ def remount_unseen(e: Env) -> None:
     same(e.path("f"), f)
 
 
-def renamed_while_asked(e: Env) -> None:
+def renamed_during_lookup(e: Env) -> None:
     """While a LOOKUP is in flight, the kernel learns that another client renamed the directory, and moves its dentry.
 
     The reply must be cached under the name that was sent.
@@ -565,7 +565,7 @@ def renamed_while_asked(e: Env) -> None:
     assert missing(e.path("old"))
 
 
-def replaced_while_opened(e: Env) -> None:
+def replaced_before_open(e: Env) -> None:
     """Another client renames a file over the name, which removes the old file; the name exists all the time."""
     f = e.file("f")
     e.warm(e.path("f"))
@@ -708,13 +708,13 @@ RULES: list[Rule] = [
         ["no-raise", "extfuse-rename", "extfuse-toggle", "no-target"],
     ),
     ("rule 3: each of several processes sees its own changes at once", several, LEASE, ["no-raise"]),
-    ("rule 3: attributes from during a change are not served after it", change_on_its_way, LEASE, ["no-raise-done"]),
+    ("rule 3: attributes from during a change are not served after it", change_in_flight, LEASE, ["no-raise-done"]),
     ("rule 3: a truncation by O_TRUNC is seen at once", truncated_at_open, LEASE, ["no-raise+no-open-write"]),
     ("rule 3: a command written to .control invalidates the cache", control, LEASE, ["no-raise"]),
     ("rule 3: an unknown opcode invalidates the cache", unknown_opcode, LEASE, ["no-unknown"]),
     ("rule 3: a file restored from the trash appears at once", restored, LEASE, []),
     ("rule 3: an ioctl() that only reads invalidates nothing, an unknown one everything", read_flags, LEASE, []),
-    ("rule 4: a reply is cached under the name that was sent", renamed_while_asked, LEASE, ["done-name"]),
+    ("rule 4: a reply is cached under the name that was sent", renamed_during_lookup, LEASE, ["done-name"]),
     ("rule 4: an outdated reply to GETATTR is not cached", fill_race, LEASE, ["fill-race"]),
     ("rule 4: an outdated reply to LOOKUP is not cached", fill_race_lookup, LEASE, ["fill-race"]),
     ("rule 5: a file open for writing is not served", open_for_write, LEASE, ["no-open-write"]),
@@ -733,20 +733,20 @@ RULES: list[Rule] = [
     ("rule 8: by default, each STATFS goes to the daemon", statfs_default, LEASE, []),
     (
         "rule 8: a missing extended attribute is cached for --xattr-ttl",
-        xattr_asked_for,
+        xattr_ttl,
         {"mode": "lease", "extra": ["--opcodes", "lookup,getattr,getxattr", "--xattr-ttl", "3000"]},
         ["no-raise"],
     ),
     (
         "rule 8: STATFS is cached for --statfs-ttl",
-        statfs_asked_for,
+        statfs_ttl,
         {"mode": "lease", "extra": ["--opcodes", "lookup,getattr,statfs", "--statfs-ttl", "3000"]},
         [],
     ),
-    ("rule 9: fstat() after open() shows the daemon's current attributes", opens_afresh, LEASE, ["no-open-raise"]),
+    ("rule 9: fstat() after open() shows the daemon's current attributes", fresh_after_open, LEASE, ["no-open-raise"]),
     (
         "rule 9: open() of a name that another client replaced opens the new file",
-        replaced_while_opened,
+        replaced_before_open,
         LEASE,
         ["no-estale"],
     ),

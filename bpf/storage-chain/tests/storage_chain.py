@@ -86,7 +86,7 @@ def scheduled(name: str) -> Iterator[None]:
 
 # Invalid input first, while the disk is blank.
 @test("a device that is mounted, in use or contains other data is refused and not written to")
-def not_ours() -> None:
+def foreign_device() -> None:
     # The mounted root disk, and a device on the other disk as swap space, unused and in use.
     for path, word, prepare, undo in (
         ("/dev/nvme0n1", "mounted", [], []),
@@ -114,7 +114,7 @@ def not_ours() -> None:
 
 
 @test("an unsuitable device, scheduler or option is refused with the reason, and nothing stays loaded")
-def lacks() -> None:
+def unsuitable() -> None:
     def answer(*options: str) -> str:
         return run(f"{c.DIR}/storage-chain", "--preflight", *options)
 
@@ -223,7 +223,7 @@ def no_program() -> None:
 
 
 @test("the programs' run counts equal the number of nodes read")
-def proof() -> None:
+def run_counts() -> None:
     for backend in BACKENDS:
         with c.Loader("--device", DISK, "--backend", backend) as loader:
             c.write("/proc/sys/kernel/bpf_stats_enabled", 1)
@@ -412,7 +412,7 @@ def nonsense() -> None:
 
 
 @test("the example of a custom program finds a record of a list")
-def own_program() -> None:
+def custom_program() -> None:
     records = {700: 30, 701: 10, 702: 20}  # record number: its node, from `base` on
     base = 131072
     order = list(records)
@@ -555,7 +555,7 @@ def device_errors() -> None:
     first = entry["root"]
     total = sectors()
 
-    def alike(under: c.Device, sector: int) -> int:
+    def same_errors(under: c.Device, sector: int) -> int:
         """Checks that lookups through the door fail exactly when those by reads do, with the same error."""
         under.reload(
             f"0 {sector} linear {DISK} 0\n{sector} 8 error\n"
@@ -578,11 +578,11 @@ def device_errors() -> None:
             while len(way) < entry["depth"]:
                 f.seek(way[-1] * 512 + 32)
                 way.append(struct.unpack("<QQ", f.read(16))[1])
-        met = [alike(under, sector) for sector in way]
+        met = [same_errors(under, sector) for sector in way]
         assert met[0] == 60 and all(n > 0 for n in met[:3]), met
 
         def answered() -> None:
-            assert alike(under, first) == 60
+            assert same_errors(under, first) == 60
 
         answered()
         loader.set_faults("no_error")
@@ -822,7 +822,7 @@ BAD = r"BUG|WARNING|Oops|KASAN|lockdep|possible recursive|inconsistent|hung task
 
 
 @test("the kernel log has no errors")
-def kernel_is_well() -> None:
+def kernel_log_is_clean() -> None:
     log = c.kernel_log()
     bad = [line for line in log.splitlines() if "mtrr" not in line and re.search(BAD, line)]
     assert not bad, bad[:10]
@@ -839,7 +839,7 @@ def main() -> int:
         number += 1
         begin = time.monotonic()
         try:
-            if function not in (not_ours, lacks) and start_of(DISK, 8) == bytes(8):
+            if function not in (foreign_device, unsuitable) and start_of(DISK, 8) == bytes(8):
                 synthetic()
             function()
             print(f"ok {number} - {name} # {time.monotonic() - begin:.1f} s", flush=True)
