@@ -15,9 +15,11 @@ const ids = 10_000_000;
 /**
  * If the lab runs as root, each machine changes to its own user id after it has opened its files, different from root and
  * from every other machine. In a container whose user namespace lacks such ids, it stays root.
+ * @param help QEMU's help: QEMU 9.1 has a new option for this, and QEMU 10 no longer has the old one
  */
 export function runAs(
   machine: { readonly stack: string; readonly name: string },
+  help: string,
   uid = process.getuid?.(),
   uidMap = readFileSync("/proc/self/uid_map", "utf8"),
 ): string[] {
@@ -30,5 +32,6 @@ export function runAs(
     .split("\n")
     .map((line) => line.trim().split(/\s+/).map(Number))
     .some(([first = 0, , count = 0]) => first <= id && id < first + count);
-  return isMapped ? ["-runas", `${id}:${id}`] : [];
+  if (!isMapped) return [];
+  return /^-run-with .*\buser=/m.test(help) ? ["-run-with", `user=${id}:${id}`] : ["-runas", `${id}:${id}`];
 }

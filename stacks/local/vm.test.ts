@@ -67,20 +67,25 @@ describe("qemuArgs", () => {
 describe("runAs", () => {
   const whole = "         0          0 4294967295";
   const machine = { stack: "s", name: "node1" };
+  const oldHelp = "-runas user     change to user id user just before starting the VM\n";
+  const newHelp = "-run-with [async-teardown=on|off][,chroot=dir][user=username|uid:gid]\n";
 
   it("gives each machine that root starts its own unused user id", () => {
-    const [option, ids = ""] = runAs(machine, 0, whole);
+    const [option, ids = ""] = runAs(machine, oldHelp, 0, whole);
     expect(option).toBe("-runas");
     const [user, group] = ids.split(":").map(Number);
     expect(user).toBe(group);
     expect(user).toBeGreaterThan(2_130_000_000 - 1);
     expect(user).toBeLessThan(2 ** 31);
-    expect(runAs({ ...machine, name: "node2" }, 0, whole)[1]).not.toBe(ids);
+    expect(runAs({ ...machine, name: "node2" }, oldHelp, 0, whole)[1]).not.toBe(ids);
+    // QEMU 10 has removed the old option; QEMU 8.1 has -run-with, but not for this.
+    expect(runAs(machine, newHelp, 0, whole)).toEqual(["-run-with", `user=${ids}`]);
+    expect(runAs(machine, `-run-with [async-teardown=on|off]\n${oldHelp}`, 0, whole)[0]).toBe("-runas");
   });
 
   it("does not change the user id of other users, nor root's if there is no free id", () => {
-    expect(runAs(machine, 1000, whole)).toEqual([]);
-    expect(runAs(machine, 0, "         0     100000      65536\n")).toEqual([]);
+    expect(runAs(machine, newHelp, 1000, whole)).toEqual([]);
+    expect(runAs(machine, newHelp, 0, "         0     100000      65536\n")).toEqual([]);
   });
 });
 

@@ -295,6 +295,8 @@ export function qemuArgs(spec: VmSpec, image: Image, accelerator: Accelerator, p
   ];
 }
 
+const qemu = "qemu-system-x86_64";
+
 class PortTaken extends Error {}
 
 /** File descriptor of QEMU's connection to the switch. */
@@ -310,10 +312,11 @@ async function launch(
   const socket = join(folder, "qmp.sock");
   const log = join(folder, "qemu.log");
   await rm(socket, { force: true });
+  const { stdout: help } = await execa(qemu, ["-help"]);
   const output = openSync(log, "w", 0o600);
   const card = await plug(spec.stack);
   // Not QEMU's own -daemonize: it forks, which the sandbox forbids from the first moment.
-  const child = spawn("qemu-system-x86_64", [...qemuArgs(spec, image, accelerator, port), ...runAs(spec)], {
+  const child = spawn(qemu, [...qemuArgs(spec, image, accelerator, port), ...runAs(spec, help)], {
     cwd: stackFolder(spec.stack),
     detached: true,
     stdio: ["ignore", output, output, card],
