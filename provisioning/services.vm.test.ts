@@ -41,7 +41,7 @@ describe("services on one machine", () => {
   let prometheus = "";
   const tunnels: ChildProcess[] = [];
   beforeAll(async () => {
-    vm = await startTestVm({ name: "services", memoryMiB: 1536 });
+    vm = await startTestVm({ name: "services", cpus: 1, memoryMiB: 1536 });
   }, 1_500_000);
   afterAll(async () => {
     for (const each of tunnels) each.kill();
@@ -162,7 +162,10 @@ describe("services on one machine", () => {
   }, 600_000);
 
   it("leaves nothing mounted if the mount fails", async () => {
-    const { exitCode, stderr } = await vm.run(mount(`redis://${address}:6399/0`), 400);
+    const { exitCode, stderr } = await vm.run(
+      mount(`redis://${address}:6399/0?max-retry-backoff=100ms`),
+      400,
+    );
     expect(exitCode).not.toBe(0);
     expect(stderr).toContain("6399");
     expect(await vm.run(`mountpoint -q ${mountPoint}`)).toMatchObject({ exitCode: 32 });

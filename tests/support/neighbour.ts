@@ -6,7 +6,9 @@ import { execFile } from "node:child_process";
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { inLab } from "../../workshop/checkout.ts";
 import { linksOf } from "./openFiles.ts";
 
 /** The targets of an attack. */
@@ -52,6 +54,20 @@ const attacker = `
     process.exit(0);
   })();
 `;
+
+/** The folders that only the lab's own user may use. */
+export const labFolders = [inLab("stacks"), inLab("state"), inLab("test", "state")];
+
+/** Waits for something while another user of this computer attacks the lab repeatedly, in vain. */
+export async function attackedMeanwhile<T>(work: Promise<T>, since: Date): Promise<T> {
+  const ended = work.then(
+    () => true,
+    () => true,
+  );
+  do expect(await attack(labFolders, since)).toEqual([]);
+  while (!(await Promise.race([ended, sleep(2000, false)])));
+  return await work;
+}
 
 /**
  * Attacks a lab once.
