@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Removes the socket of answer.sh.
 set -euo pipefail
-systemctl disable --now disgrafs-node.socket
+systemctl disable --no-reload --now disgrafs-node.socket
 systemctl stop 'disgrafs-node@*.service'
 rm -f /etc/systemd/system/disgrafs-node.socket /etc/systemd/system/disgrafs-node@.service /usr/local/lib/disgrafs/answer
 systemctl daemon-reload

@@ -21,7 +21,7 @@ ExecStopPost=rm -f /var/lib/prometheus/node-exporter/disgrafs-benchmark.prom
 KillMode=mixed
 TimeoutStopSec=80
 UNIT
-systemctl daemon-reload
+reload_changed "disgrafs-benchmark@$run.service"
 
 for unit in $(systemctl list-units --plain --no-legend --state=active,activating 'disgrafs-benchmark@*' | cut -d' ' -f1); do
   [[ $unit == "disgrafs-benchmark@$run.service" ]] || systemctl stop "$unit"

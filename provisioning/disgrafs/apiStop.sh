@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Stops the API of DisGraFS, and removes its token.
 set -euo pipefail
-systemctl disable --now disgrafs-api.service
+systemctl disable --no-reload --now disgrafs-api.service
 rm -f /etc/systemd/system/disgrafs-api.service /etc/disgrafs/api-token
 systemctl daemon-reload
 if systemctl -q is-active disgrafs-api.service; then

@@ -3,7 +3,7 @@
 # log in the volume's Redis, which JuiceFS keeps after it is switched off. Usage: stop.sh [META-URL]
 set -euo pipefail
 meta=${1:-}
-systemctl disable --now disgrafs-taggers.service disgrafs-index.service
+systemctl disable --no-reload --now disgrafs-taggers.service disgrafs-index.service
 rm -f /etc/systemd/system/disgrafs-{index,taggers}.service /etc/disgrafs/disgrafs.env
 systemctl daemon-reload
 # The dispatcher exits with an error when Ray stops it, and systemd would keep it as a failed unit.

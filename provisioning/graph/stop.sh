@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Stops the graph, FalkorDB or Neo4j, and removes its data and its password.
 set -euo pipefail
-systemctl disable --now disgrafs-graph.service
+systemctl disable --no-reload --now disgrafs-graph.service
 rm -rf /etc/systemd/system/disgrafs-graph.service /var/lib/disgrafs-graph /etc/disgrafs/graph.conf \
   /etc/disgrafs/graph-password.conf /var/lib/private/disgrafs-neo4j /var/lib/disgrafs-neo4j /etc/disgrafs/neo4j-password
 systemctl daemon-reload

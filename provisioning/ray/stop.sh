@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Stops Ray on this node; its control group takes every worker with it.
 set -euo pipefail
-systemctl disable --now ray.service
+systemctl disable --no-reload --now ray.service
 rm -rf /etc/systemd/system/ray.service /opt/disgrafs/ray-ports.sh /tmp/ray
 systemctl daemon-reload

@@ -26,6 +26,8 @@ chroot "$root" systemctl -q disable redis-server.service prometheus.service prom
 for timer in "$root"/usr/lib/systemd/system/*.timer; do
   chroot "$root" systemctl -q disable "${timer##*/}" 2>/dev/null || true
 done
+# Debian's units replace these init scripts. With one, "systemctl enable" starts Perl and reloads systemd several times.
+rm -f "$root"/etc/init.d/* "$root"/etc/rc?.d/*
 # Lab nodes need none of these units; each takes 0.5 to 3 s of an emulated boot (measured with systemd-analyze).
 masked=(systemd-firstboot systemd-machine-id-commit systemd-hwdb-update systemd-update-done ldconfig
   systemd-journal-catalog-update systemd-timesyncd systemd-random-seed systemd-pstore systemd-networkd
