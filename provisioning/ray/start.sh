@@ -43,6 +43,22 @@ while kill -0 "$1" 2>/dev/null; do
   sleep 0.2
 done
 END
+# `ray start` without what costs most and does nothing here (docs/records/lab-times.md). Written for Ray 2.60.
+put /opt/disgrafs/ray-start.py 0644 <<'END' && restart=yes
+import sys
+
+# Subcommands of `ray` that load FastAPI and Pydantic. It leaves out those whose modules cannot be imported.
+sys.modules["ray.serve.scripts"] = sys.modules["ray.util.state.state_cli"] = None
+
+from ray._private.node import Node
+from ray.scripts.scripts import main
+
+# With --include-dashboard=false, the head still starts the dashboard's server, only to report usage, which is off, and waits for it.
+Node.start_api_server = lambda self, **_: None
+
+sys.argv[:1] = ["ray", "start"]
+main()
+END
 port() { printf '%s\n' "$@" | sed -n "s/^--$1=//p"; }
 agent_ports="-1 -1 -1" environment="# No metrics of its own."
 if [ "$metrics" ]; then
@@ -74,7 +90,7 @@ Environment=RAY_gcs_pull_resource_loads_period_milliseconds=5000 RAY_memory_moni
 Environment=RAY_raylet_check_gc_period_milliseconds=1000 RAY_object_manager_timer_freq_ms=1000 RAY_kill_idle_workers_interval_ms=2000
 $environment
 # Neither the log monitor nor the autoscaler's monitor is needed, and each is a busy Python process.
-ExecStart=$venv/bin/ray start --block $where --node-ip-address=$address --num-cpus=$(nproc) \\
+ExecStart=$venv/bin/python /opt/disgrafs/ray-start.py --block $where --node-ip-address=$address --num-cpus=$(nproc) \\
   --object-store-memory=$((memory * 1024 * 1024)) --resources='$resources' --disable-usage-stats \\
   --include-log-monitor=false --no-monitor $*
 ExecStartPost=/opt/disgrafs/ray-ports.sh \$MAINPID $agent_ports

@@ -2,5 +2,5 @@
 # Stops Ray on this node; its control group takes every worker with it.
 set -euo pipefail
 systemctl disable --no-reload --now ray.service
-rm -rf /etc/systemd/system/ray.service /opt/disgrafs/ray-ports.sh /tmp/ray
+rm -rf /etc/systemd/system/ray.service /opt/disgrafs/ray-ports.sh /opt/disgrafs/ray-start.py /tmp/ray
 systemctl daemon-reload
