@@ -93,10 +93,10 @@ wait_for() {
   waiting_for=""
 }
 
-# reload_changed UNIT...: has systemd read the units' files again if they have changed since it read them. It reads a new unit when
-# that is first used. A reload reads the files of all units, which takes two seconds on an emulated machine.
+# reload_changed UNIT: has systemd read the unit's file again if it has changed since systemd read it. It reads a new unit when that
+# is first used. A reload reads the files of all units, which takes two seconds on an emulated machine.
 reload_changed() {
-  if systemctl show -p NeedDaemonReload --value "$@" | grep -qx yes; then systemctl daemon-reload; fi
+  if [ "$(systemctl show -p NeedDaemonReload --value "$1")" = yes ]; then systemctl daemon-reload; fi
 }
 
 # start_unit UNIT CHANGED: starts a unit, or restarts it if CHANGED is yes. Prints the end of its log if it fails.

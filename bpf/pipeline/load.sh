@@ -33,12 +33,10 @@ verdict=$("$folder/scripts/preflight.sh" "$name" "$release" "$needs" "$@")
 [ "$(jq .supported <<<"$verdict")" = true ] || say "$verdict"
 
 mkdir -p /etc/disgrafs/extensions /var/lib/prometheus/node-exporter
-file=/etc/systemd/system/disgrafs-extension@.service
-cmp -s "$folder/scripts/disgrafs-extension@.service" "$file" || install -m 644 "$folder/scripts/disgrafs-extension@.service" "$file"
+put /etc/systemd/system/disgrafs-extension@.service 0644 <"$folder/scripts/disgrafs-extension@.service" || true
 # systemd splits the value at spaces; options.ts has rejected options with spaces.
 printf "OPTIONS='--log %s %s'\n" "$log" "$*" >"/etc/disgrafs/extensions/$name"
-# systemd reads a new unit by itself, and a reload takes seconds on an emulated machine.
-if [ "$(systemctl show -p NeedDaemonReload --value "$unit")" = yes ]; then systemctl daemon-reload; fi
+reload_changed "$unit"
 systemctl reset-failed "$unit" 2>/dev/null || true
 if ! systemctl start "$unit"; then
   reason=$(journalctl -q -o cat -n 20 -u "$unit" | grep "^$name:" | tail -n 3 | tr '\n' ' ' || true)

@@ -1,12 +1,11 @@
 /** Installs, loads and removes an extension on a test's machine in the same way as the lab. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Surroundings } from "../../bpf/extension.ts";
 import { parseVerdict, releasePattern, type Verdict } from "../../bpf/pipeline/extensionOnNode.ts";
 import { extensions, type ExtensionName } from "../../bpf/table.ts";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
-import { program } from "../../provisioning/shell.ts";
 import { checkout } from "../../workshop/checkout.ts";
+import { nodeScript } from "./nodeScript.ts";
 import type { TestVm } from "./vm.ts";
 
 export const surroundings: Surroundings = {
@@ -24,8 +23,7 @@ export function defaultOptions(name: ExtensionName): string[] {
 
 /** A script of the pipeline as the lab calls it, for a test that runs it in a VM. */
 export function pipelineScript(name: "load" | "remove", args: readonly string[]): string {
-  const script = readFileSync(join(checkout, "bpf/pipeline", `${name}.sh`), "utf8");
-  return `set -- run\n${program({ run: { script, args } }, "test")}`;
+  return nodeScript(`../bpf/pipeline/${name}.sh`, args);
 }
 
 /** Copies an extension's files to the machine, like RemoteFiles. */
