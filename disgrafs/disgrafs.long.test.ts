@@ -144,7 +144,7 @@ describe("DisGraFS on one machine", () => {
     await vm.check(nodeScript("folder/create.sh", [app]));
     await vm.push(join(staged, "disgrafs"), app);
     const places = [app, venv, meta, mountPoint, graph, `${address}:6380`];
-    const start = ["1", "20", `${address}:9437`, `${address}:9438`];
+    const start = ["1", ".disgrafs-benchmark/node_modules", "20", `${address}:9437`, `${address}:9438`];
     expect(await vm.check(nodeScript("disgrafs/start.sh", [...places, ...start]), 900)).toBe("started");
     const probe = await vm.check(nodeScript("disgrafs/write.sh", [mountPoint]));
     const found = await vm.check(nodeScript("disgrafs/check.sh", [app, venv, graph, probe]), 900);

@@ -103,6 +103,11 @@ describe("the graph of a local lab", () => {
     );
     const text = (name: string): string => JSON.stringify(commands.get(name)?.inputs);
     expect(text("disgrafs-start")).toContain("falkordb://10.77.0.10:6390");
+    expect(text("disgrafs-start")).toContain(" .disgrafs-benchmark ");
+    const excluding = await graph({ disgrafs: { exclude: ["my data", ".git"] } });
+    expect(JSON.stringify(excluding.get("disgrafs-start")?.inputs)).toContain(
+      " .disgrafs-benchmark/my%20data/.git ",
+    );
     // The page is on the Ray head, and every node can access it.
     for (const name of ["disgrafs-api-start", "disgrafs-api-command-meta"]) {
       expect(text(name)).toContain("10.77.0.11:8088");

@@ -86,7 +86,14 @@ export function makeCluster(
     : undefined;
   const disgrafs =
     graph && settings.disgrafs
-      ? new Disgrafs("disgrafs", { machines, juicefs, ray, graph, taggers: settings.disgrafs.taggers })
+      ? new Disgrafs("disgrafs", {
+          machines,
+          juicefs,
+          ray,
+          graph,
+          taggers: settings.disgrafs.taggers,
+          exclude: settings.disgrafs.exclude,
+        })
       : undefined;
   const disgrafsApi = disgrafs ? new DisgrafsApi("disgrafs-api", { machines, disgrafs }) : undefined;
   const monitoring = settings.monitoring

@@ -503,9 +503,14 @@ describe("extensions.fuse", () => {
   it.each([
     [{}, undefined],
     [{ disgrafs: false }, undefined],
-    [{ disgrafs: true }, { graph: "falkordb", taggers: 1 }],
-    [{ disgrafs: { taggers: 3 } }, { graph: "falkordb", taggers: 3 }],
-    [{ disgrafs: { graph: "neo4j" } }, { graph: "neo4j", taggers: 1 }],
+    [{ disgrafs: true }, { graph: "falkordb", taggers: 1, exclude: [] }],
+    [{ disgrafs: { taggers: 3 } }, { graph: "falkordb", taggers: 3, exclude: [] }],
+    [{ disgrafs: { graph: "neo4j" } }, { graph: "neo4j", taggers: 1, exclude: [] }],
+    [
+      { disgrafs: { exclude: "node_modules, .git" } },
+      { graph: "falkordb", taggers: 1, exclude: ["node_modules", ".git"] },
+    ],
+    [{ disgrafs: { exclude: ["a, b"] } }, { graph: "falkordb", taggers: 1, exclude: ["a, b"] }],
   ])("reads the application's settings of %j", (values, expected) => {
     expect(parseSettings(values).disgrafs).toEqual(expected);
   });
@@ -522,6 +527,10 @@ describe("extensions.fuse", () => {
 
   it.each([
     ["a store that there is not", { disgrafs: { graph: "kuzu" } }, "disgrafs"],
+    ["a path to be left out", { disgrafs: { exclude: "src/.git" } }, "must be the name of a directory"],
+    ["the parent directory", { disgrafs: { exclude: [".."] } }, "must be the name of a directory"],
+    ["a name with a newline", { disgrafs: { exclude: ["a\nb"] } }, "must be the name of a directory"],
+    ["a name of 256 bytes", { disgrafs: { exclude: ["ä".repeat(128)] } }, "must be the name of a directory"],
     [
       "write-back, with which others cannot read",
       { disgrafs: true, juicefs: { writeback: true } },

@@ -66,8 +66,8 @@ const armsSchema = z.union([z.array(z.string()), z.string()]).transform((value, 
   return names.filter(isArm);
 });
 
-/** A list of row names, or one comma-separated text. */
-const rowsSchema = z
+/** A list of names, or one comma-separated text. */
+const namesSchema = z
   .union([z.array(z.string()), z.string()])
   .transform((value) => (typeof value === "string" ? value.split(",").map((name) => name.trim()) : value))
   .transform((names) => names.filter((name) => name !== ""));
@@ -77,6 +77,25 @@ const disgrafsShape = z.strictObject({
   graph: z.enum(["falkordb", "neo4j"]).default("falkordb"),
   /** Tagging processes on each client. */
   taggers: z.int().min(1).max(64).default(1),
+  /** Names of directories that are left out with all their contents, wherever they are. */
+  exclude: namesSchema
+    .pipe(
+      z
+        .array(
+          z
+            .string()
+            .refine(
+              (name) =>
+                name.isWellFormed() &&
+                !/[/\p{Cc}]/u.test(name) &&
+                !/^\.{1,2}$/.test(name) &&
+                Buffer.byteLength(name) <= 255,
+              "must be the name of a directory, such as node_modules, without a slash",
+            ),
+        )
+        .max(64),
+    )
+    .default([]),
 });
 
 export const settingsSchema = z.strictObject({
@@ -94,7 +113,7 @@ export const settingsSchema = z.strictObject({
   /** Arms of the benchmark; the baseline is always included. */
   benchmarkArms: armsSchema.default([...defaultArms]),
   /** Rows of the verdict table for which the benchmark measures more blocks until they are decided (docs/benchmarks.md). */
-  benchmarkRows: rowsSchema.default([]),
+  benchmarkRows: namesSchema.default([]),
   /** Differences smaller than this do not matter. */
   benchmarkMarginPercent: z.number().min(0.1).max(100).default(defaultMarginPercent),
   seed: z

@@ -1,7 +1,7 @@
 """Reduces entries of the change log to their net effect on the graph."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from disgrafs import names
 from disgrafs.events.log import LogEntry
@@ -30,9 +30,13 @@ _IRRELEVANT = frozenset(
 Kinds = Callable[[Iterable[int]], dict[int, bool]]
 
 
-def fold(batch: Sequence[LogEntry], kinds: Kinds) -> Changes:
-    """The net effect of a batch. `kinds` says which inodes the graph knows, and whether they are directories."""
-    folding = _Folding(batch, kinds)
+def fold(batch: Sequence[LogEntry], kinds: Kinds, excluded: Collection[bytes] = ()) -> Changes:
+    """The net effect of a batch. `kinds` says which inodes the graph knows, and whether they are directories.
+
+    A directory whose name is in `excluded` is left out, and so is everything in a directory that the graph does not
+    know: it is in an excluded directory, or a scan is about to find it.
+    """
+    folding = _Folding(batch, kinds, excluded)
     for entry in batch:
         take = _OPERATIONS.get(entry.operation)
         if take:
@@ -43,11 +47,30 @@ def fold(batch: Sequence[LogEntry], kinds: Kinds) -> Changes:
 
 
 class _Folding:
-    def __init__(self, batch: Sequence[LogEntry], kinds: Kinds) -> None:
+    def __init__(self, batch: Sequence[LogEntry], kinds: Kinds, excluded: Collection[bytes]) -> None:
         self.changes = Changes()
-        moved = (entry for entry in batch if entry.operation in {"MOVE", "CLONE", "ATTACH", "LINK"})
-        self.directory: dict[int, bool] = kinds({inode for entry in moved for inode in _inodes(entry)})
+        self.excluded = excluded
+        created = {int(entry.result) for entry in batch if entry.operation == "CREATE"}
+        self.directory: dict[int, bool] = kinds({inode for entry in batch for inode in _inodes(entry)} - created)
         """Maps each known inode to whether it is a directory."""
+
+    def _inside(self, parent: int) -> bool:
+        """Whether the graph has the entries of this directory."""
+        return self.directory.get(parent) is True
+
+    def _arrive(self, parent: int, name: bytes, inode: int) -> None:
+        """A known or unknown node has this name now."""
+        directory = self.directory.get(inode)
+        if self._inside(parent) and not (directory and name in self.excluded):
+            self._put(parent, name, inode)
+        elif directory:
+            self.changes.removed.add(inode)
+            del self.directory[inode]
+
+    def _leave(self, parent: int, name: bytes, inode: int) -> None:
+        """A node no longer has this name."""
+        if self._inside(parent):
+            self._drop(parent, name, inode)
 
     def _put(self, parent: int, name: bytes, inode: int, *, scan_unknown: bool = True) -> None:
         directory = self.directory.get(inode)
@@ -66,13 +89,14 @@ class _Folding:
         self.changes.unlinked.add(inode)
 
     def _write(self, inode: int, entry: LogEntry) -> None:
-        self.changes.written[inode] = Written(entry.version, entry.at)
+        if self.directory.get(inode) is False:
+            self.changes.written[inode] = Written(entry.version, entry.at)
 
     # --- one method per operation
 
     def create(self, entry: LogEntry) -> None:
         parent, inode, kind = entry.number(0), int(entry.result), entry.arguments[4]
-        if parent >= HIDDEN or inode >= HIDDEN:
+        if inode >= HIDDEN or not self._inside(parent) or (kind == DIRECTORY and entry.name(1) in self.excluded):
             return
         if kind in {REGULAR, DIRECTORY}:
             self.directory[inode] = kind == DIRECTORY
@@ -91,42 +115,36 @@ class _Folding:
         self._write(entry.number(2), entry)
 
     def unlink(self, entry: LogEntry) -> None:
-        if entry.number(0) < HIDDEN:
-            self._drop(entry.number(0), entry.name(1), int(entry.result))
+        self._leave(entry.number(0), entry.name(1), int(entry.result))
 
     def unlinkbatch(self, entry: LogEntry) -> None:
-        parent, inodes = entry.number(0), [int(inode) for inode in entry.result.split(",")]
-        if parent < HIDDEN:
-            for index, inode in enumerate(inodes):
-                self._drop(parent, entry.name(1 + index), inode)
+        for index, inode in enumerate(entry.result.split(",")):
+            self._leave(entry.number(0), entry.name(1 + index), int(inode))
 
     def link(self, entry: LogEntry) -> None:
-        self._put(entry.number(1), entry.name(2), entry.number(0))
+        self._arrive(entry.number(1), entry.name(2), entry.number(0))
 
     def move(self, entry: LogEntry) -> None:
         source, target = entry.number(0), entry.number(2)
         flags, replaced, inode = entry.number(4), entry.number(5), int(entry.result)
         if source >= HIDDEN:
             # A restore from the trash. The log contains neither its kind nor its contents.
-            self.changes.scan.add(target)
+            if self._inside(target):
+                self.changes.scan.add(target)
             return
-        if flags & EXCHANGE and replaced:
-            self._put(source, entry.name(1), replaced)
-            self._put(target, entry.name(3), inode)
-            return
-        self._drop(source, entry.name(1), inode)
+        self._leave(source, entry.name(1), inode)
         if replaced:
-            self._drop(target, entry.name(3), replaced)
-        if target >= HIDDEN:
-            if self.directory.get(inode):
-                self.changes.trashed.add(inode)
-        else:
-            self._put(target, entry.name(3), inode)
+            self._leave(target, entry.name(3), replaced)
+        self._arrive(target, entry.name(3), inode)
+        if flags & EXCHANGE and replaced:
+            self._arrive(source, entry.name(1), replaced)
 
     def clone(self, entry: LogEntry) -> None:
         # No entry has the contents of a cloned directory, and it is visible before it is complete: ATTACH ends it.
         source, parent, inode = entry.number(0), entry.number(1), entry.number(3)
         directory = self.directory.get(source)
+        if not self._inside(parent):
+            return
         if directory is None:
             self.changes.scan.add(parent)
         elif not directory:
@@ -136,9 +154,10 @@ class _Folding:
 
     def attach(self, entry: LogEntry) -> None:
         inode, parent = entry.number(0), entry.number(1)
-        self.directory[inode] = True
-        self._put(parent, entry.name(2), inode)
-        self.changes.scan.add(inode)
+        if self._inside(parent) and entry.name(2) not in self.excluded:
+            self.directory[inode] = True
+            self._put(parent, entry.name(2), inode)
+            self.changes.scan.add(inode)
 
 
 _OPERATIONS: dict[str, Callable[[_Folding, LogEntry], None]] = {
@@ -159,7 +178,13 @@ _OPERATIONS: dict[str, Callable[[_Folding, LogEntry], None]] = {
 
 
 def _inodes(entry: LogEntry) -> set[int]:
-    """The inodes that an entry gives a name to, and those that it clones."""
-    if entry.operation == "MOVE":
-        return {int(entry.result), entry.number(5)}
-    return {entry.number(0)}
+    """The inodes in an entry: its directories, and the nodes that it writes, names or clones."""
+    match entry.operation:
+        case "MOVE":
+            return {entry.number(0), entry.number(2), entry.number(5), int(entry.result)}
+        case "ATTACH" | "CLONE" | "LINK":
+            return {entry.number(0), entry.number(1)}
+        case "COPYFILERANGE":
+            return {entry.number(2)}
+        case operation:
+            return {entry.number(0)} if operation in _OPERATIONS else set()

@@ -81,6 +81,13 @@ class CypherGraph(ABC):
     def set_cursor(self, cursor: int | None) -> None:
         self.write(("MERGE (c:Cursor {key: 'volume'}) SET c.value = $cursor", {"cursor": cursor}))
 
+    def excluded(self) -> str | None:
+        rows = self.read("MATCH (c:Cursor {key: 'excluded'}) RETURN c.value")
+        return str(rows[0][0]) if rows else None
+
+    def set_excluded(self, excluded: str) -> None:
+        self.write(("MERGE (c:Cursor {key: 'excluded'}) SET c.value = $excluded", {"excluded": excluded}))
+
     def kinds(self, inodes: Iterable[int]) -> dict[int, bool]:
         wanted = sorted(set(inodes))
         if not wanted:
@@ -104,7 +111,7 @@ class CypherGraph(ABC):
             if rows:
                 statements.append((f"UNWIND $r AS r {query}", {"r": list(rows), **parameters}))
 
-        say(sorted(changes.trashed), "MATCH (:Dir {ino: r})-[:has*0..]->(:Dir)-[h:has]->() DELETE h")
+        say(sorted(changes.removed), "MATCH (:Dir {ino: r})-[:has*0..]->(:Dir)-[h:has]->() DELETE h")
         say(keys, "MATCH ()-[h:has {key: r}]->() DELETE h")
         # A directory has only one parent: a walk may see a rename before the log reports it.
         say(directories, "MATCH (d:Dir {ino: r.i})<-[h:has]-() DELETE h")
@@ -139,7 +146,7 @@ class CypherGraph(ABC):
         events = [("found", i) for i in sorted(new)] + [("changed", i) for i in changes.written if i not in new]
         events += [("removed", i) for i in unlinked if i not in new]
         self.write(*statements, events=events, at=now)
-        if changes.trashed:
+        if changes.removed:
             self.sweep()
 
     def list_directory(self, inode: int, listed: Sequence[Listed], generation: int, now: float) -> None:

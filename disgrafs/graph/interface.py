@@ -90,6 +90,14 @@ class Index(Protocol):
         """The log's version up to which the graph is complete. None: a walk is needed."""
         ...
 
+    def excluded(self) -> str | None:
+        """What set_excluded stored; None before the first walk."""
+        ...
+
+    def set_excluded(self, excluded: str) -> None:
+        """Stores which directories the last walk left out. With others, a walk is needed."""
+        ...
+
     def kinds(self, inodes: Iterable[int]) -> dict[int, bool]:
         """Maps each inode that the graph knows to whether it is a directory."""
         ...

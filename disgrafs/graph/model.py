@@ -54,8 +54,8 @@ class Changes:
     """Files whose content changed: the last change of each."""
     unlinked: set[int] = field(default_factory=set)
     """Inodes that lost a name. A file without names is removed from the graph."""
-    trashed: set[int] = field(default_factory=set)
-    """Directories that were moved to the trash with all their contents."""
+    removed: set[int] = field(default_factory=set)
+    """Directories that were moved with all their contents to the trash, or to an excluded directory."""
     scan: set[int] = field(default_factory=set)
     """Directories that must be read, because the log does not contain their entries."""
 

@@ -3,11 +3,12 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import redis
 from prometheus_client import Counter, Gauge
 
+from disgrafs import names
 from disgrafs.events.fold import fold
 from disgrafs.events.log import LogGapError, LogUnavailableError, VolumeLog
 from disgrafs.graph import Graph, GraphUnavailableError
@@ -34,11 +35,19 @@ _behind = Gauge("disgrafs_log_behind_entries", "Entries of the log that are not 
 class Follower:
     """Transfers the volume's changes to the graph."""
 
-    def __init__(self, graph: Graph, volume: VolumeLog, mount_point: str, alive: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        volume: VolumeLog,
+        mount_point: str,
+        alive: Callable[[], None],
+        excluded: Collection[bytes] = (),
+    ) -> None:
         self._graph = graph
         self._volume = volume
         self._mount_point = mount_point
         self._alive = alive
+        self._excluded = frozenset(excluded)
         self._cursor: int | None = None
         self._ready = False
         self._scan_at: float | None = 0.0
@@ -66,6 +75,10 @@ class Follower:
             self._forget("error")
         return False
 
+    def _left_out(self) -> str:
+        """The excluded names as the graph stores them."""
+        return "/".join(sorted(names.stored(os.fsdecode(name)) for name in self._excluded))
+
     def _forget(self, reason: str) -> None:
         _walks.labels(reason).inc()
         try:
@@ -77,7 +90,7 @@ class Follower:
     def _step(self) -> bool:
         if not self._ready:
             self._graph.prepare()
-            self._cursor = self._graph.cursor()
+            self._cursor = self._graph.cursor() if self._graph.excluded() == self._left_out() else None
             self._scan_at = time.monotonic() if self._graph.to_scan() else None
             self._ready = True
         if self._cursor is None:
@@ -85,7 +98,7 @@ class Follower:
             return True
         batch = self._volume.read(self._cursor, BATCH)
         if batch:
-            changes = fold(batch, self._graph.kinds)
+            changes = fold(batch, self._graph.kinds, self._excluded)
             self._graph.apply(changes, batch[-1].version, time.time())
             self._cursor = batch[-1].version
             _entries.inc(len(batch))
@@ -105,7 +118,8 @@ class Follower:
         # From before the walk: changes during the walk are also in the log, and applying them twice does no harm.
         cursor = self._volume.last()
         with Mount(self._mount_point) as mount:
-            directories, removed = walk(self._graph, mount, self._alive)
+            directories, removed = walk(self._graph, mount, self._alive, self._excluded)
+        self._graph.set_excluded(self._left_out())
         self._graph.set_cursor(cursor)
         self._cursor = cursor
         self._scan_at = time.monotonic() + SCAN_AFTER_SECONDS if self._graph.to_scan() else None
@@ -121,7 +135,7 @@ class Follower:
                 if path is not None:
                     try:
                         # A subdirectory that the graph did not know is flagged in the same transaction.
-                        scan_directory(self._graph, mount, inode, path, self._alive)
+                        scan_directory(self._graph, mount, inode, path, self._alive, self._excluded)
                     except (FileNotFoundError, NotADirectoryError):
                         # It was moved or removed, as the log will report: it stays flagged, or its node is removed.
                         log.info("a directory to be read is missing now: %s", os.fsencode(path))

@@ -4,7 +4,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from disgrafs import names
 from disgrafs.events.fold import HIDDEN
@@ -17,8 +17,11 @@ PIECE = 1000
 log = logging.getLogger(__name__)
 
 
-def list_directory(mount: Mount, inode: int, path: str) -> Iterator[list[Listed]]:
-    """Yields the files and directories in a directory, in pieces. No links, pipes, devices and JuiceFS's own files."""
+def list_directory(mount: Mount, inode: int, path: str, excluded: Collection[bytes] = ()) -> Iterator[list[Listed]]:
+    """Yields the files and directories in a directory, in pieces.
+
+    No links, pipes, devices, JuiceFS's own files, and directories whose name is in `excluded`.
+    """
     descriptor = mount.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if os.fstat(descriptor).st_ino != inode:
@@ -33,6 +36,8 @@ def list_directory(mount: Mount, inode: int, path: str) -> Iterator[list[Listed]
                 directory = stat.S_ISDIR(facts.st_mode)
                 if facts.st_ino >= HIDDEN or not (directory or stat.S_ISREG(facts.st_mode)):
                     continue
+                if directory and os.fsencode(found.name) in excluded:
+                    continue
                 entry = Entry(facts.st_ino, directory)
                 piece.append(Listed(names.stored(found.name), entry, facts.st_size, facts.st_mtime_ns))
                 if len(piece) == PIECE:
@@ -43,11 +48,13 @@ def list_directory(mount: Mount, inode: int, path: str) -> Iterator[list[Listed]
         os.close(descriptor)
 
 
-def scan_directory(graph: Index, mount: Mount, inode: int, path: str, alive: Callable[[], None]) -> list[Listed]:
+def scan_directory(
+    graph: Index, mount: Mount, inode: int, path: str, alive: Callable[[], None], excluded: Collection[bytes] = ()
+) -> list[Listed]:
     """Updates the graph's entries of one directory; returns the directories in it."""
     generation = time.time_ns()
     inside: list[Listed] = []
-    for piece in list_directory(mount, inode, path):
+    for piece in list_directory(mount, inode, path, excluded):
         graph.list_directory(inode, piece, generation, time.time())
         inside += [listed for listed in piece if listed.entry.directory]
         alive()
@@ -55,14 +62,14 @@ def scan_directory(graph: Index, mount: Mount, inode: int, path: str, alive: Cal
     return inside
 
 
-def walk(graph: Index, mount: Mount, alive: Callable[[], None]) -> tuple[int, int]:
-    """Reads every directory of the volume, and removes nodes that are in none. Returns the numbers of both."""
+def walk(graph: Index, mount: Mount, alive: Callable[[], None], excluded: Collection[bytes] = ()) -> tuple[int, int]:
+    """Reads every directory that is not excluded, and removes nodes that are in none. Returns the numbers of both."""
     count = 0
     waiting = [(ROOT, "")]
     while waiting:
         inode, path = waiting.pop()
         try:
-            inside = scan_directory(graph, mount, inode, path, alive)
+            inside = scan_directory(graph, mount, inode, path, alive, excluded)
         except (FileNotFoundError, NotADirectoryError):
             # Removed or moved since its parent was read. The log from before the walk on says where it went.
             graph.scan_later(inode)

@@ -21,12 +21,13 @@ class Volume:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.version = 0
+        self.excluded: set[bytes] = set()
 
     def log(self, *lines: str, batch: int = 1000) -> None:
         for start in range(0, len(lines), batch):
             some = entries(*lines[start : start + batch], first=self.version + 1)
             self.version = some[-1].version
-            self.graph.apply(fold(some, self.graph.kinds), self.version, 1000.0)
+            self.graph.apply(fold(some, self.graph.kinds, self.excluded), self.version, 1000.0)
 
     def waiting(self) -> dict[str, int]:
         return {work.path: work.version for work in self.graph.due(1e9, 1000)}
@@ -153,3 +154,75 @@ def test_a_file_that_is_never_closed_is_tagged_too(volume: Volume) -> None:
         volume.graph.apply(fold(some, volume.graph.kinds), volume.version, at)
     # Three seconds of writing past the longest wait: it is due, though the last write was just now.
     assert [work.path for work in volume.graph.due(some[0].at + 7.0, 10)] == ["log"]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 1000])
+def test_an_excluded_directory_is_left_out_with_its_contents(volume: Volume, batch: int) -> None:
+    volume.excluded = {b"out", "mö".encode()}
+    volume.log(
+        directory(1, "in", 2),
+        directory(2, "out", 3),
+        *file(3, "a", 4),
+        directory(3, "deep", 5),
+        *file(5, "b", 6),
+        directory(1, "m%C3%B6", 7),
+        *file(7, "c", 8),
+        # A file of that name is like any other.
+        *file(1, "out", 9),
+        *file(2, "d", 10),
+        "CLONE(4,3,copy,31,0,18,true):31",
+        "CLONE(5,3,copies,32,0,18,true):32",
+        "ATTACH(32,3,copies)",
+        *file(32, "e", 33),
+        "MOVE(3,a,3,a2,1,0,0):4",
+        "TRUNCATE(4,8,10,1)",
+        "UNLINK(3,a2,0,false,false):4",
+        f"MOVE({BIN},2-40-back,3,back,33,0,{BIN}):40",
+        batch=batch,
+    )
+    assert set(volume.waiting()) == {"out", "in/d"}
+    assert volume.graph.counts().directories == 2
+    assert volume.graph.to_scan() == []
+    assert {event.inode for event in volume.graph.events("0")} == {9, 10}
+    volume.log("RMDIR(2,out,0):3", batch=batch)
+    assert set(volume.waiting()) == {"out", "in/d"}
+
+
+@pytest.mark.parametrize("batch", [1, 2, 1000])
+def test_what_moves_into_an_excluded_directory_leaves_the_graph(volume: Volume, batch: int) -> None:
+    volume.excluded = {b"out"}
+    volume.log(
+        directory(1, "out", 2),
+        directory(1, "d", 3),
+        directory(3, "e", 4),
+        *file(4, "a", 5),
+        *file(1, "b", 6),
+        "LINK(6,1,kept,false):2",
+        *file(1, "c", 7),
+        *file(1, "f", 8),
+        *file(2, "g", 9),
+        batch=batch,
+    )
+    volume.log(
+        "MOVE(1,d,2,d,1,0,0):3",
+        *file(4, "later", 11),
+        "MOVE(1,b,2,b,1,0,0):6",
+        "MOVE(1,c,2,c,1,0,0):7",
+        "MOVE(1,f,2,g,2,9,0):8",
+        batch=batch,
+    )
+    assert set(volume.waiting()) == {"kept"}
+    assert volume.graph.counts().directories == 1
+    assert volume.graph.counts().files == 1
+    # The file that came out is found by a scan, as the graph does not know it.
+    assert volume.graph.to_scan() == [ROOT]
+
+
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_a_directory_that_gets_or_loses_an_excluded_name(volume: Volume, batch: int) -> None:
+    volume.excluded = {b"out"}
+    volume.log(directory(1, "d", 2), *file(2, "a", 3), "MOVE(1,d,1,out,1,0,0):2", *file(2, "b", 4), batch=batch)
+    assert volume.waiting() == {}
+    assert volume.graph.counts().directories == 1
+    volume.log("MOVE(1,out,1,d,1,0,0):2", *file(2, "c", 5), batch=batch)
+    assert volume.graph.to_scan() == [ROOT]

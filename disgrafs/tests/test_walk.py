@@ -1,12 +1,19 @@
 """After a walk, the graph equals the directories."""
 
+import contextlib
 import os
 import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import pytest
+
+from disgrafs.events.log import LogEntry, VolumeLog
 from disgrafs.graph import Graph
-from disgrafs.graph.model import Changes, Entry, Missed, Tag, Tagged, Written
+from disgrafs.graph.model import ROOT, Changes, Entry, Listed, Missed, Tag, Tagged, Written
+from disgrafs.index import follow
 from disgrafs.index import walk as walking
+from disgrafs.mount import Mount
 from disgrafs.tests.folder import Folder
 
 
@@ -20,20 +27,68 @@ def known(graph: Graph) -> set[str]:
     return {work.path for work in graph.due(1e12, 10_000)}
 
 
-def walk(graph: Graph, folder: Path) -> int:
-    """A walk of a folder whose root has not the inode of a volume's."""
-    with Folder(folder) as mount:
-        root = os.fstat(mount.descriptor).st_ino
-        real = walking.list_directory
+@contextlib.contextmanager
+def root_of_a_volume(folder: Path) -> Iterator[None]:
+    """Meanwhile, a folder is listed as a volume's root is, though its inode is another."""
+    root = folder.stat().st_ino
+    real = walking.list_directory
 
-        def pretend(mount: Folder, inode: int, path: str):  # type: ignore[no-untyped-def] # noqa: ANN202
-            return real(mount, root if inode == 1 else inode, path)
+    def pretend(mount: Mount, inode: int, path: str, excluded: Collection[bytes]) -> Iterator[list[Listed]]:
+        return real(mount, root if inode == ROOT else inode, path, excluded)
 
-        walking.list_directory = pretend  # type: ignore[assignment]
-        try:
-            return walking.walk(graph, mount, lambda: None)[1]
-        finally:
-            walking.list_directory = real
+    walking.list_directory = pretend  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        walking.list_directory = real
+
+
+def walk(graph: Graph, folder: Path, excluded: Collection[bytes] = ()) -> int:
+    """A walk of a folder; returns the number of nodes that it removed."""
+    with Folder(folder) as mount, root_of_a_volume(folder):
+        return walking.walk(graph, mount, lambda: None, excluded)[1]
+
+
+class Silent(VolumeLog):
+    """The log of a volume in which nothing changes."""
+
+    def __init__(self) -> None:
+        pass
+
+    def last(self) -> int:
+        return 7
+
+    def read(self, after: int, count: int) -> list[LogEntry]:
+        assert after == self.last()
+        return []
+
+    def wait(self, after: int, seconds: float) -> None:
+        pass
+
+
+def test_a_walk_is_repeated_when_other_directories_are_excluded(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "Mount", lambda point: Folder(Path(point)))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a").write_text("a")
+    (tmp_path / "b").write_text("b")
+
+    def started(*excluded: bytes) -> set[str]:
+        """Follows the volume in a new process until there is nothing to do."""
+        with root_of_a_volume(tmp_path):
+            follower = follow.Follower(graph, Silent(), str(tmp_path), lambda: None, excluded)
+            while follower.step():
+                pass
+        return known(graph)
+
+    assert started() == {"out/a", "b"}
+    assert started(b"out") == {"b"}
+    # With the same names there is no other walk.
+    (tmp_path / "c").write_text("c")
+    assert started(b"out") == {"b"}
+    assert started(b"out", b"x\xff") == {"b", "c"}
+    assert started() == {"out/a", "b", "c"}
 
 
 def test_a_walk_finds_all_files_and_a_second_one_finds_changes(graph: Graph, tmp_path: Path) -> None:
@@ -62,6 +117,18 @@ def test_a_walk_finds_all_files_and_a_second_one_finds_changes(graph: Graph, tmp
     two = graph.inode("a/two")
     assert two
     assert two.directory
+
+
+def test_a_walk_leaves_out_excluded_directories(graph: Graph, tmp_path: Path) -> None:
+    (tmp_path / "a/out/b").mkdir(parents=True)
+    for name in ("a/one", "a/out/two", "a/out/b/three", "out"):
+        (tmp_path / name).write_text(name)
+    walk(graph, tmp_path)
+    assert known(graph) == {"a/one", "a/out/two", "a/out/b/three", "out"}
+    assert walk(graph, tmp_path, {b"out"}) == 4
+    assert known(graph) == {"a/one", "out"}
+    walk(graph, tmp_path)
+    assert known(graph) == {"a/one", "a/out/two", "a/out/b/three", "out"}
 
 
 def test_tagged_files_are_not_tagged_again(graph: Graph, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ export interface DisgrafsArgs {
   readonly graph: Graph;
   /** Tagging processes on each client. */
   readonly taggers: number;
+  /** Names of directories to leave out, besides the benchmark's. */
+  readonly exclude: readonly string[];
 }
 
 interface Check {
@@ -31,6 +33,17 @@ interface Check {
 
 /** Path of the package on the nodes, for Python. */
 export const app = "/opt/disgrafs/app";
+
+/** Where a benchmark keeps its data (DATA_FOLDER in benchmarks/runner): tagging them would take time from what is measured. */
+export const benchmarkFolder = ".disgrafs-benchmark";
+
+/** Names as DISGRAFS_EXCLUDE has them: percent-encoded, so that the unit's environment file needs no quotes. */
+export function excludeList(names: readonly string[]): string {
+  const encoded = names.map((name) =>
+    encodeURIComponent(name).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`),
+  );
+  return encoded.join("/");
+}
 
 /** True for the files of the package that nodes need: no tests, and no files left by tools. */
 export function isRun(path: string): boolean {
@@ -89,6 +102,7 @@ export class Disgrafs extends pulumi.ComponentResource {
             graph.address,
             ray.address,
             String(args.taggers),
+            excludeList([benchmarkFolder, ...args.exclude]),
             head.emulated.apply((emulated) => (emulated ? "20" : "1")),
             pulumi.interpolate`${head.privateAddress}:${port("disgrafsIndexMetrics")}`,
             pulumi.interpolate`${head.privateAddress}:${port("disgrafsTaggerMetrics")}`,

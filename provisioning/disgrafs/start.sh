@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Starts the index and the taggers' dispatcher on one node, as systemd units. A watchdog restarts a unit that hangs. Both may be
 # killed at any time: all their state is in the graph.
-# Usage: start.sh APP VENV META-URL MOUNT-POINT GRAPH RAY-ADDRESS TAGGERS SLOWNESS INDEX-METRICS TAGGER-METRICS
+# Usage: start.sh APP VENV META-URL MOUNT-POINT GRAPH RAY-ADDRESS TAGGERS EXCLUDE SLOWNESS INDEX-METRICS TAGGER-METRICS
 set -euo pipefail
-app=$1 venv=$2 meta=$3 mount_point=$4 graph=$5 ray=$6 taggers=$7 slowness=$8 index_metrics=$9 tagger_metrics=${10}
+app=$1 venv=$2 meta=$3 mount_point=$4 graph=$5 ray=$6 taggers=$7 exclude=$8 slowness=$9 index_metrics=${10} tagger_metrics=${11}
 
 put /etc/disgrafs/disgrafs.env 0644 <<END || true
 PYTHONPATH=$app
@@ -15,6 +15,7 @@ DISGRAFS_GRAPH=$graph
 DISGRAFS_GRAPH_PASSWORD_FILE=/etc/disgrafs/graph-password
 DISGRAFS_RAY=$ray
 DISGRAFS_TAGGERS=$taggers
+DISGRAFS_EXCLUDE=$exclude
 DISGRAFS_SLOWNESS=$slowness
 DISGRAFS_MODELS=/var/cache/disgrafs-models
 RAY_USAGE_STATS_ENABLED=0

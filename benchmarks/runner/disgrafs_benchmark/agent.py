@@ -29,6 +29,8 @@ from .plan import Arm, Plan, Workload
 from .resident import resident
 
 DATA_FOLDER = ".disgrafs-benchmark"
+# DisGraFS tags nothing in DATA_FOLDER (provisioning/disgrafs/disgrafs.ts), and everything here.
+TAGGED_FOLDER = ".disgrafs-tagging"
 # Minimum number of a figure's operations on all clients (fewestOperations in benchmarks/parsers/measurement.ts).
 FEWEST_OPERATIONS = 10
 # Kinds of workloads that use a tree of small files.
@@ -117,8 +119,9 @@ class Agent:
     def folder(self, workload: Workload, shared: bool = False) -> Path:
         """Folder of a workload's data; workloads with equal data share it."""
         owner = "shared" if shared else self.name
-        root = Path(self.plan.mount_point) / DATA_FOLDER if workload.place == "mount" else LOCAL_FOLDER
         kind = workload.kind
+        on_mount = Path(self.plan.mount_point) / (TAGGED_FOLDER if kind == "tagging" else DATA_FOLDER)
+        root = on_mount if workload.place == "mount" else LOCAL_FOLDER
         if kind in TREE_KINDS:
             kind = f"tree-{workload.parameters['files']}-{workload.parameters['directories']}"
         return root / self.plan.run_id / owner / kind
@@ -163,7 +166,8 @@ class Agent:
 
     def remove_data(self) -> None:
         """Remove the data of this run's workloads."""
-        for folder in (Path(self.plan.mount_point) / DATA_FOLDER, LOCAL_FOLDER):
+        volume = Path(self.plan.mount_point)
+        for folder in (volume / DATA_FOLDER, volume / TAGGED_FOLDER, LOCAL_FOLDER):
             shutil.rmtree(folder / self.plan.run_id / self.name, ignore_errors=True)
             if self.name == self.plan.clients[0]:
                 shutil.rmtree(folder / self.plan.run_id / "shared", ignore_errors=True)

@@ -436,3 +436,19 @@ def test_a_node_reports_its_facts_and_counters(monkeypatch: pytest.MonkeyPatch) 
 def test_the_error_names_a_node_that_does_not_answer() -> None:
     with pytest.raises(ResetError, match=r"^127\.0\.0\.1 does not answer: "):
         Neighbour("127.0.0.1").ask("look")
+
+
+def test_disgrafs_tags_only_the_corpus_and_all_data_is_removed(agent: Agent, plan_file: Path) -> None:
+    """DisGraFS leaves `.disgrafs-benchmark` out: its work would disturb what is measured."""
+    volume = Path(agent.plan.mount_point)
+    kinds = {"control": ("metadata", "local-disk"), "random-read": ("fio", "mount"), "tagging": ("tagging", "mount")}
+    work = workload(plan_file, "control")
+    folders = {
+        name: agent.folder(replace(work, name=name, kind=kind, place=place)) for name, (kind, place) in kinds.items()
+    }
+    assert folders["random-read"].is_relative_to(volume / ".disgrafs-benchmark")
+    assert folders["tagging"].is_relative_to(volume / ".disgrafs-tagging")
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    agent.remove_data()
+    assert not any(folder.exists() for folder in folders.values())
