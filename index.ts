@@ -4,13 +4,14 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { armExtensions } from "./benchmarks/arms.ts";
-import { Benchmark } from "./benchmarks/benchmark.ts";
+import { Benchmark, benchmarkType } from "./benchmarks/benchmark.ts";
 import { port } from "./provisioning/ports.ts";
 import { benchmarkProgram } from "./stacks/benchmarkProgram.ts";
 import { stackConfig } from "./stacks/config.ts";
 import { loadExtensions } from "./stacks/extensions.ts";
 import { makeCluster } from "./stacks/cluster.ts";
 import { grafanaFile } from "./stacks/grafana.ts";
+import { leaving, noteResources } from "./stacks/leaving.ts";
 import { makeTarget } from "./stacks/target.ts";
 import {
   disgrafsOutput,
@@ -21,6 +22,7 @@ import {
 } from "./stacks/outputs.ts";
 import { readSettings } from "./stacks/readSettings.ts";
 
+const made = noteResources();
 const settings = readSettings(stackConfig());
 
 const grafana = await grafanaFile(settings);
@@ -30,12 +32,20 @@ const cluster = makeCluster(settings, target.machines, { store: target.store, gr
 const ofArms = settings.benchmark === "none" ? [] : armExtensions(settings.benchmarkArms);
 const extensions = loadExtensions(settings.extensions, cluster, ofArms);
 
+const program = settings.benchmark === "none" ? undefined : benchmarkProgram();
+// Pulumi removes at the end of an update. A benchmark beside what its settings no longer have would measure that too.
+const first = program ? await leaving(made, benchmarkType) : [];
+if (first.length > 0)
+  await pulumi.log.warn(
+    `no benchmark in this update, which removes ${first.join(", ")}: it follows with the next`,
+  );
+
 const benchmark =
-  settings.benchmark === "none"
+  settings.benchmark === "none" || program === undefined || first.length > 0
     ? undefined
     : new Benchmark("benchmark", {
         machines: cluster.machines,
-        program: benchmarkProgram(),
+        program,
         profile: settings.benchmark,
         seed: settings.seed,
         arms: settings.benchmarkArms,
@@ -73,3 +83,5 @@ export const targetFacts = target.outputs;
 // Pulumi warns about outputs that are undefined, so null stands for none.
 export const benchmarkSummary = benchmark?.summary ?? null;
 export const benchmarkRun = benchmark?.run ?? null;
+/** True after an update that left the benchmark out to remove other resources first: run another. */
+export const benchmarkWaits = first.length > 0 ? true : null;

@@ -79,6 +79,9 @@ const followSeconds = 900;
 const slowestClock = 30;
 const installed = "/opt/disgrafs/benchmarks";
 
+/** Type of the component. */
+export const benchmarkType = "disgrafs:benchmarks:Benchmark";
+
 /** Runs the benchmark on the cluster, once for each set of settings, and outputs its verdicts. */
 export class Benchmark extends pulumi.ComponentResource {
   /** One row per workload, figure and arm: ratio to the baseline with its interval, and the verdict. */
@@ -86,7 +89,7 @@ export class Benchmark extends pulumi.ComponentResource {
   readonly run: pulumi.Output<BenchmarkRun>;
 
   constructor(name: string, args: BenchmarkArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("disgrafs:benchmarks:Benchmark", name, {}, opts);
+    super(benchmarkType, name, {}, opts);
     const clients = withRole(args.machines, "client");
     const head = withRole(args.machines, "ray-head")[0];
     if (!head || clients.length === 0)

@@ -1,3 +1,4 @@
+import { jest } from "@jest/globals";
 import { rmSync, mkdtempSync, writeFileSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +8,8 @@ import { writeResults } from "../benchmarks/results.ts";
 import type { Run } from "../benchmarks/run.ts";
 import { inventRun, type Invented } from "../benchmarks/testdata/rawRun.ts";
 import { mostLines, verdictTable } from "../benchmarks/verdictTable.ts";
-import { closing, hasColours } from "./verdicts.ts";
+import type { Pulumi } from "./pulumi.ts";
+import { closing, hasColours, upWithVerdicts } from "./verdicts.ts";
 
 const folders: string[] = [];
 afterAll(() => {
@@ -91,4 +93,67 @@ describe("the end of ./lab up", () => {
       "\nnext: ./lab status, ./lab ssh NODE, pulumi stack output, ./lab down\n",
     );
   });
+});
+
+describe("./lab up with a benchmark", () => {
+  /** A stack whose updates end with these statuses and outputs, in turn. */
+  const updates = (...results: [number, Record<string, unknown>][]) => {
+    const ran: string[][] = [];
+    const pulumi = {
+      run: (...args: string[]) => Promise.resolve(results[ran.push(args) - 1]?.[0] ?? 1),
+      outputs: () => Promise.resolve(results[ran.length - 1]?.[1]),
+    } as unknown as Pulumi;
+    return { pulumi, ran };
+  };
+  const waits = { benchmarkWaits: true, benchmarkRun: null };
+  let shown = "";
+  beforeEach(() => {
+    shown = "";
+    const keep = (text: unknown): boolean => ((shown += String(text)), true);
+    jest.spyOn(process.stdout, "write").mockImplementation(keep);
+    jest.spyOn(process.stderr, "write").mockImplementation(keep);
+  });
+  afterEach(() => jest.restoreAllMocks());
+
+  it.each([
+    ["once", [[0, { benchmarkRun: null }]], 0, 1],
+    [
+      "again after one that only removed something",
+      [
+        [0, waits],
+        [0, {}],
+      ],
+      0,
+      2,
+    ],
+    [
+      "at most twice",
+      [
+        [0, waits],
+        [0, waits],
+        [0, waits],
+      ],
+      0,
+      2,
+    ],
+    ["not again after a failure", [[3, waits]], 3, 1],
+    [
+      "again, and fails then",
+      [
+        [0, waits],
+        [4, {}],
+      ],
+      4,
+      2,
+    ],
+  ] as [string, [number, Record<string, unknown>][], number, number][])(
+    "runs the update %s",
+    async (_, results, status, times) => {
+      const { pulumi, ran } = updates(...results);
+      expect(await upWithVerdicts(pulumi, ["--yes"])).toBe(status);
+      expect(ran).toEqual(Array.from({ length: times }, () => ["up", "--suppress-outputs", "--yes"]));
+      expect(shown.includes("the benchmark follows")).toBe(times === 2);
+      expect(shown.includes("next: ./lab status")).toBe(status === 0);
+    },
+  );
 });

@@ -61,7 +61,7 @@ Examples:
       ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
     ];
     const flags = settings.flatMap((setting) => ["--config", setting]);
-    process.exitCode = await upWithVerdicts(pulumi, "--yes", "--skip-preview", ...flags);
+    process.exitCode = await upWithVerdicts(pulumi, ["--yes", "--skip-preview", ...flags]);
   });
 
 /** Rows of any arm, and of DisGraFS. Which of them exist depends on the stack's settings, and is checked with them. */

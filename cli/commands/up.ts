@@ -41,7 +41,7 @@ Examples:
       return;
     }
     const mode = options.preview ? [] : ["--yes", "--skip-preview"];
-    process.exitCode = await upWithVerdicts(pulumi, ...mode);
+    process.exitCode = await upWithVerdicts(pulumi, mode);
   });
 
 function collect(value: string, earlier: string[]): string[] {

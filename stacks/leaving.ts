@@ -1,0 +1,40 @@
+/**
+ * What an update is going to remove. Pulumi removes resources after everything else, so without a question here a benchmark would
+ * run beside the services and extensions that its settings say are not there.
+ */
+import * as pulumi from "@pulumi/pulumi";
+
+/** Notes every resource that the program makes from now on, as TYPE::NAME. */
+export function noteResources(): ReadonlySet<string> {
+  const made = new Set<string>();
+  pulumi.runtime.registerStackTransformation(({ type, name }) => {
+    made.add(`${type}::${name}`);
+    return undefined;
+  });
+  return made;
+}
+
+/**
+ * Names of the resources of the last update that the program has not made, without those below components of type `except`.
+ * Empty for a new stack.
+ */
+export async function leaving(made: ReadonlySet<string>, except: string): Promise<string[]> {
+  const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
+  // The call behind a stack's resources in the Automation API's older versions: a program has no other way to ask the engine.
+  const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName })) as {
+    readonly outputs?: Readonly<Record<string, unknown>>;
+  };
+  return leavingOf(Object.keys(answer.outputs ?? {}), made, except).sort();
+}
+
+/** The same, from URNs: urn:pulumi:STACK::PROJECT::TYPE$TYPE::NAME, in which the last type is the resource's own. */
+export function leavingOf(urns: readonly string[], made: ReadonlySet<string>, except: string): string[] {
+  return urns.flatMap((urn) => {
+    const [, , types = "", ...rest] = urn.split("::");
+    const [type = "", ...above] = types.split("$").reverse();
+    const name = rest.join("::");
+    // The stack itself, and providers, which the engine makes.
+    if (type.startsWith("pulumi:") || type === except || above.includes(except)) return [];
+    return made.has(`${type}::${name}`) ? [] : [name];
+  });
+}
