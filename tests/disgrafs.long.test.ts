@@ -1,6 +1,7 @@
 /** DisGraFS in a lab of three machines: files of each kind are found from a shell and in the page. */
 import { labForPrograms, onNode, removeStack, story, succeed } from "./support/lab.ts";
 import { eachKindIsFound } from "./support/eachKind.ts";
+import { untilWell } from "./support/well.ts";
 
 // ./lab test recognises a test's stack by this name, and removes it after a killed test.
 const stack = `labtest-${process.pid}`;
@@ -40,12 +41,7 @@ describe("DisGraFS on three machines", () => {
         output: expect.stringContaining(hangs) as string,
       });
       await on("meta", "systemctl kill -s CONT disgrafs-graph.service");
-      // Taggers and the index continue by themselves, which takes some time on a busy machine.
-      const deadline = Date.now() + minutes(3);
-      let status = await labForPrograms("status", "--stack", stack);
-      while (status.exitCode !== 0 && Date.now() < deadline)
-        status = await labForPrograms("status", "--stack", stack);
-      expect(status).toMatchObject({ exitCode: 0 });
+      await untilWell(stack, minutes(3));
     },
     minutes(8),
   );

@@ -77,7 +77,7 @@ async function findInShell(on: On, node: string, pieces: readonly Piece[]): Prom
 }
 
 /** `./lab find` finds the files from this computer. */
-async function findFromHere(stack: string, pieces: readonly Piece[]): Promise<void> {
+export async function findFromHere(stack: string, pieces: readonly Piece[]): Promise<void> {
   const find = (...words: string[]) => labForPrograms("find", "--stack", stack, ...words);
   const answer = JSON.parse((await find("--json", `in:${folder}`)).output) as Answer;
   expect(pieces.map((piece) => taggedBy(answer, piece))).toEqual(expected(pieces));
@@ -117,14 +117,15 @@ async function findInPage(stack: string, token: string, pieces: readonly Piece[]
 }
 
 /**
- * Writes a file of each kind on node2, and finds them from node1's shell, by `./lab find` and in the page; then checks the status.
+ * Writes a file of each kind on a node, and finds them from node1's shell, by `./lab find` and in the page; then checks the status.
  * @param others number of other tagged files on the volume
  */
-export async function eachKindIsFound(stack: string, others: number): Promise<void> {
+export async function eachKindIsFound(stack: string, others: number, writer = "node2"): Promise<Piece[]> {
   const on: On = (node, script) => onNode(stack, node, script);
-  const pieces = await writeEachKind(on, "node2");
+  const pieces = await writeEachKind(on, writer);
   await findInShell(on, "node1", pieces);
   await findFromHere(stack, pieces);
   await findInPage(stack, await on("node1", "cat /etc/disgrafs/api-token"), pieces);
   await saysThatDisgrafsIsWell(stack, others + pieces.length);
+  return pieces;
 }

@@ -4,6 +4,15 @@ import type { LabStatus } from "../../cli/status/labStatus.ts";
 import { panels } from "../../provisioning/monitoring/panels.ts";
 import { labForPrograms, openPage, succeed } from "./lab.ts";
 
+/** Waits until `./lab status` finds no problem: parts continue by themselves, which takes some time on a busy machine. */
+export async function untilWell(stack: string, milliseconds: number): Promise<void> {
+  const deadline = Date.now() + milliseconds;
+  let status = await labForPrograms("status", "--stack", stack);
+  while (status.exitCode !== 0 && Date.now() < deadline)
+    status = await labForPrograms("status", "--stack", stack);
+  expect(status).toMatchObject({ exitCode: 0 });
+}
+
 /** A lab with DisGraFS has no problems, its services run and answer, and at least this many files are tagged. */
 export async function saysThatDisgrafsIsWell(stack: string, files: number): Promise<void> {
   const look = async (): Promise<LabStatus> =>
