@@ -35,6 +35,8 @@ TAGGED_FOLDER = ".disgrafs-tagging"
 FEWEST_OPERATIONS = 10
 # Kinds of workloads that use a tree of small files.
 TREE_KINDS = ("metadata", "walk", "application", "tagger")
+# Kinds of workloads that find data; the others have none, or write it in their window.
+CREATING = (*TREE_KINDS, "fio", "lookup", "ray-read")
 # Places whose behaviour depends on the arm.
 ARM_PLACES = ("mount", "data-disk")
 LOCAL_FOLDER = Path("/var/tmp/disgrafs-benchmark")  # noqa: S108
@@ -83,7 +85,7 @@ class Agent:
         return time.time()
 
     def prepare(self) -> dict[str, str]:
-        """Disable all arms' scripts, and create missing data of the workloads. Needs the mount.
+        """Disable all arms' scripts. Needs the mount.
 
         Returns the arms that cannot run on this node, each with the reason.
         """
@@ -102,19 +104,21 @@ class Agent:
                     self.found.append(arm)
                 arms.switch(arm, "disable", self.plan.mount_point)
         ENABLED_FILE.unlink(missing_ok=True)
-        for workload in self.plan.workloads:
-            folder = self.folder(workload)
-            parameters = workload.parameters
-            if workload.kind in TREE_KINDS:
-                tree.make(folder / "tree", parameters["files"], parameters["directories"])
-            elif workload.kind == "fio":
-                programs.fio_layout(programs.fio_file(folder, workload.name), parameters)
-            elif workload.kind == "lookup":
-                lookup.prepare()
-            elif workload.kind == "ray-read" and self.name == self.plan.clients[0]:
-                readers = len(self.plan.clients) * parameters["tasksPerClient"]
-                rayread.make_data(self.folder(workload, shared=True), parameters, readers)
         return obstacles
+
+    def create_data(self, workload: Workload) -> None:
+        """Create the data that a workload reads, unless it is there."""
+        folder = self.folder(workload)
+        parameters = workload.parameters
+        if workload.kind in TREE_KINDS:
+            tree.make(folder / "tree", parameters["files"], parameters["directories"])
+        elif workload.kind == "fio":
+            programs.fio_layout(programs.fio_file(folder, workload.name), parameters)
+        elif workload.kind == "lookup":
+            lookup.prepare()
+        elif workload.kind == "ray-read" and self.name == self.plan.clients[0]:
+            readers = len(self.plan.clients) * parameters["tasksPerClient"]
+            rayread.make_data(self.folder(workload, shared=True), parameters, readers)
 
     def folder(self, workload: Workload, shared: bool = False) -> Path:
         """Folder of a workload's data; workloads with equal data share it."""

@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from . import rayread, tagging
-from .agent import DATA_FOLDER, Agent, window_seconds
+from .agent import CREATING, DATA_FOLDER, Agent, window_seconds
 from .loops import GAP_SECONDS
 from .plan import Block, Plan, Workload
 from .programs import GRACE_SECONDS
@@ -82,8 +82,8 @@ class Driver:
             self.start_readers()
             self.store.add_facts(started, now(), self.facts)
             self.store.discard_unfinished(self.plan, self.boots(), datetime.now(UTC))
-            self.show("creating the data that the workloads read")
             self.prepare()
+            self.create_data(list(self.agents))
             self.progress.start()
             for block in self.plan.blocks:
                 # Read each time, because the user can extend the run while it goes on.
@@ -133,6 +133,7 @@ class Driver:
                 # The arms of a block are compared within one boot.
                 raise NodeLostError(f"node lost: {name} was rebooted during the run")
             self.gather({name: self.agents[name].prepare.remote()}, DATA_SECONDS)
+            self.create_data([name])
 
     def start_readers(self) -> None:
         """Make Ray start its worker processes now, because that takes long on a slow machine."""
@@ -148,6 +149,14 @@ class Driver:
                 self.obstacles.setdefault(arm, f"{name}: {reason}")
         for arm, reason in self.obstacles.items():
             self.show(f"arm {arm} cannot run on {reason}")
+
+    def create_data(self, clients: list[str]) -> None:
+        """Create what the workloads read, one after the other: on a slow machine, thousands of files take minutes."""
+        for workload in self.plan.workloads:
+            if workload.kind in CREATING:
+                size = workload.parameters.get("files")
+                self.show(f"creating the data of {workload.name}" + (f": {size} files" if size else ""))
+                self.gather({name: self.agents[name].create_data.remote(workload) for name in clients}, DATA_SECONDS)
 
     def boots(self) -> dict[str, str]:
         """Boot id of each client."""

@@ -135,6 +135,9 @@ class FakeAgent:
         self.note("prepare")
         return self.cluster.obstacles if self.name == "node2" else {}
 
+    def create_data(self, workload: Workload) -> None:
+        self.note(f"create data of {workload.name}")
+
     def clean_up(self) -> None:
         self.note("clean up")
 
@@ -263,6 +266,17 @@ def test_all_clients_unmount_before_the_store_drops_its_caches_and_before_any_mo
         "node1 mount ttl",
         "node2 mount ttl",
     ]
+
+
+def test_the_data_of_each_workload_is_created_on_all_clients_before_the_next(
+    cluster: Cluster, tmp_path: Path, plan_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, plan_file)
+    created = [line for line in cluster.log if "create data" in line]
+    assert created[:2] == ["node1 create data of ray", "node2 create data of ray"]
+    assert "node2 create data of metadata" in created
+    assert not any("redis" in line for line in created)
+    assert "creating the data of metadata: 40 files\n" in capsys.readouterr().out
 
 
 def test_an_arms_turn_begins_with_a_new_mount(cluster: Cluster, tmp_path: Path, plan_file: Path) -> None:
