@@ -8,6 +8,7 @@ time in seconds, operation with arguments, result, session and number. Names are
 to JuiceFS: tests/test_contract.py fails when it changes.
 """
 
+import hashlib
 import re
 import time
 import urllib.parse
@@ -20,15 +21,18 @@ from redis.retry import Retry
 
 ENTRY = re.compile(rb"^(\d+)\.(\d+)\|([A-Z_]+)\(([^()]*)\)(?::([^|]*))?\|\(\d+,\d+\)$")
 
-# Entries after a version, unless some are gone. One script, so that nothing can be trimmed between two commands.
+# The entry of a version and those after it, unless some of these are gone. One script, so that nothing can be trimmed
+# between two commands.
 _READ = """
 local last = tonumber(redis.call('GET', KEYS[2]) or '0')
 local oldest = last - redis.call('LLEN', KEYS[1]) + 1
 local after, count = tonumber(ARGV[1]), tonumber(ARGV[2])
 if after > last or after + 1 < oldest then return {last, oldest} end
 local from = after + 1 - oldest
-return {last, oldest, redis.call('LRANGE', KEYS[1], from, from + count - 1)}
+local at = from > 0 and redis.call('LINDEX', KEYS[1], from - 1) or ''
+return {last, oldest, at, redis.call('LRANGE', KEYS[1], from, from + count - 1)}
 """
+_NEWEST = "return {redis.call('GET', KEYS[2]) or '0', redis.call('LINDEX', KEYS[1], -1) or ''}"
 _KEYS = ("txnLog", "txnLastLog")
 
 
@@ -49,6 +53,8 @@ class LogEntry:
     operation: str
     arguments: tuple[str, ...]
     result: str
+    digest: str = ""
+    """Tells it from another entry of the same version."""
 
     def number(self, index: int) -> int:
         """An argument that is a number."""
@@ -71,7 +77,12 @@ def parse(version: int, raw: bytes) -> LogEntry:
         operation.decode(),
         tuple(arguments.decode("ascii").split(",")) if arguments else (),
         (result or b"").decode("ascii"),
+        _digest(raw),
     )
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.blake2b(raw, digest_size=8).hexdigest() if raw else ""
 
 
 class VolumeLog:
@@ -99,13 +110,25 @@ class VolumeLog:
         """The version of the newest entry."""
         return int(self._run(lambda client: client.get(_KEYS[1])) or 0)
 
-    def read(self, after: int, count: int) -> list[LogEntry]:
-        """Up to `count` entries after a version. Raises LogGapError if some are missing."""
+    def newest(self) -> tuple[int, str]:
+        """The version and the digest of the newest entry."""
+        version, raw = self._run(lambda client: client.eval(_NEWEST, 2, *_KEYS))
+        return int(version), _digest(raw)
+
+    def read(self, after: int, count: int, digest: str = "") -> list[LogEntry]:
+        """Up to `count` entries after a version. Raises LogGapError if some are missing.
+
+        Also raises it if the entry of that version has another digest: a Redis that lost its newest changes gives their
+        versions to other changes.
+        """
         reply = self._run(lambda client: client.eval(_READ, 2, *_KEYS, after, count))
         if len(reply) == 2:
             last, oldest = reply
             raise LogGapError(f"read up to {after}, but the log has {oldest} to {last}")
-        return [parse(after + 1 + index, raw) for index, raw in enumerate(reply[2])]
+        _, _, at, following = reply
+        if digest and at and _digest(at) != digest:
+            raise LogGapError(f"read up to {after}, but that is another change now")
+        return [parse(after + 1 + index, raw) for index, raw in enumerate(following)]
 
     def wait(self, after: int, seconds: float) -> None:
         """Returns when there are entries after a version, or after a timeout."""

@@ -78,8 +78,12 @@ class CypherGraph(ABC):
         rows = self.read("MATCH (c:Cursor {key: 'volume'}) RETURN c.value")
         return int(rows[0][0]) if rows and rows[0][0] is not None else None
 
-    def set_cursor(self, cursor: int | None) -> None:
-        self.write(("MERGE (c:Cursor {key: 'volume'}) SET c.value = $cursor", {"cursor": cursor}))
+    def cursor_digest(self) -> str:
+        rows = self.read("MATCH (c:Cursor {key: 'volume'}) RETURN coalesce(c.digest, '')")
+        return str(rows[0][0]) if rows else ""
+
+    def set_cursor(self, cursor: int | None, digest: str = "") -> None:
+        self.write(_cursor_statement(cursor, digest))
 
     def excluded(self) -> str | None:
         rows = self.read("MATCH (c:Cursor {key: 'excluded'}) RETURN c.value")
@@ -96,7 +100,7 @@ class CypherGraph(ABC):
         files = self.read("UNWIND $r AS r MATCH (f:File {ino: r}) RETURN f.ino", r=wanted)
         return {int(ino): False for (ino,) in files} | {int(ino): True for (ino,) in dirs}
 
-    def apply(self, changes: Changes, cursor: int, now: float) -> None:
+    def apply(self, changes: Changes, cursor: int, now: float, digest: str = "") -> None:
         added = [(key, entry) for key, entry in changes.entries.items() if entry]
         directories = [{"p": p, "n": n, "k": _key(p, n), "i": e.inode} for (p, n), e in added if e.directory]
         files = [
@@ -141,7 +145,7 @@ class CypherGraph(ABC):
         say(unlinked, "MATCH (f:File {ino: r}) WHERE NOT (f)<-[:has]-() DETACH DELETE f")
         say(unlinked, "MATCH (d:Dir {ino: r}) WHERE NOT (d)<-[:has]-() DETACH DELETE d")
         say(sorted(changes.scan), "MERGE (d:Dir {ino: r}) SET d.scan = true")
-        statements.append(("MERGE (c:Cursor {key: 'volume'}) SET c.value = $cursor", {"cursor": cursor}))
+        statements.append(_cursor_statement(cursor, digest))
         new = {e.inode for _, e in added if not e.directory}
         events = [("found", i) for i in sorted(new)] + [("changed", i) for i in changes.written if i not in new]
         events += [("removed", i) for i in unlinked if i not in new]
@@ -675,6 +679,13 @@ class CypherGraph(ABC):
             for ino, state, kind, size, mtime, tries, reason, facts, tagger in rows
             if int(ino) in paths
         ]
+
+
+def _cursor_statement(cursor: int | None, digest: str) -> Statement:
+    return (
+        "MERGE (c:Cursor {key: 'volume'}) SET c.value = $cursor, c.digest = $digest",
+        {"cursor": cursor, "digest": digest},
+    )
 
 
 def _fill_paths(inode: int, above: dict[int, tuple[int, str]], paths: dict[int, str]) -> None:

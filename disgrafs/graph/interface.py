@@ -90,6 +90,10 @@ class Index(Protocol):
         """The log's version up to which the graph is complete. None: a walk is needed."""
         ...
 
+    def cursor_digest(self) -> str:
+        """The digest of the log's entry at the cursor; "" if it is not known."""
+        ...
+
     def excluded(self) -> str | None:
         """What set_excluded stored; None before the first walk."""
         ...
@@ -102,8 +106,8 @@ class Index(Protocol):
         """Maps each inode that the graph knows to whether it is a directory."""
         ...
 
-    def apply(self, changes: Changes, cursor: int, now: float) -> None:
-        """Applies changes and sets the cursor, in one transaction."""
+    def apply(self, changes: Changes, cursor: int, now: float, digest: str = "") -> None:
+        """Applies changes, and sets the cursor and the digest of the log's entry there, in one transaction."""
         ...
 
     def list_directory(self, inode: int, listed: Sequence[Listed], generation: int, now: float) -> None:
@@ -118,7 +122,7 @@ class Index(Protocol):
         """Removes nodes that no path leads to; returns their number."""
         ...
 
-    def set_cursor(self, cursor: int | None) -> None:
+    def set_cursor(self, cursor: int | None, digest: str = "") -> None:
         """Sets the cursor after a walk. None: a walk is needed."""
         ...
 

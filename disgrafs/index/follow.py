@@ -49,6 +49,8 @@ class Follower:
         self._alive = alive
         self._excluded = frozenset(excluded)
         self._cursor: int | None = None
+        self._digest = ""
+        """Of the log's entry at the cursor."""
         self._ready = False
         self._scan_at: float | None = 0.0
         """Monotonic time at which flagged directories are read; None: none is flagged."""
@@ -91,16 +93,17 @@ class Follower:
         if not self._ready:
             self._graph.prepare()
             self._cursor = self._graph.cursor() if self._graph.excluded() == self._left_out() else None
+            self._digest = self._graph.cursor_digest()
             self._scan_at = time.monotonic() if self._graph.to_scan() else None
             self._ready = True
         if self._cursor is None:
             self._walk()
             return True
-        batch = self._volume.read(self._cursor, BATCH)
+        batch = self._volume.read(self._cursor, BATCH, self._digest)
         if batch:
             changes = fold(batch, self._graph.kinds, self._excluded)
-            self._graph.apply(changes, batch[-1].version, time.time())
-            self._cursor = batch[-1].version
+            self._graph.apply(changes, batch[-1].version, time.time(), batch[-1].digest)
+            self._cursor, self._digest = batch[-1].version, batch[-1].digest
             _entries.inc(len(batch))
             _behind.set(0 if len(batch) < BATCH else self._volume.last() - self._cursor)
             if changes.scan:
@@ -116,12 +119,12 @@ class Follower:
     def _walk(self) -> None:
         started = time.monotonic()
         # From before the walk: changes during the walk are also in the log, and applying them twice does no harm.
-        cursor = self._volume.last()
+        cursor, digest = self._volume.newest()
         with Mount(self._mount_point) as mount:
             directories, removed = walk(self._graph, mount, self._alive, self._excluded)
         self._graph.set_excluded(self._left_out())
-        self._graph.set_cursor(cursor)
-        self._cursor = cursor
+        self._graph.set_cursor(cursor, digest)
+        self._cursor, self._digest = cursor, digest
         self._scan_at = time.monotonic() + SCAN_AFTER_SECONDS if self._graph.to_scan() else None
         seconds = time.monotonic() - started
         log.info("walked %d directories in %.1f s, removed %d nodes; cursor %d", directories, seconds, removed, cursor)

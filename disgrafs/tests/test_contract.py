@@ -47,9 +47,10 @@ def test_the_graph_follows_a_real_volume(juicefs: JuiceFS, graph: Graph) -> None
     log = VolumeLog("127.0.0.1", juicefs.port)
     cursor = 0
     while batch := log.read(cursor, 7):
-        graph.apply(fold(batch, graph.kinds), batch[-1].version, time.time())
+        graph.apply(fold(batch, graph.kinds), batch[-1].version, time.time(), batch[-1].digest)
         cursor = batch[-1].version
-    assert cursor == log.last() == graph.cursor()
+    assert cursor == log.last()
+    assert log.newest() == (graph.cursor(), graph.cursor_digest())
     found = {work.path: work.inode for work in graph.due(time.time() + 10, 100)}
     assert set(found) == {"replaced", "d/copy", "moved/報,(1)\n%41.txt"}
     assert graph.counts().directories == 3
@@ -85,4 +86,30 @@ def test_a_gap_in_the_log_is_noticed_and_a_wait_ends_with_the_next_change(juicef
         change.join()
         assert log.read(last, 10)
         last = log.last()
+    log.close()
+
+
+def test_metadata_that_lost_its_newest_changes_is_noticed_even_after_as_many_others(juicefs: JuiceFS) -> None:
+    log = VolumeLog("127.0.0.1", juicefs.port)
+    juicefs.dav("PUT", "/a", content=b"x")
+    saved = {key: juicefs.redis.dump(key) for key in juicefs.redis.scan_iter()}
+    juicefs.dav("PUT", "/lost", content=b"x")
+    cursor, digest = log.newest()
+    assert log.read(cursor, 10, digest) == []
+    for key, value in saved.items():
+        juicefs.redis.restore(key, 0, value, replace=True)
+    with pytest.raises(LogGapError):
+        log.read(cursor, 10, digest)
+    while log.last() < cursor:
+        juicefs.dav("PUT", "/b", content=b"other")
+    # The versions alone do not tell.
+    assert [entry.version for entry in log.read(cursor - 1, 1)] == [cursor]
+    with pytest.raises(LogGapError, match="another change"):
+        log.read(cursor, 10, digest)
+    cursor, digest = log.newest()
+    juicefs.dav("PUT", "/c", content=b"x")
+    assert log.read(cursor, 10, digest)
+    # An entry that has been trimmed cannot be compared.
+    juicefs.redis.ltrim("txnLog", cursor - log.last(), -1)
+    assert log.read(cursor, 10, digest)
     log.close()

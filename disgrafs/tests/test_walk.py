@@ -55,11 +55,11 @@ class Silent(VolumeLog):
     def __init__(self) -> None:
         pass
 
-    def last(self) -> int:
-        return 7
+    def newest(self) -> tuple[int, str]:
+        return 7, "digest"
 
-    def read(self, after: int, count: int) -> list[LogEntry]:
-        assert after == self.last()
+    def read(self, after: int, count: int, digest: str = "") -> list[LogEntry]:
+        assert (after, digest) == self.newest()
         return []
 
     def wait(self, after: int, seconds: float) -> None:

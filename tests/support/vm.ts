@@ -46,6 +46,8 @@ export interface TestVm {
   console(): string;
   /** Restarts the guest and waits until it answers again. */
   reboot(): Promise<void>;
+  /** The same without a shutdown, as after a power cut: what is not on the disk is lost. */
+  reset(): Promise<void>;
   /** Stops and removes the machine; returns what is left, which should be nothing. */
   stop(): Promise<Leftover[]>;
   readonly stack: string;
@@ -143,15 +145,23 @@ class Vm implements TestVm {
   }
 
   async reboot(): Promise<void> {
+    await this.#restart("systemctl reboot");
+  }
+
+  async reset(): Promise<void> {
+    await this.#restart("echo b >/proc/sysrq-trigger");
+  }
+
+  async #restart(command: string): Promise<void> {
     const before = await this.check("cat /proc/sys/kernel/random/boot_id");
-    await this.run("systemctl reboot");
+    await this.run(command, 20);
     const deadline = Date.now() + bootLimit;
     while (Date.now() < deadline) {
       const { stdout, exitCode } = await this.run("cat /proc/sys/kernel/random/boot_id", 10);
       if (exitCode === 0 && stdout !== before) return;
       await sleep(500);
     }
-    throw new Error(`the VM of ${this.stack} did not come back from its reboot in ${bootLimit / 1000} s`);
+    throw new Error(`the VM of ${this.stack} did not come back in ${bootLimit / 1000} s`);
   }
 
   async answers(): Promise<void> {
