@@ -53,13 +53,13 @@ class JuiceFS:
     ) -> None:
         self.stop()
 
-    def serve_webdav(self) -> None:
-        """Makes `dav` usable."""
-        port = free_port()
-        self.dav_address = f"http://127.0.0.1:{port}"
-        self.http = httpx.Client(base_url=self.dav_address, timeout=60)
-        webdav = self.spawn("webdav", [JUICEFS, "webdav", *_QUIET, self.meta, f"127.0.0.1:{port}"])
-        self.until(webdav, lambda: self.http.request("OPTIONS", "/").status_code < 500)
+    def serve_webdav(self) -> "Client":
+        """Starts a client of the volume."""
+        where = f"127.0.0.1:{free_port()}"
+        client = Client(f"http://{where}")
+        webdav = self.spawn(f"webdav-{where}", [JUICEFS, "webdav", *_QUIET, self.meta, where])
+        self.until(webdav, lambda: client.http.request("OPTIONS", "/").status_code < 500)
+        return client
 
     def mount(self, where: Path) -> None:
         """Mounts the volume there until `stop`."""
@@ -101,6 +101,14 @@ class JuiceFS:
         """The end of each server's output."""
         return "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in self.folder.glob("*.log"))
 
+    def inode(self, path: str) -> int:
+        """The inode that the metadata has for a path."""
+        inode = 1
+        for name in path.split("/"):
+            # JuiceFS stores the type and the inode of each name.
+            inode = int.from_bytes(self.redis.hget(f"d{inode}", name)[1:], "big")
+        return inode
+
     def stop(self) -> None:
         """Ends all servers, the newest first."""
         for process in reversed(self.processes):
@@ -111,8 +119,16 @@ class JuiceFS:
                 process.kill()
                 process.wait()
 
-    def dav(self, method: str, path: str, *, to: str | None = None, content: bytes | None = None) -> None:
-        """One WebDAV request. AssertionError when it is refused."""
-        headers = {"Destination": f"{self.dav_address}{to}", "Overwrite": "T"} if to else {}
+
+class Client:
+    """A JuiceFS client that is used by WebDAV."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.http = httpx.Client(base_url=address, timeout=60)
+
+    def __call__(self, method: str, path: str, *, to: str | None = None, content: bytes | None = None) -> None:
+        """One request. AssertionError when it is refused."""
+        headers = {"Destination": f"{self._address}{to}", "Overwrite": "T"} if to else {}
         answer = self.http.request(method, path, headers=headers, content=content)
         assert answer.status_code < 300, (method, path, answer.status_code, answer.text)

@@ -5,6 +5,7 @@ They use a real JuiceFS with a real Redis by WebDAV, which needs no kernel suppo
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Timer
 
@@ -14,35 +15,39 @@ from disgrafs.events.fold import fold
 from disgrafs.events.log import LogGapError, VolumeLog
 from disgrafs.graph import Graph
 from disgrafs.graph.model import ROOT
-from disgrafs.tests.juicefs import JuiceFS
+from disgrafs.tests.juicefs import Client, JuiceFS
 
 
 @pytest.fixture
 def juicefs(tmp_path: Path) -> Iterator[JuiceFS]:
     with JuiceFS(tmp_path) as volume:
-        volume.serve_webdav()
         yield volume
+
+
+@pytest.fixture
+def dav(juicefs: JuiceFS) -> Client:
+    return juicefs.serve_webdav()
 
 
 def test_the_pinned_juicefs_is_the_version_that_was_examined(juicefs: JuiceFS) -> None:
     assert juicefs.run("version").split()[2].startswith("1.4.2+")
 
 
-def test_the_graph_follows_a_real_volume(juicefs: JuiceFS, graph: Graph) -> None:
-    juicefs.dav("MKCOL", "/d/")
-    juicefs.dav("MKCOL", "/d/e%20%C3%9F/")
-    juicefs.dav("PUT", "/d/a.txt", content=b"one")
-    juicefs.dav("PUT", "/d/e%20%C3%9F/%E5%A0%B1,(1)%0A%2541.txt", content=b"two")
-    juicefs.dav("PUT", "/gone", content=b"three")
-    juicefs.dav("PUT", "/replaced", content=b"four")
-    juicefs.dav("DELETE", "/gone")
-    juicefs.dav("MOVE", "/d/a.txt", to="/replaced")
-    juicefs.dav("COPY", "/replaced", to="/d/copy")
-    juicefs.dav("MOVE", "/d/e%20%C3%9F/", to="/moved")
-    juicefs.dav("MKCOL", "/tree/")
+def test_the_graph_follows_a_real_volume(juicefs: JuiceFS, dav: Client, graph: Graph) -> None:
+    dav("MKCOL", "/d/")
+    dav("MKCOL", "/d/e%20%C3%9F/")
+    dav("PUT", "/d/a.txt", content=b"one")
+    dav("PUT", "/d/e%20%C3%9F/%E5%A0%B1,(1)%0A%2541.txt", content=b"two")
+    dav("PUT", "/gone", content=b"three")
+    dav("PUT", "/replaced", content=b"four")
+    dav("DELETE", "/gone")
+    dav("MOVE", "/d/a.txt", to="/replaced")
+    dav("COPY", "/replaced", to="/d/copy")
+    dav("MOVE", "/d/e%20%C3%9F/", to="/moved")
+    dav("MKCOL", "/tree/")
     for number in range(5):
-        juicefs.dav("PUT", f"/tree/{number}", content=b"x")
-    juicefs.dav("DELETE", "/tree/")
+        dav("PUT", f"/tree/{number}", content=b"x")
+    dav("DELETE", "/tree/")
 
     log = VolumeLog("127.0.0.1", juicefs.port)
     cursor = 0
@@ -61,9 +66,9 @@ def test_the_graph_follows_a_real_volume(juicefs: JuiceFS, graph: Graph) -> None
     log.close()
 
 
-def test_a_gap_in_the_log_is_noticed_and_a_wait_ends_with_the_next_change(juicefs: JuiceFS) -> None:
+def test_a_gap_in_the_log_is_noticed_and_a_wait_ends_with_the_next_change(juicefs: JuiceFS, dav: Client) -> None:
     log = VolumeLog("127.0.0.1", juicefs.port)
-    juicefs.dav("PUT", "/a", content=b"x")
+    dav("PUT", "/a", content=b"x")
     last = log.last()
     assert [entry.version for entry in log.read(last - 2, 10)] == [last - 1, last]
     juicefs.redis.ltrim("txnLog", -1, -1)
@@ -72,13 +77,13 @@ def test_a_gap_in_the_log_is_noticed_and_a_wait_ends_with_the_next_change(juicef
         log.read(last - 2, 10)
     with pytest.raises(LogGapError):
         log.read(last + 1, 10)
-    juicefs.dav("PUT", "/b", content=b"x")
+    dav("PUT", "/b", content=b"x")
     last = log.last()
     started = time.monotonic()
     log.wait(last, 0.3)
     assert time.monotonic() - started >= 0.25
     for name in "cde":
-        change = Timer(1, juicefs.dav, ("PUT", f"/{name}"), {"content": b"x"})
+        change = Timer(1, dav, ("PUT", f"/{name}"), {"content": b"x"})
         change.start()
         started = time.monotonic()
         log.wait(last, 60)
@@ -89,11 +94,50 @@ def test_a_gap_in_the_log_is_noticed_and_a_wait_ends_with_the_next_change(juicef
     log.close()
 
 
-def test_metadata_that_lost_its_newest_changes_is_noticed_even_after_as_many_others(juicefs: JuiceFS) -> None:
+def test_the_graph_follows_two_clients_that_write_at_once(juicefs: JuiceFS, dav: Client, graph: Graph) -> None:
+    dav("MKCOL", "/both/")
+
+    def write(client: Client, name: str) -> None:
+        client("MKCOL", f"/{name}/")
+        for number in range(30):
+            client("PUT", f"/both/{name}{number}", content=b"x")
+            # Both write and replace these names.
+            client("PUT", f"/both/same{number % 3}", content=name.encode())
+            if number % 3 == 0:
+                client("MOVE", f"/both/{name}{number}", to=f"/{name}/moved{number}")
+            elif number % 3 == 1:
+                client("DELETE", f"/both/{name}{number}")
+        client("MOVE", f"/{name}/", to=f"/both/{name}")
+
     log = VolumeLog("127.0.0.1", juicefs.port)
-    juicefs.dav("PUT", "/a", content=b"x")
+    cursor = 0
+    with ThreadPoolExecutor() as threads:
+        writers = [threads.submit(write, dav, "one"), threads.submit(write, juicefs.serve_webdav(), "two")]
+        while not all(writer.done() for writer in writers) or cursor < log.last():
+            # Small batches: changes of both are in one, and one change's entries in two.
+            if batch := log.read(cursor, 3):
+                graph.apply(fold(batch, graph.kinds), batch[-1].version, time.time(), batch[-1].digest)
+                cursor = batch[-1].version
+        for writer in writers:
+            writer.result()
+    log.close()
+    names = {f"both/same{number}" for number in range(3)}
+    names |= {f"both/{name}{number}" for name in ("one", "two") for number in range(2, 30, 3)}
+    names |= {f"both/{name}/moved{number}" for name in ("one", "two") for number in range(0, 30, 3)}
+    found = {work.path: work.inode for work in graph.due(time.time() + 10, 1000)}
+    assert set(found) == names
+    # As the volume's own metadata has them.
+    assert juicefs.inode("both/same0") == found["both/same0"]
+    assert juicefs.inode("both/two/moved27") == found["both/two/moved27"]
+    counts = graph.counts()
+    assert (counts.files, counts.directories) == (len(names), 4)
+
+
+def test_metadata_that_lost_changes_is_noticed_even_after_as_many_others(juicefs: JuiceFS, dav: Client) -> None:
+    log = VolumeLog("127.0.0.1", juicefs.port)
+    dav("PUT", "/a", content=b"x")
     saved = {key: juicefs.redis.dump(key) for key in juicefs.redis.scan_iter()}
-    juicefs.dav("PUT", "/lost", content=b"x")
+    dav("PUT", "/lost", content=b"x")
     cursor, digest = log.newest()
     assert log.read(cursor, 10, digest) == []
     for key, value in saved.items():
@@ -101,13 +145,13 @@ def test_metadata_that_lost_its_newest_changes_is_noticed_even_after_as_many_oth
     with pytest.raises(LogGapError):
         log.read(cursor, 10, digest)
     while log.last() < cursor:
-        juicefs.dav("PUT", "/b", content=b"other")
+        dav("PUT", "/b", content=b"other")
     # The versions alone do not tell.
     assert [entry.version for entry in log.read(cursor - 1, 1)] == [cursor]
     with pytest.raises(LogGapError, match="another change"):
         log.read(cursor, 10, digest)
     cursor, digest = log.newest()
-    juicefs.dav("PUT", "/c", content=b"x")
+    dav("PUT", "/c", content=b"x")
     assert log.read(cursor, 10, digest)
     # An entry that has been trimmed cannot be compared.
     juicefs.redis.ltrim("txnLog", cursor - log.last(), -1)
