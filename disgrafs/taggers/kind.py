@@ -37,6 +37,10 @@ _SIGNATURES: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"fLaC", Kind("flac", "audio/flac", "audio")),
     (0, b"OggS", Kind("ogg", "audio/ogg", "audio")),
     (8, b"WAVE", Kind("wav", "audio/x-wav", "audio")),
+    (8, b"AIFF", Kind("aiff", "audio/x-aiff", "audio")),
+    (8, b"AVI ", Kind("avi", "video/x-msvideo", "video")),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind("asf", "video/x-ms-asf", "video")),
+    (0, b"\x1aE\xdf\xa3", Kind("mkv", "video/x-matroska", "video")),
     (4, b"ftypM4A", Kind("m4", "audio/mp4", "audio")),
     (4, b"ftyp", Kind("mp4", "video/mp4", "video")),
 )

@@ -35,7 +35,7 @@ TABLE: tuple[Registered, ...] = (
     Registered(
         "picture", 1, "picture:Picture", frozenset({"jpeg", "png", "gif", "webp", "tiff", "bmp"}), memory_mib=512
     ),
-    Registered("media", 1, "media:Media", groups=frozenset({"audio", "video"})),
+    Registered("media", 2, "media:Media", groups=frozenset({"audio", "video"})),
     Registered("source", 1, "source:Source", groups=frozenset({"code", "text"})),
 )
 

@@ -29,6 +29,9 @@ GERMAN = (
 CHINESE = (
     "分布式文件系统把文件存储在多台服务器上。文件系统的元数据由数据库管理，研究人员在北京大学研究分布式文件系统。" * 3
 )
+NOISE = random.Random(2).randbytes(5000)
+AIFF = b"FORM\0\0\0\x16AIFFNAME\0\0\0\x0aBlue Song\0"
+MIDI = b"MThd\0\0\0\6\0\1\0\1\0\x60MTrk\0\0\0\x0c\0\xff\x03\4Song\0\xff\x2f\0"
 CODE = (
     '''import os
 
@@ -126,6 +129,15 @@ def sound() -> bytes:
     return buffer.getvalue()
 
 
+def asf(title: str, artist: str) -> bytes:
+    """The header of a Windows Media file."""
+    texts = [text.encode("utf-16-le") + b"\0\0" for text in (title, artist, "", "", "")]
+    content = struct.pack("<5H", *map(len, texts)) + b"".join(texts)
+    described = bytes.fromhex("3326b2758e66cf11a6d900aa0062ce6c") + struct.pack("<Q", len(content) + 24) + content
+    guid = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+    return guid + struct.pack("<QIBB", len(described) + 30, 1, 1, 2) + described
+
+
 def song() -> bytes:
     def frame(name: bytes, text: str) -> bytes:
         body = b"\x03" + text.encode()
@@ -172,6 +184,19 @@ def labels(outcome: Outcome) -> list[str]:
         (picture("WEBP"), "picture", "image/webp", {"image"}),
         (sound(), "media", "audio/x-wav", {"audio"}),
         (song(), "media", "audio/mpeg", {"blue song", "the whales", "ocean"}),
+        (MIDI, "media", "audio/midi", {"audio", "midi"}),
+        (
+            b"RIFF\x70\x11\x01\0AVI LIST" + random.Random(2).randbytes(5000),
+            "media",
+            "video/x-msvideo",
+            {"video", "avi"},
+        ),
+        (
+            b"\x1aE\xdf\xa3\xa3B\x82\x88matroska" + random.Random(3).randbytes(5000),
+            "media",
+            "video/x-matroska",
+            {"video", "mkv"},
+        ),
         (b"", "other", "inode/x-empty", {"empty"}),
         (random.Random(1).randbytes(5000), "other", "application/octet-stream", {"unknown"}),
     ],
@@ -217,6 +242,14 @@ def test_huge_files_are_tagged_within_the_limits(tag: Callable[[str | bytes], Ou
     outcome = tag(huge_png(60_000, 60_000))
     assert outcome.tagged
     assert outcome.tagged.note == "it has more than 50 million pixels"
+    # 64 MB of text and of comments before the picture.
+    png, jpeg = picture(), picture("JPEG")
+    text = b"tEXt" + b"a\0" + b"x" * (64 * 2**20)
+    end_of_header = 33
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    assert "image" in labels(tag(png[:end_of_header] + chunk + png[end_of_header:]))
+    comments = (b"\xff\xfe\xff\xff" + bytes(65533)) * 1024
+    assert "acme" in labels(tag(jpeg[:2] + comments + jpeg[2:]))
     sparse = tmp_path / "sparse"
     with sparse.open("wb") as file:
         file.write(WHALE.encode())
