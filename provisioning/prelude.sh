@@ -99,6 +99,24 @@ reload_changed() {
   if [ "$(systemctl show -p NeedDaemonReload --value "$1")" = yes ]; then systemctl daemon-reload; fi
 }
 
+# end_units UNIT...: stops units and disables them. In this order, because systemd warns of a unit whose links have changed. A unit
+# without a file was removed by an earlier attempt, which was interrupted.
+end_units() {
+  local unit there=()
+  for unit; do
+    if systemctl cat "$unit" >/dev/null 2>&1; then there+=("$unit"); fi
+  done
+  [ ${#there[@]} -gt 0 ] || return 0
+  systemctl stop "${there[@]}"
+  systemctl -q --root=/ disable "${there[@]}"
+  for unit in "${there[@]}"; do
+    if systemctl -q is-active "$unit"; then
+      echo "$unit is still active" >&2
+      return 1
+    fi
+  done
+}
+
 # start_unit UNIT CHANGED: starts a unit, or restarts it if CHANGED is yes. Prints the end of its log if it fails.
 start_unit() {
   local verb=start

@@ -66,4 +66,23 @@ describe("a step", () => {
     expect(status).toBe(3);
     expect(stderr).toMatch(/^done\n/);
   });
+
+  it("ends units that are there, and has nothing to do when an interrupted step had removed them", () => {
+    const systemctl = (active: string): string => `systemctl() {
+        case "$*" in
+          "cat gone.service") return 1 ;;
+          "cat "*) ;;
+          "-q is-active "*) return ${active} ;;
+          *) echo "$*" >&2 ;;
+        esac
+      }`;
+    expect(step(60, `${systemctl("3")}; end_units a.service gone.service b.service`)).toEqual({
+      status: 0,
+      stderr: "stop a.service b.service\n-q --root=/ disable a.service b.service\n",
+    });
+    expect(step(60, `${systemctl("3")}; end_units gone.service`)).toEqual({ status: 0, stderr: "" });
+    const left = step(60, `${systemctl("0")}; end_units a.service; echo never >&2`);
+    expect(left.status).toBe(1);
+    expect(left.stderr).toMatch(/a\.service is still active\n$/);
+  });
 });

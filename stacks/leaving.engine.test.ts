@@ -26,7 +26,7 @@ it("knows, before an update, what the update is going to remove", async () => {
     expect(await gone()).toEqual([]);
     stack.program(program("a", "c"));
     await stack.up();
-    expect(await gone()).toEqual(["b", "b-inner"]);
+    expect(await gone()).toEqual(["b"]);
     await stack.up();
     expect(await gone()).toEqual([]);
   });

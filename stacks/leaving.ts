@@ -15,8 +15,8 @@ export function noteResources(): ReadonlySet<string> {
 }
 
 /**
- * Names of the resources of the last update that the program has not made, without those below components of type `except`.
- * Empty for a new stack.
+ * Names of what the last update had made and the program has not, each once and without what is in it. Components of type
+ * `except` do not count. Empty for a new stack.
  */
 export async function leaving(made: ReadonlySet<string>, except: string): Promise<string[]> {
   const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
@@ -24,17 +24,20 @@ export async function leaving(made: ReadonlySet<string>, except: string): Promis
   const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName })) as {
     readonly outputs?: Readonly<Record<string, unknown>>;
   };
-  return leavingOf(Object.keys(answer.outputs ?? {}), made, except).sort();
+  return leavingOf(Object.keys(answer.outputs ?? {}), made, except);
 }
 
 /** The same, from URNs: urn:pulumi:STACK::PROJECT::TYPE$TYPE::NAME, in which the last type is the resource's own. */
 export function leavingOf(urns: readonly string[], made: ReadonlySet<string>, except: string): string[] {
-  return urns.flatMap((urn) => {
+  const gone = urns.flatMap((urn) => {
     const [, , types = "", ...rest] = urn.split("::");
     const [type = "", ...above] = types.split("$").reverse();
     const name = rest.join("::");
     // The stack itself, and providers, which the engine makes.
     if (type.startsWith("pulumi:") || type === except || above.includes(except)) return [];
-    return made.has(`${type}::${name}`) ? [] : [name];
+    return made.has(`${type}::${name}`) ? [] : [{ name, top: above.length === 0 }];
   });
+  // A component stands for all in it.
+  const named = gone.some(({ top }) => top) ? gone.filter(({ top }) => top) : gone;
+  return [...new Set(named.map(({ name }) => name))].sort();
 }

@@ -3,17 +3,11 @@
 # log in the volume's Redis, which JuiceFS keeps after it is switched off. Usage: stop.sh [META-URL]
 set -euo pipefail
 meta=${1:-}
-systemctl disable --no-reload --now disgrafs-taggers.service disgrafs-index.service
+end_units disgrafs-taggers.service disgrafs-index.service
 rm -f /etc/systemd/system/disgrafs-{index,taggers}.service /etc/disgrafs/disgrafs.env
 systemctl daemon-reload
 # The dispatcher exits with an error when Ray stops it, and systemd would keep it as a failed unit.
 systemctl -q reset-failed disgrafs-taggers.service disgrafs-index.service 2>/dev/null || true
-for name in disgrafs-index disgrafs-taggers; do
-  if systemctl -q is-active "$name.service"; then
-    echo "$name.service is still active" >&2
-    exit 1
-  fi
-done
 if [ "$meta" ]; then
   REDISCLI_AUTH=$(cat /etc/disgrafs/redis-password)
   export REDISCLI_AUTH

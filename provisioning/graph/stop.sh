@@ -1,11 +1,7 @@
 #!/usr/bin/env bash
 # Stops the graph, FalkorDB or Neo4j, and removes its data and its password.
 set -euo pipefail
-systemctl disable --no-reload --now disgrafs-graph.service
+end_units disgrafs-graph.service
 rm -rf /etc/systemd/system/disgrafs-graph.service /var/lib/disgrafs-graph /etc/disgrafs/graph.conf \
   /etc/disgrafs/graph-password.conf /var/lib/private/disgrafs-neo4j /var/lib/disgrafs-neo4j /etc/disgrafs/neo4j-password
 systemctl daemon-reload
-if systemctl -q is-active disgrafs-graph.service; then
-  echo "disgrafs-graph.service is still active" >&2
-  exit 1
-fi

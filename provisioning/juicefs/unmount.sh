@@ -8,7 +8,7 @@ if ! [[ $uuid =~ ^[0-9a-f-]{36}$ ]]; then
   echo "\"$uuid\" is not the UUID of a volume; nothing was removed" >&2
   exit 1
 fi
-systemctl disable --no-reload --now juicefs.service
+end_units juicefs.service
 waiting=0
 if [ -d "$cache_dir/$uuid" ]; then waiting=$(find "$cache_dir/$uuid" -path '*/rawstaging/*' -type f | wc -l); fi
 if [ "$waiting" -gt 0 ]; then
