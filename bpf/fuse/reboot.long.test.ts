@@ -61,7 +61,7 @@ interface Counts {
   readonly oldest_ms: number;
   readonly violations: Readonly<Record<string, number>>;
 }
-const none = { bound: 0, own: 0, close: 0, torn: 0, impossible: 0 };
+const none = { bound: 0, own: 0, close: 0, torn: 0, mixed: 0, impossible: 0 };
 
 /** On node1's private address. */
 const where = "10.77.0.11:7700";

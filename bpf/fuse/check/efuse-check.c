@@ -16,7 +16,9 @@
  *   bound	a stat or lookup was older than the bound
  *   own	a stat or lookup missed a change of its own client
  *   close	an open() and read() missed a change that was closed before
- *   torn	size and content of an opened file come from two changes
+ *   torn	size and content of an opened file, or the lines of one of its
+ *		pages, come from two changes
+ *   mixed	an opened file has pages of versions that never existed together
  *   impossible	a value that was never written
  */
 #include <arpa/inet.h>
@@ -38,6 +40,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "contents.h"
 #include "number.h"
 
 #define MAX_WORKERS	64
@@ -56,12 +59,13 @@ enum kind {
 	REPLACED,	/* rename another file over it, stat() */
 	LINKS,		/* link and unlink a second name, stat() of the first */
 	DATA,		/* open, write, close; open, fstat, read, close */
+	PAGES,		/* the same at random places; truncate, rename: contents.h */
 	KINDS,
 };
 
 static const char * const kind_names[KINDS] = {
 	"size", "mode", "times", "exists", "folder", "name", "replaced",
-	"links", "data",
+	"links", "data", "pages",
 };
 
 struct order {
@@ -70,10 +74,12 @@ struct order {
 	int32_t object;
 	int32_t version;	/* to write; read of NAME: to look up */
 	int32_t again;		/* an earlier attempt may have succeeded */
+	struct contents_order pages;
 };
 
 struct answer {
 	int64_t value;		/* below 0: -errno */
+	struct contents_seen pages;
 };
 
 /* The first message of a worker on another machine. */
@@ -89,6 +95,9 @@ struct object {
 	int busy;			/* a worker is changing it */
 	uint64_t acked[HISTORY];	/* by version % HISTORY, ns */
 	int client[HISTORY];		/* that made the change */
+	/* PAGES: by version % LAYOUTS, with the change that led to it */
+	struct contents_layout layout[LAYOUTS];
+	struct contents_order change[LAYOUTS];
 };
 
 struct worker {
@@ -99,19 +108,20 @@ struct worker {
 	int idle;
 	struct order order;
 	uint64_t sent;
-	int low, high;			/* NAME: versions when it was sent */
+	int low, high;			/* versions when it was sent */
+	int least[MAX_OBJECTS];		/* PAGES: when its kept handle was opened */
 };
 
 static struct object objects[MAX_OBJECTS];
 static struct worker workers[MAX_WORKERS];
-static int object_count = 36, worker_count;
+static int object_count = 36, worker_count, only = KINDS;
 static int listener = -1, remote_max;
 static uint64_t bound = 100000000ULL, start;
 static volatile sig_atomic_t asked, ended;
 
 static struct {
 	uint64_t reads, changes, errors;
-	uint64_t bound, own, close, torn, impossible;
+	uint64_t bound, own, close, torn, mixed, impossible;
 	uint64_t stale[KINDS];		/* reads that missed a change */
 	uint64_t oldest[KINDS];		/* ns */
 	uint64_t longest;		/* operation, ns */
@@ -247,6 +257,8 @@ static int64_t change(const struct order *o, const char *path)
 	/* A retry writes the same bytes. Readers may see a part of them. */
 	case DATA:
 		return make_stamped(path, v, v % 3 ? 0 : O_TRUNC);
+	case PAGES:
+		return contents_change(path, o->object, v, &o->pages);
 	}
 	return -EINVAL;
 }
@@ -285,10 +297,14 @@ static int64_t look(const struct order *o, const char *path)
 
 static void work(const char *dir, int fd)
 {
-	struct answer a;
+	static int kept[MAX_OBJECTS];
+	struct answer a = {};
 	struct order o;
 	char path[32];
+	int i;
 
+	for (i = 0; i < MAX_OBJECTS; i++)
+		kept[i] = -1;
 	if (chdir(dir))
 		die(dir);
 	while (recv(fd, &o, sizeof(o), MSG_WAITALL) == sizeof(o)) {
@@ -298,7 +314,15 @@ static void work(const char *dir, int fd)
 		 */
 		snprintf(path, sizeof(path), "%s%d/x",
 			 o.kind < KINDS ? kind_names[o.kind] : "?", o.object);
-		a.value = o.read ? look(&o, path) : change(&o, path);
+		if (o.read && o.kind == PAGES)
+			a.value = contents_read(path, o.object, &o.pages,
+						&kept[o.object % MAX_OBJECTS],
+						&a.pages);
+		else
+			a.value = o.read ? look(&o, path) : change(&o, path);
+		/* Its daemon has ended: uses the next mount at this place. */
+		if (a.value == -ENOTCONN && chdir(dir))
+			a.value = -errno;
 		if (send(fd, &a, sizeof(a), 0) != sizeof(a))
 			break;
 	}
@@ -389,7 +413,125 @@ static void name_seen(struct worker *w, struct object *o, int there)
 		result.reads++;
 }
 
-static void answered(struct worker *w, int64_t value)
+static const struct contents_layout *layout(const struct object *o, int v)
+{
+	return &o->layout[v % LAYOUTS];
+}
+
+/*
+ * Whether an open() may still have led to this older version: another client
+ * replaced the name afterwards, and names may be as old as the bound.
+ */
+static bool name_allows(const struct worker *w, const struct object *o, int v)
+{
+	int next = v + 1;
+
+	return next <= o->version &&
+	       o->change[next % LAYOUTS].how == REPLACE &&
+	       o->client[next % HISTORY] != w->client &&
+	       w->sent - o->acked[next % HISTORY] <= bound;
+}
+
+/*
+ * Whether each page is from some version since `least`: enough while a change is
+ * in progress, and through a handle that stays open.
+ */
+static bool pages_since(const struct worker *w, const struct object *o,
+			int least, const struct contents_seen *seen)
+{
+	const struct contents_order *order = &w->order.pages;
+	int i, v;
+
+	for (i = 0; i < seen->got / PIECE; i++) {
+		/* A page that is being written. */
+		if (seen->version[i] == PIECE_TORN && w->low != o->started)
+			continue;
+		for (v = o->started; v >= least; v--)
+			if (contents_piece(layout(o, v), order, seen, i) ||
+			    (seen->version[i] == PIECE_HOLE &&
+			     layout(o, v)->size <= order->first + i))
+				break;
+		if (v < least)
+			return false;
+	}
+	return true;
+}
+
+/* Counts pages that no allowed version has. */
+static void pages_wrong(struct worker *w, struct object *o, int oldest,
+			const struct contents_seen *seen)
+{
+	const struct contents_order *order = &w->order.pages;
+	int rest = seen->size - order->first * PIECE, v, i;
+	int lines = 0, wrong = 0;
+	const char *what;
+	uint64_t age;
+
+	if (rest > order->count * PIECE)
+		rest = order->count * PIECE;
+	for (i = 0; i < seen->got / PIECE; i++) {
+		lines |= seen->version[i] == PIECE_TORN;
+		wrong |= seen->version[i] == PIECE_WRONG ||
+			 seen->version[i] > o->started;
+	}
+	for (v = w->low - 1; v >= oldest; v--)
+		if (contents_equal(layout(o, v), order, seen))
+			break;
+	if (wrong) {
+		what = "impossible";
+		result.impossible++;
+	} else if (v >= oldest) {
+		what = "close-to-open";
+		result.close++;
+		result.stale[PAGES]++;
+		age = w->sent - o->acked[(v + 1) % HISTORY];
+		if (age > result.oldest[PAGES])
+			result.oldest[PAGES] = age;
+	} else if (lines || seen->got != (rest < 0 ? 0 : rest)) {
+		what = "torn";
+		result.torn++;
+	} else {
+		what = "mixed";
+		result.mixed++;
+	}
+	fprintf(stderr, "%s: pages %d: read flags %d, pages %d to %d, versions %d to %d, %d bytes of a file of %d:",
+		what, w->order.object, order->how, order->first,
+		order->first + order->count - 1, w->low, o->started, seen->got,
+		seen->size);
+	for (i = 0; i < seen->got / PIECE; i++)
+		fprintf(stderr, " %d", seen->version[i]);
+	fputc('\n', stderr);
+}
+
+static void pages_seen(struct worker *w, struct object *o,
+		       const struct contents_seen *seen)
+{
+	const struct contents_order *order = &w->order.pages;
+	int oldest = o->started - LAYOUTS / 2, v;
+	int *least = &w->least[w->order.object];
+
+	result.reads++;
+	if (oldest < 0)
+		oldest = 0;
+	if (order->how & KEPT && seen->opened)
+		*least = w->low;
+	if (order->how & KEPT && !seen->opened) {
+		/* Older versions than `oldest` are not remembered. */
+		if (*least >= oldest && !pages_since(w, o, *least, seen))
+			pages_wrong(w, o, oldest, seen);
+		return;
+	}
+	for (v = o->started; v >= oldest; v--)
+		if ((v >= w->low || name_allows(w, o, v)) &&
+		    contents_equal(layout(o, v), order, seen))
+			return;
+	if (w->low >= oldest &&
+	    (w->low == o->started || !pages_since(w, o, w->low, seen)))
+		pages_wrong(w, o, oldest, seen);
+}
+
+static void answered(struct worker *w, int64_t value,
+		     const struct contents_seen *pages)
 {
 	struct object *o = &objects[w->order.object];
 	uint64_t now = now_ns();
@@ -440,6 +582,9 @@ static void answered(struct worker *w, int64_t value)
 			break;
 		}
 		judge(w, o, value);
+		break;
+	case PAGES:
+		pages_seen(w, o, pages);
 		break;
 	default:
 		judge(w, o, value);
@@ -512,6 +657,11 @@ static int changeable(const struct object *o)
 {
 	if (o->busy)
 		return 0;
+	/* A client that does not see a rename yet would change the old file. */
+	if (o->kind == PAGES && o->version &&
+	    o->change[o->version % LAYOUTS].how == REPLACE &&
+	    now_ns() - o->acked[o->version % HISTORY] <= bound)
+		return 0;
 	/*
 	 * Retry only when no client can still see the state from before the
 	 * last change, which looks as if this one had been made.
@@ -520,20 +670,51 @@ static int changeable(const struct object *o)
 	       now_ns() - o->acked[o->version % HISTORY] > bound;
 }
 
+/* Mostly a write of a few pages. */
+static void next_pages(struct object *o)
+{
+	struct contents_order *c = &o->change[o->started % LAYOUTS];
+
+	c->how = random() % 8;
+	if (c->how >= HOWS)
+		c->how = WRITE;
+	c->first = c->how == REPLACE ? 0 : random() % PIECES;
+	c->count = 1 + random() % (PIECES - c->first);
+	o->layout[o->started % LAYOUTS] =
+		contents_after(layout(o, o->version), o->started, c);
+}
+
+static void read_pages(struct contents_order *c)
+{
+	c->how = random() % (REOPEN << 1);
+	if (random() % 4)
+		c->how &= ~REOPEN;
+	c->first = random() % 2 ? 0 : random() % PIECES;
+	c->count = 1 + random() % (PIECES - c->first);
+}
+
 static void give(struct worker *w)
 {
 	int n = random() % object_count;
 	struct object *o = &objects[n];
+	/* Blocks are served only after a file was unchanged for a while. */
+	int rare = o->kind == PAGES ? 48 : 4;
 
-	w->order = (struct order){ o->kind, 1, n, 0, 0 };
-	if (changeable(o) && random() % 4 == 0) {
+	w->order = (struct order){ .kind = o->kind, .read = 1, .object = n };
+	if (changeable(o) && random() % rare == 0) {
 		w->order.read = 0;
-		if (o->started == o->version)
+		if (o->started == o->version) {
 			o->started++;
-		else
+			if (o->kind == PAGES)
+				next_pages(o);
+		} else {
 			w->order.again = 1;
+		}
 		w->order.version = o->started;
+		w->order.pages = o->change[o->started % LAYOUTS];
 		o->busy = 1;
+	} else if (o->kind == PAGES) {
+		read_pages(&w->order.pages);
 	} else if (o->kind == NAME) {
 		w->order.version = o->version - random() % 2;
 		if (w->order.version < 0)
@@ -606,7 +787,7 @@ static void step(int timeout)
 		errno = 0;
 		n = recv(workers[i].fd, &a, sizeof(a), MSG_WAITALL);
 		if (n == sizeof(a))
-			answered(&workers[i], a.value);
+			answered(&workers[i], a.value, &a.pages);
 		else
 			broken(&workers[i]);
 	}
@@ -623,7 +804,7 @@ static void prepare(const char *dir)
 	for (i = 0; i < object_count; i++) {
 		struct object *o = &objects[i];
 
-		o->kind = i % KINDS;
+		o->kind = only < KINDS ? only : i % KINDS;
 		snprintf(path, 512, "%s/%s%d", dir, kind_names[o->kind], i);
 		if (mkdir(path, 0755) && errno != EEXIST)
 			die(path);
@@ -640,6 +821,12 @@ static void prepare(const char *dir)
 		}
 		if (o->kind == EXISTS || o->kind == FOLDER)
 			continue;
+		if (o->kind == PAGES) {
+			if (contents_make(path, i, 0))
+				die(path);
+			contents_first(&o->layout[0]);
+			continue;
+		}
 		if (o->kind == DATA ? make_stamped(path, 0, O_TRUNC) :
 		    close(open(path, O_CREAT | O_TRUNC | O_WRONLY, 0644)))
 			die(path);
@@ -661,7 +848,7 @@ static int report(FILE *to)
 	int k;
 
 	bad = result.bound + result.own + result.close + result.torn +
-	      result.impossible;
+	      result.mixed + result.impossible;
 	fprintf(to, "{\"seconds\":%.1f,\"bound_ms\":%.3f,\"workers\":%d,\"lost\":%d,\"joined\":%d,\"reads\":%llu,\"changes\":%llu,\"errors\":%llu,\"longest_ms\":%.1f,",
 	       seconds, bound / 1e6, worker_count,
 	       result.lost, result.joined,
@@ -677,11 +864,12 @@ static int report(FILE *to)
 		if (result.oldest[k] > oldest)
 			oldest = result.oldest[k];
 	}
-	fprintf(to, "},\"oldest_ms\":%.3f,\"violations\":{\"bound\":%llu,\"own\":%llu,\"close\":%llu,\"torn\":%llu,\"impossible\":%llu}}\n",
+	fprintf(to, "},\"oldest_ms\":%.3f,\"violations\":{\"bound\":%llu,\"own\":%llu,\"close\":%llu,\"torn\":%llu,\"mixed\":%llu,\"impossible\":%llu}}\n",
 	       oldest / 1e6, (unsigned long long)result.bound,
 	       (unsigned long long)result.own,
 	       (unsigned long long)result.close,
 	       (unsigned long long)result.torn,
+	       (unsigned long long)result.mixed,
 	       (unsigned long long)result.impossible);
 	fflush(to);
 	return bad ? 1 : 0;
@@ -806,7 +994,9 @@ static const char usage[] =
 "  --seconds N     duration (default 10)\n"
 "  --reads N       continue until N reads were checked, at most 20 times the duration\n"
 "  --workers N     workers for each DIR (default 2)\n"
-"  --objects N     files and folders, 9 to 256 (default 36)\n"
+"  --objects N     files and folders, 1 to 256 (default 36)\n"
+"  --only KIND     all of one kind: size, mode, times, exists, folder, name,\n"
+"                  replaced, links, data, pages\n"
 "  --seed N        seed of the random operations (default: from the clock)\n"
 "  --accept ADDRESS:PORT:N wait for N workers on other machines, with client numbers\n"
 "                  from 100. They may leave and return, for example after a reboot;\n"
@@ -835,7 +1025,7 @@ int main(int argc, char **argv)
 		{ "bound", 1, NULL, 'b' }, { "seconds", 1, NULL, 's' },
 		{ "workers", 1, NULL, 'w' }, { "objects", 1, NULL, 'o' },
 		{ "seed", 1, NULL, 'r' }, { "accept", 1, NULL, 'a' },
-		{ "reads", 1, NULL, 'n' }, { "join", 1, NULL, 'j' }, { "client", 1, NULL, 'c' },
+		{ "only", 1, NULL, 'k' }, { "reads", 1, NULL, 'n' }, { "join", 1, NULL, 'j' }, { "client", 1, NULL, 'c' },
 		{ "help", 0, NULL, 'h' }, {}
 	};
 	char *accepts = NULL, *joins = NULL;
@@ -855,9 +1045,18 @@ int main(int argc, char **argv)
 			per_dir = number("workers", optarg, 1, MAX_WORKERS);
 			break;
 		case 'o':
-			object_count = number("objects", optarg, KINDS,
+			object_count = number("objects", optarg, 1,
 					      MAX_OBJECTS);
 			break;
+		case 'k':
+			only = 0;
+			while (only < KINDS && strcmp(optarg, kind_names[only]))
+				only++;
+			if (only < KINDS)
+				break;
+			fprintf(stderr, "efuse-check: --only %s: not a kind of object\n",
+				optarg);
+			return 2;
 		case 'r':
 			seed = number("seed", optarg, 0, ULONG_MAX);
 			break;

@@ -1,7 +1,10 @@
-/** Tests the checker itself on local folders: it passes if the clients are coherent, and finds stale answers otherwise. */
+/**
+ * Tests the checker itself on local folders: it passes if the clients are coherent, and otherwise finds stale answers and each kind
+ * of wrong content.
+ */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,11 +25,40 @@ describe("efuse-check", () => {
   let folder: string;
   const check = async (
     bound: number,
-    ...folders: string[]
+    ...optionsAndFolders: string[]
   ): Promise<{ status: number | undefined; result: Result }> => {
     const options = ["--seconds", "3", "--bound", String(bound), "--seed", "1"];
-    const done = await execa(program, [...options, ...folders], { reject: false, timeout: 120_000 });
+    const done = await execa(program, [...options, ...optionsAndFolders], {
+      reject: false,
+      timeout: 120_000,
+    });
     return { status: done.exitCode, result: JSON.parse(done.stdout) as Result };
+  };
+
+  const pages = ["--only", "pages", "--objects", "2"];
+
+  /** Workers read and change stamped files in a folder while `damage` changes the content of one, from its first content. */
+  const checkDamaged = async (damage: (content: Buffer, first: Buffer) => void): Promise<Result> => {
+    const place = join(folder, "damaged");
+    mkdirSync(place, { recursive: true });
+    const run = execa(program, ["--seconds", "3", "--seed", "1", ...pages, place], {
+      reject: false,
+      timeout: 120_000,
+    });
+    const end = once(run, "exit");
+    let messages = "";
+    run.stderr.on("data", (text: Buffer) => (messages += text.toString()));
+    while (!messages.includes("seed")) await once(run.stderr, "data");
+    const path = join(place, "pages0/x");
+    const first = readFileSync(path);
+    while ((await Promise.race([end, sleep(20)])) === undefined) {
+      const content = readFileSync(path);
+      damage(content, first);
+      writeFileSync(path, content, { flag: "r+" });
+    }
+    const done = await run;
+    expect(done.exitCode).toBe(1);
+    return JSON.parse(done.stdout) as Result;
   };
 
   /** Two local workers on `first`, and one by --join on each of `folders` in turn; it is killed before it joins again. */
@@ -67,7 +99,7 @@ describe("efuse-check", () => {
 
   it("finds no violation when both clients use one folder of a local file system", async () => {
     const { status, result } = await check(200, join(folder, "first"), join(folder, "first"));
-    expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, impossible: 0 });
+    expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, mixed: 0, impossible: 0 });
     expect(status).toBe(0);
     expect(result.reads).toBeGreaterThan(100);
     expect(result.changes).toBeGreaterThan(50);
@@ -81,10 +113,48 @@ describe("efuse-check", () => {
     expect(status).toBe(1);
   }, 150_000);
 
+  it("finds no wrong content when both clients use one folder of a local file system", async () => {
+    const { status, result } = await check(200, ...pages, join(folder, "first"), join(folder, "first"));
+    expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, mixed: 0, impossible: 0 });
+    expect(status).toBe(0);
+    expect(result.reads).toBeGreaterThan(1000);
+    expect(result.changes).toBeGreaterThan(10);
+  }, 150_000);
+
+  it("finds old content when a client never sees the other's changes", async () => {
+    cpSync(join(folder, "first"), join(folder, "second"), { recursive: true });
+    const { status, result } = await check(1, ...pages, join(folder, "first"), join(folder, "second"));
+    expect(result.violations.close).toBeGreaterThan(0);
+    expect(status).toBe(1);
+  }, 150_000);
+
+  it("finds pages of versions that never existed together", async () => {
+    const result = await checkDamaged((content, first) => {
+      first.copy(content, 4096, 4096, 8192);
+    });
+    expect(result.violations.mixed).toBeGreaterThan(0);
+    expect(result.violations).toMatchObject({ impossible: 0 });
+  }, 150_000);
+
+  it("finds a page with lines of two changes", async () => {
+    const result = await checkDamaged((content, first) => {
+      first.copy(content, 4096, 4096, 4112);
+    });
+    expect(result.violations.torn).toBeGreaterThan(0);
+    expect(result.violations).toMatchObject({ impossible: 0 });
+  }, 150_000);
+
+  it("finds a page that nobody wrote there", async () => {
+    const result = await checkDamaged((content) => {
+      content.copyWithin(0, 1, 4096);
+    });
+    expect(result.violations.impossible).toBeGreaterThan(0);
+  }, 150_000);
+
   it("continues when a joined worker is killed and joins again", async () => {
     const { status, result } = await checkRejoining(200, ...Array<string>(6).fill(join(folder, "first")));
     expect(result).toMatchObject({ lost: 5, joined: 6 });
-    expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, impossible: 0 });
+    expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, mixed: 0, impossible: 0 });
     expect(status).toBe(0);
     expect(result.changes).toBeGreaterThan(50);
   }, 150_000);
