@@ -51,7 +51,7 @@ describe.each(kernelsAskedFor())("on %s", (kernel) => {
     const tests = "/opt/disgrafs/tests";
     for (const name of tested) await vm.push(join(checkout, "bpf", name, "vm.sh"), `${tests}/${name}`);
     await vm.push(join(checkout, "bpf/redis-sockmap/vm.py"), `${tests}/redis-sockmap`);
-    for (const file of ["same_packets.py", "pair.sh"])
+    for (const file of ["same_packets.py", "queues.py", "pair.sh"])
       await vm.push(join(checkout, "bpf/packet-dma", file), `${tests}/packet-dma`);
     await vm.push(join(checkout, "bpf/common/tap.sh"), tests);
     await vm.push(join(build, "test-tools"), tests);

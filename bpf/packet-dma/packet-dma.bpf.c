@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Copies each received packet into a ring mapped by user space, and passes the
- * packet on, even if the copy fails.
+ * packet on, even if the copy fails. Each receive queue has its own ring: a
+ * ring's writers share a spinlock, and queues are served by different CPUs.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -11,11 +12,21 @@
 const volatile __u32 snap_length = PD_MAX_BYTES;
 /* The reader is woken at this number of unread bytes; otherwise it polls. */
 const volatile __u64 wake_bytes;
+/* Queues that are added later share these rings. */
+const volatile __u32 rings = 1;
 
-struct {
+struct pd_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20); /* the loader may change it */
-} pd_ring SEC(".maps");
+	__uint(max_entries, 8 << 20);
+};
+
+/* The loader sets the number of elements of both maps, and creates the rings. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct pd_ring);
+} pd_rings SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -28,9 +39,9 @@ struct {
  * Waking the reader costs several times as much as the copy, so one wake-up
  * must serve many packets.
  */
-static __always_inline __u64 wake(void)
+static __always_inline __u64 wake(void *ring)
 {
-	if (bpf_ringbuf_query(&pd_ring, BPF_RB_AVAIL_DATA) < wake_bytes)
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < wake_bytes)
 		return BPF_RB_NO_WAKEUP;
 	return BPF_RB_FORCE_WAKEUP;
 }
@@ -50,12 +61,12 @@ static __always_inline void count(struct pd_counts *counts, __u32 length,
  * verifier requires a constant size to reserve, so there are a few sizes; the
  * unused rest of a record is free again when the reader has passed it.
  */
-#define CAPTURE(ctx, counts, length, bytes, size)                          \
+#define CAPTURE(ctx, ring, counts, length, bytes, size)                    \
 	do {                                                               \
 		struct {                                                   \
 			struct pd_record head;                             \
 			__u8 data[size];                                   \
-		} *record = bpf_ringbuf_reserve(&pd_ring, sizeof(*record), 0); \
+		} *record = bpf_ringbuf_reserve(ring, sizeof(*record), 0); \
 		/* 1 to size, for Linux 6.1's verifier */ \
 		__u32 part = bytes - 1;                                    \
 									   \
@@ -74,7 +85,7 @@ static __always_inline void count(struct pd_counts *counts, __u32 length,
 		record->head.ns = bpf_ktime_get_ns();                      \
 		record->head.length = length;                              \
 		record->head.captured = part;                              \
-		bpf_ringbuf_submit(record, wake());                        \
+		bpf_ringbuf_submit(record, wake(ring));                    \
 		count(counts, length, part);                               \
 	} while (0)
 
@@ -82,10 +93,12 @@ static __always_inline void count(struct pd_counts *counts, __u32 length,
 SEC("xdp.frags")
 int pd_capture(struct xdp_md *ctx)
 {
-	__u32 length = bpf_xdp_get_buff_len(ctx), bytes = length, zero = 0;
-	struct pd_counts *counts = bpf_map_lookup_elem(&pd_counts, &zero);
+	__u32 length = bpf_xdp_get_buff_len(ctx), bytes = length;
+	__u32 queue = rings > 1 ? ctx->rx_queue_index % rings : 0;
+	struct pd_counts *counts = bpf_map_lookup_elem(&pd_counts, &queue);
+	void *ring = bpf_map_lookup_elem(&pd_rings, &queue);
 
-	if (!counts)
+	if (!counts || !ring)
 		return XDP_PASS;
 	if (bytes > snap_length)
 		bytes = snap_length;
@@ -94,13 +107,13 @@ int pd_capture(struct xdp_md *ctx)
 	if (!bytes)
 		return XDP_PASS;
 	if (bytes <= 240)
-		CAPTURE(ctx, counts, length, bytes, 240);
+		CAPTURE(ctx, ring, counts, length, bytes, 240);
 	else if (bytes <= 2032)
-		CAPTURE(ctx, counts, length, bytes, 2032);
+		CAPTURE(ctx, ring, counts, length, bytes, 2032);
 	else if (bytes <= 16368)
-		CAPTURE(ctx, counts, length, bytes, 16368);
+		CAPTURE(ctx, ring, counts, length, bytes, 16368);
 	else
-		CAPTURE(ctx, counts, length, bytes, PD_MAX_BYTES + 7);
+		CAPTURE(ctx, ring, counts, length, bytes, PD_MAX_BYTES + 7);
 	return XDP_PASS;
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Loads packet-dma and reads its ring: see README.md. */
+/* Loads packet-dma and reads its rings: see README.md. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@
 const char *argp_program_version = "packet-dma 1";
 static const char documentation[] =
 	"Copies each packet that an interface receives into a ring mapped into this "
-	"process, and writes them as pcap. The packets reach the stack unchanged."
+	"process, one ring for each receive queue, and writes them as pcap. The "
+	"packets reach the stack unchanged."
 	"\v"
 	"Examples:\n"
 	"  packet-dma -I ens4 -w in.pcap -d 10     capture for 10 s\n"
@@ -47,6 +49,12 @@ static unsigned long limit_mib;
 static unsigned long long written; /* bytes of pcap */
 static unsigned long long unwritten; /* packets beyond the limit */
 static FILE *capture;
+
+/* More receive queues share rings. */
+#define MAX_RINGS 64
+static int ring_fds[MAX_RINGS];
+static __u32 rings;
+
 static long long real_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 
 static const struct argp_option own_options[] = {
@@ -55,7 +63,8 @@ static const struct argp_option own_options[] = {
 	{ "write", 'w', "FILE", 0, "Write packets as pcap (-: output)", 0 },
 	{ "limit", 'L', "MIB", 0, "Write at most MIB; keep counting", 0 },
 	{ "snap-length", 's', "BYTES", 0, "Keep the first BYTES of each", 0 },
-	{ "ring", 'r', "MIB", 0, "Size of the ring, a power of 2 (8)", 0 },
+	{ "ring", 'r', "MIB", 0,
+	  "Size of each receive queue's ring, a power of 2 (8)", 0 },
 	{ "mode", 'M', "MODE", 0,
 	  "native (in the driver), generic (in the stack) or auto", 0 },
 	{},
@@ -210,9 +219,50 @@ static int on_packet(void *context, void *data, size_t size)
 	return ferror(capture) ? -EIO : 0;
 }
 
+/* Number of receive queues of an interface; at least 1. */
+static __u32 queues_of(const char *name)
+{
+	char pattern[64];
+	glob_t found = {};
+	__u32 count = 0;
+
+	snprintf(pattern, sizeof(pattern), "/sys/class/net/%s/queues/rx-*",
+		 name);
+	if (!glob(pattern, GLOB_NOSORT, NULL, &found))
+		count = found.gl_pathc;
+	globfree(&found);
+	return count > MAX_RINGS ? MAX_RINGS : count ?: 1;
+}
+
+/* Creates the ring of a receive queue. */
+static int add_ring(struct packet_dma_bpf *skel, __u32 queue)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "pd_ring", 0, 0,
+				ring_mib << 20, NULL), err;
+
+	if (fd < 0)
+		return fd;
+	err = bpf_map_update_elem(bpf_map__fd(skel->maps.pd_rings), &queue, &fd,
+				  BPF_ANY);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	ring_fds[queue] = fd;
+	return 0;
+}
+
+static void unload(struct packet_dma_bpf *skel)
+{
+	while (rings)
+		close(ring_fds[--rings]);
+	packet_dma_bpf__destroy(skel);
+}
+
 static struct packet_dma_bpf *load(int *err)
 {
 	struct packet_dma_bpf *skel = packet_dma_bpf__open();
+	__u32 queues = queues_of(interface);
 
 	if (!skel) {
 		*err = -errno;
@@ -220,12 +270,34 @@ static struct packet_dma_bpf *load(int *err)
 	}
 	skel->rodata->snap_length = snap_length;
 	skel->rodata->wake_bytes = (ring_mib << 20) / 8;
-	bpf_map__set_max_entries(skel->maps.pd_ring, ring_mib << 20);
+	skel->rodata->rings = queues;
+	bpf_map__set_max_entries(skel->maps.pd_rings, queues);
+	bpf_map__set_max_entries(skel->maps.pd_counts, queues);
 	*err = packet_dma_bpf__load(skel);
+	while (!*err && rings < queues) {
+		*err = add_ring(skel, rings);
+		rings += !*err;
+	}
 	if (!*err)
 		return skel;
-	packet_dma_bpf__destroy(skel);
+	unload(skel);
 	return NULL;
+}
+
+/* One reader for all rings. */
+static struct ring_buffer *map_rings(void)
+{
+	struct ring_buffer *all =
+		ring_buffer__new(ring_fds[0], on_packet, NULL, NULL);
+	__u32 queue;
+
+	for (queue = 1; all && queue < rings; queue++) {
+		if (!ring_buffer__add(all, ring_fds[queue], on_packet, NULL))
+			continue;
+		ring_buffer__free(all);
+		return NULL;
+	}
+	return all;
 }
 
 /*
@@ -261,11 +333,16 @@ static const char *attach_error(int err)
 	return strerror(-err);
 }
 
-static int read_counts(int fd, struct pd_counts *sum)
+/*
+ * The sum over all queues and CPUs. If `captured` is not NULL, it gets each
+ * queue's number of packets.
+ */
+static int read_counts(int fd, struct pd_counts *sum, json_t *captured)
 {
-	int cpus = libbpf_num_possible_cpus(), cpu, err;
+	int cpus = libbpf_num_possible_cpus(), cpu;
 	struct pd_counts *values;
-	__u32 zero = 0;
+	json_int_t packets;
+	__u32 queue;
 
 	memset(sum, 0, sizeof(*sum));
 	if (cpus < 0)
@@ -273,15 +350,21 @@ static int read_counts(int fd, struct pd_counts *sum)
 	values = calloc(cpus, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
-	err = bpf_map_lookup_elem(fd, &zero, values);
-	for (cpu = 0; !err && cpu < cpus; cpu++) {
-		sum->captured += values[cpu].captured;
-		sum->bytes += values[cpu].bytes;
-		sum->dropped += values[cpu].dropped;
-		sum->cut += values[cpu].cut;
+	/* Ends with ENOENT, after the last queue. */
+	for (queue = 0; !bpf_map_lookup_elem(fd, &queue, values); queue++) {
+		packets = 0;
+		for (cpu = 0; cpu < cpus; cpu++) {
+			packets += values[cpu].captured;
+			sum->bytes += values[cpu].bytes;
+			sum->dropped += values[cpu].dropped;
+			sum->cut += values[cpu].cut;
+		}
+		sum->captured += packets;
+		if (captured)
+			json_array_append_new(captured, json_integer(packets));
 	}
 	free(values);
-	return err;
+	return errno == ENOENT ? 0 : -errno;
 }
 
 /*
@@ -295,7 +378,7 @@ static long long work_done(void)
 
 	if (fd < 0)
 		return -1;
-	err = read_counts(fd, &counts);
+	err = read_counts(fd, &counts, NULL);
 	close(fd);
 	return err ? -1 : (long long)counts.captured;
 }
@@ -328,9 +411,11 @@ static int report(struct packet_dma_bpf *skel, enum mode how)
 	/* Standard output may be the capture. */
 	FILE *out = capture == stdout ? stderr : stdout;
 	struct pd_counts c;
-	int err = read_counts(bpf_map__fd(skel->maps.pd_counts), &c);
+	json_t *queues = json_array();
+	int err = read_counts(bpf_map__fd(skel->maps.pd_counts), &c, queues);
 
 	if (err) {
+		json_decref(queues);
 		ext_error("cannot read the counts: %s", strerror(-err));
 		return err;
 	}
@@ -338,11 +423,12 @@ static int report(struct packet_dma_bpf *skel, enum mode how)
 		err = report_prometheus(&c);
 	if (ext_options.json) {
 		ext_json_line(
-			json_pack("{s:o, s:s, s:b, s:I, s:I, s:I, s:I, s:I}",
+			json_pack("{s:o, s:s, s:b, s:I, s:O, s:I, s:I, s:I, s:I}",
 				  "interface", ext_json_text(interface), "mode",
 				  mode_names[how], "vlanTags",
 				  !strips_vlan_tags(interface), "captured",
-				  (json_int_t)c.captured, "bytes",
+				  (json_int_t)c.captured, "queues", queues,
+				  "bytes",
 				  (json_int_t)c.bytes, "dropped",
 				  (json_int_t)c.dropped, "cut",
 				  (json_int_t)c.cut, "unwritten",
@@ -357,6 +443,7 @@ static int report(struct packet_dma_bpf *skel, enum mode how)
 			(unsigned long long)c.dropped,
 			(unsigned long long)c.cut, unwritten);
 	}
+	json_decref(queues);
 	fflush(out);
 	return err;
 }
@@ -381,7 +468,7 @@ static int preflight(void)
 	fd = attach(skel, ifindex, &how);
 	if (fd >= 0)
 		close(fd);
-	packet_dma_bpf__destroy(skel);
+	unload(skel);
 	if (fd < 0)
 		return ext_unsupported("an interface where XDP can be attached",
 				       "%s: %s", interface, attach_error(fd));
@@ -411,11 +498,10 @@ static int run(void)
 		if (err)
 			goto out;
 	}
-	ring = ring_buffer__new(bpf_map__fd(skel->maps.pd_ring), on_packet,
-				NULL, NULL);
+	ring = map_rings();
 	if (!ring) {
 		err = -errno;
-		ext_error("cannot map the ring: %s", strerror(-err));
+		ext_error("cannot map the rings: %s", strerror(-err));
 		goto out;
 	}
 	err = ext_pin(skel->obj);
@@ -464,7 +550,7 @@ out:
 		close(link);
 	ring_buffer__free(ring);
 	ext_unpin();
-	packet_dma_bpf__destroy(skel);
+	unload(skel);
 	if (capture && capture != stdout)
 		fclose(capture);
 	return err;

@@ -190,6 +190,27 @@ vlan_tags() {
   jq -se '.[-1].vlanTags == true' "$work/vlan-off.json"
 }
 
+# An interface with two receive queues: 40 flows of 50 packets are spread over both queues' rings, and each flow is captured in order.
+queues() {
+  ip link add pdq0 numrxqueues 2 numtxqueues 2 type veth peer name pdq1 numrxqueues 2 numtxqueues 2 netns pd-peer
+  ip addr add 10.9.8.2/24 dev pdq0
+  peer ip addr add 10.9.8.1/24 dev pdq1
+  ip link set pdq0 up
+  peer ip link set pdq1 up
+  "$loader" --interface pdq0 --mode native --json --write "$work/queues.pcap" >"$work/queues.json" 2>/dev/null &
+  loader_pid=$!
+  running+=("$loader_pid")
+  wait_for 60 bash -c 'ip -d link show pdq0 | grep -q xdp'
+  peer python3 queues.py send 10.9.8.2
+  sleep 1
+  end_capture
+  ip link del pdq0
+  tail -n 1 "$work/queues.json"
+  jq -se '.[-1] | (.queues | length) == 2 and .queues[0] > 0 and .queues[1] > 0 and
+    (.queues | add) == .captured and .dropped == 0' "$work/queues.json"
+  python3 queues.py check "$work/queues.pcap"
+}
+
 # The program that packet-dma replaces (refused.bpf.c).
 write_user_is_refused() {
   refuses ./refused >"$work/refused" 2>&1
@@ -231,6 +252,7 @@ check "a second instance is refused" second_instance
 check "--snap-length truncates packets, which stay readable" snap_length
 check "--limit bounds the file, which only root can read" limit
 check "VLAN tags are captured; if the card removes them, there is a warning" vlan_tags
+check "each receive queue has its own ring, and no packet is lost or reordered within a flow" queues
 check "a program with bpf_probe_write_user is refused, and the verifier's log is shown" write_user_is_refused
 check "a program for another kernel is refused, and the log names the missing member" other_kernel
 check "nothing is left of refused programs" nothing_left ./refused
