@@ -7,9 +7,8 @@ from functools import cache
 from typing import Any, BinaryIO
 
 HEAD = 8192
-# Characters that are rare in prose, but common in source code and data.
-_SIGNS = re.compile(r"[{}()\[\];=<>#\\/|$@*_`]")
-_PROSE = 0.03
+# Characters that are rare in prose, but common in source code and data, with their highest share in prose.
+_RARE = ((re.compile(r"[{}()\[\];=<>#\\/|$@*_`]"), 0.03), (re.compile(r"[0-9]"), 0.1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def kind_of(file: BinaryIO, size: int) -> Kind:
     if _DOCX_START.match(head) and _DOCX_TEXT.search(head):
         return _DOCX
     prose = as_text(head)
-    if prose is not None and len(_SIGNS.findall(prose)) <= _PROSE * len(prose):
+    if prose is not None and all(len(rare.findall(prose)) <= most * len(prose) for rare, most in _RARE):
         return _TEXT
     # The classifier also reads the end of the file.
     found = _classifier().identify_stream(file).output

@@ -29,7 +29,7 @@ class Registered:
 
 
 TABLE: tuple[Registered, ...] = (
-    Registered("text", 1, "plain:Text", frozenset({"txt", "markdown", "rst"}), frozenset()),
+    Registered("text", 2, "plain:Text", frozenset({"txt", "markdown", "rst"}), frozenset()),
     Registered("pdf", 1, "pdf:Pdf", frozenset({"pdf"}), memory_mib=512, seconds=30),
     Registered("word", 1, "word:Word", frozenset({"docx"}), memory_mib=512, seconds=30),
     Registered(
