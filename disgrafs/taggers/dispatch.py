@@ -70,9 +70,10 @@ class Dispatcher:
             self._pool.maintain()
             self._housekeeping()
             self._maintain_at = time.monotonic() + MAINTAIN
-        self._store(self._pool.back(SOON if self._pool.busy() else 0.0))
+        back = self._pool.back(SOON if self._pool.busy() else 0.0)
+        self._store(back)
         _taggers.set(self._pool.size())
-        gave = self._give() if self._pool.idle() else 0
+        gave = self._give() if self._pool.idle() or (back and self._pool.room()) else 0
         if self._event is None:
             self._event = self._graph.last_event()
         if gave or self._pool.busy():
@@ -97,7 +98,7 @@ class Dispatcher:
 
     def _give(self) -> int:
         idle = self._pool.idle()
-        due = self._graph.due(time.time(), idle * MOST_FILES, self._away)
+        due = self._graph.due(time.time(), (2 * idle + self._pool.room()) * MOST_FILES, self._away)
         alone = [work for work in due if work.inode in self._alone]
         others = [work for work in due if work.inode not in self._alone]
         for work in alone[:idle]:
@@ -107,6 +108,11 @@ class Dispatcher:
             size = max(1, min(MOST_FILES, -(-len(others) // idle)))
             for start in range(0, min(len(others), size * idle), size):
                 self._hand(others[start : start + size])
+            others = others[size * idle :]
+        # With a backlog, no tagger waits until its results are stored. A few files wait for the next idle one.
+        while len(others) >= MOST_FILES and self._pool.room():
+            self._hand(others[:MOST_FILES])
+            others = others[MOST_FILES:]
         return len(due)
 
     def _hand(self, items: list[Work]) -> None:

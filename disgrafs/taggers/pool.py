@@ -21,7 +21,7 @@ class Call:
 
 
 class Pool(Protocol):
-    """A number of taggers, each of which handles one call at a time."""
+    """A number of taggers, each of which handles one call at a time. A second call can wait behind it."""
 
     def maintain(self) -> None:
         """Starts missing taggers, and ends those that have exceeded their time."""
@@ -35,8 +35,12 @@ class Pool(Protocol):
         """Number of idle taggers."""
         ...
 
+    def room(self) -> int:
+        """Number of busy taggers behind whose call none is waiting."""
+        ...
+
     def give(self, items: Sequence[Work]) -> None:
-        """Passes files to an idle tagger."""
+        """Passes files to an idle tagger; if there is none, to a busy one."""
         ...
 
     def busy(self) -> bool:

@@ -3,8 +3,9 @@
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +46,34 @@ _OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0, "max_task_retries"
 _Actor: Any = ray.remote(**_OPTIONS)(TaggerActor)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    reference: Any
+    items: tuple[Work, ...]
+    """Empty while the actor starts."""
+    seconds: float
+    """Time limit."""
+
+
 @dataclass(slots=True)
 class _Slot:
     node: str
     actor: Any
-    call: Any = None
-    items: tuple[Work, ...] = ()
-    seconds: float = 0.0
-    """Time limit of its current call."""
+    calls: deque[_Asked] = field(default_factory=deque)
+    """The actor runs the first one; another may wait."""
     deadline: float = 0.0
     starting: bool = True
 
-    def must_end_in(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.deadline = time.monotonic() + seconds
+    def ask(self, reference: Any, items: Sequence[Work], seconds: float) -> None:
+        self.calls.append(_Asked(reference, tuple(items), seconds))
+        if len(self.calls) == 1:
+            self.deadline = time.monotonic() + seconds
+
+    def next(self) -> _Asked:
+        done = self.calls.popleft()
+        if self.calls:
+            self.deadline = time.monotonic() + self.calls[0].seconds
+        return done
 
 
 class RayPool:
@@ -74,9 +89,9 @@ class RayPool:
     def maintain(self) -> None:
         """Starts missing actors on living nodes with a mount, and ends those that take too long."""
         now = time.monotonic()
-        for slot in [slot for slot in self._slots if slot.call is not None and now > slot.deadline]:
+        for slot in [slot for slot in self._slots if slot.calls and now > slot.deadline]:
             ray.kill(slot.actor)
-            self._drop(slot, f"it took longer than {slot.seconds:.0f} s and was ended")
+            self._drop(slot, f"it took longer than {slot.calls[0].seconds:.0f} s and was ended")
         for node in self._nodes():
             have = sum(slot.node == node for slot in self._slots)
             if have < self._on_each and now >= self._not_before.get(node, 0.0):
@@ -88,25 +103,28 @@ class RayPool:
 
     def idle(self) -> int:
         """Number of ready, idle actors."""
-        return sum(slot.call is None for slot in self._slots)
+        return sum(not slot.calls for slot in self._slots)
+
+    def room(self) -> int:
+        """Number of actors with one call."""
+        return sum(len(slot.calls) == 1 and not slot.starting for slot in self._slots)
 
     def give(self, items: Sequence[Work]) -> None:
-        """Passes files to an idle actor, on the node that has been idle for longest."""
-        slot = next(slot for slot in self._slots if slot.call is None)
+        """Passes files to an idle actor, on the node that has been idle for longest, or to one with one call."""
+        slot = min((slot for slot in self._slots if not slot.starting), key=lambda slot: len(slot.calls))
         self._slots.remove(slot)
         self._slots.append(slot)
-        slot.items = tuple(items)
-        slot.call = slot.actor.tag.remote(list(items))
-        slot.must_end_in(SLOWNESS * LONGEST_SECONDS * len(items) + GRACE_SECONDS)
+        reference = slot.actor.tag.remote(list(items))
+        slot.ask(reference, items, SLOWNESS * LONGEST_SECONDS * len(items) + GRACE_SECONDS)
 
     def busy(self) -> bool:
         """Whether any actor has files."""
-        return bool(self._lost) or any(slot.items for slot in self._slots)
+        return bool(self._lost) or any(slot.calls and not slot.starting for slot in self._slots)
 
     def back(self, wait: float) -> list[Call]:
         """Finished calls."""
         calls, self._lost = self._lost, []
-        waiting = {slot.call: slot for slot in self._slots if slot.call is not None}
+        waiting = {slot.calls[0].reference: slot for slot in self._slots if slot.calls}
         if waiting:
             ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0.0)
             if not ready and not calls:
@@ -118,7 +136,7 @@ class RayPool:
 
     def _take(self, slot: _Slot) -> None:
         try:
-            result = ray.get(slot.call)
+            result = ray.get(slot.calls[0].reference)
         except ray.exceptions.RayTaskError as error:
             missing = isinstance(error.cause, NotMountedError)
             self._drop(slot, str(error.cause), blameless=missing, pause=PAUSE_WITHOUT_MOUNT if missing else None)
@@ -128,25 +146,27 @@ class RayPool:
             gone = slot.node not in self._nodes()
             self._drop(slot, f"its reader ended: {str(error).splitlines()[0][:200]}", blameless=gone or slot.starting)
             return
+        done = slot.next()
         if slot.starting:
             slot.starting = False
         else:
-            self._lost.append(Call(slot.items, tuple(result)))
-        slot.call, slot.items = None, ()
+            self._lost.append(Call(done.items, tuple(result)))
 
     def _drop(self, slot: _Slot, reason: str, *, blameless: bool = False, pause: float | None = None) -> None:
         self._slots.remove(slot)
         self._not_before[slot.node] = time.monotonic() + (pause or PAUSE_AFTER_DEATH)
-        if slot.items:
-            self._lost.append(Call(slot.items, None, reason, blameless))
+        for number, call in enumerate(slot.calls):
+            if call.items:
+                # The tagger had not begun with the files of a later call.
+                self._lost.append(Call(call.items, None, reason, blameless or number > 0))
 
     def _start(self, node: str) -> _Slot:
         actor = _Actor.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
             runtime_env={"env_vars": _environment()},
         ).remote(self._mount_point)
-        slot = _Slot(node, actor, call=actor.ready.remote())
-        slot.must_end_in(SLOWNESS * START_SECONDS)
+        slot = _Slot(node, actor)
+        slot.ask(actor.ready.remote(), (), SLOWNESS * START_SECONDS)
         return slot
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -29,7 +30,7 @@ class ProcessPool:
     def __init__(self, folder: Path, seconds: float = 60.0) -> None:
         self._folder = folder
         self._seconds = seconds
-        self._items: tuple[Work, ...] = ()
+        self._given: deque[tuple[Work, ...]] = deque()
         self._deadline = 0.0
         self.calls: list[tuple[int, ...]] = []
         self._start()
@@ -42,17 +43,20 @@ class ProcessPool:
         theirs.close()
 
     def maintain(self) -> None:
-        if self._items and time.monotonic() > self._deadline:
+        if self._given and time.monotonic() > self._deadline:
             self.process.kill()
 
     def size(self) -> int:
         return 1
 
     def idle(self) -> int:
-        return 0 if self._items else 1
+        return int(not self._given)
+
+    def room(self) -> int:
+        return int(len(self._given) == 1)
 
     def give(self, items: Sequence[Work]) -> None:
-        self._items = tuple(items)
+        self._given.append(tuple(items))
         self.calls.append(tuple(work.inode for work in items))
         self._deadline = time.monotonic() + self._seconds
         # To a dead one, as to an actor of Ray: `back` tells.
@@ -60,21 +64,25 @@ class ProcessPool:
             self._pipe.send(list(items))
 
     def busy(self) -> bool:
-        return bool(self._items)
+        return bool(self._given)
 
     def back(self, wait: float) -> list[Call]:
         self.maintain()
-        if not self._items or not wait_for([self._pipe], wait):
+        if not self._given or not wait_for([self._pipe], wait):
             return []
-        items, self._items = self._items, ()
         try:
-            return [Call(items, tuple(self._pipe.recv()))]
+            outcomes = self._pipe.recv()
+            return [Call(self._given.popleft(), tuple(outcomes))]
         except (EOFError, ConnectionError):
             # Its end of the pipe is closed; whatever keeps it from ending is not waited for.
             self.process.kill()
             self.process.join(30)
+            lost = [
+                Call(items, None, "its reader ended", blameless=number > 0) for number, items in enumerate(self._given)
+            ]
+            self._given.clear()
             self._start()
-            return [Call(items, None, "its reader ended")]
+            return lost
 
     def __enter__(self) -> Self:
         return self

@@ -1,16 +1,17 @@
 """From the queue to the tags: nothing is lost or done twice, even if taggers die."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from disgrafs import names
 from disgrafs.graph import Graph
-from disgrafs.graph.model import ROOT, Changes, Entry, Search, State, Work, Written
+from disgrafs.graph.model import ROOT, Changes, Entry, Search, State, Tagged, Work, Written
 from disgrafs.taggers import dispatch
 from disgrafs.taggers.dispatch import Dispatcher
+from disgrafs.taggers.table import TABLE
 from disgrafs.tests.process_pool import ProcessPool
 
 WHALE = "The blue whale is a marine mammal. A blue whale eats krill, and krill is small. "
@@ -67,6 +68,22 @@ def test_each_waiting_file_is_tagged_once(
     put("file 5", content="quite another subject: zebras in the savanna, many zebras")
     run(dispatcher, lambda: graph.search(Search(words=("zebras",))).total == 1)
     assert graph.search(Search(words=("mammal",))).total == 39
+
+
+def test_with_a_backlog_no_tagger_waits_until_its_results_are_stored(
+    graph: Graph, pool: ProcessPool, put: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(*(f"file {number}" for number in range(3 * dispatch.MOST_FILES)))
+    commit, busy = graph.commit, []
+
+    def watched(tagged: Sequence[Tagged], now: float) -> int:
+        busy.append(pool.busy())
+        return commit(tagged, now)
+
+    monkeypatch.setattr(graph, "commit", watched)
+    dispatcher = Dispatcher(graph, pool, lambda: None)
+    run(dispatcher, lambda: states(graph)[State.TAGGED] == 3 * dispatch.MOST_FILES)
+    assert busy == [True, True, False]
 
 
 def test_all_files_are_tagged_even_if_a_tagger_is_killed(
@@ -146,7 +163,8 @@ def test_a_new_version_of_a_tagger_tags_its_files_again(
     dispatcher = Dispatcher(graph, pool, lambda: None)
     run(dispatcher, lambda: states(graph)[State.TAGGED] == 2)
     calls = len(pool.calls)
-    assert graph.outdated("text", 1, 100, time.time()) == 0
-    assert graph.outdated("text", 2, 100, time.time()) == 2
+    (version,) = (entry.version for entry in TABLE if entry.name == "text")
+    assert graph.outdated("text", version, 100, time.time()) == 0
+    assert graph.outdated("text", version + 1, 100, time.time()) == 2
     run(dispatcher, lambda: states(graph)[State.TAGGED] == 2)
     assert len(pool.calls) > calls

@@ -4,17 +4,20 @@ import io
 import os
 import random
 import struct
+import threading
 import wave
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import docx
 import pytest
 from PIL import Image, ImageDraw
 
 from disgrafs.graph.model import Work
+from disgrafs.mount import Mount
 from disgrafs.taggers import kind, lite0, read, table
 from disgrafs.taggers.kind import Kind, kind_of
 from disgrafs.taggers.read import Fault, Outcome, tag_file
@@ -334,6 +337,45 @@ def test_a_file_that_changes_meanwhile_is_not_finished(
     assert labels(outcome) == ["x" * 64, "ünï"]
     assert outcome.tagged
     assert not outcome.tagged.settled
+
+
+class Waiting(Tagger):
+    """A tagger that does not return before the next file was opened."""
+
+    def __init__(self) -> None:
+        self.opened = [threading.Event() for _ in range(3)]
+        self.done = 0
+
+    def tag(self, content: Content) -> Findings:
+        self.done += 1
+        assert self.done == len(self.opened) or self.opened[self.done].wait(30), "the next file was not opened"
+        return Findings([(f"file {content.head(10).decode()}", 1.0)])
+
+
+def test_the_next_file_is_opened_while_one_is_tagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    works = [Work((tmp_path / name).stat().st_ino, 1, name) for name in "abc"]
+    entry, tagger, really_open = Registered("waiting", 1, "nowhere:Nothing"), Waiting(), read._open
+    monkeypatch.setattr(read, "tagger_for", lambda _: entry)
+    monkeypatch.setattr(read, "load", lambda _: tagger)
+    monkeypatch.setattr(read, "Mount", lambda point: Folder(Path(point)))
+    short = ["b"]
+
+    def opening(mount: Mount, work: Work) -> BinaryIO:
+        if work in works:
+            tagger.opened[works.index(work)].set()
+        if work.path in short:
+            short.remove(work.path)
+            raise MemoryError
+        return really_open(mount, work)
+
+    monkeypatch.setattr(read, "_open", opening)
+    outcomes = read.tag_files(str(tmp_path), [*works, Work(1, 1, "missing")])
+    # The one for which memory was short is opened again.
+    assert [labels(outcome) for outcome in outcomes[:3]] == [["file a"], ["file b"], ["file c"]]
+    assert [outcome.fault for outcome in outcomes] == [None, None, None, Fault.MOVED]
+    assert read.tag_files(str(tmp_path), []) == []
 
 
 def test_the_table_has_different_taggers_that_load() -> None:
