@@ -2,6 +2,7 @@
  * The Pulumi program of the lab. Data flows from top to bottom:
  * settings -> machines -> services -> extensions -> benchmark -> outputs
  */
+import "./stacks/plainStackTraces.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { armExtensions } from "./benchmarks/arms.ts";
 import { Benchmark, benchmarkType } from "./benchmarks/benchmark.ts";

@@ -4,6 +4,9 @@ import { commands, loadCommand } from "./commands.ts";
 import { Problem } from "./problem.ts";
 import { versionText } from "./version.ts";
 
+// Set by the launcher, and not meant for the programs that run from here.
+delete process.env.NODE_COMPILE_CACHE;
+
 const program = new Command("lab")
   .description("A JuiceFS, Redis and Ray cluster on this machine or on AWS.")
   .helpCommand(false)

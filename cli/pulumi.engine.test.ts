@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { jest } from "@jest/globals";
-import { inCheckout, checkout } from "../workshop/checkout.ts";
+import { inCheckout, inLab, checkout } from "../workshop/checkout.ts";
 import { apply, type Environment } from "./environment.ts";
 import { stackLocks } from "./locks.ts";
 import { Pulumi } from "./pulumi.ts";
@@ -158,6 +158,30 @@ describe("a signal to the lab", () => {
     expect(await ended).toBeGreaterThan(0);
     expect(log()).not.toContain("ended");
     expect(locks()).toEqual([]);
+  });
+});
+
+describe("a program", () => {
+  it("runs without ts-node and with Node's cache, and its outputs are read without the CLI", async () => {
+    writeFileSync(
+      join(project, "index.ts"),
+      `import { createRequire } from "node:module";\nimport * as pulumi from "@pulumi/pulumi";\n` +
+        `const loaded = Object.keys(createRequire(import.meta.url).cache);\n` +
+        `export const compilers = loaded.filter((file) => /ts-node/.test(file));\n` +
+        `export const cache = process.env.NODE_COMPILE_CACHE;\n` +
+        `export const hidden = pulumi.secret("word");\n`,
+    );
+    await pulumi.select();
+    await expect(pulumi.run("up", "--yes", "--skip-preview", "--non-interactive")).resolves.toBe(0);
+    const withoutCli = new Pulumi(
+      { ...environment, set: { ...environment.set, PATH: "/nonexistent" } },
+      "local",
+      project,
+    );
+    await expect(withoutCli.output("compilers")).resolves.toEqual([]);
+    await expect(withoutCli.output("cache")).resolves.toBe(inLab("node-compile-cache"));
+    await expect(withoutCli.output("hidden")).resolves.toBeUndefined();
+    await expect(pulumi.output("hidden")).resolves.toBe("word");
   });
 });
 

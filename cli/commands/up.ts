@@ -1,8 +1,9 @@
 /** `./lab up`: set-up, then `pulumi up` of a stack, which recovers from any state of an earlier run. */
 import { Command } from "commander";
 import { keepSettings } from "../keepSettings.ts";
-import { Pulumi, say } from "../pulumi.ts";
+import { localName, Pulumi, say } from "../pulumi.ts";
 import { setUp } from "../setup/steps.ts";
+import { logInEarly } from "../../stacks/local/vm.ts";
 import { upWithVerdicts } from "../verdicts.ts";
 
 interface Options {
@@ -30,19 +31,28 @@ Examples:
   ./lab up --stack aws --preview              on AWS (docs/aws.md); needs aws.owner and aws.sshCidr`,
   )
   .action(async (options: Options) => {
-    await setUp("lab", { quiet: true });
-    const pulumi = await Pulumi.forStack(options.stack);
-    await pulumi.select();
-    await pulumi.recover();
-    await keepSettings(pulumi, { set: options.config, unset: options.unset });
-    if (options.preview && !process.stdin.isTTY) {
-      say("without a terminal there is no prompt: showing the changes only");
-      process.exitCode = await pulumi.run("preview");
-      return;
+    const endLogins = await logInEarly(localName(options.stack));
+    try {
+      await bringUp(options);
+    } finally {
+      endLogins();
     }
-    const mode = options.preview ? [] : ["--yes", "--skip-preview"];
-    process.exitCode = await upWithVerdicts(pulumi, mode);
   });
+
+async function bringUp(options: Options): Promise<void> {
+  await setUp("lab", { quiet: true });
+  const pulumi = await Pulumi.forStack(options.stack);
+  await pulumi.select();
+  await pulumi.recover();
+  await keepSettings(pulumi, { set: options.config, unset: options.unset });
+  if (options.preview && !process.stdin.isTTY) {
+    say("without a terminal there is no prompt: showing the changes only");
+    process.exitCode = await pulumi.run("preview");
+    return;
+  }
+  const mode = options.preview ? [] : ["--yes", "--skip-preview"];
+  process.exitCode = await upWithVerdicts(pulumi, mode);
+}
 
 function collect(value: string, earlier: string[]): string[] {
   return [...earlier, value];

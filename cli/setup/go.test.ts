@@ -1,7 +1,27 @@
-import { requiredGo } from "./go.ts";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { launcher, requiredGo } from "./go.ts";
 
 describe("requiredGo", () => {
   it("is the go line of go.mod, and not the tool or toolchain line", () => {
     expect(requiredGo("module x\n\ntoolchain go1.27.0\n\ngo 1.26.6\n\ntool github.com/x/y\n")).toBe("1.26.6");
+  });
+});
+
+describe("the launcher of a program that always gets some arguments", () => {
+  it("starts the program beside it with these first, and passes on the others", () => {
+    const folder = mkdtempSync(join(tmpdir(), "go launcher "));
+    try {
+      const file = join(folder, "host");
+      writeFileSync(file, launcher(["-typescript=false", "a b"]), { mode: 0o755 });
+      writeFileSync(`${file}.program`, '#!/bin/sh\nprintf "%s|" "$@"\n', { mode: 0o755 });
+      expect(execFileSync(file, ["127.0.0.1:1", "x y"], { encoding: "utf8" })).toBe(
+        "-typescript=false|a b|127.0.0.1:1|x y|",
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

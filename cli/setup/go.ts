@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { inCheckout, inLab } from "../../workshop/checkout.ts";
 import { Problem } from "../problem.ts";
+import { quote } from "../../provisioning/shell.ts";
 import { atLeast } from "../../workshop/version.ts";
 import { pythonVenv } from "./python.ts";
 
@@ -18,6 +19,8 @@ export interface GoProgram {
   readonly package: string;
   /** Go's `-ldflags -X` settings. */
   readonly values?: Readonly<Record<string, string>>;
+  /** Arguments that it always gets, before all others. */
+  readonly flags?: readonly string[];
 }
 
 const goVenv = inLab("go");
@@ -70,6 +73,10 @@ export async function build(program: GoProgram, progress: (text: string) => void
     const end = result.stderr.split("\n").slice(-12).join("\n");
     throw new Problem(`go build of ${program.package} failed (in tools/${program.module}):\n${end}`);
   }
+  if (program.flags) {
+    renameSync(temporary, `${target}.program`);
+    writeFileSync(temporary, launcher(program.flags), { mode: 0o755 });
+  }
   renameSync(temporary, target);
   writeFileSync(stampFile(program), fingerprint(program));
 }
@@ -102,6 +109,11 @@ async function goVersion(go: string): Promise<string> {
 /** The `go` line of a go.mod. */
 export function requiredGo(goMod: string): string {
   return /^go (\S+)$/m.exec(goMod)?.[1] ?? "0";
+}
+
+/** A script that starts the program beside it, named as the script with `.program`. */
+export function launcher(flags: readonly string[]): string {
+  return `#!/bin/sh\nexec "$0.program" ${flags.map(quote).join(" ")} "$@"\n`;
 }
 
 function stampFile(program: GoProgram): string {

@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -100,19 +100,43 @@ export async function wasRebooted(stack: string, name: string): Promise<boolean 
   return exitCode === 0 ? stdout.trim() !== state.boot : undefined;
 }
 
+/** The names of a stack's machines, from its folder. */
+function machineNames(stack: string): string[] {
+  const folder = join(stackFolder(stack), "machines");
+  return existsSync(folder) ? readdirSync(folder).filter((name) => vmState(stack, name)) : [];
+}
+
+/**
+ * Starts to log in to all running machines of a stack, for `wasRebooted` in another process: by the time that it has started, it
+ * finds an open connection, and asking over that takes a tenth of the time of a login. Returns a function that closes the
+ * connections; they also end with this process, or after a minute.
+ */
+export async function logInEarly(stack: string): Promise<() => void> {
+  const running = machineNames(stack).filter((name) => runningVm(stack, name));
+  await Promise.all(running.map((name) => mendSshConfig(stack, name)));
+  const logins = running.map((name) => {
+    // `cat` waits for the end of our pipe, which also ends if this process is killed.
+    const words = [...sshWords(stack, name, 30), "-o", "ControlMaster=auto", name, "exec cat"];
+    const options = { cwd: machineFolder(stack, name), timeout: 60_000, reject: false } as const;
+    return execa("ssh", words, { ...options, stdin: "pipe", stdout: "ignore", stderr: "ignore" });
+  });
+  return () => {
+    for (const login of logins) login.stdin.end();
+  };
+}
+
 /** Runs one command on a machine that may not answer; never throws. Limits in seconds, for the connection and in total. */
 async function tell(stack: string, name: string, command: string, connect: number, limit: number) {
   await mendSshConfig(stack, name);
-  const ssh = [
-    "-F",
-    sshConfigFile(stack, name),
-    "-o",
-    "BatchMode=yes",
-    "-o",
-    `ConnectTimeout=${connect}`,
-    name,
-  ];
-  return await execa("ssh", [...ssh, command], { reject: false, timeout: limit * 1000, stdin: "ignore" });
+  const words = [...sshWords(stack, name, connect), name, command];
+  const options = { cwd: machineFolder(stack, name), timeout: limit * 1000, reject: false } as const;
+  return await execa("ssh", words, { ...options, stdin: "ignore" });
+}
+
+/** Arguments of ssh to a machine; it runs in the machine's folder, because a socket's path must not be long. */
+function sshWords(stack: string, name: string, connect: number): string[] {
+  const options = ["BatchMode=yes", `ConnectTimeout=${connect}`, "ControlPath=ssh.sock"];
+  return ["-F", sshConfigFile(stack, name), ...options.flatMap((option) => ["-o", option])];
 }
 
 /** Starts a machine unless that start has been made already. */

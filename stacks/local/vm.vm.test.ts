@@ -1,15 +1,26 @@
-/** Failures of local machines: killed, port in use, pid files of another boot, started twice. */
-import { readFileSync, writeFileSync } from "node:fs";
+/** Failures of local machines: killed, port in use, pid files of another boot, started twice; and early logins. */
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
 import { startNetwork, stopNetwork, networkRevision } from "./network.ts";
 import { machineFolder, stackFolder } from "./paths.ts";
 import { identify, isAlive, type ProcessId } from "../../workshop/process.ts";
 import { qmp } from "./qmp.ts";
 import { sweep } from "./sweep.ts";
-import { removeVm, runningVm, startVm, vmRevision, vmState, type VmSpec } from "./vm.ts";
+import {
+  logInEarly,
+  removeVm,
+  runningVm,
+  startVm,
+  vmRevision,
+  vmState,
+  wasRebooted,
+  type VmSpec,
+} from "./vm.ts";
 
 // A name with all characters that Pulumi allows, in a folder with a long path for unix sockets.
 const stack = `test.VM_odd-name.${"x".repeat(60)}-${process.pid}`;
@@ -132,4 +143,45 @@ describe("a local machine", () => {
     await stopNetwork(stack);
     expect(await sweep(stack)).toEqual([]);
   }, 300_000);
+});
+
+describe("an early login", () => {
+  let vm: TestVm;
+  beforeAll(async () => {
+    vm = await startTestVm({ name: "early", cpus: 1, memoryMiB: 512 });
+  }, 1_200_000);
+  afterAll(async () => {
+    expect(await vm.stop()).toEqual([]);
+  }, 300_000);
+
+  const socket = (): string => join(machineFolder(vm.stack, "vm"), "ssh.sock");
+  const until = async (exists: boolean): Promise<void> => {
+    while (existsSync(socket()) !== exists) await sleep(50);
+  };
+  const logins = async (): Promise<number> =>
+    Number(await vm.check("journalctl -q -u ssh -o cat | grep -c '^Accepted publickey'"));
+
+  it("is used to ask whether the machine was rebooted, and ends when it is closed", async () => {
+    await vm.check(`mkdir -p /run/disgrafs; echo ${vmState(vm.stack, "vm")!.boot} >/run/disgrafs/boot`);
+    const before = await logins();
+    const close = await logInEarly(vm.stack);
+    await until(true);
+    expect(await wasRebooted(vm.stack, "vm")).toBe(false);
+    await vm.check("echo another >/run/disgrafs/boot");
+    expect(await wasRebooted(vm.stack, "vm")).toBe(true);
+    // The early one, the one that wrote the file, and the one that counts.
+    expect(await logins()).toBe(before + 3);
+    close();
+    await until(false);
+    expect(await wasRebooted(vm.stack, "vm")).toBe(true);
+    expect(await logins()).toBe(before + 5);
+  }, 300_000);
+
+  it("ends with a killed process", async () => {
+    const code = `import { logInEarly } from ${JSON.stringify(join(import.meta.dirname, "vm.ts"))}; await logInEarly(${JSON.stringify(vm.stack)});`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "inherit" });
+    await until(true);
+    child.kill("SIGKILL");
+    await until(false);
+  }, 120_000);
 });
