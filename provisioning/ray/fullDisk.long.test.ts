@@ -1,5 +1,5 @@
 /**
- * Objects that Ray has to write to a full disk: the program gets an error that says so, `./lab status` names the machine,
+ * Ray that runs alone on a machine. Objects that Ray has to write to a full disk: the program gets an error that says so, `./lab status` names the machine,
  * Ray goes on, and the same program succeeds when there is room again.
  */
 import { expectedOf, questionsFor } from "../../cli/status/expected.ts";
@@ -18,7 +18,7 @@ const venv = "/opt/disgrafs/venv";
 const store = 100;
 const objects = { size: 25, count: 10 };
 
-describe("Ray on a full disk", () => {
+describe("Ray on one machine", () => {
   let vm: TestVm;
   beforeAll(async () => {
     vm = await startTestVm({ name: "ray-disk", cpus: 1, memoryMiB: 1536 });
@@ -71,6 +71,33 @@ PYTHON`,
     });
     return labStatus({ expected, machines: ["running"], asked: [asked], now: new Date() }).problems;
   };
+
+  it("wakes its pollers together when nothing happens, and leaves the sleeps of tasks as they are", async () => {
+    const slack = await vm.check(
+      `${venv}/bin/python - <<'PYTHON'
+import glob, pathlib, time
+def threads():
+    for process in glob.glob("/proc/[0-9]*"):
+        if pathlib.Path(process, "comm").read_text().strip() in ("raylet", "gcs_server"):
+            for thread in pathlib.Path(process, "task").iterdir():
+                slack = int(pathlib.Path("/proc", thread.name, "timerslack_ns").read_text())
+                yield (thread / "comm").read_text().strip(), slack
+end = time.time() + 240
+while time.time() < end and not all(slack == 250_000_000 for name, slack in threads() if ".poll" in name):
+    time.sleep(2)
+found = list(threads())
+print(len([name for name, slack in found if ".poll" in name and slack == 250_000_000]) >= 6)
+print([slack for name, slack in found if ".poll" in name and slack != 250_000_000])
+print({slack for name, slack in found if name in ("raylet", "gcs_server")})
+import ray
+ray.init("${address}:6380", log_to_driver=False, logging_level="ERROR")
+task = ray.remote(lambda: int(pathlib.Path("/proc/self/timerslack_ns").read_text()))
+print(ray.get(task.remote()))
+PYTHON`,
+      900,
+    );
+    expect(slack.trim().split("\n")).toEqual(["True", "[]", "{50000}", "50000"]);
+  }, 1_200_000);
 
   it("says which machine is full, keeps Ray running, and works again when there is room", async () => {
     expect(await keepObjects()).toContain("kept");

@@ -45,7 +45,11 @@ done
 END
 # `ray start` without what costs most and does nothing here (docs/records/lab-times.md). Written for Ray 2.60.
 put /opt/disgrafs/ray-start.py 0644 <<'END' && restart=yes
+import glob
+import pathlib
 import sys
+import threading
+import time
 
 # Subcommands of `ray` that load FastAPI and Pydantic. It leaves out those whose modules cannot be imported.
 sys.modules["ray.serve.scripts"] = sys.modules["ray.util.state.state_cli"] = None
@@ -55,6 +59,33 @@ from ray.scripts.scripts import main
 
 # With --include-dashboard=false, the head still starts the dashboard's server, only to report usage, which is off, and waits for it.
 Node.start_api_server = lambda self, **_: None
+
+
+
+# gRPC's pollers in Ray look at their loops four times a second, also if nothing happens, and no option changes that. With this timer
+# slack, the kernel wakes them together; what arrives for them still wakes them at once. Only these threads: workers, which
+# are processes of the raylet's main thread, would inherit the slack, and their sleeps would be longer.
+def wake_together() -> None:
+    for process in glob.glob("/proc/[0-9]*"):
+        try:
+            if pathlib.Path(process, "comm").read_text().strip() not in {"raylet", "gcs_server"}:
+                continue
+            for thread in pathlib.Path(process, "task").iterdir():
+                name = (thread / "comm").read_text()
+                if ".poll" in name or name.startswith(("nexting_thread", "timer_manager", "grpc_global_tim")):
+                    pathlib.Path("/proc", thread.name, "timerslack_ns").write_text("250000000")
+        except OSError:
+            pass  # It ended meanwhile.
+
+
+def keep_together() -> None:
+    # All of these threads exist soon after the start, on a slow machine within minutes.
+    for seconds in (30, 120, 600):
+        time.sleep(seconds)
+        wake_together()
+
+
+threading.Thread(target=keep_together, daemon=True).start()
 
 sys.argv[:1] = ["ray", "start"]
 main()
@@ -88,6 +119,11 @@ Environment=RAY_USAGE_STATS_ENABLED=0 RAY_prestart_worker_first_driver=0 RAY_ena
 Environment=RAY_event_stats=0 RAY_enable_metrics_collection=0 RAY_metrics_report_interval_ms=60000
 Environment=RAY_gcs_pull_resource_loads_period_milliseconds=5000 RAY_memory_monitor_refresh_ms=2000
 Environment=RAY_raylet_check_gc_period_milliseconds=1000 RAY_object_manager_timer_freq_ms=1000 RAY_kill_idle_workers_interval_ms=2000
+# So do these: the raylet looks at the disk's free space 10 times a second, and reports free resources as often; the head asks each
+# of its event loops once a second whether it answers; both write their state to a file every 10 s.
+Environment=RAY_local_fs_monitor_interval_ms=2000 RAY_raylet_report_resources_period_milliseconds=500
+Environment=RAY_io_context_monitor_probe_interval_ms=10000 RAY_debug_dump_period_milliseconds=60000
+Environment=RAY_object_manager_rpc_threads_num=1
 $environment
 # Neither the log monitor nor the autoscaler's monitor is needed, and each is a busy Python process.
 ExecStart=$venv/bin/python /opt/disgrafs/ray-start.py --block $where --node-ip-address=$address --num-cpus=$(nproc) \\
