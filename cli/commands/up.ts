@@ -1,9 +1,10 @@
 /** `./lab up`: set-up, then `pulumi up` of a stack, which recovers from any state of an earlier run. */
 import { Command } from "commander";
+import { setClocks } from "../clocks.ts";
 import { keepSettings } from "../keepSettings.ts";
 import { localName, Pulumi, say } from "../pulumi.ts";
 import { setUp } from "../setup/steps.ts";
-import { logInEarly } from "../../stacks/local/vm.ts";
+import { logInEarly, type EarlyLogin } from "../../stacks/local/earlyLogins.ts";
 import { upWithVerdicts } from "../verdicts.ts";
 
 interface Options {
@@ -31,15 +32,15 @@ Examples:
   ./lab up --stack aws --preview              on AWS (docs/aws.md); needs aws.owner and aws.sshCidr`,
   )
   .action(async (options: Options) => {
-    const endLogins = await logInEarly(localName(options.stack));
+    const logins = await logInEarly(localName(options.stack));
     try {
-      await bringUp(options);
+      await bringUp(options, logins);
     } finally {
-      endLogins();
+      for (const login of logins) login.end();
     }
   });
 
-async function bringUp(options: Options): Promise<void> {
+async function bringUp(options: Options, logins: readonly EarlyLogin[]): Promise<void> {
   await setUp("lab", { quiet: true });
   const pulumi = await Pulumi.forStack(options.stack);
   await pulumi.select();
@@ -51,7 +52,9 @@ async function bringUp(options: Options): Promise<void> {
     return;
   }
   const mode = options.preview ? [] : ["--yes", "--skip-preview"];
+  const clocks = setClocks(logins, say);
   process.exitCode = await upWithVerdicts(pulumi, mode);
+  await clocks;
 }
 
 function collect(value: string, earlier: string[]): string[] {

@@ -88,6 +88,7 @@ export function expectedOf(stack: string, outputs: Outputs): Expected {
       .filter(({ keepLoaded, verdict }) => keepLoaded === true && verdict.supported === true)
       .map(({ extension, node }) => ({ extension, node })),
     ownClock: facts.clock === "instructions",
+    setsClocks: facts.clock === "wall",
     ...(facts.expires !== undefined && { expires: facts.expires }),
   };
 }

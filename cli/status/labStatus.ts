@@ -1,5 +1,6 @@
 /** Combines and judges the reports of a lab's nodes: `./lab status --json` prints the result. */
 import type { Node } from "../nodes.ts";
+import { clockTolerance } from "./clock.ts";
 import type { Asked, NodeReport } from "./nodeReport.ts";
 
 export interface ServiceStatus {
@@ -65,6 +66,8 @@ export interface Expected {
   readonly extensions: readonly { readonly extension: string; readonly node: string }[];
   /** The machines' clocks do not follow real time (setting `clock`). */
   readonly ownClock: boolean;
+  /** `./lab up` sets the machines' clocks. */
+  readonly setsClocks: boolean;
   readonly expires?: string;
   readonly cost?: number | "unknown";
 }
@@ -87,11 +90,6 @@ interface Known {
   readonly freeHere?: number;
 }
 
-/**
- * Seconds by which a clock may be off; beyond this, the times of nodes cannot be compared. The clock of an emulated machine
- * drifts a little, and nothing corrects it.
- */
-const clockTolerance = 5;
 /** Seconds. A loader writes its metrics every 15 s. */
 const oldFigures = 90;
 const fullDisk = 0.95;
@@ -213,7 +211,17 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
   if (!known.expected.ownClock && Math.abs(clockOff) > clockTolerance) {
     const way = clockOff > 0 ? "ahead of" : "behind";
     lines.push(
-      `${name}: its clock is ${Math.abs(clockOff).toFixed(0)} s ${way} this computer's: times of different nodes cannot be compared`,
+      `${name}: its clock is ${Math.abs(clockOff).toFixed(0)} s ${way} this computer's: times of different nodes cannot be compared` +
+        (known.expected.setsClocks ? `; ./lab up --stack ${stack} sets it` : ""),
+    );
+  }
+  if (!report.disk.writable || report.disk.errors > 0) {
+    const what = report.disk.writable
+      ? `${report.disk.errors} requests to its disk failed`
+      : "its disk has failed, and is read-only";
+    lines.push(
+      `${name}: ${what}, as when this computer's disk is full. Free some space, then restart it: ` +
+        `./lab ssh ${name} -- systemctl reboot --force, then ./lab up --stack ${stack}`,
     );
   }
   if (1 - report.disk.free / report.disk.size > fullDisk) {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { execa } from "execa";
 import { z } from "zod";
 import { quote } from "../../provisioning/shell.ts";
+import { clockOff } from "./clock.ts";
 
 const answer = z.boolean().nullable();
 const unit = z.object({ unit: z.string(), active: z.string(), sub: z.string() });
@@ -14,7 +15,14 @@ export const reportSchema = z.object({
   cpus: z.number(),
   /** From 0 to 1. */
   memoryUsed: z.number().nullable(),
-  disk: z.object({ free: z.number(), size: z.number() }),
+  disk: z.object({
+    free: z.number(),
+    size: z.number(),
+    /** Requests that failed since the machine booted, by the kernel's log. */
+    errors: z.number(),
+    /** Whether the root file system can be written; a failed write of its journal makes it read-only. */
+    writable: z.boolean(),
+  }),
   /** Those of the requested units that systemd knows. */
   units: z.array(unit),
   /** Whether each answered this node; null if it was not asked. */
@@ -96,12 +104,6 @@ export async function askNode(
     return { failure: `its report is not as expected at ${issue?.path.join(".")}: ${issue?.message}` };
   }
   return { report: parsed.data, clockOff: clockOff(parsed.data.clock, before, after) };
-}
-
-/** A correct clock shows a time between the question and the answer. All in seconds. */
-export function clockOff(clock: number, before: number, after: number): number {
-  if (clock < before) return clock - before;
-  return clock > after ? clock - after : 0;
 }
 
 function lastLine(text: string): string | undefined {

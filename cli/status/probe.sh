@@ -78,6 +78,11 @@ result() {
   curl --silent --fail --max-time 8 --get --data-urlencode "query=$1" "http://$prometheus/api/v1/query" | jq -c .data.result
 }
 
+# The kernel names the whole disk; the root may be one of its partitions.
+root=$(findmnt -no SOURCE /) root=${root##*/}
+disk_errors=$(dmesg | grep -cE "error, dev ${root%p[0-9]*}\b" || true)
+writable=$(answers test "$(findmnt -no OPTIONS / | cut -d, -f1)" = rw)
+
 read -r load _ </proc/loadavg
 memory=$(awk '/^MemTotal/ { total = $2 } /^MemAvailable/ { print 1 - $2 / total }' /proc/meminfo)
 read -r free size < <(df --output=avail,size -k / | tail -n 1)
@@ -90,7 +95,8 @@ if [ "$api" ]; then
 fi
 # The object store is asked from each client: its network path counts too.
 jq -cn --argjson clock "$(date +%s.%N)" --argjson load "$load" --argjson cpus "$(nproc)" --argjson memory "${memory:-null}" \
-  --argjson free "$((free * 1024))" --argjson size "$((size * 1024))" --argjson units "${units:-[]}" \
+  --argjson free "$((free * 1024))" --argjson size "$((size * 1024))" --argjson errors "$disk_errors" \
+  --argjson writable "$writable" --argjson units "${units:-[]}" \
   --argjson mount "$([ "$mount_point" ] && answers ask_mount || echo null)" \
   --argjson redis "$([ "$redis" ] && answers ping_redis || echo null)" \
   --argjson objects "$([ "$objects" ] && answers ask_objects || echo null)" \
@@ -98,6 +104,6 @@ jq -cn --argjson clock "$(date +%s.%N)" --argjson load "$load" --argjson cpus "$
   --argjson extensions "$(extensions)" --argjson benchmark "$(benchmark)" \
   --argjson disgrafs "$([ "$index" ] && lag || echo null)" \
   --argjson prometheus "$([ "$prometheus" ] && watching || echo null)" '
-  {clock: $clock, load: $load, cpus: $cpus, memoryUsed: $memory, disk: {free: $free, size: $size}, units: $units,
+  {clock: $clock, load: $load, cpus: $cpus, memoryUsed: $memory, disk: {$free, $size, $errors, $writable}, units: $units,
    answers: {mount: $mount, redis: $redis, objects: $objects, api: $api, graph: $graph}, extensions: $extensions,
    benchmark: $benchmark, disgrafs: $disgrafs, prometheus: $prometheus}'

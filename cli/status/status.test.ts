@@ -8,7 +8,8 @@ import { onScreen } from "../commands/status.ts";
 import { expectedOf, questionsFor } from "./expected.ts";
 import { labStatus, type LabStatus } from "./labStatus.ts";
 import { statusLines } from "./lines.ts";
-import { askNode, clockOff, type Asked, type NodeReport, type Questions } from "./nodeReport.ts";
+import { clockOff } from "./clock.ts";
+import { askNode, type Asked, type NodeReport, type Questions } from "./nodeReport.ts";
 
 const outputs = {
   nodes: [
@@ -36,7 +37,7 @@ const report = (node: string, over: Partial<NodeReport> = {}): NodeReport => ({
   load: 0.5,
   cpus: 2,
   memoryUsed: 0.4,
-  disk: { free: 15e9, size: 20e9 },
+  disk: { free: 15e9, size: 20e9, errors: 0, writable: true },
   units: units(expected.services.map(({ unit }) => unit)),
   answers: { ...well, mount: node === "meta" ? null : true },
   extensions: node === "node1" ? [fuse] : [],
@@ -159,11 +160,25 @@ describe("the status of a lab", () => {
       { meta: { prometheus: { down: null, failedWrites: null, storing: null } } },
       "meta: Prometheus does not answer; ./lab logs meta monitoring",
     ],
-    ["a full disk", { meta: { disk: { free: 1e8, size: 2e10 } } }, "meta: its disk is full (95 MiB free)"],
+    [
+      "a full disk",
+      { meta: { disk: { free: 1e8, size: 2e10, errors: 0, writable: true } } },
+      "meta: its disk is full (95 MiB free)",
+    ],
+    [
+      "a disk with failed writes",
+      { meta: { disk: { free: 15e9, size: 2e10, errors: 7, writable: true } } },
+      "meta: 7 requests to its disk failed, as when this computer's disk is full. Free some space, then restart it: ./lab ssh meta -- systemctl reboot --force, then ./lab up --stack local",
+    ],
+    [
+      "a disk that became read-only",
+      { meta: { disk: { free: 15e9, size: 2e10, errors: 7, writable: false } } },
+      "meta: its disk has failed, and is read-only, as when this computer's disk is full. Free some space, then restart it: ./lab ssh meta -- systemctl reboot --force, then ./lab up --stack local",
+    ],
     [
       "a clock that has jumped",
       { clockOff: -3600 },
-      "meta: its clock is 3600 s behind this computer's: times of different nodes cannot be compared",
+      "meta: its clock is 3600 s behind this computer's: times of different nodes cannot be compared; ./lab up --stack local sets it",
     ],
     [
       "an extension that is not loaded any more",

@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -58,7 +58,7 @@ export interface VmState {
   /** SSH, on 127.0.0.1. */
   readonly port: number;
   readonly accelerator: Accelerator;
-  /** The part of the specification whose change needs a restart. */
+  /** The part of the specification whose change needs a restart, as JSON. */
   readonly shape: string;
   /** Revision of the private network's switch to which it is connected. */
   readonly network: number;
@@ -100,31 +100,6 @@ export async function wasRebooted(stack: string, name: string): Promise<boolean 
   return exitCode === 0 ? stdout.trim() !== state.boot : undefined;
 }
 
-/** The names of a stack's machines, from its folder. */
-function machineNames(stack: string): string[] {
-  const folder = join(stackFolder(stack), "machines");
-  return existsSync(folder) ? readdirSync(folder).filter((name) => vmState(stack, name)) : [];
-}
-
-/**
- * Starts to log in to all running machines of a stack, for `wasRebooted` in another process: by the time that it has started, it
- * finds an open connection, and asking over that takes a tenth of the time of a login. Returns a function that closes the
- * connections; they also end with this process, or after a minute.
- */
-export async function logInEarly(stack: string): Promise<() => void> {
-  const running = machineNames(stack).filter((name) => runningVm(stack, name));
-  await Promise.all(running.map((name) => mendSshConfig(stack, name)));
-  const logins = running.map((name) => {
-    // `cat` waits for the end of our pipe, which also ends if this process is killed.
-    const words = [...sshWords(stack, name, 30), "-o", "ControlMaster=auto", name, "exec cat"];
-    const options = { cwd: machineFolder(stack, name), timeout: 60_000, reject: false } as const;
-    return execa("ssh", words, { ...options, stdin: "pipe", stdout: "ignore", stderr: "ignore" });
-  });
-  return () => {
-    for (const login of logins) login.stdin.end();
-  };
-}
-
 /** Runs one command on a machine that may not answer; never throws. Limits in seconds, for the connection and in total. */
 async function tell(stack: string, name: string, command: string, connect: number, limit: number) {
   await mendSshConfig(stack, name);
@@ -133,8 +108,8 @@ async function tell(stack: string, name: string, command: string, connect: numbe
   return await execa("ssh", words, { ...options, stdin: "ignore" });
 }
 
-/** Arguments of ssh to a machine; it runs in the machine's folder, because a socket's path must not be long. */
-function sshWords(stack: string, name: string, connect: number): string[] {
+/** Arguments of ssh to a machine, which uses the connection of an early login (earlyLogins.ts) if there is one; it runs in the machine's folder, because a socket's path must not be long. */
+export function sshWords(stack: string, name: string, connect: number): string[] {
   const options = ["BatchMode=yes", `ConnectTimeout=${connect}`, "ControlPath=ssh.sock"];
   return ["-F", sshConfigFile(stack, name), ...options.flatMap((option) => ["-o", option])];
 }

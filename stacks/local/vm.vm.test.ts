@@ -6,21 +6,14 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
+import { setClocks } from "../../cli/clocks.ts";
+import { logInEarly } from "./earlyLogins.ts";
 import { startNetwork, stopNetwork, networkRevision } from "./network.ts";
 import { machineFolder, stackFolder } from "./paths.ts";
 import { identify, isAlive, type ProcessId } from "../../workshop/process.ts";
 import { qmp } from "./qmp.ts";
 import { sweep } from "./sweep.ts";
-import {
-  logInEarly,
-  removeVm,
-  runningVm,
-  startVm,
-  vmRevision,
-  vmState,
-  wasRebooted,
-  type VmSpec,
-} from "./vm.ts";
+import { removeVm, runningVm, startVm, vmRevision, vmState, wasRebooted, type VmSpec } from "./vm.ts";
 
 // A name with all characters that Pulumi allows, in a folder with a long path for unix sockets.
 const stack = `test.VM_odd-name.${"x".repeat(60)}-${process.pid}`;
@@ -164,21 +157,40 @@ describe("an early login", () => {
   it("is used to ask whether the machine was rebooted, and ends when it is closed", async () => {
     await vm.check(`mkdir -p /run/disgrafs; echo ${vmState(vm.stack, "vm")!.boot} >/run/disgrafs/boot`);
     const before = await logins();
-    const close = await logInEarly(vm.stack);
+    const [login] = await logInEarly(vm.stack);
     await until(true);
     expect(await wasRebooted(vm.stack, "vm")).toBe(false);
     await vm.check("echo another >/run/disgrafs/boot");
     expect(await wasRebooted(vm.stack, "vm")).toBe(true);
     // The early one, the one that wrote the file, and the one that counts.
     expect(await logins()).toBe(before + 3);
-    close();
+    login!.end();
     await until(false);
     expect(await wasRebooted(vm.stack, "vm")).toBe(true);
     expect(await logins()).toBe(before + 5);
   }, 300_000);
 
+  it("sets a clock that stood still, and leaves one that is right", async () => {
+    const clockSays = async (): Promise<string[]> => {
+      const lines: string[] = [];
+      const logins = await logInEarly(vm.stack);
+      await setClocks(logins, (line) => lines.push(line));
+      for (const login of logins) login.end();
+      await until(false);
+      return lines;
+    };
+    expect(await clockSays()).toEqual([]);
+    // Half an hour during which QEMU was stopped.
+    await vm.check("date -s @$(($(date +%s) - 1800))");
+    expect(await clockSays()).toEqual([
+      expect.stringMatching(/^vm: its clock was (179\d|180\d) s behind this computer's; set it$/),
+    ]);
+    expect(Math.abs(Number(await vm.check("date +%s")) - Date.now() / 1000)).toBeLessThan(60);
+    expect(await clockSays()).toEqual([]);
+  }, 300_000);
+
   it("ends with a killed process", async () => {
-    const code = `import { logInEarly } from ${JSON.stringify(join(import.meta.dirname, "vm.ts"))}; await logInEarly(${JSON.stringify(vm.stack)});`;
+    const code = `import { logInEarly } from ${JSON.stringify(join(import.meta.dirname, "earlyLogins.ts"))}; await logInEarly(${JSON.stringify(vm.stack)});`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "inherit" });
     await until(true);
     child.kill("SIGKILL");

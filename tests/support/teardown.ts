@@ -109,16 +109,23 @@ export async function interruptAt(
  * the exit code and output. Needs root.
  */
 export async function fillDiskAt(folder: string, command: Command, holds: Moment): Promise<Run> {
-  const filler = lab(folder, "filler");
   const { child, ended } = begin(folder, command);
+  let free = (): void => undefined;
   try {
     await until(child, () => holds(folder));
     if (child.exitCode !== null) throw new Error(`it had ended before that moment:\n${(await ended).output}`);
-    fill(filler);
+    free = fillDisk(folder);
     return await ended;
   } finally {
-    rmSync(filler, { force: true });
+    free();
   }
+}
+
+/** Fills the disk with `.lab`. Returns a function that frees it. */
+export function fillDisk(folder: string): () => void {
+  const filler = lab(folder, "filler");
+  fill(filler);
+  return () => rmSync(filler, { force: true });
 }
 
 /** Puts `.lab` on a separate disk. Returns a function that removes the disk. */
