@@ -101,7 +101,7 @@ describe("./lab up with a benchmark", () => {
     const ran: string[][] = [];
     const pulumi = {
       run: (...args: string[]) => Promise.resolve(results[ran.push(args) - 1]?.[0] ?? 1),
-      outputs: () => Promise.resolve(results[ran.length - 1]?.[1]),
+      output: (name: string) => Promise.resolve(results[ran.length - 1]?.[1][name]),
     } as unknown as Pulumi;
     return { pulumi, ran };
   };

@@ -52,7 +52,7 @@ async function bringUp(options: Options, logins: readonly EarlyLogin[]): Promise
     return;
   }
   const mode = options.preview ? [] : ["--yes", "--skip-preview"];
-  const clocks = setClocks(logins, say);
+  const clocks = options.preview ? undefined : setClocks(logins, say);
   process.exitCode = await upWithVerdicts(pulumi, mode);
   await clocks;
 }
