@@ -16,6 +16,8 @@ MOST_FILES = 500
 """Maximum number of files in a message; with more, the page reloads its results anyway."""
 EVERY = 0.25
 COUNTS_EVERY = 2.0
+COUNTS_PAUSE = 10
+"""Counting pauses for this many times as long as it took: with a million files it takes seconds."""
 AFTER_ERROR = 1.0
 
 log = logging.getLogger(__name__)
@@ -85,9 +87,9 @@ class Stream:
                 if events:
                     after = events[-1].id
                     self._tell({event.inode: None for event in events}, any(e.kind == "removed" for e in events))
-                if loop.time() >= next_counts:
-                    next_counts = loop.time() + COUNTS_EVERY
+                if (begin := loop.time()) >= next_counts:
                     await self._count()
+                    next_counts = begin + max(COUNTS_EVERY, COUNTS_PAUSE * (loop.time() - begin))
             except GraphUnavailableError:
                 # The graph may be down for a while; events from that time are sent when it is back.
                 await asyncio.sleep(AFTER_ERROR)
