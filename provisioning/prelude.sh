@@ -109,6 +109,8 @@ end_units() {
   [ ${#there[@]} -gt 0 ] || return 0
   systemctl stop "${there[@]}"
   systemctl -q --root=/ disable "${there[@]}"
+  # systemd would keep a unit that ended with an error.
+  systemctl -q reset-failed "${there[@]}" 2>/dev/null || true
   for unit in "${there[@]}"; do
     if systemctl -q is-active "$unit"; then
       echo "$unit is still active" >&2

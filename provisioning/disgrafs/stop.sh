@@ -6,8 +6,6 @@ meta=${1:-}
 end_units disgrafs-taggers.service disgrafs-index.service
 rm -f /etc/systemd/system/disgrafs-{index,taggers}.service /etc/disgrafs/disgrafs.env
 systemctl daemon-reload
-# The dispatcher exits with an error when Ray stops it, and systemd would keep it as a failed unit.
-systemctl -q reset-failed disgrafs-taggers.service disgrafs-index.service 2>/dev/null || true
 if [ "$meta" ]; then
   REDISCLI_AUTH=$(cat /etc/disgrafs/redis-password)
   export REDISCLI_AUTH
