@@ -151,11 +151,18 @@ class Agent:
         with Path("/tmp/agent-test.log").open() as f:
             return f.read()
 
-    def metric(self, name: str, **labels: str) -> float:
+    def page(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{METRICS}/metrics", timeout=20) as r:
-            text = r.read().decode()
+            return str(r.read().decode())
+
+    def reads(self) -> str:
+        """What became of read(), and of the agent's look-ups after misses."""
+        found = re.findall(r'(?:opcode="read\(\)",|read_misses_total\{)(result="\w+")\} ([1-9]\d*)', self.page())
+        return " ".join(f"{result} {count}" for result, count in found)
+
+    def metric(self, name: str, **labels: str) -> float:
         total = 0.0
-        for line in text.splitlines():
+        for line in self.page().splitlines():
             m = re.match(r"(\w+)(?:\{(.*)\})? (\S+)$", line)
             if m and m[1] == name and all(f'{k}="{v}"' in (m[2] or "") for k, v in labels.items()):
                 total += float(m[3])

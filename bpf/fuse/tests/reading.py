@@ -123,7 +123,10 @@ def asked(e: Env, fd: int, offset: int = 0, size: int = 100) -> tuple[int, bytes
 
 def served(e: Env, fd: int, offset: int = 0) -> None:
     """Waits until a read() is answered in the kernel."""
-    wait(lambda: asked(e, fd, offset)[0] == 0, "a read() to be answered in the kernel", 20)
+    try:
+        wait(lambda: asked(e, fd, offset)[0] == 0, "a read() to be answered in the kernel", 20)
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}: {e.agent.reads()}") from None
 
 
 def opened(e: Env, name: str) -> int:
