@@ -1,6 +1,6 @@
 /**
  * The FUSE extension in local VMs: every rule, with and without the fault that disables it; a hostile program; JuiceFS and the
- * checker on two clients; loading and unloading during requests. The scripts in tests/ print TAP; a test here fails with the
+ * checker on two clients, also of contents; reads from the block cache; loading and unloading during requests. The scripts in tests/ print TAP; a test here fails with the
  * titles that failed.
  *
  * To run longer or on other kernels: DISGRAFS_KERNELS (a comma-separated list, or "all"), EFUSE_CYCLES (loads, default 3),
@@ -74,6 +74,30 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         expect(failures(stdout)).toEqual([]);
       },
       minutes(10 + number("EFUSE_CYCLES", 3)),
+    );
+
+    it(
+      "should return every byte of JuiceFS files, in every way to read, while agents, readers and block files come and go",
+      async () => {
+        const { stdout } = await vm.run(`python3 ${folder}/tests/reading_juicefs.py ${built}`, 1800);
+        say(stdout);
+        expect(failures(stdout)).toEqual([]);
+      },
+      minutes(32),
+    );
+
+    it(
+      "should show two JuiceFS clients no old, mixed or torn content while Redis, daemons, agents and caches fail",
+      async () => {
+        const seconds = number("EFUSE_CHECK_SECONDS", 8);
+        const { stdout } = await vm.run(
+          `python3 ${folder}/tests/contents.py ${built} ${seconds}`,
+          1800 + 20 * seconds,
+        );
+        say(stdout); // Its figures are for docs/records/fuse-extension-reads.md.
+        expect(failures(stdout)).toEqual([]);
+      },
+      minutes(35 + number("EFUSE_CHECK_SECONDS", 8) / 3),
     );
   });
 });

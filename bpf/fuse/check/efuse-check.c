@@ -112,6 +112,8 @@ struct worker {
 	int least[MAX_OBJECTS];		/* PAGES: when its kept handle was opened */
 };
 
+static const char * const how_names[HOWS] = { "write", "truncate", "replace" };
+
 static struct object objects[MAX_OBJECTS];
 static struct worker workers[MAX_WORKERS];
 static int object_count = 36, worker_count, only = KINDS;
@@ -494,12 +496,23 @@ static void pages_wrong(struct worker *w, struct object *o, int oldest,
 		what = "mixed";
 		result.mixed++;
 	}
-	fprintf(stderr, "%s: pages %d: read flags %d, pages %d to %d, versions %d to %d, %d bytes of a file of %d:",
-		what, w->order.object, order->how, order->first,
+	fprintf(stderr, "%s: pages %d, client %d, %s handle%s%s: pages %d to %d, versions %d to %d, %d bytes of a file of %d:",
+		what, w->order.object, w->client,
+		order->how & KEPT && !seen->opened ? "kept" : "new",
+		order->how & COLD ? ", cold" : "",
+		order->how & DIRECT ? ", direct" : "", order->first,
 		order->first + order->count - 1, w->low, o->started, seen->got,
 		seen->size);
 	for (i = 0; i < seen->got / PIECE; i++)
 		fprintf(stderr, " %d", seen->version[i]);
+	/* Of the last changes: who, what, and how long ago. */
+	for (v = w->low; v > oldest && v > w->low - 4; v--)
+		fprintf(stderr, "; %d by client %d, %.0f ms before: %s %d+%d",
+			v, o->client[v % HISTORY],
+			(w->sent - o->acked[v % HISTORY]) / 1e6,
+			how_names[o->change[v % LAYOUTS].how],
+			o->change[v % LAYOUTS].first,
+			o->change[v % LAYOUTS].count);
 	fputc('\n', stderr);
 }
 
@@ -684,11 +697,18 @@ static void next_pages(struct object *o)
 		contents_after(layout(o, o->version), o->started, c);
 }
 
+/*
+ * JuiceFS may answer a handle with what it read for it before a change. Without
+ * O_DIRECT, such pages get into the kernel's page cache, and reads through newer
+ * handles return them, also without the extension.
+ */
 static void read_pages(struct contents_order *c)
 {
-	c->how = random() % (REOPEN << 1);
-	if (random() % 4)
-		c->how &= ~REOPEN;
+	static const int ways[] = { 0, COLD, DIRECT, KEPT | DIRECT };
+
+	c->how = ways[random() % 4];
+	if (c->how & KEPT && random() % 8 == 0)
+		c->how |= REOPEN;
 	c->first = random() % 2 ? 0 : random() % PIECES;
 	c->count = 1 + random() % (PIECES - c->first);
 }
@@ -698,7 +718,7 @@ static void give(struct worker *w)
 	int n = random() % object_count;
 	struct object *o = &objects[n];
 	/* Blocks are served only after a file was unchanged for a while. */
-	int rare = o->kind == PAGES ? 48 : 4;
+	int rare = o->kind == PAGES ? 20 : 4;
 
 	w->order = (struct order){ .kind = o->kind, .read = 1, .object = n };
 	if (changeable(o) && random() % rare == 0) {

@@ -11,84 +11,14 @@ Prints TAP. EFUSE_BOUND is in milliseconds (default 1000, because emulated machi
 """
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import volume as v
-from volume import BOUND, DIR, MOUNTS, PATTERN, Agent, mount, quiet, report, umount, wait
-
-SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
-# The checker continues for at least this number of reads, also on a slow machine.
-READS = 150
-
-
-def prompt(path: str) -> bool:
-    """Whether a small file can be created and removed within a second."""
-    start = time.monotonic()
-    with Path(f"{path}/prompt{path[-1]}").open("w") as f:
-        f.write("x")
-    Path(f"{path}/prompt{path[-1]}").unlink()
-    return time.monotonic() - start < 1
-
-
-def check(
-    disturb: Callable[[], object] = lambda: None, seconds: float = SECONDS, bound: int = BOUND
-) -> tuple[int, dict[str, Any], str]:
-    """Runs the checker, calls `disturb` repeatedly meanwhile, and returns the result."""
-    Path(MOUNTS[0] + "/check").mkdir(exist_ok=True, parents=True)
-    # A mount whose Redis was down may return errors, which Path.is_dir() would raise.
-    wait(lambda: os.path.isdir(MOUNTS[1] + "/check"), "the folder on the other client")  # noqa: PTH112
-    # JuiceFS takes some time to reconnect to Redis.
-    wait(lambda: all(prompt(m) for m in MOUNTS), "both clients to answer promptly")
-    with Path("/tmp/efuse-check.err").open("w+") as said:
-        p = subprocess.Popen(
-            [
-                f"{DIR}/efuse-check",
-                "--bound",
-                str(bound),
-                "--seconds",
-                str(seconds),
-                "--seed",
-                "1",
-                "--reads",
-                str(READS),
-                MOUNTS[0] + "/check",
-                MOUNTS[1] + "/check",
-            ],
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-        )
-        # It prints its seed when its files are prepared; the preparation must not be disturbed.
-        wait(lambda: p.poll() is not None or "seed" in Path(said.name).read_text(), "the checker's preparation")
-        time.sleep(2)
-        while p.poll() is None:
-            disturb()
-            time.sleep(1)
-        out, _ = p.communicate()
-        said.seek(0)
-        return p.returncode, json.loads(out) if out.startswith("{") else {}, said.read()
-
-
-def judge(title: str, result: tuple[int, dict[str, Any], str], agents: Sequence[Agent], least: int = READS) -> None:
-    code, r, err = result
-    hits = [a.hits() for a in agents if a.process.poll() is None]
-    ok = code == 0 and r.get("reads", 0) >= least and r.get("changes", 0) > 10
-    summary = {k: r.get(k) for k in ("reads", "changes", "errors", "longest_ms", "oldest_ms", "violations")}
-    report(
-        ok,
-        title,
-        json.dumps(summary)
-        + "\n"
-        + " ".join(f"hits {h:.0f} of {n:.0f}" for h, n in hits)
-        + ("" if ok else "\n" + err[-1500:]),
-    )
+from clients import SECONDS, Clients, check, judge
+from volume import BOUND, PATTERN, mount, quiet, report, umount, wait
 
 
 def main() -> int:
@@ -97,56 +27,15 @@ def main() -> int:
     for i in range(2):
         mount(i)
     v.load_module()
-    agents: list[Agent] = []
-
-    def start(faults: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
-        agents[:] = [Agent(i, faults=faults, extra=extra) for i in range(2)]
-
-    def stop() -> None:
-        for a in agents:
-            a.stop()
-
-    def restart_redis() -> None:
-        nonlocal redis
-        redis.kill()
-        redis.wait()
-        time.sleep(0.5)
-        redis = v.redis_start()
-        time.sleep(3)
-
-    def partition() -> None:
-        """Drops the packets of the tracking connections, but not those of JuiceFS."""
-        ports = []
-        for line in subprocess.run(
-            ["ss", "-Htnp", "dport", "=", ":6398"], capture_output=True, text=True, check=False
-        ).stdout.splitlines():
-            if "efuse-agent" in line:
-                ports.append(line.split()[3].rsplit(":", 1)[1])
-        rules = "table inet cut {\n chain in {\n type filter hook input priority 0;\n"
-        for port in ports:
-            rules += f"tcp sport {port} drop\ntcp dport {port} drop\n"
-        subprocess.run(["nft", "-f", "-"], input=rules + "}\n}\n", text=True, check=True)
-        time.sleep(BOUND / 1000 * 2)
-        quiet("nft", "delete", "table", "inet", "cut")
-        time.sleep(3)
-
-    def kill_agent() -> None:
-        agents[1].stop(signal.SIGKILL)
-        time.sleep(1)
-        agents[1] = Agent(1)
-
-    def stop_agent() -> None:
-        agents[0].process.send_signal(signal.SIGSTOP)
-        time.sleep(BOUND / 1000 * 2)
-        agents[0].process.send_signal(signal.SIGCONT)
-        time.sleep(1)
+    clients = Clients(redis)
+    agents, start, stop = clients.agents, clients.start, clients.stop
 
     steps: list[tuple[str, Callable[[], None]]] = [
         ("two clients, nothing disturbed", lambda: None),
-        ("Redis is killed and restarted", restart_redis),
-        ("the tracking connections are cut off", partition),
-        ("an agent is killed and started", kill_agent),
-        ("an agent is stopped for longer than the bound", stop_agent),
+        ("Redis is killed and restarted", clients.restart_redis),
+        ("the tracking connections are cut off", clients.partition),
+        ("an agent is killed and started", clients.kill_agent),
+        ("an agent is stopped for longer than the bound", clients.stop_agent),
     ]
     for title, disturb in steps:
         if not PATTERN.search(title):
@@ -220,7 +109,7 @@ def main() -> int:
 
     for i in range(2):
         umount(i)
-    redis.kill()
+    clients.redis.kill()
     quiet("rmmod", "efuse")
     return v.finish()
 

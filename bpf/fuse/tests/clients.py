@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The checker on two JuiceFS clients of one volume on one machine, and what disturbs them meanwhile."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import volume as v
+from volume import BOUND, DIR, MOUNTS, Agent, mount, quiet, report, wait
+
+SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+# The checker continues for at least this number of reads, also on a slow machine.
+READS = 150
+
+
+def prompt(path: str) -> bool:
+    """Whether a small file can be created and removed within a second."""
+    start = time.monotonic()
+    with Path(f"{path}/prompt{path[-1]}").open("w") as f:
+        f.write("x")
+    Path(f"{path}/prompt{path[-1]}").unlink()
+    return time.monotonic() - start < 1
+
+
+def check(
+    disturb: Callable[[], object] = lambda: None,
+    seconds: float = SECONDS,
+    extra: Sequence[str] = (),
+    limits: Sequence[str] = (),
+) -> tuple[int, dict[str, Any], str]:
+    """Runs the checker, calls `disturb` repeatedly meanwhile, and returns the result.
+
+    `limits`: a command that runs the checker.
+    """
+    Path(MOUNTS[0] + "/check").mkdir(exist_ok=True, parents=True)
+    # A mount whose Redis was down may return errors, which Path.is_dir() would raise.
+    wait(lambda: os.path.isdir(MOUNTS[1] + "/check"), "the folder on the other client")  # noqa: PTH112
+    # JuiceFS takes some time to reconnect to Redis.
+    wait(lambda: all(prompt(m) for m in MOUNTS), "both clients to answer promptly")
+    with Path("/tmp/efuse-check.err").open("w+") as said:
+        p = subprocess.Popen(
+            [
+                *limits,
+                f"{DIR}/efuse-check",
+                "--bound",
+                str(BOUND),
+                "--seconds",
+                str(seconds),
+                "--seed",
+                "1",
+                "--reads",
+                str(READS),
+                *extra,
+                MOUNTS[0] + "/check",
+                MOUNTS[1] + "/check",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+        # It prints its seed when its files are prepared; the preparation must not be disturbed.
+        ready = lambda: p.poll() is not None or "seed" in Path(said.name).read_text()  # noqa: E731
+        wait(ready, "the checker's preparation", 900)
+        time.sleep(2)
+        while p.poll() is None:
+            disturb()
+            time.sleep(1)
+        out, _ = p.communicate()
+        said.seek(0)
+        return p.returncode, json.loads(out) if out.startswith("{") else {}, said.read()
+
+
+def judge(
+    title: str, result: tuple[int, dict[str, Any], str], agents: Sequence[Agent], least: int = READS, changes: int = 10
+) -> None:
+    code, r, err = result
+    hits = [a.hits() for a in agents if a.process.poll() is None]
+    ok = code == 0 and r.get("reads", 0) >= least and r.get("changes", 0) > changes
+    summary = {k: r.get(k) for k in ("reads", "changes", "errors", "longest_ms", "oldest_ms", "violations")}
+    report(
+        ok,
+        title,
+        json.dumps(summary)
+        + "\n"
+        + " ".join(f"hits {h:.0f} of {n:.0f}" for h, n in hits)
+        + ("" if ok else "\n" + err[-1500:]),
+    )
+
+
+class Clients:
+    """Redis, and an agent for each mount."""
+
+    def __init__(self, redis: "subprocess.Popen[bytes]", extra: Sequence[str] = ()) -> None:
+        self.redis, self.extra = redis, extra
+        self.agents: list[Agent] = []
+
+    def start(self, faults: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
+        self.agents[:] = [Agent(i, faults=faults, extra=[*self.extra, *extra]) for i in range(2)]
+
+    def stop(self) -> None:
+        for a in self.agents:
+            a.stop()
+
+    def restart_redis(self) -> None:
+        self.redis.kill()
+        self.redis.wait()
+        time.sleep(0.5)
+        self.redis = v.redis_start()
+        time.sleep(3)
+
+    def partition(self) -> None:
+        """Drops the packets of the tracking connections, but not those of JuiceFS."""
+        ports = []
+        for line in subprocess.run(
+            ["ss", "-Htnp", "dport", "=", ":6398"], capture_output=True, text=True, check=False
+        ).stdout.splitlines():
+            if "efuse-agent" in line:
+                ports.append(line.split()[3].rsplit(":", 1)[1])
+        rules = "table inet cut {\n chain in {\n type filter hook input priority 0;\n"
+        for port in ports:
+            rules += f"tcp sport {port} drop\ntcp dport {port} drop\n"
+        subprocess.run(["nft", "-f", "-"], input=rules + "}\n}\n", text=True, check=True)
+        time.sleep(BOUND / 1000 * 2)
+        quiet("nft", "delete", "table", "inet", "cut")
+        time.sleep(3)
+
+    def kill_agent(self) -> None:
+        self.agents[1].stop(signal.SIGKILL)
+        time.sleep(1)
+        self.agents[1] = Agent(1, extra=self.extra)
+
+    def stop_agent(self) -> None:
+        self.agents[0].process.send_signal(signal.SIGSTOP)
+        time.sleep(BOUND / 1000 * 2)
+        self.agents[0].process.send_signal(signal.SIGCONT)
+        time.sleep(1)
+
+    def kill_daemon(self) -> None:
+        """Ends a mount under its users and its agent, and mounts the volume again at the same place."""
+        log = Path(self.agents[1].log)
+        before = log.read_text().count("serving")
+        for pid in subprocess.check_output(["pgrep", "-f", "cache-dir /tmp/jfs-cache1"], text=True).split():
+            os.kill(int(pid), signal.SIGKILL)
+        quiet("umount", "-l", MOUNTS[1])
+        mount(1)
+        wait(lambda: log.read_text().count("serving") > before, "the agent to find the mount")
+        time.sleep(3)
+
+    def empty_cache(self) -> None:
+        """Removes all cached blocks, as JuiceFS does when it evicts them."""
+        for i in range(2):
+            for file in Path(f"/tmp/jfs-cache{i}").rglob("raw/chunks/**/*"):
+                if file.is_file():
+                    file.unlink(missing_ok=True)
+        time.sleep(2)
+
+    def fill_cache(self) -> None:
+        """The file systems of the caches, which must be small, are full for a while."""
+        fillers = [Path(f"/tmp/jfs-cache{i}/filler") for i in range(2)]
+        for filler in fillers:
+            quiet("dd", "if=/dev/zero", f"of={filler}", "bs=64k")
+        time.sleep(3)
+        for filler in fillers:
+            filler.unlink()
+        time.sleep(2)
