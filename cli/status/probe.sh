@@ -79,7 +79,7 @@ result() {
 }
 
 # The kernel names the whole disk; the root may be one of its partitions.
-root=$(readlink "/sys/dev/block/$(findmnt -no MAJ:MIN /)") root=${root##*/}
+root=$(readlink "/sys/dev/block/$(mountpoint -d /)") root=${root##*/}
 disk_errors=$(dmesg | grep -cE "error, dev ${root%p[0-9]*}\b" || true)
 writable=$(answers test "$(findmnt -no OPTIONS / | cut -d, -f1)" = rw)
 
