@@ -138,6 +138,11 @@ static void arrived(struct many *m, struct slot *slot, int got)
 	struct schain_result *r = &m->results[slot->number];
 	int verdict, error = 0;
 
+	/* A polled read does not wait for a disk whose controller is reset. */
+	if (got == -EAGAIN) {
+		send(m, slot);
+		return;
+	}
 	if (slot->chain) {
 		m->door_lost |= request_unanswered(slot->buffer.request);
 		if (request_result(m->s, &slot->way, slot->buffer.request, got,

@@ -99,6 +99,7 @@ static const char * const shown[] = {
 	"chains", "reads", "next", "done", "program_error", "no_program",
 	"miss", "limit", "range", "io_error", "reject", "bounce", "stopped",
 	"again", "worker", "inline", "polled", "interrupt", "direct",
+	"kept",
 };
 
 static void write_metrics(FILE *out)

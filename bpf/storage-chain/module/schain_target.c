@@ -73,7 +73,7 @@ enum counter {
 	COUNT_CHAINS, COUNT_READS, COUNT_NEXT, COUNT_DONE, COUNT_PROGRAM_ERROR,
 	COUNT_NO_PROGRAM, COUNT_MISS, COUNT_LIMIT, COUNT_RANGE, COUNT_IO_ERROR,
 	COUNT_REJECT, COUNT_BOUNCE, COUNT_STOPPED, COUNT_AGAIN, COUNT_WORKER,
-	COUNT_INLINE, COUNT_POLLED, COUNT_INTERRUPT, COUNT_DIRECT,
+	COUNT_INLINE, COUNT_POLLED, COUNT_INTERRUPT, COUNT_DIRECT, COUNT_KEPT,
 	COUNT_AT_TASK, COUNT_AT_SOFTIRQ, COUNT_AT_HARDIRQ, COUNTERS,
 };
 
@@ -81,7 +81,7 @@ static const char * const counter_names[COUNTERS] = {
 	"chains", "reads", "next", "done", "program_error",
 	"no_program", "miss", "limit", "range", "io_error",
 	"reject", "bounce", "stopped", "again", "worker",
-	"inline", "polled", "interrupt", "direct",
+	"inline", "polled", "interrupt", "direct", "kept",
 	"at_task", "at_softirq", "at_hardirq",
 };
 
@@ -114,6 +114,7 @@ struct schain_io {
 	struct bio *bio;
 	struct work_struct work;
 	struct bvec_iter iter;		/* destination of nodes */
+	bio_end_io_t *end_io;		/* dm's, while the request is ours */
 	struct page *header_page;
 	u32 header_offset;
 	u32 max_hops;
@@ -224,11 +225,38 @@ static void submit(struct schain_io *io, bool nowait)
 	dm_submit_bio_remap(io->bio, NULL);
 }
 
-/* Sends the clone to the driver in a new request; false if there is no room. */
-static bool issue(struct bio *bio)
+static rq_end_io_fn request_end;
+
+/* request_end() follows. */
+static void bio_end(struct bio *bio)
 {
-	struct block_device *bdev = bio->bi_bdev;
-	struct request *rq = blk_mq_alloc_request(bdev_get_queue(bdev),
+}
+
+/* Sends the clone to the driver in this request; false if there is no room. */
+static bool issue(struct request *rq, struct bio *bio)
+{
+	/* The block layer would queue it, and run the queue at once. */
+	if (blk_queue_quiesced(rq->q))
+		return false;
+	rq->bio = bio;
+	rq->biotail = bio;
+	rq->__data_len = bio->bi_iter.bi_size;
+	rq->__sector = get_start_sect(bio->bi_bdev) + bio->bi_iter.bi_sector;
+	if (!blk_insert_cloned_request(rq))
+		return true;
+	rq->bio = NULL;
+	rq->biotail = NULL;
+	return false;
+}
+
+/*
+ * Sends the clone to the driver in a new request; false if there is no room.
+ * With `keep`, request_end() may send it again for the next node.
+ */
+static bool issue_new(struct schain_io *io, bool keep)
+{
+	struct bio *bio = io->bio;
+	struct request *rq = blk_mq_alloc_request(bdev_get_queue(bio->bi_bdev),
 						  bio->bi_opf,
 						  BLK_MQ_REQ_NOWAIT);
 
@@ -237,21 +265,39 @@ static bool issue(struct bio *bio)
 	/* A scheduler must insert its requests itself. */
 	if (rq->rq_flags & SCHEDULED)
 		goto free;
-	rq->bio = bio;
-	rq->biotail = bio;
-	rq->__data_len = bio->bi_iter.bi_size;
-	rq->__sector = get_start_sect(bdev) + bio->bi_iter.bi_sector;
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 	rq->ioprio = bio->bi_ioprio;
 #endif
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 	rq->phys_gap_bit = 0;
 #endif
-	if (!blk_insert_cloned_request(rq))
+	if (keep) {
+		rq->end_io = request_end;
+		rq->end_io_data = io;
+		io->end_io = bio->bi_end_io;
+		bio->bi_end_io = bio_end;
+	}
+	if (issue(rq, bio))
 		return true;
+	if (keep)
+		bio->bi_end_io = io->end_io;
 free:
 	blk_mq_free_request(rq);
 	return false;
+}
+
+/* Sends a request that has ended to the driver again, with its tag. */
+static bool issue_again(struct request *rq, struct bio *bio)
+{
+	/* What completion leaves behind, and a new request does not have. */
+	rq->rq_flags &= ~(RQF_DONTPREP | RQF_STATS | RQF_TIMED_OUT);
+	WRITE_ONCE(rq->state, MQ_RQ_IDLE);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	/* For the disk's statistics; newer kernels set it themselves. */
+	if (rq->rq_flags & RQF_IO_STAT)
+		rq->start_time_ns = ktime_get_ns();
+#endif
+	return issue(rq, bio);
 }
 
 /*
@@ -263,7 +309,7 @@ free:
  * sector is in the data area; a node in one piece needs no split; there is no
  * scheduler; and the loader refuses a device with cgroup limits.
  */
-static void submit_nowait(struct schain_io *io)
+static void submit_nowait(struct schain_io *io, bool keep)
 {
 	struct schain *sc = io->sc;
 	bool direct = sc->direct && !io->bounced &&
@@ -274,7 +320,7 @@ static void submit_nowait(struct schain_io *io)
 		bio_wouldblock_error(io->bio);
 	} else if (direct || fault(FAULT_DIRECT)) {
 		count(sc, COUNT_DIRECT);
-		if (!issue(io->bio))
+		if (!issue_new(io, keep))
 			bio_wouldblock_error(io->bio);
 	} else {
 		dm_submit_bio_remap(io->bio, NULL);
@@ -298,7 +344,7 @@ static void gather(struct schain_io *io)
 enum outcome {
 	OVER,	/* the answer is written */
 	GO_ON,	/* read the node at ctx.sector */
-	MISSED,	/* the program did not run, and should have */
+	WORKER,	/* a worker goes on: runs the program, or submits again */
 };
 
 static bool in_area(const struct schain *sc, u64 sector, u32 len)
@@ -354,7 +400,8 @@ static enum outcome look_at_node(struct schain_io *io)
 	case SCHAIN_NOTRUN:
 		if (run && io->missed++ < RETRIES && !fault(FAULT_NO_RETRY)) {
 			count(sc, COUNT_MISS);
-			return MISSED;
+			io->rerun = true;
+			return WORKER;
 		}
 		finish_counted(io, -ENOEXEC, COUNT_NO_PROGRAM);
 		return OVER;
@@ -365,21 +412,46 @@ static enum outcome look_at_node(struct schain_io *io)
 	}
 }
 
+/* A read of the clone has ended; *error becomes the chain's. */
+static enum outcome node_ended(struct schain_io *io, blk_status_t *error)
+{
+	struct schain *sc = io->sc;
+
+	if (fault(FAULT_AGAIN_FAILS) && *error == BLK_STS_AGAIN)
+		*error = BLK_STS_IOERR;
+	if (*error == BLK_STS_AGAIN && io->nowait) {
+		count(sc, COUNT_AGAIN);
+		return WORKER;
+	}
+	if (fault(FAULT_NO_ERROR))
+		*error = BLK_STS_OK;
+	if (*error) {
+		finish_counted(io, blk_status_to_errno(*error), COUNT_IO_ERROR);
+		return OVER;
+	}
+	io->step.ctx.hop++;
+	io->missed = 0;
+	io->nowait = false;
+	count(sc, in_hardirq() ? COUNT_AT_HARDIRQ :
+		  in_serving_softirq() ? COUNT_AT_SOFTIRQ : COUNT_AT_TASK);
+	return look_at_node(io);
+}
+
+/* dm has been told that the clone is incomplete; now it is complete. */
+static void end_clone(struct bio *bio, blk_status_t status)
+{
+	bio->bi_status = status;
+	bio->bi_end_io(bio);
+}
+
 static void work(struct work_struct *work)
 {
 	struct schain_io *io = container_of(work, struct schain_io, work);
 
-	if (io->rerun) {
-		enum outcome outcome;
-
+	while (io->rerun) {
 		io->rerun = false;
-		do
-			outcome = look_at_node(io);
-		while (outcome == MISSED);
-		if (outcome == OVER) {
-			/* schain_end_io() left the clone incomplete. */
-			io->bio->bi_status = BLK_STS_OK;
-			io->bio->bi_end_io(io->bio);
+		if (look_at_node(io) == OVER) {
+			end_clone(io->bio, BLK_STS_OK);
 			return;
 		}
 	}
@@ -400,6 +472,48 @@ static bool over_idle(void)
 	       !current->bio_list && !current->plug;
 }
 
+static bool irq_may_submit(const struct schain *sc)
+{
+	return sc->mode == SCHAIN_IRQ && over_idle() &&
+	       !bdev_get_queue(sc->dev->bdev)->elevator;
+}
+
+/*
+ * The end of a request that issue_new() made for mode irq, after bio_end(). If
+ * the chain goes on, the request is sent again, which saves giving back its tag
+ * and getting another one. The driver calls this function in its loop over the
+ * completion queue, without a lock (not so for polled queues, whose requests
+ * therefore have no end_io).
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+static enum rq_end_io_ret request_end(struct request *rq, blk_status_t error,
+				      const struct io_comp_batch *iob)
+#else
+static enum rq_end_io_ret request_end(struct request *rq, blk_status_t error)
+#endif
+{
+	struct schain_io *io = rq->end_io_data;
+	struct schain *sc = io->sc;
+	struct bio *bio = io->bio;
+	enum outcome outcome = node_ended(io, &error);
+
+	if (outcome == GO_ON && irq_may_submit(sc)) {
+		count(sc, COUNT_INTERRUPT);
+		count(sc, COUNT_DIRECT);
+		count(sc, COUNT_KEPT);
+		prepare(io, true);
+		if (!fault(FAULT_AGAIN) && issue_again(rq, bio))
+			return RQ_END_IO_NONE;
+		count(sc, COUNT_AGAIN);
+	}
+	bio->bi_end_io = io->end_io;
+	if (outcome == OVER)
+		end_clone(bio, error);
+	else
+		queue_work(sc->wq, &io->work);
+	return RQ_END_IO_FREE;
+}
+
 static bool no_locks_held(void)
 {
 	return IS_ENABLED(CONFIG_PREEMPT_COUNT) && in_task() &&
@@ -417,11 +531,10 @@ static void go_on(struct schain_io *io)
 	} else if (sc->mode == SCHAIN_POLL && io->bio->bi_opf & REQ_POLLED &&
 		   no_locks_held()) {
 		count(sc, COUNT_POLLED);
-		submit_nowait(io);
-	} else if (sc->mode == SCHAIN_IRQ && over_idle() &&
-		   !bdev_get_queue(sc->dev->bdev)->elevator) {
+		submit_nowait(io, false);
+	} else if (irq_may_submit(sc)) {
 		count(sc, COUNT_INTERRUPT);
-		submit_nowait(io);
+		submit_nowait(io, true);
 	} else if (sc->mode == SCHAIN_IRQ && fault(FAULT_BUSY_IRQ) &&
 		   in_hardirq()) {
 		/* Only counted: the interrupted task may hold the driver's lock. */
@@ -436,38 +549,19 @@ static int schain_end_io(struct dm_target *ti, struct bio *bio,
 			 blk_status_t *error)
 {
 	struct schain_io *io = dm_per_bio_data(bio, sizeof(*io));
-	struct schain *sc = ti->private;
-	enum outcome outcome;
 
 	if (!io->chain)
 		return DM_ENDIO_DONE;
-	if (fault(FAULT_AGAIN_FAILS) && *error == BLK_STS_AGAIN)
-		*error = BLK_STS_IOERR;
-	if (*error == BLK_STS_AGAIN && io->nowait) {
-		count(sc, COUNT_AGAIN);
-		queue_work(sc->wq, &io->work);
+	switch (node_ended(io, error)) {
+	case OVER:
+		return DM_ENDIO_DONE;
+	case GO_ON:
+		go_on(io);
+		return DM_ENDIO_INCOMPLETE;
+	default:
+		queue_work(io->sc->wq, &io->work);
 		return DM_ENDIO_INCOMPLETE;
 	}
-	if (fault(FAULT_NO_ERROR))
-		*error = BLK_STS_OK;
-	if (*error) {
-		finish_counted(io, blk_status_to_errno(*error), COUNT_IO_ERROR);
-		return DM_ENDIO_DONE;
-	}
-	io->step.ctx.hop++;
-	io->missed = 0;
-	io->nowait = false;
-	count(sc, in_hardirq() ? COUNT_AT_HARDIRQ :
-		  in_serving_softirq() ? COUNT_AT_SOFTIRQ : COUNT_AT_TASK);
-	outcome = look_at_node(io);
-	if (outcome == OVER)
-		return DM_ENDIO_DONE;
-	io->rerun = outcome == MISSED;
-	if (io->rerun)
-		queue_work(sc->wq, &io->work);
-	else
-		go_on(io);
-	return DM_ENDIO_INCOMPLETE;
 }
 
 /*

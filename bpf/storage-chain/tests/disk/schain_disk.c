@@ -18,6 +18,12 @@ static unsigned int latency_ns = 3000;
 module_param(latency_ns, uint, 0600);
 static unsigned int mib = 64;
 module_param(mib, uint, 0400);
+static bool parts;
+module_param(parts, bool, 0600);
+MODULE_PARM_DESC(parts, "a read completes in two parts");
+static bool cut;
+module_param(cut, bool, 0600);
+MODULE_PARM_DESC(cut, "the first half of a read is not copied; for a control");
 
 struct disk_cmd {
 	struct hrtimer timer;
@@ -36,22 +42,35 @@ static struct blk_mq_tag_set tags;
 static enum hrtimer_restart disk_timer(struct hrtimer *timer)
 {
 	struct disk_cmd *cmd = container_of(timer, struct disk_cmd, timer);
+	struct request *rq = blk_mq_rq_from_pdu(cmd);
 
-	blk_mq_end_request(blk_mq_rq_from_pdu(cmd), BLK_STS_OK);
+	if (parts && blk_rq_sectors(rq) > 1)
+		blk_update_request(rq, BLK_STS_OK,
+				   blk_rq_sectors(rq) / 2 << SECTOR_SHIFT);
+	blk_mq_end_request(rq, BLK_STS_OK);
 	return HRTIMER_NORESTART;
 }
 
 static void disk_copy(struct request *rq)
 {
 	char *at = memory + (blk_rq_pos(rq) << SECTOR_SHIFT);
+	bool reading = rq_data_dir(rq) == READ;
+	unsigned int skip = cut && reading ? blk_rq_bytes(rq) / 2 : 0;
 	struct req_iterator iter;
-	struct bio_vec part;
+	struct bio_vec segment;
 
-	rq_for_each_segment(part, rq, iter) {
-		if (rq_data_dir(rq) == WRITE)
-			memcpy_from_bvec(at, &part);
-		else
+	rq_for_each_segment(segment, rq, iter) {
+		struct bio_vec part = segment;
+		unsigned int skipped = min(part.bv_len, skip);
+
+		part.bv_offset += skipped;
+		part.bv_len -= skipped;
+		skip -= skipped;
+		at += skipped;
+		if (reading)
 			memcpy_to_bvec(&part, at);
+		else
+			memcpy_from_bvec(at, &part);
 		at += part.bv_len;
 	}
 }
