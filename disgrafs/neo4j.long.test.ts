@@ -38,7 +38,7 @@ describe("Neo4j", () => {
       expect(await vm.stop()).toEqual([]);
     }, 600_000);
 
-    const start = nodeScript("graph/neo4j/start.sh", [address, "6390", folder, venv], [password]);
+    const start = nodeScript("graph/neo4j/start.sh", [address, "6390", folder, venv, "true"], [password]);
 
     it("starts with a password, only on the private address, as its own user", async () => {
       await vm.check(nodeScript("folder/create.sh", [folder]));

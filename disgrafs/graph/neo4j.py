@@ -20,8 +20,8 @@ from disgrafs.graph.model import ROOT, Event
 USER = "neo4j"
 DATABASE = "neo4j"
 EVENTS_KEPT = 10_000
-READ_TIMEOUT_SECONDS = 30.0
-"""Longer than FalkorDB's: the first run of a query takes seconds of Java's start-up on a slow machine."""
+READ_TIMEOUT_SECONDS = 60.0
+"""Longer than FalkorDB's: the first run of a query takes half a minute of Java's start-up on an emulated machine."""
 RETRY_SECONDS = 5.0
 """A transaction that conflicts with another one is retried for this long: index and taggers write at the same time."""
 POLL_SECONDS = 0.1

@@ -41,7 +41,7 @@ export class Graph extends pulumi.ComponentResource {
       neo4j === undefined
         ? undefined
         : copiedFolder(name, { machine, source: neo4j, folder: neo4jFolder }, { parent: this, ...after });
-    const script = (file: string, ...rest: string[]): ScriptCall => ({
+    const script = (file: string, ...rest: pulumi.Input<string>[]): ScriptCall => ({
       file: new URL(`./${server ? "neo4j/" : ""}${file}`, import.meta.url),
       args: [...where, ...rest],
       stdin: [password],
@@ -50,7 +50,9 @@ export class Graph extends pulumi.ComponentResource {
       `${name}-start`,
       {
         machine,
-        run: server ? script("start.sh", neo4jFolder, venv) : script("start.sh", venv),
+        run: server
+          ? script("start.sh", neo4jFolder, venv, machine.emulated.apply(String))
+          : script("start.sh", venv),
         undo: { file: new URL("./stop.sh", import.meta.url) },
         inputs: server ? [server.hash] : [],
         // Java starts slowly in emulation.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs Neo4j in the foreground, from this script's folder (created by workshop/neo4j.ts). The password is used at the first
 # start only; afterwards it is in the data.
-# Usage: neo4j.sh ADDRESS PORT FOLDER PASSWORD-FILE HEAP-MIB
+# Usage: neo4j.sh ADDRESS PORT FOLDER PASSWORD-FILE HEAP-MIB [JAVA-OPTION]...
 set -euo pipefail
 address=$1 port=$2 folder=$3 password_file=$4 heap=$5
 here=$(dirname "$(readlink -f "$0")")
@@ -29,7 +29,7 @@ if [ ! -e "$folder/data/databases" ]; then
   # "@" has the tool read the argument from the file.
   "${java[@]}" -Xmx64m -XX:TieredStopAtLevel=1 org.neo4j.cli.AdminTool dbms set-initial-password "@$password_file" >/dev/null
 fi
-exec "${java[@]}" "-Xms${heap}m" "-Xmx${heap}m" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \
+exec "${java[@]}" "${@:6}" "-Xms${heap}m" "-Xmx${heap}m" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \
   --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED \
   --add-opens=java.base/sun.nio.ch=ALL-UNNAMED \
   org.neo4j.server.CommunityEntryPoint "--home-dir=$folder" "--config-dir=$folder/conf"
