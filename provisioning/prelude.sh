@@ -99,6 +99,18 @@ reload_changed() {
   if [ "$(systemctl show -p NeedDaemonReload --value "$1")" = yes ]; then systemctl daemon-reload; fi
 }
 
+# tell_wanting UNIT: has systemd read the links of services that start this unit whenever they start, unless it knows them. A target
+# needs no reload: it starts its units when the machine boots.
+tell_wanting() {
+  local link wanting
+  for link in /etc/systemd/system/*.service.wants/"$1"; do
+    wanting=$(basename "${link%/*}" .wants)
+    if [ -L "$link" ] && [[ " $(systemctl show -p Wants --value "$wanting") " != *" $1 "* ]]; then
+      systemctl daemon-reload
+    fi
+  done
+}
+
 # end_units UNIT...: stops units and disables them. In this order, because systemd warns of a unit whose links have changed. A unit
 # without a file was removed by an earlier attempt, which was interrupted.
 end_units() {
@@ -128,6 +140,7 @@ start_unit() {
   reload_changed "$1"
   # In the files only: through systemd, every unit would need a reload afterwards. An init script of the unit's name would, too.
   systemctl -q is-enabled "$1" 2>/dev/null || systemctl -q --root=/ enable "$1"
+  tell_wanting "$1"
   # Otherwise systemd does not retry a unit that has failed too often.
   systemctl -q reset-failed "$1" 2>/dev/null || true
   if ! systemctl "$verb" "$1"; then

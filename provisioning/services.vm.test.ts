@@ -365,6 +365,31 @@ describe("services on one machine", () => {
     await vm.check("systemctl stop work-busy work-idle");
   }, 300_000);
 
+  it("starts a unit with the service that wants it, after it has died, too", async () => {
+    const unit = (name: string, more: string) => `cat >/etc/systemd/system/${name}.service <<END
+[Unit]
+${more}
+[Service]
+ExecStart=sleep 1000
+${name === "leads" ? "Restart=on-failure\nRestartSec=1" : ""}
+[Install]
+WantedBy=${name === "follows" ? "leads.service" : "multi-user.target"}
+END
+start_unit ${name}.service no`;
+    await vm.check(`${prelude}
+${unit("leads", "Description=leads")}
+${unit("follows", "BindsTo=leads.service\nAfter=leads.service")}
+systemctl kill -s KILL leads.service`);
+    const restarted = "[ $(systemctl show -p NRestarts --value leads) -gt 0 ]";
+    await vm.check(`until ${restarted} && systemctl -q is-active leads; do sleep 0.5; done`, 60);
+    // It was stopped with the other unit, and is started with it.
+    await vm.check("until systemctl -q is-active follows; do sleep 0.5; done", 60);
+    await vm.check(`${prelude}
+end_units follows.service leads.service
+rm /etc/systemd/system/{leads,follows}.service
+systemctl daemon-reload`);
+  }, 300_000);
+
   it("has no secret in the arguments of processes or in the journal", async () => {
     await vm.check(mount(meta), 400);
     const found = await vm.check(
