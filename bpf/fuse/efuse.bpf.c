@@ -19,6 +19,7 @@
 #include "efuse.h"
 #include "programs/maps.h"
 #include "programs/coherence.h"
+#include "programs/names.h"
 #include "programs/serving.h"
 #include "programs/filling.h"
 #include "programs/listing.h"
@@ -124,10 +125,15 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 		t.b = c->nodeid2;
 		bpf_map_update_elem(&efuse_named, &task, &t, BPF_ANY);
 		break;
+	case EFUSE_SYNC:
+		force(c->nodeid);
+		break;
 	case EFUSE_LISTING:
 		go_on_listing(c);
 		break;
 	case EFUSE_ENTRY:
+		if (names_kept)
+			entry_named(c);
 		if (!internal(c->nodeid))
 			bpf_tail_call(ctx, &efuse_parts, PART_ENTRY);
 		break;

@@ -61,12 +61,14 @@ enum efuse_fail {
 	X(HANDLE, "handle")		/* READ: opened before a change */\
 	X(VERSION, "version")		/* READ: another version is mapped */\
 	X(HOLE, "not_mapped")		/* READ: not in the mapped pieces */\
+	X(FORCED, "forced")		/* AT_STATX_FORCE_SYNC */	\
 	X(SHADOW, "shadow_hit")		/* would have been a hit */	\
 	X(SHADOW_OK, "shadow_match")					\
 	X(SHADOW_RACE, "shadow_raced")	/* changed while in flight */	\
 	X(SHADOW_BAD, "shadow_differs")	/* the agent checks it later */	\
 	X(FILL, "filled")						\
 	X(LISTED, "listed")		/* filled from a listing */	\
+	X(UNLISTED, "unlisted")		/* a hit: not in a whole listing */\
 	X(RAISE, "raised")		/* a change was noticed */	\
 	X(EPOCH, "epoch")		/* everything was dropped */
 
@@ -105,10 +107,16 @@ struct efuse_opstats {
 	X(DONE_NAME, "done-name")	/* a name of another request */	\
 	X(NO_ESTALE, "no-estale")	/* open() may fail with ENOENT */\
 	X(NO_VOLUME, "no-volume")	/* in the agent: any volume */	\
+	X(NO_SYNC, "no-sync")		/* AT_STATX_FORCE_SYNC is a hint */\
 	X(LONG_GRANT, "long-grant")	/* longer than the lease */	\
 	X(KEEP_ALL, "keep-all")		/* no OPEN raises */		\
 	X(LIST_HANDLE, "list-handle")	/* age from the last request */	\
 	X(LIST_ANY, "list-any")		/* also without attributes */	\
+	X(LIST_PART, "list-part")	/* any part is a whole listing */\
+	X(LIST_GAP, "list-gap")		/* parts may be missing */	\
+	X(LIST_CACHED, "list-cached")	/* what is not cached is absent */\
+	X(LIST_HIDDEN, "list-hidden")	/* also names never listed */	\
+	X(LIST_STOLEN, "list-stolen")	/* another directory's listing */\
 	X(READ_OFFSET, "read-offset")	/* off by one byte */		\
 	X(READ_VERSION, "read-version")	/* of any version */		\
 	X(READ_HANDLE, "read-handle")	/* handles are not checked */	\
@@ -158,6 +166,8 @@ struct efuse_sequence {
 							 */
 	__u64	conn;		/* FUSE connection, for notifications */
 	__u64	max_valid;	/* longest validity from the daemon, ns */
+	__u64	ticket;		/* last number of a listing */
+	__u64	forced;		/* AT_STATX_FORCE_SYNC has been seen */
 };
 
 struct efuse_attr_key {
@@ -187,6 +197,23 @@ struct efuse_entry_val {
 	__u64	life;
 	struct fuse_attr attr;	/* for the fault X_LOOKUP_ATTR */
 #endif
+};
+
+/*
+ * The names of a directory's last whole listing, as a Bloom filter: a name whose
+ * two bits are not both set is not in it. Directories share elements, by hash.
+ */
+#define EFUSE_NAME_WORDS	128
+
+struct efuse_directory {
+	__u64	ticket;		/* the listing that has written here last */
+	__u64	whole;		/* equal to `ticket`: the listing is complete */
+	__u64	dev;
+	__u64	ino;
+	__u64	seen;
+	__u32	lock;
+	__u32	reserved;
+	__u64	words[EFUSE_NAME_WORDS];
 };
 
 /*

@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define EFUSE_ABI	4
+#define EFUSE_ABI	5
 #define EFUSE_IN	64	/* visible bytes of the first argument */
 #define EFUSE_NAME	128	/* longest visible name, including the NUL */
 #define EFUSE_OUT	160	/* longest reply that a program can give */
@@ -46,6 +46,10 @@ enum efuse_phase {
 				 * out: the fuse_direntplus without the name.
 				 * EFUSE_DONE follows
 				 */
+	EFUSE_SYNC	= 8,	/* this task calls statx() for nodeid with
+				 * AT_STATX_FORCE_SYNC: its next GETATTR of it
+				 * must reach the daemon
+				 */
 };
 
 /*
@@ -77,6 +81,10 @@ struct efuse_from {
 
 /* struct efuse_ctx.flags */
 #define EFUSE_F_OUT_VAR	(1U << 0)	/* out_len may be below out_max */
+/* DONE of a READDIRPLUS: EFUSE_ENTRY has shown all entries of the reply. */
+#define EFUSE_F_WHOLE	(1U << 1)
+/* And there were none: the directory ends here. */
+#define EFUSE_F_END	(1U << 2)
 
 struct efuse_ctx {
 	/* the request, filled by the module */

@@ -40,7 +40,8 @@ const core =
   "^(a stat is answered|rule 1: |rule 2: |rule 3: attributes|rule 4: |rule 5: a file open for|rule 6: a hit|rule 6: zero|" +
   "rule 7: another client's change|rule 7: the lease of a stopped|rule 9: |rule 10: |after kill -9|ExtFUSE: RENAME|" +
   "the module refuses|other tracers|a request that ends|ftrace|" +
-  "listings: (listed|another client|entries|malformed)|" +
+  "listings: (listed|another client|entries|malformed|an absent name that another|a listing with a gap|a name that was)|" +
+  "kernel cache: (another client|open)|" +
   "reads: (off|rule|overlapping|O_DIRECT|the module)|no errors)";
 
 describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {

@@ -22,6 +22,13 @@
 void clock_start(void);
 uint64_t now_ns(void);
 
+/* How listings of directories are used. */
+enum listings {
+	LISTINGS_OFF,
+	LISTINGS_ENTRIES,	/* their entries fill the cache */
+	LISTINGS_ON,		/* and other names are known to be absent */
+};
+
 /* The command line's options. */
 struct options {
 	const char *mount;		/* mount point */
@@ -36,7 +43,7 @@ struct options {
 	bool loader;			/* run by the lab; see loader.c */
 	bool shadow;
 	bool kernel_cache;		/* lease: the kernel may cache answers */
-	bool listings;			/* fill from listings */
+	enum listings listings;
 	bool notify;			/* --sink notify: no module, no programs */
 	bool any_config;		/* not JuiceFS: do not read .config */
 	uint64_t bound;			/* ns */

@@ -205,6 +205,7 @@ void layout_read(struct efuse_hook *h)
 	expect("fuse_simple_background", 3, 0, "fuse_mount");
 	expect("fuse_simple_background", 3, 1, "fuse_args");
 	expect("fuse_request_end", 1, 0, "fuse_req");
+	expect("fuse_getattr", 5, 1, "path");
 	expect("fuse_unlink", 2, 1, "dentry");
 	expect("fuse_rmdir", 2, 1, "dentry");
 	expect("fuse_rename2", 6, 2, "dentry");

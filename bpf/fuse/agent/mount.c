@@ -97,6 +97,8 @@ static const char *refuse_config(json_t *doc)
 		return "its volume has ACLs";
 	if (lease && is_set(doc, "OpenCache"))
 		return "open-cache: the daemon's own answers can be old";
+	if (lease && opt.listings == LISTINGS_ON && is_set(doc, "CaseInsensi"))
+		return "it ignores case, so listings do not have all names: --listings entries";
 	if (lease && is_set(doc, "ClientCache"))
 		return "client-cache: the daemon's own answers can be old";
 	return NULL;

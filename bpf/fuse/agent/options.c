@@ -13,12 +13,12 @@ struct options opt = {
 	.bound = 100 * NSEC_PER_MSEC,
 	.opcodes = 1ULL << FUSE_LOOKUP | 1ULL << FUSE_GETATTR,
 	.entries = 65536,
-	.listings = true,
+	.listings = LISTINGS_ON,
 	.read_blocks = 1024,
 	.read_age = 60,
 };
 
-const char *argp_program_version = "efuse-agent 4";
+const char *argp_program_version = "efuse-agent 5";
 static const char documentation[] =
 	"Answers LOOKUP and GETATTR of a JuiceFS mount in the kernel.\v"
 	"In mode lease, mount with --attr-cache=0 --entry-cache=0 "
@@ -65,9 +65,10 @@ static const struct argp_option own_options[] = {
 	  "How long to cache STATFS (default 0: off)", 0 },
 	{ "entries", O_ENTRIES, "N", 0, "Size of each cache (default 65536)",
 	  0 },
-	{ "listings", O_LISTINGS, "off|on", 0,
-	  "Cache the attributes of the entries when a directory is listed "
-	  "(default on)", 0 },
+	{ "listings", O_LISTINGS, "off|entries|on", 0,
+	  "When a directory is listed, cache its entries with their attributes "
+	  "(entries), and answer that all other names do not exist (default "
+	  "on)", 0 },
 	{ "kernel-cache", O_KERNEL_CACHE, NULL, 0,
 	  "lease: let the kernel keep an answer for the rest of the lease", 0 },
 	{ "reads", O_READS, "off|cache", 0,
@@ -106,7 +107,7 @@ static const struct argp_option own_options[] = {
 };
 
 static const char * const mode_names[] = { "off", "ttl", "lease" };
-static const char * const listings_names[] = { "off", "on" };
+static const char * const listings_names[] = { "off", "entries", "on" };
 static const char * const reads_names[] = { "off", "cache" };
 static const char * const sink_names[] = { "bpf", "notify" };
 static const char * const opcode_names[] = {

@@ -167,12 +167,25 @@ static bool set_up_lists(void)
 	return !why;
 }
 
+/* One directory for 16 entries: an element has 1 KiB. */
+static void set_up_names(void)
+{
+	bool used = skel->rodata->lists && opt.mode == EFUSE_LEASE &&
+		    opt.listings == LISTINGS_ON;
+	uint32_t count = used ? slots / 16 : 1;
+
+	skel->rodata->names_kept = used;
+	skel->rodata->names_mask = count - 1;
+	bpf_map__set_max_entries(skel->maps.efuse_names_of, count);
+}
+
 /* As many generations as entries, so that few share one. */
 static void set_sizes(void)
 {
 	while (slots < opt.entries)
 		slots *= 2;
 	skel->rodata->slots_mask = slots - 1;
+	set_up_names();
 	bpf_map__set_max_entries(skel->maps.efuse_attrs, opt.entries);
 	bpf_map__set_max_entries(skel->maps.efuse_entries, opt.entries);
 	if (bpf_map__set_value_size(skel->maps.data_gens,

@@ -22,6 +22,7 @@
  *   impossible	a value that was never written
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <fcntl.h>
@@ -56,7 +57,7 @@ enum kind {
 	EXISTS,		/* create and unlink alternately, stat() */
 	FOLDER,		/* mkdir and rmdir alternately, stat() */
 	NAME,		/* rename to the next name, stat() of old or new */
-	REPLACED,	/* rename another file over it, stat() */
+	REPLACED,	/* rename another file over it; stat(), or open, fstat */
 	LINKS,		/* link and unlink a second name, stat() of the first */
 	DATA,		/* open, write, close; open, fstat, read, close */
 	PAGES,		/* the same at random places; truncate, rename: contents.h */
@@ -234,7 +235,7 @@ static int64_t change(const struct order *o, const char *path)
 		if (v % 2)
 			return mkdir(path, 0755) ? unless(EEXIST, o) : 0;
 		return rmdir(path) ? unless(ENOENT, o) : 0;
-	/* No client can have cached the next name: it exists or not. */
+	/* changeable() protects this, too, from an outdated view. */
 	case NAME:
 		snprintf(from, sizeof(from), "%s.%d", path, v - 1);
 		snprintf(to, sizeof(to), "%s.%d", path, v);
@@ -265,23 +266,43 @@ static int64_t change(const struct order *o, const char *path)
 	return -EINVAL;
 }
 
+static int names_matter(const struct order *o)
+{
+	return o->kind == EXISTS || o->kind == FOLDER || o->kind == NAME;
+}
+
+/* open() did not find a name that has existed all the time. */
+#define MISSED	INT64_MIN
+
+static int64_t opened_size(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	struct stat st;
+	int64_t size;
+
+	if (fd < 0)
+		return errno == ENOENT ? MISSED : -errno;
+	size = fstat(fd, &st) ? -errno : st.st_size;
+	close(fd);
+	return size;
+}
+
 static int64_t look(const struct order *o, const char *path)
 {
+	static unsigned int replaced;
 	char name[64];
 	struct stat st;
 
 	if (o->kind == DATA)
 		return read_stamped(path);
+	if (o->kind == REPLACED && replaced++ % 2)
+		return opened_size(path);
 	if (o->kind == NAME) {
 		snprintf(name, sizeof(name), "%s.%d", path, o->version);
 		path = name;
 	}
-	if (stat(path, &st)) {
-		if (errno == ENOENT && (o->kind == EXISTS ||
-					o->kind == FOLDER || o->kind == NAME))
-			return 0;
-		return -errno;
-	}
+	if (stat(path, &st))
+		return errno == ENOENT && names_matter(o) ? 0 : -errno;
 	switch (o->kind) {
 	case SIZE:
 	case REPLACED:
@@ -297,9 +318,26 @@ static int64_t look(const struct order *o, const char *path)
 	}
 }
 
+/* Lists the folder of a path, because a listing may answer for its names. */
+static void list(const char *path)
+{
+	char folder[32];
+	DIR *d;
+
+	snprintf(folder, sizeof(folder), "%.*s",
+		 (int)(strrchr(path, '/') - path), path);
+	d = opendir(folder);
+	if (!d)
+		return;
+	while (readdir(d))
+		;
+	closedir(d);
+}
+
 static void work(const char *dir, int fd)
 {
 	static int kept[MAX_OBJECTS];
+	unsigned int looks = 0;
 	struct answer a = {};
 	struct order o;
 	char path[32];
@@ -316,6 +354,8 @@ static void work(const char *dir, int fd)
 		 */
 		snprintf(path, sizeof(path), "%s%d/x",
 			 o.kind < KINDS ? kind_names[o.kind] : "?", o.object);
+		if (o.read && names_matter(&o) && looks++ % 4 == 0)
+			list(path);
 		if (o.read && o.kind == PAGES)
 			a.value = contents_read(path, o.object, &o.pages,
 						&kept[o.object % MAX_OBJECTS],
@@ -552,6 +592,12 @@ static void answered(struct worker *w, int64_t value,
 	if (now - w->sent > result.longest)
 		result.longest = now - w->sent;
 	w->idle = 1;
+	if (value == MISSED) {
+		result.impossible++;
+		fprintf(stderr, "impossible: replaced %d: open() found nothing\n",
+			w->order.object);
+		return;
+	}
 	if (value < 0) {
 		result.errors++;
 		if (!w->order.read)

@@ -14,19 +14,33 @@
  *		the read
  *   bound	a version that was committed BOUND or more before it began
  *
+ * With KERNEL, an answer from the cache also stays in the kernel for the rest of
+ * the lease (--kernel-cache), and an open() of a file that is unchanged since its
+ * last open() drops nothing.
+ *
  * Each rule can be removed by -D: then a violation must be found.
  */
 #ifndef BOUND
 #define BOUND	1
 #endif
+#ifndef TICKS
 #define TICKS	2
+#endif
 #define CHANGES	1		/* by each side */
-#if defined(OPENER) || defined(LISTER)
+#ifdef KERNEL
+#ifdef OPENER
+#define READS	1
+#else
+#define READS	3		/* fill, keep, and read what is kept */
+#endif
+#elif defined(OPENER) || defined(LISTER)
 #define READS	1
 #else
 #define READS	2
 #endif
+#ifndef BEATS
 #define BEATS	1
+#endif
 
 mtype = { PUSH, PONG };
 
@@ -39,6 +53,13 @@ byte lease;			/* served while now < lease */
 byte writers;			/* open for writing */
 bool cached;
 byte cache_value, cache_seen;
+
+#ifdef KERNEL
+bool kept;			/* the kernel's own copy */
+byte kept_value, kept_until;
+byte kept_version;		/* which replies are too old to be kept */
+byte last_opened;		/* the version at the last open(), or 0 */
+#endif
 
 byte own;			/* newest version completed on this client */
 
@@ -79,9 +100,17 @@ inline check(value, began, need)
 	       began - committed[value + 1] < BOUND);
 }
 
-inline read(must, need, began, value, seen, hit)
+#ifdef KERNEL
+/* The kernel drops its copy, and any that is on its way. */
+inline drop()
 {
-	d_step { need = must; began = now; }
+	d_step { kept = false; kept_version++; }
+}
+#endif
+
+/* Asks the program, and the daemon if the program does not answer. */
+inline ask(value, seen, hit)
+{
 	d_step {
 		hit = cached;
 		value = cache_value;
@@ -107,10 +136,57 @@ inline read(must, need, began, value, seen, hit)
 			cache_value = value;
 			cache_seen = seen;
 		}
+	fi
+}
+
+#ifdef KERNEL
+/* Like read(), but first from the kernel's copy. */
+inline read(must, need, began, value, seen, hit)
+{
+	d_step { need = must; began = now; }
+	d_step {
+		hit = kept && now < kept_until;
+		value = kept_value;
+		version = kept_version;
+	}
+	if
+	:: hit
+	:: else ->
+		/* The program reads the lease before it looks for the answer. */
+		until = lease;
+		ask(value, seen, hit);
+#ifdef LATE_LEASE
+		until = lease;
+#endif
+		d_step {
+			if
+			:: hit && version == kept_version ->
+				kept = true;
+				kept_value = value;
+#ifdef LONG_GRANT
+				kept_until = TICKS + 1;
+#else
+				kept_until = until;
+#endif
+			:: else
+			fi
+		}
 	fi;
+	d_step { check(value, began, need); need = 0; began = 0; value = 0;
+		 seen = 0; hit = false; version = 0; until = 0; }
+}
+#define LOCALS	byte n, next, need, began, value, seen, opened, version, until; \
+		bool hit
+#else
+inline read(must, need, began, value, seen, hit)
+{
+	d_step { need = must; began = now; }
+	ask(value, seen, hit);
 	d_step { check(value, began, need); need = 0; began = 0; value = 0;
 		 seen = 0; hit = false; }
 }
+#define LOCALS	byte n, next, need, began, value, seen, opened; bool hit
+#endif
 
 active proctype clock()
 {
@@ -146,6 +222,9 @@ active proctype changer()
 #ifndef NO_RAISE_DONE
 		raise(gen, next);	/* at completion */
 #endif
+#ifdef KERNEL
+		drop();
+#endif
 		d_step { own = (own > mine -> own : mine); mine = 0; }
 	:: break
 	od
@@ -172,8 +251,7 @@ active proctype writer()
 
 active proctype reader()
 {
-	byte n, need, began, value, seen;
-	bool hit;
+	LOCALS;
 
 	do
 	:: n < READS -> n++; read(own, need, began, value, seen, hit)
@@ -185,14 +263,40 @@ active proctype reader()
 /* open(), then fstat() or read() */
 active proctype opener()
 {
-	byte next, need, began, value, seen, opened;
-	bool hit;
+	LOCALS;
 
+#ifdef KERNEL
+	do
+	:: n < 2 ->
+		n++;
+		opened = truth;		/* the daemon asks Redis */
+		if
+#ifdef KEEP_ALL
+		:: true
+#else
+		:: last_opened == opened + 1	/* FOPEN_KEEP_CACHE */
+#endif
+		:: last_opened != opened + 1 ->
+			/* JuiceFS notifies the kernel before it replies. */
+#ifdef DROP_FIRST
+			drop();
+#endif
+			raise(gen, next);
+#if !defined(NO_NOTIFY) && !defined(DROP_FIRST)
+			drop()
+#endif
+		fi;
+		last_opened = opened + 1;
+		read(opened, need, began, value, seen, hit)
+	:: break
+	od
+#else
 	opened = truth;			/* the daemon asks Redis */
 #ifndef NO_OPEN_RAISE
 	raise(gen, next);
 #endif
 	read(opened, need, began, value, seen, hit)
+#endif
 }
 #endif
 
@@ -218,6 +322,7 @@ active proctype lister()
 }
 #endif
 
+#ifndef CONNECTED
 active proctype network()
 {
 	mtype what;
@@ -236,6 +341,7 @@ active proctype network()
 	:: true				/* or it never breaks */
 	fi
 }
+#endif
 
 active proctype agent()
 {
@@ -244,7 +350,10 @@ active proctype agent()
 end:	do
 	:: wire?PUSH,_ ->
 #ifndef NO_PUSH
-		raise(gen, next)
+		raise(gen, next);
+#if defined(KERNEL) && !defined(NO_DROP)
+		drop()
+#endif
 #else
 		skip
 #endif

@@ -8,9 +8,10 @@
  * function returns at once; otherwise the request goes on to the daemon
  * unchanged. Further hooks report what a program needs to keep a cache
  * coherent: asynchronous requests, ended requests, the entries of a directory
- * listing, the inodes that a name refers to, and the daemon's notifications. All
- * of them run with preemption off. A BPF trampoline (fentry) does not, and skips
- * a program that was preempted on the same CPU.
+ * listing, the inodes that a name refers to, the daemon's notifications, and
+ * statx() calls that must reach the daemon. All of them run with preemption
+ * off. A BPF trampoline (fentry) does not, and skips a program that was
+ * preempted on the same CPU.
  *
  * Optionally it also reports every read() of a file. There a program can name a
  * backing file that has the bytes, and the module reads that file; otherwise
@@ -895,12 +896,26 @@ static __always_inline void efuse_on_inval_entry(struct ftrace_regs *fregs)
 		   efuse_argument(fregs, 1), efuse_argument(fregs, 2));
 }
 
+/* fuse_getattr(idmap, path, stat, request_mask, flags) */
+static __always_inline void efuse_on_getattr(struct ftrace_regs *fregs)
+{
+	const struct dentry *entry;
+
+	if (!(efuse_argument(fregs, 4) & AT_STATX_FORCE_SYNC))
+		return;
+	entry = ((const struct path *)efuse_argument(fregs, 1))->dentry;
+	if (efuse_registered(entry->d_sb->s_dev))
+		efuse_show(EFUSE_SYNC, entry->d_sb->s_dev, 0,
+			   efuse_nodeid(entry), 0);
+}
+
 /*
  * The other watched functions. They share one hook, which selects by address:
  * removing a hook waits until no task is in it, and separate hooks would wait
  * separately. The agent learns from the phases which functions are missing.
  */
 enum efuse_watched {
+	EFUSE_W_GETATTR,	/* the most frequent */
 	EFUSE_W_DONE,
 	EFUSE_W_BACKGROUND,
 	EFUSE_W_UNLINK,
@@ -916,6 +931,7 @@ static const struct {
 	const char *function;
 	enum efuse_phase phase;
 } watched[EFUSE_WATCHED] = {
+	[EFUSE_W_GETATTR]	= { "fuse_getattr", EFUSE_SYNC },
 	[EFUSE_W_DONE]		= { "fuse_request_end", EFUSE_DONE },
 	[EFUSE_W_BACKGROUND]	= { "fuse_simple_background", EFUSE_BACKGROUND },
 	[EFUSE_W_UNLINK]	= { "fuse_unlink", EFUSE_NAMED },
@@ -943,6 +959,9 @@ EFUSE_HOOK(efuse_on_watched)
 		if (entries[i] && ip - entries[i] <= EFUSE_ENTRY)
 			break;
 	switch (i) {
+	case EFUSE_W_GETATTR:
+		efuse_on_getattr(fregs);
+		break;
 	case EFUSE_W_DONE:
 		efuse_on_done(fregs);
 		break;
@@ -1076,7 +1095,8 @@ static int efuse_hook_all(u32 *phases)
 	err = efuse_pin_fuse();
 	if (err)
 		return err;
-	*phases = GENMASK(EFUSE_NOTIFIED, 0) | BIT(EFUSE_LISTING);
+	*phases = GENMASK(EFUSE_NOTIFIED, 0) | BIT(EFUSE_LISTING) |
+		  BIT(EFUSE_SYNC);
 	for (i = 0; i < EFUSE_WATCHED; i++) {
 		entries[i] = efuse_entry_of(watched[i].function);
 		if (entries[i]) {

@@ -189,9 +189,12 @@ static noinline notrace bool efuse_list_show(struct efuse_ctx *c, const void *re
 		at += len;
 	}
 	this_cpu_add(efuse_counters.entries, count);
+	c = efuse_list_ctx(&l, EFUSE_DONE);
 	if (reply.size - at)
 		this_cpu_inc(efuse_counters.lists_cut);
-	efuse_list_ctx(&l, EFUSE_DONE);
+	else if (found)
+		c->flags |= reply.size ? EFUSE_F_WHOLE :
+					 EFUSE_F_WHOLE | EFUSE_F_END;
 	return true;
 }
 

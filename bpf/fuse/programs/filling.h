@@ -8,6 +8,7 @@
 
 #include "coherence.h"
 #include "handles.h"
+#include "names.h"
 
 /*
  * Raises the inode of a request. An ioctl() that fails, or that has not been
@@ -411,13 +412,13 @@ static __attribute__((noinline)) int listing_add(__u64 dev, __u64 ino, __u64 fh,
 {
 	struct listing_key key = { dev, ino, fh };
 	struct flight *f = bpf_map_lookup_elem(&efuse_inflight, &req);
-	__u64 opened;
+	struct listing l = {};
 
 	if (!f)
 		return 0;
-	opened = f->seen;
+	l.opened = f->seen;
 	if (bpf_map_lookup_elem(&efuse_inflight, &req) == f)
-		bpf_map_update_elem(&efuse_listings, &key, &opened, BPF_ANY);
+		bpf_map_update_elem(&efuse_listings, &key, &l, BPF_ANY);
 	bpf_map_delete_elem(&efuse_inflight, &req);
 	return 0;
 }
@@ -428,6 +429,40 @@ static __attribute__((noinline)) int listing_drop(__u64 dev, __u64 ino,
 	struct listing_key key = { dev, ino, fh };
 
 	bpf_map_delete_elem(&efuse_listings, &key);
+	return 0;
+}
+
+/* Copies the state of a directory's handle; false if it is not known. */
+static __always_inline int listing_of(const struct listing_key *key,
+				      struct listing *l)
+{
+	const struct listing *kept = bpf_map_lookup_elem(&efuse_listings, key);
+
+	if (!kept)
+		return 0;
+	*l = *kept;
+	return bpf_map_lookup_elem(&efuse_listings, key) == kept;
+}
+
+/*
+ * A part of a listing has ended. Its names are complete if each part began where
+ * an earlier one ended, all their entries were shown, and the last part is
+ * empty. Not inlined; see raise_content().
+ */
+static __attribute__((noinline)) int listing_part(__u64 dev, __u64 ino,
+						  __u64 fh, __u32 flags)
+{
+	struct listing_key key = { dev, ino, fh };
+	struct listing l;
+
+	if (!listing_of(&key, &l) || !l.ticket)
+		return 0;
+	if ((flags & EFUSE_F_END) || FAULTY(LIST_PART)) {
+		names_end(dev, ino, l.ticket);
+	} else if (!(flags & EFUSE_F_WHOLE) && !FAULTY(LIST_GAP)) {
+		l.ticket = 0;
+		bpf_map_update_elem(&efuse_listings, &key, &l, BPF_EXIST);
+	}
 	return 0;
 }
 
@@ -512,6 +547,10 @@ static __always_inline void done(struct efuse_ctx *c, struct efuse_opstats *st)
 			listing_add(c->dev, c->nodeid,
 				    ((struct fuse_open_out *)c->out)->fh,
 				    c->req);
+		break;
+	case FUSE_READDIRPLUS:
+		if (lists)
+			listing_part(c->dev, c->nodeid, fh, c->flags);
 		break;
 	case FUSE_RELEASEDIR:
 		if (lists)

@@ -47,15 +47,12 @@ static __always_inline void entry_listed(struct efuse_ctx *c,
 	struct fuse_entry_out *out = (void *)c->out;
 	struct efuse_entry_key key;
 	struct flight f = {};
-	__u64 *opened;
+	struct listing l;
 
-	opened = bpf_map_lookup_elem(&efuse_listings, &handle);
-	if (!opened)
+	if (!listing_of(&handle, &l) || !has_attributes(c) ||
+	    internal(out->nodeid))
 		return;
-	f.seen = *(volatile __u64 *)opened;
-	if (bpf_map_lookup_elem(&efuse_listings, &handle) != opened ||
-	    !has_attributes(c) || internal(out->nodeid))
-		return;
+	f.seen = l.opened;
 	fill_attr(c, out->nodeid,
 		  validity(out->attr_valid, out->attr_valid_nsec), &out->attr,
 		  &f, st);
@@ -66,15 +63,73 @@ static __always_inline void entry_listed(struct efuse_ctx *c,
 	COUNT(st, LISTED);
 }
 
-/* For the fault LIST_HANDLE: the listing is as old as its last request. */
+/*
+ * A part of a listing is requested from this position. A part without attributes
+ * is not shown, so the names are not complete. The kernel reads through a handle
+ * from one task at a time. Not inlined; see raise_content().
+ */
+static __attribute__((noinline)) int listing_from(__u64 dev, __u64 ino,
+						  __u64 fh, __u64 offset,
+						  int shown)
+{
+	struct listing_key key = { dev, ino, fh };
+	struct listing l;
+
+	if (!listing_of(&key, &l))
+		return 0;
+	if (FAULTY(LIST_HANDLE))
+		l.opened = sequence.seq;
+	if (!shown || (offset > l.next && !FAULTY(LIST_GAP)))
+		l.ticket = 0;
+	else if (!offset)
+		l.ticket = names_begin(dev, ino, l.opened);
+	/* Entries that did not fit in the caller's buffer are requested again. */
+	l.next = offset;
+	bpf_map_update_elem(&efuse_listings, &key, &l, BPF_EXIST);
+	return 0;
+}
+
 static __always_inline void listing_asked(const struct efuse_ctx *c)
 {
 	const struct fuse_read_in *in = (const void *)c->in0;
-	struct listing_key handle = { c->dev, c->nodeid, in->fh };
-	__u64 seen = sequence.seq;
 
-	if (FAULTY(LIST_HANDLE) && c->opcode == FUSE_READDIRPLUS)
-		bpf_map_update_elem(&efuse_listings, &handle, &seen, BPF_EXIST);
+	if (!names_kept && !FAULTY(LIST_HANDLE))
+		return;
+	if (c->opcode == FUSE_READDIRPLUS || c->opcode == FUSE_READDIR)
+		listing_from(c->dev, c->nodeid, in->fh, in->offset,
+			     c->opcode == FUSE_READDIRPLUS);
+}
+
+/*
+ * Keeps the name of an entry. Positions that do not grow would hide a gap
+ * between two parts. Not inlined; see raise_content().
+ */
+static __attribute__((noinline)) int listing_name(__u64 dev, __u64 ino,
+						  __u64 fh, __u64 position,
+						  __u64 hash)
+{
+	struct listing_key key = { dev, ino, fh };
+	struct listing l;
+
+	if (!listing_of(&key, &l) || !l.ticket)
+		return 0;
+	if (position <= l.next && !FAULTY(LIST_GAP))
+		l.ticket = 0;
+	else if (hash)
+		names_add(dev, ino, l.ticket, hash);
+	l.next = position;
+	bpf_map_update_elem(&efuse_listings, &key, &l, BPF_EXIST);
+	return 0;
+}
+
+/* A name that is too long for the context is never looked up in the names. */
+static __always_inline void entry_named(const struct efuse_ctx *c)
+{
+	const struct fuse_direntplus *e = (const void *)c->out;
+	const struct fuse_read_in *in = (const void *)c->in0;
+
+	listing_name(c->dev, c->nodeid, in->fh, e->dirent.off,
+		     c->name_len < EFUSE_NAME ? name_hash(c->name) : 0);
 }
 
 /* The answer to EFUSE_LISTING: whether to ask for attributes again. */

@@ -14,6 +14,8 @@ const volatile __u32 targets;	/* the module shows EFUSE_NAMED */
 const volatile __u32 slots_mask = EFUSE_GENS - 1;
 const volatile __u32 reads;	/* read() is shown and may be answered */
 const volatile __u32 lists;	/* the module shows the entries of listings */
+const volatile __u32 names_kept;	/* whole listings answer absent names */
+const volatile __u32 names_mask;	/* elements of efuse_names_of - 1 */
 
 extern unsigned int CONFIG_HZ __kconfig __weak;
 
@@ -100,16 +102,31 @@ struct listing_key {
 	__u64 fh;
 };
 
+struct listing {
+	__u64 opened;		/* the sequence when the handle was requested */
+	__u64 ticket;		/* of its names in efuse_names_of; 0: incomplete */
+	__u64 next;		/* position up to which all entries were shown */
+};
+
 /*
- * The sequence when a directory's handle was requested; listings through a
- * handle without an entry are not used.
+ * The open handles of directories; listings through a handle without an entry
+ * are not used. An element may be reused for another key at any time, so it is
+ * replaced, and never written in place.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct listing_key);
-	__type(value, __u64);
+	__type(value, struct listing);
 } efuse_listings SEC(".maps");
+
+/* By hash of the directory; see names.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct efuse_directory);
+} efuse_names_of SEC(".maps");
 
 /* By task: the inode behind the name of the UNLINK that it is about to send. */
 struct {
@@ -118,6 +135,14 @@ struct {
 	__type(key, __u64);
 	__type(value, struct target);
 } efuse_named SEC(".maps");
+
+/* By task: the inode of its statx() with AT_STATX_FORCE_SYNC. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, __u64);
+} efuse_forced SEC(".maps");
 
 /* Must not evict: if it is full, the mount is switched off. */
 struct {

@@ -167,7 +167,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 	__u64 seen;
 	int whole, i;
 
-	if (!reads || !serving(st, EFUSE_OP_READ, now))
+	if (!reads || !serving(st, EFUSE_OP_READ, now, lease_end()))
 		return 0;
 	if (control.mode != EFUSE_LEASE || control.shadow) {
 		COUNT(st, OFF);

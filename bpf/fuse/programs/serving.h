@@ -7,18 +7,27 @@
 #define EFUSE_SERVING_H
 
 #include "coherence.h"
+#include "names.h"
+
+/*
+ * The end of the lease. It is read before the cache is: a lease that was renewed
+ * afterwards does not vouch for what was found.
+ */
+static __always_inline __u64 lease_end(void)
+{
+	return *(volatile __u64 *)&control.lease_until;
+}
 
 /* Whether anything may be served now; counts the reason if not. */
 static __always_inline int serving(struct efuse_opstats *st, __u32 op,
-				   __u64 now)
+				   __u64 now, __u64 lease)
 {
 	if (control.mode == EFUSE_OFF || control.fail ||
 	    !(control.opcodes & 1ULL << (op & 63))) {
 		COUNT(st, OFF);
 		return 0;
 	}
-	if (control.mode == EFUSE_LEASE && !FAULTY(NO_LEASE) &&
-	    now >= *(volatile __u64 *)&control.lease_until) {
+	if (control.mode == EFUSE_LEASE && !FAULTY(NO_LEASE) && now >= lease) {
 		COUNT(st, LEASE);
 		return 0;
 	}
@@ -30,14 +39,15 @@ static __always_inline int serving(struct efuse_opstats *st, __u32 op,
  * rest of the daemon's own validity. Mode lease: the rest of the lease, minus
  * two ticks, because the kernel rounds up. 0: only for this request.
  */
-static __always_inline __u64 validity_left(__u64 expires, __u64 now)
+static __always_inline __u64 validity_left(__u64 expires, __u64 lease,
+					   __u64 now)
 {
 	__u64 until = expires;
 
 	if (control.mode == EFUSE_LEASE) {
 		if (!control.grant)
 			return 0;
-		until = *(volatile __u64 *)&control.lease_until;
+		until = lease;
 		if (FAULTY(LONG_GRANT))
 			return 60 * NSEC;
 		now += 2 * NSEC / (CONFIG_HZ ? CONFIG_HZ : 100);
@@ -55,10 +65,10 @@ static __always_inline int expired(__u64 valid, struct efuse_opstats *st)
 }
 
 #ifdef EFUSE_TEST_FAULTS
-#define LEFT(v, now)	(FAULTY(TTL_ADDS) ? (v)->life : \
-			 validity_left((v)->expires, now))
+#define LEFT(v, lease, now)						\
+	(FAULTY(TTL_ADDS) ? (v)->life : validity_left((v)->expires, lease, now))
 #else
-#define LEFT(v, now)	validity_left((v)->expires, now)
+#define LEFT(v, lease, now)	validity_left((v)->expires, lease, now)
 #endif
 
 /*
@@ -107,6 +117,31 @@ static __always_inline int answer(struct efuse_ctx *c,
 	return 0;
 }
 
+/* This task calls statx() with AT_STATX_FORCE_SYNC. */
+static __always_inline void force(__u64 ino)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+
+	if (!sequence.forced)
+		sequence.forced = 1;
+	bpf_map_update_elem(&efuse_forced, &task, &ino, BPF_ANY);
+}
+
+/* Whether this GETATTR is that of such a statx(); once for each. */
+static __always_inline int is_forced(__u64 ino)
+{
+	__u64 task, *forced;
+
+	if (!sequence.forced || FAULTY(NO_SYNC))
+		return 0;
+	task = bpf_get_current_pid_tgid();
+	forced = bpf_map_lookup_elem(&efuse_forced, &task);
+	if (!forced || *forced != ino)
+		return 0;
+	bpf_map_delete_elem(&efuse_forced, &task);
+	return 1;
+}
+
 SEC("raw_tp.w/efuse_request")
 int efuse_getattr(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -114,15 +149,19 @@ int efuse_getattr(struct bpf_raw_tracepoint_args *ctx)
 	struct fuse_attr_out *out = (void *)c->out;
 	struct efuse_opstats *st = opstats(FUSE_GETATTR);
 	struct efuse_attr_key key = { c->dev, c->nodeid };
-	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 now = bpf_ktime_get_boot_ns(), lease = lease_end();
 	struct efuse_attr_val *v;
 	__u64 valid;
 
-	if (!serving(st, FUSE_GETATTR, now))
+	if (!serving(st, FUSE_GETATTR, now, lease))
 		goto ask;
 	if (c->out_max != sizeof(*out)) {
 		COUNT(st, REPLY_SIZE);
 		return 0;
+	}
+	if (is_forced(key.ino)) {
+		COUNT(st, FORCED);
+		goto ask;
 	}
 	if (open_for_write(c->dev, c->nodeid)) {
 		COUNT(st, OPEN_WRITE);
@@ -138,7 +177,7 @@ int efuse_getattr(struct bpf_raw_tracepoint_args *ctx)
 		COUNT(st, GENERATION);
 		goto ask;
 	}
-	valid = LEFT(v, now);
+	valid = LEFT(v, lease, now);
 	if (expired(valid, st))
 		goto ask;
 	if (control.shadow) {
@@ -182,7 +221,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 	struct efuse_ctx *c = (void *)ctx->args[0];
 	struct fuse_entry_out *out = (void *)c->out;
 	struct efuse_opstats *st = opstats(FUSE_LOOKUP);
-	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 now = bpf_ktime_get_boot_ns(), lease = lease_end();
 	__u64 valid, attr_valid, ino, seen;
 	const struct fuse_attr *attr;
 	struct efuse_attr_key akey;
@@ -195,38 +234,37 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	name_key(&key, c);
-	if (!serving(st, FUSE_LOOKUP, now))
+	if (!serving(st, FUSE_LOOKUP, now, lease))
 		goto ask;
 	if (c->out_max != sizeof(*out)) {
 		COUNT(st, REPLY_SIZE);
 		return 0;
 	}
 	v = bpf_map_lookup_elem(&efuse_entries, &key);
-	if (!v) {
-		COUNT(st, ABSENT);
-		goto ask;
+	ino = v ? v->ino : 0;
+	seen = v ? v->seen : 0;
+	if (!v || !unchanged(c->dev, c->nodeid, seen)) {
+		seen = names_kept ? absent_since(&key) : 0;
+		if (!seen) {
+			if (v)
+				COUNT(st, GENERATION);
+			else
+				COUNT(st, ABSENT);
+			goto ask;
+		}
+		COUNT(st, UNLISTED);
+		valid = validity_left(0, lease, now);
+		goto absent;
 	}
-	ino = v->ino;
-	seen = v->seen;
-	if (!unchanged(c->dev, c->nodeid, seen)) {
-		COUNT(st, GENERATION);
-		goto ask;
-	}
-	valid = LEFT(v, now);
+	valid = LEFT(v, lease, now);
 	if (expired(valid, st))
 		goto ask;
 	if (!ino) {
-		if (control.shadow) {
-			if (keep_shadow(c, now, 0, c->nodeid, seen, -ENOENT, 0,
-					NULL))
-				COUNT(st, SHADOW);
-			goto ask;
-		}
 		if (!STILL(&efuse_entries, &key, v)) {
 			COUNT(st, ABSENT);
 			goto ask;
 		}
-		return answer_absent(c, st, valid);
+		goto absent;
 	}
 
 	/*
@@ -253,7 +291,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 		COUNT(st, GENERATION);
 		goto ask;
 	}
-	attr_valid = LEFT(a, now);
+	attr_valid = LEFT(a, lease, now);
 	if (expired(attr_valid, st))
 		goto ask;
 	if (control.shadow) {
@@ -275,6 +313,11 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 		goto ask;
 	}
 	return answer(c, st, sizeof(*out));
+absent:
+	if (!control.shadow)
+		return answer_absent(c, st, valid);
+	if (keep_shadow(c, now, 0, c->nodeid, seen, -ENOENT, 0, NULL))
+		COUNT(st, SHADOW);
 ask:
 	track_name(c, &key);
 	return 0;
@@ -286,12 +329,12 @@ int efuse_getxattr(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct efuse_ctx *c = (void *)ctx->args[0];
 	struct efuse_opstats *st = opstats(FUSE_GETXATTR);
-	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 now = bpf_ktime_get_boot_ns(), lease = lease_end();
 	struct efuse_entry_key key;
 	struct xattr_val *v;
 	__s64 error;
 
-	if (!serving(st, FUSE_GETXATTR, now))
+	if (!serving(st, FUSE_GETXATTR, now, lease))
 		return 0;
 	if (c->name_len >= EFUSE_NAME) {
 		COUNT(st, NAME_LONG);
@@ -334,11 +377,11 @@ int efuse_statfs(struct bpf_raw_tracepoint_args *ctx)
 	struct efuse_ctx *c = (void *)ctx->args[0];
 	struct fuse_statfs_out *out = (void *)c->out;
 	struct efuse_opstats *st = opstats(FUSE_STATFS);
-	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 now = bpf_ktime_get_boot_ns(), lease = lease_end();
 	__u64 dev = c->dev;
 	struct statfs_val *v;
 
-	if (!serving(st, FUSE_STATFS, now))
+	if (!serving(st, FUSE_STATFS, now, lease))
 		return 0;
 	if (c->out_max != sizeof(*out)) {
 		COUNT(st, REPLY_SIZE);

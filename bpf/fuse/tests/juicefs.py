@@ -21,6 +21,44 @@ from clients import SECONDS, Clients, check, judge
 from volume import BOUND, PATTERN, mount, quiet, report, umount, wait
 
 
+def hits_of_stats(agent: Agent, count: int = 50) -> float:
+    """Number of requests answered in the kernel while a file of the mount is stated."""
+    path = Path(MOUNTS[agent.i])
+    before = agent.hits()[0]
+    for _ in range(count):
+        path.stat()
+    return agent.hits()[0] - before
+
+
+def other_volumes() -> None:
+    """Redis at --meta has another volume, from the start or after another volume was mounted: nothing is answered."""
+    refused = "Redis at --meta has volume"
+    v.format_at(v.OTHER_META, "other", "/tmp/jfs-bucket-other")
+    title = "an agent with another volume's Redis answers nothing"
+    if PATTERN.search(title):
+        agent = Agent(0, extra=["--meta", v.OTHER_META], said=refused)
+        report(hits_of_stats(agent) == 0, title, Path(agent.log).read_text())
+        agent.stop()
+        agent = Agent(0, faults=["no-volume"], extra=["--meta", v.OTHER_META])
+        time.sleep(BOUND / 1000)
+        report(hits_of_stats(agent) > 0, f"{title}: fails with the fault no-volume")
+        agent.stop()
+    title = "when another volume is mounted at the same path, nothing is answered until the first one is back"
+    if PATTERN.search(title):
+        agent = Agent(0)
+        umount(0)
+        mount(0, meta=v.OTHER_META)
+        wait(lambda: refused in Path(agent.log).read_text(), "the agent to refuse the other volume")
+        other = hits_of_stats(agent)
+        umount(0)
+        mount(0)
+        wait(lambda: Path(agent.log).read_text().count("serving") == 2, "the agent to find the mount")
+        time.sleep(BOUND / 1000)
+        first = hits_of_stats(agent)
+        report(other == 0 and first > 0, title, f"{other:.0f} and {first:.0f} hits\n{Path(agent.log).read_text()}")
+        agent.stop()
+
+
 def main() -> int:
     redis = v.redis_start()
     v.format_volume()
@@ -37,12 +75,15 @@ def main() -> int:
         ("an agent is killed and started", clients.kill_agent),
         ("an agent is stopped for longer than the bound", clients.stop_agent),
     ]
-    for title, disturb in steps:
-        if not PATTERN.search(title):
-            continue
-        start()
-        judge(title, check(disturb), agents)
-        stop()
+    # With --kernel-cache, the kernel also keeps answers until the lease ends.
+    for options in ([], ["--kernel-cache"]):
+        for name, disturb in steps:
+            title = " ".join([name, *options])
+            if not PATTERN.search(title):
+                continue
+            start(extra=options)
+            judge(title, check(disturb), agents)
+            stop()
 
     title = "shadow mode on two clients: no mismatch"
     if PATTERN.search(title):
@@ -75,6 +116,22 @@ def main() -> int:
         report(code == 1 and bad > 0, title, json.dumps(r))
         stop()
 
+    # What the kernel keeps after the lease, and attributes from before open().
+    controls: list[tuple[Callable[[], None], list[str], str]] = [
+        (stop_agent, ["long-grant"], "bound"),
+        (lambda: None, ["no-push", "keep-all", "no-notify"], "close"),
+    ]
+    for disturb, faults, violation in controls:
+        title = f"the checker fails with --kernel-cache and {' and '.join(faults)}: {violation}"
+        if not PATTERN.search(title):
+            continue
+        start(faults=faults, extra=["--kernel-cache"])
+        code, r, _err = check(disturb, seconds=max(SECONDS, 20))
+        found = r.get("violations", {})
+        bad = found.get(violation, 0) + (found.get("torn", 0) if violation == "close" else 0)
+        report(code == 1 and bad > 0, title, json.dumps(r))
+        stop()
+
     title = "without the extension: the checker finds nothing"
     if PATTERN.search(title):
         judge(title, check(), [])
@@ -88,6 +145,8 @@ def main() -> int:
         wait(lambda: Path(agents[1].log).read_text().count("serving") == 2, "the agent to find the mount")
         judge(title, check(), agents)
         stop()
+
+    other_volumes()
 
     title = "--sink notify: notifications instead of the module"
     if PATTERN.search(title):

@@ -5,12 +5,14 @@ import contextlib
 import ctypes
 import os
 import random
+import signal
 import stat
 import struct
+import time
 from pathlib import Path
 
 import toy as t
-from harness import MNT, Env, Rule, grown_elsewhere, held_back, missing, same
+from harness import BOUND, MNT, Env, Rule, grown_elsewhere, held_back, missing, same
 
 FILES = 60  # more than fit in a page
 
@@ -23,6 +25,19 @@ def some_files(e: Env) -> list[t.Node]:
 
 def names() -> list[str]:
     return os.listdir(MNT)  # noqa: PTH208 (its requests are tested)
+
+
+def part(fd: int) -> int:
+    """Reads a part of a directory that is less than one reply of the daemon; 0 at the end."""
+    buffer = ctypes.create_string_buffer(1024)
+    n: int = t.libc.syscall(217, fd, buffer, len(buffer))  # getdents64
+    assert n >= 0
+    return n
+
+
+def rest(fd: int) -> None:
+    while part(fd):
+        pass
 
 
 def asked(e: Env, *paths: str) -> int:
@@ -115,21 +130,13 @@ def kept_by_handle(e: Env) -> None:
     """The daemon answers the rest of a listing with the entries that it fetched at the start."""
     last = some_files(e)[-1]
     fd = os.open(MNT, os.O_RDONLY | os.O_DIRECTORY)
-    buffer = ctypes.create_string_buffer(1024)
-
-    def entries() -> int:
-        n: int = t.libc.syscall(217, fd, buffer, len(buffer))  # getdents64
-        assert n >= 0
-        return n
-
-    assert entries()
+    assert part(fd)
     with e.toy.lock:
         last.size = 4242
         last.touch()
     e.redis.push(f"i{last.ino}")
     e.pushed()
-    while entries():
-        pass
+    rest(fd)
     same(e.path(f"f{FILES - 1}"), last)
     os.close(fd)
 
@@ -229,7 +236,6 @@ def malformed(e: Env) -> None:
         record(b"f" * 24)[:-8],
         record(b"x")[:151],
         record(b"x") + record(b"f", 5000),
-        b"",
         *(rnd.randbytes(rnd.randrange(4097)) for _ in range(20)),
     ]
     for reply in replies:
@@ -241,6 +247,192 @@ def malformed(e: Env) -> None:
     e.toy.listing = None
     assert sorted(names()) == ["f", "g"]
     assert stat.S_ISDIR(Path(MNT).stat().st_mode)
+
+
+ABSENT = [f"absent{i}" for i in range(20)]
+
+
+def created_elsewhere(e: Env, name: str) -> None:
+    """Creates a file as another client would; the agent has received the push."""
+    e.file(name)
+    e.pushed()
+
+
+def absent(e: Env) -> None:
+    some_files(e)
+    names()
+    assert asked(e, *ABSENT) == 0
+    assert e.agent.result("lookup", "unlisted") == len(ABSENT)
+    assert not missing(e.path("f0"))
+
+
+def absent_asked(e: Env) -> None:
+    some_files(e)
+    names()
+    assert asked(e, *ABSENT) == len(ABSENT)
+
+
+def absent_shadow(e: Env) -> None:
+    some_files(e)
+    names()
+    for name in ABSENT:
+        assert missing(e.path(name))
+    assert e.agent.result("lookup", "shadow_match") >= len(ABSENT)
+    assert e.agent.result("lookup", "shadow_differs") == 0
+
+
+def absent_then_created_elsewhere(e: Env) -> None:
+    some_files(e)
+    names()
+    assert asked(e, "new") == 0
+    created_elsewhere(e, "new")
+    assert not missing(e.path("new"))
+
+
+def absent_then_created_here(e: Env) -> None:
+    some_files(e)
+    names()
+    assert asked(e, "new", "folder", "other") == 0
+    Path(e.path("new")).touch()
+    Path(e.path("folder")).mkdir()
+    Path(e.path("f0")).rename(e.path("other"))
+    assert not missing(e.path("new"))
+    assert not missing(e.path("folder"))
+    assert not missing(e.path("other"))
+
+
+def absent_without_agent(e: Env) -> None:
+    """The agent cannot receive pushes: after the bound, absent names are asked for again."""
+    some_files(e)
+    names()
+    assert missing(e.path("new"))
+    e.agent.process.send_signal(signal.SIGSTOP)
+    e.file("new")
+    time.sleep(BOUND + 0.1)
+    assert not missing(e.path("new"))
+
+
+def absent_created_in_flight(e: Env) -> None:
+    """A file is created while the reply to the listing is in flight."""
+    some_files(e)
+    with held_back(e, t.READDIRPLUS, names):
+        created_elsewhere(e, "new")
+    assert not missing(e.path("new"))
+
+
+def absent_created_between(e: Env) -> None:
+    """A file is created between two parts; the daemon's list is older."""
+    some_files(e)
+    fd = os.open(MNT, os.O_RDONLY | os.O_DIRECTORY)
+    assert part(fd)
+    created_elsewhere(e, "new")
+    rest(fd)
+    assert not missing(e.path("new"))
+    os.close(fd)
+
+
+def partly_listed(e: Env) -> None:
+    some_files(e)
+    fd = os.open(MNT, os.O_RDONLY | os.O_DIRECTORY)
+    assert part(fd)
+    assert not missing(e.path(f"f{FILES - 1}"))
+    os.close(fd)
+
+
+def gap(e: Env) -> None:
+    """lseek() has skipped a part."""
+    some_files(e)
+    fd = os.open(MNT, os.O_RDONLY | os.O_DIRECTORY)
+    assert part(fd)
+    os.lseek(fd, 50, os.SEEK_SET)
+    rest(fd)
+    assert not missing(e.path("f40"))  # at position 43
+    os.close(fd)
+
+
+def reread(e: Env) -> None:
+    """The caller goes back and reads a part again: nothing is missing."""
+    some_files(e)
+    fd = os.open(MNT, os.O_RDONLY | os.O_DIRECTORY)
+    for position in (0, 3, 1):
+        os.lseek(fd, position, os.SEEK_SET)
+        assert part(fd)
+    rest(fd)
+    assert asked(e, *ABSENT) == 0
+    assert not any(missing(e.path(f"f{i}")) for i in range(FILES))
+    os.close(fd)
+
+
+def cut(e: Env) -> None:
+    """A reply with a malformed record, after which the listing ends."""
+    f, g = e.file("f"), e.file("g")
+    e.pushed()
+    record = e.toy.record
+    e.toy.listing = record(b"g", e.toy.entry(g), g.ino, 1, 8) + record(b"f", e.toy.entry(f), f.ino, 2, 8)[:-8]
+    assert names() == ["g"]
+    assert not missing(e.path("f"))
+
+
+def evicted(e: Env) -> None:
+    """More entries than the cache keeps."""
+    with e.toy.lock:
+        for i in range(1600):
+            e.toy.add(e.toy.nodes[1], f"f{i}")
+    e.redis.push("d1", "i1")
+    e.pushed()
+    assert len(names()) == 1600
+    found = [not missing(e.path(f"f{i}")) for i in range(0, 400, 8)]
+    assert all(found)
+    assert asked(e, *ABSENT) < len(ABSENT) / 2
+
+
+def never_listed(e: Env) -> None:
+    """JuiceFS answers some names that it does not list: all in the root, .control everywhere."""
+    folder = e.dir("folder")
+    own = [b".config", b".control", b".accesslog", b".stats", b".trash", b".jfs.config", b".jfs.trash"]
+    e.toy.unlisted.update(own)
+    with e.toy.lock:
+        for i, name in enumerate(own):
+            e.toy.add(e.toy.nodes[1], name.decode(), ino=t.INTERNAL + 10 + i)
+        e.toy.add(folder, ".control", ino=t.INTERNAL + 30)
+    e.redis.push("d1", "i1", f"d{folder.ino}", f"i{folder.ino}")
+    e.pushed()
+    assert names() == ["folder"]
+    assert os.listdir(e.path("folder")) == []  # noqa: PTH208
+    assert not missing(e.path("folder/.control"))
+    for name in own:
+        assert not missing(e.path(name.decode()))
+    assert asked(e, ".git", ".confi", "folder/.gitignore") == 0
+
+
+def slot(dev: int, ino: int) -> int:
+    """The directory's element of 4096; see efuse_slot()."""
+    h = (ino + dev * 0x9E3779B97F4A7C15) * 0xFF51AFD7ED558CCD % 2**64
+    return ((h ^ h >> 32) >> 8) % 4096
+
+
+def stolen(e: Env) -> None:
+    """Two directories share an element: the second takes it over while the first is listed."""
+    first = e.dir("first")
+    dev = os.major(e.toy.device) << 20 | os.minor(e.toy.device)
+    ino = next(n for n in range(10000, 100000) if slot(dev, n) == slot(dev, first.ino))
+    with e.toy.lock:
+        second = e.toy.add(e.toy.nodes[1], "second", stat.S_IFDIR | 0o755, ino=ino)
+        for i in range(FILES):
+            e.toy.add(first, f"a{i}")
+            e.toy.add(second, f"b{i}", ino=20000 + i)
+    e.redis.push("d1", "i1")
+    e.pushed()
+    fds = [os.open(e.path(name), os.O_RDONLY | os.O_DIRECTORY) for name in ("first", "second")]
+    assert part(fds[0])
+    assert part(fds[1])
+    rest(fds[0])
+    assert not missing(e.path(f"second/b{FILES - 1}"))
+    assert not missing(e.path(f"first/a{FILES - 1}"))
+    rest(fds[1])
+    assert asked(e, *(f"second/{name}" for name in ABSENT)) == 0
+    for fd in fds:
+        os.close(fd)
 
 
 LEASE = {"mode": "lease", "plus": True}
@@ -265,6 +457,41 @@ RULES: list[Rule] = [
         {"mode": "ttl", "ttl": (0, 0), "plus": True},
         ["zero-ttl"],
     ),
+    ("listings: absent names of a directory that was listed are answered in the kernel", absent, LEASE, []),
+    (
+        "listings: with --listings entries, absent names are asked for",
+        absent_asked,
+        {**LEASE, "extra": ["--listings", "entries"]},
+        [],
+    ),
+    (
+        "listings: in shadow mode, the daemon confirms that names are absent",
+        absent_shadow,
+        {**LEASE, "extra": ["--shadow"]},
+        [],
+    ),
+    (
+        "listings: an absent name that another client creates is seen",
+        absent_then_created_elsewhere,
+        LEASE,
+        ["no-push"],
+    ),
+    ("listings: an absent name that this client creates is seen", absent_then_created_here, LEASE, ["no-raise"]),
+    ("listings: absent names are not answered without a lease", absent_without_agent, LEASE, ["no-lease"]),
+    ("listings: a name created during the listing is seen", absent_created_in_flight, LEASE, ["fill-race"]),
+    ("listings: a name created between two parts is seen", absent_created_between, LEASE, ["fill-race"]),
+    ("listings: a part of a listing does not answer absent names", partly_listed, LEASE, ["list-part"]),
+    ("listings: a listing with a gap does not answer absent names", gap, LEASE, ["list-gap"]),
+    ("listings: parts that are read again leave no gap", reread, LEASE, []),
+    ("listings: a malformed listing does not answer absent names", cut, LEASE, ["list-gap"]),
+    (
+        "listings: a name that was evicted from the cache is not absent",
+        evicted,
+        {**LEASE, "extra": ["--entries", "1024"]},
+        ["list-cached"],
+    ),
+    ("listings: names that are never listed are not absent", never_listed, LEASE, ["list-hidden"]),
+    ("listings: directories that share an element do not share names", stolen, LEASE, ["list-stolen"]),
     ("listings: names too long for the context do not affect others", long_names, LEASE, []),
     ("listings: malformed records are ignored", malformed, LEASE, []),
 ]

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -295,6 +296,30 @@ def fresh_after_open(e: Env) -> None:
         assert size == 888, f"size {size}"
     finally:
         e.agent.process.send_signal(signal.SIGCONT)
+
+
+def statx_size(path: str, flags: int) -> int:
+    result = ctypes.create_string_buffer(256)
+    # The basic attributes: others are asked for with another opcode.
+    if t.libc.syscall(332, -100, path.encode(), flags, 0x7FF, result):
+        raise OSError(ctypes.get_errno(), "statx")
+    (size,) = struct.unpack_from("<Q", result, 40)
+    return int(size)
+
+
+def forced(e: Env) -> None:
+    """statx() with AT_STATX_FORCE_SYNC asks the daemon, and only that one."""
+    force = 0x2000
+    f = e.file("f")
+    e.warm(e.path("f"))
+    assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: [statx_size(e.path("f"), 0) for _ in range(5)]) == 0
+    assert e.upcalls((t.GETATTR,), lambda: [statx_size(e.path("f"), force) for _ in range(5)]) == 5
+    with e.toy.lock:
+        f.size = 4321
+        f.touch()
+    # Redis has not reported the change.
+    assert statx_size(e.path("f"), force) == 4321
+    assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: [statx_size(e.path("f"), 0) for _ in range(5)]) == 0
 
 
 def truncated_at_open(e: Env) -> None:
@@ -744,6 +769,7 @@ RULES: list[Rule] = [
         [],
     ),
     ("rule 9: fstat() after open() shows the daemon's current attributes", fresh_after_open, LEASE, ["no-open-raise"]),
+    ("rule 9: statx() with AT_STATX_FORCE_SYNC shows the daemon's current attributes", forced, LEASE, ["no-sync"]),
     (
         "rule 9: open() of a name that another client replaced opens the new file",
         replaced_before_open,

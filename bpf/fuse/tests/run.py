@@ -20,6 +20,7 @@ import listing
 import module
 import reading
 import topology
+import validity
 from harness import DIR, Redis, attempt, report, run, totals
 from rules import RULES
 
@@ -57,7 +58,7 @@ def main() -> int:
     run(["insmod", f"{DIR}/efuse.ko"], check=True)
     redis = Redis()
     started = time.monotonic()
-    for title, test, environment, faults in RULES + listing.RULES + reading.RULES:
+    for title, test, environment, faults in RULES + listing.RULES + validity.RULES + reading.RULES:
         if not PATTERN.search(title):
             continue
         why = attempt(redis, test, environment)

@@ -104,8 +104,14 @@ class Toy:
         # Content by handle: with `sticky`, a handle keeps the content from its open, as JuiceFS's readahead does.
         self.sticky = False
         self.kept: dict[int, bytes] = {}
+        # As JuiceFS, it lets the kernel keep its cache of a file that is unchanged since its last open(), and otherwise
+        # notifies the kernel before it replies.
+        self.keeping = False
+        self.opened_at: dict[int, int] = {}
         # Entries by handle: a directory as it was at the first request for its entries, as JuiceFS keeps it.
         self.listed: dict[int, list[bytes]] = {}
+        # Names that are not listed, but can be looked up, as JuiceFS's own.
+        self.unlisted: set[bytes] = set()
         # Entries, and a whole reply, that READDIRPLUS returns instead of the correct ones.
         self.given: dict[bytes, bytes] = {}
         self.listing: bytes | None = None
@@ -268,9 +274,9 @@ class Toy:
         as_, an = self.split(self.ttl[1])
         return struct.pack("<QQQQII", n.ino, 1, es, as_, en, an) + self.attr(n)
 
-    def opened(self) -> bytes:
+    def opened(self, flags: int = 0) -> bytes:
         self.next_fh += 1
-        return struct.pack("<QII", self.next_fh, 0, 0)
+        return struct.pack("<QII", self.next_fh, flags, 0)
 
     def child(self, parent: Node, name: bytes) -> Node:
         ino = parent.children.get(name)
@@ -374,7 +380,13 @@ class Toy:
         if flags & os.O_TRUNC and stat.S_ISREG(node.mode):
             node.data, node.size = b"", 0
             node.touch()
-        reply = self.opened()
+        keep = False
+        if self.keeping and stat.S_ISREG(node.mode):
+            keep = self.opened_at.get(node.ino) == node.mtime
+            self.opened_at[node.ino] = node.mtime
+            if not keep:
+                self.notify_inode(node.ino)
+        reply = self.opened(2 if keep else 0)  # FOPEN_KEEP_CACHE
         if self.sticky:
             self.kept[self.next_fh] = node.data.ljust(node.size, b"\0")
         return reply
@@ -460,6 +472,8 @@ class Toy:
             odd.size = 77777
             self.listed[fh] = [self.record(b"." * n, self.entry(odd), node.ino, n, stat.S_IFDIR >> 12) for n in (1, 2)]
             for position, (name, ino) in enumerate(node.children.items(), 3):
+                if name in self.unlisted:
+                    continue
                 child = self.nodes[ino]
                 entry = self.given.get(name, self.entry(child))
                 self.listed[fh].append(self.record(name, entry, ino, position, stat.S_IFMT(child.mode) >> 12))

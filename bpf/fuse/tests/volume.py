@@ -21,6 +21,7 @@ DIR = sys.argv[1]  # efuse.ko, efuse-agent, efuse-check
 BOUND = int(os.environ.get("EFUSE_BOUND", "1000"))
 PATTERN = re.compile(os.environ.get("EFUSE_ONLY", ""))
 META = "redis://127.0.0.1:6398/1"
+OTHER_META = "redis://127.0.0.1:6398/2"
 MOUNTS = ["/jfs1", "/jfs2"]
 NOCACHE = ["--attr-cache", "0", "--entry-cache", "0", "--dir-entry-cache", "0"]
 
@@ -82,10 +83,14 @@ def redis_start() -> subprocess.Popen[bytes]:
 def format_volume() -> None:
     """A new, empty volume."""
     quiet("redis-cli", "-p", "6398", "-n", "1", "flushall")
-    shutil.rmtree("/tmp/jfs-bucket", ignore_errors=True)
-    Path("/tmp/jfs-bucket").mkdir(exist_ok=True, parents=True)
+    format_at(META, "test", "/tmp/jfs-bucket")
+
+
+def format_at(meta: str, name: str, bucket: str) -> None:
+    shutil.rmtree(bucket, ignore_errors=True)
+    Path(bucket).mkdir(exist_ok=True, parents=True)
     subprocess.run(
-        ["juicefs", "format", "--storage", "file", "--bucket", "/tmp/jfs-bucket", "--trash-days", "0", META, "test"],
+        ["juicefs", "format", "--storage", "file", "--bucket", bucket, "--trash-days", "0", meta, name],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -96,10 +101,10 @@ def mounted(path: str) -> bool:
     return any(f" {path} " in line and "juicefs" in line for line in Path("/proc/self/mountinfo").open())
 
 
-def mount(i: int, options: Sequence[str] = NOCACHE) -> None:
+def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META) -> None:
     # In the foreground: starting JuiceFS's background process is slow.
     subprocess.Popen(
-        ["juicefs", "mount", *options, "--no-usage-report", "--cache-dir", f"/tmp/jfs-cache{i}", META, MOUNTS[i]],
+        ["juicefs", "mount", *options, "--no-usage-report", "--cache-dir", f"/tmp/jfs-cache{i}", meta, MOUNTS[i]],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -117,7 +122,15 @@ def load_module() -> None:
 
 
 class Agent:
-    def __init__(self, i: int, mode: str = "lease", faults: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        i: int,
+        mode: str = "lease",
+        faults: Sequence[str] = (),
+        extra: Sequence[str] = (),
+        said: str = "serving",
+    ) -> None:
+        """Starts an agent and waits until it has said this."""
         self.i = i
         self.log = f"/tmp/agent-jfs{i}.log"
         program = "efuse-agent-faulty" if faults else "efuse-agent"
@@ -139,7 +152,7 @@ class Agent:
             args += ["--fault", ",".join(faults)]
         with Path(self.log).open("w") as log:
             self.process = subprocess.Popen(args, stdout=log, stderr=subprocess.STDOUT)
-        wait(lambda: "serving" in Path(self.log).read_text() or self.process.poll() is not None, "the agent")
+        wait(lambda: said in Path(self.log).read_text() or self.process.poll() is not None, "the agent")
         if self.process.poll() is not None:
             raise RuntimeError(Path(self.log).read_text())
 
