@@ -98,10 +98,12 @@ class Clients:
 
     def __init__(self, redis: "subprocess.Popen[bytes]", extra: Sequence[str] = ()) -> None:
         self.redis, self.extra = redis, extra
+        self.options: Sequence[str] = extra
         self.agents: list[Agent] = []
 
     def start(self, faults: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
-        self.agents[:] = [Agent(i, faults=faults, extra=[*self.extra, *extra]) for i in range(2)]
+        self.options = [*self.extra, *extra]
+        self.agents[:] = [Agent(i, faults=faults, extra=self.options) for i in range(2)]
 
     def stop(self) -> None:
         for a in self.agents:
@@ -133,7 +135,7 @@ class Clients:
     def kill_agent(self) -> None:
         self.agents[1].stop(signal.SIGKILL)
         time.sleep(1)
-        self.agents[1] = Agent(1, extra=self.extra)
+        self.agents[1] = Agent(1, extra=self.options)
 
     def stop_agent(self) -> None:
         self.agents[0].process.send_signal(signal.SIGSTOP)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import volume as v
 from clients import SECONDS, Clients, check, judge
-from volume import BOUND, PATTERN, mount, quiet, report, umount, wait
+from volume import BOUND, MOUNTS, PATTERN, Agent, mount, quiet, report, umount, wait
 
 
 def hits_of_stats(agent: Agent, count: int = 50) -> float:
@@ -118,7 +118,7 @@ def main() -> int:
 
     # What the kernel keeps after the lease, and attributes from before open().
     controls: list[tuple[Callable[[], None], list[str], str]] = [
-        (stop_agent, ["long-grant"], "bound"),
+        (clients.stop_agent, ["long-grant"], "bound"),
         (lambda: None, ["no-push", "keep-all", "no-notify"], "close"),
     ]
     for disturb, faults, violation in controls:
