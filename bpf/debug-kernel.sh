@@ -232,10 +232,14 @@ guest() {
 	find "$out" -maxdepth 1 -type f -executable -exec cp {} "$guest/built" \;
 	if [ -d "$out/faults" ]; then cp -r "$out/faults" "$guest/built"; fi
 	cp -r "$bpf/$extension/tests" "$guest/built/tests"
+	# For modprobe, which then knows what is built in.
+	inside make -s -C "$tree" O="/dbg/$name" LOCALVERSION="-$kind" INSTALL_MOD_PATH="/out-$name" modules_install
+	rm -f "$out"/lib/modules/*/build
+	cp -r "$out/lib/modules" "$guest/usr/lib"
 	cat >"$guest/test-init" <<-'END'
 		#!/bin/bash
 		# Runs the tests, and then powers the machine off.
-		export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+		export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root NO_COLOR=1
 		mountpoint -q /dev || mount -t devtmpfs dev /dev
 		mount -t proc proc /proc
 		mount -t sysfs sysfs /sys
@@ -291,7 +295,7 @@ boot() {
 	timeout $((limit + 300)) qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg,thread=multi \
 		-cpu max -smp "${CPUS:-$cpus}" -m 3072 -kernel "$folder/builder/dbg/$name/arch/x86/boot/bzImage" \
 		-append "root=/dev/nvme0n1 rw console=ttyS0 quiet panic=1 oops=panic log_buf_len=16M no_timer_check init=/test-init SECONDS_MAX=$limit PATTERN=\"$pattern\" $settings" \
-		"${data[@]}" -drive "file=$folder/guest-$name.ext4,if=none,id=root,format=raw,cache=unsafe" -device nvme,drive=root,serial=root \
+		-drive "file=$folder/guest-$name.ext4,if=none,id=root,format=raw,cache=unsafe" -device nvme,drive=root,serial=root "${data[@]}" \
 		-device virtio-rng-pci -serial stdio </dev/null | sed -u 's|\r||' | tee "$folder/$name.log" | sed -u '/^# kernel log/,/^# end of/d'
 	rm -f "$folder/guest-$name.ext4" "$folder/data-$name.raw"
 }

@@ -33,9 +33,9 @@ describe.each(kernelsAskedFor())("storage chains on %s", (kernel) => {
   it(
     "would crash the kernel if bi_next were not reset after a merge",
     async () => {
-      // The machine crashes here, and is not needed afterwards.
+      // The machine crashes here, and is not needed afterwards. (A panic before, at a boot without the right root disk, is no Oops.)
       await vm.run("timeout 100 python3 /opt/schain/tests/control.py /opt/schain", 120);
-      expect(vm.console()).toMatch(/kernel BUG at|Kernel panic|Oops|make_dead/);
+      expect(vm.console()).toMatch(/kernel BUG at|Oops:|make_dead/);
     },
     minutes(6),
   );
