@@ -97,6 +97,7 @@ configuration() {
 		CONFIG_DEBUG_KERNEL=y
 		CONFIG_DEBUG_INFO_DWARF5=y
 		CONFIG_DEBUG_INFO_BTF=y
+		CONFIG_DEBUG_INFO_BTF_MODULES=y
 	END
 	case $extension in
 	fuse) cat <<-'END' ;;
