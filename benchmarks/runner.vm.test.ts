@@ -176,6 +176,7 @@ def measure(name, arm):
         said["used the mount"] = sum(requests["after"]["requests"].values()) > sum(requests["before"]["requests"].values())
 
 said["obstacles"] = agent.prepare()
+agent.create_data(work)
 turn("nocache")
 measure("in force", "nocache")
 measure("another arm", "ttl")
