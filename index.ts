@@ -33,21 +33,21 @@ const cluster = makeCluster(settings, target.machines, { store: target.store, gr
 const ofArms = settings.benchmark === "none" ? [] : armExtensions(settings.benchmarkArms);
 const extensions = loadExtensions(settings.extensions, cluster, ofArms);
 
-const program = settings.benchmark === "none" ? undefined : benchmarkProgram();
+const wanted =
+  settings.benchmark === "none" ? undefined : { profile: settings.benchmark, program: benchmarkProgram() };
 // Pulumi removes at the end of an update. A benchmark beside what its settings no longer have would measure that too.
-const first = program ? await leaving(made, benchmarkType) : [];
+const first = wanted ? await leaving(made, benchmarkType) : [];
 if (first.length > 0)
   await pulumi.log.warn(
     `no benchmark in this update, which removes ${first.join(", ")}: it follows with the next`,
   );
 
 const benchmark =
-  settings.benchmark === "none" || program === undefined || first.length > 0
+  wanted === undefined || first.length > 0
     ? undefined
     : new Benchmark("benchmark", {
+        ...wanted,
         machines: cluster.machines,
-        program,
-        profile: settings.benchmark,
         seed: settings.seed,
         arms: settings.benchmarkArms,
         rows: settings.benchmarkRows,

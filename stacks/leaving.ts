@@ -20,7 +20,7 @@ export function noteResources(): ReadonlySet<string> {
  */
 export async function leaving(made: ReadonlySet<string>, except: string): Promise<string[]> {
   const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
-  // The call behind a stack's resources in the Automation API's older versions: a program has no other way to ask the engine.
+  // Built into Pulumi's engine, and not in the SDK's documentation: StackReference has the outputs of a stack, but not its resources.
   const answer = (await pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName })) as {
     readonly outputs?: Readonly<Record<string, unknown>>;
   };
