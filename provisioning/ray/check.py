@@ -34,8 +34,8 @@ def host_name() -> str:
     return socket.gethostname()
 
 
-def main() -> None:
-    address, count = sys.argv[1], int(sys.argv[2])
+def check(address: str, count: int) -> dict[str, Any]:
+    """The names of the nodes that ran a task, and how long that took in seconds."""
     ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     deadline = time.monotonic() + DEADLINE_SECONDS
     nodes = alive_nodes(count, deadline)
@@ -49,7 +49,14 @@ def main() -> None:
         ],
         timeout=max(60.0, deadline - time.monotonic()),
     )
-    print(json.dumps({"nodes": sorted(names), "seconds": round(time.monotonic() - start, 1)}))
+    return {"nodes": sorted(names), "seconds": round(time.monotonic() - start, 1)}
+
+
+def main() -> None:
+    # Ray prints the cluster's errors to standard output, whatever log_to_driver says: that a killed machine's node is dead, for
+    # example. Some come from a thread of its own, so standard output stays closed to it until the end.
+    answer, sys.stdout = sys.stdout, sys.stderr
+    print(json.dumps(check(sys.argv[1], int(sys.argv[2]))), file=answer)
 
 
 main()
