@@ -14,7 +14,7 @@ describe("the directories that DisGraFS leaves out", () => {
   });
 
   it("include the benchmark's data", () => {
-    const agent = readFileSync(inCheckout("benchmarks/runner/disgrafs_benchmark/agent.py"), "utf8");
-    expect(agent).toContain(`DATA_FOLDER = "${benchmarkFolder}"`);
+    const folders = readFileSync(inCheckout("benchmarks/runner/disgrafs_benchmark/folders.py"), "utf8");
+    expect(folders).toContain(`DATA_FOLDER = "${benchmarkFolder}"`);
   });
 });

@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import arms, lookup, loops, programs, rayread, redis, requests, system, tagging, tree
+from . import arms, folders, lookup, loops, programs, rayread, redis, requests, system, tagging, tree
+from .folders import SHARED, TREE_KINDS, data_folder
 from .lifeline import Lifeline
 from .loop import StoppedError
 from .loops import GAP_SECONDS, Loops
@@ -28,18 +29,12 @@ from .neighbours import Neighbour
 from .plan import Arm, Plan, Workload
 from .resident import resident
 
-DATA_FOLDER = ".disgrafs-benchmark"
-# DisGraFS tags nothing in DATA_FOLDER (provisioning/disgrafs/disgrafs.ts), and everything here.
-TAGGED_FOLDER = ".disgrafs-tagging"
 # Minimum number of a figure's operations on all clients (fewestOperations in benchmarks/parsers/measurement.ts).
 FEWEST_OPERATIONS = 10
-# Kinds of workloads that use a tree of small files.
-TREE_KINDS = ("metadata", "walk", "application", "tagger")
 # Kinds of workloads that find data; the others have none, or write it in their window.
 CREATING = (*TREE_KINDS, "fio", "lookup", "ray-read")
 # Places whose behaviour depends on the arm.
 ARM_PLACES = ("mount", "data-disk")
-LOCAL_FOLDER = Path("/var/tmp/disgrafs-benchmark")  # noqa: S108
 # Name of the arm that a run has enabled here. It shows whether a killed agent or the lab itself had enabled an arm.
 ENABLED_FILE = Path("/run/disgrafs/benchmark-arm")
 
@@ -118,17 +113,11 @@ class Agent:
             lookup.prepare()
         elif workload.kind == "ray-read" and self.name == self.plan.clients[0]:
             readers = len(self.plan.clients) * parameters["tasksPerClient"]
-            rayread.make_data(self.folder(workload, shared=True), parameters, readers)
+            rayread.make_data(data_folder(self.plan, workload, SHARED), parameters, readers)
 
-    def folder(self, workload: Workload, shared: bool = False) -> Path:
-        """Folder of a workload's data; workloads with equal data share it."""
-        owner = "shared" if shared else self.name
-        kind = workload.kind
-        on_mount = Path(self.plan.mount_point) / (TAGGED_FOLDER if kind == "tagging" else DATA_FOLDER)
-        root = on_mount if workload.place == "mount" else LOCAL_FOLDER
-        if kind in TREE_KINDS:
-            kind = f"tree-{workload.parameters['files']}-{workload.parameters['directories']}"
-        return root / self.plan.run_id / owner / kind
+    def folder(self, workload: Workload) -> Path:
+        """Folder of a workload's data on this client."""
+        return data_folder(self.plan, workload, self.name)
 
     def restore(self) -> None:
         """Restore the state from before the run. The caller holds the lock.
@@ -170,11 +159,9 @@ class Agent:
 
     def remove_data(self) -> None:
         """Remove the data of this run's workloads."""
-        volume = Path(self.plan.mount_point)
-        for folder in (volume / DATA_FOLDER, volume / TAGGED_FOLDER, LOCAL_FOLDER):
-            shutil.rmtree(folder / self.plan.run_id / self.name, ignore_errors=True)
-            if self.name == self.plan.clients[0]:
-                shutil.rmtree(folder / self.plan.run_id / "shared", ignore_errors=True)
+        folders.remove_data(self.plan, self.name)
+        if self.name == self.plan.clients[0]:
+            folders.remove_data(self.plan, SHARED)
 
     def abort(self, for_good: bool) -> None:
         """End the current work, from another thread, and restore the state from before the run.

@@ -11,7 +11,8 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from . import rayread, tagging
-from .agent import CREATING, DATA_FOLDER, Agent, window_seconds
+from .agent import CREATING, Agent, window_seconds
+from .folders import SHARED, data_folder
 from .loops import GAP_SECONDS
 from .plan import Block, Plan, Workload
 from .programs import GRACE_SECONDS
@@ -336,7 +337,7 @@ class Driver:
         """Let Ray tasks read the data set while the agents observe. The driver's times include Ray's own cost."""
         parameters = workload.parameters
         readers = self.readers(workload)
-        folder = Path(self.plan.mount_point) / DATA_FOLDER / self.plan.run_id / "shared" / "ray-read"
+        folder = data_folder(self.plan, workload, SHARED)
 
         def read(shards: list[list[str]]) -> list[dict[str, Any]]:
             return list(ray.get(self.submit(shards, readers), timeout=GRACE_SECONDS + 10 * parameters["seconds"]))

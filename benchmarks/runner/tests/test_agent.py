@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from disgrafs_benchmark import agent as agent_module
-from disgrafs_benchmark import arms, mount, neighbours, programs, redis, requests, system, tree
+from disgrafs_benchmark import arms, folders, mount, neighbours, programs, redis, requests, system, tree
 from disgrafs_benchmark.agent import Agent, window_seconds
 from disgrafs_benchmark.lifeline import Lifeline
 from disgrafs_benchmark.loop import StoppedError
@@ -30,7 +30,7 @@ PARAMETERS = {"rw": "randrw", "blockSize": 4096, "fileSize": 4096, "direct": Tru
 @pytest.fixture
 def agent(plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program) -> Iterator[Agent]:
     """An agent whose local disk is the test's folder; without systemd, its programs are only children."""
-    monkeypatch.setattr(agent_module, "LOCAL_FOLDER", tmp_path / "local")
+    monkeypatch.setattr(folders, "LOCAL_FOLDER", tmp_path / "local")
     monkeypatch.setattr(agent_module, "ENABLED_FILE", tmp_path / "run" / "arm")
     monkeypatch.setattr(Neighbour, "counters", lambda _self: {"cpuTicks": 1, "stealTicks": 0, "load": 0.5})
     program("iostat", 'echo "$@"; sleep 30 & trap "kill $!; exit" INT; wait')
