@@ -1,6 +1,7 @@
 /**
- * Ray that runs alone on a machine. Objects that Ray has to write to a full disk: the program gets an error that says so, `./lab status` names the machine,
- * Ray goes on, and the same program succeeds when there is room again.
+ * Ray that runs alone on a machine: how rarely it wakes up when nothing happens, and objects that it has to write to a full disk. The
+ * program then gets an error that says so, `./lab status` names the machine, Ray goes on, and the same program succeeds when there is
+ * room again.
  */
 import { expectedOf, questionsFor } from "../../cli/status/expected.ts";
 import { labStatus } from "../../cli/status/labStatus.ts";
