@@ -20,7 +20,7 @@ describe("one ./lab down leaves nothing, and up works again,", () => {
   let takeAway = (): void => undefined;
   beforeAll(async () => {
     copyCheckout(folder);
-    takeAway = onSmallDisk(folder);
+    takeAway = onSmallDisk(folder, 400);
     await expectUp(folder);
     await expectGone(folder);
   }, minutes(15));

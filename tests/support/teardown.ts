@@ -128,10 +128,10 @@ export function fillDisk(folder: string): () => void {
   return () => rmSync(filler, { force: true });
 }
 
-/** Puts `.lab` on a separate disk. Returns a function that removes the disk. */
-export function onSmallDisk(folder: string): () => void {
+/** Puts `.lab` on a separate disk of so many MiB. Returns a function that removes the disk. */
+export function onSmallDisk(folder: string, size: number): () => void {
   mkdirSync(lab(folder));
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=400m,mode=0700", "tmpfs", lab(folder)]);
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}m,mode=0700`, "tmpfs", lab(folder)]);
   return () => execFileSync("umount", [lab(folder)]);
 }
 
