@@ -61,7 +61,6 @@ from ray.scripts.scripts import main
 Node.start_api_server = lambda self, **_: None
 
 
-
 # gRPC's pollers in Ray look at their loops four times a second, also if nothing happens, and no option changes that. With this timer
 # slack, the kernel wakes them together; what arrives for them still wakes them at once. Only these threads: workers, which
 # are processes of the raylet's main thread, would inherit the slack, and their sleeps would be longer.
