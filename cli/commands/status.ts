@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
+import { diskErrors } from "../../stacks/local/diskErrors.ts";
 import { stackFolder } from "../../stacks/local/paths.ts";
 import { mendSshConfig, runningVm, vmState } from "../../stacks/local/vm.ts";
 import { checkout, inLab } from "../../workshop/checkout.ts";
@@ -101,11 +102,18 @@ async function look(pulumi: Pulumi): Promise<LabStatus> {
   const asked = await Promise.all(
     expected.nodes.map(async (node, index): Promise<Asked> => {
       if (!runs(machines[index] ?? "")) return { failure: "its machine is not running" };
-      return await askNode(node.ssh, questionsFor(node, expected, outputs), { cwd: checkout, env });
+      const answer = await askNode(node.ssh, questionsFor(node, expected, outputs), { cwd: checkout, env });
+      return local && "failure" in answer ? await withDiskErrors(pulumi, node.name, answer.failure) : answer;
     }),
   );
   const room = local ? { freeHere: freeBytes(inLab("stacks")) } : {};
   return labStatus({ expected: { ...expected, ...spent }, machines, asked, now: new Date(), ...room });
+}
+
+/** Nobody may be able to log in to a machine whose disk has failed, but its QEMU knows of the failures. */
+async function withDiskErrors(pulumi: Pulumi, name: string, failure: string): Promise<Asked> {
+  const errors = await diskErrors(await nameHere(pulumi), name);
+  return { failure, ...(errors !== undefined && { diskErrors: errors }) };
 }
 
 /** The machines' states according to EC2, and what the lab has cost. */

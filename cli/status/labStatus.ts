@@ -205,7 +205,14 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
   if (!runs(machine))
     return [`${name}: the machine is ${machine}; ./lab up --stack ${stack} restarts local machines`];
   if (!answer) return [];
-  if ("failure" in answer) return [`${name}: no answer by ssh: ${answer.failure}`];
+  if ("failure" in answer) {
+    const line = `${name}: no answer by ssh: ${answer.failure}`;
+    if (!answer.diskErrors) return [line];
+    const pid = /pid (\d+)/.exec(machine)?.[1] ?? "PID";
+    return [
+      `${line}; ${diskFailed(`${answer.diskErrors} requests to its disk failed`, `kill ${pid}`, stack)}`,
+    ];
+  }
   const { report, clockOff } = answer;
   const lines = [];
   if (!known.expected.ownClock && Math.abs(clockOff) > clockTolerance) {
@@ -219,16 +226,17 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
     const what = report.disk.writable
       ? `${report.disk.errors} requests to its disk failed`
       : "its disk has failed, and is read-only";
-    lines.push(
-      `${name}: ${what}, as when this computer's disk is full. Free some space, then restart it: ` +
-        `./lab ssh ${name} -- systemctl reboot --force, then ./lab up --stack ${stack}`,
-    );
+    lines.push(`${name}: ${diskFailed(what, `./lab ssh ${name} -- systemctl reboot --force`, stack)}`);
   }
   if (1 - report.disk.free / report.disk.size > fullDisk) {
     lines.push(`${name}: its disk is full (${Math.floor(report.disk.free / 2 ** 20)} MiB free)`);
   }
   return lines;
 }
+
+/** @param restart command that restarts or ends the machine */
+const diskFailed = (what: string, restart: string, stack: string): string =>
+  `${what}, as when this computer's disk is full. Free some space, then restart it: ${restart}, then ./lab up --stack ${stack}`;
 
 /** Problems that Prometheus reports about its targets and about itself. */
 function watchProblems(node: string, { prometheus }: NodeReport, inBenchmark: boolean): string[] {

@@ -63,8 +63,13 @@ export interface Questions {
   readonly units: readonly string[];
 }
 
-/** A node's report, or why there is none. `clockOff`: seconds by which its clock is off at least; positive is ahead. */
-export type Asked = { readonly report: NodeReport; readonly clockOff: number } | { readonly failure: string };
+/**
+ * A node's report, or why there is none. `clockOff`: seconds by which its clock is off at least; positive is ahead. `diskErrors`: on
+ * this computer, requests to its disk that have failed since its QEMU started.
+ */
+export type Asked =
+  | { readonly report: NodeReport; readonly clockOff: number }
+  | { readonly failure: string; readonly diskErrors?: number };
 
 /** Milliseconds after which a node counts as not answering. */
 const limit = 60_000;

@@ -94,6 +94,12 @@ describe("the status of a lab", () => {
       "node1: no answer by ssh: Connection refused",
     ],
     [
+      "a machine whose disk has failed, so that nobody can log in",
+      { node1: { failure: "Connection closed", diskErrors: 12 } },
+      "node1: no answer by ssh: Connection closed; 12 requests to its disk failed, as when this computer's disk is full. Free some " +
+        "space, then restart it: kill 7, then ./lab up --stack local",
+    ],
+    [
       "a machine that does not run",
       { machines: [running, "not running"], node1: { failure: "its machine is not running" } },
       "node1: the machine is not running; ./lab up --stack local restarts local machines",

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
 import { setClocks } from "../../cli/clocks.ts";
+import { diskErrors } from "./diskErrors.ts";
 import { logInEarly } from "./earlyLogins.ts";
 import { startNetwork, stopNetwork, networkRevision } from "./network.ts";
 import { loginKeyFile, machineFolder, stackFolder } from "./paths.ts";
@@ -64,6 +65,7 @@ describe("a local machine", () => {
     expect(await vmRevision(stack, "vm")).toBe(1);
     const socket = join(machineFolder(stack, "vm"), "qmp.sock");
     expect(await qmp(socket, ["query-status"], 5000)).toMatchObject([{ running: true }]);
+    expect(await diskErrors(stack, "vm")).toBe(0);
   }, 1_200_000);
 
   it("keeps its process after it reboots by itself, and has a new boot id", async () => {
@@ -193,7 +195,8 @@ describe("an early login", () => {
   }, 300_000);
 
   it("ends with a killed process", async () => {
-    const code = `import { logInEarly } from ${JSON.stringify(join(import.meta.dirname, "earlyLogins.ts"))}; await logInEarly(${JSON.stringify(vm.stack)});`;
+    const code = `import { diskErrors } from "./diskErrors.ts";
+import { logInEarly } from ${JSON.stringify(join(import.meta.dirname, "earlyLogins.ts"))}; await logInEarly(${JSON.stringify(vm.stack)});`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "inherit" });
     await until(true);
     child.kill("SIGKILL");
