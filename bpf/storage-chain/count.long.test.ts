@@ -10,7 +10,7 @@ import type { TestVm } from "../../tests/support/vm.ts";
 
 /**
  * Minimum speedup over reads of a lookup of depth 8 on a disk of this latency, and maximum cost of a level in mode irq besides a disk of
- * 3 us, with and without checksums. Linux 7.3 takes longer than 3 us from a request to sleep: such a disk has answered before, so reads cost no switch there.
+ * 10 us, with and without checksums. Linux 7.3 takes longer than 3 us from a request to sleep: such a disk has answered before, so reads cost no switch there.
  */
 const limits = {
   "debian-12": {
@@ -83,8 +83,10 @@ describe.each(kernelsAskedFor())("a lookup on %s", (kernel) => {
       expect(time("pread") / time(`chain-wq, ${backend}`)).toBeGreaterThan(limit.wq);
       expect(time("io_uring, polled") / time(`chain-poll, ${backend}`)).toBeGreaterThan(limit.poll);
       expect(time("pread") / time(`chain-irq, ${backend}`)).toBeGreaterThan(limit.irq);
-      expect(find(`chain-irq, ${backend}`, 3000).slope).toBeLessThan(limit.level);
-      expect(find(`chain-irq, ${backend}, no checksums`, 3000).slope).toBeLessThan(limit.unchecked);
+      // HotOS '21's system call layer saves less than a door, so the lab has no such arm.
+      expect(time(`chain-irq, ${backend}`)).toBeLessThan(time("ioctl"));
+      expect(find(`chain-irq, ${backend}`, 10_000).slope).toBeLessThan(limit.level);
+      expect(find(`chain-irq, ${backend}, no checksums`, 10_000).slope).toBeLessThan(limit.unchecked);
       // A deeper tree takes longer.
       for (const { arm, ns } of arms) {
         const times = Object.values(ns);

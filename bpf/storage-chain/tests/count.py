@@ -8,14 +8,15 @@ the disk is schain_disk.ko, whose reads take a given time. As root:
     count.py DIR [LATENCY_NS...]
 
 Prints a line of JSON for each arm: `ns` is the mean time of a lookup by depth, after
-a first round; `slope` is the cost of one more node without the disk's time.
+a first round; `slope` is the cost of one more node without the disk's time. A disk that answers within 3 us may do so
+before the CPU has become idle, and then waits for it: the cost of a node in mode irq is the slope with a slower disk.
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import chain as c
@@ -48,27 +49,40 @@ def settle() -> None:
     print(f"# {switches() - first} switches in {time.monotonic() - begin:.1f} s until the CPU was idle", flush=True)
 
 
-def bench(depth: int, *options: str) -> int:
+def bench(depth: int, *options: str) -> list[str]:
+    """The command that looks up keys; the number of lookups follows."""
+    return [f"{c.DIR}/schain", "bench", "--index", f"depth{depth}", *options, "--lookups"]
+
+
+def ioctl(depth: int, *_: str) -> list[str]:
+    return [f"{c.DIR}/lookup-ioctl", DEVICE, f"depth{depth}"]
+
+
+def mean(command: list[str]) -> int:
     """Returns the mean time of a lookup, the least of three runs: what else the machine does can only add to it."""
-    run = ["bench", "--index", f"depth{depth}", *options]
-    c.schain(*run, "--lookups", "20")
+    c.run(*command, "20")
     means: list[int] = []
     for _ in range(3):
-        result = c.lines(c.schain(*run, "--lookups", LOOKUPS))[0]
+        result = c.lines(c.run(*command, LOOKUPS))[0]
         assert result["wrong"] == 0 and result["fellBack"] == 0, result
         means.append(result["meanNs"])
     return min(means)
 
 
-def arm(name: str, latency: int, *options: str, depths: Sequence[int] = DEPTHS) -> dict[int, int]:
-    ns = {depth: bench(depth, *options) for depth in depths}
+def arm(
+    name: str,
+    latency: int,
+    *options: str,
+    depths: Sequence[int] = DEPTHS,
+    command: Callable[..., list[str]] = bench,
+) -> None:
+    ns = {depth: mean(command(depth, *options)) for depth in depths}
     first, last = min(ns), max(ns)
     slope = (ns[last] - ns[first]) / (last - first) - latency if last > first else None
     print(
         json.dumps({"kernel": os.uname().release, "arm": name, "latencyNs": latency, "ns": ns, "slope": slope}),
         flush=True,
     )
-    return ns
 
 
 def chains(latency: int, backend: str, crc: bool, depths: Sequence[int]) -> None:
@@ -88,16 +102,18 @@ def chains(latency: int, backend: str, crc: bool, depths: Sequence[int]) -> None
 def main() -> None:
     latencies = [int(word) for word in sys.argv[2:]] or [3000]
     c.run("insmod", f"{c.DIR}/schain_disk.ko", f"latency_ns={latencies[0]}")
-    c.wait(lambda: Path(DEVICE).exists(), DEVICE)
+    c.run("insmod", f"{c.DIR}/schain_ioctl.ko")
+    c.wait(lambda: Path(DEVICE).exists() and Path("/dev/schain-ioctl").exists(), "the devices")
     c.schain("build", "--synthetic", "3-8", DEVICE)
     settle()
     backends = ["struct_ops", "tracepoint"] if c.HAS_STRUCT_OPS else ["tracepoint"]
     for n, latency in enumerate(latencies):
-        depths = DEPTHS if n == 0 else [8]
+        depths = DEPTHS if n == 0 else [3, 8]
         c.write("/sys/module/schain_disk/parameters/latency_ns", latency)
         read = ["--via", "read", "--image", DEVICE]
         arm("pread", latency, *read, depths=depths)
         arm("io_uring, polled", latency, *read, "--depth", "1", "--poll", depths=depths)
+        arm("ioctl", latency, depths=depths, command=ioctl)
         if n == 0:
             arm("pread, no checksums", latency, *read, "--unchecked", depths=depths)
             with c.Loader("--device", DEVICE, "--linear"):
@@ -105,8 +121,9 @@ def main() -> None:
                 arm("dm-pread", latency, "--via", "read", "--image", f"{c.RUN}/linear", depths=depths)
         for backend in backends[: 2 if n == 0 else 1]:
             chains(latency, backend, True, depths)
-        if n == 0:
+        if n < 2:
             chains(latency, backends[0], False, depths)
+    c.run("rmmod", "schain_ioctl")
     c.run("rmmod", "schain_disk")
 
 
