@@ -233,6 +233,7 @@ guest() {
 	find "$out" -maxdepth 1 -type f -executable -exec cp {} "$guest/built" \;
 	if [ -d "$out/faults" ]; then cp -r "$out/faults" "$guest/built"; fi
 	cp -r "$bpf/$extension/tests" "$guest/built/tests"
+	if [ -d "$bpf/$extension/python" ]; then cp -r "$bpf/$extension/python" "$guest/built"; fi
 	# For modprobe, which then knows what is built in.
 	inside make -s -C "$tree" O="/dbg/$name" LOCALVERSION="-$kind" INSTALL_MOD_PATH="/out-$name" modules_install
 	rm -f "$out"/lib/modules/*/build

@@ -12,7 +12,9 @@ it must fail.
 
 import contextlib
 import errno
+import importlib
 import os
+import random
 import re
 import signal
 import struct
@@ -136,6 +138,16 @@ def unsuitable() -> None:
     with scheduled("mq-deadline"):
         text = answer("--device", DISK, "--mode", "irq")
     assert '"supported":false' in text and "scheduler" in text, text
+    controller = Path(os.path.realpath(f"/sys/block/{Path(DISK).name}/device"))
+    c.write("/sys/module/nvme/parameters/poll_queues", 0)
+    try:
+        c.write(str(controller / "reset_controller"), 1)
+        text = answer("--device", DISK, "--mode", "poll")
+    finally:
+        c.write("/sys/module/nvme/parameters/poll_queues", 1)
+        c.write(str(controller / "reset_controller"), 1)
+    assert '"supported":false' in text and "no poll queues" in text, text
+    assert '"supported":true' in answer("--device", DISK, "--mode", "poll")
     bad = run(f"{c.DIR}/storage-chain", "--mode", "fast", ok=False)
     assert bad.returncode and "fast" in bad.stderr, bad.stderr
     assert not c.nothing_left()
@@ -193,6 +205,19 @@ def tree() -> None:
     assert c.lines(c.schain("verify", "--via", "read", "--image", path))[-1]["mismatches"] == 0
 
 
+def same_in_both_layouts() -> None:
+    """Random keys through the door, with the node on one page and across two: the same answer and the same node."""
+    entry, generation = index("depth5")
+    for _ in range(int(COUNT) // 2):
+        key = random.randrange(entry["keys"] * 16)
+        one, two = (
+            c.ask(f"{c.RUN}/btree", entry["root"], key, generation, entry["depth"], crossing=crossing)
+            for crossing in (False, True)
+        )
+        assert (one.status, one.hops) == (two.status, two.hops) == (0, 5), (key, one, two)
+        assert one.node == two.node and one.scratch == two.scratch, key
+
+
 # From here on the disk has an image.
 @test("every mode and backend gives the same results as user space, one at a time and by io_uring")
 def correct() -> None:
@@ -208,6 +233,7 @@ def correct() -> None:
                 if mode == "poll":
                     c.verify("--count", COUNT, "--depth", "8", "--poll")
                     c.verify("--count", COUNT, "--depth", "8", "--poll", "--fixed")
+                same_in_both_layouts()
                 counts = c.status("schain-btree")
                 if mode == "irq":
                     assert counts["interrupt"] > 0, counts
@@ -606,7 +632,7 @@ def over(table: str) -> c.Device:
 
 @test("a device error at a node of any level gives the same error as a read (control: it counts as a node)")
 def device_errors() -> None:
-    entry, _ = index("depth5")
+    entry, generation = index("depth5")
     first = entry["root"]
     total = sectors()
 
@@ -633,7 +659,12 @@ def device_errors() -> None:
             while len(way) < entry["depth"]:
                 f.seek(way[-1] * 512 + 32)
                 way.append(struct.unpack("<QQ", f.read(16))[1])
-        met = [same_errors(under, sector) for sector in way]
+        met = []
+        for level, sector in enumerate(way):
+            met.append(same_errors(under, sector))
+            # The key 0 is on this way, so this lookup meets the error after `level` nodes.
+            r = c.ask(f"{c.RUN}/btree", first, 0, generation, entry["depth"])
+            assert (r.got, r.status, r.hops) == (-errno.EIO, -errno.EIO, level), (level, r)
         assert met[0] == 60 and all(n > 0 for n in met[:3]), met
 
         def answered() -> None:
@@ -868,6 +899,53 @@ def udev() -> None:
         c.run("udevadm", "settle", ok=False)
         assert c.status("schain-btree")["reject"] == 0, c.status("schain-btree")
         assert not [n for n in Path("/dev/disk/by-id").iterdir() if "schain" in n.name.lower()]
+
+
+@test("the Python library finds the files of a directory tree, through doors and by reads (control: no door)")
+def python_library() -> None:
+    sys.path.insert(0, f"{c.DIR}/python")
+    os.environ["LIBSCHAIN"] = f"{c.DIR}/libschain.so"
+    library = importlib.import_module("schain")
+    top = f"/usr/lib/python3.{sys.version_info.minor}"
+    # Not the compiled modules: Python may be writing some.
+    names = [os.path.relpath(path, top) for path in Path(top).rglob("*.py") if not path.is_symlink()]
+    some = {name: os.lstat(f"{top}/{name}") for name in names[:: max(1, len(names) // 50)]}
+
+    def agrees(path: str | None, flags: int = 0) -> None:
+        with library.Image(path, flags) as image:
+            for name, is_ in some.items():
+                inode = image.path(name)
+                assert inode == is_.st_ino and Path(f"{top}/{image.where(inode)}").lstat().st_ino == inode, name
+                facts = image.facts(inode)
+                assert (facts.size, facts.mode, facts.mtime) == (is_.st_size, is_.st_mode, int(is_.st_mtime)), facts
+                assert image.facts(facts.parent).is_directory and not facts.is_directory
+            assert image.path("no/such/path") is None and image.facts(1 << 50) is None and image.where(1 << 50) is None
+            assert set(image.tagged("py")) == {os.lstat(f"{top}/{name}").st_ino for name in names}
+            assert list(image.tagged("nosuch")) == []
+
+    def fails(function: Callable[[], object], number: int, text: str) -> None:
+        try:
+            function()
+        except OSError as error:
+            assert error.errno == number and text in str(error), error
+        else:
+            raise AssertionError(f"no error: {text}")
+
+    fails(library.Image, errno.ENOENT, "is the extension storage-chain loaded?")
+    with c.Loader("--device", DISK):
+        c.schain("build", top, DISK)
+        before = c.status("schain-btree")["chains"]
+        agrees(None, library.CHAIN)
+        assert c.status("schain-btree")["chains"] - before > 3 * len(some)
+        with library.Image(flags=library.CHAIN) as image:
+            many = image.lookup_many("facts", [*(is_.st_ino * 4 for is_ in some.values()), 1 << 60], depth=8)
+            assert [result.value for result in many] == [*(is_.st_size for is_ in some.values()), None]
+            assert not any(result.error or result.fell_back for result in many), many
+            fails(lambda: image.lookup("nosuch", 1), errno.ENOENT, "`nosuch`")
+    agrees(DISK)
+    with library.Image(DISK, library.CHAIN) as image:
+        fails(lambda: image.path("os.py"), errno.ENXIO, "no door")
+    synthetic()
 
 
 @test("no lookup is wrong under load in any mode")
