@@ -176,10 +176,11 @@ describe("the workload table", () => {
     }
     expect(workloadsOf("paper", true)).toEqual(workloadNames.filter((name) => name !== "lookup"));
     expect(workloadsOf("lookups", true)).toEqual(["lookup", "control"]);
+    expect(workloadsOf("tagging", true)).toEqual(["tagging", "control"]);
   });
 
   it("should have the tagging workload only with DisGraFS", () => {
-    for (const profile of ["smoke", "course", "paper"] as const) {
+    for (const profile of ["smoke", "tagging", "course", "paper"] as const) {
       const names = (disgrafs?: boolean): string[] =>
         buildPlan({ ...settings, profile, ...(disgrafs === undefined ? {} : { disgrafs }) }).workloads.map(
           ({ name }) => name,

@@ -3,7 +3,7 @@
  * without an entry for a profile is not part of it. To add one, see docs/benchmarks.md.
  */
 
-export const profileNames = ["smoke", "attributes", "lookups", "course", "paper"] as const;
+export const profileNames = ["smoke", "attributes", "lookups", "tagging", "course", "paper"] as const;
 export type Profile = (typeof profileNames)[number];
 
 /** Sizes of a profile. Times are seconds of a timed window, not of a whole run. */
@@ -17,6 +17,8 @@ export interface ProfileFacts {
   readonly expectedMinutes: number;
   /** Time limit of a run. */
   readonly limitMinutes: number;
+  /** Only for labs with this component. */
+  readonly needs?: "disgrafs";
 }
 
 export const profiles = {
@@ -40,6 +42,14 @@ export const profiles = {
     warmUp: "baseline",
     expectedMinutes: 30,
     limitMinutes: 180,
+  },
+  tagging: {
+    title: "files tagged by DisGraFS, and nothing else: many blocks, also in emulation",
+    blocks: 10,
+    warmUp: "baseline",
+    expectedMinutes: 10,
+    limitMinutes: 120,
+    needs: "disgrafs",
   },
   course: {
     title: "twelve minutes on real machines",
@@ -362,6 +372,7 @@ export const workloads = {
     once: ["smoke"],
     parameters: {
       smoke: { files: 10, seconds: 5 },
+      tagging: { files: 40, seconds: 10 },
       course: { files: 60, seconds: 3 },
       paper: { files: 1000, seconds: 30 },
     },
@@ -454,6 +465,7 @@ export const workloads = {
       smoke: { files: 40, directories: 2, phaseSeconds: 0.1 },
       attributes: { files: 200, directories: 10, phaseSeconds: 0.1 },
       lookups: { files: 200, directories: 10, phaseSeconds: 0.1 },
+      tagging: { files: 200, directories: 10, phaseSeconds: 0.1 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.1 },
       paper: { files: 10000, directories: 100, phaseSeconds: 1 },
     },

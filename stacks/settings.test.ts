@@ -464,6 +464,13 @@ describe("parseSettings", () => {
     expect(parseSettings(values).benchmarkRows).toEqual(["tagging"]);
   });
 
+  it("refuses a benchmark of DisGraFS in a lab without it, and says how to switch it on", () => {
+    expect(faults({ benchmark: "tagging" })).toEqual([
+      "  - benchmark tagging measures DisGraFS, which is off; set it on: ./lab up -c disgrafs=true",
+    ]);
+    expect(faults({ benchmark: "tagging", disgrafs: true })).toEqual([]);
+  });
+
   it("allows write-back without DisGraFS, and DisGraFS without write-back", () => {
     expect(faults({ juicefs: { writeback: true } })).toEqual([]);
     expect(faults({ disgrafs: true })).toEqual([]);

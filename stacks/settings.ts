@@ -13,7 +13,7 @@ import { extensionNames, extensions, extensionShape, extensionsSchema } from "..
 import { armExtensions, armNames, defaultArms, isArm, type ArmName } from "../benchmarks/arms.ts";
 import { armsFor, defaultMarginPercent, looksOf } from "../benchmarks/plan.ts";
 import { matchRows, tableRows } from "../benchmarks/rows.ts";
-import { profileNames } from "../benchmarks/workloads.ts";
+import { profileNames, profiles, type ProfileFacts } from "../benchmarks/workloads.ts";
 import { awsSettings } from "./aws/settings.ts";
 import { folderProblems } from "./folders.ts";
 import { defaultSize, topologies, topologyProblems, type Node } from "./topology.ts";
@@ -174,7 +174,7 @@ export function parseSettings(values: Readonly<Record<string, unknown>>, stack =
     ),
     ...storageProblems(settings.juicefs, nodes),
     ...extensionProblems(settings),
-    ...disgrafsProblems(settings, nodes),
+    ...disgrafsProblems(settings, nodes, stack),
     ...folderProblems(settings.juicefs),
     ...targetProblems(settings),
     ...rowProblems(settings, stack),
@@ -257,10 +257,18 @@ function storageProblems(juicefs: z.output<typeof juicefsSchema>, nodes: readonl
 }
 
 function disgrafsProblems(
-  { disgrafs, juicefs }: z.output<typeof settingsSchema>,
+  { disgrafs, juicefs, benchmark }: z.output<typeof settingsSchema>,
   nodes: readonly Node[],
+  stack: string,
 ): string[] {
-  if (!disgrafs) return [];
+  if (!disgrafs) {
+    const measured: ProfileFacts | undefined = benchmark === "none" ? undefined : profiles[benchmark];
+    return measured?.needs === "disgrafs"
+      ? [
+          `benchmark ${benchmark} measures DisGraFS, which is off; set it on: ${up(stack, "-c disgrafs=true")}`,
+        ]
+      : [];
+  }
   const head = nodes.find(({ roles: own }) => own.includes("ray-head"));
   return [
     ...(head && !head.roles.includes("client")
