@@ -372,7 +372,7 @@ export const workloads = {
     once: ["smoke"],
     parameters: {
       smoke: { files: 10, seconds: 5 },
-      tagging: { files: 16, seconds: 10 },
+      tagging: { files: 10, seconds: 10 },
       course: { files: 60, seconds: 3 },
       paper: { files: 1000, seconds: 30 },
     },

@@ -17,8 +17,10 @@ from urllib.request import urlopen
 APP = "/opt/disgrafs/app"
 SETTINGS = Path("/etc/disgrafs/disgrafs.env")
 TAGGERS_UNIT = Path("/etc/systemd/system/disgrafs-taggers.service")
-# Seconds between searches while files are tagged.
+# Seconds between searches while files are tagged, and at least this many times a search's own time: on a slow machine,
+# searches would otherwise take the CPU from the taggers.
 SEARCH_PAUSE = 0.1
+SEARCH_PAUSE_TIMES = 9
 TAGGERS = re.compile(r"^disgrafs_taggers (\S+)$", re.MULTILINE)
 
 
@@ -93,12 +95,13 @@ class Watch:
 
     def ask(self) -> None:
         """Search for words of the corpus, one after the other."""
-        number = 0
-        while not self.ending.wait(SEARCH_PAUSE):
+        number, pause = 0, SEARCH_PAUSE
+        while not self.ending.wait(pause):
             begin = time.perf_counter()
             self.graph.search(self.model.Search(words=(self.words[number % len(self.words)],)))
-            self.searches.append(time.perf_counter() - begin)
-            number += 1
+            seconds = time.perf_counter() - begin
+            self.searches.append(seconds)
+            number, pause = number + 1, max(SEARCH_PAUSE, SEARCH_PAUSE_TIMES * seconds)
 
     def wait(self, inodes: set[int], seconds: float) -> None:
         """Wait until all files have tags or have failed, at most for `seconds`."""
@@ -106,7 +109,7 @@ class Watch:
         while time.monotonic() < deadline and self.error is None:
             if all(inode in self.tagged or inode in self.failed for inode in inodes):
                 return
-            time.sleep(0.02)
+            time.sleep(0.1)
 
 
 def open_graph() -> Any:  # noqa: ANN401
