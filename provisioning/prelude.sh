@@ -149,3 +149,34 @@ start_unit() {
   fi
   waiting_for=""
 }
+
+# cut_zeros FOLDER: removes the zeros at the end of the newest append-only file of a Redis that is stopped. A power cut leaves them there
+# if the file system had extended the file before the data was written, and Redis does not start with them. If the rest ends in the
+# middle of a command or transaction, Redis removes that itself. The last three damaged files are kept in FOLDER.
+cut_zeros() {
+  local newest line zeros copy
+  cd "$1"
+  [ -e appendonlydir/appendonly.aof.manifest ] || return 0
+  newest=$(sed -n 's/^file \(.*\) seq [0-9]* type i.*/\1/p' appendonlydir/appendonly.aof.manifest | tail -n 1)
+  # Every command ends with a newline, so the last byte of a sound file is not zero.
+  [ "$newest" ] && [ "$(tail -c 1 "appendonlydir/$newest" | od -An -tx1)" = " 00" ] || return 0
+  # Zeros contain no newline either: all of them are in the last line.
+  line=$(tail -n 1 "appendonlydir/$newest" | wc -c)
+  zeros=$((line - $(tail -n 1 "appendonlydir/$newest" | LC_ALL=C sed 's/\x00*$//' | wc -c)))
+  copy=damaged-$(date -u +%Y%m%dT%H%M%SZ)-$newest
+  printf '%s\n' damaged-* | head -n -2 | xargs -r rm -f
+  cp -a "appendonlydir/$newest" "$copy"
+  truncate -s "-$zeros" "appendonlydir/$newest"
+  echo "$newest ended with $zeros zeros, as after a power cut. They were removed; the file as it was is $1/$copy"
+}
+
+# The program of cut_zeros, for ExecStartPre of units.
+cut_zeros_program=/usr/local/lib/disgrafs/cut-zeros
+put_cut_zeros() {
+  put "$cut_zeros_program" 0755 <<END
+#!/usr/bin/env bash
+set -euo pipefail
+$(declare -f cut_zeros)
+cut_zeros "\$1"
+END
+}

@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 const prelude = readFileSync(new URL("./prelude.sh", import.meta.url), "utf8");
 
@@ -11,6 +13,86 @@ function step(seconds: number, script: string) {
   });
   return { status: result.status, stderr: result.stderr };
 }
+
+/** A Redis's folder with one append-only file, and what happens to it before a start. */
+describe("a Redis that starts", () => {
+  let folder: string;
+  let file: string;
+  const sound = Buffer.from("*2\r\n$4\r\nINCR\r\n$3\r\na\0b\r\n");
+  const cut = () => step(60, `cut_zeros ${folder} >&2`);
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "redis-"));
+    mkdirSync(join(folder, "appendonlydir"));
+    const files = ["base.rdb seq 1 type b", "incr.aof seq 1 type i", "incr.aof seq 2 type i"];
+    writeFileSync(
+      join(folder, "appendonlydir/appendonly.aof.manifest"),
+      files.map((each, index) => `file appendonly.aof.${Math.max(1, index)}.${each}\n`).join(""),
+    );
+    file = join(folder, "appendonlydir/appendonly.aof.2.incr.aof");
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    ["is sound", sound],
+    ["is empty", Buffer.alloc(0)],
+    ["is damaged in the middle", Buffer.concat([Buffer.alloc(4096), sound])],
+    ["ends in the middle of a command, which Redis removes", sound.subarray(0, -2)],
+  ])("has the same file if it %s, and no copy", (_, content) => {
+    writeFileSync(file, content);
+    const { mtimeMs, ino } = statSync(file);
+    expect(cut()).toEqual({ status: 0, stderr: "" });
+    expect(readFileSync(file)).toEqual(content);
+    expect(statSync(file)).toMatchObject({ mtimeMs, ino });
+    expect(readdirSync(folder)).toEqual(["appendonlydir"]);
+  });
+
+  it("may have no file yet", () => {
+    rmSync(join(folder, "appendonlydir"), { recursive: true });
+    expect(cut()).toEqual({ status: 0, stderr: "" });
+  });
+
+  it.each([
+    ["a whole command", sound],
+    ["a part of a command with zeros of its own", sound.subarray(0, -2)],
+    ["nothing", Buffer.alloc(0)],
+  ])("loses the zeros after %s, and the file as it was is kept", (_, content) => {
+    const damaged = Buffer.concat([content, Buffer.alloc(10_000)]);
+    writeFileSync(file, damaged);
+    const { status, stderr } = cut();
+    expect(status).toBe(0);
+    expect(readFileSync(file)).toEqual(content);
+    const [copy = ""] = readdirSync(folder).filter((name) => name !== "appendonlydir");
+    expect(readFileSync(join(folder, copy))).toEqual(damaged);
+    expect(stderr).toContain("appendonly.aof.2.incr.aof ended with 10000 zeros");
+    expect(stderr).toContain(join(folder, copy));
+  });
+
+  it("keeps the last three damaged files", () => {
+    for (const year of [2021, 2022, 2023, 2024]) writeFileSync(join(folder, `damaged-${year}`), "");
+    writeFileSync(file, Buffer.alloc(1));
+    expect(cut().status).toBe(0);
+    expect(readdirSync(folder)).toEqual([
+      "appendonlydir",
+      "damaged-2023",
+      "damaged-2024",
+      expect.stringMatching(/^damaged-\d{8}T\d{6}Z-appendonly/),
+    ]);
+  });
+
+  it("does so by a program of its own, which needs nothing of the prelude", () => {
+    writeFileSync(file, Buffer.concat([sound, Buffer.alloc(3)]));
+    const program = join(folder, "program");
+    const { status, stderr } = step(
+      60,
+      `put() { cat >"$1"; }; cut_zeros_program=${program}; put_cut_zeros; bash ${program} ${folder} >&2`,
+    );
+    expect(status).toBe(0);
+    expect(stderr).toContain("ended with 3 zeros");
+    expect(readFileSync(file)).toEqual(sound);
+  });
+});
 
 describe("a step", () => {
   it("reports what it waited for when its time is over", () => {
