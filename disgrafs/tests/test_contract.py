@@ -11,7 +11,7 @@ from threading import Timer
 
 import pytest
 
-from disgrafs.events.fold import fold
+from disgrafs.events.fold import TRASH, fold
 from disgrafs.events.log import LogGapError, VolumeLog
 from disgrafs.graph import Graph
 from disgrafs.graph.model import ROOT
@@ -156,4 +156,31 @@ def test_metadata_that_lost_changes_is_noticed_even_after_as_many_others(juicefs
     # An entry that has been trimmed cannot be compared.
     juicefs.redis.ltrim("txnLog", cursor - log.last(), -1)
     assert log.read(cursor, 10, digest)
+    log.close()
+
+
+def test_what_is_restored_from_the_trash_is_listed_again(juicefs: JuiceFS, dav: Client, graph: Graph) -> None:
+    log = VolumeLog("127.0.0.1", juicefs.port)
+
+    def follow() -> None:
+        while batch := log.read(graph.cursor() or 0, 100):
+            graph.apply(fold(batch, graph.kinds), batch[-1].version, time.time(), batch[-1].digest)
+
+    dav("MKCOL", "/d/")
+    dav("MKCOL", "/d/e/")
+    dav("PUT", "/d/e/a", content=b"one")
+    inode = juicefs.inode("d/e/a")
+    follow()
+    assert graph.path(inode) == "d/e/a"
+    dav("DELETE", "/d/e/")
+    follow()
+    assert graph.path(inode) is None
+    assert graph.to_scan() == []
+    # The trash has a folder for each hour.
+    for hour in juicefs.redis.hkeys(f"d{TRASH}"):
+        juicefs.run("restore", "--put-back", juicefs.meta, hour.decode())
+    follow()
+    assert juicefs.inode("d/e/a") == inode
+    # Its listing has the directory that came back, which is then listed in turn.
+    assert graph.to_scan() == [juicefs.inode("d")]
     log.close()
