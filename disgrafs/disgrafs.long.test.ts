@@ -129,6 +129,26 @@ describe("DisGraFS on one machine", () => {
     expect(await vm.stop()).toEqual([]);
   }, 600_000);
 
+  /** Files are written, and half-way the command kills something. */
+  async function losesNothing(kill: string): Promise<void> {
+    await vm.check(
+      `mkdir -p ${mountPoint}/chaos
+export folder=$(mktemp -d ${mountPoint}/chaos/XXXX)
+for i in $(seq 60); do
+  echo "zebra number $i" >$folder/$i
+  if [ $i = 30 ]; then ${kill}; fi
+done`,
+      600,
+    );
+    // Each file was tagged once for its last version, even if parts were restarted.
+    const [, failed] = (await vm.check(settled, 1000)).split(" ");
+    expect(failed).toBe("1");
+    const times = python(
+      `print(graph.read("MATCH (f:File) WHERE f.search CONTAINS 'zebra' RETURN min(f.times), max(f.times)")[0])`,
+    );
+    expect(await vm.check(times)).toBe("[1, 1]");
+  }
+
   it("starts the graph with a password, only on the private address", async () => {
     const start = nodeScript("graph/start.sh", [address, "6390", venv], [graphPassword]);
     expect(await vm.check(start)).toMatch(/^4\.16\.\d+ in Redis 8\./);
@@ -235,22 +255,7 @@ juicefs rmr a/bb >/dev/null; mkdir gone; echo x >gone/x; rm -r gone`,
   ])(
     "loses nothing if %s is killed while files are written",
     async (_, kill) => {
-      await vm.check(
-        `mkdir -p ${mountPoint}/chaos
-export folder=$(mktemp -d ${mountPoint}/chaos/XXXX)
-for i in $(seq 60); do
-  echo "zebra number $i" >$folder/$i
-  if [ $i = 30 ]; then ${kill}; fi
-done`,
-        600,
-      );
-      // Each file was tagged once for its last version, even if parts were restarted.
-      const [, failed] = (await vm.check(settled, 1000)).split(" ");
-      expect(failed).toBe("1");
-      const times = python(
-        `print(graph.read("MATCH (f:File) WHERE f.search CONTAINS 'zebra' RETURN min(f.times), max(f.times)")[0])`,
-      );
-      expect(await vm.check(times)).toBe("[1, 1]");
+      await losesNothing(kill);
     },
     1_500_000,
   );
@@ -312,7 +317,8 @@ systemctl start disgrafs-index`,
     const ask = (method: string, path: string): string =>
       `sed 's/^/Authorization: Bearer /' /etc/disgrafs/api-token | curl -sS -X ${method} -H @- http://${api}${path}`;
     expect(await vm.check(ask("GET", `/api/files/${inode}/content`))).toBe("a wombat");
-    await vm.check(`systemctl kill -s KILL disgrafs-api; until disgrafs find wombat; do sleep 1; done`, 600);
+    await losesNothing("systemctl kill -s KILL disgrafs-api");
+    await vm.check("until disgrafs find wombat; do sleep 1; done", 600);
     // A folder moves, and the file is deleted at its new path.
     await vm.check(
       `mkdir ${mountPoint}/from; mv ${mountPoint}/wombat ${mountPoint}/from/; mv ${mountPoint}/from ${mountPoint}/to`,
