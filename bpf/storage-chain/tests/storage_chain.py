@@ -135,9 +135,11 @@ def unsuitable() -> None:
     with c.Device("plain", f"0 {sectors()} linear {DISK} 0") as plain:
         text = answer("--device", plain.path, "--mode", "irq")
         assert '"supported":false' in text and "driver nvme" in text, text
-    with scheduled("mq-deadline"):
-        text = answer("--device", DISK, "--mode", "irq")
-    assert '"supported":false' in text and "scheduler" in text, text
+    # A debug kernel has no BFQ.
+    for scheduler in ["mq-deadline", *(["bfq"] if run("modprobe", "bfq", ok=False).returncode == 0 else [])]:
+        with scheduled(scheduler):
+            text = answer("--device", DISK, "--mode", "irq")
+        assert '"supported":false' in text and scheduler in text, text
     controller = Path(os.path.realpath(f"/sys/block/{Path(DISK).name}/device"))
     c.write("/sys/module/nvme/parameters/poll_queues", 0)
     try:
@@ -582,7 +584,7 @@ def direct() -> None:
 def limited() -> None:
     major, minor = (f(Path(DISK).stat().st_rdev) for f in (os.major, os.minor))
     c.write("/sys/fs/cgroup/cgroup.subtree_control", "+io")
-    group = Path("/sys/fs/cgroup/schain-limited")
+    group, qos = Path("/sys/fs/cgroup/schain-limited"), Path("/sys/fs/cgroup/io.cost.qos")
     group.mkdir()
     try:
         for mode, _ in queued(1):
@@ -595,6 +597,13 @@ def limited() -> None:
             refused = run(f"{c.DIR}/storage-chain", "--preflight", "--device", DISK, "--mode", mode)
             assert '"supported":false' in refused and "io.max" in refused, refused
             (group / "io.max").write_text(f"{major}:{minor} riops=max")
+            assert '"supported":true' in run(f"{c.DIR}/storage-chain", "--preflight", "--device", DISK, "--mode", mode)
+            # A debug kernel has no iocost.
+            if qos.exists():
+                qos.write_text(f"{major}:{minor} enable=1")
+                refused = run(f"{c.DIR}/storage-chain", "--preflight", "--device", DISK, "--mode", mode)
+                qos.write_text(f"{major}:{minor} enable=0")
+                assert '"supported":false' in refused and "io.cost.qos" in refused, refused
     finally:
         group.rmdir()
 
