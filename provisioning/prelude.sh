@@ -155,7 +155,7 @@ start_unit() {
 # middle of a command or transaction, Redis removes that itself. The last three damaged files are kept in FOLDER.
 cut_zeros() {
   local newest line zeros copy
-  cd "$1"
+  cd "$1" || return
   [ -e appendonlydir/appendonly.aof.manifest ] || return 0
   newest=$(sed -n 's/^file \(.*\) seq [0-9]* type i.*/\1/p' appendonlydir/appendonly.aof.manifest | tail -n 1)
   # Every command ends with a newline, so the last byte of a sound file is not zero.
@@ -170,10 +170,9 @@ cut_zeros() {
   echo "$newest ended with $zeros zeros, as after a power cut. They were removed; the file as it was is $1/$copy"
 }
 
-# The program of cut_zeros, for ExecStartPre of units.
-cut_zeros_program=/usr/local/lib/disgrafs/cut-zeros
+# put_cut_zeros PATH: writes the program that calls cut_zeros, for ExecStartPre of units.
 put_cut_zeros() {
-  put "$cut_zeros_program" 0755 <<END
+  put "$1" 0755 <<END
 #!/usr/bin/env bash
 set -euo pipefail
 $(declare -f cut_zeros)

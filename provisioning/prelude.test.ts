@@ -86,7 +86,7 @@ describe("a Redis that starts", () => {
     const program = join(folder, "program");
     const { status, stderr } = step(
       60,
-      `put() { cat >"$1"; }; cut_zeros_program=${program}; put_cut_zeros; bash ${program} ${folder} >&2`,
+      `put() { cat >"$1"; }; put_cut_zeros ${program}; bash ${program} ${folder} >&2`,
     );
     expect(status).toBe(0);
     expect(stderr).toContain("ended with 3 zeros");

@@ -36,7 +36,8 @@ logfile ""
 hz 2
 loadmodule $module THREAD_COUNT $(nproc) OMP_THREAD_COUNT 1
 END
-put_cut_zeros || true
+cut_zeros=/usr/local/lib/disgrafs/cut-zeros
+put_cut_zeros "$cut_zeros" || true
 put /etc/systemd/system/disgrafs-graph.service 0644 <<END && restart=yes
 [Unit]
 Description=FalkorDB, the graph of DisGraFS
@@ -49,7 +50,7 @@ User=redis
 Group=redis
 RuntimeDirectory=disgrafs-graph
 RuntimeDirectoryMode=0700
-ExecStartPre=$cut_zeros_program /var/lib/disgrafs-graph
+ExecStartPre=$cut_zeros /var/lib/disgrafs-graph
 ExecStart=/usr/bin/redis-server /etc/disgrafs/graph.conf
 ExecStartPost=/bin/sh -c 'REDISCLI_AUTH=\$(cut -d" " -f2 /etc/disgrafs/graph-password.conf) redis-cli -e -s /run/disgrafs-graph/socket config set port $port'
 TimeoutStartSec=15min

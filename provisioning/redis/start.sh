@@ -23,13 +23,14 @@ logfile ""
 hz 2
 END
 put /etc/disgrafs/redis-password 0600 <<<"$password" || true
-put_cut_zeros || true
+cut_zeros=/usr/local/lib/disgrafs/cut-zeros
+put_cut_zeros "$cut_zeros" || true
 # systemd's default of 90 s is too short for a busy or emulated machine. The unit's own sandbox allows no program but Redis ("+" is
 # outside).
 put /etc/systemd/system/redis-server.service.d/disgrafs.conf 0644 <<END && restart=yes
 [Service]
 TimeoutStartSec=15min
-ExecStartPre=+/usr/bin/setpriv --reuid=redis --regid=redis --init-groups $cut_zeros_program /var/lib/redis
+ExecStartPre=+/usr/bin/setpriv --reuid=redis --regid=redis --init-groups $cut_zeros /var/lib/redis
 END
 start_unit redis-server.service "$restart"
 

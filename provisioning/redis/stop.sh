@@ -3,4 +3,4 @@
 set -euo pipefail
 end_units redis-server.service
 rm -rf /var/lib/redis/appendonlydir /var/lib/redis/damaged-* /etc/redis/password.conf /etc/disgrafs/redis-password \
-  "$cut_zeros_program"
+  /usr/local/lib/disgrafs/cut-zeros
