@@ -129,13 +129,13 @@ describe("DisGraFS on one machine", () => {
     expect(await vm.stop()).toEqual([]);
   }, 600_000);
 
-  /** Files are written, and half-way the command kills something. */
+  /** Files are written, and half-way the command kills something. Text with many digits would take seconds in emulation (kind.py). */
   async function losesNothing(kill: string): Promise<void> {
     await vm.check(
       `mkdir -p ${mountPoint}/chaos
 export folder=$(mktemp -d ${mountPoint}/chaos/XXXX)
 for i in $(seq 60); do
-  echo "zebra number $i" >$folder/$i
+  echo "a zebra grazes on the plain, number $i" >$folder/$i
   if [ $i = 30 ]; then ${kill}; fi
 done`,
       600,
@@ -235,7 +235,7 @@ print(sorted(graph.file(graph.inode("kinds/prose").inode).paths))
     await vm.check(
       `cd ${mountPoint}
 export META_PASSWORD_FILE=/etc/disgrafs/redis-password JFS_NO_UPDATE_CHECK=1
-mkdir -p a/b/c; for i in $(seq 30); do echo "whale number $i" >a/b/$i; done
+mkdir -p a/b/c; for i in $(seq 30); do echo "a whale sings in the deep ocean, number $i" >a/b/$i; done
 echo one >a/b/c/deep; mv a/b/1 a/2; mv a/b a/bb; mv a/2 a/bb/2
 juicefs clone a clone >/dev/null; mv clone/bb/3 clone/moved; juicefs clone a/bb/4 one >/dev/null
 cp a/bb/5 copied; truncate -s 3 a/bb/6; echo more >>a/bb/7
@@ -262,7 +262,7 @@ juicefs rmr a/bb >/dev/null; mkdir gone; echo x >gone/x; rm -r gone`,
 
   it("has the graph again after a power cut that took its newest changes and left zeros at the end of its file", async () => {
     await vm.check(
-      `mkdir ${mountPoint}/cut; for i in $(seq 30); do echo "okapi $i" >${mountPoint}/cut/$i; done`,
+      `mkdir ${mountPoint}/cut; for i in $(seq 30); do echo "an okapi hides in the forest, number $i" >${mountPoint}/cut/$i; done`,
     );
     await vm.check(settled, 1000);
     const walks = "journalctl -q -u disgrafs-index -o cat | grep -c 'walked .* directories'";
@@ -337,7 +337,7 @@ systemctl start disgrafs-index`,
     // Both Redis may lose their last second, each another one: then versions of the log belong to other changes.
     await vm.check(
       `mkdir ${mountPoint}/reset
-systemd-run -q bash -c 'for i in $(seq 100000); do echo "a narwhal, number $i" >${mountPoint}/reset/$i; done'
+systemd-run -q bash -c 'for i in $(seq 100000); do echo "a narwhal dives below the arctic ice in the long winter night, number $i" >${mountPoint}/reset/$i; done'
 until [ -e ${mountPoint}/reset/50 ]; do sleep 0.2; done`,
       600,
     );
