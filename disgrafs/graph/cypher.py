@@ -248,13 +248,10 @@ class CypherGraph(ABC):
     # --- Queue
 
     def due(self, now: float, limit: int, busy: Iterable[int] = ()) -> list[Work]:
-        rows = self.read(
-            "MATCH (f:File {state: 'waiting'}) WHERE f.due <= $now AND NOT f.ino IN $busy "
-            "RETURN f.ino, f.version, coalesce(f.tries, 0), f.since LIMIT $limit",
-            now=now,
-            busy=sorted(busy),
-            limit=limit,
-        )
+        # Repeated tries may take long, and there may be many: new files do not wait for them.
+        rows = self._due("coalesce(f.tries, 0) = 0", now, limit, busy)
+        if len(rows) < limit:
+            rows += self._due("f.tries > 0", now, limit - len(rows), busy)
         paths = self._paths([int(row[0]) for row in rows])
         if lost := [int(row[0]) for row in rows if int(row[0]) not in paths]:
             # Otherwise they would be found first each time, and no other file would get its turn.
@@ -269,6 +266,15 @@ class CypherGraph(ABC):
             for ino, version, tries, since in rows
             if (path := paths.get(int(ino)))
         ]
+
+    def _due(self, which: str, now: float, limit: int, busy: Iterable[int]) -> list[list[Any]]:
+        return self.read(
+            f"MATCH (f:File {{state: 'waiting'}}) WHERE f.due <= $now AND {which} AND NOT f.ino IN $busy "
+            "RETURN f.ino, f.version, coalesce(f.tries, 0), f.since LIMIT $limit",
+            now=now,
+            busy=sorted(busy),
+            limit=limit,
+        )
 
     def commit(self, tagged: Sequence[Tagged], now: float) -> int:
         rows = [

@@ -143,7 +143,10 @@ class Queue(Protocol):
     """For the one process that dispatches files to taggers. The queue is in the graph, so no crash loses a file."""
 
     def due(self, now: float, limit: int, busy: Iterable[int] = ()) -> list[Work]:
-        """Waiting files that may be tagged now. A file without a path is postponed: it may be too deep."""
+        """Waiting files that may be tagged now, new ones first.
+
+        A file without a path is postponed: it may be too deep.
+        """
         ...
 
     def commit(self, tagged: Sequence[Tagged], now: float) -> int:

@@ -24,6 +24,12 @@ MAINTAIN = 5.0
 
 TRIES = {Fault.UNREADABLE: 8, Fault.LIMIT: 3, Fault.CONTENT: 2}
 LONGEST_PAUSE = 30.0
+SLOW_PAUSE = 30.0
+LONGEST_SLOW_PAUSE = 600.0
+"""Seconds until a file is tried again whose read failed after a long time.
+
+All tries together last half an hour: the store may come back.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +176,8 @@ class Dispatcher:
         # A moved file is the index's task: it is retried until the graph has updated or removed it.
         counts = fault is not Fault.MOVED
         final = counts and work.tries + 1 >= TRIES[fault]
-        pause = min(LONGEST_PAUSE, 0.5 * 2**work.tries)
+        first, longest = (SLOW_PAUSE, LONGEST_SLOW_PAUSE) if outcome.slow else (0.5, LONGEST_PAUSE)
+        pause = min(longest, first * 2**work.tries)
         again = None if final else now + pause
         missed = Missed(work.inode, work.version, outcome.by, outcome.by_version, outcome.reason, again, counts)
         read = outcome.read

@@ -4,10 +4,11 @@ import os
 import resource
 import signal
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import zip_longest
 from pathlib import Path
@@ -22,6 +23,10 @@ from disgrafs.taggers.tagger import Content, normalised
 
 SLOWNESS = float(os.environ.get("DISGRAFS_SLOWNESS", "1"))
 """Factor for all time limits: more than 1 on emulated machines."""
+
+
+SLOW_SECONDS = 5.0
+"""A read that fails only after this time: JuiceFS has asked the store ten times for data that it does not have."""
 
 
 class TookTooLong(BaseException):
@@ -43,7 +48,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result for one file: tags, or a fault with its reason."""
+    """The result for one file: tags, a fault with its reason, or neither if the file's turn did not come."""
 
     work: Work
     by: str
@@ -53,6 +58,8 @@ class Outcome:
     reason: str = ""
     read: os.stat_result | None = None
     """The file's state when it was opened, if it was."""
+    slow: bool = False
+    """It was unreadable, and that took SLOW_SECONDS."""
 
 
 def _open(mount: Mount, work: Work) -> BinaryIO:
@@ -154,7 +161,8 @@ def tag_files(mount_point: str, items: list[Work]) -> list[Outcome]:
     """Tags files. Raises if the volume is not mounted here.
 
     While one file is tagged, a thread opens the next one: that takes several requests to the volume's Redis and little
-    CPU time.
+    CPU time. After an unreadable file that took long, the call returns, so that the results of those before it do not
+    wait for more of that kind.
     """
     outcomes = []
     with Mount(mount_point) as mount, ThreadPoolExecutor(1) as ahead:
@@ -163,7 +171,16 @@ def tag_files(mount_point: str, items: list[Work]) -> list[Outcome]:
             this = opened.pop()
             if following:
                 opened.append(ahead.submit(_open, mount, following))
+            begin = time.monotonic()
             # Memory may have been short because of the file before.
             again = isinstance(this.exception(), MemoryError)
-            outcomes.append(tag_file(mount, work, None if again else this))
-    return outcomes
+            outcome = tag_file(mount, work, None if again else this)
+            if outcome.fault is Fault.UNREADABLE and time.monotonic() - begin > SLOW_SECONDS:
+                outcomes.append(replace(outcome, slow=True))
+                break
+            outcomes.append(outcome)
+        for unused in opened:
+            with suppress(OSError, MemoryError):
+                unused.result().close()
+    rest = items[len(outcomes) :]
+    return outcomes + [Outcome(work, OTHER.name, OTHER.version) for work in rest]

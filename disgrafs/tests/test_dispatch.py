@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from disgrafs.graph import Graph
 from disgrafs.graph.model import ROOT, Changes, Entry, Search, State, Tagged, Work, Written
 from disgrafs.taggers import dispatch
 from disgrafs.taggers.dispatch import Dispatcher
-from disgrafs.taggers.table import TABLE
+from disgrafs.taggers.pool import Call
+from disgrafs.taggers.read import Fault, Outcome
+from disgrafs.taggers.table import OTHER, TABLE
 from disgrafs.tests.process_pool import ProcessPool
 
 WHALE = "The blue whale is a marine mammal. A blue whale eats krill, and krill is small. "
@@ -137,6 +140,38 @@ def test_a_broken_file_is_tried_again_and_then_fails_with_a_reason(
     assert graph.search(Search(words=("broken",), state=State.FAILED)).total == 1
     put("broken.txt")
     run(dispatcher, lambda: states(graph)[State.TAGGED] == 1)
+
+
+def test_a_file_whose_read_takes_long_is_tried_again_after_longer_pauses() -> None:
+    def pauses(slow: bool) -> list[float | None]:
+        outcomes = [
+            Outcome(Work(5, 1, "a", tries=tries), "text", 1, fault=Fault.UNREADABLE, slow=slow) for tries in range(8)
+        ]
+        return [Dispatcher._missed(outcome, 0.0).again_at for outcome in outcomes]
+
+    assert pauses(slow=False) == [0.5, 1, 2, 4, 8, 16, 30, None]
+    assert pauses(slow=True) == [30, 60, 120, 240, 480, 600, 600, None]
+
+
+def test_a_file_whose_turn_did_not_come_is_given_again(
+    graph: Graph, pool: ProcessPool, put: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(*(f"file {number}" for number in range(4)))
+    back, left = pool.back, [2]
+
+    def returned(wait: float) -> list[Call]:
+        calls = back(wait)
+        for index, call in enumerate(calls):
+            if left and call.outcomes:
+                kept = left.pop()
+                rest = tuple(Outcome(outcome.work, OTHER.name, OTHER.version) for outcome in call.outcomes[kept:])
+                calls[index] = replace(call, outcomes=call.outcomes[:kept] + rest)
+        return calls
+
+    monkeypatch.setattr(pool, "back", returned)
+    run(Dispatcher(graph, pool, lambda: None), lambda: states(graph)[State.TAGGED] == 4)
+    assert not left
+    assert sum(len(call) for call in pool.calls) == 6
 
 
 def test_a_file_that_was_moved_keeps_waiting_and_does_not_fail(

@@ -155,6 +155,15 @@ def test_renames_links_and_removals_change_the_graph(graph: Graph) -> None:
     assert [event.kind for event in graph.events("0")] == ["found", "tagged", "removed", "found", "removed", "removed"]
 
 
+def test_new_files_do_not_wait_for_those_that_are_tried_again(graph: Graph) -> None:
+    put(graph, {inode: f"broken {inode}" for inode in range(5, 25)})
+    graph.missed([Missed(inode, 10, "pdf", 1, "it broke", again_at=150.0) for inode in range(5, 25)])
+    put(graph, {30: "new", 31: "also new"}, version=11)
+    assert {w.inode for w in graph.due(1e9, 2)} == {30, 31}
+    assert [w.tries for w in graph.due(1e9, 5)] == [0, 0, 1, 1, 1]
+    assert len(graph.due(1e9, 100)) == 22
+
+
 def test_a_failed_file_has_a_reason_and_waits_again_for_a_new_tagger(graph: Graph) -> None:
     put(graph, {5: "a"})
     graph.missed([Missed(5, 10, "pdf", 1, "it broke", again_at=150.0)])

@@ -1,10 +1,12 @@
 """Files of every kind, including hostile ones: each gets tags or a reason, and other files are not affected."""
 
+import errno
 import io
 import os
 import random
 import struct
 import threading
+import time
 import wave
 import zipfile
 import zlib
@@ -376,6 +378,39 @@ def test_the_next_file_is_opened_while_one_is_tagged(tmp_path: Path, monkeypatch
     assert [labels(outcome) for outcome in outcomes[:3]] == [["file a"], ["file b"], ["file c"]]
     assert [outcome.fault for outcome in outcomes] == [None, None, None, Fault.MOVED]
     assert read.tag_files(str(tmp_path), []) == []
+
+
+def test_after_an_unreadable_file_that_takes_long_the_others_are_returned_and_nothing_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abcd":
+        (tmp_path / name).write_text(WHALE)
+    works = [Work((tmp_path / name).stat().st_ino, 1, name) for name in "abcd"]
+    monkeypatch.setattr(read, "Mount", lambda point: Folder(Path(point)))
+    really_open, seconds, files = read._open, [0.0], []
+
+    def opening(mount: Mount, work: Work) -> BinaryIO:
+        if work.path == "b":
+            time.sleep(seconds[0])
+            raise OSError(errno.EIO, "lost")
+        files.append(really_open(mount, work))
+        return files[-1]
+
+    monkeypatch.setattr(read, "_open", opening)
+    monkeypatch.setattr(read, "SLOW_SECONDS", 0.2)
+    quick = read.tag_files(str(tmp_path), works)
+    assert [outcome.fault for outcome in quick] == [None, Fault.UNREADABLE, None, None]
+    assert [bool(outcome.tagged) for outcome in quick] == [True, False, True, True]
+    assert not any(outcome.slow for outcome in quick)
+    seconds[0] = 0.6
+    slow = read.tag_files(str(tmp_path), works[1:])
+    assert [outcome.work for outcome in slow] == works[1:]
+    assert [(bool(outcome.tagged), outcome.fault, outcome.slow) for outcome in slow] == [
+        (False, Fault.UNREADABLE, True),
+        (False, None, False),
+        (False, None, False),
+    ]
+    assert all(file.closed for file in files)
 
 
 def test_the_table_has_different_taggers_that_load() -> None:
