@@ -195,8 +195,7 @@ function diskProblems({ freeHere = Infinity }: Known): string[] {
   if (freeHere >= fullHere) return [];
   return [
     `this computer: only ${Math.floor(freeHere / 2 ** 20)} MiB are free on the disk that holds the machines' disks; without space, ` +
-      "writes in the machines fail. Free some space, then restart each machine that had errors: " +
-      "./lab ssh NODE -- systemctl reboot --force, then ./lab up",
+      "writes in the machines fail. Free some space, then ask again: the status names each machine that must be restarted",
   ];
 }
 
@@ -208,9 +207,8 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
   if ("failure" in answer) {
     const line = `${name}: no answer by ssh: ${answer.failure}`;
     if (!answer.diskErrors) return [line];
-    const pid = /pid (\d+)/.exec(machine)?.[1] ?? "PID";
     return [
-      `${line}; ${diskFailed(`${answer.diskErrors} requests to its disk failed`, `kill ${pid}`, stack)}`,
+      `${line}; ${diskFailed(`${answer.diskErrors} requests to its disk failed`, machine, name, stack)}`,
     ];
   }
   const { report, clockOff } = answer;
@@ -226,7 +224,7 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
     const what = report.disk.writable
       ? `${report.disk.errors} requests to its disk failed`
       : "its disk has failed, and is read-only";
-    lines.push(`${name}: ${diskFailed(what, `./lab ssh ${name} -- systemctl reboot --force`, stack)}`);
+    lines.push(`${name}: ${diskFailed(what, machine, name, stack)}`);
   }
   if (1 - report.disk.free / report.disk.size > fullDisk) {
     lines.push(`${name}: its disk is full (${Math.floor(report.disk.free / 2 ** 20)} MiB free)`);
@@ -234,9 +232,15 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
   return lines;
 }
 
-/** @param restart command that restarts or ends the machine */
-const diskFailed = (what: string, restart: string, stack: string): string =>
-  `${what}, as when this computer's disk is full. Free some space, then restart it: ${restart}, then ./lab up --stack ${stack}`;
+/** A machine on this computer is ended from outside: with a failed disk, it may not be able to reboot. */
+function diskFailed(what: string, machine: string, name: string, stack: string): string {
+  const pid = /pid (\d+)/.exec(machine)?.[1];
+  const restart = pid ? `kill ${pid}` : `./lab ssh ${name} -- systemctl reboot --force`;
+  return (
+    `${what}, as when this computer's disk is full. Free some space, then restart it: ${restart}, ` +
+    `then ./lab up --stack ${stack}`
+  );
+}
 
 /** Problems that Prometheus reports about its targets and about itself. */
 function watchProblems(node: string, { prometheus }: NodeReport, inBenchmark: boolean): string[] {

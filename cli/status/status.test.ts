@@ -108,8 +108,7 @@ describe("the status of a lab", () => {
       "a full disk of this computer",
       { freeHere: 20 * 2 ** 20 },
       "this computer: only 20 MiB are free on the disk that holds the machines' disks; without space, writes in the machines " +
-        "fail. Free some space, then restart each machine that had errors: ./lab ssh NODE -- systemctl reboot --force, then " +
-        "./lab up",
+        "fail. Free some space, then ask again: the status names each machine that must be restarted",
     ],
     [
       "a service that has failed",
@@ -174,12 +173,12 @@ describe("the status of a lab", () => {
     [
       "a disk with failed writes",
       { meta: { disk: { free: 15e9, size: 2e10, errors: 7, writable: true } } },
-      "meta: 7 requests to its disk failed, as when this computer's disk is full. Free some space, then restart it: ./lab ssh meta -- systemctl reboot --force, then ./lab up --stack local",
+      "meta: 7 requests to its disk failed, as when this computer's disk is full. Free some space, then restart it: kill 7, then ./lab up --stack local",
     ],
     [
       "a disk that became read-only",
       { meta: { disk: { free: 15e9, size: 2e10, errors: 7, writable: false } } },
-      "meta: its disk has failed, and is read-only, as when this computer's disk is full. Free some space, then restart it: ./lab ssh meta -- systemctl reboot --force, then ./lab up --stack local",
+      "meta: its disk has failed, and is read-only, as when this computer's disk is full. Free some space, then restart it: kill 7, then ./lab up --stack local",
     ],
     [
       "a clock that has jumped",
