@@ -346,6 +346,16 @@ until [ -e ${mountPoint}/reset/50 ]; do sleep 0.2; done`,
       "systemctl start redis-server juicefs disgrafs-graph ray disgrafs-index disgrafs-taggers",
       900,
     );
+    // Contents that the store had not written yet are lost, and JuiceFS tries long to read them: a new file does not wait for that.
+    await vm.check(
+      `echo "a dugong grazes in the warm bay, and the dugong is calm" >${mountPoint}/after
+until disgrafs find --json dugong is:tagged | jq -e '.total == 1'; do sleep 2; done >/dev/null 2>&1`,
+      600,
+    );
+    await vm.check(
+      `ls ${mountPoint}/reset | xargs -P 32 -I{} sh -c 'cat ${mountPoint}/reset/{} >/dev/null 2>&1 || rm ${mountPoint}/reset/{}'`,
+      900,
+    );
     await vm.check(settled, 1000);
     const narwhals = `
 print(graph.search(Search(words=("narwhal",))).total > 1, graph.inode("narwhal").inode in {
