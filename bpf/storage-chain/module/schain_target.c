@@ -121,6 +121,7 @@ struct schain_io {
 	unsigned short bio_flags;
 	u8 missed;
 	bool chain;			/* false: ended, or never a chain */
+	bool polled;			/* as the caller submitted it */
 	bool nowait;			/* we submitted this read with NOWAIT */
 	bool rerun;			/* the worker first runs the program */
 	bool bounced;			/* step.node is our copy */
@@ -419,7 +420,11 @@ static enum outcome node_ended(struct schain_io *io, blk_status_t *error)
 
 	if (fault(FAULT_AGAIN_FAILS) && *error == BLK_STS_AGAIN)
 		*error = BLK_STS_IOERR;
-	if (*error == BLK_STS_AGAIN && io->nowait) {
+	/*
+	 * dm itself would submit a polled bio again, but it uses the bio after
+	 * it has passed it to its worker, which may have ended it.
+	 */
+	if (*error == BLK_STS_AGAIN && (io->nowait || io->polled)) {
 		count(sc, COUNT_AGAIN);
 		return WORKER;
 	}
@@ -603,6 +608,7 @@ static void init_io(struct schain_io *io, struct schain *sc, struct bio *bio,
 	io->header_offset = header->bv_offset;
 	io->max_hops = min(rq->max_hops ?: sc->max_hops, sc->max_hops);
 	io->missed = 0;
+	io->polled = bio->bi_opf & REQ_POLLED;
 	io->nowait = false;
 	io->rerun = false;
 	io->bounced = false;
