@@ -294,12 +294,21 @@ boot() {
 		SCHAIN_COUNT SCHAIN_MODES SCHAIN_STRESS_SECONDS; do
 		settings+=" ${!word+$word=${!word}}"
 	done
+	# With two NVMe disks, either may become nvme0n1.
+	for _ in 1 2 3 4 5; do
+		run_machine
+		grep -aq "Unable to mount root fs" "$folder/$name.log" || break
+	done
+	rm -f "$folder/guest-$name.ext4" "$folder/data-$name.raw"
+}
+
+# One start of the machine, with the variables of boot().
+run_machine() {
 	timeout $((limit + 300)) qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg,thread=multi \
 		-cpu max -smp "${CPUS:-$cpus}" -m 3072 -kernel "$folder/builder/dbg/$name/arch/x86/boot/bzImage" \
 		-append "root=/dev/nvme0n1 rw console=ttyS0 quiet panic=1 oops=panic log_buf_len=16M no_timer_check init=/test-init SECONDS_MAX=$limit PATTERN=\"$pattern\" $settings" \
 		-drive "file=$folder/guest-$name.ext4,if=none,id=root,format=raw,cache=unsafe" -device nvme,drive=root,serial=root "${data[@]}" \
 		-device virtio-rng-pci -serial stdio </dev/null | sed -u 's|\r||' | tee "$folder/$name.log" | sed -u '/^# kernel log/,/^# end of/d'
-	rm -f "$folder/guest-$name.ext4" "$folder/data-$name.raw"
 }
 
 root builder gcc,make,flex,bison,bc,perl,python3,xz-utils,kmod,pahole,clang,bpftool,libbpf-dev,libc6-dev,libelf-dev,libhiredis-dev,libjansson-dev,libssl-dev,libzstd-dev,zlib1g-dev,linux-source-$version
