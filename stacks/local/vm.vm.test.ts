@@ -195,8 +195,7 @@ describe("an early login", () => {
   }, 300_000);
 
   it("ends with a killed process", async () => {
-    const code = `import { diskErrors } from "./diskErrors.ts";
-import { logInEarly } from ${JSON.stringify(join(import.meta.dirname, "earlyLogins.ts"))}; await logInEarly(${JSON.stringify(vm.stack)});`;
+    const code = `import { logInEarly } from ${JSON.stringify(join(import.meta.dirname, "earlyLogins.ts"))}; await logInEarly(${JSON.stringify(vm.stack)});`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "inherit" });
     await until(true);
     child.kill("SIGKILL");
