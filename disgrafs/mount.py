@@ -13,7 +13,7 @@ from disgrafs.graph.model import ROOT
 
 
 class NotMountedError(OSError):
-    """There is no JuiceFS volume at the mount point."""
+    """There is no JuiceFS volume at the mount point, or its daemon is gone."""
 
 
 class Mount:
@@ -23,7 +23,10 @@ class Mount:
         self.point = point
         if not is_juicefs(point):
             raise NotMountedError(f"no JuiceFS volume is mounted at {point}")
-        self.descriptor = os.open(point, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self.descriptor = os.open(point, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise NotMountedError(f"the volume at {point} does not answer: {error.strerror}") from error
         if os.fstat(self.descriptor).st_ino != ROOT:
             os.close(self.descriptor)
             raise NotMountedError(f"{point} is not the root of a volume")

@@ -1,5 +1,6 @@
 """Tags one file within limits, independent of Ray (see ray_pool.py)."""
 
+import errno
 import os
 import resource
 import signal
@@ -16,7 +17,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from disgrafs.graph.model import Tag, Tagged, Work
-from disgrafs.mount import Mount
+from disgrafs.mount import Mount, NotMountedError
 from disgrafs.taggers.kind import HEAD, kind_of
 from disgrafs.taggers.table import OTHER, Registered, load, tagger_for
 from disgrafs.taggers.tagger import Content, normalised
@@ -72,7 +73,7 @@ def _open(mount: Mount, work: Work) -> BinaryIO:
 
 
 def tag_file(mount: Mount, work: Work, opened: Future[BinaryIO] | None = None) -> Outcome:
-    """Tags a file with any content, which may have been opened in advance."""
+    """Tags a file with any content, which may have been opened in advance. Raises if the volume's daemon is gone."""
     entry, before = OTHER, None
     try:
         with opened.result() if opened else _open(mount, work) as file:
@@ -87,6 +88,8 @@ def tag_file(mount: Mount, work: Work, opened: Future[BinaryIO] | None = None) -
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         return _fault(work, entry, Fault.MOVED, error)
     except OSError as error:
+        if error.errno == errno.ENOTCONN:
+            raise NotMountedError(f"the volume's daemon is gone: {error}") from error
         # Libraries also raise it for invalid content, but then without an error number.
         return _fault(work, entry, Fault.UNREADABLE if error.errno else Fault.CONTENT, error, before)
     except (MemoryError, TookTooLong) as error:
@@ -158,7 +161,7 @@ def _data() -> int:
 
 
 def tag_files(mount_point: str, items: list[Work]) -> list[Outcome]:
-    """Tags files. Raises if the volume is not mounted here.
+    """Tags files. Raises NotMountedError if the volume is not mounted here, or its daemon ends meanwhile.
 
     While one file is tagged, a thread opens the next one: that takes several requests to the volume's Redis and little
     CPU time. After an unreadable file that took long, the call returns, so that the results of those before it do not

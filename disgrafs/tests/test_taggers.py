@@ -18,8 +18,9 @@ import docx
 import pytest
 from PIL import Image, ImageDraw
 
+from disgrafs import mount as mount_module
 from disgrafs.graph.model import Work
-from disgrafs.mount import Mount
+from disgrafs.mount import Mount, NotMountedError
 from disgrafs.taggers import kind, lite0, read, table
 from disgrafs.taggers.kind import Kind, kind_of
 from disgrafs.taggers.read import Fault, Outcome, tag_file
@@ -411,6 +412,23 @@ def test_after_an_unreadable_file_that_takes_long_the_others_are_returned_and_no
         (False, None, False),
     ]
     assert all(file.closed for file in files)
+
+
+def test_a_daemon_that_is_gone_is_not_the_fault_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text(WHALE)
+    gone = OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    def opening(*_: object, **__: object) -> int:
+        raise gone
+
+    with Folder(tmp_path) as mount:
+        monkeypatch.setattr(read, "_open", opening)
+        with pytest.raises(NotMountedError, match="not connected"):
+            tag_file(mount, Work((tmp_path / "a").stat().st_ino, 1, "a"))
+    monkeypatch.setattr(mount_module, "is_juicefs", lambda _: True)
+    monkeypatch.setattr(os, "open", opening)
+    with pytest.raises(NotMountedError, match="not connected"):
+        Mount(str(tmp_path))
 
 
 def test_the_table_has_different_taggers_that_load() -> None:
