@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Shared by the tests of storage chains: the loader, doors on test devices, and requests built by hand."""
 
+import ctypes
+import itertools
 import json
 import mmap
 import os
@@ -256,6 +258,23 @@ class Result:
         return f"got {self.got}, status {self.status}, hops {self.hops}, last {self.last}"
 
 
+def split_at(memory: mmap.mmap) -> int:
+    """Offset of a page whose successor is not its neighbour in memory: the kernel merges neighbours into one piece."""
+    pages = len(memory) // NODE
+    # Backwards, because the kernel often hands out pages in ascending order.
+    for page in reversed(range(pages)):
+        memory[page * NODE] = 0
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    with Path("/proc/self/pagemap").open("rb") as f:
+        f.seek(address // NODE * 8)
+        frames = [entry & ((1 << 55) - 1) for entry in struct.unpack(f"<{pages}Q", f.read(8 * pages))]
+    for page, (frame, following) in enumerate(itertools.pairwise(frames)):
+        assert frame and following, "the frames of pages are hidden: not root?"
+        if following != frame + 1:
+            return page * NODE
+    raise AssertionError(f"{pages} pages are neighbours in memory")
+
+
 def ask(
     path: str,
     start: int,
@@ -267,13 +286,9 @@ def ask(
     version: int = VERSION,
     at: int = 0,
 ) -> Result:
-    """Sends one request. `crossing`: the buffer for the node crosses a page boundary."""
-    memory = mmap.mmap(-1, 4 * NODE + (size + NODE - 1) // NODE * NODE)
-    offset = 0 if crossing else NODE - 512
-    if crossing:
-        # The kernel merges physically adjacent pages into one piece. Touched in this order, these are not adjacent.
-        for page in (1, 3, 0):
-            memory[page * NODE] = 0
+    """Sends one request. `crossing`: the buffer for the node crosses into a page that is not the next one in memory."""
+    memory = mmap.mmap(-1, 64 * NODE + (size + NODE - 1) // NODE * NODE)
+    offset = split_at(memory) if crossing else NODE - 512
     values = [magic, version, hops, start, *args, *[0] * (8 - len(args)), UNANSWERED, 0, 0, *[0] * 8]
     HEADER.pack_into(memory, offset, *values)
     view = memoryview(memory)

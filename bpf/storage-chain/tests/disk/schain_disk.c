@@ -39,6 +39,12 @@ static char *memory;
 static struct gendisk *disk;
 static struct blk_mq_tag_set tags;
 
+/*
+ * A hard interrupt, like that of NVMe. HRTIMER_MODE_ABS_HARD would be the same
+ * here, but lockdep would expect the timer to stay one with PREEMPT_RT.
+ */
+#define TIMER_MODE HRTIMER_MODE_ABS
+
 static enum hrtimer_restart disk_timer(struct hrtimer *timer)
 {
 	struct disk_cmd *cmd = container_of(timer, struct disk_cmd, timer);
@@ -94,7 +100,7 @@ static blk_status_t disk_queue_rq(struct blk_mq_hw_ctx *hctx,
 		list_add_tail(&cmd->list, &polled);
 		spin_unlock(&polled_lock);
 	} else {
-		hrtimer_start(&cmd->timer, cmd->due, HRTIMER_MODE_ABS_HARD);
+		hrtimer_start(&cmd->timer, cmd->due, TIMER_MODE);
 	}
 	return BLK_STS_OK;
 }
@@ -149,10 +155,9 @@ static int disk_init_request(struct blk_mq_tag_set *set, struct request *rq,
 	struct disk_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	hrtimer_setup(&cmd->timer, disk_timer, CLOCK_MONOTONIC,
-		      HRTIMER_MODE_ABS_HARD);
+	hrtimer_setup(&cmd->timer, disk_timer, CLOCK_MONOTONIC, TIMER_MODE);
 #else
-	hrtimer_init(&cmd->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
+	hrtimer_init(&cmd->timer, CLOCK_MONOTONIC, TIMER_MODE);
 	cmd->timer.function = disk_timer;
 #endif
 	return 0;
