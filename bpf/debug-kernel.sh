@@ -116,6 +116,7 @@ configuration() {
 		CONFIG_IO_URING=y
 		CONFIG_SWAP=y
 		CONFIG_CRC32=y
+		CONFIG_INOTIFY_USER=y
 	END
 	esac
 	case $kind in
