@@ -346,11 +346,11 @@ until [ -e ${mountPoint}/reset/50 ]; do sleep 0.2; done`,
       "systemctl start redis-server juicefs disgrafs-graph ray disgrafs-index disgrafs-taggers",
       900,
     );
-    // Contents that the store had not written yet are lost, and JuiceFS tries long to read them: a new file waits for their first tries.
+    // Contents that the store had not written yet are lost, and JuiceFS tries for 14 s to read each: a new file waits for their first tries, 16 at a time.
     await vm.check(
       `echo "a dugong grazes in the warm bay, and the dugong is calm" >${mountPoint}/after
 until disgrafs find --json dugong is:tagged | jq -e '.total == 1'; do sleep 2; done >/dev/null 2>&1`,
-      2400,
+      900,
     );
     await vm.check(
       `ls ${mountPoint}/reset | xargs -P 32 -I{} sh -c 'cat ${mountPoint}/reset/{} >/dev/null 2>&1 || rm ${mountPoint}/reset/{}'`,
@@ -361,7 +361,7 @@ until disgrafs find --json dugong is:tagged | jq -e '.total == 1'; do sleep 2; d
 print(graph.search(Search(words=("narwhal",))).total > 1, graph.inode("narwhal").inode in {
     file.inode for file in graph.search(Search(words=("narwhal",), limit=100000)).files})`;
     expect(await vm.check(python(narwhals))).toBe("True True");
-  }, 4_800_000);
+  }, 2_400_000);
 
   it("has metrics for Prometheus", async () => {
     const metrics = await vm.check(`curl -sf http://${address}:9437/metrics http://${address}:9438/metrics`);

@@ -9,9 +9,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
-from itertools import zip_longest
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
@@ -28,6 +27,9 @@ SLOWNESS = float(os.environ.get("DISGRAFS_SLOWNESS", "1"))
 
 SLOW_SECONDS = 5.0
 """A read that fails only after this time: JuiceFS has asked the store ten times for data that it does not have."""
+
+OPENERS = 16
+"""Threads that open the files of a call: files whose data is lost take 14 s each, but all together."""
 
 
 class TookTooLong(BaseException):
@@ -63,23 +65,50 @@ class Outcome:
     """It was unreadable, and that took SLOW_SECONDS."""
 
 
-def _open(mount: Mount, work: Work) -> BinaryIO:
-    """Opens a file, and has its first bytes in the kernel's cache."""
-    file = os.fdopen(mount.open(work.path), "rb")
-    with suppress(OSError):
-        # An error is found again when the file is tagged.
-        os.pread(file.fileno(), HEAD, 0)
-    return file
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The result of opening a file and of having its first bytes in the kernel's cache."""
+
+    file: BinaryIO | OSError
+    """The file, or why it could not be opened."""
+    unread: OSError | None
+    """Why its first bytes could not be read."""
+    seconds: float
+    """The time that it took."""
 
 
-def tag_file(mount: Mount, work: Work, opened: Future[BinaryIO] | None = None) -> Outcome:
-    """Tags a file with any content, which may have been opened in advance. Raises if the volume's daemon is gone."""
-    entry, before = OTHER, None
+def _open(mount: Mount, work: Work) -> Opened:
+    begin = time.monotonic()
+    file: BinaryIO | OSError
+    unread = None
     try:
-        with opened.result() if opened else _open(mount, work) as file:
+        file = os.fdopen(mount.open(work.path), "rb")
+        try:
+            os.pread(file.fileno(), HEAD, 0)
+        except OSError as error:
+            unread = error
+        except MemoryError:
+            file.close()
+            raise
+    except OSError as error:
+        file = error
+    return Opened(file, unread, time.monotonic() - begin)
+
+
+def tag_file(mount: Mount, work: Work, ahead: Future[Opened] | None = None) -> Outcome:
+    """Tags a file with any content, which may be opened in advance. Raises if the volume's daemon is gone."""
+    entry, before, begin = OTHER, None, time.monotonic()
+    try:
+        opened = ahead.result() if ahead else _open(mount, work)
+        begin = time.monotonic() - opened.seconds
+        if isinstance(opened.file, OSError):
+            raise opened.file
+        with opened.file as file:
             before = os.fstat(file.fileno())
             if before.st_ino != work.inode or not stat.S_ISREG(before.st_mode):
                 return Outcome(work, OTHER.name, OTHER.version, fault=Fault.MOVED, reason="another file has its name")
+            if opened.unread:
+                raise opened.unread
             kind = kind_of(file, before.st_size)
             entry = tagger_for(kind)
             with _limits(entry):
@@ -91,7 +120,8 @@ def tag_file(mount: Mount, work: Work, opened: Future[BinaryIO] | None = None) -
         if error.errno == errno.ENOTCONN:
             raise NotMountedError(f"the volume's daemon is gone: {error}") from error
         # Libraries also raise it for invalid content, but then without an error number.
-        return _fault(work, entry, Fault.UNREADABLE if error.errno else Fault.CONTENT, error, before)
+        slow = time.monotonic() - begin > SLOW_SECONDS
+        return _fault(work, entry, Fault.UNREADABLE if error.errno else Fault.CONTENT, error, before, slow=slow)
     except (MemoryError, TookTooLong) as error:
         return _fault(work, entry, Fault.LIMIT, error, before)
     except Exception as error:
@@ -122,14 +152,20 @@ def _clean(text: str) -> str:
 
 
 def _fault(
-    work: Work, entry: Registered, fault: Fault, error: BaseException, read: os.stat_result | None = None
+    work: Work,
+    entry: Registered,
+    fault: Fault,
+    error: BaseException,
+    read: os.stat_result | None = None,
+    *,
+    slow: bool = False,
 ) -> Outcome:
     reason = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError):
         reason = f"it needs more than {entry.memory_mib} MiB of memory"
     if isinstance(error, TookTooLong):
         reason = f"it takes more than {entry.seconds * SLOWNESS:.0f} s of computing"
-    return Outcome(work, entry.name, entry.version, fault=fault, reason=_clean(reason)[:300], read=read)
+    return Outcome(work, entry.name, entry.version, fault=fault, reason=_clean(reason)[:300], read=read, slow=slow)
 
 
 @contextmanager
@@ -163,27 +199,26 @@ def _data() -> int:
 def tag_files(mount_point: str, items: list[Work]) -> list[Outcome]:
     """Tags files. Raises NotMountedError if the volume is not mounted here, or its daemon ends meanwhile.
 
-    While one file is tagged, a thread opens the next one: that takes several requests to the volume's Redis and little
-    CPU time. After an unreadable file that took long, the call returns, so that the results of those before it do not
-    wait for more of that kind.
+    While files are tagged, threads open the others: that takes several requests to the volume's Redis each, or many
+    seconds if data is lost, and little CPU time.
     """
-    outcomes = []
-    with Mount(mount_point) as mount, ThreadPoolExecutor(1) as ahead:
-        opened = [ahead.submit(_open, mount, work) for work in items[:1]]
-        for work, following in zip_longest(items, items[1:]):
-            this = opened.pop()
-            if following:
-                opened.append(ahead.submit(_open, mount, following))
-            begin = time.monotonic()
-            # Memory may have been short because of the file before.
-            again = isinstance(this.exception(), MemoryError)
-            outcome = tag_file(mount, work, None if again else this)
-            if outcome.fault is Fault.UNREADABLE and time.monotonic() - begin > SLOW_SECONDS:
-                outcomes.append(replace(outcome, slow=True))
-                break
-            outcomes.append(outcome)
-        for unused in opened:
-            with suppress(OSError, MemoryError):
-                unused.result().close()
-    rest = items[len(outcomes) :]
-    return outcomes + [Outcome(work, OTHER.name, OTHER.version) for work in rest]
+    with Mount(mount_point) as mount, ThreadPoolExecutor(OPENERS) as openers:
+        ahead = [openers.submit(_open, mount, work) for work in items]
+        try:
+            return [_tag(mount, work, opened) for work, opened in zip(items, ahead, strict=True)]
+        finally:
+            for opened in ahead:
+                _close(opened)
+
+
+def _tag(mount: Mount, work: Work, ahead: Future[Opened]) -> Outcome:
+    # Memory may have been short because of another file.
+    again = isinstance(ahead.exception(), MemoryError)
+    return tag_file(mount, work, None if again else ahead)
+
+
+def _close(ahead: Future[Opened]) -> None:
+    with suppress(MemoryError):
+        file = ahead.result().file
+        if not isinstance(file, OSError):
+            file.close()

@@ -12,7 +12,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import docx
 import pytest
@@ -342,76 +341,41 @@ def test_a_file_that_changes_meanwhile_is_not_finished(
     assert not outcome.tagged.settled
 
 
-class Waiting(Tagger):
-    """A tagger that does not return before the next file was opened."""
-
-    def __init__(self) -> None:
-        self.opened = [threading.Event() for _ in range(3)]
-        self.done = 0
-
-    def tag(self, content: Content) -> Findings:
-        self.done += 1
-        assert self.done == len(self.opened) or self.opened[self.done].wait(30), "the next file was not opened"
-        return Findings([(f"file {content.head(10).decode()}", 1.0)])
-
-
-def test_the_next_file_is_opened_while_one_is_tagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in "abc":
-        (tmp_path / name).write_text(name)
-    works = [Work((tmp_path / name).stat().st_ino, 1, name) for name in "abc"]
-    entry, tagger, really_open = Registered("waiting", 1, "nowhere:Nothing"), Waiting(), read._open
-    monkeypatch.setattr(read, "tagger_for", lambda _: entry)
-    monkeypatch.setattr(read, "load", lambda _: tagger)
-    monkeypatch.setattr(read, "Mount", lambda point: Folder(Path(point)))
-    short = ["b"]
-
-    def opening(mount: Mount, work: Work) -> BinaryIO:
-        if work in works:
-            tagger.opened[works.index(work)].set()
-        if work.path in short:
-            short.remove(work.path)
-            raise MemoryError
-        return really_open(mount, work)
-
-    monkeypatch.setattr(read, "_open", opening)
-    outcomes = read.tag_files(str(tmp_path), [*works, Work(1, 1, "missing")])
-    # The one for which memory was short is opened again.
-    assert [labels(outcome) for outcome in outcomes[:3]] == [["file a"], ["file b"], ["file c"]]
-    assert [outcome.fault for outcome in outcomes] == [None, None, None, Fault.MOVED]
-    assert read.tag_files(str(tmp_path), []) == []
-
-
-def test_after_an_unreadable_file_that_takes_long_the_others_are_returned_and_nothing_stays_open(
+def test_the_files_of_a_call_are_read_together_and_those_whose_data_is_lost_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in "abcd":
+    names = ["fine", "lost", "not yet there", "memory is short", "lost too", "fine too"]
+    for name in names:
         (tmp_path / name).write_text(WHALE)
-    works = [Work((tmp_path / name).stat().st_ino, 1, name) for name in "abcd"]
+    works = [Work((tmp_path / name).stat().st_ino, 1, name) for name in names]
+    first = {work.inode: work.path for work in works}
+    together, really_read, descriptors = threading.Barrier(len(works)), os.pread, []
+
+    def reading(descriptor: int, size: int, offset: int) -> bytes:
+        path = first.pop(os.fstat(descriptor).st_ino, "")
+        if path:
+            descriptors.append(descriptor)
+            together.wait(30)
+        if path.startswith("lost"):
+            time.sleep(0.6)
+        if path.startswith(("lost", "not")):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if path.startswith("memory"):
+            raise MemoryError
+        return really_read(descriptor, size, offset)
+
     monkeypatch.setattr(read, "Mount", lambda point: Folder(Path(point)))
-    really_open, seconds, files = read._open, [0.0], []
-
-    def opening(mount: Mount, work: Work) -> BinaryIO:
-        if work.path == "b":
-            time.sleep(seconds[0])
-            raise OSError(errno.EIO, "lost")
-        files.append(really_open(mount, work))
-        return files[-1]
-
-    monkeypatch.setattr(read, "_open", opening)
-    monkeypatch.setattr(read, "SLOW_SECONDS", 0.2)
-    quick = read.tag_files(str(tmp_path), works)
-    assert [outcome.fault for outcome in quick] == [None, Fault.UNREADABLE, None, None]
-    assert [bool(outcome.tagged) for outcome in quick] == [True, False, True, True]
-    assert not any(outcome.slow for outcome in quick)
-    seconds[0] = 0.6
-    slow = read.tag_files(str(tmp_path), works[1:])
-    assert [outcome.work for outcome in slow] == works[1:]
-    assert [(bool(outcome.tagged), outcome.fault, outcome.slow) for outcome in slow] == [
-        (False, Fault.UNREADABLE, True),
-        (False, None, False),
-        (False, None, False),
-    ]
-    assert all(file.closed for file in files)
+    monkeypatch.setattr(os, "pread", reading)
+    monkeypatch.setattr(read, "SLOW_SECONDS", 0.5)
+    outcomes = read.tag_files(str(tmp_path), [*works, Work(1, 1, "missing")])
+    lost = Fault.UNREADABLE
+    assert [outcome.fault for outcome in outcomes] == [None, lost, lost, None, lost, None, Fault.MOVED]
+    assert [outcome.slow for outcome in outcomes] == [False, True, False, False, True, False, False]
+    assert all(outcome.read for outcome in outcomes if outcome.fault is lost)
+    for descriptor in descriptors:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+    assert read.tag_files(str(tmp_path), []) == []
 
 
 def test_a_daemon_that_is_gone_is_not_the_fault_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
