@@ -76,6 +76,11 @@ export const arms = {
   ),
   "fuse-ttl": fuse("ttl", oneSecond, "defaults, and the extension answers while an answer is still valid"),
   "fuse-lease": fuse("lease", none, "cache times 0, and the kernel answers while Redis reports every change"),
+  "fuse-lease-keep": fuse(
+    "lease-keep",
+    none,
+    "fuse-lease, and the kernel keeps each answer until the lease ends",
+  ),
   "fuse-read": fuse(
     "read",
     oneSecond,

@@ -146,6 +146,7 @@ describe("buildPlan", () => {
       "fuse-notify",
       "fuse-ttl",
       "fuse-lease",
+      "fuse-lease-keep",
       "fuse-read",
       "fuse-lease-read",
       "fuse-off",

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The arms of the FUSE extension. The lab has installed and verified it (bpf/pipeline); an arm starts its unit with other options.
-# Usage: fuse.sh notify|ttl|lease|read|lease-read|off check|enable|prove|disable MOUNT
-#   notify: no module; the same pushes as notifications of the daemon. off: hooked, serves nothing. read, lease-read: a lease, and
-#   read() is answered from the block cache; they differ in the mount's cache times.
+# Usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|off check|enable|prove|disable MOUNT
+#   notify: no module; the same pushes as notifications of the daemon. off: hooked, serves nothing. lease-keep: a lease, and
+#   the kernel keeps each answer until it ends. read, lease-read: a lease, and read() is answered from the block cache; they
+#   differ in the mount's cache times.
 #   The count of `prove` increases with each request that the extension sees; for notify, which sees none, with each heartbeat
 #   that Redis answers.
 set -euo pipefail
@@ -13,10 +14,12 @@ own=/etc/disgrafs/extensions/fuse
 instead=/run/disgrafs/extension-fuse.env
 metrics=9435 # extensionMetrics in provisioning/ports.ts
 
-# The current mode, with -read if reads are answered, or "none". The lab's own agent may be running in any mode.
+# The current mode, with -read if reads are answered and -keep if the kernel keeps answers, or "none". The lab's own agent may be
+# running in any mode.
 mode() {
   if systemctl is-active -q "$unit"; then
-    "$loader" --status | jq -r '(.facts.mode // "notify") + (if .facts.reads then "-read" else "" end)'
+    "$loader" --status | jq -r '(.facts.mode // "notify") + (if .facts.reads then "-read" else "" end) +
+      (if .facts.kernelCache then "-keep" else "" end)'
   else
     echo none
   fi
@@ -32,10 +35,11 @@ stop() {
 }
 
 case $arm in
-notify) words="--sink notify --metrics $metrics --reads off" ;;
-ttl | lease | off) words="--mode $arm --reads off" ;;
-read | lease-read) words="--mode lease --reads cache" arm=lease-read ;;
-*) echo "usage: fuse.sh notify|ttl|lease|read|lease-read|off ACTION, not $arm" >&2 && exit 2 ;;
+notify) words="--sink notify --metrics $metrics --reads off --kernel-cache off" ;;
+ttl | lease | off) words="--mode $arm --reads off --kernel-cache off" ;;
+lease-keep) words="--mode lease --reads off --kernel-cache on" ;;
+read | lease-read) words="--mode lease --reads cache --kernel-cache off" arm=lease-read ;;
+*) echo "usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|off ACTION, not $arm" >&2 && exit 2 ;;
 esac
 case $action in
 check)

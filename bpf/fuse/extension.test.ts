@@ -36,6 +36,17 @@ describe("the FUSE extension's options", () => {
     expect(fuse.problems(settings({ reads: "cache" }), {})).toEqual([]);
   });
 
+  it("let the kernel keep answers only if that is set, and only under a lease", () => {
+    expect(line({})).not.toContain("--kernel-cache");
+    expect(line({ kernelCache: true })).toContain(" --kernel-cache on ");
+    const problems = (values: object): string[] => fuse.problems(settings(values), { attrCacheSeconds: 1 });
+    expect(problems({ mode: "ttl", kernelCache: true })).toEqual([
+      "extensions.fuse.kernelCache is true with extensions.fuse.mode ttl: the kernel keeps answers only under a lease; " +
+        "set the mode to lease, or switch it off: ./lab up -c extensions.fuse.kernelCache=false",
+    ]);
+    expect(fuse.problems(settings({ kernelCache: true }), {})).toEqual([]);
+  });
+
   it.each(["lease", "ttl", "shadow", "off"])("can be passed to the loader without quoting: %s", (mode) => {
     const words = fuse.options(settings({ mode }), mount);
     expect(() => checkOptions("fuse", words as string[])).not.toThrow();

@@ -19,6 +19,8 @@ const settings = z.strictObject({
     .default(["lookup", "getattr"]),
   /** cache: under a lease, read() is answered from the blocks that JuiceFS has cached on the node. */
   reads: z.enum(["off", "cache"]).default("off"),
+  /** Under a lease, the kernel itself keeps an answer until the lease ends, and asks neither the extension nor the daemon. */
+  kernelCache: z.boolean().default(false),
   required,
 });
 export type FuseSettings = z.output<typeof settings>;
@@ -33,11 +35,11 @@ export const fuse = {
   settings,
   options: loaderOptions,
   needsZeroCacheTimes,
-  problems: (own, cacheTimes) => [...readProblems(own), ...cacheTimeProblems(own, cacheTimes)],
+  problems: (own, cacheTimes) => [...leaseProblems(own), ...cacheTimeProblems(own, cacheTimes)],
 } as const satisfies Extension<FuseSettings>;
 
 function loaderOptions(
-  { mode, boundMs, opcodes, reads }: FuseSettings,
+  { mode, boundMs, opcodes, reads, kernelCache }: FuseSettings,
   { mountPoint, meta, passwordFile }: Surroundings,
 ): pulumi.Input<string>[] {
   return [
@@ -46,6 +48,7 @@ function loaderOptions(
     ...(mode === "shadow" ? ["--mode", "lease", "--shadow"] : ["--mode", mode]),
     ...["--bound", String(boundMs), "--opcodes", opcodes.join(",")],
     ...(reads === "cache" ? ["--reads", "cache"] : []),
+    ...(kernelCache ? ["--kernel-cache", "on"] : []),
     ...["--prometheus", metricsFile("fuse"), "--interval", "15"],
   ];
 }
@@ -55,13 +58,23 @@ function needsZeroCacheTimes({ mode }: FuseSettings): boolean {
   return mode === "lease" || mode === "shadow";
 }
 
-/** Only a lease determines the current version of a file. */
-function readProblems({ mode, reads }: FuseSettings): string[] {
-  if (reads === "off" || mode === "lease") return [];
-  return [
-    `extensions.fuse.reads is ${reads} with extensions.fuse.mode ${mode}: blocks are read in the kernel only under a lease; ` +
-      "set the mode to lease, or switch reads off: ./lab up -c extensions.fuse.reads=off",
-  ];
+/** Only a lease determines the current version of a file, and how long an answer may be kept. */
+function leaseProblems({ mode, reads, kernelCache }: FuseSettings): string[] {
+  if (mode === "lease") return [];
+  const problems = [];
+  if (reads !== "off") {
+    problems.push(
+      `extensions.fuse.reads is ${reads} with extensions.fuse.mode ${mode}: blocks are read in the kernel only under a lease; ` +
+        "set the mode to lease, or switch reads off: ./lab up -c extensions.fuse.reads=off",
+    );
+  }
+  if (kernelCache) {
+    problems.push(
+      `extensions.fuse.kernelCache is true with extensions.fuse.mode ${mode}: the kernel keeps answers only under a lease; ` +
+        "set the mode to lease, or switch it off: ./lab up -c extensions.fuse.kernelCache=false",
+    );
+  }
+  return problems;
 }
 
 function cacheTimeProblems(own: FuseSettings, cacheTimes: CacheTimes): string[] {

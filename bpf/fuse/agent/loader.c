@@ -123,6 +123,8 @@ static json_t *facts(long long *work)
 				    json_integer(c.bound_ms));
 		json_object_set_new(facts, "lease",
 				    json_boolean(c.lease_until > now_ns()));
+		json_object_set_new(facts, "kernelCache",
+				    json_boolean(c.grant));
 	}
 	return facts;
 }

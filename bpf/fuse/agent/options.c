@@ -69,8 +69,9 @@ static const struct argp_option own_options[] = {
 	  "When a directory is listed, cache its entries with their attributes "
 	  "(entries), and answer that all other names do not exist (default "
 	  "on)", 0 },
-	{ "kernel-cache", O_KERNEL_CACHE, NULL, 0,
-	  "lease: let the kernel keep an answer for the rest of the lease", 0 },
+	{ "kernel-cache", O_KERNEL_CACHE, "off|on", 0,
+	  "on (mode lease only): let the kernel keep an answer for the rest of "
+	  "the lease (default off)", 0 },
 	{ "reads", O_READS, "off|cache", 0,
 	  "cache (mode lease only): answer read() from JuiceFS's block cache "
 	  "on this machine (default off)", 0 },
@@ -108,6 +109,7 @@ static const struct argp_option own_options[] = {
 
 static const char * const mode_names[] = { "off", "ttl", "lease" };
 static const char * const listings_names[] = { "off", "entries", "on" };
+static const char * const kernel_cache_names[] = { "off", "on" };
 static const char * const reads_names[] = { "off", "cache" };
 static const char * const sink_names[] = { "bpf", "notify" };
 static const char * const opcode_names[] = {
@@ -149,6 +151,8 @@ static void check(struct argp_state *state)
 		argp_error(state, "--meta is required: Redis reports other clients' changes");
 	if (opt.reads && (opt.mode != EFUSE_LEASE || opt.notify || opt.shadow))
 		argp_error(state, "--reads cache needs --mode lease without --shadow: otherwise a file's current version is unknown");
+	if (opt.kernel_cache && (opt.mode != EFUSE_LEASE || opt.notify || opt.shadow))
+		argp_error(state, "--kernel-cache on needs --mode lease without --shadow: an answer is kept for the rest of a lease");
 	if (opt.backing && !opt.reads)
 		argp_error(state, "--backing needs --reads cache");
 	if (opt.reads && opt.any_config && !opt.cache_dir)
@@ -228,7 +232,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		opt.sentinel_password_file = text;
 		break;
 	case O_KERNEL_CACHE:
-		opt.kernel_cache = true;
+		opt.kernel_cache = ext_choice(text, kernel_cache_names,
+					      COUNT_OF(kernel_cache_names),
+					      state) == 1;
 		break;
 	case O_LISTINGS:
 		opt.listings = ext_choice(text, listings_names,

@@ -34,6 +34,7 @@ ARMS = {
     "D fuse-notify": (LONG, "", {"extra": ["--sink", "notify"]}),
     "E fuse-ttl": (ONE, "", {"mode": "ttl"}),
     "F fuse-lease": (NONE, "", {}),
+    "K fuse-lease-keep": (NONE, "", {"extra": ["--kernel-cache", "on"]}),
     "G fuse-off": (ONE, "", {"mode": "off"}),
     "nocache": (NONE, "", None),
 }

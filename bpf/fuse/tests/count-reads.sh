@@ -94,4 +94,6 @@ cat "$mnt/file" >/dev/null
 figures "cache times 0" "$mnt/file" "$mnt/small"
 with_agent "lease"
 with_agent "lease, reads" --reads cache
+with_agent "lease, the kernel keeps answers" --kernel-cache on
+with_agent "lease, the kernel keeps answers, reads" --kernel-cache on --reads cache
 off

@@ -48,7 +48,7 @@ measure "upcall, module loaded" 0 ""
 measure "kernel's cache, hooked" 1000 off
 measure "upcall, hooked, mode off" 0 off
 measure "hit, lease" 0 lease
-measure "hit, lease, the kernel keeps answers" 0 lease --kernel-cache
+measure "hit, lease, the kernel keeps answers" 0 lease --kernel-cache on
 rmmod efuse
 
 # The same with JuiceFS, if it is installed: its daemon and its Redis are part of

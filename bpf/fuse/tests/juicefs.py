@@ -76,7 +76,7 @@ def main() -> int:
         ("an agent is stopped for longer than the bound", clients.stop_agent),
     ]
     # With --kernel-cache, the kernel also keeps answers until the lease ends.
-    for options in ([], ["--kernel-cache"]):
+    for options in ([], ["--kernel-cache", "on"]):
         for name, disturb in steps:
             title = " ".join([name, *options])
             if not PATTERN.search(title):
@@ -125,7 +125,7 @@ def main() -> int:
         title = f"the checker fails with --kernel-cache and {' and '.join(faults)}: {violation}"
         if not PATTERN.search(title):
             continue
-        start(faults=faults, extra=["--kernel-cache"])
+        start(faults=faults, extra=["--kernel-cache", "on"])
         code, r, _err = check(disturb, seconds=max(SECONDS, 20))
         found = r.get("violations", {})
         bad = found.get(violation, 0) + (found.get("torn", 0) if violation == "close" else 0)

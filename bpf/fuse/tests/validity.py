@@ -130,7 +130,7 @@ def changed_open(e: Env) -> None:
         e.agent.process.send_signal(signal.SIGCONT)
 
 
-KEPT = {"mode": "lease", "extra": ["--kernel-cache"]}
+KEPT = {"mode": "lease", "extra": ["--kernel-cache", "on"]}
 
 RULES: list[Rule] = [
     ("kernel cache: an answer is kept for the rest of the lease", kept, KEPT, []),
