@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Queries one file of the mount until the kernel answers: the extension's counter of work (hits; in mode `off`, which serves
-# nothing, requests seen) must increase. If reads are answered too, also reads a small file, which JuiceFS caches when it is
-# written, until the kernel has read it.
+# nothing, requests seen) must increase. If the kernel also keeps answers, that is a new file: it may have those of an older one
+# for up to a minute. If reads are answered too, the new file, which JuiceFS caches when it is written, is read until the kernel
+# has done it.
 set -euo pipefail
 loader=/opt/disgrafs/extensions/fuse/bin/fuse
 own=/etc/disgrafs/extensions/fuse
@@ -10,38 +11,29 @@ if [ "$(findmnt -no FSTYPE "$mount" || true)" != fuse.juicefs ]; then
   echo "$mount is not a JuiceFS mount: mount it first" >&2
   exit 1
 fi
-work() { "$loader" --status | jq '.work // 0'; }
+has() { grep -q -- "$1" "$own"; }
 # The file from the mount's check, or the root of a volume without it.
 file=$mount/.disgrafs-check/$(hostname)
 if [ ! -e "$file" ]; then file=$mount; fi
-not_proven() {
-  echo "$1, but the kernel answered none: $("$loader" --status | jq -c '.facts // "no status"')" >&2
+if has '--reads cache' || has '--kernel-cache on'; then
+  file=$mount/.disgrafs-probe-$(hostname)
+  trap 'rm -f "$file"' EXIT
+  echo "answered in the kernel" >"$file"
+fi
+
+# proves COUNTER PAUSE COMMAND WORD...: the counter increases when the command is run again and again.
+proves() {
+  local counter=$1 pause=$2 before
+  shift 2
+  count() { "$loader" --status | jq "$counter // 0"; }
+  before=$(count)
+  for _ in $(seq 50); do
+    for _ in $(seq 20); do "$@" >/dev/null; done
+    if [ "$(count)" -gt "$before" ]; then return; fi
+    sleep "$pause"
+  done
+  echo "1000 times $*, but the kernel answered none: $("$loader" --status | jq -c '.facts // "no status"')" >&2
   exit 1
 }
-proves_stat() {
-  local before
-  before=$(work)
-  for _ in $(seq 50); do
-    for _ in $(seq 20); do stat "$file" >/dev/null; done
-    if [ "$(work)" -gt "$before" ]; then return; fi
-    sleep 0.1
-  done
-  not_proven "1000 times stat $file"
-}
-proves_read() {
-  local before small
-  reads() { "$loader" --status | jq '.facts.reads // 0'; }
-  small=$mount/.disgrafs-read-$(hostname)
-  # shellcheck disable=SC2064 # expanded now, because $small is local
-  trap "rm -f '$small'" EXIT
-  echo "read in the kernel" >"$small"
-  before=$(reads)
-  for _ in $(seq 100); do
-    cat "$small" >/dev/null
-    if [ "$(reads)" -gt "$before" ]; then return; fi
-    sleep 0.2
-  done
-  not_proven "100 times cat $small"
-}
-proves_stat
-if grep -q -- '--reads cache' "$own"; then proves_read; fi
+proves .work 0.1 stat "$file"
+if has '--reads cache'; then proves .facts.reads 0.4 cat "$file"; fi
