@@ -7,17 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { metricsOf, metricsScript } from "../../benchmarks/metrics.ts";
-import { machineState } from "../../cli/commands/status.ts";
-import { expectedOf, questionsFor } from "../../cli/status/expected.ts";
-import { labStatus, type LabStatus } from "../../cli/status/labStatus.ts";
-import { askNode } from "../../cli/status/nodeReport.ts";
-import { sshConfigFile } from "../../stacks/local/paths.ts";
+import type { LabStatus } from "../../cli/status/labStatus.ts";
 import { runningVm } from "../../stacks/local/vm.ts";
 import { makePackage } from "../../tests/support/aptRepository.ts";
 import { nodeScript } from "../../tests/support/nodeScript.ts";
 import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
+import { statusOf } from "../../tests/support/vmStatus.ts";
 import { inCheckout } from "../../workshop/checkout.ts";
-import { quote } from "../shell.ts";
 import { lookbackSeconds, prometheusConfig } from "./config.ts";
 import { sections } from "./panels.ts";
 
@@ -63,30 +59,12 @@ describe("monitoring on one machine", () => {
     expect(await vm.stop()).toEqual([]);
   }, minutes(10));
 
-  /** The status of a lab whose only machine this is, by the real probe. */
-  async function status(): Promise<LabStatus> {
-    const outputs = {
-      nodes: [
-        {
-          name: "meta",
-          roles: ["meta"],
-          kernel: "6.12",
-          ssh: `ssh -F ${quote(sshConfigFile(vm.stack, "vm"))} vm`,
-          address,
-        },
-      ],
-      health: { redis: "" },
-      monitoring: { prometheus: url },
-    };
-    const expected = expectedOf(vm.stack, outputs);
-    const [node] = expected.nodes;
-    const machine = machineState(vm.stack, "vm");
-    const asked = await askNode(node!.ssh, questionsFor(node!, expected, outputs), {
-      cwd: inCheckout(),
-      env: process.env,
-    });
-    return labStatus({ expected, machines: [machine], asked: [asked], now: new Date() });
-  }
+  const status = (): Promise<LabStatus> =>
+    statusOf(
+      vm,
+      { name: "meta", role: "meta", address },
+      { health: { redis: "" }, monitoring: { prometheus: url } },
+    );
 
   /** Waits until the status has exactly these problems, and returns it. */
   async function untilProblems(...problems: (string | RegExp)[]): Promise<LabStatus> {

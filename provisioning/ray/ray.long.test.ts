@@ -3,14 +3,9 @@
  * program then gets an error that says so, `./lab status` names the machine, Ray goes on, and the same program succeeds when there is
  * room again.
  */
-import { expectedOf, questionsFor } from "../../cli/status/expected.ts";
-import { labStatus } from "../../cli/status/labStatus.ts";
-import { askNode } from "../../cli/status/nodeReport.ts";
-import { sshConfigFile } from "../../stacks/local/paths.ts";
 import { nodeScript } from "../../tests/support/nodeScript.ts";
 import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
-import { inCheckout } from "../../workshop/checkout.ts";
-import { quote } from "../shell.ts";
+import { statusOf } from "../../tests/support/vmStatus.ts";
 import { portOptions } from "./ray.ts";
 
 const address = "10.77.0.10";
@@ -51,27 +46,8 @@ PYTHON`,
       )
     ).stdout;
 
-  const problems = async (): Promise<readonly string[]> => {
-    const outputs = {
-      nodes: [
-        {
-          name: "node1",
-          roles: ["ray-head"],
-          kernel: "6.12",
-          ssh: `ssh -F ${quote(sshConfigFile(vm.stack, "vm"))} vm`,
-          address,
-        },
-      ],
-      health: { ray: "" },
-    };
-    const expected = expectedOf(vm.stack, outputs);
-    const [node] = expected.nodes;
-    const asked = await askNode(node!.ssh, questionsFor(node!, expected, outputs), {
-      cwd: inCheckout(),
-      env: process.env,
-    });
-    return labStatus({ expected, machines: ["running"], asked: [asked], now: new Date() }).problems;
-  };
+  const problems = async (): Promise<readonly string[]> =>
+    (await statusOf(vm, { name: "node1", role: "ray-head", address }, { health: { ray: "" } })).problems;
 
   it("wakes its pollers together when nothing happens, and leaves the sleeps of tasks as they are", async () => {
     const slack = await vm.check(
