@@ -51,7 +51,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result for one file: tags, a fault with its reason, or neither if the file's turn did not come."""
+    """The result for one file: tags, or a fault with its reason."""
 
     work: Work
     by: str
