@@ -61,10 +61,6 @@ static const __u16 ops[EFUSE_OPCODES] = {
 	[FUSE_INTERRUPT]	= OP_NONE,
 	[FUSE_BMAP]		= OP_NONE,
 	[FUSE_DESTROY]		= CH_ALL,
-	/*
-	 * Python calls ioctl() at every open of a text file, to detect a
-	 * terminal.
-	 */
 	[FUSE_IOCTL]		= CH_NODE | CH_ALL_DONE,	/* see ioctl_flags() */
 	[FUSE_BATCH_FORGET]	= OP_NONE,
 	[FUSE_FALLOCATE]	= CH_NODE,
@@ -76,6 +72,10 @@ static const __u16 ops[EFUSE_OPCODES] = {
 	[STATX]			= OP_NONE,
 	[COPY_RANGE_64]		= CH_NODE | CH_NODE2,
 };
+
+/* isatty(): Python asks it of every file that it opens. */
+#define ASK_TERMINAL	0x5401U		/* TCGETS */
+#define ASK_TERMINAL2	0x802c542aU	/* TCGETS2 */
 
 /* The ioctl() commands that JuiceFS implements: flags of the inode itself. */
 #define GETFLAGS	0x80086601U
@@ -96,6 +96,8 @@ static __always_inline struct efuse_opstats *opstats(__u32 op)
 static __always_inline __u16 ioctl_flags(const struct efuse_ctx *c)
 {
 	switch (((const struct fuse_ioctl_in *)c->in0)->cmd) {
+	case ASK_TERMINAL:
+	case ASK_TERMINAL2:
 	case GETFLAGS:
 	case FSGETXATTR:
 		return OP_NONE;

@@ -12,8 +12,8 @@
 
 /*
  * Raises the inode of a request. An ioctl() that fails, or that has not been
- * executed yet, does not affect the content: Python makes one on each file that
- * it opens. An unknown one that succeeds raises the epoch.
+ * executed yet, does not affect the content. An unknown one that succeeds raises
+ * the epoch.
  */
 static __always_inline void raise_node(struct efuse_ctx *c, int ended)
 {

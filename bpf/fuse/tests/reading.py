@@ -19,6 +19,8 @@ from harness import BOUND, DIR, MNT, Env, Rule, missing, run, wait
 CACHE = "/var/tmp/efuse-cache"
 BLOCK = 4 << 20
 READS = ["--reads", "cache", "--cache-dir", CACHE]
+# The agent refuses a folder that does not exist, also before the first test.
+Path(CACHE).mkdir(parents=True, exist_ok=True)
 
 
 def crc32c(data: bytes) -> int:

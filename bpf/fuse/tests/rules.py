@@ -623,10 +623,13 @@ def restored(e: Env) -> None:
 
 
 def read_flags(e: Env) -> None:
-    """The ioctl() of lsattr changes nothing; an unknown command may change everything."""
+    """The ioctl() of lsattr and of isatty() change nothing; an unknown command may change everything."""
     e.file("f")
     e.file("g")
     fd = os.open(e.path("g"), os.O_RDONLY)
+    e.warm(e.path("g"))
+    assert not os.isatty(fd)
+    assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: Path(e.path("g")).stat()) == 0
     e.warm(e.path("f"))
     e.toy.ioctl_result = 0
     try:
