@@ -119,12 +119,9 @@ def main() -> int:
     redis = v.redis_start()
     v.format_volume()
     v.load_module()
-    meta = v.META
     for n, name in enumerate(chosen):
         options, query, agent = ARMS[name]
-        v.META = meta + query
-        v.mount(0, [*options, "--no-bgjob", "--backup-meta", "0"])
-        v.META = meta
+        v.mount(0, [*options, "--no-bgjob", "--backup-meta", "0"], v.META + query)
         if n == 0:
             make()
         running = Agent(0, **agent) if agent is not None else None
