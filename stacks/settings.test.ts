@@ -502,6 +502,7 @@ describe("extensions.fuse", () => {
       boundMs: 100,
       opcodes: ["lookup", "getattr"],
       reads: "off",
+      kernelCache: false,
       required: false,
     });
     expect(juicefs).toMatchObject({ attrCacheSeconds: 0, entryCacheSeconds: 0, dirEntryCacheSeconds: 0 });
