@@ -395,7 +395,7 @@ static __always_inline int opened_unchanged(const struct efuse_ctx *c)
  * name by a rename, and the kernel or the cache used the old entry within the
  * bound. With ESTALE, the VFS looks the name up again, at the daemon.
  */
-static __always_inline void opened_too_late(struct efuse_ctx *c)
+static __always_inline void name_replaced(struct efuse_ctx *c)
 {
 	if (c->error != -ENOENT || FAULTY(NO_ESTALE))
 		return;
@@ -487,7 +487,7 @@ static __always_inline void done_open(struct efuse_ctx *c)
 		if (!c->error && (flags & ACCMODE))
 			writer_add(c, c->nodeid,
 				   ((struct fuse_open_out *)c->out)->fh);
-		opened_too_late(c);
+		name_replaced(c);
 	} else if (!c->error && (flags & ACCMODE)) {
 		if (c->out_len == sizeof(*entry) + sizeof(struct fuse_open_out))
 			writer_add(c, entry->nodeid,
@@ -527,6 +527,9 @@ static __always_inline void done(struct efuse_ctx *c, struct efuse_opstats *st)
 	switch (c->opcode) {
 	case FUSE_GETATTR:
 		done_getattr(c, st);
+		if (c->error)
+			raise_opened(c->dev, c->nodeid);
+		name_replaced(c);
 		break;
 	case FUSE_GETXATTR:
 		done_getxattr(c, st);
@@ -540,7 +543,7 @@ static __always_inline void done(struct efuse_ctx *c, struct efuse_opstats *st)
 		done_open(c);
 		break;
 	case FUSE_OPENDIR:
-		opened_too_late(c);
+		name_replaced(c);
 		if (c->error)
 			raise(c->dev, c->nodeid);
 		else if (lists)

@@ -130,6 +130,27 @@ def changed_open(e: Env) -> None:
         e.agent.process.send_signal(signal.SIGCONT)
 
 
+def replaced_before_stat(e: Env) -> None:
+    """Another client renames a file over the name, which removes the old file, to which the kept name still leads."""
+    f = e.file("f")
+    e.warm(e.path("f"))
+    missing(e.path("f"))
+    # The kernel has no valid attributes after it.
+    Path(e.path("f")).chmod(0o600)
+    e.agent.process.send_signal(signal.SIGSTOP)
+    try:
+        with e.toy.lock:
+            del e.toy.nodes[f.ino]
+            new = e.toy.add(e.toy.nodes[1], "f")
+        try:
+            ino = Path(e.path("f")).stat().st_ino
+        except FileNotFoundError:
+            raise AssertionError("stat() fails with ENOENT") from None
+        assert ino == new.ino, ino
+    finally:
+        e.agent.process.send_signal(signal.SIGCONT)
+
+
 KEPT = {"mode": "lease", "extra": ["--kernel-cache", "on"]}
 
 RULES: list[Rule] = [
@@ -144,6 +165,12 @@ RULES: list[Rule] = [
     ),
     ("kernel cache: the copies of a stopped agent's lease end with it", without_agent, KEPT, ["long-grant"]),
     ("kernel cache: this client's changes are seen at once", change_here, KEPT, []),
+    (
+        "kernel cache: stat() of a name that another client replaced finds the new file",
+        replaced_before_stat,
+        KEPT,
+        ["no-estale"],
+    ),
     ("kernel cache: an unchanged file that is opened again asks only for OPEN", unchanged_open, KEPT, []),
     ("kernel cache: without the option, each open() asks for attributes", unchanged_open_asks, {"mode": "lease"}, []),
     ("kernel cache: open() sees what was closed before it", changed_open, KEPT, ["keep-all+no-notify"]),
