@@ -30,6 +30,17 @@ def hits_of_stats(agent: Agent, count: int = 50) -> float:
     return agent.hits()[0] - before
 
 
+def daemon(i: int) -> int:
+    """Process id of a mount's daemon, as it says itself."""
+    config: dict[str, int] = json.loads(Path(f"{MOUNTS[i]}/.config").read_text())
+    return config["Pid"]
+
+
+def place_of(i: int) -> str:
+    """Number of a mount in mountinfo, which a new mount at the same path would not have."""
+    return next(line.split()[0] for line in Path("/proc/self/mountinfo").open() if f" {MOUNTS[i]} " in line)
+
+
 def other_volumes() -> None:
     """Redis at --meta has another volume, from the start or after another volume was mounted: nothing is answered."""
     refused = "Redis at --meta has volume"
@@ -148,6 +159,18 @@ def main() -> int:
         mount(1)
         wait(lambda: Path(agents[1].log).read_text().count("serving") == 2, "the agent to find the mount")
         judge(title, check(), agents)
+        stop()
+
+    title = "a daemon is replaced in place while the agent runs (a smooth upgrade of JuiceFS)"
+    if PATTERN.search(title):
+        start()
+        old, place = daemon(1), place_of(1)
+        mount(1)
+        wait(lambda: daemon(1) != old, "the new daemon to take the mount over")
+        wait(lambda: "has ended" in Path(agents[1].log).read_text(), "the agent to notice that the daemon has ended")
+        wait(lambda: Path(agents[1].log).read_text().count("serving") == 2, "the agent to serve again")
+        judge(title, check(), agents)
+        report(place_of(1) == place, f"{title}: the mount stayed", f"{place} and {place_of(1)}")
         stop()
 
     other_volumes()
