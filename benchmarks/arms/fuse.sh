@@ -35,10 +35,10 @@ stop() {
 }
 
 case $arm in
-notify) words="--sink notify --metrics $metrics --reads off --kernel-cache off" ;;
-ttl | lease | off) words="--mode $arm --reads off --kernel-cache off" ;;
-lease-keep) words="--mode lease --reads off --kernel-cache on" ;;
-read | lease-read) words="--mode lease --reads cache --kernel-cache off" arm=lease-read ;;
+notify) words="--sink notify --metrics $metrics" ;;
+ttl | lease | off) words="--mode $arm" ;;
+lease-keep) words="--mode lease --kernel-cache on" ;;
+read | lease-read) words="--mode lease --reads cache" arm=lease-read ;;
 *) echo "usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|off ACTION, not $arm" >&2 && exit 2 ;;
 esac
 case $action in
@@ -51,7 +51,7 @@ enable)
   . "$own"
   mkdir -p "$(dirname "$instead")"
   # If an option is given twice, the last one is used.
-  echo "OPTIONS='${OPTIONS/ --shadow/} $words'" >"$instead"
+  echo "OPTIONS='${OPTIONS/ --shadow/} --reads off --kernel-cache off $words'" >"$instead"
   if ! systemctl start "$unit"; then
     journalctl --no-pager -q -o cat -n 20 -u "$unit" >&2
     exit 1

@@ -55,8 +55,8 @@ enum efuse_phase {
 /*
  * The answer to EFUSE_SUBMIT, EFUSE_READING and EFUSE_LISTING. To EFUSE_DONE of
  * OPEN, OPENDIR and GETATTR, a program can answer EFUSE_HANDLED with the error
- * -ESTALE, which the caller then gets instead of -ENOENT. In the other phases, the answer
- * is ignored.
+ * -ESTALE, which the caller then gets instead of -ENOENT. In the other phases,
+ * the answer is ignored.
  */
 enum efuse_verdict {
 	EFUSE_UPCALL	= 0,	/* go on to the daemon, as without efuse */

@@ -143,15 +143,17 @@ static uint64_t opcodes_of(unsigned long choices)
 /* After the last option: checks that the options are compatible. */
 static void check(struct argp_state *state)
 {
+	bool lease = opt.mode == EFUSE_LEASE && !opt.notify && !opt.shadow;
+
 	if (ext_options.mode == EXT_STATUS || ext_options.mode == EXT_REMOVE)
 		return;
 	if (!opt.mount || *opt.mount != '/')
 		argp_error(state, "--mount is required: the absolute path of a mount point");
 	if ((opt.mode == EFUSE_LEASE || opt.notify) && !opt.meta)
 		argp_error(state, "--meta is required: Redis reports other clients' changes");
-	if (opt.reads && (opt.mode != EFUSE_LEASE || opt.notify || opt.shadow))
+	if (opt.reads && !lease)
 		argp_error(state, "--reads cache needs --mode lease without --shadow: otherwise a file's current version is unknown");
-	if (opt.kernel_cache && (opt.mode != EFUSE_LEASE || opt.notify || opt.shadow))
+	if (opt.kernel_cache && !lease)
 		argp_error(state, "--kernel-cache on needs --mode lease without --shadow: an answer is kept for the rest of a lease");
 	if (opt.backing && !opt.reads)
 		argp_error(state, "--backing needs --reads cache");

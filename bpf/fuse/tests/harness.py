@@ -311,6 +311,23 @@ def grown_elsewhere(e: Env, f: t.Node) -> None:
     e.pushed()
 
 
+@contextlib.contextmanager
+def stopped_agent(e: Env) -> Iterator[None]:
+    """The agent does not receive pushes."""
+    e.agent.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        e.agent.process.send_signal(signal.SIGCONT)
+
+
+def replaced_elsewhere(e: Env, f: t.Node, name: str) -> t.Node:
+    """Another client renames a file over the name, which removes the old file. Returns the new one."""
+    with e.toy.lock:
+        del e.toy.nodes[f.ino]
+        return e.toy.add(e.toy.nodes[1], name)
+
+
 # Replaces Env.warm in shadow mode, where nothing is answered in the kernel.
 def warm_shadow(self: Env, path: str, fd: int | None = None) -> None:
     for _ in range(2):

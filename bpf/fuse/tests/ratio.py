@@ -126,23 +126,22 @@ def warm(agent: Agent, *, kept: bool) -> None:
     for name, work in (("tree walk", walk), ("import of sources", load_source), ("import", load)):
         title = f"{name}, kernel cache" if kept else name
         work()
-        hits, asked, names, files = 0.0, 0.0, 0, 0
+        hits, asked, files = 0.0, 0.0, 0
         for _ in range(ROUNDS):
             evict()
             hits_before, asked_before = agent.hits()
-            names_before = questions(agent)["names"]
             files += work() or 0
             hits_now, asked_now = agent.hits()
             hits, asked = hits + hits_now - hits_before, asked + asked_now - asked_before
-            names += questions(agent)["names"] - names_before
+        each = (asked - hits) / files if files else 0
         share = f"{hits / asked * 100:.1f} % of {asked:.0f} are hits"
         if not files:
             report(asked > 100 and hits / asked > 0.95, f"{title}: {share}, more than 95 %", agent.why_not())
         elif kept:
-            each = f"{title}: {names / files:.2f} questions for each of {files} opened files, at most 0.3 ({share})"
-            report(files > 40 and names / files <= 0.3, each, agent.why_not())
+            figures = f"{each:.2f} questions for each of {files} opened files, at most 0.3 ({share})"
+            report(files > 40 and each <= 0.3, f"{title}: {figures}", agent.why_not())
         else:
-            print(f"# {title}: {names / files:.2f} questions for each of {files} opened files ({share})", flush=True)
+            print(f"# {title}: {each:.2f} questions for each of {files} opened files ({share})", flush=True)
 
 
 def main() -> int:

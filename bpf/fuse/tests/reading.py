@@ -7,14 +7,13 @@ import os
 import random
 import re
 import shutil
-import signal
 import struct
 import time
 from collections.abc import Container
 from pathlib import Path
 
 import toy as t
-from harness import BOUND, DIR, MNT, Env, Rule, missing, run, wait
+from harness import BOUND, DIR, MNT, Env, Rule, missing, run, stopped_agent, wait
 
 CACHE = "/var/tmp/efuse-cache"
 BLOCK = 4 << 20
@@ -370,14 +369,11 @@ def lease(e: Env) -> None:
     fd = opened(e, "f")
     served(e, fd)
     new = some_bytes(20000, 17)
-    e.agent.process.send_signal(signal.SIGSTOP)
-    try:
+    with stopped_agent(e):
         with e.toy.lock:
             node.data = new
         time.sleep(BOUND + 0.1)
         assert asked(e, fd, 0, 20000)[1] == new, "the version from before the lease expired"
-    finally:
-        e.agent.process.send_signal(signal.SIGCONT)
     os.close(fd)
 
 

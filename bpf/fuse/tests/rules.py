@@ -28,8 +28,10 @@ from harness import (
     grown_elsewhere,
     held_back,
     missing,
+    replaced_elsewhere,
     run,
     same,
+    stopped_agent,
     wait,
 )
 
@@ -286,16 +288,13 @@ def fresh_after_open(e: Env) -> None:
     """After open(), answers from before it are not served."""
     f = e.file("f")
     e.warm(e.path("f"))
-    e.agent.process.send_signal(signal.SIGSTOP)
-    try:
+    with stopped_agent(e):
         with e.toy.lock:
             f.size = 888
         fd = os.open(e.path("f"), os.O_RDONLY)
         size = os.fstat(fd).st_size
         os.close(fd)
         assert size == 888, f"size {size}"
-    finally:
-        e.agent.process.send_signal(signal.SIGCONT)
 
 
 def statx_size(path: str, flags: int) -> int:
@@ -552,16 +551,13 @@ def remount_unseen(e: Env) -> None:
     e.file("f", 10)
     e.warm(e.path("f"))
     device = Path(MNT).stat().st_dev
-    e.agent.process.send_signal(signal.SIGSTOP)
-    try:
+    with stopped_agent(e):
         e.toy.close()
         e.toy = t.Toy(MNT)
         f = e.toy.add(e.toy.nodes[1], "f")
         f.size = 20
         assert Path(MNT).stat().st_dev == device
         same(e.path("f"), f)
-    finally:
-        e.agent.process.send_signal(signal.SIGCONT)
     wait(lambda: e.agent.text().count("serving") == 2, "the mount to be found again")
     e.warm(e.path("f"))
     same(e.path("f"), f)
@@ -594,11 +590,8 @@ def replaced_before_open(e: Env) -> None:
     """Another client renames a file over the name, which removes the old file; the name exists all the time."""
     f = e.file("f")
     e.warm(e.path("f"))
-    e.agent.process.send_signal(signal.SIGSTOP)
-    try:
-        with e.toy.lock:
-            del e.toy.nodes[f.ino]
-            new = e.toy.add(e.toy.nodes[1], "f")
+    with stopped_agent(e):
+        new = replaced_elsewhere(e, f, "f")
         try:
             fd = os.open(e.path("f"), os.O_RDONLY)
         except FileNotFoundError:
@@ -606,8 +599,6 @@ def replaced_before_open(e: Env) -> None:
         ino = os.fstat(fd).st_ino
         os.close(fd)
         assert ino == new.ino, ino
-    finally:
-        e.agent.process.send_signal(signal.SIGCONT)
 
 
 def restored(e: Env) -> None:

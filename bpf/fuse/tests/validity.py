@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import toy as t
-from harness import BOUND, Env, Rule, missing, same
+from harness import BOUND, Env, Rule, missing, replaced_elsewhere, same, stopped_agent
 
 
 def seen_by_programs(e: Env) -> float:
@@ -118,16 +118,13 @@ def changed_open(e: Env) -> None:
     for _ in range(3):
         reopened(e)
     e.warm(e.path("f"))
-    e.agent.process.send_signal(signal.SIGSTOP)
-    try:
+    with stopped_agent(e):
         with e.toy.lock:
             f.size = 888
             f.mtime += 1
             f.touch()
         size = reopened(e).st_size
         assert size == 888, f"size {size}"
-    finally:
-        e.agent.process.send_signal(signal.SIGCONT)
 
 
 def replaced_before_stat(e: Env) -> None:
@@ -137,18 +134,13 @@ def replaced_before_stat(e: Env) -> None:
     missing(e.path("f"))
     # The kernel has no valid attributes after it.
     Path(e.path("f")).chmod(0o600)
-    e.agent.process.send_signal(signal.SIGSTOP)
-    try:
-        with e.toy.lock:
-            del e.toy.nodes[f.ino]
-            new = e.toy.add(e.toy.nodes[1], "f")
+    with stopped_agent(e):
+        new = replaced_elsewhere(e, f, "f")
         try:
             ino = Path(e.path("f")).stat().st_ino
         except FileNotFoundError:
             raise AssertionError("stat() fails with ENOENT") from None
         assert ino == new.ino, ino
-    finally:
-        e.agent.process.send_signal(signal.SIGCONT)
 
 
 KEPT = {"mode": "lease", "extra": ["--kernel-cache", "on"]}
