@@ -8,7 +8,6 @@ import contextlib
 import json
 import math
 import mmap
-import re
 import shutil
 import tempfile
 import threading
@@ -416,15 +415,14 @@ class Agent:
         return {**result, "files": {"loops.json": json.dumps(phases).encode()}}
 
     def timed_fio(self, workload: Workload, seed: int, start_at: float) -> dict[str, Any]:
-        """Run a window of fio; fio reports the start of its job."""
+        """Run a window of fio."""
         file, warm = programs.fio_file(self.folder(workload), workload.name), workload.caches == "warm"
         warmed = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else None
         wait_until(start_at)
         files = programs.fio(self.lifeline, file, self.scratch, workload.parameters, seed, warm)
-        found = re.search(rb'"job_start"\s*:\s*(\d+)', files["fio.json"])
-        began = int(found[1]) / 1000 if found else time.time()
+        began = max(start_at, programs.fio_began(files["fio.json"]))
         gap = {} if warmed is None else {"gap": round(began - warmed, 4)}
-        return {"late": round(max(0.0, began - start_at), 4), **gap, "files": files}
+        return {"late": round(began - start_at, 4), **gap, "files": files}
 
 
 def answer(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:

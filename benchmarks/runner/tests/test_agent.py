@@ -136,18 +136,34 @@ def test_an_arm_counts_as_active_only_if_the_workloads_own_requests_reach_its_ex
     assert answer["counters"]["after"]["requests"]["lookup"] - answer["counters"]["before"]["requests"]["lookup"] == 3
 
 
+TESTDATA = Path(__file__).parents[2] / "testdata"
+
+
+def late_fio(version: str) -> str:
+    """A fio that begins its job after 0.2 s, and writes a version's real output with the times of this run."""
+    return f"""
+sleep 0.2
+start=$(date +%s%3N)
+sleep 1
+end=$(date +%s%3N)
+for a; do case $a in --output=*)
+  sed -E 's/("job_start" : )[0-9]+/\\1'$start'/; s/("timestamp_ms" : )[0-9]+/\\1'$end'/' \\
+    {TESTDATA}/fio-{version}-randread.txt >"${{a#--output=}}";;
+esac; done"""
+
+
+@pytest.mark.parametrize("version", ["3.33", "3.39"])
 def test_a_warm_fio_job_reads_its_file_until_shortly_before_its_window(
-    agent: Agent, plan_file: Path, program: Program
+    agent: Agent, plan_file: Path, program: Program, version: str
 ) -> None:
-    program(
-        "fio",
-        'for a; do case $a in --output=*) printf \'{"job_start" : %s}\' $(date +%s%3N) >"${a#--output=}";; esac; done',
-    )
+    program("fio", late_fio(version))
     work = replace(workload(plan_file, "random-read"), place="local-disk")
     file = programs.fio_file(agent.folder(work), work.name)
     programs.fio_layout(file, work.parameters)
     answer = turn(agent, work, ahead=1)
     assert answer.get("invalid") is None
+    # The job runs for a second, which is no part of either.
+    assert 0.2 <= answer["late"] < 0.8
     # The first warming was a second before the window.
     assert answer["gap"] - answer["late"] < 0.6
 
