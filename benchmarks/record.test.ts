@@ -117,6 +117,22 @@ describe("a record", () => {
     );
   });
 
+  it.each([
+    ["metadata", { arms: ["ttl", "client-cache"], label: "client-cache" }],
+    ["lookup", { profile: "lookups", arms: ["ttl", "io-uring"], label: "io-uring" }],
+  ] as const)(
+    "should be refused without its arm's proof, even if that arm counts nothing: %s",
+    (workload, options) => {
+      expect(reasonAfter(() => undefined, { ...options, workload })).toBeNull();
+      for (const when of ["before", "after"]) {
+        const without: Change = (_, client) => set(client, `proof.${when}.script`, undefined);
+        expect(reasonAfter(without, { ...options, workload })).toBe(
+          `node2: recorded no proof of arm ${options.label}`,
+        );
+      }
+    },
+  );
+
   it("should compare a late start with the planned window, not with the actual one", () => {
     const late: Change = (point, client) => {
       Object.assign(client, { late: 4.9, seconds: 30 });

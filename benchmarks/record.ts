@@ -136,18 +136,30 @@ export function largest(values: readonly (number | undefined)[]): number | null 
 }
 
 /** What every client must have recorded. */
-function incomplete(client: Client, { workload: name }: PointRecord, plan: Plan): string | undefined {
+function incomplete(
+  client: Client,
+  { workload: name, arm: armName }: PointRecord,
+  plan: Plan,
+): string | undefined {
   if (!client.counters) return "recorded no counters";
   if (client.late === undefined) return "did not record when it began";
   const workload = plan.workloads.find((entry) => entry.name === name);
   if (workload?.caches === "warm" && workload.place === "mount" && client.gap === undefined)
     return "did not record how long before the window it was warmed";
+  const arm = plan.arms.find((entry) => entry.name === armName);
+  const proven = client.proof?.before.script && client.proof.after.script;
+  if (dependsOnArm(workload) && arm?.script && !proven) return `recorded no proof of arm ${armName}`;
   if (workload?.place !== "mount") return undefined;
   if (!client.proof?.before.mount || !client.proof.after.mount) return "recorded no proof of its mount";
   const requests = requestsOf(client);
   if (!requests) return "recorded no count of FUSE requests";
   if (sum(requests) <= 0) return "no request of the workload reached JuiceFS: it did not use the mount";
   return undefined;
+}
+
+/** Whether a workload runs where arms change something, so that the runner proves the arm before and after it. */
+function dependsOnArm(workload: Plan["workloads"][number] | undefined): boolean {
+  return workload?.place === "mount" || workload?.place === "data-disk";
 }
 
 function stolen(steal: number | undefined, machine: Machine | undefined, plan: Plan): string | undefined {
@@ -163,10 +175,10 @@ function stolen(steal: number | undefined, machine: Machine | undefined, plan: P
 function notInForce(client: Client, record: PointRecord, plan: Plan): string | undefined {
   const workload = plan.workloads.find(({ name }) => name === record.workload);
   const arm = plan.arms.find(({ name }) => name === record.arm);
-  if (!arm || (workload?.place !== "mount" && workload?.place !== "data-disk")) return undefined;
+  if (!arm || !dependsOnArm(workload)) return undefined;
   if (arm.counted && !((countOf(client) ?? 0) > 0))
     return `arm ${arm.name} was enabled, but its run count did not move`;
-  if (workload.place !== "mount") return undefined;
+  if (workload?.place !== "mount") return undefined;
   for (const state of [client.proof?.before.mount, client.proof?.after.mount]) {
     for (const key of ["attr", "entry", "dirEntry"] as const) {
       if (state?.[key] !== arm.caches[key])

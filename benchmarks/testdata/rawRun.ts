@@ -193,7 +193,8 @@ function client(
   });
   const proof = (count: number): Record<string, unknown> => ({
     ...(onMount && { mount: { type: "fuse.juicefs", ...arm?.caches } }),
-    ...(onMount && arm?.script && { script: { count: arm.counted ? count : null } }),
+    ...((onMount || place === "data-disk") &&
+      arm?.script && { script: { count: arm.counted ? count : null } }),
   });
   return {
     late: 0.001,
