@@ -1,3 +1,4 @@
+import { jest } from "@jest/globals";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,26 +100,45 @@ describe("analyse", () => {
     expect(isDecided({ ...open, look: 30 })).toBe(true);
   });
 
-  it("should count earlier runs of the same settings, but not those of other settings", () => {
+  it("should count earlier runs that measured the same, and skip a neighbour that cannot be read", () => {
     const beside = mkdtempSync(join(tmpdir(), "disgrafs-results-"));
     folders.push(beside);
-    const place = (name: string, started: string, options: Invented): string => {
+    const place = (name: string, day: number, options: Invented): string => {
       const folder = join(beside, name);
-      cpSync(invent(options), folder, { recursive: true });
+      cpSync(invent({ profile: "course", point: () => undefined, ...options }), folder, { recursive: true });
       const file = join(folder, "raw/facts.json");
+      const started = `2026-11-0${day}T10:00:00Z`;
       writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, "utf8")) as object), started }));
       return folder;
     };
-    place("first", "2026-11-01T10:00:00Z", { seed: 4 });
-    place("other", "2026-11-02T10:00:00Z", { profile: "attributes", point: () => undefined });
-    place("later", "2026-11-09T10:00:00Z", { seed: 6 });
+    place("first", 1, { seed: 4 });
+    place("other profile", 2, { profile: "attributes" });
+    place("other arms", 2, { arms: ["ttl-long"] });
+    place("other rows", 3, { seed: 4, rows: ["metadata/statHit"] });
+    place("other margin", 4, { seed: 5, marginPercent: 2 });
+    place("other machines", 5, { seed: 5, machineIds: ["b"] });
+    place("later", 9, { seed: 6 });
     writeFileSync(join(beside, "comparison.html"), "");
-    const own = place("own", "2026-11-03T10:00:00Z", { seed: 5 });
-    const { run } = analyseFolder(own);
-    expect(run.earlierRuns).toEqual([
-      { runId: expect.stringMatching(/^smoke-/) as string, seed: 4, started: "2026-11-01T10:00:00Z" },
+    const broken = place("broken", 1, { seed: 8 });
+    writeFileSync(join(broken, "raw/plan.json"), "");
+    const said = jest.spyOn(process.stderr, "write").mockReturnValue(true);
+    const own = place("own", 6, { seed: 5, rows: ["metadata/openHit"] });
+    const { run } = [analyseFolder(own), analyseFolder(own)][0]!;
+    expect(said.mock.calls).toEqual([
+      [
+        expect.stringMatching(
+          /^warning: .*broken\/raw\/plan\.json cannot be read, so its run is not counted: /,
+        ),
+      ],
     ]);
-    expect(earlierText(run)[0]).toMatch(/^2nd run of these settings here \(before it: smoke-/);
+    said.mockRestore();
+    expect(run.earlierRuns.map(({ seed, started }) => `${started.slice(8, 10)} ${seed}`)).toEqual([
+      "01 4",
+      "03 4",
+      "04 5",
+      "05 5",
+    ]);
+    expect(earlierText(run)[0]).toMatch(/^5th run of these settings here \(before it: course-/);
   });
 
   it("should accept that all clients begin late by the same time", () => {

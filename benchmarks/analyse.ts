@@ -31,7 +31,7 @@ export interface Analysis {
 
 /**
  * Analyses the raw files in a folder (`results/<runId>/raw`).
- * @param earlierRuns the known earlier runs with the same settings
+ * @param earlierRuns the known earlier runs that measured the same
  */
 export function analyse(folder: string, earlierRuns: Run["earlierRuns"] = []): Analysis {
   const raw = readRaw(folder);

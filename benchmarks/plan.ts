@@ -131,6 +131,20 @@ export const planSchema = z.strictObject({
   blocks: z.array(z.strictObject({ index: z.int(), warmUp: z.boolean(), slots: z.array(slotSchema).min(1) })),
 });
 export type Plan = z.infer<typeof planSchema>;
+
+const { profile, clock, clients, mountPoint, limits: limitsSchema, baseline, repeat } = planSchema.shape;
+/**
+ * What a run measures, whatever the seed and the machines. How long it measures (looks, rows) and the margin are left out: a
+ * run that differs only in these is another chance of a false verdict.
+ */
+export const measuredSchema = z.object({
+  ...{ profile, clock, clients, mountPoint, limits: limitsSchema, baseline, repeat },
+  ...{
+    arms: planSchema.shape.arms,
+    workloads: planSchema.shape.workloads,
+    settings: planSchema.shape.settings,
+  },
+});
 export type Block = Plan["blocks"][number];
 
 export interface PlanSettings {

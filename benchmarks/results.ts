@@ -6,6 +6,7 @@ import { z } from "zod";
 import { analyse } from "./analyse.ts";
 import { howToReadFile, renderHowToRead, renderReport } from "./report/report.ts";
 import { readMetrics, type Watched } from "./metrics.ts";
+import { measuredSchema } from "./plan.ts";
 import { UnreadableRun } from "./raw.ts";
 import type { Run } from "./run.ts";
 import { summaryCsv } from "./summaryCsv.ts";
@@ -21,7 +22,7 @@ export function runFolder(run: string): string {
   return folder;
 }
 
-/** Analyses a run's raw files, together with other runs of the same settings in the same folder. */
+/** Analyses a run's raw files, and counts earlier runs in the same folder that measured the same. */
 export function analyseFolder(folder: string): Watched {
   return { ...analyse(join(folder, "raw"), earlierRuns(folder)), metrics: readMetrics(folder) };
 }
@@ -43,10 +44,18 @@ export function write(file: string, text: string): void {
   renameSync(`${file}.new`, file);
 }
 
-const planFacts = z.object({ runId: z.string(), seed: z.int(), settingsHash: z.string() });
+const planFacts = z.object({ runId: z.string(), seed: z.int() }).extend(measuredSchema.shape);
 const startFacts = z.object({ started: z.string() });
 
-/** Earlier runs with the same settings, in neighbouring folders. */
+interface RunFacts {
+  readonly runId: string;
+  readonly seed: number;
+  readonly started: string;
+  /** What the run measured. */
+  readonly measured: string;
+}
+
+/** Earlier runs that measured the same, in neighbouring folders. */
 export function earlierRuns(folder: string): Run["earlierRuns"] {
   const own = factsOf(folder);
   if (own === undefined) return [];
@@ -54,21 +63,37 @@ export function earlierRuns(folder: string): Run["earlierRuns"] {
   return readdirSync(beside)
     .flatMap((name) => factsOf(join(beside, name)) ?? [])
     .filter(
-      ({ runId, settingsHash, started }) =>
-        runId !== own.runId &&
-        settingsHash === own.settingsHash &&
-        Date.parse(started) < Date.parse(own.started),
+      ({ runId, measured, started }) =>
+        runId !== own.runId && measured === own.measured && Date.parse(started) < Date.parse(own.started),
     )
     .sort((a, b) => Date.parse(a.started) - Date.parse(b.started))
     .map(({ runId, seed, started }) => ({ runId, seed, started }));
 }
 
-/** Identity of the run in a folder; undefined if there is no run. */
-function factsOf(folder: string): (z.infer<typeof planFacts> & z.infer<typeof startFacts>) | undefined {
-  const [plan, start] = (["plan.json", "facts.json"] as const).map((name) => {
-    const file = join(folder, "raw", name);
-    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as unknown) : undefined;
-  });
+/** The run in a folder; undefined if there is none, or if it cannot be read. */
+function factsOf(folder: string): RunFacts | undefined {
+  const [plan, start] = (["plan.json", "facts.json"] as const).map((name) =>
+    readJson(join(folder, "raw", name)),
+  );
   const facts = [planFacts.safeParse(plan), startFacts.safeParse(start)] as const;
-  return facts[0].success && facts[1].success ? { ...facts[0].data, ...facts[1].data } : undefined;
+  if (!facts[0].success || !facts[1].success) return undefined;
+  const { runId, seed, ...measured } = facts[0].data;
+  return { runId, seed, started: facts[1].data.started, measured: JSON.stringify(measured) };
+}
+
+const warned = new Set<string>();
+
+/** Reads a JSON file; undefined if there is none. A file that is not JSON is named once on standard error. */
+function readJson(file: string): unknown {
+  if (!existsSync(file)) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as unknown;
+  } catch (error) {
+    if (!warned.has(file))
+      process.stderr.write(
+        `warning: ${file} cannot be read, so its run is not counted: ${(error as Error).message}\n`,
+      );
+    warned.add(file);
+    return undefined;
+  }
 }

@@ -170,7 +170,9 @@ export const runSchema = z.strictObject({
   }),
   earlierRuns: z
     .array(z.strictObject({ runId: z.string(), seed: z.int(), started: z.string() }))
-    .describe("Earlier runs with the same settings and other seeds, as far as their files are in results/."),
+    .describe(
+      "Earlier runs that measured the same with any seed, rows, looks, margin or machines, as far as their files are in results/.",
+    ),
   looks: z
     .array(z.int())
     .describe("Numbers of blocks after which the run was to be analysed, and the one that it reached."),

@@ -101,7 +101,7 @@ export function onceText(run: Run): string[] {
 export const emulatedNote =
   "The machines are emulated: only ratios are shown, and they are those of an emulator.";
 
-/** Earlier runs of the same settings, because a user may have tried seeds until a result pleased. */
+/** Earlier runs of the same settings, because a user may have repeated a run until a result pleased. */
 export function earlierText({ earlierRuns }: Run): string[] {
   const count = earlierRuns.length + 1;
   return count === 1

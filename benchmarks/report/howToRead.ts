@@ -61,7 +61,7 @@ export function howToRead(run: Run): Html {
       <ul>
         <li>Do not read “undetermined” as “the same”.</li>
         <li>Do not divide figures of two runs: they come from different boots. Compare ratios.</li>
-        <li>Do not run again with other seeds until a verdict pleases. The report counts the runs.</li>
+        <li>Do not run again until a verdict pleases. The report counts the runs.</li>
         <li>
           Do not carry a ratio to another machine.
           ${run.emulated ? "These machines were emulated: the ratio is that of an emulator." : undefined}

@@ -12,7 +12,9 @@ export interface Invented {
   /** Default: those of every run. */
   readonly arms?: readonly ArmName[];
   readonly rows?: readonly string[];
+  readonly marginPercent?: number;
   readonly seed?: number;
+  readonly machineIds?: readonly string[];
   /** Of the loops' rates, as a share; 2 % when left out. */
   readonly noise?: number;
   readonly clients?: readonly string[];
@@ -68,13 +70,14 @@ export function inventRun(options: Invented = {}): string {
     seed: options.seed ?? 1,
     arms: options.arms,
     rows: options.rows,
+    marginPercent: options.marginPercent,
     clients,
     mountPoint: "/mnt/jfs",
     redis: { host: "10.77.0.10", port: 6379 },
     cacheDroppers: options.cacheDroppers ?? [],
     clock: "wall",
     settings: { topology: "course" },
-    machineIds: ["a"],
+    machineIds: options.machineIds ?? ["a"],
   });
   const folder = mkdtempSync(join(tmpdir(), "disgrafs-run-"));
   const raw = join(folder, "raw");
