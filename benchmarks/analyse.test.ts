@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { analyse, isDecided } from "./analyse.ts";
 import { analyseFolder, writeResults } from "./results.ts";
-import { runSchema, type Result } from "./run.ts";
+import { runSchema, type Result, type Run } from "./run.ts";
 import { summaryCsv } from "./summaryCsv.ts";
 import { controlText, earlierText, onceText } from "./words.ts";
 import { chartData } from "./report/chartData.ts";
@@ -98,6 +98,33 @@ describe("analyse", () => {
     expect(isDecided(open)).toBe(false);
     expect(isDecided({ ...open, lost: "node lost" })).toBe(true);
     expect(isDecided({ ...open, look: 30 })).toBe(true);
+  });
+
+  it("should measure more blocks for a requested row that is INVALID at a look, and count it when it recovers", () => {
+    const until = (last: number) =>
+      analyse(
+        join(
+          invent({
+            profile: "course",
+            rows: ["metadata/statHit/nocache"],
+            rate: fifth,
+            point: (point) =>
+              point.block <= last
+                ? onlyMetadata(
+                    spoil("nocache", (spoilt) => (spoilt.invalid = "node1: CPU steal 10 %"))(point),
+                  )
+                : undefined,
+          }),
+          "raw",
+        ),
+      ).run;
+    const verdict = (run: Run): Result["verdict"] | undefined =>
+      run.results.find(({ figure }) => figure === "statHit")?.verdict;
+    const first = until(10);
+    expect(verdict(first)).toBe("INVALID(node1: CPU steal 10 %; 3 of 10 blocks)");
+    expect(isDecided(first)).toBe(false);
+    const second = until(15);
+    expect([verdict(second), isDecided(second)]).toEqual(["worse", true]);
   });
 
   it("should count earlier runs that measured the same, and skip a neighbour that cannot be read", () => {

@@ -81,11 +81,14 @@ export function analyse(folder: string, earlierRuns: Run["earlierRuns"] = []): A
   return { run: runSchema.parse(run), raw };
 }
 
-/** Whether a run needs no more blocks: all requested rows have a verdict, or there is no later look. */
+/**
+ * Whether a run needs no more blocks: all requested rows have a verdict, or there is no later look. A row that is INVALID is
+ * not decided: with more blocks, the invalid ones may become few enough.
+ */
 export function isDecided({ rows, results: all, look, looks, lost }: Run): boolean {
   if (lost !== null || look === looks.at(-1)) return true;
-  const open = all.filter((result) => rows.includes(rowName(result)) && result.verdict === "undetermined");
-  return open.length === 0;
+  const decided: readonly Result["verdict"][] = ["better", "worse", "no difference"];
+  return all.every((result) => !rows.includes(rowName(result)) || decided.includes(result.verdict));
 }
 
 /** The last look whose blocks have all been measured; the first if the run did not reach one. */

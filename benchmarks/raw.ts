@@ -106,7 +106,11 @@ export function readRaw(folder: string): RawRun {
       ? read(folder, "lab.json", labSchema)
       : { stack: null, commit: null, dirty: null, services: {}, usage: null, host: null },
     points: records.map((entry, index) =>
-      readPoint(entry.folder, entry.record, { plan, machines, contradicted: contradicted[index] }),
+      readPoint(entry.folder, entry.record, {
+        plan,
+        machines: [...machines, ...boots.values()],
+        contradicted: contradicted[index],
+      }),
     ),
   };
 }
@@ -133,6 +137,7 @@ function read<T>(folder: string, name: string, schema: z.ZodType<T>): T {
 
 interface Around {
   readonly plan: Plan;
+  /** The clients in each boot of the run, the last boot first. */
   readonly machines: readonly Machine[];
   /** Why the record contradicts the others; undefined if it does not. */
   readonly contradicted: string | undefined;

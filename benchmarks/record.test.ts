@@ -226,6 +226,15 @@ describe("records of one run", () => {
     expect(points.filter(({ block }) => block === 2)).toEqual(invalid);
   });
 
+  it.each([
+    [{ node1: "11111111-2222-3333-4444-555555555555", node2: "another" }, "node2: recorded in boot another"],
+    [{}, "node1: recorded in boot unknown"],
+  ])("should be refused if the run has no facts of their boot: %j", (boots, reason) => {
+    const folder = invent({ point: (record) => ({ ...record, boots }) });
+    const invalid = readRaw(join(folder, "raw")).points.map(({ point }) => point.invalid);
+    expect(new Set(invalid)).toEqual(new Set([`${reason}, of which the run has no facts`]));
+  });
+
   it("should be refused if half of their block is from another day", () => {
     const point = (record: InventedPoint): InventedPoint => {
       const moved = record.block === 2 && record.slot > 0;

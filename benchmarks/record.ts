@@ -72,12 +72,17 @@ export function misplaced(record: PointRecord, plan: Plan): string | undefined {
   return undefined;
 }
 
-/** Why a point does not count although its programs ran; undefined if it counts. */
+/**
+ * Why a point does not count although its programs ran; undefined if it counts.
+ * @param machines the clients in each boot of the run, the last boot first
+ */
 export function unfit(record: PointRecord, plan: Plan, machines: readonly Machine[]): string | undefined {
   for (const name of plan.clients) {
     const client = record.clients[name];
     if (!client) return `no answer from ${name}`;
-    const machine = machines.find((entry) => entry.name === name);
+    const bootId = record.boots[name];
+    const machine = machines.find((entry) => entry.name === name && entry.bootId === bootId);
+    if (!machine) return `${name}: recorded in boot ${bootId ?? "unknown"}, of which the run has no facts`;
     const reason =
       incomplete(client, record, plan) ??
       stolen(stealPercent(client.counters, machine), machine, plan) ??

@@ -1,6 +1,7 @@
 /** The verdicts of a run for a terminal: at most fifteen lines, the most important first. */
 import { stripVTControlCharacters, styleText } from "node:util";
 import { rowName, type Result, type Run } from "./run.ts";
+import { fewestBlocks } from "./verdicts.ts";
 import {
   blocksText,
   controlText,
@@ -47,7 +48,7 @@ function title(run: Run): string {
 function notes(run: Run): string[] {
   const valid = run.points.filter(({ invalid }) => invalid === null).length;
   return [
-    ...(run.results.every(({ verdict }) => verdict === null || kindOf({ verdict }) === "invalid")
+    ...(run.looks.every((blocks) => blocks < fewestBlocks)
       ? [`${run.profile} gives no verdicts: ${valid} of ${run.points.length} points are valid`]
       : []),
     ...(run.lost === null ? [] : [`the run ended early: ${run.lost}`]),

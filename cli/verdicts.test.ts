@@ -62,6 +62,13 @@ describe("the end of ./lab up", () => {
     );
   });
 
+  it("should not blame the profile if all rows are INVALID", () => {
+    const point: Invented["point"] = (record) => (record.block < 2 ? ofMetadata(record) : undefined);
+    const { run } = analyse(join(invent({ profile: "course", lost: "node lost: node2", point }), "raw"));
+    expect(lines(run).join("\n")).toMatch(/^! 33 INVALID: not measured: node lost: node2; /m);
+    expect(lines(run).join("\n")).not.toContain("gives no verdicts");
+  });
+
   it("should have colours for a terminal, and otherwise the same words without", () => {
     const { run } = analyse(join(invent({}), "raw"));
     const coloured = verdictTable(run, "p", true);
