@@ -5,10 +5,11 @@ import { join } from "node:path";
 import Ajv from "ajv/dist/2020.js";
 import { analyse } from "./analyse.ts";
 import { analysisHash, analysisSources } from "./analysisHash.ts";
+import { chartData } from "./report/chartData.ts";
 import { writeResults } from "./results.ts";
 import { hodgesLehmann } from "./statistics.ts";
 import { schemaFile, schemaNames, schemaText } from "./testdata/makeSchemas.ts";
-import { inventRun } from "./testdata/rawRun.ts";
+import { inventRun, type InventedPoint } from "./testdata/rawRun.ts";
 
 const folder = inventRun({ arms: ["nocache", "ttl-long"] });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -75,6 +76,27 @@ describe("read_run.py", () => {
         9,
       );
     });
+  });
+
+  it("should leave out the blocks after the last look, as the verdicts and the charts do", () => {
+    const point = (record: InventedPoint): InventedPoint | undefined =>
+      record.block <= 13 && record.workload === "metadata" ? record : undefined;
+    const rows = ["metadata/statHit/nocache"];
+    const long = inventRun({ profile: "course", rows, lost: "node lost: node2", point });
+    try {
+      const analysis = { ...analyse(join(long, "raw")), run: writeResults(long) };
+      expect(analysis.run.look).toBe(10);
+      expect(analysis.run.results.find(({ figure }) => figure === "statHit")!.blocks).toBe(10);
+      const ratios = python(
+        `from read_run import read; print(len(read(${JSON.stringify(long)}).ratios("metadata", "statHit", "nocache")))`,
+      );
+      expect(ratios.trim()).toBe("10");
+      const chart = chartData(analysis).figures.find(({ id }) => id === "metadata/statHit")!;
+      expect(chart.blocks).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+      expect(chart.ratios["nocache"]).toHaveLength(10);
+    } finally {
+      rmSync(long, { recursive: true });
+    }
   });
 
   it("should print all figures as CSV, and refuse a file of another version with advice", () => {

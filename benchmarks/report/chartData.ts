@@ -56,7 +56,8 @@ const mostLatencyPoints = 120;
 const mostSamples = 4000;
 
 export function chartData({ run, raw }: Analysis): ChartData {
-  const counted = raw.points.filter(({ point }) => !point.warmUp);
+  // As for the verdicts: blocks after the last look do not count.
+  const counted = raw.points.filter(({ point }) => !point.warmUp && point.block <= run.look);
   const zero = Date.parse(run.started);
   const since = (start: string): number => (Date.parse(start) - zero) / 1000;
   const telling =

@@ -33,24 +33,36 @@ class Run:
         self.rows: list[dict[str, Any]] = facts["results"]
 
     def values(self, warm_up: bool = False) -> list[dict[str, Any]]:
-        """Every figure of every valid point. Of emulated machines only ratios mean anything."""
+        """Every figure of every valid point, also of blocks after the last look.
+
+        Of emulated machines only ratios mean anything.
+        """
         return [
-            {name: point[name] for name in ("block", "label", "arm", "workload")} | {"figure": figure, "value": value}
+            {name: point[name] for name in ("block", "label", "arm", "workload")}
+            | {"figure": figure, "value": value}
             for point in self.facts["points"]
             if warm_up or not point["warmUp"]
             for figure, value in point["figures"].items()
         ]
 
     def ratios(self, workload: str, figure: str, arm: str) -> list[float]:
-        """The arm over the geometric mean of both baselines, block by block: what the verdict is made from."""
+        """The arm over the geometric mean of both baselines, block by block: what the verdict is made from.
+
+        As in the verdict, blocks after the last look do not count.
+        """
         blocks: dict[int, dict[str, float]] = {}
         for value in self.values():
             # Points are in the order of the run.
-            if (value["workload"], value["figure"]) == (workload, figure):
+            if value["block"] <= self.facts["look"] and (
+                value["workload"],
+                value["figure"],
+            ) == (workload, figure):
                 blocks.setdefault(value["block"], {})[value["label"]] = value["value"]
         labels = (arm, self.facts["baseline"], self.facts["repeat"])
         whole = [
-            [block[label] for label in labels] for _, block in sorted(blocks.items()) if block.keys() >= set(labels)
+            [block[label] for label in labels]
+            for _, block in sorted(blocks.items())
+            if block.keys() >= set(labels)
         ]
         return [own / math.sqrt(first * second) for own, first, second in whole]
 
@@ -58,13 +70,19 @@ class Run:
 def read(path: str | Path) -> Run:
     """Read a run: its folder in results/, or the file run.json itself."""
     file = Path(path)
-    return Run(json.loads((file / "run.json" if file.is_dir() else file).read_text(encoding="utf-8")))
+    return Run(
+        json.loads(
+            (file / "run.json" if file.is_dir() else file).read_text(encoding="utf-8")
+        )
+    )
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python3 read_run.py RUN (a folder with run.json)")
     figures = read(sys.argv[1]).values(warm_up=True)
-    writer = csv.DictWriter(sys.stdout, ["block", "label", "arm", "workload", "figure", "value"])
+    writer = csv.DictWriter(
+        sys.stdout, ["block", "label", "arm", "workload", "figure", "value"]
+    )
     writer.writeheader()
     writer.writerows(figures)
