@@ -244,7 +244,7 @@ function groups<T>(values: readonly T[], key: (value: T) => string): Map<string,
   return found;
 }
 
-/** FUSE requests in a client's window by method; undefined if they were not counted. */
+/** FUSE requests in a client's window and in the warming before it, by method; undefined if they were not counted. */
 export function requestsOf({ counters: pair }: Client): Record<string, number> | undefined {
   const [before, after] = [pair?.before.requests, pair?.after.requests];
   if (!before || !after) return undefined;
@@ -253,7 +253,7 @@ export function requestsOf({ counters: pair }: Client): Record<string, number> |
   );
 }
 
-/** Number of runs of the arm's extension in a client's window; undefined if the arm has no count. */
+/** Number of runs of the arm's extension in a client's window and in the warming before it; undefined if the arm has no count. */
 export function countOf({ proof: pair }: Client): number | undefined {
   const [before, after] = [pair?.before.script?.count ?? null, pair?.after.script?.count ?? null];
   return before !== null && after !== null ? after - before : undefined;

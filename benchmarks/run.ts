@@ -111,7 +111,7 @@ export const pointSchema = z.strictObject({
   lateSeconds: z.number().nullable(),
   /** Longest time from the end of warming to the window on a client, in seconds; null for a workload that is not warmed. */
   gapSeconds: z.number().nullable(),
-  /** FUSE requests from all clients that reached JuiceFS in the window; null if the workload does not use the mount. */
+  /** FUSE requests from all clients that reached JuiceFS in the window and in the warming before it; null if the workload does not use the mount. */
   requests: z.number().nullable(),
   /** Share of a figure's operations that needed no request to JuiceFS, if known. */
   hitShares: z.record(z.string(), z.number()),
@@ -123,7 +123,7 @@ export const pointSchema = z.strictObject({
   pressurePercent: z.record(z.string(), z.number()),
   /** Clients whose iostat samples are missing or incomplete, with the reason. Figures do not depend on them. */
   iostatGaps: z.record(z.string(), z.string()),
-  /** Runs of the arm's extension in the window, summed over clients; null for an arm without a count. */
+  /** Runs of the arm's extension in the window and in the warming before it, summed over clients; null for an arm without a count. */
   armCount: z.int().nullable(),
 });
 export type Point = z.infer<typeof pointSchema>;
@@ -205,7 +205,7 @@ export const runSchema = z.strictObject({
         .int()
         .nullable()
         .describe(
-          "Runs of the arm's extension, summed over windows and clients; null for an arm without one.",
+          "Runs of the arm's extension, summed over windows (with the warming before them) and clients; null for an arm without one.",
         ),
     }),
   ),

@@ -26,6 +26,9 @@ const drifting =
     return () => deviation * normal(random) - step * turn++;
   };
 
+/** Exponential noise with a Hodges-Lehmann centre of 0, so that the true ratio is 1. */
+const exponential = (random: Random): number => -Math.log(1 - random()) - 0.8392;
+
 export const noiseModels = {
   lognormal: { title: "lognormal, 30 %", begin: independent(spread, spread) },
   drift: { title: "drift of 5 % a turn, 10 % lognormal", begin: drifting(0.1, 0.05) },
@@ -50,12 +53,25 @@ export const noiseModels = {
   },
   threefold: { title: "arm 3 times as noisy (10 %, 30 %)", begin: independent(0.1, 0.3) },
   tenfold: { title: "arm 10 times as noisy (10 %, 100 %)", begin: independent(0.1, 1) },
+  skewed: {
+    title: "an arm with skewed noise of its own (exponential, 30 %), 5 % lognormal",
+    begin: (random) => (isArm) => 0.05 * normal(random) + (isArm ? spread * exponential(random) : 0),
+  },
 } as const satisfies Record<string, NoiseModel>;
 
 /** Lognormal noise of a given size. */
 export const lognormal = (deviation: number): NoiseModel => ({
   title: `lognormal, ${100 * deviation} %`,
   begin: independent(deviation, deviation),
+});
+
+/** The same kind of noise, smaller or larger. */
+export const scaled = ({ title, begin }: NoiseModel, share: number): NoiseModel => ({
+  title: `${title}, times ${share}`,
+  begin: (random) => {
+    const noise = begin(random);
+    return (isArm) => share * noise(isArm);
+  },
 });
 
 export type NoiseName = keyof typeof noiseModels;

@@ -228,7 +228,9 @@ class Agent:
             self.prepare_work(workload, seed)
             proof = self.proof(workload, arm_name)
             self.iostat.start(math.ceil(window_seconds(workload)))
-            self.before = {"counters": self.counters(workload), "proof": proof, "clock": time.monotonic()}
+            served = self.served(workload)
+            counters = {**system.counters(), **served}
+            self.before = {"counters": counters, "proof": proof, "clock": time.monotonic()}
             return {}
 
         return answer(action)
@@ -253,10 +255,12 @@ class Agent:
         Reads the run count of its extension before anything else touches the mount.
         """
         clock = time.monotonic()
+        # With the clock: a script may take long, in some arms and not in others.
+        machine = system.counters()
         arm = self.plan.arms[arm_name]
         on_mount = workload.place == "mount"
         script = self.script_proof(arm) if workload.place in ARM_PLACES and arm.script is not None else None
-        counters = self.counters(workload)
+        counters = {**machine, **self.served(workload)}
         iostat = self.iostat.stop()
         proof = ({"mount": self.mount.check(arm)} if on_mount else {}) | ({"script": script} if script else {})
         if script and arm.counted:
@@ -306,14 +310,10 @@ class Agent:
 
         return answer(action)
 
-    def counters(self, workload: Workload) -> dict[str, Any]:
-        """Counters of this node and, on the first client, of non-client nodes. Does not touch the mount."""
-        counts = None
-        if workload.place == "mount":
-            counts = requests.counts(*self.metrics())
+    def served(self, workload: Workload) -> dict[str, Any]:
+        """FUSE requests and, on the first client, counters of non-client nodes. Does not touch the mount."""
         return {
-            **system.counters(),
-            "requests": counts,
+            "requests": requests.counts(*self.metrics()) if workload.place == "mount" else None,
             "neighbours": {neighbour.address: neighbour.counters() for neighbour in self.neighbours},
         }
 

@@ -152,6 +152,28 @@ for a; do case $a in --output=*)
 esac; done"""
 
 
+def test_the_cost_of_an_arms_proof_is_outside_of_the_observed_time(
+    agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extension = Extension(agent, monkeypatch)
+    ticks = [0]
+
+    def prove(_arm: Arm, _point: str) -> arms.Proof:
+        ticks[0] += 1000
+        return arms.Proof(True, extension.count)
+
+    def work(_workload: Workload, _seed: int, _start: float) -> dict[str, Any]:
+        extension.count += 1
+        ticks[0] += 1
+        return {"late": 0, "files": {}}
+
+    monkeypatch.setattr(arms, "prove", prove)
+    monkeypatch.setattr(system, "counters", lambda: {"cpuTicks": ticks[0], "stealTicks": 0, "pressure": {}})
+    monkeypatch.setattr(agent, "work", work)
+    counters = turn(agent, workload(plan_file, "metadata"), "counted")["counters"]
+    assert counters["after"]["cpuTicks"] - counters["before"]["cpuTicks"] == 1
+
+
 @pytest.mark.parametrize("version", ["3.33", "3.39"])
 def test_a_warm_fio_job_reads_its_file_until_shortly_before_its_window(
     agent: Agent, plan_file: Path, program: Program, version: str
