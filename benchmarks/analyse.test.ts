@@ -6,9 +6,9 @@ import { analyse, isDecided } from "./analyse.ts";
 import { analyseFolder, writeResults } from "./results.ts";
 import { runSchema, type Result, type Run } from "./run.ts";
 import { summaryCsv } from "./summaryCsv.ts";
-import { controlText, earlierText, onceText } from "./words.ts";
+import { controlText, earlierText, hitText, onceText } from "./words.ts";
 import { chartData } from "./report/chartData.ts";
-import { renderReport } from "./report/report.ts";
+import { renderHowToRead, renderReport } from "./report/report.ts";
 import { inventRun, type Invented, type InventedPoint } from "./testdata/rawRun.ts";
 
 const folders: string[] = [];
@@ -199,6 +199,40 @@ describe("analyse", () => {
     // As in runs of an earlier version.
     write({});
     expect(analyse(raw).run.usage).toBeNull();
+  });
+
+  it("should add the look-ups of all clients before it takes the share of hits, and have none if a client did not count", () => {
+    const counts: Record<string, [asked: number, requests: Record<string, number>]> = {
+      node1: [1000, { lookup: 60, getattr: 40, open: 1000, release: 1000 }],
+      node2: [3000, { lookup: 1000, getattr: 500 }],
+    };
+    const loop = (figure: string, client: string): Record<string, unknown> => {
+      const [asked, requests] = counts[client]!;
+      if (figure === "statHit") return { asked, requests };
+      if (figure === "openHit") return { asked, requests: { lookup: 2 * asked } };
+      return figure === "rename" && client === "node1" ? { asked, requests } : {};
+    };
+    const { run } = analyse(join(invent({ loop }), "raw"));
+    const points = run.points.filter(({ workload }) => workload === "metadata");
+    expect(points.length).toBeGreaterThan(0);
+    // Weighted by look-ups: the mean of both clients' shares would be 0.7.
+    for (const { hitShares } of points) expect(hitShares).toEqual({ statHit: 0.6, openHit: 0 });
+    const row = run.results.find(({ figure }) => figure === "statHit")!;
+    expect(hitText(run, row)).toBe("60 % → 60 %");
+  });
+
+  it.each([
+    ["requests/file", "lower", "0.5 times as many requests for each file"],
+    ["us", "lower", "an operation takes 0.5 times as long"],
+    ["ops/s", "higher", "0.5 times as much in the same time"],
+  ] as const)("should explain a ratio in the words of its unit: %s", (unit, better, words) => {
+    const analysis = analyse(join(invent(), "raw"));
+    const [result] = analysis.run.results;
+    const ratio = { ...result!.ratio!, centre: 0.5 };
+    const run = { ...analysis.run, results: [{ ...result!, unit, better, ratio }] };
+    const text = renderHowToRead({ ...analysis, run }).replaceAll(/\s+/g, " ");
+    expect(text).toContain(`so ${words}.`);
+    expect(text).toContain(`(${unit}, ${better} is better)`);
   });
 
   it("should warn if the control differs between arms", () => {

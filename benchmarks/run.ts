@@ -113,7 +113,10 @@ export const pointSchema = z.strictObject({
   gapSeconds: z.number().nullable(),
   /** FUSE requests from all clients that reached JuiceFS in the window and in the warming before it; null if the workload does not use the mount. */
   requests: z.number().nullable(),
-  /** Share of a figure's operations that needed no request to JuiceFS, if known. */
+  /**
+   * Share of a figure's look-ups of names and attributes that the kernel answered, if known. Other requests, such as open, are
+   * not counted: the kernel passes each of them to JuiceFS.
+   */
   hitShares: z.record(z.string(), z.number()),
   /** Largest share of CPU time stolen on a client, percent; null if no client reports it, and in emulation. */
   stealPercent: z.number().nullable(),

@@ -51,8 +51,8 @@ export function digits(value: number): string {
 }
 
 /**
- * Shares of a figure's operations that needed no request to JuiceFS, in percent, means of the valid points: of the baseline
- * and of the row's arm. Empty where they are not known, as off the mount.
+ * Shares of a figure's look-ups of names and attributes that the kernel answered, in percent, means of the valid points: of the
+ * baseline and of the row's arm. Empty where they are not known, as off the mount.
  */
 export function hitText(run: Run, { workload, figure, arm }: Result): string {
   const mean = (wanted: string): number | undefined => {

@@ -60,7 +60,7 @@ export const profiles = {
     limitMinutes: 300,
   },
   paper: {
-    title: "every workload, thirty blocks",
+    title: "every workload but lookup, thirty blocks",
     blocks: 30,
     warmUp: "all",
     expectedMinutes: 180,

@@ -24,8 +24,9 @@ export function howToRead(run: Run): Html {
       <p>
         In each block the arm's figure is divided by the mean of the two baselines. The ratio is the centre of
         these, and the 95 % interval is where the true ratio lies, nineteen times of twenty. A figure is a
-        rate (ops/s, files/s, MB/s: more is better) or a time (us: less is better). A ratio of 0.5 is half of
-        a rate, which is bad, or half of a time, which is good: twice as fast.
+        rate (ops/s, files/s, MB/s: more is better), a time (us: less is better) or a number of requests
+        (requests/file: less is better). A ratio of 0.5 is half of a rate, which is bad, or half of a time,
+        which is good: twice as fast.
       </p>
       ${example(
         run,
@@ -67,8 +68,9 @@ export function howToRead(run: Run): Html {
           ${run.emulated ? "These machines were emulated: the ratio is that of an emulator." : undefined}
         </li>
         <li>
-          Look at “Hits” before you call one arm faster: it is the share of operations that never asked
-          JuiceFS. Where it differs, the ratio is that of two mixtures of hits and misses.
+          Look at “Hits” before you call one arm faster: it is the share of look-ups of names and attributes
+          that the kernel answered. Other requests, such as open, reach JuiceFS all the same. Where it
+          differs, the ratio is that of two mixtures of hits and misses.
         </li>
         <li>Look at <i>control</i> first. No arm changes it; if it differs, something else has changed.</li>
       </ul>
@@ -109,7 +111,8 @@ function example(run: Run, result: Result | undefined): Html | undefined {
 function inWords(result: Result, centre: number): string {
   const kind = kindOf(result);
   const called = kind === "better" || kind === "worse" ? ` (${kind})` : "";
-  return result.unit === "us"
-    ? `an operation takes ${digits(centre)} times as long${called}`
-    : `${digits(centre)} times as much in the same time${called}`;
+  const times = `${digits(centre)} times`;
+  if (result.unit === "us") return `an operation takes ${times} as long${called}`;
+  if (result.unit === "requests/file") return `${times} as many requests for each file${called}`;
+  return `${times} as much in the same time${called}`;
 }

@@ -198,7 +198,7 @@ function verdictTable(run: Run): Html {
                 ? html`<th
                     scope="col"
                     class="number"
-                    title="Share of operations that needed no request to JuiceFS: ${run.baseline}, then the arm"
+                    title="Share of look-ups of names and attributes that the kernel answered: ${run.baseline}, then the arm"
                   >
                     Hits
                   </th>`

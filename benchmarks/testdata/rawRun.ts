@@ -23,6 +23,8 @@ export interface Invented {
   readonly virtualization?: string | null;
   /** Rate of a loop in operations/s, before the noise. */
   readonly rate?: (figure: string, label: string, workload: string) => number;
+  /** More facts of a client's loop. */
+  readonly loop?: (figure: string, client: string) => Record<string, unknown>;
   /** Last word on a point before it is written: undefined leaves it out. */
   readonly point?: (record: InventedPoint) => InventedPoint | undefined;
   readonly lost?: string;
@@ -118,7 +120,7 @@ function facts(virtualization: string | null): Record<string, unknown> {
 function writePoints(
   plan: Plan,
   points: string,
-  { rate = () => 1000, point = (record) => record, noise = 0.02 }: Invented,
+  { rate = () => 1000, loop = () => ({}), point = (record) => record, noise = 0.02 }: Invented,
 ): void {
   const random = seeded(5);
   let second = 0;
@@ -163,7 +165,12 @@ function writePoints(
               );
               return [
                 figure,
-                { operations, seconds: 1, histogram: { [String(Math.round(1e9 / operations))]: operations } },
+                {
+                  operations,
+                  seconds: 1,
+                  histogram: { [String(Math.round(1e9 / operations))]: operations },
+                  ...loop(figure, name),
+                },
               ];
             });
             writeFileSync(join(folder, `${name}.loops.json`), JSON.stringify(Object.fromEntries(loops)));
