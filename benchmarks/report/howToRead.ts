@@ -54,7 +54,7 @@ export function howToRead(run: Run): Html {
       <p>
         A table of many rows gives chance many tries. So the whole table is judged together: at most
         ${digits(100 * (run.analysis.levels.difference + run.analysis.levels.same))} of 100 runs hold a false
-        verdict.
+        verdict, unless the noise of an arm itself is skewed.
       </p>
     </section>
     <section aria-labelledby="mistakes">

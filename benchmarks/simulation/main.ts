@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { lognormal, noiseModels, noiseNames, type NoiseName } from "./noise.ts";
+import { lognormal, noiseModels, noiseNames, scaled, type NoiseName } from "./noise.ts";
 import {
   coverage,
   equalities,
@@ -36,6 +36,9 @@ const measures = {
     percent(equalities({ ...table, figures: 1 }, lognormal(value), 1, runs)),
   notEqual: ({ table, value, runs }: Task) =>
     percent(equalities(table, lognormal(value), marginFactor, runs)),
+  /** With a tenth of the noise, because with all of it no row is found equal. */
+  notEqualAnyNoise: ({ table, noise, runs }: Task) =>
+    percent(equalities(table, scaled(noiseModels[noise], 0.1), marginFactor, runs)),
   coverage: ({ value, noise, runs }: Task) => percent(coverage(value, noiseModels[noise], runs)),
   power: ({ table, noise, value, runs }: Task) => {
     const { found, blocks } = power(table, noiseModels[noise], value, runs);
@@ -151,6 +154,15 @@ const sections: readonly Section[] = [
       ].map((cell) => ({ ...cell, noise: "lognormal", value: deviation, runs: runs(1000) })),
     })),
   },
+  byNoise("Runs with any false “no difference” (29 rows, all 5 % off; a tenth of each noise)", [
+    { title: "10 blocks", what: "notEqualAnyNoise", table: tableOf(1, [10]), runs: runs(400) },
+    {
+      title: "looks at 10, 15, 20, 30",
+      what: "notEqualAnyNoise",
+      table: tableOf(1, until),
+      runs: runs(400),
+    },
+  ]),
 ];
 
 /** Results by task, computed in threads. */

@@ -76,3 +76,5 @@ export const scaled = ({ title, begin }: NoiseModel, share: number): NoiseModel 
 
 export type NoiseName = keyof typeof noiseModels;
 export const noiseNames = Object.keys(noiseModels) as NoiseName[];
+/** The noises for which the level of the verdicts holds. */
+export const symmetricNoises = noiseNames.filter((name) => name !== "skewed");
