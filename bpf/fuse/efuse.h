@@ -126,6 +126,13 @@ struct efuse_opstats {
 	X(READ_END, "read-end")		/* a piece's end is the file's */\
 	X(READ_CHECKSUM, "read-checksum")	/* in the agent */	\
 	X(READ_KEEP, "read-keep")	/* in the agent: nothing drops */\
+	X(READ_REOPEN, "read-reopen")	/* an OPEN hides a change */	\
+	X(READ_SLOW, "read-slow")	/* in the agent: each look-up */\
+	X(READ_IDLE, "read-idle")	/* in the agent: drops when idle */\
+	X(READ_USED, "read-used")	/* in the agent: by age only */	\
+	X(READ_ROOM, "read-room")	/* in the agent: any size */	\
+	X(READ_ATIME, "read-atime")	/* in the agent: not touched */	\
+	X(READ_AGAIN, "read-again")	/* in the agent: each hole */	\
 	/* the published defects of ExtFUSE */				\
 	X(X_LOOKUP_ATTR, "extfuse-lookup-attr")				\
 	X(X_GETATTR_STALE, "extfuse-getattr-stale")			\
@@ -284,6 +291,7 @@ struct efuse_miss {
 	__u64	dev;
 	__u64	ino;
 	__u64	index;
+	__u64	hole;		/* the current version is mapped, without it */
 };
 
 /*

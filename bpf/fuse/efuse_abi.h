@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define EFUSE_ABI	5
+#define EFUSE_ABI	6
 #define EFUSE_IN	64	/* visible bytes of the first argument */
 #define EFUSE_NAME	128	/* longest visible name, including the NUL */
 #define EFUSE_OUT	160	/* longest reply that a program can give */
@@ -183,14 +183,16 @@ _Static_assert(sizeof(struct efuse_stats) == 80, "struct efuse_stats");
 
 /*
  * The additional layout for read(): offsets in struct fuse_file, the
- * file->private_data of an open file.
+ * file->private_data of an open file, and in struct fuse_inode.
  */
 struct efuse_reads {
 	__u16	file_fm;
 	__u16	file_fh;
 	__u16	file_nodeid;
 	__u16	file_flags;	/* open_flags, a u32 */
-	__u32	reserved[2];	/* 0 */
+	__u16	inode_state;	/* struct fuse_inode, an unsigned long */
+	__u16	bad;		/* number of FUSE_I_BAD in it */
+	__u32	reserved;	/* 0 */
 };
 
 /*

@@ -53,6 +53,7 @@ struct options {
 	uint64_t fault;			/* EFUSE_FAULT(), for tests */
 	bool reads;			/* lease: read() from the block cache */
 	uint32_t read_blocks;		/* maximum number of known blocks */
+	uint64_t read_bytes;		/* maximum size of their files */
 	uint32_t read_age;		/* s until an unused block is released */
 	const char *cache_dir;		/* overrides the one in .config */
 	const char *backing;		/* a file for a custom program */
@@ -87,6 +88,7 @@ struct counters {
 	uint64_t read_damaged;		/* block files with a wrong checksum */
 	uint64_t read_dropped;		/* blocks dropped */
 	uint64_t read_blocks;		/* blocks known now */
+	uint64_t read_bytes;		/* size of their files */
 };
 
 extern struct counters counters;

@@ -253,9 +253,10 @@ const char *reads_refusal(const struct mounted *m)
 		return "its .config has no cache folder";
 	if (!strcmp(m->cache_dirs, "memory"))
 		return "its block cache is in the daemon's memory (cache-dir=memory, or cache-size=0)";
-	if (m->block_size < 64 << 10 || m->block_size > 16 << 20 ||
+	/* Smaller ones would have more than EFUSE_PIECES pieces. */
+	if (m->block_size < 1 << 20 || m->block_size > 16 << 20 ||
 	    m->block_size & (m->block_size - 1))
-		return "its block size is not a power of 2 from 64 KiB to 16 MiB";
+		return "its block size is not a power of 2 from 1 to 16 MiB";
 	if (!each_folder(m->cache_dirs, any, NULL))
 		return "its cache folder does not exist";
 	each_folder(m->cache_dirs, refused_in, &why);

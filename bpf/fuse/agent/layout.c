@@ -76,12 +76,19 @@ static void open_btf(void)
 
 void layout_of_reads(struct efuse_reads *r)
 {
+	long bad;
+
 	open_btf();
 	memset(r, 0, sizeof(*r));
 	r->file_fm = offset_of("fuse_file", "fm", 8);
 	r->file_fh = offset_of("fuse_file", "fh", 8);
 	r->file_nodeid = offset_of("fuse_file", "nodeid", 8);
 	r->file_flags = offset_of("fuse_file", "open_flags", 4);
+	r->inode_state = offset_of("fuse_inode", "state", 8);
+	if (ext_btf_offset(btf, "fuse_inode", "inode", NULL) ||
+	    !ext_btf_enum(btf, "FUSE_I_BAD", &bad))
+		fatal("struct fuse_inode of this kernel has no usable FUSE_I_BAD");
+	r->bad = bad;
 	expect("fuse_file_read_iter", 2, 0, "kiocb");
 	expect("fuse_file_read_iter", 2, 1, "iov_iter");
 	ext_btf_close(btf);

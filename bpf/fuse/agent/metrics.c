@@ -42,6 +42,8 @@ static void reads_metrics(FILE *out)
 	fprintf(out,
 		"# HELP efuse_read_blocks Blocks of files that the kernel can read from the block cache.\n"
 		"# TYPE efuse_read_blocks gauge\nefuse_read_blocks %llu\n"
+		"# HELP efuse_read_held_bytes Size of the files that contain them.\n"
+		"# TYPE efuse_read_held_bytes gauge\nefuse_read_held_bytes %llu\n"
 		"# HELP efuse_read_misses_total Blocks that a read() missed, and the results of the agent's lookups.\n"
 		"# TYPE efuse_read_misses_total counter\n"
 		"efuse_read_misses_total{result=\"looked_for\"} %llu\n"
@@ -51,6 +53,7 @@ static void reads_metrics(FILE *out)
 		"# TYPE efuse_read_dropped_total counter\n"
 		"efuse_read_dropped_total %llu\n",
 		(unsigned long long)counters.read_blocks,
+		(unsigned long long)counters.read_bytes,
 		(unsigned long long)counters.read_misses,
 		(unsigned long long)counters.read_mapped,
 		(unsigned long long)counters.read_absent,

@@ -15,10 +15,11 @@ struct options opt = {
 	.entries = 65536,
 	.listings = LISTINGS_ON,
 	.read_blocks = 1024,
+	.read_bytes = 4ULL << 30,
 	.read_age = 60,
 };
 
-const char *argp_program_version = "efuse-agent 5";
+const char *argp_program_version = "efuse-agent 6";
 static const char documentation[] =
 	"Answers LOOKUP and GETATTR of a JuiceFS mount in the kernel.\v"
 	"In mode lease, mount with --attr-cache=0 --entry-cache=0 "
@@ -32,8 +33,8 @@ enum {
 	O_MOUNT = 0x200, O_MODE, O_BOUND, O_META, O_PASSWORD, O_CA, O_CERT,
 	O_KEY, O_PREFIX, O_OPCODES, O_XATTR, O_STATFS, O_ENTRIES, O_SHADOW,
 	O_SINK, O_PIN, O_METRICS, O_FSTYPE, O_FAULT, O_LOADER, O_SENTINEL,
-	O_KERNEL_CACHE, O_READS, O_READ_BLOCKS, O_READ_AGE, O_CACHE_DIR,
-	O_BACKING, O_LISTINGS,
+	O_KERNEL_CACHE, O_READS, O_READ_BLOCKS, O_READ_BYTES, O_READ_AGE,
+	O_CACHE_DIR, O_BACKING, O_LISTINGS,
 };
 
 static const struct argp_option own_options[] = {
@@ -77,6 +78,9 @@ static const struct argp_option own_options[] = {
 	  "on this machine (default off)", 0 },
 	{ "read-blocks", O_READ_BLOCKS, "N", 0,
 	  "Maximum number of 4 MiB blocks, 16 to 4096 (default 1024)", 0 },
+	{ "read-bytes", O_READ_BYTES, "N", 0,
+	  "Maximum size of their files, at least 1048576 (default 4294967296)",
+	  0 },
 	{ "read-age", O_READ_AGE, "S", 0,
 	  "Release a block not read for this many seconds (default 60)", 0 },
 	{ "cache-dir", O_CACHE_DIR, "DIR", 0,
@@ -248,6 +252,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		break;
 	case O_READ_BLOCKS:
 		opt.read_blocks = ext_number(text, 16, 4096, state);
+		break;
+	case O_READ_BYTES:
+		opt.read_bytes = ext_number(text, 1 << 20, 1UL << 50, state);
 		break;
 	case O_READ_AGE:
 		opt.read_age = ext_number(text, 1, 86400, state);

@@ -29,7 +29,9 @@
 #define RETRY		NSEC_PER_SEC
 #define AGAIN		(5 * NSEC_PER_SEC)
 #define TYPE_FILE	1	/* of JuiceFS, in the upper bits of the mode */
-#define POLL_MS		500
+#define SWEEP		(NSEC_PER_SEC / 2)	/* for a part of the table */
+#define SWEEP_PARTS	4			/* all of it: within 2 s */
+#define SLOW_US		300000	/* for the fault READ_SLOW */
 #define FILES		(4096 * EFUSE_PIECES + 64)
 
 /* A block that the programs know, and its open files. */
@@ -37,6 +39,8 @@ struct known {
 	struct efuse_block_key key;	/* dev 0: free */
 	struct efuse_block_val val;
 	uint64_t since;
+	uint64_t touched;		/* when its files' atime was set */
+	uint64_t bytes;			/* size of its files */
 	int fd[EFUSE_PIECES];
 };
 
@@ -45,7 +49,7 @@ static bool running, stopping;
 static int module;
 static struct ring_buffer *misses;
 static redisContext *conn;
-static uint64_t retry_at;
+static uint64_t retry_at, sweep_at;
 
 /* Shared with the main thread. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -69,13 +73,20 @@ static void unback(struct known *k)
 	}
 }
 
+/* Frees the place. */
+static void release(struct known *k)
+{
+	unback(k);
+	counters.read_bytes -= k->bytes;
+	counters.read_blocks--;
+	memset(k, 0, sizeof(*k));
+}
+
 static void forget(struct known *k)
 {
 	bpf_map_delete_elem(blocks_map(), &k->key);
-	unback(k);
-	memset(k, 0, sizeof(*k));
+	release(k);
 	counters.read_dropped++;
-	counters.read_blocks--;
 }
 
 /* Time when a program last answered from it. */
@@ -83,7 +94,8 @@ static uint64_t last_used(const struct known *k)
 {
 	struct efuse_block_val v = {};
 
-	bpf_map_lookup_elem(blocks_map(), &k->key, &v);
+	if (!FAULT(READ_USED))
+		bpf_map_lookup_elem(blocks_map(), &k->key, &v);
 	return v.used > k->since ? v.used : k->since;
 }
 
@@ -112,27 +124,53 @@ static struct known *find(const struct efuse_block_key *key)
 	return NULL;
 }
 
-/* A free place, or that of the least recently used of a few blocks. */
-static struct known *place(void)
+/* The least recently used block; NULL if there is none. */
+static struct known *oldest(void)
 {
-	struct known *oldest = NULL;
-	uint64_t used, least = 0;
+	struct known *least = NULL;
+	uint64_t used, then = 0;
+	uint32_t i;
+
+	for (i = 0; i < opt.read_blocks; i++) {
+		if (!known[i].key.dev)
+			continue;
+		used = last_used(&known[i]);
+		if (!least || used < then) {
+			least = &known[i];
+			then = used;
+		}
+	}
+	return least;
+}
+
+static struct known *free_place(void)
+{
 	uint32_t i;
 
 	for (i = 0; i < opt.read_blocks; i++)
 		if (!known[i].key.dev)
 			return &known[i];
-	for (i = 0; i < 16; i++) {
-		struct known *k = &known[random() % opt.read_blocks];
+	return NULL;
+}
 
-		used = last_used(k);
-		if (!oldest || used < least) {
-			oldest = k;
-			least = used;
-		}
+/*
+ * A place for a block of this size, after the least recently used ones have made
+ * room for it. One block is always accepted.
+ */
+static struct known *place(uint64_t bytes)
+{
+	struct known *k;
+
+	while (counters.read_blocks &&
+	       counters.read_bytes + bytes > opt.read_bytes &&
+	       !FAULT(READ_ROOM))
+		forget(oldest());
+	k = free_place();
+	if (!k) {
+		k = oldest();
+		forget(k);
 	}
-	forget(oldest);
-	return oldest;
+	return k;
 }
 
 /* Adds `new`, or replaces an older mapping; false if the mount was replaced. */
@@ -145,38 +183,74 @@ static bool remember(const struct known *new, int mount_id)
 	if (mounted.dev && mounted.id == mount_id) {
 		k = find(&new->key);
 		if (k)
-			unback(k);	/* its numbers are not reused soon */
-		else
-			k = place();
-		if (!k->key.dev)
-			counters.read_blocks++;
+			release(k);	/* its numbers are not reused soon */
+		k = place(new->bytes);
+		counters.read_blocks++;
+		counters.read_bytes += new->bytes;
 		*k = *new;
 		ok = !bpf_map_update_elem(blocks_map(), &k->key, &k->val,
 					  BPF_ANY);
 		if (!ok) {
 			memset(&k->val.piece, 0, sizeof(k->val.piece));
-			forget(k);
+			forget(k);	/* the caller releases its files */
 		}
 	}
 	pthread_mutex_unlock(&lock);
 	return ok;
 }
 
-/* Drops blocks that are unused or evicted; checks a part of the table each time. */
+/*
+ * Tells JuiceFS that the block was used. It takes the later of the atime that it
+ * remembers and that of the file when it scans its cache, and evicts by it.
+ */
+static void touch(struct known *k, uint64_t used)
+{
+	const struct timespec times[2] = {
+		{ .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT },
+	};
+	unsigned int i;
+
+	if (used <= k->touched || FAULT(READ_ATIME) ||
+	    now_ns() - k->touched < opt.read_age * NSEC_PER_SEC)
+		return;
+	for (i = 0; i < EFUSE_PIECES && k->val.piece[i].backing; i++)
+		futimens(k->fd[i], times);
+	k->touched = now_ns();
+}
+
+static void look_after(struct known *k)
+{
+	uint64_t used = last_used(k);
+
+	if (evicted(k) || now_ns() - used > opt.read_age * NSEC_PER_SEC)
+		forget(k);
+	else
+		touch(k, used);
+}
+
+/*
+ * If it is due: drops blocks that are unused or evicted, in as many parts of the
+ * table as time has passed.
+ */
 static void sweep(void)
 {
 	static uint32_t at;
-	uint64_t age = opt.read_age * NSEC_PER_SEC;
-	uint32_t n = opt.read_blocks / 4;
+	uint64_t now = now_ns(), parts;
+	uint32_t n;
 
+	if (now < sweep_at)
+		return;
+	parts = (now - sweep_at) / SWEEP + 1;
+	sweep_at += parts * SWEEP;
 	if (FAULT(READ_KEEP))
 		return;
+	if (parts > SWEEP_PARTS)
+		parts = SWEEP_PARTS;
+	n = opt.read_blocks * parts / SWEEP_PARTS;
 	pthread_mutex_lock(&lock);
 	for (; n; n--, at = (at + 1) % opt.read_blocks)
-		if (known[at].key.dev &&
-		    (evicted(&known[at]) ||
-		     now_ns() - last_used(&known[at]) > age))
-			forget(&known[at]);
+		if (known[at].key.dev)
+			look_after(&known[at]);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -296,26 +370,30 @@ static unsigned int add_pieces(const struct mounted *m, struct known *k,
 							to - at;
 		p->offset = inside;
 		at += p->len;
-		if (back(m, &name, &k->fd[n], &p->backing))
+		if (back(m, &name, &k->fd[n], &p->backing)) {
+			k->bytes += name.size;
 			n++;
+		}
 	}
 	return n;
 }
 
 /*
- * Whether this version of the block was looked up recently. The missed bytes
- * are then a hole, not cached, or beyond the maximum number of pieces.
+ * Whether the block was looked up recently, and mapped for this version (NULL:
+ * any). Bytes that its mapping does not have are then a hole, not cached, or
+ * beyond the maximum number of pieces.
  */
-static bool seen_lately(const struct known *new)
+static bool seen_lately(const struct efuse_block_key *key,
+			const struct efuse_version *version)
 {
 	const struct known *k;
 	bool lately;
 
 	pthread_mutex_lock(&lock);
-	k = find(&new->key);
-	lately = k && new->since - k->since < AGAIN &&
-		 !memcmp(&k->val.version, &new->val.version,
-			 sizeof(k->val.version));
+	k = find(key);
+	lately = k && now_ns() - k->since < AGAIN && !FAULT(READ_AGAIN) &&
+		 (!version ||
+		  !memcmp(&k->val.version, version, sizeof(*version)));
 	pthread_mutex_unlock(&lock);
 	return lately;
 }
@@ -329,7 +407,8 @@ static bool map_block(const struct mounted *m, const struct efuse_miss *miss,
 	struct slice *slices;
 
 	if (!version_in(r->element[0], &k->val.version) ||
-	    from >= k->val.version.size || seen_lately(k))
+	    from >= k->val.version.size ||
+	    seen_lately(&k->key, &k->val.version))
 		return false;
 	end = base + BLOCK;
 	if (k->val.version.size - from < BLOCK)
@@ -355,18 +434,26 @@ static int missed(void *context, void *data, size_t size)
 	struct mounted m;
 	redisReply *r;
 
+	/* While reads miss, the queue may never be empty. */
+	if (!FAULT(READ_IDLE))
+		sweep();
 	pthread_mutex_lock(&lock);
 	m = mounted;
 	pthread_mutex_unlock(&lock);
 	if (stopping || !m.dev ||
 	    miss->dev != ext_kernel_dev(major(m.dev), minor(m.dev)))
 		return 0;
+	if (miss->hole && seen_lately(&k.key, NULL))
+		return 0;
 	counters.read_misses++;
+	if (FAULT(READ_SLOW))
+		usleep(SLOW_US);
 	r = look_up(miss);
 	if (!r)
 		return 0;
 	if (map_block(&m, miss, r, &k)) {
 		k.val.sum = efuse_block_sum(&k.key, &k.val);
+		k.touched = k.since;	/* the daemon has just used it */
 		if (remember(&k, m.id))
 			counters.read_mapped++;
 		else
@@ -398,14 +485,9 @@ static void back_file(const char *path)
 
 static void *work(void *unused)
 {
-	uint64_t sweep_at = 0;
-
 	while (!__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
-		ring_buffer__poll(misses, POLL_MS);
-		if (now_ns() < sweep_at)
-			continue;
+		ring_buffer__poll(misses, SWEEP / NSEC_PER_MSEC);
 		sweep();
-		sweep_at = now_ns() + POLL_MS * NSEC_PER_MSEC;
 	}
 	return NULL;
 }

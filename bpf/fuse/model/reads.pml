@@ -19,7 +19,7 @@
  *   told	a version that a stat() on this client had returned before
  * and no read through a handle may
  *   back	return an older version than an earlier one from the block cache,
- *		whose change this client had observed
+ *		whose change this client had observed (TOLD: or was told)
  *   short	end before the end of the file
  *   wrong	return anything else than a version of this file
  * and a block file that JuiceFS has evicted must not be
@@ -69,7 +69,8 @@ byte writers;			/* open for writing */
 
 byte attr_version;		/* efuse_attrs */
 bool attr_current = true;
-bool stat_current;		/* of a GETATTR in flight */
+bool attr_content = true;	/* no change of content since it was asked for */
+bool stat_current, stat_content;	/* of a GETATTR in flight */
 
 bool mapped = true;		/* efuse_blocks */
 byte map_version, map_file;
@@ -106,11 +107,21 @@ inline raised()
 	read_current = false;
 }
 
+/* The second step of raise(). */
+inline content_raised()
+{
+	d_step {
+		open_current = false;
+		attr_content = false;
+		stat_content = false;
+	}
+}
+
 /* A change of content, in two steps as in the programs. */
 inline raise()
 {
 	d_step { raised(); }
-	open_current = false;
+	content_raised();
 }
 
 inline commit()
@@ -129,13 +140,17 @@ inline commit()
  */
 inline stat(value)
 {
-	stat_current = true;
+	d_step { stat_current = true; stat_content = true; }
 	value = truth;
 #ifndef NO_NOTICE
-	/* notice_change() */
+	/* notice_change(); NO_REOPEN: not after an OPEN */
 	if
+#ifdef NO_REOPEN
 	:: d_step { attr_current && attr_version != value -> raised(); }
-		open_current = false
+#else
+	:: d_step { attr_content && attr_version != value -> raised(); }
+#endif
+		content_raised()
 	:: else
 	fi;
 #endif
@@ -144,10 +159,14 @@ inline stat(value)
 		:: stat_current ->
 			attr_version = value;
 			attr_current = true;
+			attr_content = stat_content;
 			stat_current = false
 		:: else
 		fi;
 		told = MAX(told, value);
+#ifdef TOLD
+		observed = MAX(observed, value);
+#endif
 		value = 0;
 	}
 }
@@ -326,6 +345,14 @@ active proctype reader()
 	od
 }
 
+#ifdef OPENER
+/* The file is opened again, and this handle stays open. */
+active proctype opener()
+{
+	d_step { raised(); }
+}
+#endif
+
 /* Any process of this client. */
 active proctype caller()
 {
@@ -445,7 +472,12 @@ end:	do
 		    beats++; pinging = true; wire!PONG,now; }
 	:: atomic { !up -> up = true; pinging = false; which = truth; }
 #ifndef NO_EPOCH
-		d_step { raised(); open_current = false; }
+		d_step {
+			raised();
+			open_current = false;
+			attr_content = false;
+			stat_content = false;
+		}
 #endif
 		d_step { observed = MAX(observed, which); which = 0; }
 	:: break			/* stopped, or killed: at any time */

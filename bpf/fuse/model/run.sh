@@ -89,10 +89,12 @@ check "reads: all rules, after open(), two changes: no violation" no -DOPEN -DCH
 check "reads: all rules, a file open for writing: no violation" no "${writer[@]}"
 check "reads: all rules, the connection breaks: no violation" no -DNETWORK -DREADS=1
 check "reads: all rules, partly cached and damaged blocks: no violation" no -DHALF -DDAMAGE "${timeless[@]}"
+check "reads: all rules, the file is opened again: no violation" no -DOPENER -DTOLD "${timeless[@]}"
 check "reads: all rules, evicted blocks: no violation" no -DEVICTION "${timeless[@]}"
 check "reads: rule 1: without comparing versions: a violation" yes -DNO_VERSION
 check "reads: rule 1: with versions compared only once: a violation" yes -DCOMPARED_ONCE
 check "reads: rule 1: without noticing what the daemon reports: a violation" yes -DNO_NOTICE
+check "reads: rule 1: without noticing it after an open(): a violation" yes -DOPENER -DTOLD -DNO_REOPEN "${timeless[@]}"
 check "reads: rule 1: with slices and attributes from two transactions: a violation" yes -DNO_MULTI
 check "reads: rule 1: without the lease: a violation" yes -DNO_LEASE
 check "reads: rule 1: without pushes: a violation" yes -DNO_PUSH

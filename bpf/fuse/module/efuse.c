@@ -772,8 +772,13 @@ out:
 /* Whether this read may use a backing file. */
 static bool efuse_may_read(struct kiocb *iocb)
 {
+	const void *inode = file_inode(iocb->ki_filp);
 	const void *ff = iocb->ki_filp->private_data;
 	u32 flags = *(const u32 *)(ff + reads.file_flags);
+
+	/* The kernel has seen that it is another file: the original fails. */
+	if (test_bit(reads.bad, inode + reads.inode_state))
+		return false;
 
 	/*
 	 * NOWAIT: the read may have to wait for the backing file's disk.
@@ -1228,7 +1233,10 @@ static int efuse_ioc_reads(struct efuse_owner *owner,
 		    EFUSE_ARGS_MAX ||
 	    r.file_fm == r.file_fh || r.file_fm == r.file_nodeid ||
 	    r.file_fh == r.file_nodeid ||
-	    memchr_inv(r.reserved, 0, sizeof(r.reserved)))
+	    !IS_ALIGNED(r.inode_state, sizeof(unsigned long)) ||
+	    r.inode_state < sizeof(struct inode) ||
+	    r.inode_state >= EFUSE_CONN_MAX || r.bad >= BITS_PER_LONG ||
+	    r.reserved)
 		return -EINVAL;
 	if (read_users) {
 		if (memcmp(&r, &reads, sizeof(r)))

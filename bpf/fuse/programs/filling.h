@@ -217,8 +217,9 @@ static __always_inline __u64 nsecs_of(const struct fuse_attr *a)
 /*
  * The daemon may report another client's change before the agent learns of it.
  * Reads have compared their version with the old attributes and do not compare
- * again until the generation is raised, so it is raised here. Not inlined; see
- * raise_content().
+ * again until the generation is raised, so it is raised here. An OPEN has raised
+ * it, too, but not that of the content, which older handles depend on. Not
+ * inlined; see raise_content().
  */
 static __attribute__((noinline)) int notice_change(__u64 ino, __u64 size,
 						   __u64 mtime, __u64 ctime,
@@ -227,7 +228,8 @@ static __attribute__((noinline)) int notice_change(__u64 ino, __u64 size,
 	struct efuse_attr_key key = { control.dev, ino };
 	struct efuse_attr_val *was = bpf_map_lookup_elem(&efuse_attrs, &key);
 
-	if (was && unchanged(key.dev, ino, was->seen) &&
+	if (was && content_unchanged(key.dev, ino, was->seen) &&
+	    (unchanged(key.dev, ino, was->seen) || !FAULTY(READ_REOPEN)) &&
 	    (was->attr.size != size || was->attr.mtime != mtime ||
 	     was->attr.ctime != ctime || nsecs_of(&was->attr) != nsecs) &&
 	    !FAULTY(READ_NOTICE))

@@ -25,9 +25,10 @@
  * files are read only once, and not more than once in 2^27 ns (134 ms), because
  * many small reads may miss the same block.
  */
-static __always_inline void tell(const struct efuse_block_key *key, __u64 now)
+static __always_inline void tell(const struct efuse_block_key *key, __u64 now,
+				 __u64 hole)
 {
-	struct efuse_miss miss = { key->dev, key->ino, key->index };
+	struct efuse_miss miss = { key->dev, key->ino, key->index, hole };
 	__u64 hash = (key->ino ^ key->index << 40) * 0xff51afd7ed558ccdULL;
 	__u64 block = hash & ~TOLD_TIME, when = now >> TOLD_SHIFT & TOLD_TIME;
 	__u32 slot = hash >> 40 & (TOLD_SLOTS - 1);
@@ -190,13 +191,13 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 		if (!whole) {
 			COUNT(st, ABSENT);
 			if (!v && offset < version.size)
-				tell(&key, now);
+				tell(&key, now, 0);
 			return 0;
 		}
 		if (!same_version(&block.version, &version) &&
 		    !FAULTY(READ_VERSION)) {
 			COUNT(st, VERSION);
-			tell(&key, now);
+			tell(&key, now, 0);
 			return 0;
 		}
 		*(volatile __u64 *)&v->equal = seen;
@@ -216,7 +217,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 	COUNT(st, HOLE);
 	/* JuiceFS may have cached these bytes since. */
 	if (offset < block.version.size)
-		tell(&key, now);
+		tell(&key, now, 1);
 	return 0;
 }
 

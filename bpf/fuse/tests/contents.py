@@ -6,10 +6,10 @@ Two clients on one machine write, truncate and replace stamped files, open and r
 O_DIRECT and the page cache, also through handles that stay open. Meanwhile Redis, daemon, agent and cache fail. Run as
 root inside a virtual machine:
 
-    contents.py DIR [seconds]     DIR has efuse.ko, efuse-agent, efuse-agent-faulty, efuse-check
+    contents.py DIR [seconds] [option...]     DIR has efuse.ko, efuse-agent, efuse-agent-faulty, efuse-check
 
-Prints TAP. The environment variables are those of juicefs.py, and EFUSE_FILES: number of files, 32 to 256, of the test
-with little cache and memory.
+The options are for the agents, for example --kernel-cache on. Prints TAP. The environment variables are those of
+juicefs.py, and EFUSE_FILES: number of files, 32 to 256, of the test with little cache and memory.
 """
 
 import json
@@ -42,7 +42,7 @@ def main() -> int:
         quiet("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", f"/tmp/jfs-cache{i}")
         mount(i)
     v.load_module()
-    clients = Clients(redis, ["--reads", "cache"])
+    clients = Clients(redis, ["--reads", "cache", *sys.argv[3:]])
 
     def kernel() -> float:
         """Pieces that the module has read since it was loaded, for both clients."""

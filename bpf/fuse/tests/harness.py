@@ -358,8 +358,10 @@ def attempt(
 ) -> str | None:
     """Runs a test; returns why it failed, or None."""
     shadowed = "--shadow" in environment.get("extra", ())
+    # Faults of the environment: what a test needs in order to be deterministic.
+    environment = {**environment, "faults": [*environment.get("faults", ()), *faults]}
     try:
-        e = Env(redis, faults=faults, **environment)
+        e = Env(redis, **environment)
     except Exception as error:
         return f"BROKEN {error}"
     if shadowed:

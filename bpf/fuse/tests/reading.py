@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of read() from the block cache: each rule, with toy.py and a cache with JuiceFS's layout."""
 
+import contextlib
 import ctypes
+import errno
 import mmap
 import os
 import random
 import re
 import shutil
+import stat
 import struct
+import threading
 import time
 from collections.abc import Container
 from pathlib import Path
 
 import toy as t
-from harness import BOUND, DIR, MNT, Env, Rule, missing, run, stopped_agent, wait
+from harness import BOUND, DIR, MNT, Env, Rule, missing, run, stopped_agent, thread, wait
+from rules import FORCE_SYNC, statx_size
 
 CACHE = "/var/tmp/efuse-cache"
 BLOCK = 4 << 20
@@ -308,6 +313,50 @@ def reported_by_daemon(e: Env) -> None:
     os.close(fd)
 
 
+def reported_after_open(e: Env) -> None:
+    """As above, while the file is opened again: an older handle does not read the newer version."""
+    v = Volume(e)
+    e.toy.sticky = True
+    old, new = some_bytes(20000, 27), some_bytes(20000, 28)
+    node = v.write("f", old)
+    fd = opened(e, "f")
+    served(e, fd)
+    v.write("f", new, node)
+    # The first handle from after the change shows it to the programs; the second can be served.
+    first = opened(e, "f")
+    os.fstat(first)
+    again = opened(e, "f")
+    served(e, again)
+    for _ in range(5):
+        assert asked(e, again, 0, 20000) == (0, new)
+        assert asked(e, fd, 0, 20000)[1] == old, "a newer version than the daemon has for this handle"
+    for f in (fd, first, again):
+        os.close(f)
+
+
+def another_type(e: Env) -> None:
+    """The kernel has seen that the inode is now a folder: reading fails, as without the extension."""
+    v = Volume(e)
+    data = some_bytes(20000, 29)
+    node = v.write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    with e.toy.lock:
+        node.mode = stat.S_IFDIR | 0o755
+    with contextlib.suppress(OSError):
+        statx_size(e.path("f"), FORCE_SYNC)
+    try:
+        os.pread(fd, 100, 0)
+    except OSError as error:
+        assert error.errno == errno.EIO, error
+    else:
+        raise AssertionError("a file that no longer exists was read")
+    finally:
+        # Also fails, for the same reason.
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
 def partly_cached(e: Env) -> None:
     """Only the first part of a read() is in the cache: the rest comes from the daemon, in the same read()."""
     data = some_bytes((4 << 20) + 50000, 12)
@@ -409,19 +458,145 @@ def evicted(e: Env) -> None:
     os.close(fd)
 
 
-def aged(e: Env) -> None:
-    """Blocks that are not read for some time are released, and their number is limited."""
+def evicted_in_a_storm(e: Env) -> None:
+    """The same while other reads miss all the time, and each look-up takes long (the fault read-slow)."""
     v = Volume(e)
-    for i in range(20):
+    data = some_bytes(5000, 30)
+    v.write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    cached = block_path(v.next_slice, 0, len(data))
+    missed = []
+    for i in range(8):
+        v.write(f"m{i}", data, cached=False)
+        missed.append(opened(e, f"m{i}"))
+    stop = threading.Event()
+
+    def storm() -> None:
+        while not stop.is_set():
+            for m in missed:
+                asked(e, m)
+
+    th = thread(storm)
+    try:
+        before = e.agent.metric("efuse_read_misses_total", result="looked_for")
+        wait(lambda: e.agent.metric("efuse_read_misses_total", result="looked_for") > before + 3, "misses")
+        Path(cached).unlink()
+        end = time.monotonic() + 4
+        while time.monotonic() < end and e.agent.metric("efuse_read_blocks"):
+            time.sleep(0.1)
+        left = e.agent.metric("efuse_read_blocks")
+    finally:
+        stop.set()
+        th.join(20)
+    assert left == 0, "it is still held"
+    for m in (fd, *missed):
+        os.close(m)
+
+
+def aged(e: Env) -> None:
+    """Blocks that are not read for some time are released."""
+    v = Volume(e)
+    for i in range(4):
         v.write(f"f{i}", some_bytes(5000, i))
         fd = opened(e, f"f{i}")
         served(e, fd)
         os.close(fd)
-    assert e.agent.metric("efuse_read_blocks") <= 16
-    end = time.monotonic() + 20
+    end = time.monotonic() + 8
     while time.monotonic() < end and e.agent.metric("efuse_read_blocks"):
         time.sleep(0.2)
     assert e.agent.metric("efuse_read_blocks") == 0
+
+
+def limited(e: Env) -> None:
+    """The number of blocks is limited to 16; one that is read all the time stays while 40 others are mapped."""
+    v = Volume(e)
+    data = some_bytes(5000, 31)
+    v.write("hot", data)
+    hot = opened(e, "hot")
+    served(e, hot)
+    kept = 0
+    for i in range(40):
+        v.write(f"f{i}", data, sums=False)
+        fd = opened(e, f"f{i}")
+        served(e, fd)
+        os.close(fd)
+        kept += asked(e, hot)[0] == 0
+        assert e.agent.metric("efuse_read_blocks") <= 16
+    assert e.agent.metric("efuse_read_dropped_total") >= 25
+    # The attributes may have had to be fetched once.
+    assert kept >= 39, f"it was released: {kept} of 40 reads were answered in the kernel"
+    os.close(hot)
+
+
+def limited_size(e: Env) -> None:
+    """The size of the held files is limited to 1 MiB."""
+    v = Volume(e)
+    data = some_bytes(300000, 32)
+    for i in range(8):
+        v.write(f"f{i}", data, sums=False)
+        fd = opened(e, f"f{i}")
+        served(e, fd)
+        os.close(fd)
+        held = e.agent.metric("efuse_read_held_bytes")
+        assert held <= 1 << 20, f"{held:.0f} bytes are held"
+        assert held == 300000 * e.agent.metric("efuse_read_blocks")
+    assert held == 900000
+    assert e.agent.metric("efuse_read_dropped_total") == 5
+
+
+def touched(e: Env) -> None:
+    """The cached block's atime follows its reads, because JuiceFS evicts by it; that of an unread block does not."""
+    v = Volume(e)
+    data, paths = some_bytes(5000, 33), []
+    for name in ("read", "unread"):
+        v.write(name, data, sums=False)
+        paths.append(Path(block_path(v.next_slice, 0, len(data))))
+        os.utime(paths[-1], (1000, 1000))
+    used, unused = opened(e, "read"), opened(e, "unread")
+    served(e, used)
+
+    def mapped() -> bool:
+        """Maps the block without a read that is answered from it."""
+        if e.agent.metric("efuse_read_blocks") < 2:
+            asked(e, unused)
+            time.sleep(0.5)
+        return e.agent.metric("efuse_read_blocks") == 2
+
+    wait(mapped, "the second block", 20)
+    end = time.monotonic() + 12
+    while time.monotonic() < end and paths[0].stat().st_atime == 1000:
+        asked(e, used)
+        time.sleep(0.3)
+    at, other = (p.stat() for p in paths)
+    assert at.st_atime > 1000 and at.st_mtime == 1000, at
+    assert other.st_atime == 1000, other
+    os.close(used)
+    os.close(unused)
+
+
+def hole_read_again(e: Env) -> None:
+    """Bytes that the mapped block does not have are not looked for again at each read."""
+    v = Volume(e)
+    data = some_bytes(20000, 34)
+    v.cache(40, data[:10000], sums=False)
+    node = e.file("f")
+    with e.toy.lock:
+        node.data, node.size = data, len(data)
+    v.records(node, (0, 40, 10000, 0, 10000), (10000, 41, 10000, 0, 10000))
+    e.pushed()
+    fd = opened(e, "f")
+    served(e, fd)
+    before = e.agent.metric("efuse_read_misses_total", result="looked_for")
+    holes = e.agent.result("read()", "not_mapped")
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        assert asked(e, fd, 15000)[1] == data[15000:15100]
+        time.sleep(0.1)
+    assert e.agent.result("read()", "not_mapped") > holes + 5
+    count = e.agent.metric("efuse_read_misses_total", result="looked_for") - before
+    assert count <= 1, f"{count:.0f} look-ups"
+    os.close(fd)
 
 
 def kinds_of_read(e: Env) -> None:
@@ -435,15 +610,23 @@ def kinds_of_read(e: Env) -> None:
     fd = opened(e, "f")
     served(e, fd)
     direct = os.open(e.path("f"), os.O_RDONLY | os.O_DIRECT)
+    os.fstat(direct)
+    before = e.toy.asked[t.READ]
     page = mmap.mmap(-1, 8192)
     for o in (0, 4096, 299008):
         n = os.preadv(direct, [page], o)
         assert page[:n] == data[o : o + 8192], f"O_DIRECT at {o}"
+    assert e.toy.asked[t.READ] == before, "O_DIRECT: the daemon was asked"
     out = os.open("/var/tmp/efuse-out", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    os.fstat(fd)
+    cold(fd)
     at = 0
     while at < len(data):
         at += os.sendfile(out, fd, at, len(data) - at)
     assert os.pread(out, len(data) + 1, 0) == data
+    # On newer kernels, sendfile() does not pass the hooked function.
+    in_kernel = e.toy.asked[t.READ] == before
+    assert in_kernel == os.uname().release.startswith("6.1."), "sendfile()"
     os.close(out)
     # The second page of the buffer is inaccessible: a short read or EFAULT, as with any file.
     hole = mmap.mmap(-1, 8192)
@@ -536,6 +719,12 @@ RULES: list[Rule] = [
         ["read-version", "read-equal"],
     ),
     ("reads: rule 1: a change that only the daemon has reported is seen", reported_by_daemon, CACHED, ["read-notice"]),
+    (
+        "reads: rule 1: such a change is also seen after another open()",
+        reported_after_open,
+        {**CACHED, "faults": ["no-push"]},
+        ["read-notice", "read-reopen"],
+    ),
     ("reads: rule 1: nothing is served after the lease", lease, CACHED, ["no-lease"]),
     ("reads: rule 2: a file open for writing is not served", written, CACHED, ["no-open-write"]),
     ("reads: rule 2: this node's own writes are read back", own_write, CACHED, []),
@@ -545,11 +734,37 @@ RULES: list[Rule] = [
     ("reads: rule 5: a block with a wrong checksum is not used", damaged, CACHED, ["read-checksum"]),
     ("reads: rule 6: an evicted block is released", evicted, CACHED, ["read-keep"]),
     (
-        "reads: rule 6: unread blocks are released, and their number is limited",
-        aged,
-        {"mode": "lease", "extra": [*READS, "--read-age", "1", "--read-blocks", "16"]},
-        [],
+        "reads: rule 6: an evicted block is released while other reads miss",
+        evicted_in_a_storm,
+        {**CACHED, "faults": ["read-slow"]},
+        ["read-idle"],
     ),
+    (
+        "reads: rule 6: unread blocks are released",
+        aged,
+        {"mode": "lease", "extra": [*READS, "--read-age", "1"]},
+        ["read-keep"],
+    ),
+    (
+        "reads: the number of blocks is limited, and one in use stays",
+        limited,
+        {"mode": "lease", "extra": [*READS, "--read-blocks", "16"]},
+        ["read-used"],
+    ),
+    (
+        "reads: the size of the held files is limited",
+        limited_size,
+        {"mode": "lease", "extra": [*READS, "--read-bytes", str(1 << 20)]},
+        ["read-room"],
+    ),
+    (
+        "reads: a block in use keeps its place in JuiceFS's cache",
+        touched,
+        {"mode": "lease", "extra": [*READS, "--read-age", "4"]},
+        ["read-atime"],
+    ),
+    ("reads: a hole is not looked for at each read", hole_read_again, CACHED, ["read-again"]),
+    ("reads: a file that has become a folder is not read", another_type, CACHED, []),
     ("reads: O_DIRECT, sendfile() and a partly inaccessible buffer", kinds_of_read, CACHED, []),
     ("reads: a removed file is readable through its handle", removed, CACHED, []),
     (

@@ -12,6 +12,7 @@ EFUSE_CHANGES: number of changes in the coherence test (default 25).
 """
 
 import contextlib
+import errno
 import glob
 import mmap
 import os
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import volume as v
+from asynchronous import read_by_aio, read_by_uring
 from volume import MOUNTS, Agent, mount, quiet, report, umount, wait
 
 PATTERN = re.compile(sys.argv[2] if len(sys.argv) > 2 else os.environ.get("EFUSE_ONLY", ""))
@@ -81,18 +83,19 @@ def fill() -> None:
 def warm() -> None:
     """Waits until the large files are read in the kernel."""
     for name in ("one", "block", "big"):
-        fd = os.open(path(name), os.O_RDONLY)
         for at in range(0, len(content[name]), 4 << 20):
 
-            def in_kernel(at: int = at, fd: int = fd) -> bool:
+            def in_kernel(name: str = name, at: int = at) -> bool:
+                # A handle from before the last change of the file is never read in the kernel.
+                fd = os.open(path(name), os.O_RDONLY)
                 os.fstat(fd)
                 cold(fd)
                 before = kernel_bytes(agents[0])
                 os.pread(fd, 100, at)
+                os.close(fd)
                 return kernel_bytes(agents[0]) > before
 
             wait(in_kernel, f"{name} to be read in the kernel at {at}", 30)
-        os.close(fd)
 
 
 def whole(name: str, data: bytes) -> list[bool]:
@@ -147,6 +150,48 @@ def direct(name: str, data: bytes) -> list[bool]:
     return right
 
 
+def asynchronous(name: str, data: bytes) -> list[bool]:
+    """Reads by Linux AIO and io_uring, with and without O_DIRECT; these go to the daemon."""
+    page, right = mmap.mmap(-1, 1 << 16), []
+    for flags in (0, os.O_DIRECT):
+        fd = os.open(path(name), os.O_RDONLY | flags)
+        os.fstat(fd)
+        for read in (read_by_aio, read_by_uring):
+            o = rnd.randrange(len(data) // 4096 + 1) * 4096
+            n = read(fd, page, 1 << 16, o)
+            right.append(page[:n] == data[o : o + (1 << 16)])
+        os.close(fd)
+    return right
+
+
+def nowait(name: str, data: bytes) -> list[bool]:
+    """A read that must not wait returns what is in the page cache, or nothing."""
+    fd = os.open(path(name), os.O_RDONLY)
+    os.fstat(fd)
+    right = []
+    for _ in range(4):
+        o, buffer = rnd.randrange(len(data) + 1), bytearray(10000)
+        try:
+            n = os.preadv(fd, [buffer], o, os.RWF_NOWAIT)
+            right.append(buffer[:n] == data[o : o + n] and (n > 0 or o == len(data)))
+        except OSError as error:
+            right.append(error.errno in (errno.EAGAIN, errno.EOPNOTSUPP))
+    os.close(fd)
+    return right
+
+
+def splice(name: str, data: bytes) -> list[bool]:
+    fd = os.open(path(name), os.O_RDONLY)
+    os.fstat(fd)
+    come, go = os.pipe()
+    got = b""
+    while n := os.splice(fd, go, 65536, offset_src=len(got)):
+        got += os.read(come, n)
+    for f in (fd, come, go):
+        os.close(f)
+    return [got == data]
+
+
 def sendfile(name: str, data: bytes) -> list[bool]:
     out = os.open("/var/tmp/efuse-out", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     fd, at = os.open(path(name), os.O_RDONLY), 0
@@ -173,7 +218,7 @@ def tools(name: str, data: bytes) -> list[bool]:
 def every_way() -> tuple[int, list[str]]:
     """Returns the number of comparisons, and those that failed."""
     count, wrong = 0, []
-    for way in (whole, parts, pieces, mapped, direct, sendfile, tools):
+    for way in (whole, parts, pieces, mapped, direct, sendfile, splice, nowait, asynchronous, tools):
         for name, data in content.items():
             fd = os.open(path(name), os.O_RDONLY)
             cold(fd)

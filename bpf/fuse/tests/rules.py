@@ -297,6 +297,10 @@ def fresh_after_open(e: Env) -> None:
         assert size == 888, f"size {size}"
 
 
+# AT_STATX_FORCE_SYNC
+FORCE_SYNC = 0x2000
+
+
 def statx_size(path: str, flags: int) -> int:
     result = ctypes.create_string_buffer(256)
     # The basic attributes: others are asked for with another opcode.
@@ -308,16 +312,15 @@ def statx_size(path: str, flags: int) -> int:
 
 def forced(e: Env) -> None:
     """statx() with AT_STATX_FORCE_SYNC asks the daemon, and only that one."""
-    force = 0x2000
     f = e.file("f")
     e.warm(e.path("f"))
     assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: [statx_size(e.path("f"), 0) for _ in range(5)]) == 0
-    assert e.upcalls((t.GETATTR,), lambda: [statx_size(e.path("f"), force) for _ in range(5)]) == 5
+    assert e.upcalls((t.GETATTR,), lambda: [statx_size(e.path("f"), FORCE_SYNC) for _ in range(5)]) == 5
     with e.toy.lock:
         f.size = 4321
         f.touch()
     # Redis has not reported the change.
-    assert statx_size(e.path("f"), force) == 4321
+    assert statx_size(e.path("f"), FORCE_SYNC) == 4321
     assert e.upcalls((t.LOOKUP, t.GETATTR), lambda: [statx_size(e.path("f"), 0) for _ in range(5)]) == 0
 
 
