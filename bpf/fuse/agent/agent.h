@@ -231,7 +231,7 @@ typedef void dir_entry_fn(uint64_t ino, bool dir, const char *name, size_t len);
 bool tracking_list(uint64_t dir, dir_entry_fn *fn);
 
 /* channel.c: sends notifications to the kernel through the daemon's descriptor. */
-bool channel_open(pid_t daemon);
+bool channel_open(pid_t daemon, dev_t dev);
 void channel_close(void);
 void channel_inval_inode(uint64_t ino);
 void channel_inval_entry(uint64_t parent, const char *name, size_t len);

@@ -5,12 +5,18 @@
  *
  * The connection lives as long as any copy of the descriptor, so the agent must
  * close its copy when the daemon ends: otherwise requests would hang instead of
- * failing.
+ * failing. But a notification of a name waits in the kernel until no caller has
+ * the directory locked. If such a caller waits for a daemon that has ended, the
+ * agent cannot close anything, so a thread then aborts the connection.
  */
 #include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <linux/fuse.h>
@@ -18,7 +24,74 @@
 
 #define NOTIFY_INC_EPOCH	8	/* Linux 6.16 */
 
+/*
+ * How long a notification may wait after the end of the daemon: meanwhile,
+ * another one can take the mount over.
+ */
+#define STUCK_SECONDS	5
+
 static int fuse_fd = -1;
+
+/* For the thread. The main thread writes these while it writes nothing else. */
+static int daemon_fd = -1;		/* pidfd */
+static unsigned int connection;
+static unsigned int writes;		/* odd: one is in progress */
+
+static void abort_connection(void)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort",
+		 connection);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	say("the daemon has ended, and a notification waits for it: aborting its connection");
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		say("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void *guard(void *unused)
+{
+	unsigned int seen = 0, seconds = 0, now;
+
+	for (;;) {
+		sleep(1);
+		now = __atomic_load_n(&writes, __ATOMIC_ACQUIRE);
+		seconds = now % 2 && now == seen ? seconds + 1 : 0;
+		seen = now;
+		if (seconds < STUCK_SECONDS)
+			continue;
+		seconds = 0;
+		if (poll(&(struct pollfd){ daemon_fd, POLLIN, 0 }, 1, 0) == 1)
+			abort_connection();
+	}
+	return NULL;
+}
+
+static void start_guard(void)
+{
+	static bool started;
+	pthread_t thread;
+
+	if (started)
+		return;
+	if (pthread_create(&thread, NULL, guard, NULL))
+		fatal("cannot start a thread");
+	started = true;
+}
+
+/* Like writev() on the descriptor, watched by the thread. */
+static bool write_watched(const struct iovec *v, int count)
+{
+	ssize_t n;
+
+	__atomic_add_fetch(&writes, 1, __ATOMIC_RELEASE);
+	n = writev(fuse_fd, v, count);
+	__atomic_add_fetch(&writes, 1, __ATOMIC_RELEASE);
+	return n >= 0;
+}
 
 static bool notify(int code, const void *data, size_t size, const char *name,
 		   size_t len)
@@ -35,7 +108,7 @@ static bool notify(int code, const void *data, size_t size, const char *name,
 	if (fuse_fd < 0)
 		return false;
 	/* ENOENT: the kernel has not cached it. */
-	if (writev(fuse_fd, v, name ? 4 : 2) >= 0 || errno == ENOENT) {
+	if (write_watched(v, name ? 4 : 2) || errno == ENOENT) {
 		counters.notified++;
 		return true;
 	}
@@ -107,16 +180,21 @@ void channel_close(void)
 	if (fuse_fd >= 0)
 		close(fuse_fd);
 	fuse_fd = -1;
+	if (daemon_fd >= 0)
+		close(daemon_fd);
+	daemon_fd = -1;
 }
 
-bool channel_open(pid_t daemon)
+bool channel_open(pid_t daemon, dev_t dev)
 {
-	int pidfd = daemon ? syscall(SYS_pidfd_open, daemon, 0) : -1;
-
 	channel_close();
-	if (pidfd < 0)
+	daemon_fd = daemon ? syscall(SYS_pidfd_open, daemon, 0) : -1;
+	if (daemon_fd < 0)
 		return false;
-	fuse_fd = copy_descriptor(daemon, pidfd);
-	close(pidfd);
+	connection = minor(dev);
+	/* Only names wait; the other sink sends none. */
+	if (opt.notify)
+		start_guard();
+	fuse_fd = copy_descriptor(daemon, daemon_fd);
 	return fuse_fd >= 0;
 }

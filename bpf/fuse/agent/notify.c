@@ -201,7 +201,7 @@ static void notify_mount(const struct mounted *m)
 
 static void notify_serve(const struct mounted *m)
 {
-	if (!channel_open(m->daemon))
+	if (!channel_open(m->daemon, m->dev))
 		fatal("cannot get the daemon's /dev/fuse (process %d)",
 		      m->daemon);
 	walk(1, 0);

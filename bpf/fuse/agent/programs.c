@@ -326,7 +326,7 @@ static void bpf_serve(const struct mounted *m)
 	if (count)
 		say("%d files are already open for writing and are not served",
 		    count);
-	if (opt.kernel_cache && !channel_open(m->daemon))
+	if (opt.kernel_cache && !channel_open(m->daemon, m->dev))
 		say("cannot get the daemon's descriptor: the kernel keeps its entries until the lease ends");
 	bpf_all();
 	if (opt.reads)

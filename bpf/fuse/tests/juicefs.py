@@ -11,6 +11,9 @@ Prints TAP. EFUSE_BOUND is in milliseconds (default 1000, because emulated machi
 """
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -68,6 +71,34 @@ def other_volumes() -> None:
         first = hits_of_stats(agent)
         report(other == 0 and first > 0, title, f"{other:.0f} and {first:.0f} hits\n{Path(agent.log).read_text()}")
         agent.stop()
+
+
+def dead_daemon(agent: Agent) -> None:
+    """A notification waits for a directory that a caller has locked, who waits for a daemon that has been killed.
+
+    Both must return, although the agent has a copy of the daemon's descriptor. From Linux 6.16 on, none waits.
+    """
+    title = "--sink notify: a caller and the agent return when the daemon is killed under them"
+    connection = os.minor(Path(MOUNTS[1]).stat().st_dev)
+    # With its parent process, which would replace it.
+    daemons = [int(p) for p in subprocess.check_output(["pgrep", "-f", "cache-dir /tmp/jfs-cache1"], text=True).split()]
+    for pid in daemons:
+        os.kill(pid, signal.SIGSTOP)
+    caller = subprocess.Popen(["mkdir", f"{MOUNTS[1]}/stuck"], stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    Path(f"{MOUNTS[0]}/new").touch()
+    time.sleep(1)
+    state = Path(f"/proc/{agent.process.pid}/wchan").read_text()
+    for pid in daemons:
+        os.kill(pid, signal.SIGKILL)
+    try:
+        caller.wait(60)
+        wait(lambda: "has ended" in Path(agent.log).read_text(), "the agent", 60)
+        why = ""
+    except (subprocess.TimeoutExpired, RuntimeError) as error:
+        why = str(error)
+        Path(f"/sys/fs/fuse/connections/{connection}/abort").write_text("1")
+    report(not why, title, f"{why}\nthe agent was in {state}\n{Path(agent.log).read_text()}")
 
 
 def main() -> int:
@@ -191,6 +222,7 @@ def main() -> int:
         # It guarantees less: for own changes and open(), only what the kernel does.
         # The test checks that notifications are written; violations are only printed.
         report(r.get("reads", 0) > 50 and written > 20, title, f"{written:.0f} notifications\n" + json.dumps(r))
+        dead_daemon(agents[1])
         stop()
 
     for i in range(2):
