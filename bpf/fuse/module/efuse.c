@@ -32,6 +32,7 @@
 #include <linux/fuse.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
+#include <linux/magic.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -1264,7 +1265,9 @@ static int efuse_backing_check(const struct file *file, u64 size)
 	    file->f_mode & FMODE_WRITE || file->f_flags & O_DIRECT ||
 	    !(file->f_flags & O_NOATIME) || !file->f_op->read_iter)
 		return -EINVAL;
-	if (inode->i_sb->s_stack_depth || inode->i_sb->s_type == fuse_type ||
+	/* The magic number: fuseblk and virtiofs are types of their own. */
+	if (inode->i_sb->s_stack_depth ||
+	    inode->i_sb->s_magic == FUSE_SUPER_MAGIC ||
 	    efuse_registered(inode->i_sb->s_dev))
 		return -ELOOP;
 	return size && i_size_read(inode) >= size ? 0 : -EMSGSIZE;

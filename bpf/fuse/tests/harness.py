@@ -201,10 +201,10 @@ class Env:
         faults: Sequence[str] = (),
         extra: Sequence[str] = (),
         ttl: tuple[float, float] = (0, 0),
-        **kw: bool,
+        plus: bool = False,
     ) -> None:
         self.redis = redis
-        self.toy = t.Toy(MNT, ttl=ttl, **kw)
+        self.toy = t.Toy(MNT, ttl=ttl, plus=plus)
         try:
             self.agent = Agent(mode, faults, extra)
         except Exception:
@@ -225,6 +225,13 @@ class Env:
                 del parent.children[name.encode()]
             node = self.toy.add(parent, name)
             node.size = size
+        self.redis.push("d1", "i1")
+        return node
+
+    def link(self, name: str, target: str) -> t.Node:
+        with self.toy.lock:
+            node = self.toy.add(self.toy.nodes[1], name, stat.S_IFLNK | 0o777)
+            node.data, node.size = target.encode(), len(target)
         self.redis.push("d1", "i1")
         return node
 
@@ -321,11 +328,11 @@ def stopped_agent(e: Env) -> Iterator[None]:
         e.agent.process.send_signal(signal.SIGCONT)
 
 
-def replaced_elsewhere(e: Env, f: t.Node, name: str) -> t.Node:
+def replaced_elsewhere(e: Env, f: t.Node, name: str, mode: int = stat.S_IFREG | 0o644) -> t.Node:
     """Another client renames a file over the name, which removes the old file. Returns the new one."""
     with e.toy.lock:
         del e.toy.nodes[f.ino]
-        return e.toy.add(e.toy.nodes[1], name)
+        return e.toy.add(e.toy.nodes[1], name, mode)
 
 
 # Replaces Env.warm in shadow mode, where nothing is answered in the kernel.

@@ -107,16 +107,21 @@ def backing() -> str:
 
 
 def wrong_backings(redis: Redis) -> None:
-    """Files that may change, or whose reads may depend on the mount itself, are refused."""
-    toy = t.Toy(MNT)
+    """Files that may change, or whose reads may depend on a FUSE mount of any type, are refused."""
+    run(["modprobe", "loop"], check=True)
+    disk = run(["losetup", "--find", "--show", backing()], check=True, capture_output=True, text=True).stdout.strip()
     try:
-        toy.add(toy.nodes[1], "f").size = 10
-        out = run(
-            [f"{DIR}/efuse-fuzz", "--reads", backing(), "--wrong-backings", f"{MNT}/f"], capture_output=True, text=True
-        )
-        assert out.returncode == 0 and out.stdout.endswith("wrong 0\n"), out.stdout + out.stderr
+        for device in ("", disk):
+            toy = t.Toy(MNT, disk=device)
+            try:
+                toy.add(toy.nodes[1], "f").size = 10
+                args = ["--reads", backing(), "--wrong-backings", f"{MNT}/f"]
+                out = run([f"{DIR}/efuse-fuzz", *args], capture_output=True, text=True)
+                assert out.returncode == 0 and out.stdout.endswith("wrong 0\n"), device + out.stdout + out.stderr
+            finally:
+                toy.close()
     finally:
-        toy.close()
+        run(["losetup", "--detach", disk])
 
 
 def fuzz_reads(redis: Redis) -> None:
@@ -343,12 +348,29 @@ def hooks_stay(redis: Redis) -> None:
             out.write("1")
         e.close()
     if any(line.startswith("fuse ") for line in Path("/proc/modules").read_text().splitlines()):
+        fuse_is_pinned()
+
+
+def fuse_is_pinned() -> None:
+    """Without the mount of fusectl, which holds fuse.ko as well, only the agent's hooks do."""
+    control = "/sys/fs/fuse/connections"
+    if os.path.ismount(control):
+        run(["umount", control], check=True)
+    try:
+        run(["rmmod", "fuse"], check=True)
+        run(["modprobe", "fuse"], check=True)
+        if os.path.ismount(control):
+            run(["umount", control], check=True)
         agent = Agent("lease", ready=False)
         try:
             wait(lambda: "waiting" in agent.text(), "the agent")
             assert run(["rmmod", "fuse"], capture_output=True).returncode, "fuse.ko can be unloaded while hooked"
         finally:
             agent.stop()
+    finally:
+        run(["modprobe", "fuse"], check=True)
+        if not os.path.ismount(control):
+            run(["mount", "-t", "fusectl", "fusectl", control], check=True)
 
 
 def cycles(redis: Redis) -> None:
@@ -357,13 +379,20 @@ def cycles(redis: Redis) -> None:
     stop = threading.Event()
     f = toy.add(toy.nodes[1], "f")
     f.size = 17
-    wrong = []
+    wrong: list[object] = []
 
     def load() -> None:
         while not stop.is_set():
-            size = Path(f"{MNT}/f").stat().st_size
+            try:
+                size = Path(f"{MNT}/f").stat().st_size
+            except OSError as error:
+                wrong.append(error)
+                return
             if size != 17:
                 wrong.append(size)
+
+    def requests() -> int:
+        return sum(toy.asked.values())
 
     threads = [threading.Thread(target=load, daemon=True) for _ in range(2)]
     for th in threads:
@@ -372,12 +401,15 @@ def cycles(redis: Redis) -> None:
     try:
         while done < CYCLES or time.monotonic() < end:
             done += 1
+            before = requests()
             if HOOKS:
                 run(
                     [f"{DIR}/efuse-fuzz", "--cycles", str(HOOKS), "--mount", MNT], check=True, stdout=subprocess.DEVNULL
                 )
             run(["rmmod", "efuse"], check=True)
             run(["insmod", f"{DIR}/efuse.ko"], check=True)
+            assert requests() > before, "no requests during the cycle"
+            assert all(th.is_alive() for th in threads) and not wrong, wrong[:5]
         for _ in range(3):
             agent = Agent("lease")
             agent.stop(signal.SIGKILL)
@@ -387,7 +419,7 @@ def cycles(redis: Redis) -> None:
             th.join(20)
         toy.close()
     assert not wrong, wrong[:5]
-    print(f"# {done} loads, {done * HOOKS} hooks, {sum(toy.asked.values())} requests")
+    print(f"# {done} loads, {done * HOOKS} hooks, {requests()} requests")
 
 
 def kernel_log(redis: Redis) -> None:

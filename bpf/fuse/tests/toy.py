@@ -84,7 +84,7 @@ class Trap:
 
 
 class Toy:
-    """Mounts itself on `path`. `ttl`: (entry, attr) validity in seconds."""
+    """Mounts itself on `path`. `ttl`: (entry, attr) validity in seconds. `disk`: the block device of a fuseblk."""
 
     def __init__(
         self,
@@ -93,6 +93,7 @@ class Toy:
         default_permissions: bool = True,
         flush_error: int = 0,
         plus: bool = False,
+        disk: str = "",
     ) -> None:
         self.path, self.ttl, self.flush_error, self.plus = path, ttl, flush_error, plus
         self.nodes = {1: Node(1, stat.S_IFDIR | 0o755)}
@@ -122,7 +123,8 @@ class Toy:
         options = f"fd={self.fd},rootmode=40000,user_id=0,group_id=0,allow_other"
         if default_permissions:
             options += ",default_permissions"
-        if libc.mount(b"toy", path.encode(), b"fuse.toy", 0, options.encode()):
+        kind = b"fuseblk" if disk else b"fuse.toy"
+        if libc.mount((disk or "toy").encode(), path.encode(), kind, 0, options.encode()):
             raise OSError(ctypes.get_errno(), "mount")
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
