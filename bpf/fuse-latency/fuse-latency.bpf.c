@@ -82,14 +82,27 @@ static __always_inline void take(__u64 in_args)
 		request->taken = bpf_ktime_get_ns();
 }
 
+#define EINTR 4
+#define ENOMEM 12
+#define ENOTCONN 107
+#define ECONNREFUSED 111
+
+/* A result with which the kernel itself gives up a request that is not sent. */
+static __always_inline bool given_up(long result)
+{
+	return result == -EINTR || result == -ENOMEM || result == -ENOTCONN ||
+	       result == -ECONNREFUSED;
+}
+
 /*
  * Runs when the function that sends a request and waits for the answer returns.
- * If the request is still in flight, it was not sent: another hook on the same
- * function answered it (the extension `fuse`).
+ * If the request is still in flight, it was not sent. Either another hook on the
+ * same function answered it (the extension `fuse`), or the kernel gave it up: the
+ * caller was killed while it was in the queue, or the daemon is gone.
  */
-static __always_inline void leave(__u64 args)
+static __always_inline void leave(__u64 args, long result)
 {
-	if (!bpf_map_delete_elem(&fl_in_flight, &args))
+	if (!bpf_map_delete_elem(&fl_in_flight, &args) && !given_up(result))
 		__sync_fetch_and_add(&answered, 1);
 }
 
@@ -204,14 +217,14 @@ int fl_f_begin1(__u64 *ctx)
 SEC("fexit")
 int fl_f_leave0(__u64 *ctx)
 {
-	leave(ctx[1]);
+	leave(ctx[1], (int)ctx[2]);
 	return 0;
 }
 
 SEC("fexit")
 int fl_f_leave1(__u64 *ctx)
 {
-	leave(ctx[2]);
+	leave(ctx[2], (int)ctx[3]);
 	return 0;
 }
 
@@ -271,7 +284,7 @@ int fl_k_leave(struct pt_regs *ctx)
 	__u64 *args = bpf_map_lookup_elem(&fl_waiting, &task);
 
 	if (args)
-		leave(*args);
+		leave(*args, (int)PT_REGS_RC(ctx));
 	return 0;
 }
 

@@ -106,6 +106,29 @@ errors_are_counted() {
   jq -se '.[-1].series[] | select(.opcode == "LOOKUP") | .errors == 4' "$work/$1"
 }
 
+# killed_is_not_answered METHOD: the daemon sleeps in STATFS, so a second one waits in the queue, and its caller is killed there.
+killed_is_not_answered() {
+  ./testfs "$work/mount" "$work/truth" 17=3000000 &
+  running+=($!)
+  wait_for 60 mountpoint -q "$work/mount"
+  run queued --method "$1"
+  local waiting first second
+  waiting=/sys/fs/fuse/connections/$(stat -c %d "$work/mount")/waiting
+  stat -f "$work/mount" >/dev/null &
+  first=$!
+  wait_for 60 grep -qx 1 "$waiting"
+  stat -f "$work/mount" >/dev/null &
+  second=$!
+  wait_for 60 grep -qx 2 "$waiting"
+  kill -9 "$second"
+  wait "$second" 2>/dev/null || true
+  wait "$first"
+  stop
+  umount "$work/mount"
+  tail -n 1 "$work/queued"
+  jq -se '.[-1] | .answered == 0 and .lost == 0 and ([.series[] | select(.opcode == "STATFS").count] == [1])' "$work/queued"
+}
+
 only_one_mount() {
   ./testfs "$work/other" "$work/other.truth" &
   running+=($!)
@@ -207,6 +230,8 @@ run probes --method kprobe
 workload
 stop
 check "with kprobes, counts equal the daemon's, too" counts_are_exact probes
+check "a request whose caller is killed in the queue is not counted as answered" killed_is_not_answered fentry
+check "with kprobes, neither" killed_is_not_answered kprobe
 check "--mount counts only the requests of that mount" only_one_mount
 check "Prometheus' text format: buckets are cumulative and end at the count" prometheus_text
 check "a second instance is refused" second_instance
