@@ -102,6 +102,7 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 		if ((op_flags(c) & OP_SERVE) && !internal(c->nodeid)) {
 			bpf_tail_call(ctx, &efuse_handlers, c->opcode);
 			COUNT(st, OFF);		/* no such program */
+			untrack(c->req);
 			return 0;
 		}
 		submit(c, st);

@@ -105,6 +105,7 @@ struct efuse_opstats {
 	X(NO_UNKNOWN, "no-unknown")	/* unknown opcodes are ignored */\
 	X(NO_REMOUNT, "no-remount")	/* INIT is ignored */		\
 	X(DONE_NAME, "done-name")	/* a name of another request */	\
+	X(NO_UNTRACK, "no-untrack")	/* of an earlier request */	\
 	X(NO_ESTALE, "no-estale")	/* ENOENT for a replaced name */\
 	X(NO_VOLUME, "no-volume")	/* in the agent: any volume */	\
 	X(NO_SYNC, "no-sync")		/* AT_STATX_FORCE_SYNC is a hint */\

@@ -54,9 +54,9 @@ enum efuse_phase {
 
 /*
  * The answer to EFUSE_SUBMIT, EFUSE_READING and EFUSE_LISTING. To EFUSE_DONE of
- * OPEN, OPENDIR and GETATTR, a program can answer EFUSE_HANDLED with the error
- * -ESTALE, which the caller then gets instead of -ENOENT. In the other phases,
- * the answer is ignored.
+ * a request that failed with -ENOENT, a program can answer EFUSE_HANDLED with
+ * the error -ESTALE, which the caller then gets instead. In the other phases, the
+ * answer is ignored.
  */
 enum efuse_verdict {
 	EFUSE_UPCALL	= 0,	/* go on to the daemon, as without efuse */
@@ -72,6 +72,8 @@ struct efuse_from {
 	__u32	flags;		/* EFUSE_FROM_* */
 	__u32	reserved;
 };
+
+_Static_assert(sizeof(struct efuse_from) == 24, "struct efuse_from");
 
 /*
  * The file ends after these bytes; without the flag, a short read is not the
@@ -106,8 +108,10 @@ struct efuse_ctx {
 	__u64	nodeid2;	/* LINK: old node; RENAME: new parent */
 	__u8	in0[EFUSE_IN];	/* start of the first argument, zero padded */
 	char	name[EFUSE_NAME];	/* zero padded; not shown in DONE: it may
-					 * have changed by then. READING: empty,
-					 * but not zero padded
+					 * have changed by then. READING: the
+					 * first 8 bytes of both names and 24 of
+					 * `out` are 0, and the rest is that of
+					 * an earlier request on this CPU
 					 */
 	char	name2[EFUSE_NAME];	/* RENAME: the new name */
 	__u64	reserved2[4];	/* 0 */
@@ -195,6 +199,8 @@ struct efuse_reads {
 	__u32	reserved;	/* 0 */
 };
 
+_Static_assert(sizeof(struct efuse_reads) == 16, "struct efuse_reads");
+
 /*
  * The additional layout for listings. The reply is in pages or, in some kernels,
  * in the buffer of the last argument.
@@ -223,6 +229,8 @@ struct efuse_back {
 	__u32	backing;	/* returned; reused only after all others */
 	__u64	size;
 };
+
+_Static_assert(sizeof(struct efuse_back) == 16, "struct efuse_back");
 
 #define EFUSE_BACKINGS	16384	/* maximum registered at a time */
 

@@ -236,12 +236,24 @@ static __always_inline int internal(__u64 ino)
 	return ino >= EFUSE_INTERNAL && !FAULTY(NO_INTERNAL);
 }
 
+/*
+ * This request goes to the daemon, and its reply is not cached. An earlier
+ * request at this address may have left an entry: a task that is killed while
+ * its request is queued takes it back, and it never ends.
+ */
+static __always_inline void untrack(__u64 req)
+{
+	if (!FAULTY(NO_UNTRACK))
+		bpf_map_delete_elem(&efuse_inflight, &req);
+}
+
 /* Records the sequence at which the request goes to the daemon. */
 static __always_inline void track(__u64 req)
 {
 	struct flight f = { .seen = sequence.seq };
 
-	bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY);
+	if (bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY))
+		untrack(req);
 }
 
 /* The same for a request with a name. */
@@ -250,8 +262,10 @@ static __always_inline void track_name(struct efuse_ctx *c,
 {
 	__u64 req = c->req;
 
-	bpf_map_update_elem(&efuse_names, &req, key, BPF_ANY);
-	track(req);
+	if (bpf_map_update_elem(&efuse_names, &req, key, BPF_ANY))
+		untrack(req);
+	else
+		track(req);
 }
 
 static __always_inline void name_key(struct efuse_entry_key *key,

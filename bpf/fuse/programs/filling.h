@@ -447,6 +447,17 @@ static __always_inline int listing_of(const struct listing_key *key,
 }
 
 /*
+ * Replaces the state of a directory's handle. The old state must not remain: it
+ * may call names complete that are not.
+ */
+static __always_inline void listing_put(const struct listing_key *key,
+					const struct listing *l)
+{
+	if (bpf_map_update_elem(&efuse_listings, key, l, BPF_EXIST))
+		bpf_map_delete_elem(&efuse_listings, key);
+}
+
+/*
  * A part of a listing has ended. Its names are complete if each part began where
  * an earlier one ended, all their entries were shown, and the last part is
  * empty. Not inlined; see raise_content().
@@ -463,7 +474,7 @@ static __attribute__((noinline)) int listing_part(__u64 dev, __u64 ino,
 		names_end(dev, ino, l.ticket);
 	} else if (!(flags & EFUSE_F_WHOLE) && !FAULTY(LIST_GAP)) {
 		l.ticket = 0;
-		bpf_map_update_elem(&efuse_listings, &key, &l, BPF_EXIST);
+		listing_put(&key, &l);
 	}
 	return 0;
 }
@@ -543,6 +554,14 @@ static __always_inline void done(struct efuse_ctx *c, struct efuse_opstats *st)
 	case FUSE_CREATE:
 	case TMPFILE:
 		done_open(c);
+		break;
+	case FUSE_SETATTR:
+		name_replaced(c);
+		break;
+	case FUSE_READLINK:
+		if (c->error)
+			raise_opened(c->dev, c->nodeid);
+		name_replaced(c);
 		break;
 	case FUSE_OPENDIR:
 		name_replaced(c);

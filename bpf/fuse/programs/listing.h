@@ -85,7 +85,7 @@ static __attribute__((noinline)) int listing_from(__u64 dev, __u64 ino,
 		l.ticket = names_begin(dev, ino, l.opened);
 	/* Entries that did not fit in the caller's buffer are requested again. */
 	l.next = offset;
-	bpf_map_update_elem(&efuse_listings, &key, &l, BPF_EXIST);
+	listing_put(&key, &l);
 	return 0;
 }
 
@@ -118,7 +118,7 @@ static __attribute__((noinline)) int listing_name(__u64 dev, __u64 ino,
 	else if (hash)
 		names_add(dev, ino, l.ticket, hash);
 	l.next = position;
-	bpf_map_update_elem(&efuse_listings, &key, &l, BPF_EXIST);
+	listing_put(&key, &l);
 	return 0;
 }
 

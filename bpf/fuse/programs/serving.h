@@ -231,6 +231,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 
 	if (c->name_len >= EFUSE_NAME) {
 		COUNT(st, NAME_LONG);
+		untrack(c->req);
 		return 0;
 	}
 	name_key(&key, c);
@@ -334,10 +335,13 @@ int efuse_getxattr(struct bpf_raw_tracepoint_args *ctx)
 	struct xattr_val *v;
 	__s64 error;
 
-	if (!serving(st, FUSE_GETXATTR, now, lease))
+	if (!serving(st, FUSE_GETXATTR, now, lease)) {
+		untrack(c->req);
 		return 0;
+	}
 	if (c->name_len >= EFUSE_NAME) {
 		COUNT(st, NAME_LONG);
+		untrack(c->req);
 		return 0;
 	}
 	name_key(&key, c);

@@ -32,6 +32,7 @@ from harness import (
     run,
     same,
     stopped_agent,
+    thread,
     wait,
 )
 
@@ -604,6 +605,75 @@ def replaced_before_open(e: Env) -> None:
         assert ino == new.ino, ino
 
 
+def replaced_link(e: Env) -> None:
+    """The same for a symbolic link on the path: the inode of the old link is gone."""
+    e.file("a", 11)
+    e.file("b", 22)
+    link = e.link("l", "a")
+    e.warm(e.path("l"))
+    assert Path(e.path("l")).stat().st_size == 11
+    with stopped_agent(e):
+        replaced_elsewhere(e, link, "l", stat.S_IFLNK | 0o777).data = b"b"
+        try:
+            fd = os.open(e.path("l"), os.O_RDONLY)
+        except FileNotFoundError:
+            raise AssertionError("open() fails with ENOENT") from None
+        size = os.fstat(fd).st_size
+        os.close(fd)
+        assert size == 22, size
+
+
+def replaced_before_change(e: Env) -> None:
+    """The same for a change by path."""
+    changes: list[Callable[[str], None]] = [
+        lambda path: Path(path).chmod(0o601),
+        lambda path: os.truncate(path, 7),
+        lambda path: os.utime(path, (7, 7)),
+    ]
+    for change in changes:
+        f = e.file("f")
+        e.warm(e.path("f"))
+        with stopped_agent(e):
+            new = replaced_elsewhere(e, f, "f")
+            before = (new.mode, new.size, new.mtime)
+            try:
+                change(e.path("f"))
+            except FileNotFoundError:
+                raise AssertionError("the change fails with ENOENT") from None
+            assert (new.mode, new.size, new.mtime) != before
+            same(e.path("f"), new)
+
+
+def killed_lookup(e: Env) -> None:
+    """A task is killed while its LOOKUP is queued; a later one, for a long name, has its arguments at the same address.
+
+    So that it is queued, the daemon waits for the lock and reads no further request. The address is on the kernel's
+    stack, which the next task gets, at one of a few random offsets.
+    """
+    queue = Path(f"/sys/fs/fuse/connections/{os.minor(e.toy.device)}/waiting")
+    script = "import os, sys\nfor _ in range(int(sys.argv[2])):\n try: os.stat(sys.argv[1])\n except OSError: pass\n"
+
+    def asker(name: str, times: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", script, e.path(name), str(times)], close_fds=False)
+
+    for i in range(6):
+        name = f"victim{i}"
+        e.file(name)
+        e.pushed()
+        # Its path then needs no other request than the LOOKUP.
+        e.warm(MNT)
+        with e.toy.lock:
+            blocker = thread(lambda: os.statvfs(MNT))
+            wait(lambda: int(queue.read_text()) == 1, "the daemon to wait")
+            victim = asker(name, 1)
+            wait(lambda: int(queue.read_text()) == 2, "the LOOKUP to be queued")
+            victim.kill()
+            victim.wait()
+        blocker.join(20)
+        assert asker("n" * 200, 300).wait() == 0
+        assert not missing(e.path(name)), "the absence of the long name was cached under another name"
+
+
 def restored(e: Env) -> None:
     """A file renamed out of the trash appears at once."""
     with e.toy.lock:
@@ -734,9 +804,10 @@ RULES: list[Rule] = [
     ("rule 3: a truncation by O_TRUNC is seen at once", truncated_at_open, LEASE, ["no-raise+no-open-write"]),
     ("rule 3: a command written to .control invalidates the cache", control, LEASE, ["no-raise"]),
     ("rule 3: an unknown opcode invalidates the cache", unknown_opcode, LEASE, ["no-unknown"]),
-    ("rule 3: a file restored from the trash appears at once", restored, LEASE, []),
+    ("rule 3: a file restored from the trash appears at once", restored, LEASE, ["no-raise"]),
     ("rule 3: an ioctl() that only reads invalidates nothing, an unknown one everything", read_flags, LEASE, []),
     ("rule 4: a reply is cached under the name that was sent", renamed_during_lookup, LEASE, ["done-name"]),
+    ("rule 4: a long name's reply is not cached under the name of a killed task", killed_lookup, LEASE, ["no-untrack"]),
     ("rule 4: an outdated reply to GETATTR is not cached", fill_race, LEASE, ["fill-race"]),
     ("rule 4: an outdated reply to LOOKUP is not cached", fill_race_lookup, LEASE, ["fill-race"]),
     ("rule 5: a file open for writing is not served", open_for_write, LEASE, ["no-open-write"]),
@@ -770,6 +841,18 @@ RULES: list[Rule] = [
     (
         "rule 9: open() of a name that another client replaced opens the new file",
         replaced_before_open,
+        LEASE,
+        ["no-estale"],
+    ),
+    (
+        "rule 9: a symbolic link that another client replaced leads to the new target",
+        replaced_link,
+        LEASE,
+        ["no-estale"],
+    ),
+    (
+        "rule 9: chmod() and truncate() of a name that another client replaced change the new file",
+        replaced_before_change,
         LEASE,
         ["no-estale"],
     ),
