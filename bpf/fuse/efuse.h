@@ -157,7 +157,7 @@ struct efuse_control {
 	__u32	mode;		/* enum efuse_mode */
 	__u32	shadow;		/* ask the daemon as well, and compare */
 	__u32	fail;		/* enum efuse_fail; written by the programs */
-	__u32	bound_ms;	/* lease; only for readers of the map */
+	__u32	bound_ms;	/* lease */
 	__u64	xattr_ttl;	/* ns; 0: GETXATTR is not served */
 	__u64	statfs_ttl;	/* ns; 0: STATFS is not served */
 	__u32	grant;		/* lease: the kernel may cache answers, too */

@@ -16,7 +16,9 @@
  *
  * With KERNEL, an answer from the cache also stays in the kernel for the rest of
  * the lease (--kernel-cache), and an open() of a file that is unchanged since its
- * last open() drops nothing.
+ * last open() drops nothing. With PAUSE, the kernel is given a duration, as it
+ * really is, and the task may be paused for up to PAUSE before the kernel makes a
+ * time of it; MARGIN is subtracted from the duration.
  *
  * Each rule can be removed by -D: then a violation must be found.
  */
@@ -40,6 +42,9 @@
 #endif
 #ifndef BEATS
 #define BEATS	1
+#endif
+#ifndef MARGIN
+#define MARGIN	0
 #endif
 
 mtype = { PUSH, PONG };
@@ -153,18 +158,30 @@ inline read(must, need, began, value, seen, hit)
 	:: hit
 	:: else ->
 		/* The program reads the lease before it looks for the answer. */
+#ifdef PAUSE
+		d_step { until = lease; asked = now; }
+#else
 		until = lease;
+#endif
 		ask(value, seen, hit);
 #ifdef LATE_LEASE
 		until = lease;
 #endif
 		d_step {
 			if
+#ifdef PAUSE
+			:: hit && version == kept_version &&
+			   now - asked <= PAUSE ->
+#else
 			:: hit && version == kept_version ->
+#endif
 				kept = true;
 				kept_value = value;
 #ifdef LONG_GRANT
 				kept_until = TICKS + 1;
+#elif defined(PAUSE)
+				kept_until = (until > asked + MARGIN ->
+					      now + until - asked - MARGIN : 0);
 #else
 				kept_until = until;
 #endif
@@ -173,9 +190,10 @@ inline read(must, need, began, value, seen, hit)
 		}
 	fi;
 	d_step { check(value, began, need); need = 0; began = 0; value = 0;
-		 seen = 0; hit = false; version = 0; until = 0; }
+		 seen = 0; hit = false; version = 0; until = 0; asked = 0; }
 }
-#define LOCALS	byte n, next, need, began, value, seen, opened, version, until; \
+#define LOCALS	byte n, next, need, began, value, seen, opened, version, until, \
+		     asked;						\
 		bool hit
 #else
 inline read(must, need, began, value, seen, hit)

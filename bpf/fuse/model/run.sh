@@ -67,6 +67,10 @@ check "all rules, answers kept in the kernel, another client's changes: no viola
 check "all rules, answers kept in the kernel, notifications lost: no violation" no "${others[@]}" -DKERNEL -DNO_DROP -DBEATS=2
 check "all rules, answers kept in the kernel, open() and then fstat(): no violation" no "${opens[@]}"
 check "with answers kept for longer than the lease: a violation" yes "${others[@]}" -DKERNEL -DNO_DROP -DLONG_GRANT
+# The kernel counts from when it uses the answer. CONNECTED: the connection's end is not needed for it.
+paused=("${others[@]}" -DKERNEL -DNO_DROP -DCONNECTED -DBOUND=2 -DTICKS=4 -DPAUSE=1)
+check "answers kept in the kernel, a task paused for at most the margin: no violation" no "${paused[@]}" -DMARGIN=1
+check "with answers kept by a task that was paused for longer than the margin: a violation" yes "${paused[@]}"
 check "with answers kept for a lease that was renewed meanwhile: a violation" yes "${others[@]}" -DKERNEL -DNO_DROP -DBEATS=2 -DLATE_LEASE
 check "with answers kept by every open(): a violation" yes "${opens[@]}" -DKEEP_ALL
 check "with answers kept by an open() that does not notify: a violation" yes "${opens[@]}" -DNO_NOTIFY

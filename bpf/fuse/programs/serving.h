@@ -37,7 +37,9 @@ static __always_inline int serving(struct efuse_opstats *st, __u32 op,
 /*
  * How long the kernel may use the answer without asking again. Mode ttl: the
  * rest of the daemon's own validity. Mode lease: the rest of the lease, minus
- * two ticks, because the kernel rounds up. 0: only for this request.
+ * two ticks, because the kernel rounds up, and minus a quarter of the bound: the
+ * kernel counts from when it uses the answer, and the task may lose the CPU
+ * until then. 0: only for this request.
  */
 static __always_inline __u64 validity_left(__u64 expires, __u64 lease,
 					   __u64 now)
@@ -51,6 +53,7 @@ static __always_inline __u64 validity_left(__u64 expires, __u64 lease,
 		if (FAULTY(LONG_GRANT))
 			return 60 * NSEC;
 		now += 2 * NSEC / (CONFIG_HZ ? CONFIG_HZ : 100);
+		now += control.bound_ms * (NSEC / 1000 / 4);
 	}
 	return until > now ? until - now : 0;
 }
