@@ -25,6 +25,8 @@ export interface ArmFacts {
   readonly script?: readonly [file: string, ...words: string[]];
   /** The extension that is installed on every client before the run, and started by the script. */
   readonly extension?: ExtensionName;
+  /** Its extension answers read() from the block cache: it must do so in each window of a workload that reads cached data. */
+  readonly reads?: true;
   /** Part of a run only if the setting benchmarkArms names it. */
   readonly optional?: true;
   /** It changes lookups on the data disk instead of the mount: only for the profile `lookups`. */
@@ -81,12 +83,18 @@ export const arms = {
     none,
     "fuse-lease, and the kernel keeps each answer until the lease ends",
   ),
-  "fuse-read": fuse(
-    "read",
-    oneSecond,
-    "defaults, and the kernel reads from the node's block cache; attributes as in fuse-lease, up to 1 s older",
-  ),
-  "fuse-lease-read": fuse("lease-read", none, "fuse-lease, and the kernel reads from the node's block cache"),
+  "fuse-read": {
+    ...fuse(
+      "read",
+      oneSecond,
+      "defaults, and the kernel reads from the node's block cache; attributes as in fuse-lease, up to 1 s older",
+    ),
+    reads: true,
+  },
+  "fuse-lease-read": {
+    ...fuse("lease-read", none, "fuse-lease, and the kernel reads from the node's block cache"),
+    reads: true,
+  },
   "fuse-off": fuse(
     "off",
     oneSecond,

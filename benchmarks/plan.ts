@@ -67,6 +67,8 @@ const workloadSchema = z.strictObject({
   control: z.boolean(),
   /** Runs only in the warm-up, without a verdict. */
   once: z.boolean(),
+  /** Whether it reads data that is in the node's block cache. */
+  reads: z.boolean().default(false),
   figures: z.record(z.string(), measureSchema),
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
@@ -79,6 +81,8 @@ const armSchema = z.strictObject({
   script: z.array(z.string()).min(1).nullable(),
   /** Whether the script counts the runs of an extension: the count must grow in each window on the mount or the data disk. */
   counted: z.boolean(),
+  /** Whether the script also counts reads that the extension answered: they must grow in each window of a workload with `reads`. */
+  reads: z.boolean().default(false),
 });
 
 /** The runner's input, which is returned unchanged with the raw files. */
@@ -293,7 +297,7 @@ export function pointCount(plan: Plan): number {
 }
 
 function plannedArm(name: ArmName, facts: ArmFacts): Plan["arms"][number] {
-  const { title, caches, environment = {}, script, extension } = facts;
+  const { title, caches, environment = {}, script, extension, reads = false } = facts;
   return {
     name,
     title,
@@ -301,13 +305,14 @@ function plannedArm(name: ArmName, facts: ArmFacts): Plan["arms"][number] {
     environment: { ...environment },
     script: script ? [...script] : null,
     counted: extension !== undefined,
+    reads,
   };
 }
 
 function plannedWorkload(name: string, facts: WorkloadFacts, profile: Profile): Plan["workloads"][number] {
   const parameters = facts.parameters[profile];
   if (!parameters) throw new Error(`workload ${name} has no parameters for the profile ${profile}`);
-  const { kind, measures, caches, place, control = false, once = [], figures } = facts;
+  const { kind, measures, caches, place, control = false, once = [], reads = false, figures } = facts;
   return {
     name,
     kind,
@@ -316,6 +321,7 @@ function plannedWorkload(name: string, facts: WorkloadFacts, profile: Profile): 
     place,
     control,
     once: once.includes(profile),
+    reads,
     figures: { ...figures },
     parameters: { ...parameters },
   };

@@ -18,6 +18,7 @@ import {
   largest,
   misplaced,
   neighbourFacts,
+  readsOf,
   recordSchema,
   requestsOf,
   stealPercent,
@@ -199,6 +200,8 @@ function readPoint(folder: string, record: PointRecord, { plan, machines, contra
     pressurePercent: pressures(values),
     iostatGaps,
     armCount: added(values.map(countOf)),
+    armReads: added(values.map((client) => readsOf(client)?.reads)),
+    armReadBytes: added(values.map((client) => readsOf(client)?.bytes)),
   };
   const programs = values.flatMap((client) => client.proof?.after.script?.programs ?? []);
   return { point, latencies, iostat, programs };

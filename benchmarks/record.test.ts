@@ -133,6 +133,46 @@ describe("a record", () => {
     },
   );
 
+  it("should be refused if its arm answers reads, and answered none of a workload that reads cached data", () => {
+    // Each block has another change, in one run: a course's points take long to invent.
+    const changes: [workload: string, arm: string, key: string, value: unknown][] = [
+      ["random-read", "fuse-read", "count", 13],
+      ["random-read", "fuse-read", "reads", 5],
+      ["random-read", "fuse-read", "readBytes", 4096 * 5],
+      ["random-read", "fuse-read", "reads", undefined],
+      // A workload that reads nothing, and an arm that answers no reads.
+      ["metadata", "fuse-read", "reads", 5],
+      ["random-read", "fuse-lease", "reads", 5],
+    ];
+    const point = (record: InventedPoint): InventedPoint | undefined => {
+      const [workload, arm, key, value] = changes[record.block - 1] ?? [];
+      if (workload !== record.workload || arm !== record.arm) return undefined;
+      set(record.clients["node2"]!, `proof.after.script.${key}`, value);
+      return record;
+    };
+    const folder = invent({ profile: "course", arms: ["ttl", "fuse-read", "fuse-lease"], point });
+    const reason = "node2: arm fuse-read was enabled, but no read() was answered from the block cache";
+    expect(readRaw(join(folder, "raw")).points.map((entry) => entry.point.invalid)).toEqual([
+      null,
+      reason,
+      reason,
+      reason,
+      null,
+      null,
+    ]);
+  });
+
+  it("should record how many reads its arm answered, and their bytes", () => {
+    const points = pointsAfter(() => undefined, {
+      arms: ["ttl", "fuse-read", "fuse-lease"],
+      label: "fuse-read",
+    });
+    const of = (name: string): Point =>
+      points.find(({ arm, workload }) => arm === name && workload === "metadata")!;
+    expect(of("fuse-read")).toMatchObject({ armReads: 14, armReadBytes: 14 * 4096 });
+    expect(of("fuse-lease")).toMatchObject({ armReads: null, armReadBytes: null });
+  });
+
   it("should compare a late start with the planned window, not with the actual one", () => {
     const late: Change = (point, client) => {
       Object.assign(client, { late: 4.9, seconds: 30 });

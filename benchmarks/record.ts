@@ -20,7 +20,15 @@ const counters = z.object({
 });
 const proof = z.object({
   mount: z.object({ type: z.string(), attr: z.number(), entry: z.number(), dirEntry: z.number() }).optional(),
-  script: z.object({ count: z.int().nullable(), programs: z.array(programSchema).default([]) }).optional(),
+  script: z
+    .object({
+      count: z.int().nullable(),
+      /** Reads that the arm's extension answered, and their bytes; null if it answers none. */
+      reads: z.int().nullable().default(null),
+      readBytes: z.int().nullable().default(null),
+      programs: z.array(programSchema).default([]),
+    })
+    .optional(),
 });
 const clientSchema = z.object({
   /** Seconds from the agreed start to the workload's first operation, including the start of its tools. */
@@ -183,6 +191,9 @@ function notInForce(client: Client, record: PointRecord, plan: Plan): string | u
   if (!arm || !dependsOnArm(workload)) return undefined;
   if (arm.counted && !((countOf(client) ?? 0) > 0))
     return `arm ${arm.name} was enabled, but its run count did not move`;
+  const { reads, bytes } = readsOf(client) ?? { reads: 0, bytes: 0 };
+  if (arm.reads && workload?.reads && !(reads > 0 && bytes > 0))
+    return `arm ${arm.name} was enabled, but no read() was answered from the block cache`;
   if (workload?.place !== "mount") return undefined;
   for (const state of [client.proof?.before.mount, client.proof?.after.mount]) {
     for (const key of ["attr", "entry", "dirEntry"] as const) {
@@ -257,6 +268,15 @@ export function requestsOf({ counters: pair }: Client): Record<string, number> |
 export function countOf({ proof: pair }: Client): number | undefined {
   const [before, after] = [pair?.before.script?.count ?? null, pair?.after.script?.count ?? null];
   return before !== null && after !== null ? after - before : undefined;
+}
+
+/** Reads that the arm's extension answered in a client's window; undefined if it answers none. */
+export function readsOf({
+  proof: pair,
+}: Client): { readonly reads: number; readonly bytes: number } | undefined {
+  const [before, after] = [pair?.before.script, pair?.after.script];
+  if (!before || !after || before.reads === null || after.reads === null) return undefined;
+  return { reads: after.reads - before.reads, bytes: (after.readBytes ?? 0) - (before.readBytes ?? 0) };
 }
 
 /** CPU time stolen in a window, percent; undefined if unknown. */

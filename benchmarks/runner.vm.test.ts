@@ -146,6 +146,7 @@ describe("an agent on a real mount", () => {
         name: "still",
         script: ["still.sh"],
         counted: true,
+        reads: false,
       };
       const agentPlan = { ...plan, workloads: [metadata], arms: [...plan.arms, still] };
       await vm.check(`cat >/opt/disgrafs/benchmarks/arms/still.sh <<'SH'

@@ -148,6 +148,8 @@ export interface WorkloadFacts<K extends WorkloadKind = WorkloadKind> {
   readonly once?: readonly Profile[];
   /** Part of a plan only in labs with this component. */
   readonly needs?: "disgrafs";
+  /** It reads data that is in the node's block cache: an arm that answers read() must answer some of it. */
+  readonly reads?: true;
   /** The workload that shows the machine's own noise: it must not differ between arms. */
   readonly control?: true;
   readonly figures: Readonly<Record<string, MeasureFacts>>;
@@ -378,19 +380,26 @@ export const workloads = {
       paper: { files: 1000, seconds: 30 },
     },
   },
-  "random-read": fio(
-    "4 KiB reads at random places of a file that the caches hold: the cost of a read that stays on the node",
-    "warm",
-    ["randread", 4 * KiB, false],
-    { smoke: [MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
-    ["smoke"],
-  ),
-  "random-read-direct": fio(
-    "random-read with O_DIRECT: past the page cache, so every read asks the daemon",
-    "warm",
-    ["randread", 4 * KiB, true],
-    { course: [64 * MiB, 0.5], paper: [1024 * MiB, 20] },
-  ),
+  "random-read": {
+    ...fio(
+      "4 KiB reads at random places of a file that the caches hold: the cost of a read that stays on the node",
+      "warm",
+      ["randread", 4 * KiB, false],
+      { smoke: [MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+      ["smoke"],
+    ),
+    reads: true,
+  },
+  "random-read-direct": {
+    ...fio(
+      "random-read with O_DIRECT: past the mount's page cache, so the daemon answers every read that the kernel does not " +
+        "answer from the block cache",
+      "warm",
+      ["randread", 4 * KiB, true],
+      { course: [64 * MiB, 0.5], paper: [1024 * MiB, 20] },
+    ),
+    reads: true,
+  },
   "random-write": fio("4 KiB writes at random places, the flush in", "as-is", ["randwrite", 4 * KiB, false], {
     course: [32 * MiB, 0.5],
     paper: [1024 * MiB, 20],

@@ -5,7 +5,7 @@
 #   the kernel keeps each answer until it ends. read, lease-read: a lease, and read() is answered from the block cache; they
 #   differ in the mount's cache times.
 #   The count of `prove` increases with each request that the extension sees; for notify, which sees none, with each heartbeat
-#   that Redis answers.
+#   that Redis answers. Its reads and readBytes are what the module has read from block files; null if reads are off.
 set -euo pipefail
 arm=$1 action=$2 mount=${3:-}
 unit=disgrafs-extension@fuse.service
@@ -72,6 +72,8 @@ prove)
     "$loader" --status | jq -c '{
       active: .facts.serving,
       count: .facts.requests,
+      reads: .facts.reads,
+      readBytes: .facts.readBytes,
       programs: [.programs[] | {name, tag}]
     }'
   fi

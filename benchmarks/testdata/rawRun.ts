@@ -204,7 +204,12 @@ function client(
   const proof = (count: number): Record<string, unknown> => ({
     ...(onMount && { mount: { type: "fuse.juicefs", ...arm?.caches } }),
     ...((onMount || place === "data-disk") &&
-      arm?.script && { script: { count: arm.counted ? count : null } }),
+      arm?.script && {
+        script: {
+          count: arm.counted ? count : null,
+          ...(arm.reads && { reads: count, readBytes: 4096 * count }),
+        },
+      }),
   });
   return {
     late: 0.001,

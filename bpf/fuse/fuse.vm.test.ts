@@ -21,6 +21,13 @@ import { failures } from "../../tests/support/tap.ts";
 import { startTestVm, type TestVm } from "../../tests/support/vm.ts";
 
 const folder = "/opt/disgrafs/extensions/fuse";
+/** What a benchmark's arm prints of itself. */
+interface Proof {
+  readonly active: boolean;
+  readonly count: number;
+  readonly reads?: number | null;
+  readonly readBytes?: number | null;
+}
 const password = "canary-of-the-password";
 const minutes = (count: number): number => count * 60_000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -195,18 +202,29 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
     async () => {
       for (const arm of ["off", "lease", "lease-keep", "lease-read", "notify"]) {
         const script = `bash /opt/arms/fuse.sh ${arm}`;
-        const proof = (text: string): { active: boolean; count: number } => JSON.parse(text) as never;
-        await vm.check(`${script} check /mnt/jfs; ${script} enable /mnt/jfs`);
+        const proof = (text: string): Proof => JSON.parse(text) as never;
+        await vm.check(`${script} check /mnt/jfs; ${script} enable /mnt/jfs
+          head -c 5000000 /dev/urandom >/mnt/jfs/proof`);
         const before = proof(await vm.check(`${script} prove /mnt/jfs`));
-        // Wait until the count has increased: `notify` counts heartbeats, which do not depend on requests.
+        const reads = arm === "lease-read";
+        // Wait until the counts have increased: `notify` counts heartbeats, which do not depend on requests, and reads are
+        // answered some time after the first one that missed its block.
+        const grown = [
+          `.count > ${before.count}`,
+          ...(reads ? [`.reads > ${before.reads} and .readBytes >= ${before.readBytes! + 5_000_000}`] : []),
+        ];
         const after = proof(
           await vm.check(`for try in $(seq 300); do
-              stat /mnt/jfs >/dev/null; now=$(${script} prove /mnt/jfs)
-              [ "$(jq .count <<<"$now")" -gt ${before.count} ] && break; sleep 0.2
-            done; echo "$now"`),
+              stat /mnt/jfs >/dev/null; cat /mnt/jfs/proof >/dev/null; now=$(${script} prove /mnt/jfs)
+              jq -e '${grown.join(" and ")}' <<<"$now" >/dev/null && break; sleep 0.2
+            done; echo "$now"; rm /mnt/jfs/proof`),
         );
         expect([arm, before.active, after.active]).toEqual([arm, true, true]);
         expect(after.count).toBeGreaterThan(before.count);
+        if (reads) {
+          expect(after.reads).toBeGreaterThan(before.reads!);
+          expect(after.readBytes).toBeGreaterThanOrEqual(before.readBytes! + 5_000_000);
+        } else expect([after.reads ?? null, after.readBytes ?? null]).toEqual([null, null]);
         // Another arm is not active, and disabling it does not affect this one.
         expect(
           proof(await vm.check("bash /opt/arms/fuse.sh ttl disable; bash /opt/arms/fuse.sh ttl prove")),

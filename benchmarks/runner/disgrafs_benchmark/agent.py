@@ -263,10 +263,8 @@ class Agent:
         counters = {**machine, **self.served(workload)}
         iostat = self.iostat.stop()
         proof = ({"mount": self.mount.check(arm)} if on_mount else {}) | ({"script": script} if script else {})
-        if script and arm.counted:
-            moved = script["count"] - self.before["proof"]["script"]["count"]
-            if moved <= 0:
-                raise ResetError(f"arm {arm.name} was enabled, but its run count did not move")
+        if script:
+            self.check_moved(workload, arm, script)
         return {
             "clock": clock,
             "observedSeconds": round(clock - self.before["clock"], 4),
@@ -274,6 +272,17 @@ class Agent:
             "counters": {"before": self.before["counters"], "after": counters},
             "files": {"iostat.json": iostat},
         }
+
+    def check_moved(self, workload: Workload, arm: Arm, script: dict[str, Any]) -> None:
+        """Compare the proof of an arm's script with that from before the window.
+
+        ResetError if its extension did not run, or should have answered reads and answered none.
+        """
+        before = self.before["proof"]["script"]
+        if arm.counted and script["count"] <= before["count"]:
+            raise ResetError(f"arm {arm.name} was enabled, but its run count did not move")
+        if arm.reads and workload.reads and not all(script[key] > before[key] for key in ("reads", "readBytes")):
+            raise ResetError(f"arm {arm.name} was enabled, but no read() was answered from the block cache")
 
     def begin_answer(self, start_at: float) -> dict[str, Any]:
         """Wait for the start of a window whose work the driver starts."""
@@ -334,7 +343,8 @@ class Agent:
     def script_proof(self, arm: Arm) -> dict[str, Any]:
         """Output of an arm's script."""
         proof = arms.prove(arm, self.plan.mount_point)
-        return {"count": proof.count, "programs": proof.programs}
+        reads = {"reads": proof.reads, "readBytes": proof.read_bytes} if arm.reads else {}
+        return {"count": proof.count, **reads, "programs": proof.programs}
 
     def prepare_work(self, workload: Workload, seed: int) -> None:
         """Untimed: create new files, warm caches, and start the loops program."""

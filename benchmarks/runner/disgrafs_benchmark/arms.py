@@ -17,12 +17,15 @@ class Proof:
     """The output of an arm's script for `prove`.
 
     `count` is how often the arm's extension has run since it was enabled, or None for an arm without an extension;
-    `programs` has the names and tags of its programs in the kernel.
+    `programs` has the names and tags of its programs in the kernel. `reads` and `read_bytes` are the number and size of
+    the reads that it answered, or None if it answers none.
     """
 
     active: bool
     count: int | None
     programs: list[dict[str, Any]] = field(default_factory=list)
+    reads: int | None = None
+    read_bytes: int | None = None
 
 
 def call(arm: Arm, action: str, mount_point: str, scripts: Path) -> str:
@@ -56,7 +59,8 @@ def prove(arm: Arm, mount_point: str, scripts: Path = SCRIPTS) -> Proof:
     try:
         answer = json.loads(text)
         count = answer["count"] if not arm.counted and answer["count"] is None else int(answer["count"])
-        proof = Proof(answer["active"] is True, count, answer.get("programs", []))
+        reads = (int(answer["reads"]), int(answer["readBytes"])) if arm.reads and answer["active"] is True else ()
+        proof = Proof(answer["active"] is True, count, answer.get("programs", []), *reads)
     except (ValueError, KeyError, TypeError) as error:
         raise ResetError(f"arm {arm.name}, prove: expected one line of JSON, got {text[:200]!r}") from error
     if not proof.active:

@@ -13,6 +13,7 @@ class Arm:
     """A named state of the cluster: cache times in seconds, variables of juicefs.service, and a script or None.
 
     `script` is a file in benchmarks/arms and its first arguments. With `counted`, its count must grow in each window.
+    With `reads`, the number of reads that it answered must also grow, if the workload has `reads`.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Arm:
     environment: dict[str, str]
     script: list[str] | None
     counted: bool
+    reads: bool
 
     @property
     def longest(self) -> float:
@@ -38,6 +40,8 @@ class Workload:
     caches: str
     place: str
     once: bool
+    # Whether it reads data that is in the node's block cache.
+    reads: bool
     parameters: dict[str, Any]
 
 
@@ -118,11 +122,20 @@ def read_plan(file: Path) -> Plan:
                 arm["environment"],
                 arm["script"],
                 arm["counted"],
+                arm["reads"],
             )
             for arm in raw["arms"]
         },
         workloads=[
-            Workload(entry["name"], entry["kind"], entry["caches"], entry["place"], entry["once"], entry["parameters"])
+            Workload(
+                entry["name"],
+                entry["kind"],
+                entry["caches"],
+                entry["place"],
+                entry["once"],
+                entry["reads"],
+                entry["parameters"],
+            )
             for entry in raw["workloads"]
         ],
         blocks=[

@@ -102,13 +102,19 @@ class Extension:
     """An extension that counts each request that it sees, as the FUSE extension does."""
 
     def __init__(self, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = 0
-        agent.plan.arms["counted"] = replace(agent.plan.arms["ttl"], name="counted", script=["unit.sh"], counted=True)
+        self.count = self.reads = self.bytes = 0
+        counted = replace(agent.plan.arms["ttl"], name="counted", script=["unit.sh"], counted=True)
+        agent.plan.arms["counted"] = counted
+        agent.plan.arms["reading"] = replace(counted, name="reading", reads=True)
         monkeypatch.setattr(Mount, "metrics", lambda _self: ("127.0.0.1", 1))
         monkeypatch.setattr(requests, "counts", lambda *_where: {"lookup": self.count})
         monkeypatch.setattr(Mount, "check", self.check)
-        monkeypatch.setattr(arms, "prove", lambda _arm, _point: arms.Proof(True, self.count))
+        monkeypatch.setattr(arms, "prove", self.prove)
         monkeypatch.setattr(agent, "prepare_work", lambda _workload, _seed: None)
+
+    def prove(self, _arm: Arm, _mount_point: str) -> arms.Proof:
+        """What the arm's script prints."""
+        return arms.Proof(True, self.count, [], self.reads, self.bytes)
 
     def check(self, _arm: Arm) -> dict[str, Any]:
         """Count the requests for the mount's .config."""
@@ -134,6 +140,30 @@ def test_an_arm_counts_as_active_only_if_the_workloads_own_requests_reach_its_ex
     proof = answer["proof"]
     assert proof["after"]["script"]["count"] - proof["before"]["script"]["count"] == 3
     assert answer["counters"]["after"]["requests"]["lookup"] - answer["counters"]["before"]["requests"]["lookup"] == 3
+
+
+def test_an_arm_that_answers_reads_must_answer_some_of_a_workload_that_reads(
+    agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extension = Extension(agent, monkeypatch)
+    size = [0]
+
+    def work(_workload: Workload, _seed: int, _start: float) -> dict[str, Any]:
+        extension.count += 1
+        extension.reads += 2 if size[0] else 0
+        extension.bytes += size[0]
+        return {"late": 0, "files": {}}
+
+    monkeypatch.setattr(agent, "work", work)
+    read = workload(plan_file, "random-read")
+    unanswered = "arm reading was enabled, but no read() was answered from the block cache"
+    assert turn(agent, read, "reading")["invalid"] == unanswered
+    assert "invalid" not in turn(agent, read, "counted")
+    assert "invalid" not in turn(agent, workload(plan_file, "metadata"), "reading")
+    size[0] = 8192
+    proof = turn(agent, read, "reading")["proof"]
+    assert (proof["before"]["script"]["reads"], proof["after"]["script"]["reads"]) == (0, 2)
+    assert proof["after"]["script"]["readBytes"] == 8192
 
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
@@ -310,7 +340,7 @@ def test_an_arm_whose_script_failed_to_enable_it_is_disabled_before_the_next_mou
             raise ResetError("took more than 180 s")
 
     monkeypatch.setattr(arms, "switch", switch)
-    agent.plan.arms["ext"] = Arm("ext", 1, 1, 1, {}, ["ext.sh"], counted=True)
+    agent.plan.arms["ext"] = Arm("ext", 1, 1, 1, {}, ["ext.sh"], counted=True, reads=False)
     service.go_on.set()
     assert agent.mount_arm("ext")["invalid"] == "took more than 180 s"
     assert "steps" in agent.unmount_and_drop()

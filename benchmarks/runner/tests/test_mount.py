@@ -16,7 +16,7 @@ MOUNTINFO = """\
 90 22 0:45 / /mnt/jfs rw,nosuid,nodev shared:9 - fuse.juicefs JuiceFS:disgrafs rw,user_id=0
 91 22 0:46 / /mnt/a\\040b rw - tmpfs tmpfs rw
 """
-ARM = Arm("nocache", 0, 0, 0, {"JUICEFS_EXTRA": "--x=1"}, None, counted=False)
+ARM = Arm("nocache", 0, 0, 0, {"JUICEFS_EXTRA": "--x=1"}, None, counted=False, reads=False)
 
 
 def test_the_type_of_a_mount_is_read_from_mountinfo() -> None:
@@ -113,8 +113,9 @@ def test_a_volume_that_stays_mounted_fails_the_step_unmount() -> None:
         stuck.unmount_and_drop()
 
 
-SCRIPT = Arm("ext", 1, 1, 1, {}, ["ext.sh", "name"], counted=True)
+SCRIPT = Arm("ext", 1, 1, 1, {}, ["ext.sh", "name"], counted=True, reads=False)
 UNCOUNTED = dataclasses.replace(SCRIPT, counted=False)
+READING = dataclasses.replace(SCRIPT, reads=True)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,16 @@ def test_an_arm_without_a_valid_proof_is_refused(tmp_path: Path, script: str, me
 def test_an_arms_script_gets_the_action_and_the_mount_point(tmp_path: Path) -> None:
     (tmp_path / "ext.sh").write_text('[ "$*" = "name prove /mnt/jfs" ] && echo "{\\"active\\": true, \\"count\\": 12}"')
     assert arms.prove(SCRIPT, "/mnt/jfs", tmp_path) == arms.Proof(active=True, count=12)
+
+
+@pytest.mark.parametrize("reads", ["", ', "reads": null, "readBytes": null', ', "reads": 7'])
+def test_an_arm_that_answers_reads_must_count_them(tmp_path: Path, reads: str) -> None:
+    (tmp_path / "ext.sh").write_text(f'echo \'{{"active": true, "count": 12{reads}}}\'')
+    with pytest.raises(ResetError, match="expected one line of JSON"):
+        arms.prove(READING, "/mnt/jfs", tmp_path)
+    assert arms.prove(SCRIPT, "/mnt/jfs", tmp_path).reads is None
+    (tmp_path / "ext.sh").write_text('echo \'{"active": true, "count": 12, "reads": 7, "readBytes": 28672}\'')
+    assert arms.prove(READING, "/mnt/jfs", tmp_path) == arms.Proof(True, 12, [], 7, 28672)
 
 
 def test_an_arm_without_an_extension_needs_no_count(tmp_path: Path) -> None:
