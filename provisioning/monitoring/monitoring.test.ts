@@ -4,6 +4,7 @@ import { load } from "js-yaml";
 import { checkDashboard, datasourceUid } from "./grafana/check.ts";
 import { dashboards } from "./grafana/dashboards.ts";
 import { panels, sections } from "./panels.ts";
+import { reasons } from "./panels/extensions.ts";
 
 describe("prometheusConfig", () => {
   it("has each target's node, and an interval short enough for a benchmark's window", () => {
@@ -41,6 +42,31 @@ describe("the table of panels", () => {
       text.includes(`"${name}"`) || text.includes(`("${name.replace("disgrafs_benchmark_", "")}", `);
     expect(names.length).toBeGreaterThan(10);
     expect(names.filter((name) => !known(name))).toEqual([]);
+  });
+
+  it("counts as a reason every result of the FUSE extension for which the daemon is asked", () => {
+    const header = readFileSync(new URL("../../bpf/fuse/efuse.h", import.meta.url), "utf8");
+    const table = header.slice(
+      header.indexOf("#define EFUSE_RESULTS(X)"),
+      header.indexOf("enum efuse_result {"),
+    );
+    const results = [...table.matchAll(/X\(\w+, "(\w+)"\)/g)].map((match) => match[1]);
+    const others = [
+      ...["asked", "hit", "filled", "listed", "unlisted", "raised", "epoch"],
+      ...["shadow_hit", "shadow_match", "shadow_raced", "shadow_differs"],
+    ];
+    expect(results.sort()).toEqual([...reasons, ...others].sort());
+  });
+
+  it("uses only metrics that the FUSE extension's agent exports", () => {
+    const sources = ["metrics.c", "results.c"].map((name) =>
+      readFileSync(new URL(`../../bpf/fuse/agent/${name}`, import.meta.url), "utf8"),
+    );
+    const asked = panels.flatMap(({ queries }) =>
+      queries.flatMap(({ expr }) => expr.match(/\befuse_\w+/g) ?? []),
+    );
+    expect(asked).toContain("efuse_module_read_bytes_total");
+    expect(asked.filter((name) => !sources.join("").includes(`# TYPE ${name} `))).toEqual([]);
   });
 
   it("uses in its legends only labels that the query keeps", () => {

@@ -4,9 +4,11 @@ import { inSection, mean, one, rate, slowly } from "./panel.ts";
 const results = "efuse_requests_total";
 const hits = rate(`${results}{result="hit"}`, "node", slowly);
 const asked = rate(`${results}{result="asked"}`, "node", slowly);
-/** The results that mean that the daemon was asked: the reasons. */
-const reasons =
-  'result=~"absent|attr_absent|expired|generation|open_for_write|lease|name_too_long|internal_inode|reply_size|off"';
+/** The results that mean that the daemon was asked: the reasons (EFUSE_RESULTS in bpf/fuse/efuse.h). */
+export const reasons = [
+  ...["absent", "attr_absent", "expired", "generation", "open_for_write", "lease", "name_too_long"],
+  ...["internal_inode", "reply_size", "off", "handle", "version", "not_mapped", "forced"],
+] as const;
 
 const needs = "the extension fuse";
 
@@ -32,7 +34,10 @@ export const extensions = inSection("Extensions", [
     title: "FUSE extension: why the daemon was asked",
     unit: "ops",
     description: "Upcalls by reason: not cached, expired, changed since, no lease, ...",
-    queries: one(rate(`${results}{${reasons}}`, "node, result", slowly), "{{node}} {{result}}"),
+    queries: one(
+      rate(`${results}{result=~"${reasons.join("|")}"}`, "node, result", slowly),
+      "{{node}} {{result}}",
+    ),
     needs,
   },
   {
@@ -41,6 +46,27 @@ export const extensions = inSection("Extensions", [
     description: "Which requests are answered in the kernel.",
     queries: one(rate(`${results}{result="hit"}`, "node, opcode", slowly), "{{node}} {{opcode}}"),
     needs: "the extension fuse, and a hit",
+  },
+  {
+    title: "FUSE extension: read from the block cache",
+    unit: "Bps",
+    description: "Data that read() got from JuiceFS's block files in the kernel.",
+    queries: one(rate("efuse_module_read_bytes_total", "node", slowly)),
+    needs: "the extension fuse with reads",
+  },
+  {
+    title: "FUSE extension: blocks of the block cache",
+    unit: "short",
+    description:
+      "Blocks that the kernel can read now, and blocks a second that a read() missed, by what the agent found.",
+    queries: [
+      { expr: "efuse_read_blocks", legend: "{{node}} held" },
+      {
+        expr: rate("efuse_read_misses_total", "node, result", slowly),
+        legend: "{{node}} {{result}} a second",
+      },
+    ],
+    needs: "the extension fuse with reads",
   },
   {
     title: "FUSE extension: staleness",
