@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of read() from the block cache: each rule, with toy.py and a cache with JuiceFS's layout."""
 
+import base64
 import contextlib
 import ctypes
 import errno
+import json
 import mmap
 import os
 import random
@@ -13,11 +15,12 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Container
+import zlib
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import toy as t
-from harness import BOUND, DIR, MNT, Env, Rule, missing, run, stopped_agent, thread, wait
+from harness import BOUND, DIR, MNT, Agent, Env, Redis, Rule, missing, run, stopped_agent, thread, wait
 from rules import FORCE_SYNC, statx_size
 
 CACHE = "/var/tmp/efuse-cache"
@@ -700,6 +703,64 @@ def example(e: Env) -> None:
         if Path(prog).exists():
             Path(prog).unlink()
         shutil.rmtree(map_, ignore_errors=True)
+
+
+# An empty ext2 file system of 64 KiB: `mke2fs -b 1024 -N 16`, compressed. Test machines have no mke2fs.
+EMPTY = (
+    b"c-rmSJugF190%arTOwMt-V&R}Skc%m_zE_QMJz-I%&dG3gQ>ICZt@jO7O^m2=ib{&l~KLj=V|_JPjcGyob-2dPEVr<D5`p>^-$$d%}}GEO8p%g"
+    b"dDXkk`<>c;6eY>lQz`40w{yMMRr?xo_r0eF{KQyqSGKS2&NnYR*B7U2otLHbBTl><*Vk%<Td5%5qj6FClhSOCbaUSf_i@$&iXcfA(}%MJD4sD>"
+    b"07Vt`?SFe!r1j6^M!o_1IR0|>+r_Z=w~c{z(dHij_<lF(`e*gC^-mlv^!2Mm`MFMdUNRYKDpW1X&xO*%oS9Iwq2@x(TmJz3dU1A5FU765=W*O>"
+    b"<=6U$awR@!A0036wNDOr%@zDN)q(s!m-GAs1>rA0Apd~;1M&~ZKOp~r`~&h2$Uh+efcygh0000000000000000000000000000000000000000"
+    b"0000000000z>vHGFf1e8"
+)
+
+
+def refusals(redis: Redis) -> None:
+    """Mounts whose reads go to the daemon, and why; everything else is answered."""
+    loop, image = "/var/tmp/efuse-loop", "/var/tmp/efuse-loop.img"
+    Path(loop).mkdir(exist_ok=True)
+    Path(image).write_bytes(zlib.decompress(base64.b85decode(EMPTY)))
+    # The first device is a while in coming after the module is loaded.
+    run(["modprobe", "loop"], check=True)
+    run(["udevadm", "settle"], check=True)
+    run(["mount", "-o", "loop", image, loop], check=True)
+    format_, chunk = {"UUID": "u", "MetaVersion": 1, "BlockSize": 4096}, {"CacheDir": CACHE}
+    cases: list[tuple[dict[str, int], dict[str, str], str]] = [
+        ({}, {}, ""),
+        ({"BlockSize": 1024}, {"CacheDir": "/dev/shm"}, ""),
+        ({"MetaVersion": 2}, {}, "metadata format"),
+        ({"BlockSize": 512}, {}, "block size"),
+        ({"BlockSize": 3000}, {}, "block size"),
+        ({"BlockSize": 32768}, {}, "block size"),
+        ({}, {"CacheDir": ""}, "has no cache folder"),
+        ({}, {"CacheDir": "memory"}, "in the daemon's memory"),
+        ({}, {"CacheDir": "/nowhere/at-all"}, "does not exist"),
+        ({}, {"CacheDir": "/proc"}, "not ext4, xfs or tmpfs"),
+        ({}, {"CacheDir": MNT}, "not ext4, xfs or tmpfs"),
+        ({}, {"CacheDir": f"{CACHE}:{loop}"}, "a loop device"),
+    ]
+    redis.call("SET", "setting", '{"UUID": "u"}')
+    agent = Agent("lease", extra=["--fstype", "fuse.juicefs", "--reads", "cache"], ready=False)
+
+    def said(what: str, times: int) -> Callable[[], bool]:
+        return lambda: agent.text().count(what) == times
+
+    try:
+        for count, (own, folders, why) in enumerate(cases, 1):
+            config = {"Pid": os.getpid(), "Format": {**format_, **own}, "Chunk": {**chunk, **folders}}
+            toy = t.Toy(MNT, fstype="fuse.juicefs", config=json.dumps(config).encode())
+            try:
+                wait(said("serving", count), "the mount to be served")
+            finally:
+                toy.close()
+            reason = re.search("reads go to the daemon: (.*)", agent.text().split("serving")[count - 1])
+            assert why in reason[1] if reason else not why, f"{own} {folders}: {agent.text()}"
+            assert why or not reason, f"{own} {folders}: {agent.text()}"
+            wait(said("is gone", count), "the end of the mount")
+    finally:
+        agent.stop()
+        redis.call("DEL", "setting")
+        run(["umount", loop])
 
 
 PINS, BACKING = "/sys/fs/bpf/efuse-test", "/var/tmp/efuse-example"

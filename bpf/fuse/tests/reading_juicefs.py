@@ -14,6 +14,7 @@ EFUSE_CHANGES: number of changes in the coherence test (default 25).
 import contextlib
 import errno
 import glob
+import json
 import mmap
 import os
 import random
@@ -80,9 +81,9 @@ def fill() -> None:
     time.sleep(1)
 
 
-def warm() -> None:
-    """Waits until the large files are read in the kernel."""
-    for name in ("one", "block", "big"):
+def warm(*names: str) -> None:
+    """Waits until these files, by default the large ones, are read in the kernel."""
+    for name in names or ("one", "block", "big"):
         for at in range(0, len(content[name]), 4 << 20):
 
             def in_kernel(name: str = name, at: int = at) -> bool:
@@ -446,6 +447,40 @@ def readers_killed() -> None:
     )
 
 
+def formats() -> None:
+    """Other layouts: hash-prefix, two cache folders, compression and encryption, and blocks that are staged."""
+    key, folders = "/tmp/jfs-key.pem", ["/tmp/jfs-cache0", "/tmp/jfs-cache0-more"]
+    agents[0].stop()
+    for i in range(2):
+        umount(i)
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    v.format_at(
+        v.OTHER_META,
+        "formats",
+        "/tmp/jfs-bucket-formats",
+        ["--hash-prefix", "--compress", "lz4", "--encrypt-rsa-key", key],
+    )
+    mount(0, [*v.NOCACHE, "--writeback"], v.OTHER_META, ":".join(folders))
+    mount(1, meta=v.OTHER_META)
+    make()
+    restart(extra=["--meta", v.OTHER_META])
+    content["staged"] = rnd.randbytes(300000)
+    Path(path("staged")).write_bytes(content["staged"])
+    uuid = json.loads(Path(path(".config")).read_text())["Format"]["UUID"]
+    cached = [
+        sum(f.is_file() for f in Path(folder, uuid, "raw/chunks").glob("[0-9A-F][0-9A-F]/*/*")) for folder in folders
+    ]
+    warm("one", "block", "big", "staged")
+    before = kernel_bytes(agents[0])
+    count, wrong = every_way()
+    read = kernel_bytes(agents[0]) - before
+    report(
+        not wrong and count > 150 and read > 50 << 20 and all(cached),
+        "formats: every way to read, with hash-prefix, two folders, lz4, encryption and staged blocks",
+        f"{count} comparisons, {len(wrong)} wrong {wrong[:5]}, {read / 1e6:.0f} MB read in the kernel, {cached} blocks",
+    )
+
+
 def kernel_log() -> None:
     bad = [
         line
@@ -458,10 +493,10 @@ def kernel_log() -> None:
 agents: list[Agent] = []
 
 
-def restart(faults: Sequence[str] = ()) -> None:
+def restart(faults: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
     if agents:
         agents[0].stop()
-    agents[:] = [Agent(0, extra=READS, faults=faults)]
+    agents[:] = [Agent(0, extra=[*READS, *extra], faults=faults)]
 
 
 def main() -> int:
@@ -472,7 +507,7 @@ def main() -> int:
     v.load_module()
     make()
     restart()
-    tests = [contents, off_by_one, coherent, incoherent, evicted, stopped, readers_killed, killed, kernel_log]
+    tests = [contents, off_by_one, coherent, incoherent, evicted, stopped, readers_killed, killed, formats, kernel_log]
     for test in tests:
         if not PATTERN.search(test.__name__):
             continue

@@ -84,7 +84,10 @@ class Trap:
 
 
 class Toy:
-    """Mounts itself on `path`. `ttl`: (entry, attr) validity in seconds. `disk`: the block device of a fuseblk."""
+    """Mounts itself on `path`. `ttl`: (entry, attr) validity in seconds. `disk`: the block device of a fuseblk.
+
+    `config`: content of its .config.
+    """
 
     def __init__(
         self,
@@ -94,6 +97,8 @@ class Toy:
         flush_error: int = 0,
         plus: bool = False,
         disk: str = "",
+        fstype: str = "fuse.toy",
+        config: bytes | None = None,
     ) -> None:
         self.path, self.ttl, self.flush_error, self.plus = path, ttl, flush_error, plus
         self.nodes = {1: Node(1, stat.S_IFDIR | 0o755)}
@@ -123,8 +128,11 @@ class Toy:
         options = f"fd={self.fd},rootmode=40000,user_id=0,group_id=0,allow_other"
         if default_permissions:
             options += ",default_permissions"
-        kind = b"fuseblk" if disk else b"fuse.toy"
-        if libc.mount((disk or "toy").encode(), path.encode(), kind, 0, options.encode()):
+        if config is not None:
+            node = self.add(self.nodes[1], ".config")
+            node.data, node.size = config, len(config)
+        kind = "fuseblk" if disk else fstype
+        if libc.mount((disk or "toy").encode(), path.encode(), kind.encode(), 0, options.encode()):
             raise OSError(ctypes.get_errno(), "mount")
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()

@@ -86,11 +86,11 @@ def format_volume() -> None:
     format_at(META, "test", "/tmp/jfs-bucket")
 
 
-def format_at(meta: str, name: str, bucket: str) -> None:
+def format_at(meta: str, name: str, bucket: str, options: Sequence[str] = ()) -> None:
     shutil.rmtree(bucket, ignore_errors=True)
     Path(bucket).mkdir(exist_ok=True, parents=True)
     subprocess.run(
-        ["juicefs", "format", "--storage", "file", "--bucket", bucket, "--trash-days", "0", meta, name],
+        ["juicefs", "format", *options, "--storage", "file", "--bucket", bucket, "--trash-days", "0", meta, name],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -101,10 +101,13 @@ def mounted(path: str) -> bool:
     return any(f" {path} " in line and "juicefs" in line for line in Path("/proc/self/mountinfo").open())
 
 
-def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META) -> None:
+def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str = "") -> None:
     # In the foreground: starting JuiceFS's background process is slow.
     subprocess.Popen(
-        ["juicefs", "mount", *options, "--no-usage-report", "--cache-dir", f"/tmp/jfs-cache{i}", meta, MOUNTS[i]],
+        [
+            *["juicefs", "mount", *options, "--no-usage-report"],
+            *["--cache-dir", cache or f"/tmp/jfs-cache{i}", meta, MOUNTS[i]],
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
