@@ -1,7 +1,8 @@
 /**
  * The cross-client checker on two machines of a lab while machines are rebooted: a client cleanly, a client abruptly, and the
- * machine with Redis and the object store. The workers on a rebooted client return as new ones, and the checker continues. At
- * the end an injected fault shows that the checker detects one. Each test continues from the previous one.
+ * machine with Redis and the object store. The workers on a rebooted client return as new ones, and the checker continues. The
+ * extension also reads blocks in the kernel and lets the kernel keep answers. At the end an injected fault shows that the
+ * checker detects one. Each test continues from the previous one.
  *
  * EFUSE_CHECK_SECONDS: duration of checking before, between and after the reboots (default 20, for hours 3600).
  */
@@ -10,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { buildExtensions } from "../../workshop/builder/builder.ts";
+import { metricsFile } from "../extension.ts";
 import { sshConfigFile } from "../../stacks/local/paths.ts";
 import { kernelsAskedFor } from "../../tests/support/kernels.ts";
 import {
@@ -88,6 +90,9 @@ interface Status {
 const status = async (node: string): Promise<Status> =>
   JSON.parse(await on(node, "/opt/disgrafs/extensions/fuse/bin/fuse --status")) as Status;
 const hits = async (node: string): Promise<number> => (await status(node)).facts?.hits ?? 0;
+/** Pieces that the module has read from cached blocks since it was loaded. */
+const piecesRead = async (node: string): Promise<number> =>
+  Number(await on(node, `sed -n 's/^efuse_module_reads_total{result="read"} //p' ${metricsFile("fuse")}`));
 const agent = (node: string): Promise<string> =>
   on(node, "systemctl show -P MainPID disgrafs-extension@fuse");
 const serves = async (node: string): Promise<boolean> => (await status(node)).facts?.serving === true;
@@ -164,6 +169,8 @@ describe.each(kernelsAskedFor())("the checker over reboots on %s", (kernel) => {
         `kernel=${kernel}`,
         "extensions.fuse.mode=lease",
         `extensions.fuse.boundMs=${boundMs}`,
+        "extensions.fuse.reads=cache",
+        "extensions.fuse.kernelCache=true",
         "extensions.fuse.required=true",
         "topology=custom",
         ...nodes.flatMap(({ name, roles, memoryMiB }, index) => [
@@ -187,12 +194,13 @@ describe.each(kernelsAskedFor())("the checker over reboots on %s", (kernel) => {
     "finds no violation before a reboot",
     async () => {
       const build = await buildExtensions(say);
-      const program = await readFile(join(build, kernel, "fuse.build", "efuse-check"));
-      for (const node of ["node1", "node2"]) {
-        const ssh = ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", node];
-        await execa("ssh", [...ssh, "cat >/opt/efuse-check && chmod 755 /opt/efuse-check"], {
-          input: program,
-        });
+      // The agent with faults is for the last test.
+      for (const name of ["efuse-check", "efuse-agent-faulty"]) {
+        const program = await readFile(join(build, kernel, "fuse.build", name));
+        for (const node of ["node1", "node2"]) {
+          const ssh = ["-F", sshConfigFile(stack, node), "-o", "BatchMode=yes", node];
+          await execa("ssh", [...ssh, `cat >/opt/${name} && chmod 755 /opt/${name}`], { input: program });
+        }
       }
       await on(
         "node1",
@@ -278,6 +286,9 @@ END
       say(`at its end: ${JSON.stringify(result)}`);
       expect(result).toMatchObject({ violations: none, lost: 4, joined: 6 });
       expect(result.oldest_ms).toBeLessThan(boundMs);
+      const pieces = [await piecesRead("node1"), await piecesRead("node2")];
+      say(`pieces read in the kernel: ${pieces.join(" on node1, ")} on node2`);
+      expect(Math.min(...pieces)).toBeGreaterThan(0);
     },
     minutes(2),
   );
@@ -287,7 +298,8 @@ END
     async () => {
       await on(
         "node2",
-        `. /etc/disgrafs/extensions/fuse
+        `cp --remove-destination /opt/efuse-agent-faulty /opt/disgrafs/extensions/fuse/bin/fuse
+        . /etc/disgrafs/extensions/fuse
         echo "OPTIONS='$OPTIONS --fault no-push,no-notify'" >/run/disgrafs/extension-fuse.env
         systemctl restart disgrafs-extension@fuse`,
       );
