@@ -103,7 +103,7 @@ def mounted(path: str) -> bool:
 
 def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str = "") -> None:
     # In the foreground: starting JuiceFS's background process is slow.
-    subprocess.Popen(
+    juicefs = subprocess.Popen(
         [
             *["juicefs", "mount", *options, "--no-usage-report"],
             *["--cache-dir", cache or f"/tmp/jfs-cache{i}", meta, MOUNTS[i]],
@@ -111,7 +111,10 @@ def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait(lambda: mounted(MOUNTS[i]), f"mount {MOUNTS[i]}")
+    # On a busy emulated machine, a mount can take minutes.
+    wait(lambda: mounted(MOUNTS[i]) or juicefs.poll() is not None, f"mount {MOUNTS[i]}", 900)
+    if juicefs.poll() is not None:
+        raise RuntimeError(f"juicefs ended with {juicefs.returncode} before it mounted {MOUNTS[i]}")
 
 
 def umount(i: int) -> None:
