@@ -353,21 +353,23 @@ def hooks_stay(redis: Redis) -> None:
 
 def fuse_is_pinned() -> None:
     """Without the mount of fusectl, which holds fuse.ko as well, only the agent's hooks do."""
-    control = "/sys/fs/fuse/connections"
+    control, unit = "/sys/fs/fuse/connections", "sys-fs-fuse-connections.mount"
+    # Otherwise systemd mounts it when fuse.ko is loaded.
+    run(["systemctl", "mask", "--runtime", unit], check=True)
     if os.path.ismount(control):
         run(["umount", control], check=True)
     try:
         run(["rmmod", "fuse"], check=True)
         run(["modprobe", "fuse"], check=True)
-        if os.path.ismount(control):
-            run(["umount", control], check=True)
         agent = Agent("lease", ready=False)
         try:
             wait(lambda: "waiting" in agent.text(), "the agent")
+            assert not os.path.ismount(control)
             assert run(["rmmod", "fuse"], capture_output=True).returncode, "fuse.ko can be unloaded while hooked"
         finally:
             agent.stop()
     finally:
+        run(["systemctl", "unmask", "--runtime", unit], check=True)
         run(["modprobe", "fuse"], check=True)
         if not os.path.ismount(control):
             run(["mount", "-t", "fusectl", "fusectl", control], check=True)
