@@ -27,6 +27,8 @@ export interface ArmFacts {
   readonly extension?: ExtensionName;
   /** Its extension answers read() from the block cache: it must do so in each window of a workload that reads cached data. */
   readonly reads?: true;
+  /** Its workloads on the volume use a folder of the node's own disk instead: only for the profile `reads`. */
+  readonly local?: true;
   /** Part of a run only if the setting benchmarkArms names it. */
   readonly optional?: true;
   /** It changes lookups on the data disk instead of the mount: only for the profile `lookups`. */
@@ -113,6 +115,12 @@ export const arms = {
     title: "defaults, with the client's exporters scraped by Prometheus: the cost of monitoring",
     caches: oneSecond,
     script: ["monitoring.sh"],
+    optional: true,
+  },
+  local: {
+    title: "the same files on the node's own disk, without the volume: the limit",
+    caches: oneSecond,
+    local: true,
     optional: true,
   },
   "chain-wq": lookups("wq", "a lookup is one read; a worker requests the next node", "storage-chain"),

@@ -112,6 +112,37 @@ describe("buildPlan", () => {
     ]);
   });
 
+  it("should compare reads with a lease without them, and with the node's own disk, which no other profile can", () => {
+    const plan = buildPlan({ ...settings, profile: "reads" });
+    expect(plan.arms.map(({ name }) => name)).toEqual([
+      ...["ttl", "nocache", "fuse-lease", "fuse-lease-keep", "fuse-read", "fuse-lease-read", "local"],
+    ]);
+    expect(plan.arms.filter(({ local }) => local).map(({ name }) => name)).toEqual(["local"]);
+    expect(plan.arms.filter(({ reads }) => reads).map(({ name }) => name)).toEqual([
+      "fuse-read",
+      "fuse-lease-read",
+    ]);
+    expect(buildPlan({ ...settings, profile: "reads", arms: ["ttl", "fuse-read"] }).arms).toHaveLength(2);
+    for (const profile of profileNames.filter((name) => name !== "reads"))
+      expect(() => buildPlan({ ...settings, profile, arms: ["ttl", "local"] })).toThrow(
+        `the profile ${profile} cannot measure local`,
+      );
+  });
+
+  it("should require answered reads only where the data is cached and read by calls that the arms answer", () => {
+    const { workloads: planned } = buildPlan({ ...settings, profile: "reads" });
+    expect(planned.filter(({ reads }) => reads).map(({ name }) => name)).toEqual([
+      ...[
+        "random-read",
+        "random-read-direct",
+        "random-read-blocks",
+        "random-read-disk",
+        "random-read-slow-disk",
+      ],
+      ...["sequential-read-blocks", "cat"],
+    ]);
+  });
+
   it("should have one look at a run without named rows, and looks up to 30 blocks at one with them", () => {
     const once = buildPlan({ ...settings, profile: "course" });
     expect(once).toMatchObject({ looks: [10], rows: [], marginPercent: 5 });
@@ -197,14 +228,22 @@ describe("the workload table", () => {
     const kinds = (names: readonly (keyof typeof workloads)[]): string[] => [
       ...new Set(names.map((name) => workloads[name].kind)),
     ];
-    expect(kinds(workloadsOf("smoke", true)).sort()).toEqual(kinds(workloadsOf("paper", true)).sort());
+    // A compile and `cat` need more files than smoke has time for: the profile reads has them.
+    const large = ["compile", "cat"];
+    expect([...kinds(workloadsOf("smoke", true)), ...large].sort()).toEqual(
+      kinds(workloadsOf("paper", true)).sort(),
+    );
+    expect(kinds(workloadsOf("reads", true))).toEqual(expect.arrayContaining(large));
     const { workloads: planned } = buildPlan(settings);
     expect(planned.filter(({ once }) => !once).map(({ name }) => name)).toEqual(["metadata", "control"]);
   });
 
   it("should read and write in course and paper: sequential, random and mixed, with and without O_DIRECT", () => {
     for (const profile of ["course", "paper"] as const) {
-      const jobs = buildPlan({ ...settings, profile }).workloads.filter(({ kind }) => kind === "fio");
+      // Those with `memory` are variants for the block cache.
+      const jobs = buildPlan({ ...settings, profile }).workloads.filter(
+        ({ kind, parameters }) => kind === "fio" && !("memory" in parameters),
+      );
       expect(jobs.filter(({ parameters }) => !(Number(parameters["seconds"]) > 0))).toEqual([]);
       expect(
         jobs.map(({ parameters }) => `${String(parameters["rw"])} ${String(parameters["direct"])}`).sort(),

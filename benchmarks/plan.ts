@@ -83,6 +83,8 @@ const armSchema = z.strictObject({
   counted: z.boolean(),
   /** Whether the script also counts reads that the extension answered: they must grow in each window of a workload with `reads`. */
   reads: z.boolean().default(false),
+  /** Whether its workloads on the volume use a folder of the node's own disk instead. */
+  local: z.boolean().default(false),
 });
 
 /** The runner's input, which is returned unchanged with the raw files. */
@@ -259,11 +261,11 @@ function longer(profile: Profile, chosen: readonly ArmName[], looks: readonly nu
 }
 
 /**
- * The arms of a run: the requested ones; the profile lookups has its own default.
+ * The arms of a run: the requested ones; some profiles have their own default.
  * @throws Error if an arm does not change what the profile measures
  */
 export function armsFor(profile: Profile, asked: readonly ArmName[] = defaultArms): readonly ArmName[] {
-  if (profile === "lookups" && asked.join() === defaultArms.join()) return lookupsArms;
+  if (asked.join() === defaultArms.join()) asked = armsOf[profile] ?? defaultArms;
   const unfit = asked.filter((arm) => !fits(arm, profile));
   if (unfit.length === 0) return asked;
   throw new Error(
@@ -272,12 +274,20 @@ export function armsFor(profile: Profile, asked: readonly ArmName[] = defaultArm
   );
 }
 
-/** Each safe mode, and the alternative to the polling one. */
-const lookupsArms: readonly ArmName[] = [baselineArm, "chain-wq", "chain-poll", "io-uring-poll"];
+/** The default of profiles whose workloads only some optional arms change. */
+const armsOf: Readonly<Partial<Record<Profile, readonly ArmName[]>>> = {
+  // Each safe mode, and the alternative to the polling one.
+  lookups: [baselineArm, "chain-wq", "chain-poll", "io-uring-poll"],
+  // A lease with and without reads, what each is to be compared with, and the limit.
+  reads: [
+    ...[baselineArm, "nocache", "fuse-lease", "fuse-lease-keep", "fuse-read", "fuse-lease-read", "local"],
+  ] as ArmName[],
+};
 
 /** Whether an arm changes what a profile measures. The baseline fits every profile. */
 export function fits(arm: ArmName, profile: Profile): boolean {
-  const { lookups }: ArmFacts = arms[arm];
+  const { lookups, local }: ArmFacts = arms[arm];
+  if (local) return profile === "reads";
   return arm === baselineArm || (lookups === true) === (profile === "lookups");
 }
 
@@ -297,7 +307,7 @@ export function pointCount(plan: Plan): number {
 }
 
 function plannedArm(name: ArmName, facts: ArmFacts): Plan["arms"][number] {
-  const { title, caches, environment = {}, script, extension, reads = false } = facts;
+  const { title, caches, environment = {}, script, extension, reads = false, local = false } = facts;
   return {
     name,
     title,
@@ -306,6 +316,7 @@ function plannedArm(name: ArmName, facts: ArmFacts): Plan["arms"][number] {
     script: script ? [...script] : null,
     counted: extension !== undefined,
     reads,
+    local,
   };
 }
 

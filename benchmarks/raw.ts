@@ -231,6 +231,8 @@ function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurement
     application: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     tagger: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     lookup: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
+    cat: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
+    compile: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     redis: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     "juicefs-bench": { file: "juicefs-bench.txt", parser: parseJuicefsBench },
     tagging: { file: "tagging.json", parser: parseTagging },

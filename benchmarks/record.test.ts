@@ -162,6 +162,27 @@ describe("a record", () => {
     ]);
   });
 
+  it("should be refused if the arm without the volume used it, or does not say what it used", () => {
+    const change = (disk: unknown): string | null => {
+      const point = (record: InventedPoint): InventedPoint | undefined => {
+        if (record.arm !== "local" || record.block !== 1) return undefined;
+        set(record.clients["node2"]!, "proof.after.disk", disk);
+        return record.workload === "random-read-blocks" ? record : undefined;
+      };
+      const folder = invent({ profile: "reads", arms: ["ttl", "local"], point });
+      const points = readRaw(join(folder, "raw")).points.map((entry) => entry.point);
+      expect(points.map(({ workload, requests }) => [workload, requests])).toEqual([
+        ["random-read-blocks", null],
+      ]);
+      return points[0]!.invalid;
+    };
+    expect(change("ext4")).toBeNull();
+    expect(change(undefined)).toBe("node2: recorded no proof of its disk");
+    expect(change("fuse.juicefs")).toBe(
+      "node2: the files were not on the node's own disk, but on ext4, then fuse.juicefs",
+    );
+  });
+
   it("should record how many reads its arm answered, and their bytes", () => {
     const points = pointsAfter(() => undefined, {
       arms: ["ttl", "fuse-read", "fuse-lease"],

@@ -19,6 +19,8 @@ const counters = z.object({
   neighbours: z.record(z.string(), z.object({ ...ticks, load: z.number().nullable() })).default({}),
 });
 const proof = z.object({
+  /** Type of the file system that the arm used instead of the volume. */
+  disk: z.string().optional(),
   mount: z.object({ type: z.string(), attr: z.number(), entry: z.number(), dirEntry: z.number() }).optional(),
   script: z
     .object({
@@ -149,20 +151,17 @@ export function largest(values: readonly (number | undefined)[]): number | null 
 }
 
 /** What every client must have recorded. */
-function incomplete(
-  client: Client,
-  { workload: name, arm: armName }: PointRecord,
-  plan: Plan,
-): string | undefined {
+function incomplete(client: Client, record: PointRecord, plan: Plan): string | undefined {
   if (!client.counters) return "recorded no counters";
   if (client.late === undefined) return "did not record when it began";
-  const workload = plan.workloads.find((entry) => entry.name === name);
+  const workload = plan.workloads.find((entry) => entry.name === record.workload);
   if (workload?.caches === "warm" && workload.place === "mount" && client.gap === undefined)
     return "did not record how long before the window it was warmed";
-  const arm = plan.arms.find((entry) => entry.name === armName);
+  const arm = armOf(record, plan);
   const proven = client.proof?.before.script && client.proof.after.script;
-  if (dependsOnArm(workload) && arm?.script && !proven) return `recorded no proof of arm ${armName}`;
+  if (dependsOnArm(workload) && arm?.script && !proven) return `recorded no proof of arm ${record.arm}`;
   if (workload?.place !== "mount") return undefined;
+  if (arm?.local) return notOnDisk(client);
   if (!client.proof?.before.mount || !client.proof.after.mount) return "recorded no proof of its mount";
   const requests = requestsOf(client);
   if (!requests) return "recorded no count of FUSE requests";
@@ -173,6 +172,19 @@ function incomplete(
 /** Whether a workload runs where arms change something, so that the runner proves the arm before and after it. */
 function dependsOnArm(workload: Plan["workloads"][number] | undefined): boolean {
   return workload?.place === "mount" || workload?.place === "data-disk";
+}
+
+function armOf({ arm: name }: PointRecord, plan: Plan): Plan["arms"][number] | undefined {
+  return plan.arms.find((arm) => arm.name === name);
+}
+
+/** Why an arm did not use the node's own disk; undefined if it did. */
+function notOnDisk({ proof: pair }: Client): string | undefined {
+  const types = [pair?.before.disk, pair?.after.disk];
+  if (types.some((type) => type === undefined)) return "recorded no proof of its disk";
+  return types.some((type) => type?.startsWith("fuse"))
+    ? `the files were not on the node's own disk, but on ${types.join(", then ")}`
+    : undefined;
 }
 
 function stolen(steal: number | undefined, machine: Machine | undefined, plan: Plan): string | undefined {
@@ -187,8 +199,8 @@ function stolen(steal: number | undefined, machine: Machine | undefined, plan: P
 /** Why the arm was not in force, by the same evidence that the runner checks; undefined if it was. */
 function notInForce(client: Client, record: PointRecord, plan: Plan): string | undefined {
   const workload = plan.workloads.find(({ name }) => name === record.workload);
-  const arm = plan.arms.find(({ name }) => name === record.arm);
-  if (!arm || !dependsOnArm(workload)) return undefined;
+  const arm = armOf(record, plan);
+  if (!arm || arm.local || !dependsOnArm(workload)) return undefined;
   if (arm.counted && !((countOf(client) ?? 0) > 0))
     return `arm ${arm.name} was enabled, but its run count did not move`;
   const { reads, bytes } = readsOf(client) ?? { reads: 0, bytes: 0 };

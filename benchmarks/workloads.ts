@@ -3,7 +3,15 @@
  * without an entry for a profile is not part of it. To add one, see docs/benchmarks.md.
  */
 
-export const profileNames = ["smoke", "attributes", "lookups", "tagging", "course", "paper"] as const;
+export const profileNames = [
+  "smoke",
+  "attributes",
+  "lookups",
+  "tagging",
+  "reads",
+  "course",
+  "paper",
+] as const;
 export type Profile = (typeof profileNames)[number];
 
 /** Sizes of a profile. Times are seconds of a timed window, not of a whole run. */
@@ -51,6 +59,14 @@ export const profiles = {
     limitMinutes: 120,
     needs: "disgrafs",
   },
+  reads: {
+    title: "reads of data that the node has cached, and a compile: for answering reads in the kernel",
+    blocks: 10,
+    warmUp: "baseline",
+    // Of three turns a block; the profile's own arms have eight.
+    expectedMinutes: 40,
+    limitMinutes: 200,
+  },
   course: {
     title: "twelve minutes on real machines",
     blocks: 10,
@@ -78,6 +94,15 @@ export interface WorkloadKinds {
     /** O_DIRECT: past the kernel's page cache, so that every request reaches the daemon. */
     readonly direct: boolean;
     readonly seconds: number;
+    /** Default: read and write system calls. */
+    readonly engine?: "mmap";
+    /**
+     * What a warm window begins with in memory: the block files, but no page of the file itself; or neither, so that blocks are
+     * read from the disk. Default: everything. fio drops the file's pages again after each pass.
+     */
+    readonly memory?: "blocks" | "none";
+    /** Limit of reads a second from the disk with the block files. */
+    readonly diskReads?: number;
   };
   /** Single operations in a tree of the client's own, each for `phaseSeconds`; stat and open as a hit and as a miss. */
   readonly metadata: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
@@ -100,6 +125,18 @@ export interface WorkloadKinds {
   readonly tagger: { readonly files: number; readonly directories: number; readonly phaseSeconds: number };
   /** `files` of DisGraFS's corpus written on each client at once, until all are tagged, in about `seconds`. */
   readonly tagging: { readonly files: number; readonly seconds: number };
+  /**
+   * `files` C files of a program, with `headers` headers in two folders, compiled one after the other: each source and its
+   * headers stat'ed, as make does, then compiled by tcc to an object on the volume.
+   */
+  readonly compile: { readonly files: number; readonly headers: number; readonly seconds: number };
+  /** `cat` of all files, again and again. Before each, memory is as in a fio workload. */
+  readonly cat: {
+    readonly files: number;
+    readonly fileSize: number;
+    readonly memory: "blocks" | "none";
+    readonly seconds: number;
+  };
   /** `juicefs bench`. */
   readonly "juicefs-bench": {
     readonly bigFileMiB: number;
@@ -170,6 +207,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 type Rw = WorkloadKinds["fio"]["rw"];
+type Variant = Pick<WorkloadKinds["fio"], "engine" | "memory" | "diskReads">;
 
 /** A fio workload with its parameters in the profiles named. */
 function fio(
@@ -178,10 +216,11 @@ function fio(
   [rw, blockSize, direct]: readonly [Rw, number, boolean],
   sizes: Readonly<Partial<Record<Profile, readonly [fileSize: number, seconds: number]>>>,
   once: readonly Profile[] = [],
+  variant: Variant = {},
 ): WorkloadFacts<"fio"> {
   const entries = Object.entries(sizes).map(([profile, [fileSize, seconds]]) => [
     profile,
-    { rw, blockSize, fileSize, direct, seconds },
+    { rw, blockSize, fileSize, direct, seconds, ...variant },
   ]);
   const large = blockSize > 64 * KiB;
   const figures: Record<string, MeasureFacts> = {};
@@ -196,6 +235,17 @@ function fio(
     figures,
     parameters: Object.fromEntries(entries) as WorkloadFacts<"fio">["parameters"],
   };
+}
+
+/** Reads of cached blocks, with memory in one state. */
+function ofBlocks(
+  measures: string,
+  [rw, blockSize]: readonly [Rw, number],
+  seconds: readonly [reads: number, paper: number],
+  variant: Variant,
+): WorkloadFacts<"fio"> {
+  const sizes = { reads: [32 * MiB, seconds[0]], paper: [1024 * MiB, seconds[1]] } as const;
+  return fio(measures, "warm", [rw, blockSize, false], sizes, [], variant);
 }
 
 const mixedWalks = { find: rate("entries as find"), status: rate("paths as git status") };
@@ -227,7 +277,7 @@ export const workloads = {
     "MB/s of one stream of 1 MiB reads, from the object store at first",
     "cold",
     ["read", MiB, false],
-    { course: [256 * MiB, 1], paper: [4096 * MiB, 20] },
+    { reads: [64 * MiB, 1], course: [256 * MiB, 1], paper: [4096 * MiB, 20] },
   ),
   ray: {
     kind: "ray-read",
@@ -385,7 +435,7 @@ export const workloads = {
       "4 KiB reads at random places of a file that the caches hold: the cost of a read that stays on the node",
       "warm",
       ["randread", 4 * KiB, false],
-      { smoke: [MiB, 1], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
+      { smoke: [MiB, 1], reads: [32 * MiB, 0.5], course: [64 * MiB, 1], paper: [1024 * MiB, 20] },
       ["smoke"],
     ),
     reads: true,
@@ -396,9 +446,75 @@ export const workloads = {
         "answer from the block cache",
       "warm",
       ["randread", 4 * KiB, true],
-      { course: [64 * MiB, 0.5], paper: [1024 * MiB, 20] },
+      { reads: [32 * MiB, 0.5], course: [64 * MiB, 0.5], paper: [1024 * MiB, 20] },
     ),
     reads: true,
+  },
+  "random-read-blocks": {
+    ...ofBlocks(
+      "random-read with the block files in memory, and none of the file's own pages: the cost of a read from the block cache",
+      ["randread", 4 * KiB],
+      [0.5, 10],
+      { memory: "blocks" },
+    ),
+    reads: true,
+  },
+  "random-read-disk": {
+    ...ofBlocks(
+      "random-read with the block files on the node's disk only",
+      ["randread", 4 * KiB],
+      [0.5, 10],
+      { memory: "none" },
+    ),
+    reads: true,
+  },
+  "random-read-slow-disk": {
+    ...ofBlocks(
+      "random-read-disk where the disk does at most 100 reads a second: what is left of an advantage there",
+      ["randread", 4 * KiB],
+      [1, 10],
+      { memory: "none", diskReads: 100 },
+    ),
+    reads: true,
+  },
+  "random-read-mmap": ofBlocks(
+    "random-read-blocks by mmap: page faults, which the daemon answers in every arm",
+    ["randread", 4 * KiB],
+    [0.5, 10],
+    { engine: "mmap", memory: "blocks" },
+  ),
+  "sequential-read-blocks": {
+    ...ofBlocks(
+      "MB/s of one stream of 128 KiB reads, with the block files in memory and none of the file's own pages",
+      ["read", 128 * KiB],
+      [0.5, 10],
+      { memory: "blocks" },
+    ),
+    reads: true,
+  },
+  cat: {
+    kind: "cat",
+    measures:
+      "files/s of `cat` reading several files whole, with its start; the block files in memory, none of the files' own pages",
+    caches: "as-is",
+    place: "mount",
+    reads: true,
+    figures: { cat: files("files read whole") },
+    parameters: {
+      reads: { files: 8, fileSize: MiB, memory: "blocks", seconds: 0.5 },
+      paper: { files: 64, fileSize: 4 * MiB, memory: "blocks", seconds: 10 },
+    },
+  },
+  compile: {
+    kind: "compile",
+    measures: "files/s of a compile of some hundred C files: sources, headers and objects on the volume",
+    caches: "warm",
+    place: "mount",
+    figures: { compile: files("files compiled") },
+    parameters: {
+      reads: { files: 200, headers: 40, seconds: 2 },
+      paper: { files: 400, headers: 80, seconds: 30 },
+    },
   },
   "random-write": fio("4 KiB writes at random places, the flush in", "as-is", ["randwrite", 4 * KiB, false], {
     course: [32 * MiB, 0.5],
@@ -476,6 +592,7 @@ export const workloads = {
       attributes: { files: 200, directories: 10, phaseSeconds: 0.1 },
       lookups: { files: 200, directories: 10, phaseSeconds: 0.1 },
       tagging: { files: 200, directories: 10, phaseSeconds: 0.1 },
+      reads: { files: 200, directories: 10, phaseSeconds: 0.1 },
       course: { files: 1000, directories: 20, phaseSeconds: 0.1 },
       paper: { files: 10000, directories: 100, phaseSeconds: 1 },
     },

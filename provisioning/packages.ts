@@ -22,7 +22,7 @@ export const debianPackages = {
   // Tools for users who log in.
   shell: ["bash-completion", "curl", "iputils-ping", "jq", "less", "netcat-openbsd", "nftables"],
   monitoring: ["prometheus", "prometheus-node-exporter", "prometheus-redis-exporter"],
-  measure: ["ethtool", "fio", "strace", "sysstat", "tcpdump"],
+  measure: ["ethtool", "fio", "strace", "sysstat", "tcc", "tcpdump"],
   extensions: ["bpftool", "libhiredis1.1.0", "libelf1t64"],
   python: ["python3", "python3-venv"],
   // For FalkorDB, which comes from PyPI and brings no libraries.

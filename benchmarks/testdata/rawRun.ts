@@ -192,8 +192,8 @@ function client(
   { place, caches }: Plan["workloads"][number],
   armName: string,
 ): Record<string, unknown> {
-  const onMount = place === "mount";
   const arm = plan.arms.find(({ name }) => name === armName);
+  const onMount = place === "mount" && !arm?.local;
   const counters = (ticks: number): Record<string, unknown> => ({
     cpuTicks: ticks,
     stealTicks: 1,
@@ -202,6 +202,7 @@ function client(
     neighbours: { "10.77.0.10": { cpuTicks: ticks, stealTicks: 0, load: ticks / 1000 } },
   });
   const proof = (count: number): Record<string, unknown> => ({
+    ...(arm?.local && place === "mount" && { disk: "ext4" }),
     ...(onMount && { mount: { type: "fuse.juicefs", ...arm?.caches } }),
     ...((onMount || place === "data-disk") &&
       arm?.script && {
@@ -213,7 +214,7 @@ function client(
   });
   return {
     late: 0.001,
-    ...(onMount && caches === "warm" && { gap: 0.101 }),
+    ...(place === "mount" && caches === "warm" && { gap: 0.101 }),
     seconds: 2,
     observedSeconds: 2.2,
     proof: { before: proof(5), after: proof(12) },

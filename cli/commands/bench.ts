@@ -28,7 +28,7 @@ export const bench = new Command("bench")
 Profiles:
 ${profileNames.map((name) => `  ${name.padEnd(10)} ${profiles[name].title}`).join("\n")}
 
-Arms (ttl is the baseline and always in it; those of lookups are in docs/benchmarks.md):
+Arms (ttl is the baseline and always in it; those of lookups, and local of reads, are in docs/benchmarks.md):
 ${armNames
   .filter((name) => fits(name, "course"))
   .map((name) => `  ${name.padEnd(15)} ${arms[name].title}`)

@@ -8,22 +8,39 @@ import contextlib
 import json
 import math
 import mmap
+import os
 import shutil
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from . import arms, folders, lookup, loops, programs, rayread, redis, requests, system, tagging, tree
-from .folders import SHARED, TREE_KINDS, data_folder
+from . import (
+    arms,
+    backing,
+    cat,
+    compiling,
+    folders,
+    lookup,
+    loops,
+    programs,
+    rayread,
+    redis,
+    requests,
+    system,
+    tagging,
+    tree,
+)
+from .folders import SHARED, TREE_KINDS, data_folder, placed
 from .lifeline import Lifeline
 from .loop import StoppedError
 from .loops import GAP_SECONDS, Loops
-from .mount import Mount, ResetError
+from .mount import UNIT, Mount, ResetError
 from .neighbours import Neighbour
 from .plan import Arm, Plan, Workload
 from .resident import resident
@@ -31,7 +48,7 @@ from .resident import resident
 # Minimum number of a figure's operations on all clients (fewestOperations in benchmarks/parsers/measurement.ts).
 FEWEST_OPERATIONS = 10
 # Kinds of workloads that find data; the others have none, or write it in their window.
-CREATING = (*TREE_KINDS, "fio", "lookup", "ray-read")
+CREATING = (*TREE_KINDS, "cat", "compile", "fio", "lookup", "ray-read")
 # Places whose behaviour depends on the arm.
 ARM_PLACES = ("mount", "data-disk")
 # Name of the arm that a run has enabled here. It shows whether a killed agent or the lab itself had enabled an arm.
@@ -55,6 +72,7 @@ class Agent:
             self.lifeline.open()
         self.iostat = programs.Iostat(self.lifeline, self.scratch / "iostat.json")
         self.loops = Loops(self.lifeline, self.scratch)
+        self.disk = backing.SlowDisk(self.lifeline)
         # The first client queries the nodes that are not clients.
         self.neighbours = [Neighbour(address) for address in plan.cache_droppers] if name == plan.clients[0] else []
         self.enabled: Arm | None = None
@@ -85,6 +103,8 @@ class Agent:
         """
         self.mount.state()
         self.resident = resident()
+        if any("diskReads" in workload.parameters for workload in self.plan.workloads):
+            self.disk.release([UNIT])
         obstacles: dict[str, str] = {}
         for arm in self.plan.arms.values():
             if arm.script is None:
@@ -101,13 +121,22 @@ class Agent:
         return obstacles
 
     def create_data(self, workload: Workload) -> None:
-        """Create the data that a workload reads, unless it is there."""
+        """Create the data that a workload reads, in each place where an arm has it, unless it is there."""
+        for place in sorted({placed(workload, arm).place for arm in self.plan.arms.values()}):
+            self.create_data_in(replace(workload, place=place))
+
+    def create_data_in(self, workload: Workload) -> None:
+        """Create the data that a workload reads in its place, unless it is there."""
         folder = self.folder(workload)
         parameters = workload.parameters
         if workload.kind in TREE_KINDS:
             tree.make(folder / "tree", parameters["files"], parameters["directories"])
         elif workload.kind == "fio":
-            programs.fio_layout(programs.fio_file(folder, workload.name), parameters)
+            programs.fio_layout(programs.fio_file(folder, workload.name, parameters), parameters)
+        elif workload.kind == "compile":
+            compiling.make(folder, parameters, self.plan.seed)
+        elif workload.kind == "cat":
+            cat.make(folder, parameters)
         elif workload.kind == "lookup":
             lookup.prepare()
         elif workload.kind == "ray-read" and self.name == self.plan.clients[0]:
@@ -123,7 +152,7 @@ class Agent:
 
         Continues after a failure; ResetError then names all failures.
         """
-        steps: list[Callable[[], object]] = [self.disable, self.mount.restore]
+        steps: list[Callable[[], object]] = [self.disk.release, self.disable, self.mount.restore]
         steps += [partial(arms.switch, arm, "enable", self.plan.mount_point) for arm in self.found]
         failed: list[str] = []
         self.loops.cancel()
@@ -222,13 +251,14 @@ class Agent:
         """
 
         def action() -> dict[str, Any]:
-            if workload.place == "mount":
+            work = placed(workload, self.plan.arms[arm_name])
+            if work.place == "mount":
                 # First, so that an error is reported as the mount's and not as a failure of the work on it.
                 self.mount.check(self.plan.arms[arm_name])
-            self.prepare_work(workload, seed)
-            proof = self.proof(workload, arm_name)
-            self.iostat.start(math.ceil(window_seconds(workload)))
-            served = self.served(workload)
+            self.prepare_work(work, seed)
+            proof = self.proof(work, arm_name)
+            self.iostat.start(math.ceil(window_seconds(work)))
+            served = self.served(work)
             counters = {**system.counters(), **served}
             self.before = {"counters": counters, "proof": proof, "clock": time.monotonic()}
             return {}
@@ -240,10 +270,11 @@ class Agent:
 
         def action() -> dict[str, Any]:
             begin = time.monotonic() + max(0.0, start_at - time.time())
+            work = placed(workload, self.plan.arms[arm_name])
             try:
-                done = self.work(workload, seed, start_at)
+                done = self.work(work, seed, start_at)
             finally:
-                ended = self.end(workload, arm_name)
+                ended = self.end(work, arm_name)
             seconds = round(ended["clock"] - begin, 4)
             return {**done, **ended, "seconds": seconds, "files": done["files"] | ended["files"]}
 
@@ -263,6 +294,7 @@ class Agent:
         counters = {**machine, **self.served(workload)}
         iostat = self.iostat.stop()
         proof = ({"mount": self.mount.check(arm)} if on_mount else {}) | ({"script": script} if script else {})
+        proof |= self.disk_proof(workload, arm)
         if script:
             self.check_moved(workload, arm, script)
         return {
@@ -332,13 +364,21 @@ class Agent:
 
     def proof(self, workload: Workload, arm_name: str) -> dict[str, Any]:
         """Evidence that the arm is active. ResetError if it is not."""
-        if workload.place not in ARM_PLACES:
-            return {}
         arm = self.plan.arms[arm_name]
+        if workload.place not in ARM_PLACES:
+            return self.disk_proof(workload, arm)
         state: dict[str, Any] = {"mount": self.mount.check(arm)} if workload.place == "mount" else {}
         if arm.script is not None:
             state["script"] = self.script_proof(arm)
         return state
+
+    def disk_proof(self, workload: Workload, arm: Arm) -> dict[str, Any]:
+        """Type of the file system that an arm uses instead of the volume."""
+        if not arm.local or workload.place != "local-disk":
+            return {}
+        target = self.folder(workload)
+        target.mkdir(parents=True, exist_ok=True)
+        return {"disk": system.run(["findmnt", "-no", "FSTYPE", "--target", str(target)]).strip()}
 
     def script_proof(self, arm: Arm) -> dict[str, Any]:
         """Output of an arm's script."""
@@ -350,11 +390,20 @@ class Agent:
         """Untimed: create new files, warm caches, and start the loops program."""
         folder, parameters, kind = self.folder(workload), workload.parameters, workload.kind
         self.loops.cancel()
+        self.disk.release()
         if kind == "fio":
-            file = programs.fio_file(folder, workload.name)
+            file = programs.fio_file(folder, workload.name, parameters)
             programs.fio_renew(file, parameters)
             if workload.caches == "warm":
-                programs.fio_warm_up(file)
+                self.warm_up([file], parameters)
+            if "diskReads" in parameters:
+                where = self.mount.cache_folders[0] if workload.place == "mount" else folder
+                self.disk.limit(where, parameters["diskReads"])
+        if kind == "cat":
+            self.warm_up(cat.names(folder, parameters), parameters)
+        if kind == "compile":
+            compiling.clear(folder)
+            compiling.warm_up(folder, parameters)
         if kind == "metadata":
             shutil.rmtree(folder / "work", ignore_errors=True)
             (folder / "work").mkdir(parents=True)
@@ -367,6 +416,24 @@ class Agent:
             self.pieces = tagging.corpus(seed, first, parameters["files"])
         if kind in TREE_KINDS:
             self.loops.prepare(self.script(workload, seed))
+
+    def warm_up(self, files: list[Path], parameters: dict[str, Any]) -> None:
+        """Read files once to cache them, or more often if their blocks are to be read without their pages."""
+        for _ in range(backing.WARM_PASSES if "memory" in parameters else 1):
+            for file in files:
+                programs.fio_warm_up(file)
+        if "memory" in parameters:
+            # Pages of new block files can be dropped only when they are on the disk.
+            os.sync()
+
+    def empty_memory(self, workload: Workload, files: list[Path]) -> None:
+        """Leave only that in memory which a workload with `memory` begins with."""
+        on_mount = workload.place == "mount"
+        if workload.parameters["memory"] == "none":
+            backing.drop(backing.block_files(self.mount.cache_folders) if on_mount else files)
+        # On the node's own disk, a file's pages are what the pages of its blocks are elsewhere.
+        if on_mount:
+            backing.drop(files)
 
     def script(self, workload: Workload, seed: int) -> str:
         """The script for the loops program."""
@@ -396,6 +463,8 @@ class Agent:
             return self.timed_loops(workload, start_at)
         if workload.kind == "fio":
             return self.timed_fio(workload, seed, start_at)
+        if workload.kind == "compile":
+            return self.timed_compile(workload, start_at)
         wait_until(start_at)
         late = round(max(0.0, time.time() - start_at), 4)
         if workload.kind == "juicefs-bench":
@@ -403,6 +472,12 @@ class Agent:
         elif workload.kind == "redis":
             host, port = self.plan.redis_host, self.plan.redis_port
             result = redis.floor(host, port, workload.parameters, lambda: self.stopped, self.least())
+            files = {"loops.json": json.dumps(result).encode()}
+        elif workload.kind == "cat":
+            read = cat.names(self.folder(workload), workload.parameters)
+            between = partial(self.empty_memory, workload, read)
+            seconds = workload.parameters["seconds"]
+            result = cat.read_all(read, between, seconds, lambda: self.stopped, self.least())
             files = {"loops.json": json.dumps(result).encode()}
         elif workload.kind == "lookup":
             result = lookup.run_all(self.lifeline, workload.parameters["phaseSeconds"], seed, self.scratch)
@@ -426,13 +501,33 @@ class Agent:
 
     def timed_fio(self, workload: Workload, seed: int, start_at: float) -> dict[str, Any]:
         """Run a window of fio."""
-        file, warm = programs.fio_file(self.folder(workload), workload.name), workload.caches == "warm"
+        parameters, warm = workload.parameters, workload.caches == "warm"
+        file = programs.fio_file(self.folder(workload), workload.name, parameters)
         warmed = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else None
-        wait_until(start_at)
-        files = programs.fio(self.lifeline, file, self.scratch, workload.parameters, seed, warm)
+        if "memory" in parameters:
+            # The file is opened last, so its attributes are as fresh as after reading it.
+            self.empty_memory(workload, [file])
+            warmed = time.time()
+        blocks_only = parameters.get("memory") == "blocks" and workload.place == "mount"
+        keep_pages = warm and not blocks_only and parameters.get("memory") != "none"
+        try:
+            wait_until(start_at)
+            files = programs.fio(self.lifeline, file, self.scratch, parameters, seed, keep_pages)
+        finally:
+            self.disk.release()
         began = max(start_at, programs.fio_began(files["fio.json"]))
         gap = {} if warmed is None else {"gap": round(began - warmed, 4)}
         return {"late": round(began - start_at, 4), **gap, "files": files}
+
+    def timed_compile(self, workload: Workload, start_at: float) -> dict[str, Any]:
+        """Run a window of compiling."""
+        folder, parameters = self.folder(workload), workload.parameters
+        warmed = compiling.keep_warm(folder, parameters, start_at - GAP_SECONDS)
+        wait_until(start_at)
+        began = time.time()
+        result = compiling.compile_all(folder, parameters, self.plan.seed, lambda: self.stopped, self.least())
+        late = round(max(0.0, began - start_at), 4)
+        return {"late": late, "gap": round(began - warmed, 4), "files": {"loops.json": json.dumps(result).encode()}}
 
 
 def answer(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Where a run keeps its workloads' data."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-from .plan import Plan, Workload
+from .plan import Arm, Plan, Workload
 
 DATA_FOLDER = ".disgrafs-benchmark"
 # DisGraFS tags nothing in DATA_FOLDER (provisioning/disgrafs/disgrafs.ts), and everything here.
@@ -23,6 +24,11 @@ def data_folder(plan: Plan, workload: Workload, owner: str) -> Path:
     if kind in TREE_KINDS:
         kind = f"tree-{workload.parameters['files']}-{workload.parameters['directories']}"
     return root / plan.run_id / owner / kind
+
+
+def placed(workload: Workload, arm: Arm) -> Workload:
+    """The workload where an arm has it."""
+    return replace(workload, place="local-disk") if arm.local and workload.place == "mount" else workload
 
 
 def remove_data(plan: Plan, owner: str) -> None:

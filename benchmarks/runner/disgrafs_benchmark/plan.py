@@ -24,6 +24,8 @@ class Arm:
     script: list[str] | None
     counted: bool
     reads: bool
+    # Its workloads on the mount use a folder of the node's own disk instead.
+    local: bool
 
     @property
     def longest(self) -> float:
@@ -123,6 +125,7 @@ def read_plan(file: Path) -> Plan:
                 arm["script"],
                 arm["counted"],
                 arm["reads"],
+                arm["local"],
             )
             for arm in raw["arms"]
         },

@@ -20,8 +20,8 @@ READERS = ("read", "randread")
 WRITERS = ("write", "randwrite")
 
 
-def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int, warm: bool) -> list[str]:
-    """Command line of a fio job on one file. `warm` keeps the page cache, which fio otherwise drops."""
+def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int, keep_pages: bool) -> list[str]:
+    """Command of a fio job on one file. Without `keep_pages`, fio drops the file's pages, and again after each pass."""
     return [
         "fio",
         "--name=job",
@@ -31,8 +31,8 @@ def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int,
         f"--bs={parameters['blockSize']}",
         f"--size={parameters['fileSize']}",
         f"--direct={int(parameters['direct'])}",
-        f"--invalidate={int(not warm)}",
-        "--ioengine=psync",
+        f"--invalidate={int(not keep_pages)}",
+        f"--ioengine={parameters.get('engine', 'psync')}",
         "--thread",
         "--time_based",
         f"--runtime={round(parameters['seconds'] * 1000)}ms",
@@ -46,9 +46,12 @@ def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int,
     ]
 
 
-def fio_file(folder: Path, name: str) -> Path:
-    """The file of a workload's job. Jobs do not share files, because writing fragments a file."""
-    return folder / f"{name}.data"
+def fio_file(folder: Path, name: str, parameters: dict[str, Any]) -> Path:
+    """The file of a workload's job. Jobs that write do not share files, because writing fragments a file.
+
+    Jobs that differ only in what is in memory share one.
+    """
+    return folder / (f"blocks-{parameters['fileSize']}.data" if "memory" in parameters else f"{name}.data")
 
 
 def fio_layout(file: Path, parameters: dict[str, Any]) -> None:
@@ -74,13 +77,13 @@ def fio_renew(file: Path, parameters: dict[str, Any]) -> None:
 
 
 def fio(
-    lifeline: Lifeline, file: Path, scratch: Path, parameters: dict[str, Any], seed: int, warm: bool
+    lifeline: Lifeline, file: Path, scratch: Path, parameters: dict[str, Any], seed: int, keep_pages: bool
 ) -> dict[str, bytes]:
     """Run one job; returns fio's `fio.json` and, if there was other output, `fio.log`."""
     output = scratch / "fio.json"
     output.unlink(missing_ok=True)
     log_file = scratch / "fio.log"
-    command = fio_command(file, output, parameters, seed, warm)
+    command = fio_command(file, output, parameters, seed, keep_pages)
     with log_file.open("wb") as log:
         status = lifeline.run(command, parameters["seconds"] + GRACE_SECONDS, log)
     files = {"fio.json": output.read_bytes() if output.exists() else b"", "fio.log": log_file.read_bytes()}

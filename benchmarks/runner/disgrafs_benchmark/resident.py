@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 # Programs that run during an arm's turn: the daemon, those that its unit uses to mount and unmount, and the workloads'.
-PROGRAMS = ("juicefs", "sh", "systemctl", "mountpoint", "umount", "findmnt", "fio", "iostat")
+PROGRAMS = ("juicefs", "sh", "systemctl", "mountpoint", "umount", "findmnt", "fio", "iostat", "cat", "tcc")
 
 
 def resident(programs: tuple[str, ...] = PROGRAMS) -> list[mmap.mmap]:

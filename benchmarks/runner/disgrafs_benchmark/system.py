@@ -62,6 +62,7 @@ def facts() -> dict[str, Any]:
             "ray": package("ray"),
             "fio": version(["fio", "--version"]),
             "sysstat": version(["iostat", "-V"]),
+            "tcc": version(["tcc", "-v"]),
         },
     }
 

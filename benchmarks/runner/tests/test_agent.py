@@ -166,6 +166,75 @@ def test_an_arm_that_answers_reads_must_answer_some_of_a_workload_that_reads(
     assert proof["after"]["script"]["readBytes"] == 8192
 
 
+def test_an_arm_without_the_volume_has_its_files_on_the_nodes_own_disk(
+    agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    extension = Extension(agent, monkeypatch)
+    agent.plan.arms["local"] = replace(agent.plan.arms["ttl"], name="local", local=True)
+    agent.plan = replace(agent.plan, mount_point=str(tmp_path / "volume"))
+    worked: list[Path] = []
+
+    def work(workload: Workload, _seed: int, _start: float) -> dict[str, Any]:
+        worked.append(agent.folder(workload))
+        extension.count += 1
+        return {"late": 0, "files": {}}
+
+    monkeypatch.setattr(agent, "work", work)
+    read = workload(plan_file, "random-read")
+    agent.create_data(read)
+    assert turn(agent, read, "local")["proof"]["after"]["disk"] not in ("", "fuse.juicefs")
+    assert "disk" not in turn(agent, read, "ttl")["proof"]["after"]
+    assert [folder.is_relative_to(tmp_path / "volume") for folder in worked] == [False, True]
+    files = [programs.fio_file(folder, read.name, read.parameters) for folder in worked]
+    assert [file.stat().st_size for file in files] == [read.parameters["fileSize"]] * 2
+    assert turn(agent, read, "local")["counters"]["after"]["requests"] is None
+
+
+def test_a_read_of_blocks_begins_without_pages_and_one_from_the_disk_without_blocks(
+    agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dropped: list[str] = []
+    monkeypatch.setattr(agent_module.backing, "drop", lambda files: dropped.extend(file.name for file in files))
+    (tmp_path / "cache" / "raw").mkdir(parents=True)
+    (tmp_path / "cache" / "raw" / "block").touch()
+    agent.mount.cache_folders = [tmp_path / "cache"]
+    own = Path("own")
+    work = workload(plan_file, "random-read")
+    for place, memory, expected in (
+        ("mount", "blocks", ["own"]),
+        ("mount", "none", ["block", "own"]),
+        ("local-disk", "blocks", []),
+        ("local-disk", "none", ["own"]),
+    ):
+        dropped.clear()
+        agent.empty_memory(replace(work, place=place, parameters={"memory": memory}), [own])
+        assert dropped == expected, (place, memory)
+
+
+@pytest.mark.parametrize(
+    ("place", "memory", "keeps"),
+    [
+        ("mount", None, True),
+        ("mount", "blocks", False),
+        ("mount", "none", False),
+        ("local-disk", "blocks", True),
+        ("local-disk", "none", False),
+    ],
+)
+def test_fio_keeps_the_pages_that_are_to_be_in_memory(
+    agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch, place: str, memory: str | None, keeps: bool
+) -> None:
+    kept: list[bool] = []
+    monkeypatch.setattr(agent, "folder", lambda _workload: agent.scratch)
+    monkeypatch.setattr(agent_module.backing, "drop", lambda _files: None)
+    monkeypatch.setattr(programs, "fio_keep_warm", lambda _file, until: until)
+    monkeypatch.setattr(programs, "fio", lambda *words: kept.append(words[-1]) or {"fio.json": b""})
+    work = workload(plan_file, "random-read")
+    parameters = work.parameters | ({} if memory is None else {"memory": memory})
+    agent.timed_fio(replace(work, place=place, parameters=parameters), 1, time.time())
+    assert kept == [keeps]
+
+
 TESTDATA = Path(__file__).parents[2] / "testdata"
 
 
@@ -210,7 +279,7 @@ def test_a_warm_fio_job_reads_its_file_until_shortly_before_its_window(
 ) -> None:
     program("fio", late_fio(version))
     work = replace(workload(plan_file, "random-read"), place="local-disk")
-    file = programs.fio_file(agent.folder(work), work.name)
+    file = programs.fio_file(agent.folder(work), work.name, work.parameters)
     programs.fio_layout(file, work.parameters)
     answer = turn(agent, work, ahead=1)
     assert answer.get("invalid") is None
@@ -222,7 +291,7 @@ def test_a_warm_fio_job_reads_its_file_until_shortly_before_its_window(
 
 def test_a_fio_job_is_told_to_run_for_its_whole_window(tmp_path: Path) -> None:
     command = programs.fio_command(
-        tmp_path / "data", tmp_path / "out", {**PARAMETERS, "seconds": 1.5}, seed=4, warm=True
+        tmp_path / "data", tmp_path / "out", {**PARAMETERS, "seconds": 1.5}, seed=4, keep_pages=True
     )
     assert "--time_based" in command
     assert [word for word in command if word.startswith("--runtime")] == ["--runtime=1500ms"]
@@ -230,8 +299,8 @@ def test_a_fio_job_is_told_to_run_for_its_whole_window(tmp_path: Path) -> None:
 
 
 def test_a_job_that_writes_gets_a_new_file_and_one_that_reads_keeps_its_own(tmp_path: Path) -> None:
-    file = programs.fio_file(tmp_path, "mixed")
-    assert file != programs.fio_file(tmp_path, "random-read")
+    file = programs.fio_file(tmp_path, "mixed", PARAMETERS)
+    assert file != programs.fio_file(tmp_path, "random-read", PARAMETERS)
     parameters = {**PARAMETERS, "rw": "randread"}
     programs.fio_layout(file, parameters)
     first = file.read_bytes()
@@ -340,7 +409,7 @@ def test_an_arm_whose_script_failed_to_enable_it_is_disabled_before_the_next_mou
             raise ResetError("took more than 180 s")
 
     monkeypatch.setattr(arms, "switch", switch)
-    agent.plan.arms["ext"] = Arm("ext", 1, 1, 1, {}, ["ext.sh"], counted=True, reads=False)
+    agent.plan.arms["ext"] = Arm("ext", 1, 1, 1, {}, ["ext.sh"], counted=True, reads=False, local=False)
     service.go_on.set()
     assert agent.mount_arm("ext")["invalid"] == "took more than 180 s"
     assert "steps" in agent.unmount_and_drop()
@@ -370,7 +439,7 @@ def test_fio_gets_its_parameters_and_its_json_and_log_are_kept(tmp_path: Path, p
     program("fio", 'for a; do case $a in --output=*) echo "{ $* }" >"${a#--output=}";; esac; done; echo note')
     file = tmp_path / "mixed.data"
     file.touch()
-    files = programs.fio(Lifeline("test"), file, tmp_path, PARAMETERS, seed=4, warm=True)
+    files = programs.fio(Lifeline("test"), file, tmp_path, PARAMETERS, seed=4, keep_pages=True)
     written = files["fio.json"].decode()
     assert files["fio.log"] == b"note\n"
     for option in ("--rw=randrw", "--rwmixread=70", "--direct=1", "--invalidate=0", "--output-format=json+"):
@@ -378,14 +447,14 @@ def test_fio_gets_its_parameters_and_its_json_and_log_are_kept(tmp_path: Path, p
     assert f"--filename={file} " in written
     # fio would charge the flush to the reads.
     assert "--end_fsync" not in written
-    writes = programs.fio(Lifeline("test"), file, tmp_path, {**PARAMETERS, "rw": "randwrite"}, seed=4, warm=False)
+    writes = programs.fio(Lifeline("test"), file, tmp_path, {**PARAMETERS, "rw": "randwrite"}, seed=4, keep_pages=False)
     assert "--end_fsync=1 " in writes["fio.json"].decode()
 
 
 def test_a_fio_that_fails_raises_an_error_with_its_output(tmp_path: Path, program: Program) -> None:
     program("fio", "echo no space; exit 1")
     with pytest.raises(RuntimeError, match="fio: exit status 1: no space"):
-        programs.fio(Lifeline("test"), tmp_path / "data", tmp_path, PARAMETERS, seed=4, warm=False)
+        programs.fio(Lifeline("test"), tmp_path / "data", tmp_path, PARAMETERS, seed=4, keep_pages=False)
 
 
 def test_a_program_that_hangs_is_killed(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

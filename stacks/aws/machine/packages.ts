@@ -33,6 +33,8 @@ const names: Readonly<Record<Userland, Partial<Record<Name, string | null>>>> = 
     libelf1t64: "elfutils-libelf",
     python3: "python3.13",
     "python3-venv": null,
+    // Not in Amazon Linux: there, the benchmark's workload compile is INVALID.
+    tcc: null,
   },
 };
 

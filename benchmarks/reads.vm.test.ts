@@ -1,0 +1,192 @@
+/**
+ * The workloads of the profile `reads` on a real machine with JuiceFS, Redis and the FUSE extension, each once in an arm that
+ * answers reads, in one that does not, and on the node's own disk: each gives a figure, from what it says that it reads from.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fuse } from "../bpf/fuse/extension.ts";
+import { loadExtension, putExtension } from "../tests/support/extensions.ts";
+import { nodeScript } from "../tests/support/nodeScript.ts";
+import { startTestVm, type TestVm } from "../tests/support/vm.ts";
+import { buildExtensions } from "../workshop/builder/builder.ts";
+import { buildLoops } from "../workshop/builder/loops.ts";
+import { parseFio } from "./parsers/fio.ts";
+import { parseLoops } from "./parsers/loops.ts";
+import { fewestOperations } from "./parsers/measurement.ts";
+import { buildPlan, type Plan } from "./plan.ts";
+
+const here = import.meta.dirname;
+const minutes = (count: number): number => count * 60_000;
+const address = "10.77.0.10";
+const mountPoint = "/mnt/jfs";
+const meta = `redis://${address}:6379/0`;
+const kernel = "debian-13";
+const MiB = 1024 * 1024;
+const arms = ["ttl", "fuse-lease-read", "local"] as const;
+
+const whole = buildPlan({
+  profile: "reads",
+  seed: 1,
+  arms,
+  clients: ["vm"],
+  mountPoint,
+  redis: { host: address, port: 6379 },
+  cacheDroppers: [],
+  clock: "wall",
+  settings: {},
+  machineIds: ["vm"],
+});
+/** With small files: this is about what happens, not how fast. */
+const plan: Plan = {
+  ...whole,
+  workloads: whole.workloads
+    .filter(({ name }) => name !== "control")
+    .map((workload) => ({
+      ...workload,
+      parameters: {
+        ...workload.parameters,
+        ...(workload.kind === "fio" && { fileSize: 8 * MiB }),
+        ...(workload.kind === "compile" && { files: 40, headers: 10 }),
+      },
+    })),
+};
+
+/** What the agent returns for one window. */
+interface Window {
+  readonly invalid?: string;
+  readonly text: string;
+  readonly late: number;
+  readonly gap?: number;
+  readonly proof: {
+    readonly before: { readonly script?: { readonly reads?: number }; readonly disk?: string };
+    readonly after: { readonly script?: { readonly reads?: number }; readonly disk?: string };
+  };
+  /** Reads that the disk has done in the window, and FUSE requests to read. */
+  readonly diskReads: number;
+  readonly requests: number | null;
+}
+
+let vm: TestVm;
+let windows: Record<string, Record<string, Window>>;
+
+beforeAll(async () => {
+  const build = await buildExtensions((line) => process.stderr.write(`${line}\n`));
+  // One CPU: under QEMU's emulation, patching a function while another CPU runs it can crash (docs/fuse-extension.md).
+  vm = await startTestVm({ name: "reads", kernel, cpus: 1, memoryMiB: 2048 });
+  await vm.push(join(here, "runner/disgrafs_benchmark"), "/opt/disgrafs/benchmarks");
+  await vm.push(join(here, "arms"), "/opt/disgrafs/benchmarks");
+  const program = await buildLoops((line) => process.stderr.write(`${line}\n`));
+  await vm.push(join(program, "loops"), "/opt/disgrafs/benchmarks/bin");
+  await vm.check(nodeScript("redis/start.sh", [address, "6379"], ["canary-password"]), 600);
+  await vm.check(
+    nodeScript("juicefs/format.sh", [meta, "test", "file", "/var/lib/disgrafs/blocks/"], ["", ""]),
+    600,
+  );
+  const options = ["--attr-cache=1 --entry-cache=1 --dir-entry-cache=1", "--buffer-size=64"];
+  await vm.check(
+    nodeScript("juicefs/mount.sh", [meta, mountPoint, "/var/cache/juicefs", `${address}:9567`, ...options]),
+    600,
+  );
+  await putExtension(vm, kernel, "fuse", build);
+  const own = fuse.settings.parse({});
+  const around = { mountPoint, meta, passwordFile: "/etc/disgrafs/redis-password", privateAddress: address };
+  const verdict = await loadExtension(vm, kernel, "fuse", fuse.options(own, around) as string[], true);
+  if (!verdict.supported) throw new Error(verdict.reason);
+  await vm.check(`cat >/tmp/plan.json <<'JSON'
+${JSON.stringify(plan)}
+JSON`);
+  const text = await vm.check(
+    `cd /opt/disgrafs/benchmarks && /opt/disgrafs/venv/bin/python -B - <<'PY'
+import json, pathlib, sys, time
+from disgrafs_benchmark.agent import Agent
+from disgrafs_benchmark.plan import read_plan
+plan = read_plan(pathlib.Path("/tmp/plan.json"))
+agent, windows = Agent(plan, "vm"), {}
+
+def disk_reads():
+    lines = [line.split() for line in open("/proc/diskstats")]
+    return sum(int(line[3]) for line in lines if line[2].startswith(("vd", "nvme", "sd")) and not line[2][-1:].isdigit())
+
+def measure(work, arm):
+    answer = agent.ready(work, arm, 1)
+    if "invalid" in answer:
+        return answer
+    before = disk_reads()
+    answer = agent.measure(work, arm, 1, time.time() + 0.5)
+    if "invalid" in answer:
+        return answer
+    answer["diskReads"] = disk_reads() - before
+    counters = answer.pop("counters")
+    told = [counters[when]["requests"] for when in ("before", "after")]
+    answer["requests"] = None if told[0] is None else told[1].get("read", 0) - told[0].get("read", 0)
+    files = answer.pop("files")
+    answer["text"] = next(files[name].decode() for name in ("fio.json", "loops.json") if name in files)
+    return answer
+
+obstacles = agent.prepare()
+assert obstacles == {}, obstacles
+for work in plan.workloads:
+    agent.create_data(work)
+agent.facts()
+for arm in plan.arms:
+    for answer in (agent.unmount_and_drop(), agent.mount_arm(arm)):
+        assert "invalid" not in answer, answer
+    windows[arm] = {work.name: measure(work, arm) for work in plan.workloads}
+    print(arm, file=sys.stderr)
+agent.clean_up()
+print(json.dumps(windows))
+PY`,
+    2400,
+  );
+  windows = JSON.parse(text) as typeof windows;
+  if (process.env["DUMP"]) writeFileSync(process.env["DUMP"], text);
+}, minutes(60));
+afterAll(async () => {
+  // Undefined if the VM did not start, which has already been reported.
+  expect((await (vm as TestVm | undefined)?.stop()) ?? []).toEqual([]);
+}, minutes(5));
+
+const readsOf = ({ proof }: Window): number | undefined =>
+  proof.after.script?.reads === undefined
+    ? undefined
+    : proof.after.script.reads - (proof.before.script?.reads ?? 0);
+
+describe.each(arms)("a client in the arm %s", (arm) => {
+  it.each(plan.workloads.map((workload) => [workload.name, workload] as const))(
+    "has a figure of %s",
+    (name, { kind, figures, parameters, reads }) => {
+      const window = windows[arm]![name]!;
+      expect(window.invalid).toBeUndefined();
+      const units = Object.fromEntries(Object.entries(figures).map(([figure, { unit }]) => [figure, unit]));
+      const parsed =
+        kind === "fio"
+          ? parseFio(window.text, {
+              large: Object.values(units).includes("MB/s"),
+              seconds: Number(parameters["seconds"]),
+            })
+          : parseLoops(window.text, units);
+      for (const figure of Object.keys(figures)) {
+        expect(parsed[figure]!.value).toBeGreaterThan(0);
+        expect(parsed[figure]!.operations).toBeGreaterThanOrEqual(fewestOperations);
+      }
+      if (arm === "fuse-lease-read" && reads) expect(readsOf(window)).toBeGreaterThan(0);
+      if (arm === "local")
+        expect(window).toMatchObject({ requests: null, proof: { after: { disk: "ext4" } } });
+    },
+  );
+
+  it("reads from the disk if the block files are not in memory, and not if they are", () => {
+    const { "random-read-blocks": warm, "random-read-disk": cold } = windows[arm]!;
+    const operations = (window: Window): number =>
+      parseFio(window.text, { large: false, seconds: 0.1 })["read"]!.operations;
+    expect(cold!.diskReads).toBeGreaterThan(operations(cold!) / 10);
+    expect(warm!.diskReads).toBeLessThan(operations(warm!) / 10 + 20);
+  });
+
+  it("reads no more often than a slow disk can", () => {
+    const slow = windows[arm]!["random-read-slow-disk"]!;
+    const { value } = parseFio(slow.text, { large: false, seconds: 0.1 })["read"]!;
+    // The file is random, and large against what one read brings along.
+    expect(value).toBeLessThan(250);
+  });
+});
