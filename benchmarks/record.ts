@@ -37,6 +37,8 @@ const clientSchema = z.object({
   late: z.number().optional(),
   /** Seconds from the end of warming to the window; only for a warmed workload. */
   gap: z.number().optional(),
+  /** Reads with which it was kept warm, after the counts before the window. */
+  warmReads: z.int().default(0),
   seconds: z.number().optional(),
   /** Seconds between the two readings of the counters, including the wait for the start. */
   observedSeconds: z.number().optional(),
@@ -282,13 +284,20 @@ export function countOf({ proof: pair }: Client): number | undefined {
   return before !== null && after !== null ? after - before : undefined;
 }
 
-/** Reads that the arm's extension answered in a client's window; undefined if it answers none. */
+/**
+ * Reads that the arm's extension answered in a client's window; undefined if it answers none. Of those to keep the data warm,
+ * all are taken as answered, so the number is not too large; their bytes are in.
+ */
 export function readsOf({
   proof: pair,
+  warmReads,
 }: Client): { readonly reads: number; readonly bytes: number } | undefined {
   const [before, after] = [pair?.before.script, pair?.after.script];
   if (!before || !after || before.reads === null || after.reads === null) return undefined;
-  return { reads: after.reads - before.reads, bytes: (after.readBytes ?? 0) - (before.readBytes ?? 0) };
+  return {
+    reads: after.reads - before.reads - warmReads,
+    bytes: (after.readBytes ?? 0) - (before.readBytes ?? 0),
+  };
 }
 
 /** CPU time stolen in a window, percent; undefined if unknown. */

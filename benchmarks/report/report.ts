@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Analysis } from "../analyse.ts";
 import type { Watched } from "../metrics.ts";
+import { overDisk } from "../overDisk.ts";
 import { rowName, type Result, type Run } from "../run.ts";
 import {
   blocksText,
@@ -59,7 +60,7 @@ function single(analysis: Watched): string {
         </p>
         ${verdictTable(run)}
       </section>
-      ${chartSections(run)} ${metricsSection(watched, 1)} ${about(run)}`,
+      ${overDiskSection(run)} ${chartSections(run)} ${metricsSection(watched, 1)} ${about(run)}`,
     data,
   );
 }
@@ -285,6 +286,44 @@ function number(field: string, value: number | null | undefined): Html | undefin
 
 function factor(field: string, value: number | null): Html | undefined {
   return value === null ? undefined : html`×${number(field, value)}`;
+}
+
+/** What each arm costs over the node's own disk, in a run that measured it. */
+function overDiskSection(run: Run): Html | undefined {
+  const entries = overDisk(run).filter(({ times }) => Object.keys(times).length > 0);
+  if (entries.length === 0) return undefined;
+  const labels = run.arms
+    .map(({ name }) => name)
+    .filter((name) => entries.some(({ times }) => name in times));
+  return html`<section aria-labelledby="over-disk">
+    <h2 id="over-disk">Over the node's own disk</h2>
+    <p class="lead">
+      How many times longer the work takes than the same work on the node's own disk, in the same block
+      (median of the blocks). 1 is as fast as the disk; 1.17 is an overhead of 17 %.
+    </p>
+    <div class="scroll" role="region" aria-labelledby="over-disk" tabindex="0">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Workload</th>
+            ${labels.map((label) => html`<th scope="col" class="number">${label}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${entries.map(
+            ({ workload, title, times }) =>
+              html`<tr>
+                <th scope="row">${workload} ${title}</th>
+                ${labels.map(
+                  (label) =>
+                    html`<td class="number">${times[label] === undefined ? "" : digits(times[label])}</td>`,
+                )}
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </section>`;
 }
 
 function chartSections(run: Run): Html {

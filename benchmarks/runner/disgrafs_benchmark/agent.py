@@ -275,6 +275,7 @@ class Agent:
                 done = self.work(work, seed, start_at)
             finally:
                 ended = self.end(work, arm_name)
+            self.check_reads(work, self.plan.arms[arm_name], ended["proof"], done.get("warmReads", 0))
             seconds = round(ended["clock"] - begin, 4)
             return {**done, **ended, "seconds": seconds, "files": done["files"] | ended["files"]}
 
@@ -296,7 +297,7 @@ class Agent:
         proof = ({"mount": self.mount.check(arm)} if on_mount else {}) | ({"script": script} if script else {})
         proof |= self.disk_proof(workload, arm)
         if script:
-            self.check_moved(workload, arm, script)
+            self.check_moved(arm, script)
         return {
             "clock": clock,
             "observedSeconds": round(clock - self.before["clock"], 4),
@@ -305,15 +306,20 @@ class Agent:
             "files": {"iostat.json": iostat},
         }
 
-    def check_moved(self, workload: Workload, arm: Arm, script: dict[str, Any]) -> None:
-        """Compare the proof of an arm's script with that from before the window.
-
-        ResetError if its extension did not run, or should have answered reads and answered none.
-        """
-        before = self.before["proof"]["script"]
-        if arm.counted and script["count"] <= before["count"]:
+    def check_moved(self, arm: Arm, script: dict[str, Any]) -> None:
+        """Compare the proof of an arm's script with that from before the window. ResetError if it did not run."""
+        if arm.counted and script["count"] <= self.before["proof"]["script"]["count"]:
             raise ResetError(f"arm {arm.name} was enabled, but its run count did not move")
-        if arm.reads and workload.reads and not all(script[key] > before[key] for key in ("reads", "readBytes")):
+
+    def check_reads(self, workload: Workload, arm: Arm, proof: dict[str, Any], warm_reads: int) -> None:
+        """Check that an arm answered reads of a workload whose data is cached. ResetError if it answered none.
+
+        `warm_reads` were done to keep the data warm, after the count before the window, and say nothing of the window.
+        """
+        if not (arm.reads and workload.reads):
+            return
+        before, after = proof["before"]["script"], proof["after"]["script"]
+        if after["reads"] - before["reads"] <= warm_reads or after["readBytes"] <= before["readBytes"]:
             raise ResetError(f"arm {arm.name} was enabled, but no read() was answered from the block cache")
 
     def begin_answer(self, start_at: float) -> dict[str, Any]:
@@ -394,7 +400,7 @@ class Agent:
         if kind == "fio":
             file = programs.fio_file(folder, workload.name, parameters)
             programs.fio_renew(file, parameters)
-            if workload.caches == "warm":
+            if workload.caches == "warm" or "memory" in parameters:
                 self.warm_up([file], parameters)
             if "diskReads" in parameters:
                 where = self.mount.cache_folders[0] if workload.place == "mount" else folder
@@ -503,13 +509,11 @@ class Agent:
         """Run a window of fio."""
         parameters, warm = workload.parameters, workload.caches == "warm"
         file = programs.fio_file(self.folder(workload), workload.name, parameters)
-        warmed = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else None
+        warmed, warm_reads = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else (None, 0)
         if "memory" in parameters:
-            # The file is opened last, so its attributes are as fresh as after reading it.
             self.empty_memory(workload, [file])
-            warmed = time.time()
-        blocks_only = parameters.get("memory") == "blocks" and workload.place == "mount"
-        keep_pages = warm and not blocks_only and parameters.get("memory") != "none"
+        # On the node's own disk, its own pages are the blocks.
+        keep_pages = warm or (parameters.get("memory") == "blocks" and workload.place != "mount")
         try:
             wait_until(start_at)
             files = programs.fio(self.lifeline, file, self.scratch, parameters, seed, keep_pages)
@@ -517,7 +521,7 @@ class Agent:
             self.disk.release()
         began = max(start_at, programs.fio_began(files["fio.json"]))
         gap = {} if warmed is None else {"gap": round(began - warmed, 4)}
-        return {"late": round(began - start_at, 4), **gap, "files": files}
+        return {"late": round(began - start_at, 4), **gap, "warmReads": warm_reads, "files": files}
 
     def timed_compile(self, workload: Workload, start_at: float) -> dict[str, Any]:
         """Run a window of compiling."""

@@ -124,13 +124,15 @@ def fio_warm_up(file: Path) -> None:
             pass
 
 
-def fio_keep_warm(file: Path, until: float) -> float:
-    """Read a file repeatedly until a time on this node's clock; returns the time at which the reading ended."""
+def fio_keep_warm(file: Path, until: float) -> tuple[float, int]:
+    """Read a file repeatedly until a time on this node's clock; returns when it stopped, and the number of reads."""
+    reads = 0
     with file.open("rb", buffering=0) as data:
         while time.time() < until:
+            reads += 1
             if not data.read(1 << 20):
                 data.seek(0)
-    return time.time()
+    return time.time(), reads
 
 
 def juicefs_bench(lifeline: Lifeline, folder: Path, scratch: Path, parameters: dict[str, Any]) -> dict[str, bytes]:

@@ -146,13 +146,13 @@ def test_an_arm_that_answers_reads_must_answer_some_of_a_workload_that_reads(
     agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extension = Extension(agent, monkeypatch)
-    size = [0]
+    size, warm_reads = [0], [0]
 
     def work(_workload: Workload, _seed: int, _start: float) -> dict[str, Any]:
         extension.count += 1
         extension.reads += 2 if size[0] else 0
         extension.bytes += size[0]
-        return {"late": 0, "files": {}}
+        return {"late": 0, "warmReads": warm_reads[0], "files": {}}
 
     monkeypatch.setattr(agent, "work", work)
     read = workload(plan_file, "random-read")
@@ -164,6 +164,9 @@ def test_an_arm_that_answers_reads_must_answer_some_of_a_workload_that_reads(
     proof = turn(agent, read, "reading")["proof"]
     assert (proof["before"]["script"]["reads"], proof["after"]["script"]["reads"]) == (0, 2)
     assert proof["after"]["script"]["readBytes"] == 8192
+    # Reads that kept the data warm are not those of the window.
+    warm_reads[0] = 2
+    assert turn(agent, read, "reading")["invalid"] == unanswered
 
 
 def test_an_arm_without_the_volume_has_its_files_on_the_nodes_own_disk(
@@ -227,11 +230,12 @@ def test_fio_keeps_the_pages_that_are_to_be_in_memory(
     kept: list[bool] = []
     monkeypatch.setattr(agent, "folder", lambda _workload: agent.scratch)
     monkeypatch.setattr(agent_module.backing, "drop", lambda _files: None)
-    monkeypatch.setattr(programs, "fio_keep_warm", lambda _file, until: until)
+    monkeypatch.setattr(programs, "fio_keep_warm", lambda _file, until: (until, 0))
     monkeypatch.setattr(programs, "fio", lambda *words: kept.append(words[-1]) or {"fio.json": b""})
     work = workload(plan_file, "random-read")
     parameters = work.parameters | ({} if memory is None else {"memory": memory})
-    agent.timed_fio(replace(work, place=place, parameters=parameters), 1, time.time())
+    caches = "as-is" if memory else "warm"
+    agent.timed_fio(replace(work, caches=caches, place=place, parameters=parameters), 1, time.time())
     assert kept == [keeps]
 
 
