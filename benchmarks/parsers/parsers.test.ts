@@ -26,6 +26,14 @@ interface FioFile {
   }[];
 }
 
+describe("parseFio on output of fio's engine mmap", () => {
+  it("should give the rate and the whole latency histogram", () => {
+    const { read } = parseFio(real("fio-3.39-mmap"), { large: false, seconds: 0.5 });
+    expect([read!.operations, read!.value.toFixed(2)]).toEqual([8, "15.56"]);
+    expect(total(read!.latencies!)).toBe(8);
+  });
+});
+
 describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
   it("should give the rate and the whole latency histogram of json+", () => {
     const file = JSON.parse(real(`fio-${version}-randread`)) as FioFile;
@@ -210,6 +218,14 @@ describe("parseJuicefsBench on output of juicefs 1.4", () => {
 });
 
 describe("parseLoops", () => {
+  it("should read real records of a compile and of cat", () => {
+    const { compile } = parseLoops(real("runner-compile"), { compile: "files/s" });
+    expect([compile!.operations, compile!.value.toFixed(3)]).toEqual([10, "2.347"]);
+    expect(total(compile!.latencies!)).toBe(10);
+    const { cat } = parseLoops(real("runner-cat"), { cat: "files/s" });
+    expect([cat!.operations, cat!.value.toFixed(2)]).toEqual([24, "32.63"]);
+  });
+
   const loops = JSON.stringify({ get: { operations: 50, seconds: 0.1, histogram: { "2048": 50 } } });
 
   it("should give operations per second, or the time of one", () => {
