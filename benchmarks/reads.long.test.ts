@@ -2,7 +2,6 @@
  * The workloads of the profile `reads` on a real machine with JuiceFS, Redis and the FUSE extension, each once in an arm that
  * answers reads, in one that does not, and on the node's own disk: each gives a figure, from what it says that it reads from.
  */
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fuse } from "../bpf/fuse/extension.ts";
 import { loadExtension, putExtension } from "../tests/support/extensions.ts";
@@ -139,7 +138,6 @@ PY`,
     2400,
   );
   windows = JSON.parse(text) as typeof windows;
-  if (process.env["DUMP"]) writeFileSync(process.env["DUMP"], text);
 }, minutes(60));
 afterAll(async () => {
   // Undefined if the VM did not start, which has already been reported.
