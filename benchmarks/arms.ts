@@ -83,7 +83,7 @@ export const arms = {
   "fuse-lease-keep": fuse(
     "lease-keep",
     none,
-    "fuse-lease, and the kernel keeps each answer until the lease ends",
+    "fuse-lease, and the kernel keeps each answer for most of the lease",
   ),
   "fuse-read": {
     ...fuse(

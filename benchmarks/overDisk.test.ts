@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { analyse } from "./analyse.ts";
 import { overDisk } from "./overDisk.ts";
 import { renderReport } from "./report/report.ts";
+import type { Point } from "./run.ts";
 import { inventRun, type Invented } from "./testdata/rawRun.ts";
 
 const folders: string[] = [];
@@ -37,6 +38,21 @@ describe("overDisk", () => {
     const text = renderReport([{ ...analysis, metrics: undefined }]).replaceAll(/\s+/g, " ");
     expect(text).toContain("Over the node's own disk");
     expect(text).toMatch(/compile files compiled.{0,200}2.{0,100}1\.25/);
+  });
+
+  it("should leave out the blocks after the last look, as the verdicts do", () => {
+    const { run } = analysed({ arms: ["ttl", "local"] });
+    const compiling = (factor: number, point: Point): Point => ({
+      ...point,
+      figures: { compile: point.label === "local" ? 100 * factor : 100 },
+    });
+    const points = run.points
+      .filter(({ workload }) => workload === "compile")
+      .map((point) => compiling(point.block > 4 ? 7 : 3, point));
+    const factor = (look: number): number | undefined =>
+      overDisk({ ...run, points, look }).find(({ workload }) => workload === "compile")?.times["ttl"];
+    expect(factor(4)).toBe(3);
+    expect(factor(10)).toBe(7);
   });
 
   it("should say nothing of a run without that arm", () => {

@@ -18,11 +18,12 @@ function isLocal(name: string): boolean {
 }
 
 /** One entry for each figure of a workload on the volume; none if the run has no arm on the node's own disk. */
-export function overDisk(run: Pick<Run, "arms" | "workloads" | "points">): OverDisk[] {
+export function overDisk(run: Pick<Run, "arms" | "workloads" | "points" | "look">): OverDisk[] {
   const local = run.arms.find(({ name }) => isLocal(name))?.name;
   if (local === undefined) return [];
   const labels = run.arms.map(({ name }) => name).filter((name) => name !== local);
-  const counted = run.points.filter(({ warmUp }) => !warmUp);
+  // Like the verdicts, without the blocks after the last look.
+  const counted = run.points.filter(({ warmUp, block }) => !warmUp && block <= run.look);
   return run.workloads.flatMap(({ name }) => {
     const facts: WorkloadFacts | undefined =
       name in workloads ? workloads[name as keyof typeof workloads] : undefined;

@@ -144,13 +144,13 @@ describe("a record", () => {
       ["metadata", "fuse-read", "reads", 5],
       ["random-read", "fuse-lease", "reads", 5],
       // As many as were read to keep the data warm.
-      ["random-read", "fuse-read", "warmReads", 7],
-      ["random-read", "fuse-read", "warmReads", 6],
+      ["random-read", "fuse-read", "warmBytes", 7 * 4096],
+      ["random-read", "fuse-read", "warmBytes", 6 * 4096],
     ];
     const point = (record: InventedPoint): InventedPoint | undefined => {
       const [workload, arm, key, value] = changes[record.block - 1] ?? [];
       if (workload !== record.workload || arm !== record.arm) return undefined;
-      set(record.clients["node2"]!, key === "warmReads" ? key : `proof.after.script.${key}`, value);
+      set(record.clients["node2"]!, key === "warmBytes" ? key : `proof.after.script.${key}`, value);
       return record;
     };
     const folder = invent({ profile: "course", arms: ["ttl", "fuse-read", "fuse-lease"], point });

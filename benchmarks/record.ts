@@ -37,8 +37,8 @@ const clientSchema = z.object({
   late: z.number().optional(),
   /** Seconds from the end of warming to the window; only for a warmed workload. */
   gap: z.number().optional(),
-  /** Reads with which it was kept warm, after the counts before the window. */
-  warmReads: z.int().default(0),
+  /** Bytes read to keep it warm, after the counts before the window. */
+  warmBytes: z.int().default(0),
   seconds: z.number().optional(),
   /** Seconds between the two readings of the counters, including the wait for the start. */
   observedSeconds: z.number().optional(),
@@ -285,18 +285,18 @@ export function countOf({ proof: pair }: Client): number | undefined {
 }
 
 /**
- * Reads that the arm's extension answered in a client's window; undefined if it answers none. Of those to keep the data warm,
- * all are taken as answered, so the number is not too large; their bytes are in.
+ * Reads that the arm's extension answered for a client, with those of the warming before its window, and the bytes of the window;
+ * undefined if it answers none. All bytes of the warming are taken as answered, so the number of bytes is not too large.
  */
 export function readsOf({
   proof: pair,
-  warmReads,
+  warmBytes,
 }: Client): { readonly reads: number; readonly bytes: number } | undefined {
   const [before, after] = [pair?.before.script, pair?.after.script];
   if (!before || !after || before.reads === null || after.reads === null) return undefined;
   return {
-    reads: after.reads - before.reads - warmReads,
-    bytes: (after.readBytes ?? 0) - (before.readBytes ?? 0),
+    reads: after.reads - before.reads,
+    bytes: (after.readBytes ?? 0) - (before.readBytes ?? 0) - warmBytes,
   };
 }
 

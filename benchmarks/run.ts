@@ -128,7 +128,10 @@ export const pointSchema = z.strictObject({
   iostatGaps: z.record(z.string(), z.string()),
   /** Runs of the arm's extension in the window and in the warming before it, summed over clients; null for an arm without a count. */
   armCount: z.int().nullable(),
-  /** Reads that the arm's extension answered from the block cache in the window, and their bytes; null if it answers none. */
+  /**
+   * Reads that the arm's extension answered from the block cache, with those of the warming; and the bytes in the window, without
+   * all bytes of the warming. Null if it answers none.
+   */
   armReads: z.int().nullable().default(null),
   armReadBytes: z.int().nullable().default(null),
 });

@@ -19,7 +19,7 @@ const settings = z.strictObject({
     .default(["lookup", "getattr"]),
   /** cache: under a lease, read() is answered from the blocks that JuiceFS has cached on the node. */
   reads: z.enum(["off", "cache"]).default("off"),
-  /** Under a lease, the kernel itself keeps an answer until the lease ends, and asks neither the extension nor the daemon. */
+  /** Under a lease, the kernel itself keeps an answer for most of the lease, and asks neither the extension nor the daemon. */
   kernelCache: z.boolean().default(false),
   required,
 });

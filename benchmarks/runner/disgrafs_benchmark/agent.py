@@ -275,7 +275,7 @@ class Agent:
                 done = self.work(work, seed, start_at)
             finally:
                 ended = self.end(work, arm_name)
-            self.check_reads(work, self.plan.arms[arm_name], ended["proof"], done.get("warmReads", 0))
+            self.check_reads(work, self.plan.arms[arm_name], ended["proof"], done.get("warmBytes", 0))
             seconds = round(ended["clock"] - begin, 4)
             return {**done, **ended, "seconds": seconds, "files": done["files"] | ended["files"]}
 
@@ -311,15 +311,16 @@ class Agent:
         if arm.counted and script["count"] <= self.before["proof"]["script"]["count"]:
             raise ResetError(f"arm {arm.name} was enabled, but its run count did not move")
 
-    def check_reads(self, workload: Workload, arm: Arm, proof: dict[str, Any], warm_reads: int) -> None:
+    def check_reads(self, workload: Workload, arm: Arm, proof: dict[str, Any], warm_bytes: int) -> None:
         """Check that an arm answered reads of a workload whose data is cached. ResetError if it answered none.
 
-        `warm_reads` were done to keep the data warm, after the count before the window, and say nothing of the window.
+        `warm_bytes` were read to keep the data warm, after the counts before the window, and say nothing of the window.
+        All of them are taken as answered: bytes, since the extension counts a read of two blocks as two.
         """
         if not (arm.reads and workload.reads):
             return
         before, after = proof["before"]["script"], proof["after"]["script"]
-        if after["reads"] - before["reads"] <= warm_reads or after["readBytes"] <= before["readBytes"]:
+        if after["readBytes"] - before["readBytes"] <= warm_bytes:
             raise ResetError(f"arm {arm.name} was enabled, but no read() was answered from the block cache")
 
     def begin_answer(self, start_at: float) -> dict[str, Any]:
@@ -509,7 +510,7 @@ class Agent:
         """Run a window of fio."""
         parameters, warm = workload.parameters, workload.caches == "warm"
         file = programs.fio_file(self.folder(workload), workload.name, parameters)
-        warmed, warm_reads = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else (None, 0)
+        warmed, warm_bytes = programs.fio_keep_warm(file, start_at - GAP_SECONDS) if warm else (None, 0)
         if "memory" in parameters:
             self.empty_memory(workload, [file])
         # On the node's own disk, its own pages are the blocks.
@@ -521,7 +522,7 @@ class Agent:
             self.disk.release()
         began = max(start_at, programs.fio_began(files["fio.json"]))
         gap = {} if warmed is None else {"gap": round(began - warmed, 4)}
-        return {"late": round(began - start_at, 4), **gap, "warmReads": warm_reads, "files": files}
+        return {"late": round(began - start_at, 4), **gap, "warmBytes": warm_bytes, "files": files}
 
     def timed_compile(self, workload: Workload, start_at: float) -> dict[str, Any]:
         """Run a window of compiling."""

@@ -50,7 +50,7 @@ def block_files(folders: Iterable[Path]) -> list[Path]:
 
 
 class SlowDisk:
-    """Limits the reads a second of this node's disk, for JuiceFS and for the workload's programs.
+    """Limits the reads a second of this node's disk, for JuiceFS and for fio.
 
     Both have a limit: who reads a block file depends on the arm.
     """
@@ -77,10 +77,12 @@ class SlowDisk:
         """Remove the limits, and those that an agent that was killed may have left on `units`."""
         self.limited += units
         while self.limited:
-            unit = self.limited.pop()
+            unit = self.limited[-1]
             # A scope that has ended took its limit with it.
             if unit == UNIT or self.lifeline.folder is not None:
                 run(["systemctl", "set-property", "--runtime", unit, "IOReadIOPSMax="])
+            # Only now: after an error, the next call tries again.
+            self.limited.pop()
 
 
 def control_group(unit: str) -> str:

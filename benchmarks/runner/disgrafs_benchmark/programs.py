@@ -125,14 +125,15 @@ def fio_warm_up(file: Path) -> None:
 
 
 def fio_keep_warm(file: Path, until: float) -> tuple[float, int]:
-    """Read a file repeatedly until a time on this node's clock; returns when it stopped, and the number of reads."""
-    reads = 0
+    """Read a file repeatedly until a time on this node's clock; returns when it stopped, and how many bytes it read."""
+    size = 0
     with file.open("rb", buffering=0) as data:
         while time.time() < until:
-            reads += 1
-            if not data.read(1 << 20):
+            part = len(data.read(1 << 20))
+            size += part
+            if part == 0:
                 data.seek(0)
-    return time.time(), reads
+    return time.time(), size
 
 
 def juicefs_bench(lifeline: Lifeline, folder: Path, scratch: Path, parameters: dict[str, Any]) -> dict[str, bytes]:

@@ -146,13 +146,13 @@ def test_an_arm_that_answers_reads_must_answer_some_of_a_workload_that_reads(
     agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extension = Extension(agent, monkeypatch)
-    size, warm_reads = [0], [0]
+    size, warm_bytes = [0], [0]
 
     def work(_workload: Workload, _seed: int, _start: float) -> dict[str, Any]:
         extension.count += 1
         extension.reads += 2 if size[0] else 0
         extension.bytes += size[0]
-        return {"late": 0, "warmReads": warm_reads[0], "files": {}}
+        return {"late": 0, "warmBytes": warm_bytes[0], "files": {}}
 
     monkeypatch.setattr(agent, "work", work)
     read = workload(plan_file, "random-read")
@@ -165,7 +165,7 @@ def test_an_arm_that_answers_reads_must_answer_some_of_a_workload_that_reads(
     assert (proof["before"]["script"]["reads"], proof["after"]["script"]["reads"]) == (0, 2)
     assert proof["after"]["script"]["readBytes"] == 8192
     # Reads that kept the data warm are not those of the window.
-    warm_reads[0] = 2
+    warm_bytes[0] = 8192
     assert turn(agent, read, "reading")["invalid"] == unanswered
 
 

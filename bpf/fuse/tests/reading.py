@@ -720,7 +720,7 @@ def refusals(redis: Redis) -> None:
     loop, image = "/var/tmp/efuse-loop", "/var/tmp/efuse-loop.img"
     Path(loop).mkdir(exist_ok=True)
     Path(image).write_bytes(zlib.decompress(base64.b85decode(EMPTY)))
-    # The first device is a while in coming after the module is loaded.
+    # The first device appears some time after the module is loaded.
     run(["modprobe", "loop"], check=True)
     run(["udevadm", "settle"], check=True)
     run(["mount", "-o", "loop", image, loop], check=True)
