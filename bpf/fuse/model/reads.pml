@@ -321,13 +321,8 @@ active proctype writer()
 }
 #endif
 
-/* The file is open from the beginning; with OPEN, it is opened here. */
-active proctype reader()
+inline open()
 {
-	byte n, value, version, file, need, began, before;
-	bool served;
-
-#ifdef OPEN
 	open_current = true;			/* OPEN is sent */
 	least = MAX(truth, own);
 #ifdef OPEN_LATE
@@ -336,11 +331,30 @@ active proctype reader()
 #ifndef NO_OPEN_RAISE
 	d_step { raised(); }
 #endif
+}
+
+/*
+ * The file is open from the beginning; with OPEN, it is opened here. With AGAIN, it
+ * may be closed and opened once more: then by a handle that has seen no change.
+ */
+active proctype reader()
+{
+	byte n, value, version, file, need, began, before;
+	bool served;
+#ifdef AGAIN
+	bool again;
+#endif
+
+#ifdef OPEN
+	open();
 #endif
 	do
 	:: n < READS ->
 		n++;
 		read(served, value, version, file, need, began, before)
+#ifdef AGAIN
+	:: !again -> again = true; open()
+#endif
 	:: break
 	od
 }

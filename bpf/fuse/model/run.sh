@@ -94,12 +94,13 @@ check "reads: all rules, a file open for writing: no violation" no "${writer[@]}
 check "reads: all rules, the connection breaks: no violation" no -DNETWORK -DREADS=1
 check "reads: all rules, partly cached and damaged blocks: no violation" no -DHALF -DDAMAGE "${timeless[@]}"
 check "reads: all rules, the file is opened again: no violation" no -DOPENER -DTOLD "${timeless[@]}"
+check "reads: all rules, closed and opened between two reads: no violation" no -DAGAIN "${timeless[@]}"
 check "reads: all rules, evicted blocks: no violation" no -DEVICTION "${timeless[@]}"
-check "reads: rule 1: without comparing versions: a violation" yes -DNO_VERSION
-check "reads: rule 1: with versions compared only once: a violation" yes -DCOMPARED_ONCE
+check "reads: rule 1: without comparing versions: a violation" yes -DOPEN -DREADS=1 -DNO_VERSION
+check "reads: rule 1: with versions compared only once: a violation" yes -DAGAIN "${timeless[@]}" -DCOMPARED_ONCE
 check "reads: rule 1: without noticing what the daemon reports: a violation" yes -DNO_NOTICE
 check "reads: rule 1: without noticing it after an open(): a violation" yes -DOPENER -DTOLD -DNO_REOPEN "${timeless[@]}"
-check "reads: rule 1: with slices and attributes from two transactions: a violation" yes -DNO_MULTI
+check "reads: rule 1: with slices and attributes from two transactions: a violation" yes -DOPEN -DREADS=1 -DNO_MULTI
 check "reads: rule 1: without the lease: a violation" yes -DNO_LEASE
 check "reads: rule 1: without pushes: a violation" yes -DNO_PUSH
 check "reads: rule 1: without the epoch on a new connection: a violation" yes -DNETWORK -DREADS=1 -DNO_EPOCH
