@@ -138,19 +138,24 @@ export const planSchema = z.strictObject({
 });
 export type Plan = z.infer<typeof planSchema>;
 
-const { profile, clock, clients, mountPoint, limits: limitsSchema, baseline, repeat } = planSchema.shape;
 /**
  * What a run measures, whatever the seed and the machines. How long it measures (looks, rows) and the margin are left out: a
  * run that differs only in these is another chance of a false verdict.
  */
-export const measuredSchema = z.object({
-  ...{ profile, clock, clients, mountPoint, limits: limitsSchema, baseline, repeat },
-  ...{
-    arms: planSchema.shape.arms,
-    workloads: planSchema.shape.workloads,
-    settings: planSchema.shape.settings,
-  },
-});
+export const measuredSchema = z.object(
+  planSchema.pick({
+    profile: true,
+    clock: true,
+    clients: true,
+    mountPoint: true,
+    limits: true,
+    baseline: true,
+    repeat: true,
+    arms: true,
+    workloads: true,
+    settings: true,
+  }).shape,
+);
 export type Block = Plan["blocks"][number];
 
 export interface PlanSettings {
@@ -279,9 +284,7 @@ const armsOf: Readonly<Partial<Record<Profile, readonly ArmName[]>>> = {
   // Each safe mode, and the alternative to the polling one.
   lookups: [baselineArm, "chain-wq", "chain-poll", "io-uring-poll"],
   // A lease with and without reads, what each is to be compared with, and the limit.
-  reads: [
-    ...[baselineArm, "nocache", "fuse-lease", "fuse-lease-keep", "fuse-read", "fuse-lease-read", "local"],
-  ] as ArmName[],
+  reads: [baselineArm, "nocache", "fuse-lease", "fuse-lease-keep", "fuse-read", "fuse-lease-read", "local"],
 };
 
 /** Whether an arm changes what a profile measures. The baseline fits every profile. */
