@@ -3,34 +3,18 @@
  * lost connection and a killed driver but not Ctrl-C, and a point whose arm was not active is INVALID. A successful run on a
  * complete lab is tested in tests/.
  */
-import { join } from "node:path";
 import { nodeScript } from "../tests/support/nodeScript.ts";
-import { startTestVm, type TestVm } from "../tests/support/vm.ts";
-import { buildLoops } from "../workshop/builder/loops.ts";
-import { buildPlan, type Plan } from "./plan.ts";
+import { address, mountPoint, planFor, python, startRunnerVm } from "../tests/support/runnerVm.ts";
+import type { TestVm } from "../tests/support/vm.ts";
+import type { Plan } from "./plan.ts";
 
-const here = import.meta.dirname;
 const minutes = (count: number): number => count * 60_000;
-const address = "10.77.0.10";
-const mountPoint = "/mnt/jfs";
-const meta = `redis://${address}:6379/0`;
-const python = "cd /opt/disgrafs/benchmarks && /opt/disgrafs/venv/bin/python -B";
 
 /** The text with which a step runs a script of benchmarks/nodes. */
 const script = (name: string, ...args: string[]): string => nodeScript(`../benchmarks/nodes/${name}`, args);
 
 /** The plan of a short run on this machine: fio in both arms, twice. */
-const whole = buildPlan({
-  profile: "smoke",
-  seed: 1,
-  clients: ["vm"],
-  mountPoint,
-  redis: { host: address, port: 6379 },
-  cacheDroppers: [],
-  clock: "wall",
-  settings: {},
-  machineIds: ["vm"],
-});
+const whole = planFor({ profile: "smoke" });
 const turn = (index: number, ...names: string[]): Plan["blocks"][number] => ({
   index,
   warmUp: false,
@@ -55,20 +39,7 @@ interface Loop {
 let vm: TestVm;
 
 beforeAll(async () => {
-  vm = await startTestVm({ name: "benchmark", memoryMiB: 2048 });
-  await vm.push(join(here, "runner/disgrafs_benchmark"), "/opt/disgrafs/benchmarks");
-  await vm.push(join(here, "arms"), "/opt/disgrafs/benchmarks");
-  const program = await buildLoops((line) => process.stderr.write(`${line}\n`));
-  await vm.push(join(program, "loops"), "/opt/disgrafs/benchmarks/bin");
-  await vm.check(nodeScript("redis/start.sh", [address, "6379"], ["canary-password"]));
-  await vm.check(
-    nodeScript("juicefs/format.sh", [meta, "test", "file", "/var/lib/disgrafs/blocks/"], ["", ""]),
-  );
-  const options = ["--attr-cache=1 --entry-cache=1 --dir-entry-cache=1", "--buffer-size=64"];
-  const metrics = `${address}:9567`;
-  await vm.check(
-    nodeScript("juicefs/mount.sh", [meta, mountPoint, "/var/cache/juicefs", metrics, ...options]),
-  );
+  vm = await startRunnerVm({ name: "benchmark" });
 }, minutes(25));
 
 afterAll(async () => {
