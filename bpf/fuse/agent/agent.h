@@ -4,6 +4,7 @@
 #define AGENT_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +22,9 @@
 /* clock.c: CLOCK_BOOTTIME as the BPF programs see it. */
 void clock_start(void);
 uint64_t now_ns(void);
+
+/* thread.c: a thread with a small stack, which receives no signals. */
+void start_thread(pthread_t *thread, void *(*work)(void *));
 
 /* How listings of directories are used. */
 enum listings {

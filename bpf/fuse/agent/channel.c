@@ -44,12 +44,17 @@ static void abort_connection(void)
 
 	snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort",
 		 connection);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	say("the daemon has ended, and a notification waits for it: aborting its connection");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "1", 1) != 1)
 		say("%s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
+}
+
+static bool ended(void)
+{
+	return poll(&(struct pollfd){ daemon_fd, POLLIN, 0 }, 1, 0) == 1;
 }
 
 static void *guard(void *unused)
@@ -59,13 +64,15 @@ static void *guard(void *unused)
 	for (;;) {
 		sleep(1);
 		now = __atomic_load_n(&writes, __ATOMIC_ACQUIRE);
-		seconds = now % 2 && now == seen ? seconds + 1 : 0;
+		if (now % 2 && now == seen && ended())
+			seconds++;
+		else
+			seconds = 0;
 		seen = now;
-		if (seconds < STUCK_SECONDS)
-			continue;
-		seconds = 0;
-		if (poll(&(struct pollfd){ daemon_fd, POLLIN, 0 }, 1, 0) == 1)
+		if (seconds >= STUCK_SECONDS) {
 			abort_connection();
+			seconds = 0;
+		}
 	}
 	return NULL;
 }
@@ -77,8 +84,7 @@ static void start_guard(void)
 
 	if (started)
 		return;
-	if (pthread_create(&thread, NULL, guard, NULL))
-		fatal("cannot start a thread");
+	start_thread(&thread, guard);
 	started = true;
 }
 

@@ -10,7 +10,6 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -246,7 +245,7 @@ static void sweep(void)
 		return;
 	if (parts > SWEEP_PARTS)
 		parts = SWEEP_PARTS;
-	n = opt.read_blocks * parts / SWEEP_PARTS;
+	n = (opt.read_blocks * parts + SWEEP_PARTS - 1) / SWEEP_PARTS;
 	pthread_mutex_lock(&lock);
 	for (; n; n--, at = (at + 1) % opt.read_blocks)
 		if (known[at].key.dev)
@@ -496,9 +495,6 @@ void reads_start(int module_fd)
 {
 	struct rlimit files = { FILES, FILES };
 	struct efuse_reads layout;
-	sigset_t all, old;
-	pthread_attr_t attr;
-	int err;
 
 	layout_of_reads(&layout);
 	module = module_fd;
@@ -515,16 +511,7 @@ void reads_start(int module_fd)
 				  missed, NULL, NULL);
 	if (!known || !misses)
 		fatal("reads: %s", strerror(errno));
-	/* All memory is locked, and so would be a stack of default size. */
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 512 << 10);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&thread, &attr, work, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (err)
-		fatal("reads: %s", strerror(err));
+	start_thread(&thread, work);
 	running = true;
 }
 
