@@ -53,7 +53,7 @@ static __always_inline void change(struct efuse_ctx *c, __u16 flags,
 	}
 	/* An entry of an earlier request at this address must not remain. */
 	if (bpf_map_update_elem(&efuse_inflight, &req, &f, BPF_ANY))
-		bpf_map_delete_elem(&efuse_inflight, &req);
+		untrack(req);
 	if (flags & CH_ALL)
 		raise_all(st);
 	if (flags & CH_NODE)

@@ -242,6 +242,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 		goto ask;
 	if (c->out_max != sizeof(*out)) {
 		COUNT(st, REPLY_SIZE);
+		untrack(c->req);
 		return 0;
 	}
 	v = bpf_map_lookup_elem(&efuse_entries, &key);
