@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import volume as v
-from volume import BOUND, DIR, MOUNTS, Agent, mount, quiet, report, wait
+from volume import BOUND, DIR, MOUNTS, Agent, daemons, mount, quiet, report, wait
 
 SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 # The checker continues for at least this number of reads, also on a slow machine.
@@ -147,8 +147,8 @@ class Clients:
         """Ends a mount under its users and its agent, and mounts the volume again at the same place."""
         log = Path(self.agents[1].log)
         before = log.read_text().count("serving")
-        for pid in subprocess.check_output(["pgrep", "-f", "cache-dir /tmp/jfs-cache1"], text=True).split():
-            os.kill(int(pid), signal.SIGKILL)
+        for pid in daemons(1):
+            os.kill(pid, signal.SIGKILL)
         quiet("umount", "-l", MOUNTS[1])
         mount(1)
         wait(lambda: log.read_text().count("serving") > before, "the agent to find the mount")

@@ -335,6 +335,18 @@ def replaced_elsewhere(e: Env, f: t.Node, name: str, mode: int = stat.S_IFREG | 
         return e.toy.add(e.toy.nodes[1], name, mode)
 
 
+def opened_stat(path: str) -> os.stat_result:
+    """What fstat() says of a file after open(), which must find the name."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        raise AssertionError("open() fails with ENOENT") from None
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
 # Replaces Env.warm in shadow mode, where nothing is answered in the kernel.
 def warm_shadow(self: Env, path: str, fd: int | None = None) -> None:
     for _ in range(2):

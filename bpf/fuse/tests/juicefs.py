@@ -78,22 +78,30 @@ def dead_daemon(agent: Agent) -> None:
 
     Both must return, although the agent has a copy of the daemon's descriptor. From Linux 6.16 on, none waits.
     """
+    waits = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 16)
     title = "--sink notify: a caller and the agent return when the daemon is killed under them"
     connection = os.minor(Path(MOUNTS[1]).stat().st_dev)
-    # With its parent process, which would replace it.
-    daemons = [int(p) for p in subprocess.check_output(["pgrep", "-f", "cache-dir /tmp/jfs-cache1"], text=True).split()]
-    for pid in daemons:
+    waiting = Path(f"/sys/fs/fuse/connections/{connection}/waiting")
+    wchan = Path(f"/proc/{agent.process.pid}/wchan")
+    # Its other requests: none is left before the caller's.
+    wait(lambda: int(waiting.read_text()) == 0, "the mount to be idle")
+    processes = v.daemons(1)
+    for pid in processes:
         os.kill(pid, signal.SIGSTOP)
     caller = subprocess.Popen(["mkdir", f"{MOUNTS[1]}/stuck"], stderr=subprocess.DEVNULL)
-    time.sleep(1)
+    wait(lambda: int(waiting.read_text()) > 0, "the caller to wait for the daemon")
     Path(f"{MOUNTS[0]}/new").touch()
-    time.sleep(1)
-    state = Path(f"/proc/{agent.process.pid}/wchan").read_text()
-    for pid in daemons:
+    if waits:
+        wait(lambda: "rwsem" in wchan.read_text(), "the notification to wait")
+    else:
+        time.sleep(1)
+    state = wchan.read_text()
+    for pid in processes:
         os.kill(pid, signal.SIGKILL)
     try:
         caller.wait(60)
-        wait(lambda: "has ended" in Path(agent.log).read_text(), "the agent", 60)
+        ended = "aborting its connection" if waits else "has ended"
+        wait(lambda: ended in Path(agent.log).read_text(), "the agent", 60)
         why = ""
     except (subprocess.TimeoutExpired, RuntimeError) as error:
         why = str(error)

@@ -28,6 +28,7 @@ from harness import (
     grown_elsewhere,
     held_back,
     missing,
+    opened_stat,
     replaced_elsewhere,
     run,
     same,
@@ -292,9 +293,7 @@ def fresh_after_open(e: Env) -> None:
     with stopped_agent(e):
         with e.toy.lock:
             f.size = 888
-        fd = os.open(e.path("f"), os.O_RDONLY)
-        size = os.fstat(fd).st_size
-        os.close(fd)
+        size = opened_stat(e.path("f")).st_size
         assert size == 888, f"size {size}"
 
 
@@ -596,12 +595,7 @@ def replaced_before_open(e: Env) -> None:
     e.warm(e.path("f"))
     with stopped_agent(e):
         new = replaced_elsewhere(e, f, "f")
-        try:
-            fd = os.open(e.path("f"), os.O_RDONLY)
-        except FileNotFoundError:
-            raise AssertionError("open() fails with ENOENT") from None
-        ino = os.fstat(fd).st_ino
-        os.close(fd)
+        ino = opened_stat(e.path("f")).st_ino
         assert ino == new.ino, ino
 
 
@@ -614,12 +608,7 @@ def replaced_link(e: Env) -> None:
     assert Path(e.path("l")).stat().st_size == 11
     with stopped_agent(e):
         replaced_elsewhere(e, link, "l", stat.S_IFLNK | 0o777).data = b"b"
-        try:
-            fd = os.open(e.path("l"), os.O_RDONLY)
-        except FileNotFoundError:
-            raise AssertionError("open() fails with ENOENT") from None
-        size = os.fstat(fd).st_size
-        os.close(fd)
+        size = opened_stat(e.path("l")).st_size
         assert size == 22, size
 
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests of --kernel-cache, with which the kernel keeps answers for the rest of the lease; as in rules.py."""
 
-import os
 import signal
 import time
 from pathlib import Path
 
 import toy as t
-from harness import BOUND, Env, Rule, missing, replaced_elsewhere, same, stopped_agent
+from harness import BOUND, Env, Rule, missing, opened_stat, replaced_elsewhere, same, stopped_agent
 
 
 def seen_by_programs(e: Env) -> float:
@@ -83,22 +82,15 @@ def change_here(e: Env) -> None:
     same(e.path("g"), f)
 
 
-def reopened(e: Env) -> os.stat_result:
-    fd = os.open(e.path("f"), os.O_RDONLY)
-    result = os.fstat(fd)
-    os.close(fd)
-    return result
-
-
 def asked_by_reopening(e: Env) -> int:
     """Requests for a name or attributes while an unchanged file is opened 20 times again."""
     e.toy.keeping = True
     e.file("f")
     e.pushed()
     for _ in range(3):
-        reopened(e)
+        opened_stat(e.path("f"))
     e.warm(e.path("f"))
-    return e.upcalls((t.LOOKUP, t.GETATTR), lambda: [reopened(e) for _ in range(20)])
+    return e.upcalls((t.LOOKUP, t.GETATTR), lambda: [opened_stat(e.path("f")) for _ in range(20)])
 
 
 def unchanged_open(e: Env) -> None:
@@ -116,14 +108,14 @@ def changed_open(e: Env) -> None:
     f = e.file("f")
     e.pushed()
     for _ in range(3):
-        reopened(e)
+        opened_stat(e.path("f"))
     e.warm(e.path("f"))
     with stopped_agent(e):
         with e.toy.lock:
             f.size = 888
             f.mtime += 1
             f.touch()
-        size = reopened(e).st_size
+        size = opened_stat(e.path("f")).st_size
         assert size == 888, f"size {size}"
 
 

@@ -117,6 +117,12 @@ def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str
         raise RuntimeError(f"juicefs ended with {juicefs.returncode} before it mounted {MOUNTS[i]}")
 
 
+def daemons(i: int) -> list[int]:
+    """Processes of the client: the daemon, and its parent, which would replace it."""
+    found = subprocess.check_output(["pgrep", "-f", f"cache-dir /tmp/jfs-cache{i}"], text=True)
+    return [int(pid) for pid in found.split()]
+
+
 def umount(i: int) -> None:
     quiet("juicefs", "umount", "--force", MOUNTS[i])
     wait(lambda: not mounted(MOUNTS[i]), f"umount {MOUNTS[i]}")
