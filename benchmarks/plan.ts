@@ -269,8 +269,10 @@ function longer(profile: Profile, chosen: readonly ArmName[], looks: readonly nu
  * The arms of a run: the requested ones; some profiles have their own default.
  * @throws Error if an arm does not change what the profile measures
  */
-export function armsFor(profile: Profile, asked: readonly ArmName[] = defaultArms): readonly ArmName[] {
-  if (asked.join() === defaultArms.join()) asked = armsOf[profile] ?? defaultArms;
+export function armsFor(
+  profile: Profile,
+  asked: readonly ArmName[] = armsOf[profile] ?? defaultArms,
+): readonly ArmName[] {
   const unfit = asked.filter((arm) => !fits(arm, profile));
   if (unfit.length === 0) return asked;
   throw new Error(

@@ -110,8 +110,8 @@ export const settingsSchema = z.strictObject({
   clock: z.enum(["wall", "instructions"]).default("wall"),
   juicefs: juicefsSchema.prefault({}),
   benchmark: z.enum(["none", ...profileNames]).default("none"),
-  /** Arms of the benchmark; the baseline is always included. */
-  benchmarkArms: armsSchema.default([...defaultArms]),
+  /** Arms of the benchmark; the baseline is always included. Default: those of the profile. */
+  benchmarkArms: armsSchema.optional(),
   /** Rows of the verdict table for which the benchmark measures more blocks until they are decided (docs/benchmarks.md). */
   benchmarkRows: namesSchema.default([]),
   /** Differences smaller than this do not matter. */
@@ -146,8 +146,12 @@ type CacheTime = (typeof cacheTimes)[number];
 
 export type JuicefsSettings = Omit<z.output<typeof juicefsSchema>, CacheTime> &
   Readonly<Record<CacheTime, number>>;
-export interface Settings extends Omit<z.output<typeof settingsSchema>, "nodes" | "juicefs"> {
+export interface Settings extends Omit<
+  z.output<typeof settingsSchema>,
+  "nodes" | "juicefs" | "benchmarkArms"
+> {
   readonly nodes: readonly Node[];
+  readonly benchmarkArms: readonly ArmName[];
   readonly juicefs: JuicefsSettings;
 }
 
@@ -180,7 +184,7 @@ export function parseSettings(values: Readonly<Record<string, unknown>>, stack =
     ...rowProblems(settings, stack),
   ];
   if (problems.length > 0) throw new SettingsError(problems);
-  const benchmarkArms = [...runArms(settings)];
+  const benchmarkArms = runArms(settings);
   return {
     ...rest,
     nodes,
@@ -193,7 +197,7 @@ export function parseSettings(values: Readonly<Record<string, unknown>>, stack =
 type Parsed = z.output<typeof settingsSchema>;
 
 function runArms({ benchmark, benchmarkArms }: Parsed): readonly ArmName[] {
-  return benchmark === "none" ? benchmarkArms : armsFor(benchmark, benchmarkArms);
+  return benchmark === "none" ? (benchmarkArms ?? defaultArms) : armsFor(benchmark, benchmarkArms);
 }
 
 /** Storage chains need a disk for their images. */
