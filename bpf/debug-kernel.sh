@@ -98,6 +98,8 @@ configuration() {
 		CONFIG_DEBUG_INFO_DWARF5=y
 		CONFIG_DEBUG_INFO_BTF=y
 		CONFIG_DEBUG_INFO_BTF_MODULES=y
+		CONFIG_IKCONFIG=y
+		CONFIG_IKCONFIG_PROC=y
 	END
 	case $extension in
 	fuse) cat <<-'END' ;;
