@@ -44,6 +44,11 @@ export const limits = {
   lateShare: 0.5,
   /** Longest time between warming and window; after a longer one, caches may have expired in some arms and not in others. */
   gapSeconds: 0.5,
+  /**
+   * The same for fio, whose start is in this time and takes seconds in emulation. It opens the file itself, and reads pages, which
+   * do not expire.
+   */
+  fioGapSeconds: 5,
   /** Longest pause between two points of a block; with a longer one, the block was not measured without interruption. */
   pauseSeconds: 600,
   /** Share of blocks that may lack a valid pair of points; beyond this, the verdict is INVALID. */
@@ -113,6 +118,10 @@ export const planSchema = z.strictObject({
     stealPercent: z.number(),
     lateShare: z.number(),
     gapSeconds: z.number(),
+    fioGapSeconds: z
+      .number()
+      .optional()
+      .describe("If absent, as in older plans, gapSeconds holds for fio, too."),
     pauseSeconds: z.number(),
     invalidShare: z.number(),
   }),

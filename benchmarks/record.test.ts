@@ -215,6 +215,16 @@ describe("a record", () => {
     expect(reasonAfter((_, client) => set(client, "gap", 0.9), walk)).toBe(
       "node2 was warmed 0.9 s before the window, more than 0.5 s",
     );
+    // The invented runs have no output of the profile's jobs that write.
+    const readAfter = (gap: number): string | null =>
+      pointsAfter((_, client) => set(client, "gap", gap), {
+        workload: "random-read",
+        profile: "course",
+      }).find(
+        ({ block, label, workload }) => block === 2 && label === "nocache" && workload === "random-read",
+      )!.invalid;
+    expect(readAfter(4.9)).toBeNull();
+    expect(readAfter(5.1)).toBe("node2 was warmed 5.1 s before the window, more than 5 s");
     expect(reasonAfter((_, client) => set(client, "gap", undefined), walk)).toBe(
       "node2: did not record how long before the window it was warmed",
     );

@@ -219,7 +219,12 @@ function notInForce(client: Client, record: PointRecord, plan: Plan): string | u
 }
 
 /** Why the clients did not run together, or not soon enough after warming; undefined if they did. */
-function notTogether({ clients, plannedSeconds }: PointRecord, { limits }: Plan): string | undefined {
+function notTogether(
+  { clients, plannedSeconds, workload }: PointRecord,
+  { limits, workloads }: Plan,
+): string | undefined {
+  const isFio = workloads.find(({ name }) => name === workload)?.kind === "fio";
+  const longestGap = (isFio ? limits.fioGapSeconds : undefined) ?? limits.gapSeconds;
   const lates = Object.entries(clients).map(([name, { late = 0 }]) => [name, late] as const);
   // If all begin late, they still run together.
   const first = Math.min(...lates.map(([, late]) => late));
@@ -227,8 +232,8 @@ function notTogether({ clients, plannedSeconds }: PointRecord, { limits }: Plan)
     if (late - first > plannedSeconds * limits.lateShare)
       return `${name} began ${(late - first).toFixed(1)} s after the first, in a window of ${plannedSeconds.toFixed(1)} s: the clients did not run together`;
     const { gap = 0 } = clients[name] ?? {};
-    if (gap > limits.gapSeconds)
-      return `${name} was warmed ${gap.toFixed(1)} s before the window, more than ${limits.gapSeconds} s`;
+    if (gap > longestGap)
+      return `${name} was warmed ${gap.toFixed(1)} s before the window, more than ${longestGap} s`;
   }
   return undefined;
 }
