@@ -66,7 +66,7 @@ function rowLines(run: Run, room: number, paint: (kind: Kind, text: string) => s
     `${signs[kindOf(result)]} ${kindText(kindOf(result), run)}`,
     `${result.workload} ${result.title}`,
     result.arm,
-    result.ratio ? `${ratioText(result.ratio)} ${result.unit}` : reasonOf(result),
+    result.ratio ? `×${ratioText(result.ratio)} ${result.unit}` : reasonOf(result),
     seen(result),
   ]);
   const widths = [0, 1, 2, 3].map((column) =>
