@@ -138,7 +138,8 @@ class Agent:
         if not ready:
             return
         try:
-            wait(lambda: "serving" in self.text() or self.process.poll() is not None, "the agent")
+            # Minutes in a debug kernel while requests keep its only CPU busy.
+            wait(lambda: "serving" in self.text() or self.process.poll() is not None, "the agent", 300)
             if self.process.poll() is not None:
                 raise RuntimeError(self.text())
             if mode == "lease":
