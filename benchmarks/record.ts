@@ -78,10 +78,15 @@ export function misplaced(record: PointRecord, plan: Plan): string | undefined {
       `recorded as ${record.label} in arm ${record.arm}, ` +
       `where the plan has ${slot.label} in arm ${slot.arm} (block ${record.block}, slot ${record.slot})`
     );
-  const workload = plan.workloads.find(({ name }) => name === record.workload);
+  const workload = workloadOf(record, plan);
   if (!workload) return `the plan has no workload ${record.workload}`;
   if (workload.once && !block.warmUp) return `${record.workload} runs only in the warm-up`;
   return undefined;
+}
+
+/** The plan's entry of a point's workload; undefined if the plan has none. */
+function workloadOf({ workload }: PointRecord, { workloads }: Plan): Plan["workloads"][number] | undefined {
+  return workloads.find(({ name }) => name === workload);
 }
 
 /**
@@ -156,7 +161,7 @@ export function largest(values: readonly (number | undefined)[]): number | null 
 function incomplete(client: Client, record: PointRecord, plan: Plan): string | undefined {
   if (!client.counters) return "recorded no counters";
   if (client.late === undefined) return "did not record when it began";
-  const workload = plan.workloads.find((entry) => entry.name === record.workload);
+  const workload = workloadOf(record, plan);
   if (workload?.caches === "warm" && workload.place === "mount" && client.gap === undefined)
     return "did not record how long before the window it was warmed";
   const arm = armOf(record, plan);
@@ -200,7 +205,7 @@ function stolen(steal: number | undefined, machine: Machine | undefined, plan: P
 
 /** Why the arm was not in force, by the same evidence that the runner checks; undefined if it was. */
 function notInForce(client: Client, record: PointRecord, plan: Plan): string | undefined {
-  const workload = plan.workloads.find(({ name }) => name === record.workload);
+  const workload = workloadOf(record, plan);
   const arm = armOf(record, plan);
   if (!arm || arm.local || !dependsOnArm(workload)) return undefined;
   if (arm.counted && !((countOf(client) ?? 0) > 0))
@@ -219,11 +224,10 @@ function notInForce(client: Client, record: PointRecord, plan: Plan): string | u
 }
 
 /** Why the clients did not run together, or not soon enough after warming; undefined if they did. */
-function notTogether(
-  { clients, plannedSeconds, workload }: PointRecord,
-  { limits, workloads }: Plan,
-): string | undefined {
-  const isFio = workloads.find(({ name }) => name === workload)?.kind === "fio";
+function notTogether(record: PointRecord, plan: Plan): string | undefined {
+  const { clients, plannedSeconds } = record;
+  const { limits } = plan;
+  const isFio = workloadOf(record, plan)?.kind === "fio";
   const longestGap = (isFio ? limits.fioGapSeconds : undefined) ?? limits.gapSeconds;
   const lates = Object.entries(clients).map(([name, { late = 0 }]) => [name, late] as const);
   // If all begin late, they still run together.
