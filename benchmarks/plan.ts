@@ -45,8 +45,8 @@ export const limits = {
   /** Longest time between warming and window; after a longer one, caches may have expired in some arms and not in others. */
   gapSeconds: 0.5,
   /**
-   * The same for fio, whose start is in this time and takes seconds in emulation. It opens the file itself, and reads pages, which
-   * do not expire.
+   * The same for fio, whose start is in this time and takes seconds in emulation. It opens the file itself, and reads data, which
+   * does not expire.
    */
   fioGapSeconds: 5,
   /** Longest pause between two points of a block; with a longer one, the block was not measured without interruption. */
