@@ -105,6 +105,7 @@ configuration() {
 	fuse) cat <<-'END' ;;
 		CONFIG_INET=y
 		CONFIG_IPV6=y
+		CONFIG_BLK_DEV=y
 		CONFIG_BLK_DEV_LOOP=y
 		CONFIG_FUSE_FS=y
 		CONFIG_POSIX_MQUEUE=y
