@@ -34,6 +34,9 @@ interface Common {
   readonly required: boolean;
 }
 
+/** A command line to paste that changes settings of the stack: `./lab up`, and `-c KEY=VALUE` or `--unset KEY`. */
+export type UpCommand = (words: string) => string;
+
 export interface Extension<Settings extends Common = Common> {
   /** One-line description. */
   readonly title: string;
@@ -50,8 +53,8 @@ export interface Extension<Settings extends Common = Common> {
   options(settings: Settings, surroundings: Surroundings): readonly pulumi.Input<string>[];
   /** Whether its guarantee needs a mount with cache times of 0. Default: no. */
   needsZeroCacheTimes?(settings: Settings): boolean;
-  /** Conflicts of these settings with the mount's cache times, one line each. Default: none. */
-  problems?(settings: Settings, cacheTimes: CacheTimes): string[];
+  /** Conflicts of these settings with the mount's cache times, one line each with the command that ends it. Default: none. */
+  problems?(settings: Settings, cacheTimes: CacheTimes, up: UpCommand): string[];
 }
 
 /** Setting of every extension: fail on a machine that cannot run it, instead of only reporting it. */

@@ -49,7 +49,7 @@ export async function runClass(options: ClassOptions): Promise<void> {
   else if (options.down) {
     if (!(await confirm(`Take down the labs of ${students.length} students?`, options.yes))) return;
     report(await run(students, parallel, "down", (student) => downFor(place, student)), "down");
-  } else await makeAll(place, students, parallel, await configOf(pulumi), options.yes);
+  } else await makeAll(place, students, parallel, await configOf(pulumi), options);
 }
 
 function read(file: string): Buffer {
@@ -84,7 +84,7 @@ async function makeAll(
   students: readonly Student[],
   parallel: number,
   config: Record<string, string>,
-  yes: boolean,
+  { settings: stack, yes }: ClassOptions,
 ): Promise<void> {
   const prefix = "disgrafs-lab:";
   const values = Object.fromEntries(
@@ -92,7 +92,7 @@ async function makeAll(
       .filter(([key]) => key.startsWith(prefix))
       .map(([key, text]) => [key.slice(prefix.length), json(text)]),
   );
-  const settings = parseSettings(values);
+  const settings = parseSettings(values, stack);
   const { aws } = settings;
   if (settings.target !== "aws" || !aws)
     throw new Problem("a class runs on AWS: its settings need target: aws (docs/aws.md)");

@@ -15,7 +15,7 @@ import { Pulumi } from "./pulumi.ts";
 
 describe("keepSettings", () => {
   const project = mkdtempSync(join(tmpdir(), "lab settings "));
-  const file = join(project, "Pulumi.local.yaml");
+  const file = join(project, "Pulumi.second.yaml");
   let pulumi: Pulumi;
   beforeAll(async () => {
     mkdirSync(join(project, "state"));
@@ -26,7 +26,7 @@ describe("keepSettings", () => {
       PULUMI_CONFIG_PASSPHRASE: "x",
       PULUMI_SKIP_UPDATE_CHECK: "1",
     };
-    pulumi = new Pulumi({ backend: "checkout", set, unset: [], notes: [] }, "local", project);
+    pulumi = new Pulumi({ backend: "checkout", set, unset: [], notes: [] }, "second", project);
     await pulumi.select();
   }, 400_000);
   afterAll(() => rmSync(project, { recursive: true }));
@@ -37,6 +37,12 @@ describe("keepSettings", () => {
     expect(readFileSync(file, "utf8")).toMatch(/attrCacheSeconds: 5/);
     await keepSettings(pulumi, { set: [], unset: ["topology"] });
     expect(readFileSync(file, "utf8")).not.toContain("topology");
+  }, 400_000);
+
+  it("names the stack in the command that removes a mistyped setting", async () => {
+    await expect(keepSettings(pulumi, { set: ["topologie=single"], unset: [] })).rejects.toThrow(
+      "Remove it with: ./lab up --stack second --unset topologie",
+    );
   }, 400_000);
 
   it.each(["topologie=single", "topology=sinlge", "juicefs.cacheDir=/etc"])(

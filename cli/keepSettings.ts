@@ -27,7 +27,7 @@ export async function keepSettings(pulumi: Pulumi, { set, unset }: Change): Prom
     for (const key of unset) await change(pulumi, copy, ["rm", "--path", "--", key]);
     const words = set.flatMap((setting) => ["--plaintext", setting]);
     if (words.length > 0) await change(pulumi, copy, ["set-all", "--path", ...words]);
-    check(await valuesIn(pulumi, copy));
+    check(await valuesIn(pulumi, copy), pulumi.stack);
     renameSync(copy, file);
   } finally {
     rmSync(copy, { force: true });
@@ -39,9 +39,9 @@ async function change(pulumi: Pulumi, file: string, words: readonly string[]): P
   if (exitCode !== 0) throw new Problem(`the setting cannot be stored: ${stderr.trim()}`);
 }
 
-function check(values: Readonly<Record<string, unknown>>): void {
+function check(values: Readonly<Record<string, unknown>>, stack: string): void {
   try {
-    parseSettings(values);
+    parseSettings(values, stack);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     throw new Problem(

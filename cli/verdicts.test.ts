@@ -84,20 +84,25 @@ describe("the end of ./lab up", () => {
     folders.push(results);
     const run = writeResults(folder);
     const outputs = { benchmarkRun: { id: run.runId, path: `results/${run.runId}` } };
-    const absent = closing(outputs, results, false);
-    expect(absent).toContain("is not here; its verdicts: pulumi stack output benchmarkSummary");
+    const absent = closing(outputs, "second", results, false);
+    expect(absent).toContain(
+      'is not here; its verdicts: eval "$(./lab env)"; pulumi stack output benchmarkSummary --stack second\n',
+    );
     mkdirSync(join(results, run.runId));
     writeFileSync(join(results, run.runId, "run.json"), JSON.stringify(run));
-    expect(closing(outputs, results, false)).toBe(
-      `\n${verdictTable(run, outputs.benchmarkRun.path, false)}\n${closing({}, results, false).trimStart()}`,
+    expect(closing(outputs, "second", results, false)).toBe(
+      `\n${verdictTable(run, outputs.benchmarkRun.path, false)}\n${closing({}, "second", results, false).trimStart()}`,
     );
     writeFileSync(join(results, run.runId, "run.json"), "{}");
-    expect(closing(outputs, results, false)).toContain("was written by another version");
+    expect(closing(outputs, "second", results, false)).toContain("was written by another version");
   });
 
   it("should suggest the next step if the lab has no benchmark", () => {
-    expect(closing({ benchmarkRun: null })).toBe(
-      "\nnext: ./lab status, ./lab ssh NODE, pulumi stack output, ./lab down\n",
+    expect(closing({ benchmarkRun: null }, "local")).toBe(
+      '\nnext: ./lab status, ./lab ssh NODE, ./lab down\noutputs: eval "$(./lab env)"; pulumi stack output --stack local\n',
+    );
+    expect(closing({ benchmarkRun: null }, "second")).toContain(
+      "next: ./lab status --stack second, ./lab ssh --stack second NODE, ./lab down --stack second\n",
     );
   });
 });
@@ -107,6 +112,7 @@ describe("./lab up with a benchmark", () => {
   const updates = (...results: [number, Record<string, unknown>][]) => {
     const ran: string[][] = [];
     const pulumi = {
+      stack: "local",
       run: (...args: string[]) => Promise.resolve(results[ran.push(args) - 1]?.[0] ?? 1),
       output: (name: string) => Promise.resolve(results[ran.length - 1]?.[1][name]),
     } as unknown as Pulumi;

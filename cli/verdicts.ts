@@ -5,6 +5,8 @@ import type { WriteStream } from "node:tty";
 import { resultsFolder } from "../benchmarks/results.ts";
 import { runSchema } from "../benchmarks/run.ts";
 import { verdictTable } from "../benchmarks/verdictTable.ts";
+import { quote } from "../provisioning/shell.ts";
+import { labCommand } from "../stacks/labCommand.ts";
 import { say, type Pulumi } from "./pulumi.ts";
 
 /**
@@ -22,24 +24,29 @@ export async function upWithVerdicts(
     say("what the settings no longer have is removed; the benchmark follows");
     return await upWithVerdicts(pulumi, flags, true);
   }
-  process.stdout.write(closing({ benchmarkRun: await pulumi.output("benchmarkRun") }));
+  process.stdout.write(closing({ benchmarkRun: await pulumi.output("benchmarkRun") }, pulumi.stack));
   return status;
 }
 
 /** The last lines of `./lab up`, from the stack's outputs. */
 export function closing(
   outputs: Readonly<Record<string, unknown>> | undefined,
+  stack: string,
   folder = resultsFolder,
   colours = hasColours(process.stdout),
 ): string {
   const run = outputs?.benchmarkRun as { readonly id: string; readonly path: string } | null | undefined;
-  const next = "next: ./lab status, ./lab ssh NODE, pulumi stack output, ./lab down\n";
+  const output = (name = ""): string =>
+    `eval "$(./lab env)"; pulumi stack output ${name}--stack ${quote(stack)}`;
+  const next =
+    `next: ${["status", "ssh NODE", "down"].map((command) => labCommand(stack, command)).join(", ")}\n` +
+    `outputs: ${output()}\n`;
   if (!run) return `\n${next}`;
   const file = join(folder, run.id, "run.json");
   const parsed = existsSync(file) ? runSchema.safeParse(JSON.parse(readFileSync(file, "utf8"))) : undefined;
   if (!parsed?.success) {
     const why = parsed ? "was written by another version" : "is not here";
-    return `\nbenchmark ${run.id}: ${file} ${why}; its verdicts: pulumi stack output benchmarkSummary\n${next}`;
+    return `\nbenchmark ${run.id}: ${file} ${why}; its verdicts: ${output("benchmarkSummary ")}\n${next}`;
   }
   return `\n${verdictTable(parsed.data, run.path, colours)}\n${next}`;
 }

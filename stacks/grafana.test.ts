@@ -31,7 +31,7 @@ describe("Grafana, where its vendor cannot be reached,", () => {
     expect(await grafanaFile({ monitoring: true, grafana: "auto" }, release)).toBeUndefined();
     expect(said).toEqual([
       expect.stringMatching(
-        /^left out: Grafana 13\.2\.3, which this computer downloads from http:\/\/grafana\.invalid: Failed to fetch http:.*; \.\/lab open draws the same panels$/,
+        /^left out: Grafana 13\.2\.3, which this computer downloads from http:\/\/grafana\.invalid: Failed to fetch http:.*; \.\/lab open --stack watched draws the same panels$/,
       ),
     ]);
     expect(made).toEqual([]);

@@ -7,6 +7,7 @@ import type { VendorPackage } from "../provisioning/vendorPackage.ts";
 import { cacheFolder } from "../workshop/checkout.ts";
 import { packageKey, whyUnavailable } from "../workshop/debian/vendorPackage.ts";
 import { ensure } from "../workshop/ensure.ts";
+import { labCommand } from "./labCommand.ts";
 import type { Settings } from "./settings.ts";
 
 /**
@@ -28,9 +29,11 @@ export async function grafanaFile(
     throw new RunError(
       `the setting grafana is on, but the lab cannot get ${what}: ${reason}\n` +
         `  give this computer access to that address (apt's proxy settings apply), or continue without Grafana: ` +
-        `./lab up --stack ${pulumi.getStack()} -c grafana=auto`,
+        labCommand(pulumi.getStack(), "up -c grafana=auto"),
     );
   }
-  void pulumi.log.info(`left out: ${what}: ${reason}; ./lab open draws the same panels`);
+  void pulumi.log.info(
+    `left out: ${what}: ${reason}; ${labCommand(pulumi.getStack(), "open")} draws the same panels`,
+  );
   return undefined;
 }

@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { kernels } from "../provisioning/kernels.ts";
 import type { Cluster } from "./cluster.ts";
+import { labCommand } from "./labCommand.ts";
 
 /** A node in the output `nodes`. */
 export interface NodeOutput {
@@ -69,15 +70,16 @@ export function disgrafsOutput({
 
 /** Next steps for the user, as Markdown. */
 export function readmeOutput({ machines, juicefs, ray, disgrafs }: Cluster): pulumi.Output<string> {
+  const lab = (command: string): string => labCommand(pulumi.getStack(), command);
   const client = machines.find(({ roles }) => roles.includes("client"))?.name ?? "";
   const page = disgrafs
-    ? "- Find files by content: `./lab find WORD`, or in a browser: `./lab open disgrafs`.\n"
+    ? `- Find files by content: \`${lab("find WORD")}\`, or in a browser: \`${lab("open disgrafs")}\`.\n`
     : "";
   return pulumi.interpolate`# Your lab is up
 
-- Log in: \`./lab ssh ${client}\`; the volume is at \`${juicefs.mountPoint}\` on every client.
+- Log in: \`${lab(`ssh ${client}`)}\`; the volume is at \`${juicefs.mountPoint}\` on every client.
 - Ray: on the head, \`/opt/disgrafs/venv/bin/python\`, then \`ray.init(address="${ray.address}")\`.
-${page}- Check its state: \`./lab status\`. Measure it: \`./lab bench\`.
-- Remove it: \`./lab down\`. It prints what is left: 0.
+${page}- Check its state: \`${lab("status")}\`. Measure it: \`${lab("bench")}\`.
+- Remove it: \`${lab("down")}\`. It prints what is left: 0.
 `;
 }

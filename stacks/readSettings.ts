@@ -3,17 +3,18 @@ import { freemem } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import { checkout, inLab } from "../workshop/checkout.ts";
 import { freeBytes } from "../workshop/freeBytes.ts";
+import { labCommand } from "./labCommand.ts";
 import { runningVm } from "./local/vm.ts";
 import { parseSettings, SettingsError, type Settings } from "./settings.ts";
 import type { Node } from "./topology.ts";
 
 /** @throws SettingsError with one line for each problem */
 export function readSettings(values: Readonly<Record<string, unknown>>): Settings {
-  const settings = parseSettings(values, pulumi.getStack());
+  const stack = pulumi.getStack();
+  const settings = parseSettings(values, stack);
   if (settings.target === "local") {
-    const stack = pulumi.getStack();
     const toStart = settings.nodes.filter(({ name }) => !runningVm(stack, name));
-    const problems = roomProblems(toStart, roomHere());
+    const problems = roomProblems(toStart, roomHere(), stack);
     if (problems.length > 0) throw new SettingsError(problems);
   }
   return settings;
@@ -36,20 +37,20 @@ function roomHere(): Room {
 const overlayGiB = 2;
 
 /** Resources that are missing for these nodes, one line each. */
-export function roomProblems(nodes: readonly Node[], room: Room): string[] {
+export function roomProblems(nodes: readonly Node[], room: Room, stack: string): string[] {
   const memory = nodes.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0);
   const disk = nodes.length * overlayGiB;
   const problems: string[] = [];
   if (memory > room.memoryMiB) {
     problems.push(
       `the nodes to start need ${memory} MiB of memory and ${room.memoryMiB} MiB are free here: ` +
-        `${memory - room.memoryMiB} MiB are missing; close other programs, or run: ./lab up -c topology=single`,
+        `${memory - room.memoryMiB} MiB are missing; close other programs, or run: ${labCommand(stack, "up -c topology=single")}`,
     );
   }
   if (disk > room.diskGiB) {
     problems.push(
       `the nodes to start need about ${disk} GiB of disk and ${room.diskGiB} GiB are free below ${checkout}: ` +
-        `${disk - room.diskGiB} GiB are missing; free some space, or remove old images with ./lab down --purge`,
+        `${disk - room.diskGiB} GiB are missing; free some space, or remove old images with ./lab cache --prune`,
     );
   }
   return problems;

@@ -473,6 +473,12 @@ describe("parseSettings", () => {
     expect(faults({ benchmark: "tagging", disgrafs: true })).toEqual([]);
   });
 
+  it("names the stack in an extension's advice", () => {
+    expect(() => parseSettings({ extensions: { fuse: { mode: "off", reads: "cache" } } }, "second")).toThrow(
+      "switch reads off: ./lab up --stack second -c extensions.fuse.reads=off",
+    );
+  });
+
   it("allows write-back without DisGraFS, and DisGraFS without write-back", () => {
     expect(faults({ juicefs: { writeback: true } })).toEqual([]);
     expect(faults({ disgrafs: true })).toEqual([]);

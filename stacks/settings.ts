@@ -16,6 +16,7 @@ import { matchRows, tableRows } from "../benchmarks/rows.ts";
 import { profileNames, profiles, type ProfileFacts } from "../benchmarks/workloads.ts";
 import { awsSettings } from "./aws/settings.ts";
 import { folderProblems } from "./folders.ts";
+import { labCommand } from "./labCommand.ts";
 import { defaultSize, topologies, topologyProblems, type Node } from "./topology.ts";
 
 const nodeSchema = z.strictObject({
@@ -177,7 +178,7 @@ export function parseSettings(values: Readonly<Record<string, unknown>>, stack =
       portClashes(ports, own).map((clash) => `on ${name} the ports clash: ${clash}`),
     ),
     ...storageProblems(settings.juicefs, nodes),
-    ...extensionProblems(settings),
+    ...extensionProblems(settings, stack),
     ...disgrafsProblems(settings, nodes, stack),
     ...folderProblems(settings.juicefs),
     ...targetProblems(settings),
@@ -224,10 +225,14 @@ function withCacheTimes({ juicefs, extensions: own }: z.output<typeof settingsSc
   } as JuicefsSettings;
 }
 
-function extensionProblems({ juicefs, extensions: own }: z.output<typeof settingsSchema>): string[] {
+function extensionProblems(
+  { juicefs, extensions: own }: z.output<typeof settingsSchema>,
+  stack: string,
+): string[] {
+  const up = (words: string): string => labCommand(stack, `up ${words}`);
   return extensionNames.flatMap((name) => {
     const its = own[name];
-    return its === undefined ? [] : (extensions[name].problems?.(its, juicefs) ?? []);
+    return its === undefined ? [] : (extensions[name].problems?.(its, juicefs, up) ?? []);
   });
 }
 
@@ -269,7 +274,7 @@ function disgrafsProblems(
     const measured: ProfileFacts | undefined = benchmark === "none" ? undefined : profiles[benchmark];
     return measured?.needs === "disgrafs"
       ? [
-          `benchmark ${benchmark} measures DisGraFS, which is off; set it on: ${up(stack, "-c disgrafs=true")}`,
+          `benchmark ${benchmark} measures DisGraFS, which is off; set it on: ${labCommand(stack, "up -c disgrafs=true")}`,
         ]
       : [];
   }
@@ -333,7 +338,7 @@ function rowProblems(
     return [];
   } catch (error) {
     return [
-      `benchmarkRows is ${benchmarkRows.join(",")}: ${(error as Error).message}; remove it with: ${up(stack, "--unset benchmarkRows")}`,
+      `benchmarkRows is ${benchmarkRows.join(",")}: ${(error as Error).message}; remove it with: ${labCommand(stack, "up --unset benchmarkRows")}`,
     ];
   }
 }
@@ -373,14 +378,14 @@ function fix(issue: z.core.$ZodIssue, value: unknown, stack: string): string {
   const allowed = allowedValue(issue) ?? at(settingsSchema.parse({}), issue.path);
   // A missing setting without a default: only the user knows its value.
   if (value === undefined && allowed === undefined)
-    return `set it: ${up(stack, `-c ${quote(`${key}=VALUE`)}`)}`;
+    return `set it: ${labCommand(stack, `up -c ${quote(`${key}=VALUE`)}`)}`;
   return `fix it with: ${fixCommand(key, allowed, stack)}`;
 }
 
 function fixCommand(key: string, allowed: unknown, stack: string): string {
   return typeof allowed === "string" || typeof allowed === "number" || typeof allowed === "boolean"
-    ? up(stack, `-c ${quote(`${key}=${allowed}`)}`)
-    : up(stack, `--unset ${quote(key)}`);
+    ? labCommand(stack, `up -c ${quote(`${key}=${allowed}`)}`)
+    : labCommand(stack, `up --unset ${quote(key)}`);
 }
 
 /** An allowed value named by the issue itself: the first of a choice, or the end of its range; one more than an exclusive minimum. */
@@ -390,11 +395,6 @@ function allowedValue(issue: z.core.$ZodIssue): unknown {
     return issue.inclusive === false ? Number(issue.minimum) + 1 : issue.minimum;
   if (issue.code === "too_big" && issue.origin !== "string" && issue.origin !== "array") return issue.maximum;
   return undefined;
-}
-
-/** `./lab up` of a stack, with further arguments. */
-function up(stack: string, words: string): string {
-  return `./lab up ${stack === "local" ? "" : `--stack ${quote(stack)} `}${words}`;
 }
 
 function at(values: unknown, path: readonly PropertyKey[]): unknown {
@@ -411,7 +411,7 @@ function unknownKey(parent: string, name: string, stack: string): string {
   const near = known.find((candidate) => distance(candidate, name) <= 2);
   const all = known.length > 0 ? `known here: ${known.join(", ")}.` : "";
   const hint = near ? `did you mean ${near}?` : all;
-  const remove = `it with: ${up(stack, `--unset ${quote(key)}`)}`;
+  const remove = `it with: ${labCommand(stack, `up --unset ${quote(key)}`)}`;
   return `${key} is not a setting; ${hint === "" ? "remove" : `${hint} Remove`} ${remove}`;
 }
 

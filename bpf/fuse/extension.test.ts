@@ -9,6 +9,7 @@ const mount = {
   passwordFile: "/etc/disgrafs/redis-password",
   privateAddress: "10.77.0.11",
 };
+const up = (words: string): string => `./lab up --stack second ${words}`;
 /** The command line for these settings. */
 const line = (values: object): string => (fuse.options(settings(values), mount) as string[]).join(" ");
 
@@ -28,23 +29,25 @@ describe("the FUSE extension's options", () => {
   it("enable reads only if they are set to cache, and only under a lease", () => {
     expect(line({})).not.toContain("--reads");
     expect(line({ reads: "cache" })).toContain(" --reads cache ");
-    const problems = (values: object): string[] => fuse.problems(settings(values), { attrCacheSeconds: 1 });
+    const problems = (values: object): string[] =>
+      fuse.problems(settings(values), { attrCacheSeconds: 1 }, up);
     expect(problems({ mode: "off", reads: "cache" })).toEqual([
       "extensions.fuse.reads is cache with extensions.fuse.mode off: blocks are read in the kernel only under a lease; " +
-        "set the mode to lease, or switch reads off: ./lab up -c extensions.fuse.reads=off",
+        "set the mode to lease, or switch reads off: ./lab up --stack second -c extensions.fuse.reads=off",
     ]);
-    expect(fuse.problems(settings({ reads: "cache" }), {})).toEqual([]);
+    expect(fuse.problems(settings({ reads: "cache" }), {}, up)).toEqual([]);
   });
 
   it("let the kernel keep answers only if that is set, and only under a lease", () => {
     expect(line({})).not.toContain("--kernel-cache");
     expect(line({ kernelCache: true })).toContain(" --kernel-cache on ");
-    const problems = (values: object): string[] => fuse.problems(settings(values), { attrCacheSeconds: 1 });
+    const problems = (values: object): string[] =>
+      fuse.problems(settings(values), { attrCacheSeconds: 1 }, up);
     expect(problems({ mode: "ttl", kernelCache: true })).toEqual([
       "extensions.fuse.kernelCache is true with extensions.fuse.mode ttl: the kernel keeps answers only under a lease; " +
-        "set the mode to lease, or switch it off: ./lab up -c extensions.fuse.kernelCache=false",
+        "set the mode to lease, or switch it off: ./lab up --stack second -c extensions.fuse.kernelCache=false",
     ]);
-    expect(fuse.problems(settings({ kernelCache: true }), {})).toEqual([]);
+    expect(fuse.problems(settings({ kernelCache: true }), {}, up)).toEqual([]);
   });
 
   it.each(["lease", "ttl", "shadow", "off"])("can be passed to the loader without quoting: %s", (mode) => {

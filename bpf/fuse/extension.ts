@@ -2,7 +2,14 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { localKernelNames } from "../../provisioning/kernels.ts";
-import { metricsFile, required, type CacheTimes, type Extension, type Surroundings } from "../extension.ts";
+import {
+  metricsFile,
+  required,
+  type CacheTimes,
+  type Extension,
+  type Surroundings,
+  type UpCommand,
+} from "../extension.ts";
 
 const settings = z.strictObject({
   /**
@@ -35,7 +42,7 @@ export const fuse = {
   settings,
   options: loaderOptions,
   needsZeroCacheTimes,
-  problems: (own, cacheTimes) => [...leaseProblems(own), ...cacheTimeProblems(own, cacheTimes)],
+  problems: (own, cacheTimes, up) => [...leaseProblems(own, up), ...cacheTimeProblems(own, cacheTimes, up)],
 } as const satisfies Extension<FuseSettings>;
 
 function loaderOptions(
@@ -59,25 +66,25 @@ function needsZeroCacheTimes({ mode }: FuseSettings): boolean {
 }
 
 /** Only a lease determines the current version of a file, and how long an answer may be kept. */
-function leaseProblems({ mode, reads, kernelCache }: FuseSettings): string[] {
+function leaseProblems({ mode, reads, kernelCache }: FuseSettings, up: UpCommand): string[] {
   if (mode === "lease") return [];
   const problems = [];
   if (reads !== "off") {
     problems.push(
       `extensions.fuse.reads is ${reads} with extensions.fuse.mode ${mode}: blocks are read in the kernel only under a lease; ` +
-        "set the mode to lease, or switch reads off: ./lab up -c extensions.fuse.reads=off",
+        `set the mode to lease, or switch reads off: ${up("-c extensions.fuse.reads=off")}`,
     );
   }
   if (kernelCache) {
     problems.push(
       `extensions.fuse.kernelCache is true with extensions.fuse.mode ${mode}: the kernel keeps answers only under a lease; ` +
-        "set the mode to lease, or switch it off: ./lab up -c extensions.fuse.kernelCache=false",
+        `set the mode to lease, or switch it off: ${up("-c extensions.fuse.kernelCache=false")}`,
     );
   }
   return problems;
 }
 
-function cacheTimeProblems(own: FuseSettings, cacheTimes: CacheTimes): string[] {
+function cacheTimeProblems(own: FuseSettings, cacheTimes: CacheTimes, up: UpCommand): string[] {
   const names = ["attrCacheSeconds", "entryCacheSeconds", "dirEntryCacheSeconds"] as const;
   if (needsZeroCacheTimes(own)) {
     return names
@@ -86,13 +93,13 @@ function cacheTimeProblems(own: FuseSettings, cacheTimes: CacheTimes): string[] 
         (name) =>
           `juicefs.${name} is ${cacheTimes[name]} with extensions.fuse.mode ${own.mode}: the kernel would cache answers ` +
           `itself, which would add to the bound; set the mode to ttl, or remove this setting so that it is 0: ` +
-          `./lab up --unset juicefs.${name}`,
+          up(`--unset juicefs.${name}`),
       );
   }
   if (own.mode === "ttl" && names.every((name) => cacheTimes[name] === 0)) {
     return [
       "extensions.fuse.mode is ttl but all cache times of juicefs are 0, so nothing can be cached; " +
-        "set the mode to lease, or cache times: ./lab up -c juicefs.attrCacheSeconds=1 -c juicefs.entryCacheSeconds=1",
+        `set the mode to lease, or cache times: ${up("-c juicefs.attrCacheSeconds=1 -c juicefs.entryCacheSeconds=1")}`,
     ];
   }
   return [];

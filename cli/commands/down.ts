@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { Command } from "commander";
+import { quote } from "../../provisioning/shell.ts";
 import { orphans, ownProcesses } from "../../stacks/local/processes.ts";
 import { ownerOf } from "../../stacks/local/owner.ts";
 import { stackFolder, stacksFolder } from "../../stacks/local/paths.ts";
@@ -99,7 +100,7 @@ async function destroy(pulumi: Pulumi, names: readonly string[]): Promise<number
     requireSomething(pulumi, names);
     say(
       `Pulumi knows no stack "${pulumi.stack}"; removing its parts on this computer. ` +
-        `AWS was not checked for such a stack; to check it, run: ./lab sweep --aws`,
+        `AWS was not checked for such a stack; to check it, run: ./lab sweep --aws --stack ${quote(pulumi.stack)}`,
     );
     await end(names);
     return 0;
@@ -137,8 +138,8 @@ async function withoutRecord(pulumi: Pulumi, names: readonly string[]): Promise<
   }
   if (record.is === "whole" && hasMoreThanLocal(record.resources)) {
     say(
-      `the record of stack ${pulumi.stack} names resources on AWS, but cannot be used to remove them: ./lab sweep --aws ` +
-        `finds them by their tags. The record is kept: ${record.file}`,
+      `the record of stack ${pulumi.stack} names resources on AWS, but cannot be used to remove them: ` +
+        `./lab sweep --aws --stack ${quote(pulumi.stack)} finds them by their tags. The record is kept: ${record.file}`,
     );
     return 1;
   }

@@ -1,6 +1,6 @@
 import { extension } from "./extend.ts";
 
-const lab = { created: "2026-11-25T18:00:00Z", expires: "2026-11-25T22:00:00Z" };
+const lab = { stack: "paper", created: "2026-11-25T18:00:00Z", expires: "2026-11-25T22:00:00Z" };
 const now = new Date("2026-11-25T20:30:30Z");
 
 describe("extension", () => {
@@ -15,7 +15,7 @@ describe("extension", () => {
   });
   it("is refused for an expired lab", () => {
     expect(() => extension({ ...lab, time: "4h", now: new Date("2026-11-25T22:00:00Z") })).toThrow(
-      /expired at .* are terminated/,
+      /expired at .* are terminated; .*: \.\/lab down --stack paper, then \.\/lab up --stack paper$/,
     );
   });
   it("limits a lab to two weeks", () => {

@@ -1,6 +1,7 @@
 /** `./lab extend TIME`: extends the life of a lab on AWS. It changes one setting; an `up` then updates tags and timers. */
 import { Command } from "commander";
 import { durationSeconds } from "../../stacks/aws/settings.ts";
+import { labCommand } from "../../stacks/labCommand.ts";
 import { awsFactsOf } from "../awsStack.ts";
 import { Problem } from "../problem.ts";
 import { Pulumi } from "../pulumi.ts";
@@ -11,7 +12,8 @@ export const extend = new Command("extend")
   .addHelpText(
     "after",
     `
-Machines of an expired lab are gone; ./lab up --stack aws makes new ones. No machine is replaced by an extension.
+Machines of an expired lab are gone; ./lab down --stack aws, then ./lab up --stack aws, makes new ones. No machine is replaced by
+an extension.
 
 Examples:
   ./lab extend 2h
@@ -27,7 +29,7 @@ Examples:
  */
 export async function extendStack(pulumi: Pulumi, time: string): Promise<number> {
   const { created, expires } = awsFactsOf(pulumi.stack, await pulumi.outputs());
-  const setting = extension({ created, expires, time, now: new Date() });
+  const setting = extension({ stack: pulumi.stack, created, expires, time, now: new Date() });
   const set = await pulumi.run("config", "set", "--path", "aws.expiresAfter", setting.expiresAfter);
   const status = set === 0 ? await pulumi.run("up", "--yes", "--skip-preview") : set;
   if (status === 0) process.stdout.write(`stack ${pulumi.stack} now expires at ${setting.expires}\n`);
@@ -41,14 +43,21 @@ const longestMinutes = 14 * 24 * 60;
  * The value of `aws.expiresAfter`, which counts from the stack's beginning, for an end `time` from now.
  * @throws Problem when the lab is over, the time is no duration, or the new end is not later than the present one
  */
-export function extension(args: { created: string; expires: string; time: string; now: Date }): {
+export function extension(args: {
+  stack: string;
+  created: string;
+  expires: string;
+  time: string;
+  now: Date;
+}): {
   readonly expiresAfter: string;
   readonly expires: string;
 } {
-  const { created, expires, time, now } = args;
+  const { stack, created, expires, time, now } = args;
   if (Date.parse(expires) <= now.getTime())
     throw new Problem(
-      `this lab expired at ${expires} and its machines are terminated; create new ones with ./lab down and ./lab up`,
+      `this lab expired at ${expires} and its machines are terminated; create new ones: ` +
+        `${labCommand(stack, "down")}, then ${labCommand(stack, "up")}`,
     );
   let seconds: number;
   try {

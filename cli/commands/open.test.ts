@@ -16,42 +16,39 @@ const outputs = {
 
 describe("open", () => {
   it("finds Prometheus on the node that has it", () => {
-    expect(pageOf("prometheus", outputs)).toEqual({ node: "meta", address: "10.77.0.10:9090", path: "/" });
+    expect(pageOf("prometheus", outputs, "local")).toEqual({
+      node: "meta",
+      address: "10.77.0.10:9090",
+      path: "/",
+    });
   });
 
   it("finds the page of DisGraFS on the Ray head, and tells how to read its token", () => {
     const nodes = [...outputs.nodes, { name: "node2", roles: ["client", "ray-head"] }];
-    expect(pageOf("disgrafs", { nodes, disgrafs: { page: "10.77.0.12:8088" } })).toEqual({
+    expect(pageOf("disgrafs", { nodes, disgrafs: { page: "10.77.0.12:8088" } }, "second")).toEqual({
       node: "node2",
       address: "10.77.0.12:8088",
       path: "/",
-      hint: expect.stringContaining("./lab ssh node2 -- cat /etc/disgrafs/api-token") as string,
+      hint: expect.stringContaining(
+        "see it with: ./lab ssh --stack second node2 -- cat /etc/disgrafs/api-token",
+      ) as string,
     });
   });
 
   it("uses the same Prometheus for the dashboard", () => {
-    expect(pageOf("dashboard", outputs)).toEqual({ ...pageOf("prometheus", outputs), dashboard: true });
+    expect(pageOf("dashboard", outputs, "local")).toEqual({
+      ...pageOf("prometheus", outputs, "local"),
+      dashboard: true,
+    });
   });
 
   it("finds Grafana on the loopback address of its node, and tells how to read admin's password", () => {
     const monitoring = { ...outputs.monitoring, grafana: "127.0.0.1:3000" };
-    expect(pageOf("grafana", { ...outputs, monitoring })).toEqual({
+    expect(pageOf("grafana", { ...outputs, monitoring }, "local")).toEqual({
       node: "meta",
       address: "127.0.0.1:3000",
       path: "/",
       hint: expect.stringContaining("./lab ssh meta -- cat /etc/disgrafs/grafana-password") as string,
-    });
-  });
-
-  it("looks for Ray's dashboard on the Ray head, and names an alternative", () => {
-    const nodes = [...outputs.nodes, { name: "node2", roles: ["client", "ray-head"] }];
-    expect(pageOf("ray", { nodes })).toEqual({
-      node: "node2",
-      address: "127.0.0.1:8265",
-      path: "/",
-      missing: expect.stringMatching(
-        /^Ray's dashboard is not running: .* \.\/lab open, section Ray$/,
-      ) as string,
     });
   });
 
@@ -66,29 +63,29 @@ describe("open", () => {
   });
 
   it("finds the report of the stack's run in the checkout", () => {
-    expect(pageOf("report", outputs)).toEqual({
+    expect(pageOf("report", outputs, "local")).toEqual({
       file: expect.stringMatching(/results\/smoke-1\/report\.html$/) as string,
     });
   });
 
   it.each([
-    ["prometheus", { ...outputs, monitoring: null }, "./lab up -c monitoring=true"],
-    ["disgrafs", { ...outputs, disgrafs: null }, "./lab up -c disgrafs=true"],
-    ["report", { ...outputs, benchmarkRun: null }, "./lab bench"],
-    ["grafana", { ...outputs, monitoring: null }, "./lab up -c monitoring=true -c grafana=on"],
+    ["prometheus", { ...outputs, monitoring: null }, "./lab up --stack second -c monitoring=true"],
+    ["disgrafs", { ...outputs, disgrafs: null }, "./lab up --stack second -c disgrafs=true"],
+    ["report", { ...outputs, benchmarkRun: null }, "./lab bench --stack second"],
+    ["grafana", { ...outputs, monitoring: null }, "./lab up --stack second -c monitoring=true -c grafana=on"],
     [
       "grafana",
       outputs,
-      "its package could not be downloaded, or grafana is off. ./lab up -c grafana=on says why",
+      "its package could not be downloaded, or grafana is off. ./lab up --stack second -c grafana=on says why",
     ],
-    ["ray", outputs, "the lab has no node with the role ray-head"],
+    ["disgrafs", { ...outputs, disgrafs: { page: "x" } }, "the lab has no node with the role ray-head"],
     [
       "grafna",
       outputs,
-      'there is no page "grafna"; the pages: dashboard, disgrafs, grafana, prometheus, ray, report',
+      'there is no page "grafna"; the pages: dashboard, disgrafs, grafana, prometheus, report',
     ],
   ])("gives advice if %s is missing", (name, given, words) => {
-    expect(() => pageOf(name, given)).toThrow(words);
+    expect(() => pageOf(name, given, "second")).toThrow(words);
   });
 
   it("listens only on this computer, and ends if it cannot listen", () => {

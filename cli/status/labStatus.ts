@@ -1,4 +1,5 @@
 /** Combines and judges the reports of a lab's nodes: `./lab status --json` prints the result. */
+import { labCommand } from "../../stacks/labCommand.ts";
 import type { Node } from "../nodes.ts";
 import { clockTolerance } from "./clock.ts";
 import type { Asked, NodeReport } from "./nodeReport.ts";
@@ -99,8 +100,16 @@ const fullHere = 2 ** 30;
 /** Whether a state from machineState or ec2States means that the machine is running. */
 export const runs = (machine: string): boolean => /^running(,|$)(?! but)/.test(machine);
 
+/** The full command line of a command on the lab, to paste. */
+type Commands = (command: string) => string;
+const commandsOf =
+  ({ stack }: Expected): Commands =>
+  (command) =>
+    labCommand(stack, command);
+
 export function labStatus(known: Known): LabStatus {
   const { expected, machines, asked, now } = known;
+  const lab = commandsOf(expected);
   const reports = new Map(
     expected.nodes.flatMap(({ name }, index) => {
       const answer = asked[index];
@@ -114,12 +123,12 @@ export function labStatus(known: Known): LabStatus {
   );
   const problems = [
     ...(expected.expires !== undefined && Date.parse(expected.expires) <= now.getTime()
-      ? [`this lab expired at ${expected.expires}: ./lab down, and ./lab up for a new one`]
+      ? [`this lab expired at ${expected.expires}: ${lab("down")}, then ${lab("up")} for a new one`]
       : []),
     ...diskProblems(known),
     ...expected.nodes.flatMap(({ name }, index) => nodeProblems(known, name, machines[index], asked[index])),
-    ...services.flatMap((service) => serviceProblems(service, benchmarks.length > 0)),
-    ...[...reports].flatMap(([node, { report }]) => watchProblems(node, report, benchmarks.length > 0)),
+    ...services.flatMap((service) => serviceProblems(service, benchmarks.length > 0, lab)),
+    ...[...reports].flatMap(([node, { report }]) => watchProblems(node, report, benchmarks.length > 0, lab)),
     ...extensionProblems(expected, extensions, reports),
   ];
   return {
@@ -179,15 +188,18 @@ const switchedJobs = ["juicefs", "node", "ray"];
 function serviceProblems(
   { service, node, state, unanswered }: ServiceStatus,
   inBenchmark: boolean,
+  lab: Commands,
 ): string[] {
   if (inBenchmark && switched.includes(service) && !/^(failed|not there)$/.test(state)) return [];
   if (state !== "active") {
     const why =
-      state === "not there" ? "is missing; ./lab up creates it" : `is ${state}; ./lab logs ${node} says why`;
+      state === "not there"
+        ? `is missing; ${lab("up")} creates it`
+        : `is ${state}; ${lab(`logs ${node}`)} says why`;
     return [`${node}: ${service} ${why}`];
   }
   if (unanswered.length === 0) return [];
-  return [`${node}: ${service} runs, but does not answer ${unanswered.join(", ")}; ./lab logs ${node}`];
+  return [`${node}: ${service} runs, but does not answer ${unanswered.join(", ")}; ${lab(`logs ${node}`)}`];
 }
 
 /** A machine's disk is a sparse file: a write that finds no room fails inside the machine, as on a broken disk. */
@@ -200,16 +212,13 @@ function diskProblems({ freeHere = Infinity }: Known): string[] {
 }
 
 function nodeProblems(known: Known, name: string, machine = "", answer: Asked | undefined): string[] {
-  const { stack } = known.expected;
-  if (!runs(machine))
-    return [`${name}: the machine is ${machine}; ./lab up --stack ${stack} restarts local machines`];
+  const lab = commandsOf(known.expected);
+  if (!runs(machine)) return [`${name}: the machine is ${machine}; ${lab("up")} restarts local machines`];
   if (!answer) return [];
   if ("failure" in answer) {
     const line = `${name}: no answer by ssh: ${answer.failure}`;
     if (!answer.diskErrors) return [line];
-    return [
-      `${line}; ${diskFailed(`${answer.diskErrors} requests to its disk failed`, machine, name, stack)}`,
-    ];
+    return [`${line}; ${diskFailed(`${answer.diskErrors} requests to its disk failed`, machine, name, lab)}`];
   }
   const { report, clockOff } = answer;
   const lines = [];
@@ -217,14 +226,14 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
     const way = clockOff > 0 ? "ahead of" : "behind";
     lines.push(
       `${name}: its clock is ${Math.abs(clockOff).toFixed(0)} s ${way} this computer's: times of different nodes cannot be compared` +
-        (known.expected.setsClocks ? `; ./lab up --stack ${stack} sets it` : ""),
+        (known.expected.setsClocks ? `; ${lab("up")} sets it` : ""),
     );
   }
   if (!report.disk.writable || report.disk.errors > 0) {
     const what = report.disk.writable
       ? `${report.disk.errors} requests to its disk failed`
       : "its disk has failed, and is read-only";
-    lines.push(`${name}: ${diskFailed(what, machine, name, stack)}`);
+    lines.push(`${name}: ${diskFailed(what, machine, name, lab)}`);
   }
   if (1 - report.disk.free / report.disk.size > fullDisk) {
     lines.push(`${name}: its disk is full (${Math.floor(report.disk.free / 2 ** 20)} MiB free)`);
@@ -233,32 +242,38 @@ function nodeProblems(known: Known, name: string, machine = "", answer: Asked | 
 }
 
 /** A machine on this computer is ended from outside: with a failed disk, it may not be able to reboot. */
-function diskFailed(what: string, machine: string, name: string, stack: string): string {
+function diskFailed(what: string, machine: string, name: string, lab: Commands): string {
   const pid = /pid (\d+)/.exec(machine)?.[1];
-  const restart = pid ? `kill ${pid}` : `./lab ssh ${name} -- systemctl reboot --force`;
+  const restart = pid ? `kill ${pid}` : lab(`ssh ${name} -- systemctl reboot --force`);
   return (
     `${what}, as when this computer's disk is full. Free some space, then restart it: ${restart}, ` +
-    `then ./lab up --stack ${stack}`
+    `then ${lab("up")}`
   );
 }
 
 /** Problems that Prometheus reports about its targets and about itself. */
-function watchProblems(node: string, { prometheus }: NodeReport, inBenchmark: boolean): string[] {
+function watchProblems(
+  node: string,
+  { prometheus }: NodeReport,
+  inBenchmark: boolean,
+  lab: Commands,
+): string[] {
   if (!prometheus) return [];
+  const log = lab(`logs ${node} monitoring`);
   if (prometheus.down === null || prometheus.failedWrites === null) {
-    return [`${node}: Prometheus does not answer; ./lab logs ${node} monitoring`];
+    return [`${node}: Prometheus does not answer; ${log}`];
   }
   const lines = prometheus.down
     .filter(({ job }) => !(inBenchmark && switchedJobs.includes(job)))
     .map(({ job, node: target, error }) => `${target}: Prometheus cannot scrape the job ${job}: ${error}`);
   if (prometheus.storing === false) {
     lines.push(
-      `${node}: Prometheus is not storing samples: is its disk full, or has its clock jumped? ./lab logs ${node} monitoring`,
+      `${node}: Prometheus is not storing samples: is its disk full, or has its clock jumped? ${log}`,
     );
   }
   if (prometheus.failedWrites > 0) {
     lines.push(
-      `${node}: Prometheus could not write ${prometheus.failedWrites} times since it started: is its disk full? ./lab logs ${node} monitoring`,
+      `${node}: Prometheus could not write ${prometheus.failedWrites} times since it started: is its disk full? ${log}`,
     );
   }
   return lines;
@@ -281,6 +296,7 @@ function extensionProblems(
   found: readonly ExtensionStatus[],
   reports: Reports,
 ): string[] {
+  const lab = commandsOf(expected);
   // While a benchmark runs, its arms start and stop extensions.
   if ([...reports.values()].some(({ report }) => report.benchmark)) return [];
   return [
@@ -288,7 +304,7 @@ function extensionProblems(
       .filter(({ state }) => state === "failed")
       .map(
         ({ extension, node }) =>
-          `${node}: the extension ${extension} has failed; ./lab logs ${node} extensions`,
+          `${node}: the extension ${extension} has failed; ${lab(`logs ${node} extensions`)}`,
       ),
     ...expected.extensions
       .filter(({ node }) => reports.has(node))
@@ -299,7 +315,9 @@ function extensionProblems(
               each.extension === extension && each.node === node && /^(active|failed)$/.test(each.state),
           ),
       )
-      .map(({ extension, node }) => `${node}: the extension ${extension} is not loaded; ./lab up loads it`),
+      .map(
+        ({ extension, node }) => `${node}: the extension ${extension} is not loaded; ${lab("up")} loads it`,
+      ),
     ...[...reports].flatMap(([node, { report }]) =>
       report.extensions
         .filter(({ state, figuresAge }) => state === "active" && (figuresAge ?? 0) > oldFigures)

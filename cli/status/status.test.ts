@@ -97,12 +97,12 @@ describe("the status of a lab", () => {
       "a machine whose disk has failed, so that nobody can log in",
       { node1: { failure: "Connection closed", diskErrors: 12 } },
       "node1: no answer by ssh: Connection closed; 12 requests to its disk failed, as when this computer's disk is full. Free some " +
-        "space, then restart it: kill 7, then ./lab up --stack local",
+        "space, then restart it: kill 7, then ./lab up",
     ],
     [
       "a machine that does not run",
       { machines: [running, "not running"], node1: { failure: "its machine is not running" } },
-      "node1: the machine is not running; ./lab up --stack local restarts local machines",
+      "node1: the machine is not running; ./lab up restarts local machines",
     ],
     [
       "a full disk of this computer",
@@ -173,17 +173,17 @@ describe("the status of a lab", () => {
     [
       "a disk with failed writes",
       { meta: { disk: { free: 15e9, size: 2e10, errors: 7, writable: true } } },
-      "meta: 7 requests to its disk failed, as when this computer's disk is full. Free some space, then restart it: kill 7, then ./lab up --stack local",
+      "meta: 7 requests to its disk failed, as when this computer's disk is full. Free some space, then restart it: kill 7, then ./lab up",
     ],
     [
       "a disk that became read-only",
       { meta: { disk: { free: 15e9, size: 2e10, errors: 7, writable: false } } },
-      "meta: its disk has failed, and is read-only, as when this computer's disk is full. Free some space, then restart it: kill 7, then ./lab up --stack local",
+      "meta: its disk has failed, and is read-only, as when this computer's disk is full. Free some space, then restart it: kill 7, then ./lab up",
     ],
     [
       "a clock that has jumped",
       { clockOff: -3600 },
-      "meta: its clock is 3600 s behind this computer's: times of different nodes cannot be compared; ./lab up --stack local sets it",
+      "meta: its clock is 3600 s behind this computer's: times of different nodes cannot be compared; ./lab up sets it",
     ],
     [
       "an extension that is not loaded any more",
@@ -242,10 +242,33 @@ describe("the status of a lab", () => {
     expect(judge({ clockOff: 500 }, { ownClock: true }).problems).toEqual([]);
   });
 
+  it("names the stack in each command, unless it is the default one", () => {
+    const { problems } = judge(
+      {
+        machines: ["not running", running],
+        node1: {
+          units: units(["ray.service"]),
+          answers: { ...well, redis: false },
+          extensions: [{ ...fuse, state: "failed" }],
+          disk: { free: 15e9, size: 2e10, errors: 7, writable: true },
+        },
+        meta: { prometheus: { down: null, failedWrites: null, storing: null } },
+      },
+      { stack: "second", expires: "2026-11-30T09:00:00Z" },
+    );
+    const commands = problems.flatMap((line) => line.match(/\.\/lab \w+( --stack \w+)?/g) ?? []);
+    expect(new Set(commands)).toEqual(
+      new Set(["down", "up", "logs"].map((verb) => `./lab ${verb} --stack second`)),
+    );
+    expect(problems).toContain(
+      "node1: the extension fuse has failed; ./lab logs --stack second node1 extensions",
+    );
+  });
+
   it("reports that a lab has expired, and what it cost", () => {
     const status = judge({}, { expires: "2026-11-30T09:00:00Z", cost: 1.234 });
     expect(status.problems).toEqual([
-      "this lab expired at 2026-11-30T09:00:00Z: ./lab down, and ./lab up for a new one",
+      "this lab expired at 2026-11-30T09:00:00Z: ./lab down, then ./lab up for a new one",
     ]);
     expect(statusLines(status)).toContain("which has passed; spent so far: USD 1.23\n");
     expect(statusLines(judge({}, { expires: "2026-11-30T12:30:00Z", cost: "unknown" }))).toContain(

@@ -148,7 +148,7 @@ describe("monitoring on one machine", () => {
       await sleep(10_000);
       await vm.check("systemctl stop prometheus-redis-exporter");
       await untilProblems(
-        "meta: Redis exporter is inactive; ./lab logs meta says why",
+        /^meta: Redis exporter is inactive; \.\/lab logs .*meta says why$/,
         /^meta: Prometheus cannot scrape the job redis: .*connection refused/,
       );
       await redisAnswers();

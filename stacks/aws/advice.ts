@@ -170,8 +170,8 @@ export const failures: readonly Failure[] = [
     kind: "in-use",
     code: "DependencyViolation",
     advice:
-      "A resource that this stack did not create still uses it, usually a network interface. `./lab sweep --aws` shows what is " +
-      "left of the stack.",
+      "A resource that this stack did not create still uses it, usually a network interface. `./lab sweep --aws --stack NAME` " +
+      "shows what is left of the stack.",
   },
 ];
 
