@@ -1,3 +1,4 @@
+import { armNames } from "./arms.ts";
 import { matchRows, tableRows } from "./rows.ts";
 
 describe("tableRows", () => {
@@ -42,12 +43,34 @@ describe("matchRows", () => {
     expect(matchRows(rows, patterns)).toEqual(places.map((place) => rows[place]));
   });
 
-  it.each(["metadata/stat", "statHit", "*/small/ttl-long", "ray/small/nocache/x", ""])(
-    "should refuse %j, which names no row, and list the existing rows",
-    (pattern) => {
+  it.each([
+    ["metadata/stat", 'metadata has no figure "stat"; the figures: statHit, open'],
+    ["statHit", 'the run has no workload "statHit"; the workloads: metadata, ray'],
+    ["", 'the run has no workload ""; the workloads: metadata, ray'],
+    ["*/small/ttl-long", 'the run has no arm "ttl-long"; the arms: nocache'],
+    ["*/stat", 'the run has no figure "stat"; the figures: statHit, open, small'],
+    ["ray/small/nocache/x", "it has 4 parts"],
+  ])(
+    "should refuse %j, which names no row, and say what exists in place of the wrong part",
+    (pattern, reason) => {
       expect(() => matchRows(rows, ["metadata", pattern])).toThrow(
-        new RegExp(`"${pattern.replaceAll("*", "\\*")}".*: ${rows.join(", ")}$`),
+        `no row of the verdict table is called "${pattern}": ${reason}. A row is WORKLOAD/FIGURE/ARM, and * stands for all`,
       );
     },
   );
+
+  it("should say that a run without arms has no rows", () => {
+    expect(() => matchRows(tableRows("course", ["ttl"], false), ["*"])).toThrow(
+      'is called "*": the run has no arm besides the baseline.',
+    );
+  });
+
+  it("should explain a mistyped row of the largest table in a few lines", () => {
+    const all = tableRows("paper", armNames, true);
+    for (const pattern of ["metadata/statt/nocache", "metdata", "*/statt", "metadata/*/fuse"]) {
+      const failure = (): unknown => matchRows(all, [pattern]);
+      expect(failure).toThrow("no row of");
+      expect(failure).not.toThrow(/^.{1200}/s);
+    }
+  });
 });

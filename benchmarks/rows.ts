@@ -17,17 +17,32 @@ export function tableRows(profile: Profile, chosen: readonly ArmName[], disgrafs
 
 /**
  * The rows of a table that patterns name: parts left out at the end, and `*`, stand for all.
- * @throws Error that says which rows there are, when a pattern names none
+ * @throws Error that says which part of a pattern names nothing, and what exists in its place
  */
 export function matchRows(rows: readonly string[], patterns: readonly string[]): string[] {
-  const matches = (row: string, pattern: string): boolean => {
-    const parts = row.split("/");
-    return pattern.split("/").every((wanted, place) => wanted === "*" || wanted === parts[place]);
-  };
-  const useless = patterns.find((pattern) => !rows.some((row) => matches(row, pattern)));
-  if (useless !== undefined)
+  const named = new Set(patterns.flatMap((pattern) => rowsOf(pattern, rows)));
+  return rows.filter((row) => named.has(row));
+}
+
+const kinds = ["workload", "figure", "arm"] as const;
+
+/** @throws Error if the pattern names no row */
+function rowsOf(pattern: string, rows: readonly string[]): readonly string[] {
+  const refuse = (reason: string): never => {
     throw new Error(
-      `no row of the verdict table is called "${useless}"; a row is WORKLOAD/FIGURE/ARM, and * stands for all: ${rows.join(", ")}`,
+      `no row of the verdict table is called "${pattern}": ${reason}. A row is WORKLOAD/FIGURE/ARM, and * stands for all`,
     );
-  return rows.filter((row) => patterns.some((pattern) => matches(row, pattern)));
+  };
+  if (rows.length === 0) return refuse("the run has no arm besides the baseline");
+  const parts = pattern.split("/");
+  if (parts.length > kinds.length) return refuse(`it has ${parts.length} parts`);
+  let left = rows;
+  for (const [place, wanted] of parts.entries()) {
+    const existing = [...new Set(left.map((row) => row.split("/")[place] ?? ""))];
+    const of = place === 1 && parts[0] !== "*" ? `${parts[0]} has` : "the run has";
+    if (wanted !== "*" && !existing.includes(wanted))
+      return refuse(`${of} no ${kinds[place]} "${wanted}"; the ${kinds[place]}s: ${existing.join(", ")}`);
+    left = left.filter((row) => wanted === "*" || row.split("/")[place] === wanted);
+  }
+  return left;
 }

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keepSettings } from "./keepSettings.ts";
+import { keepSettings, keptSettings } from "./keepSettings.ts";
 import { Pulumi } from "./pulumi.ts";
 
 describe("keepSettings", () => {
@@ -37,6 +37,20 @@ describe("keepSettings", () => {
     expect(readFileSync(file, "utf8")).toMatch(/attrCacheSeconds: 5/);
     await keepSettings(pulumi, { set: [], unset: ["topology"] });
     expect(readFileSync(file, "utf8")).not.toContain("topology");
+  }, 400_000);
+
+  it("removes a setting that is not there, and gives the kept ones", async () => {
+    await keepSettings(pulumi, {
+      set: ["benchmarkRows=*", "benchmarkArms=nocache,ttl-long"],
+      unset: ["benchmarkMarginPercent"],
+    });
+    expect(await keptSettings(pulumi)).toEqual({
+      benchmarkRows: "*",
+      benchmarkArms: "nocache,ttl-long",
+      juicefs: { attrCacheSeconds: 5 },
+    });
+    await keepSettings(pulumi, { set: [], unset: ["benchmarkRows", "benchmarkArms"] });
+    expect(await keptSettings(pulumi)).toEqual({ juicefs: { attrCacheSeconds: 5 } });
   }, 400_000);
 
   it("names the stack in the command that removes a mistyped setting", async () => {

@@ -50,6 +50,11 @@ function check(values: Readonly<Record<string, unknown>>, stack: string): void {
   }
 }
 
+/** The stack's settings as they are kept, with secrets in plain text: never print them. */
+export async function keptSettings(pulumi: Pulumi): Promise<Record<string, unknown>> {
+  return existsSync(pulumi.settingsFile) ? await valuesIn(pulumi, pulumi.settingsFile) : {};
+}
+
 /** The settings in a file, with secrets in plain text: never print them. */
 async function valuesIn(pulumi: Pulumi, file: string): Promise<Record<string, unknown>> {
   const { exitCode, stdout, stderr } = await pulumi.quiet(
