@@ -111,7 +111,10 @@ describe("analyse", () => {
             point: (point) =>
               point.block <= last
                 ? onlyMetadata(
-                    spoil("nocache", (spoilt) => (spoilt.invalid = "node1: CPU steal 10 %"))(point),
+                    spoil("nocache", (spoilt) => {
+                      spoilt.invalid = "node1: no mount";
+                      spoilt.clients = {};
+                    })(point),
                   )
                 : undefined,
           }),
@@ -121,10 +124,46 @@ describe("analyse", () => {
     const verdict = (run: Run): Result["verdict"] | undefined =>
       run.results.find(({ figure }) => figure === "statHit")?.verdict;
     const first = until(10);
-    expect(verdict(first)).toBe("INVALID(node1: CPU steal 10 %; 3 of 10 blocks)");
+    expect(verdict(first)).toBe("INVALID(node1: no mount; 3 of 10 blocks)");
     expect(isDecided(first)).toBe(false);
     const second = until(15);
     expect([verdict(second), isDecided(second)]).toEqual(["worse", true]);
+  });
+
+  it("should refuse a row if a time limit ended one of its windows, and not measure more blocks for it", () => {
+    const point = spoil("nocache", (spoilt) => (spoilt.invalid = "node1: fio took more than 9 s"), [4]);
+    const rows = ["metadata/statHit/nocache"];
+    const { run } = analyse(
+      join(
+        invent({
+          profile: "course",
+          rows,
+          rate: fifth,
+          point: (entry) => (entry.block <= 10 ? onlyMetadata(point(entry)) : undefined),
+        }),
+        "raw",
+      ),
+    );
+    const found = run.results.find(({ figure }) => figure === "statHit");
+    expect(found!.verdict).toBe("INVALID(node1: fio took more than 9 s; 1 of 10 blocks)");
+    expect([run.look, isDecided(run)]).toEqual([10, true]);
+  });
+
+  it("should refuse a row if one of its points did too little, and keep the other figures of that point", () => {
+    const folder = join(invent({ profile: "course", rate: fifth, point: onlyMetadata }), "raw");
+    const slow = readdirSync(join(folder, "points")).find((name) => /^004-.-nocache-metadata$/.test(name))!;
+    for (const client of ["node1", "node2"]) {
+      const file = join(folder, "points", slow, `${client}.loops.json`);
+      const all = JSON.parse(readFileSync(file, "utf8")) as Record<string, { operations: number }>;
+      all["statHit"]!.operations = 4;
+      writeFileSync(file, JSON.stringify(all));
+    }
+    const { results } = analyse(folder).run;
+    const verdict = (figure: string): unknown => results.find((row) => row.figure === figure)?.verdict;
+    expect(verdict("statHit")).toBe(
+      "INVALID(statHit: 8 operations, fewer than 10: too little for a figure; 1 of 10 blocks)",
+    );
+    expect(verdict("openHit")).not.toMatch(/INVALID/);
   });
 
   it("should count earlier runs that measured the same, and skip a neighbour that cannot be read", () => {

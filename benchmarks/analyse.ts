@@ -83,12 +83,28 @@ export function analyse(folder: string, earlierRuns: Run["earlierRuns"] = []): A
 
 /**
  * Whether a run needs no more blocks: all requested rows have a verdict, or there is no later look. A row that is INVALID is
- * not decided: with more blocks, the invalid ones may become few enough.
+ * not decided: with more blocks, the invalid ones may become few enough. But what was too slow or too fast stays in it.
  */
-export function isDecided({ rows, results: all, look, looks, lost }: Run): boolean {
+export function isDecided({ rows, results: all, points, look, looks, lost, baseline, repeat }: Run): boolean {
   if (lost !== null || look === looks.at(-1)) return true;
   const decided: readonly Result["verdict"][] = ["better", "worse", "no difference"];
-  return all.every((result) => !rows.includes(rowName(result)) || decided.includes(result.verdict));
+  return all.every((result) => {
+    const { workload, figure, arm, verdict } = result;
+    const own = points.filter(
+      (point) =>
+        !point.warmUp && point.workload === workload && [arm, baseline, repeat].includes(point.label),
+    );
+    return (
+      !rows.includes(rowName(result)) ||
+      decided.includes(verdict) ||
+      own.some((point) => spoiltBySpeed(point, figure) !== undefined)
+    );
+  });
+}
+
+/** Why a figure of a point is missing, if the reason may depend on how fast it was. */
+function spoiltBySpeed(point: Point | undefined, figure: string): string | undefined {
+  return point?.inWindow ? (point.invalid ?? undefined) : point?.tooLittle[figure];
 }
 
 /** The last look whose blocks have all been measured; the first if the run did not reach one. */
@@ -235,6 +251,7 @@ function take(
   const blocks = plan.blocks.filter(({ index, warmUp }) => !warmUp && index <= look);
   const trios: Trio[] = [];
   const reasons: string[] = [];
+  let bySpeed: string | undefined;
   for (const { index } of blocks) {
     const turns = [arm, plan.baseline, plan.repeat].map((label) => find(index, label, workload));
     const [own, first, second] = turns.map((point) => point?.figures[figure]);
@@ -242,15 +259,17 @@ function take(
       trios.push({ arm: Math.log(own), baselines: [Math.log(first), Math.log(second)] });
     else {
       const said = turns.find((point) => point?.invalid)?.invalid;
+      bySpeed ??= turns.map((point) => spoiltBySpeed(point, figure)).find((reason) => reason !== undefined);
       const zero = turns.find((point) => point?.figures[figure] === 0)?.label;
       const missing = lost === null ? "not measured" : `not measured: ${lost}`;
-      reasons.push(said ?? (zero === undefined ? missing : `${figure} is 0 in ${zero}`));
+      reasons.push(said ?? bySpeed ?? (zero === undefined ? missing : `${figure} is 0 in ${zero}`));
     }
   }
-  const tooMany = reasons.length > blocks.length * plan.limits.invalidShare;
+  // Without the blocks that were too slow or too fast for a figure, the others would be a biased selection.
+  const tooMany = reasons.length > blocks.length * plan.limits.invalidShare || bySpeed !== undefined;
   const invalid =
     tooMany || trios.length < 2
-      ? `${reasons[0] ?? "too few blocks"}; ${reasons.length} of ${blocks.length} blocks`
+      ? `${bySpeed ?? reasons[0] ?? "too few blocks"}; ${reasons.length} of ${blocks.length} blocks`
       : undefined;
   return { trios, planned: blocks.length, ...(invalid === undefined ? {} : { invalid }) };
 }

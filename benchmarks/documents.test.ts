@@ -110,7 +110,7 @@ describe("read_run.py", () => {
     expect(lines.filter((line) => line !== "")).toHaveLength(figures.length + 1);
     writeFileSync(join(folder, "run.json"), JSON.stringify({ ...run, version: 2 }));
     expect(() => python(`from read_run import read; read(${JSON.stringify(folder)})`)).toThrow(
-      /has version 2, and this reader knows version 3: make it anew with \.\/lab report RUN/,
+      /has version 2, and this reader knows version 4: make it anew with \.\/lab report RUN/,
     );
   });
 });

@@ -10,7 +10,7 @@ import { InvalidOutput } from "./parsers/json.ts";
 import { parseJuicefsBench } from "./parsers/juicefsBench.ts";
 import { parseLoops, parseRay } from "./parsers/loops.ts";
 import { parseTagging } from "./parsers/tagging.ts";
-import { enough, type Measurement, type Measurements } from "./parsers/measurement.ts";
+import { tooFew, type Measurement, type Measurements } from "./parsers/measurement.ts";
 import { planSchema, type Plan } from "./plan.ts";
 import {
   contradictions,
@@ -163,11 +163,16 @@ function readPoint(folder: string, record: PointRecord, { plan, machines, contra
     figuresOf(folder, record, plan);
   const invalid = typeof measured === "string" ? measured : null;
   const figures: Record<string, number> = {};
+  const tooLittle: Record<string, string> = {};
   const latencies: Record<string, Histogram> = {};
   const hitShares: Record<string, number> = {};
-  for (const [name, { value, latencies: histogram, asked, missed }] of Object.entries(
+  for (const [name, { value, latencies: histogram, asked, missed, tooLittle: why }] of Object.entries(
     invalid === null ? (measured as Measurements) : {},
   )) {
+    if (why !== undefined) {
+      tooLittle[name] = why;
+      continue;
+    }
     figures[name] = value;
     if (histogram) latencies[name] = histogram;
     if (asked && missed !== undefined) hitShares[name] = Math.max(0, 1 - missed / asked);
@@ -183,7 +188,10 @@ function readPoint(folder: string, record: PointRecord, { plan, machines, contra
     start: record.windowStart,
     seconds: largest(values.map(({ seconds }) => seconds)),
     invalid,
+    // Without answers, a client was lost.
+    inWindow: invalid !== null && invalid === record.invalid && clients.length > 0,
     figures,
+    tooLittle,
     lateSeconds: largest(values.map(({ late }) => late)),
     gapSeconds: largest(values.map(({ gap }) => gap)),
     requests: added(values.map(requestCount)),
@@ -253,8 +261,8 @@ function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurement
         return found;
       });
       const combined = combine(parts, facts.combine);
-      if (!countedByProgram.includes(workload.kind)) enough(figure, combined.operations);
-      return [figure, combined] as const;
+      const few = countedByProgram.includes(workload.kind) ? undefined : tooFew(figure, combined.operations);
+      return [figure, { ...combined, tooLittle: combined.tooLittle ?? few }] as const;
     });
     return Object.fromEntries(figures);
   } catch (error) {
@@ -280,6 +288,7 @@ export function combine(parts: readonly Measurement[], how: "sum" | "mean"): Mea
     operations,
     asked: total("asked"),
     missed: total("missed"),
+    tooLittle: parts.find((part) => part.tooLittle !== undefined)?.tooLittle,
     ...(histograms.length === parts.length ? { latencies: merge(histograms) } : {}),
   };
 }

@@ -238,12 +238,14 @@ describe("a record", () => {
     );
   });
 
-  it("should be refused if a figure has too few operations for a rate", () => {
+  it("should lack a figure that has too few operations for a rate, and keep the others", () => {
     const rate = (figure: string): number => (figure === "rename" ? 4 : 1000);
     const points = readRaw(join(invent({ rate }), "raw")).points.map((entry) => entry.point);
-    expect(points.find(({ workload }) => workload === "metadata")!.invalid).toBe(
-      "rename: 8 operations, fewer than 10: too little for a figure",
-    );
+    const { invalid, figures, tooLittle } = points.find(({ workload }) => workload === "metadata")!;
+    expect(invalid).toBeNull();
+    expect(tooLittle).toEqual({ rename: "rename: 8 operations, fewer than 10: too little for a figure" });
+    expect(figures).not.toHaveProperty("rename");
+    expect(figures).toHaveProperty("statHit");
   });
 });
 

@@ -7,8 +7,9 @@ import { profileNames } from "./workloads.ts";
  * Version of run.json. A file of another version is refused: `./lab report` recreates it from the raw files.
  * 2: services; for points, why iostat's samples are missing.
  * 3: four verdicts, looks, p-values, smallest factor; hash of the analysis; earlier runs.
+ * 4: a difference is only called beyond the margin; what the smallest factor means; for points, too little for a figure.
  */
-export const runVersion = 3;
+export const runVersion = 4;
 
 export const verdictWords = ["better", "worse", "no difference", "undetermined"] as const;
 const verdict = z.union([
@@ -57,7 +58,7 @@ export const resultSchema = z.strictObject({
     .number()
     .nullable()
     .describe(
-      "The smallest factor that this run would have called a difference, in either direction. Null if it could not call any.",
+      "The smallest true factor, in either direction, that about four of five such runs would call a difference. Null if none could call any.",
     ),
   verdict: verdict
     .nullable()
@@ -105,8 +106,12 @@ export const pointSchema = z.strictObject({
   start: nullable,
   seconds: z.number().nullable(),
   invalid: nullable,
+  /** Whether it became invalid in its window, as by a time limit, and so perhaps because of its speed. */
+  inWindow: z.boolean(),
   /** Combined figures of all clients, in the units of the workload table; empty if invalid. */
   figures: z.record(z.string(), z.number()),
+  /** Figures that are missing because the point was too short or did too few operations, with the reason. */
+  tooLittle: z.record(z.string(), z.string()),
   /** How late the workload began on the last client, in seconds, including the start of its tools. */
   lateSeconds: z.number().nullable(),
   /** Longest time from the end of warming to the window on a client, in seconds; null for a workload that is not warmed. */
@@ -189,7 +194,11 @@ export const runSchema = z.strictObject({
   rows: z
     .array(z.string())
     .describe("Rows that the run was asked to decide; empty if it was asked for none."),
-  marginPercent: z.number().describe("Ratios within this many percent of 1 do not matter."),
+  marginPercent: z
+    .number()
+    .describe(
+      "Ratios within this many percent of 1 do not matter: an interval that reaches into them calls no difference.",
+    ),
   started: z.string(),
   ended: nullable,
   seconds: z.number().nullable(),

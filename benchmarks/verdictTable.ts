@@ -3,9 +3,11 @@ import { stripVTControlCharacters, styleText } from "node:util";
 import { rowName, type Result, type Run } from "./run.ts";
 import { fewestBlocks } from "./verdicts.ts";
 import {
+  arrow,
   blocksText,
   controlText,
   digits,
+  early,
   emulatedNote,
   isAsked,
   kindOf,
@@ -66,8 +68,8 @@ function rowLines(run: Run, room: number, paint: (kind: Kind, text: string) => s
     `${signs[kindOf(result)]} ${kindText(kindOf(result), run)}`,
     `${result.workload} ${result.title}`,
     result.arm,
-    result.ratio ? `×${ratioText(result.ratio)} ${result.unit}` : reasonOf(result),
-    seen(result),
+    result.ratio ? `×${ratioText(result.ratio)} ${result.unit} ${arrow(result)}` : reasonOf(result),
+    seen(run, result),
   ]);
   const widths = [0, 1, 2, 3].map((column) =>
     Math.min(46, Math.max(0, ...cells.map((row) => row[column]?.length ?? 0))),
@@ -118,12 +120,12 @@ function about(kind: Kind, rows: readonly Result[]): string {
   const factors = rows.flatMap(({ smallestFactor }) => smallestFactor ?? []);
   return factors.length === 0
     ? "too few blocks"
-    : `a difference had to be ×${digits(Math.min(...factors))} to ×${digits(Math.max(...factors))} to be called`;
+    : `smallest detectable factors ×${digits(Math.min(...factors))} to ×${digits(Math.max(...factors))}`;
 }
 
-function seen(result: Result): string {
-  if (kindOf(result) !== "undetermined") return "";
-  return result.smallestFactor === null ? "too few blocks" : `sees ×${digits(result.smallestFactor)}`;
+function seen(run: Run, result: Result): string {
+  if (kindOf(result) !== "undetermined") return early(run, result);
+  return result.smallestFactor === null ? "too few blocks" : `detects from ×${digits(result.smallestFactor)}`;
 }
 
 /** A line that fits on a terminal. */

@@ -36,6 +36,16 @@ export function unitText({ unit, better }: Pick<Result, "unit" | "better">): str
   return `${unit}, ${better} is better`;
 }
 
+/** The direction of a unit that is better. */
+export function arrow({ better }: Pick<Result, "better">): string {
+  return better === "higher" ? "↑" : "↓";
+}
+
+/** "after 10 blocks", of a verdict that was reached before the last look, from whose blocks the ratio is; else empty. */
+export function early({ look }: Pick<Run, "look">, { decidedAt }: Pick<Result, "decidedAt">): string {
+  return decidedAt !== null && decidedAt < look ? `after ${decidedAt} blocks` : "";
+}
+
 /** "0.36 [0.10, 1.24]", or the range of the blocks if there are too few for an interval. */
 export function ratioText({ centre, low, high, least, most }: NonNullable<Result["ratio"]>): string {
   return low === null || high === null
@@ -107,7 +117,7 @@ export function earlierText({ earlierRuns }: Run): string[] {
   return count === 1
     ? []
     : [
-        `${ordinal(count)} run of these settings here (before it: ${earlierRuns.map(({ runId }) => runId).join(", ")}). Chance gets a new try with each`,
+        `${ordinal(count)} run of these settings here (before it: ${earlierRuns.map(({ runId }) => runId).join(", ")}). Each repetition is another chance of a false verdict`,
       ];
 }
 

@@ -33,8 +33,10 @@ describe("the end of ./lab up", () => {
     expect(run.results.length).toBeGreaterThan(mostLines);
     expect(shown.length).toBeLessThanOrEqual(mostLines);
     expect(shown[0]).toBe(`benchmark ${run.runId}: ${run.results.length} rows against ttl, 10 blocks`);
-    expect(shown[1]).toMatch(/^▼ worse +metadata stat, hit +nocache +×0\.[12]\d* \[0\.\d+, 0\.\d+\] ops\/s$/);
-    expect(shown[2]).toMatch(/^▲ better +metadata open, miss +nocache +×1\.\d+ \[1\.\d+, 1\.\d+\] ops\/s$/);
+    expect(shown[1]).toMatch(
+      /^▼ worse +metadata stat, hit +nocache +×0\.[12]\d* \[0\.\d+, 0\.\d+\] ops\/s ↑$/,
+    );
+    expect(shown[2]).toMatch(/^▲ better +metadata open, miss +nocache +×1\.\d+ \[1\.\d+, 1\.\d+\] ops\/s ↑$/);
     expect(shown.join("\n")).toMatch(/^! \d+ INVALID: not measured; 10 of 10 blocks$/m);
     expect(shown.at(-1)).toBe(`report: results/${run.runId}/report.html`);
     for (const line of shown) expect(line.length).toBeLessThanOrEqual(118);
@@ -47,7 +49,7 @@ describe("the end of ./lab up", () => {
     const rows = ["metadata/rename/nocache"];
     const { run } = analyse(join(invent({ profile: "course", rows, rate, point }), "raw"));
     expect(lines(run)[0]).toContain("10 of at most 30 blocks");
-    expect(lines(run)[1]).toMatch(/^\? undetermined +metadata rename +nocache .* sees ×\d/);
+    expect(lines(run)[1]).toMatch(/^\? undetermined +metadata rename +nocache .* detects from ×\d/);
   });
 
   it("should give no verdict for smoke, but the ratios, and report that all points are valid", () => {
@@ -55,7 +57,7 @@ describe("the end of ./lab up", () => {
     const shown = lines(run);
     expect(shown.length).toBeLessThanOrEqual(mostLines);
     expect(shown[1]).toMatch(
-      /^· no verdict +metadata \w+ +nocache +×[\d.]+ \(blocks [\d.]+ to [\d.]+\) ops\/s$/,
+      /^· no verdict +metadata \w+ +nocache +×[\d.]+ \(blocks [\d.]+ to [\d.]+\) ops\/s ↑$/,
     );
     expect(shown).toContain(
       `smoke gives no verdicts: ${run.points.length} of ${run.points.length} points are valid`,

@@ -27,17 +27,12 @@ export function parseLoops(text: string, units: Readonly<Record<string, string>>
     Object.entries(units).map(([name, unit]) => {
       const loop = all[name];
       if (!loop) throw new InvalidOutput(`the loops have no figure ${name}`);
-      if (loop.operations === 0 || loop.seconds === 0)
-        throw new InvalidOutput(`no ${name} was finished in its time: give the window more seconds`);
-      if (loop.seconds < shortestSeconds)
-        throw new InvalidOutput(
-          `the loops: ${name} lasted ${(loop.seconds * 1000).toFixed(3)} ms: too little for a figure`,
-        );
       const value = unit === "us" ? (loop.seconds * 1e6) / loop.operations : loop.operations / loop.seconds;
       return [
         name,
         {
           value,
+          tooLittle: tooLittle(name, loop),
           operations: loop.operations,
           ...(loop.histogram && { latencies: bucketMiddles(fromRecord(loop.histogram)) }),
           ...(loop.requests && { asked: loop.asked, missed: attributeRequests(loop.requests) }),
@@ -45,6 +40,15 @@ export function parseLoops(text: string, units: Readonly<Record<string, string>>
       ];
     }),
   );
+}
+
+/** Why a phase is too little for a figure; undefined if it is enough. */
+function tooLittle(name: string, { operations, seconds }: { operations: number; seconds: number }) {
+  if (operations === 0 || seconds === 0)
+    return `no ${name} was finished in its time: give the window more seconds`;
+  return seconds < shortestSeconds
+    ? `the loops: ${name} lasted ${(seconds * 1000).toFixed(3)} ms: too little for a figure`
+    : undefined;
 }
 
 /** Requests for data that the kernel can cache; all others always go to JuiceFS. */

@@ -1,6 +1,5 @@
 /** The result of every parser: a figure of one client in one timed window. */
 import type { Histogram } from "../histogram.ts";
-import { InvalidOutput } from "./json.ts";
 
 export interface Measurement {
   /** In the unit of the workload table. */
@@ -12,6 +11,8 @@ export interface Measurement {
   /** Operations that need attributes or a name, and FUSE requests for them; the difference is the number of hits. */
   readonly asked?: number | undefined;
   readonly missed?: number | undefined;
+  /** Why it was too little for a figure, which depends on how fast it was. */
+  readonly tooLittle?: string | undefined;
 }
 
 export type Measurements = Readonly<Record<string, Measurement>>;
@@ -22,10 +23,9 @@ export type Measurements = Readonly<Record<string, Measurement>>;
  */
 export const fewestOperations = 10;
 
-/** Rejects a figure that is based on too few operations. */
-export function enough(name: string, operations: number): void {
-  if (operations < fewestOperations)
-    throw new InvalidOutput(
-      `${name}: ${operations} ${operations === 1 ? "operation" : "operations"}, fewer than ${fewestOperations}: too little for a figure`,
-    );
+/** Why these are too few operations for a figure; undefined if they are enough. */
+export function tooFew(name: string, operations: number): string | undefined {
+  return operations < fewestOperations
+    ? `${name}: ${operations} ${operations === 1 ? "operation" : "operations"}, fewer than ${fewestOperations}: too little for a figure`
+    : undefined;
 }

@@ -22,11 +22,11 @@ export function howToRead(run: Run): Html {
     <section aria-labelledby="ratio">
       <h2 id="ratio">Ratio</h2>
       <p>
-        In each block the arm's figure is divided by the mean of the two baselines. The ratio is the centre of
-        these, and the 95 % interval is where the true ratio lies, nineteen times of twenty. A figure is a
-        rate (ops/s, files/s, MB/s: more is better), a time (us: less is better) or a number of requests
-        (requests/file: less is better). A ratio of 0.5 is half of a rate, which is bad, or half of a time,
-        which is good: twice as fast.
+        In each block the arm's figure is divided by the geometric mean of the two baselines. The ratio is the
+        centre of these, and the 95 % interval is where the true ratio lies, nineteen times of twenty. A
+        figure is a rate (ops/s, files/s, MB/s: more is better), a time (us: less is better) or a number of
+        requests (requests/file: less is better). A ratio of 0.5 is half of a rate, which is bad, or half of a
+        time, which is good: twice as fast.
       </p>
       ${example(
         run,
@@ -40,15 +40,15 @@ export function howToRead(run: Run): Html {
     <section aria-labelledby="verdict">
       <h2 id="verdict">Verdict</h2>
       <dl class="facts wide">
-        ${explained(run, "better", "The figure is better with the arm, and chance does not explain it.")}
-        ${explained(run, "worse", "The figure is worse with the arm, and chance does not explain it.")}
+        ${explained(run, "better", `The figure is better with the arm, and chance does not explain it. The whole interval is more than ${margin} % from 1.`)}
+        ${explained(run, "worse", `The figure is worse with the arm, and chance does not explain it. The whole interval is more than ${margin} % from 1.`)}
         ${explained(run, "no difference", `The true ratio is proven to be within ${margin} % of 1. This is a finding, not a lack of one.`)}
         ${explained(
           run,
           "undetermined",
-          "The run could not tell. It does not mean “no difference”. “Smallest seen” says which difference this run would have called: a smaller one may be there. More blocks see more.",
+          "The run could not tell. It does not mean “no difference”: the interval says how large it may be. “Smallest detectable” is the factor that about four of five such runs would have called. More blocks detect smaller differences.",
         )}
-        ${explained(run, "invalid", "Something spoiled too many blocks, so there is no number. The reason is given.")}
+        ${explained(run, "invalid", "Something spoiled too many blocks, or one was too slow or too fast for a figure: without it, the others would be a biased selection. The reason is given.")}
         ${explained(run, "none", "This profile has too few blocks for verdicts: it shows that everything works.")}
       </dl>
       <p>
@@ -63,6 +63,10 @@ export function howToRead(run: Run): Html {
         <li>Do not read “undetermined” as “the same”.</li>
         <li>Do not divide figures of two runs: they come from different boots. Compare ratios.</li>
         <li>Do not run again until a verdict pleases. The report counts the runs.</li>
+        <li>
+          Do not quote the ratio of a run that ended early as exact: a row is decided early where chance has
+          made its difference look larger. That it differs, and in which direction, holds.
+        </li>
         <li>
           Do not carry a ratio to another machine.
           ${run.emulated ? "These machines were emulated: the ratio is that of an emulator." : undefined}
@@ -98,7 +102,7 @@ function example(run: Run, result: Result | undefined): Html | undefined {
     ratio ? `ratio ${ratioText(ratio)}` : reasonOf(result),
     ratio ? `so ${inWords(result, ratio.centre)}` : undefined,
     kindOf(result) === "undetermined" && smallestFactor !== null
-      ? `it would have called ×${digits(smallestFactor)}`
+      ? `detectable from ×${digits(smallestFactor)}`
       : undefined,
   ];
   return html`<p class="example">

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-VERSION = 3
+VERSION = 4
 
 
 class Run:

@@ -6,10 +6,12 @@ import type { Watched } from "../metrics.ts";
 import { overDisk } from "../overDisk.ts";
 import { rowName, type Result, type Run } from "../run.ts";
 import {
+  arrow,
   blocksText,
   controlText,
   digits,
   earlierText,
+  early,
   emulatedNote,
   hitText,
   kindOf,
@@ -69,6 +71,37 @@ function costSoFar({ hours, usd }: NonNullable<Run["usage"]>): string {
   return `${usd === "unknown" ? "unknown price" : `about ${usd.toFixed(2)} USD`}, in ${hours.toFixed(1)} h since its first up`;
 }
 
+/** What else the computer did that ran the virtual machines; undefined if it is not this one. */
+function hostText({ host }: Run): string | undefined {
+  if (!host) return undefined;
+  const { before, after } = host.load;
+  const parts = [
+    `load ${digits(before)} before and ${digits(after)} after the run`,
+    `${host.machines.before} and ${host.machines.after} virtual machines`,
+    ...(host.busyPercent === null ? [] : [`CPUs busy ${digits(host.busyPercent)} %`]),
+    ...(host.waitedPercent === null
+      ? []
+      : [`tasks waiting for a CPU ${digits(host.waitedPercent)} % of the time`]),
+    ...(host.stealPercent === null ? [] : [`steal ${digits(host.stealPercent)} %`]),
+  ];
+  return parts.join(", ");
+}
+
+/** The highest load and steal of the nodes that serve the clients, in any window; undefined if none was recorded. */
+function neighboursText({ points }: Run): string | undefined {
+  const most = (values: readonly (number | null)[]): number | undefined => {
+    const known = values.filter((value) => value !== null);
+    return known.length === 0 ? undefined : Math.max(...known);
+  };
+  const load = most(points.map(({ neighbours }) => neighbours.load));
+  const steal = most(points.map(({ neighbours }) => neighbours.stealPercent));
+  const parts = [
+    ...(load === undefined ? [] : [`load at most ${digits(load)}`]),
+    ...(steal === undefined ? [] : [`steal at most ${digits(steal)} %`]),
+  ];
+  return parts.length === 0 ? undefined : parts.join(", ");
+}
+
 function header(run: Run): Html {
   const machine = run.machines[0];
   const facts: readonly [string, string | undefined][] = [
@@ -77,6 +110,8 @@ function header(run: Run): Html {
       "Clients",
       `${new Set(run.machines.map(({ name }) => name)).size} × ${machine?.cpus ?? "?"} CPUs, Linux ${machine?.kernel ?? "?"}`,
     ],
+    ["Computer of the machines", hostText(run)],
+    ["Nodes of Redis and the store", neighboursText(run)],
     ["Versions", machine ? versions(machine.versions, run.services) : undefined],
     ["When", `${run.started.slice(0, 16).replace("T", " ")} UTC, ${minutes(run.seconds)}`],
     ["Stack", run.stack ?? undefined],
@@ -88,7 +123,7 @@ function header(run: Run): Html {
     ["Analysis code", run.analysis.hash],
     ["Settings", `${run.settingsHash}, seed ${run.seed}`],
     ["Blocks", blocksText(run)],
-    ["Asked for", run.rows.length > 0 ? run.rows.join(", ") : undefined],
+    ["Rows requested", run.rows.length > 0 ? run.rows.join(", ") : undefined],
   ];
   return html`<header>
     <p class="eyebrow">disgrafs-lab benchmark</p>
@@ -181,7 +216,13 @@ function verdictTable(run: Run): Html {
             <th scope="col">Verdict</th>
             <th scope="col" class="number">Ratio</th>
             <th scope="col" class="number">95 % interval</th>
-            <th scope="col" class="number">Smallest seen</th>
+            <th
+              scope="col"
+              class="number"
+              title="About four of five such runs would call a difference of this factor"
+            >
+              Smallest detectable
+            </th>
             <th scope="col" class="wide">
               <span class="axis"
                 ><span>1/${digits(Math.exp(range))}</span><span>1</span
@@ -248,8 +289,11 @@ function row(run: Run, result: Result, above: readonly Result[], { range, absolu
       >
     </th>
     <td>${result.arm}</td>
-    <td title="${unitText(result)}">${result.unit} ${result.better === "higher" ? "↑" : "↓"}</td>
-    <td>${pill(kind, kind === "invalid" || kind === "none" ? kindText(kind, run) : kind)}</td>
+    <td title="${unitText(result)}">${result.unit} ${arrow(result)}</td>
+    <td>
+      ${pill(kind, kind === "invalid" || kind === "none" ? kindText(kind, run) : kind)}
+      ${early(run, result) === "" ? undefined : html`<small>${early(run, result)}</small>`}
+    </td>
     ${ratio ? ratioCells(result, ratio, range) : html`<td class="reason" colspan="4">${above.some((other) => other.verdict === result.verdict) ? "as above" : reasonOf(result)}</td>`}
     ${
       absolute
@@ -386,7 +430,7 @@ function iostatGaps(points: Run["points"]): Html | undefined {
 const placeOf = ({ warmUp, block }: Run["points"][number]): string => (warmUp ? "warm-up" : `block ${block}`);
 
 function about(run: Run): Html {
-  const invalid = run.points.filter((point) => point.invalid !== null);
+  const invalid = run.points.filter((point) => reasons(point).length > 0);
   return html`<section aria-labelledby="about">
     <h2 id="about">What was run</h2>
     <h3>Arms</h3>
@@ -442,15 +486,15 @@ function about(run: Run): Html {
             (machine) =>
               html`<tr>
                 <th scope="row">${machine.name}</th>
-                <td>${machine.cpu ?? "not told"}</td>
-                <td>${machine.cpus ?? "not told"}</td>
+                <td>${machine.cpu ?? "unknown"}</td>
+                <td>${machine.cpus ?? "unknown"}</td>
                 <td>
-                  ${machine.memoryKiB === null ? "not told" : `${(machine.memoryKiB / 1024 ** 2).toFixed(1)} GiB`}
+                  ${machine.memoryKiB === null ? "unknown" : `${(machine.memoryKiB / 1024 ** 2).toFixed(1)} GiB`}
                 </td>
-                <td>${machine.virtualization ?? "not told"}</td>
-                <td>${machine.governor ?? "not told"}</td>
-                <td>${machine.smt ?? "not told"}</td>
-                <td>${machine.clocksource ?? "not told"}</td>
+                <td>${machine.virtualization ?? "unknown"}</td>
+                <td>${machine.governor ?? "unknown"}</td>
+                <td>${machine.smt ?? "unknown"}</td>
+                <td>${machine.clocksource ?? "unknown"}</td>
                 <td>${machine.kernel}</td>
                 <td title="${machine.bootId}">${machine.bootId.slice(0, 8)}</td>
               </tr>`,
@@ -467,11 +511,16 @@ function about(run: Run): Html {
   </section>`;
 }
 
+/** Why a point has no figures, or not all. */
+const reasons = ({ invalid, tooLittle }: Run["points"][number]): readonly string[] =>
+  invalid === null ? Object.values(tooLittle) : [invalid];
+
 function invalidPoints(points: Run["points"]): Html {
   return html`<h3>Invalid points</h3>
     <ul>
       ${points.map(
-        (point) => html`<li>${placeOf(point)}, ${point.label}, ${point.workload}: ${point.invalid}</li>`,
+        (point) =>
+          html`<li>${placeOf(point)}, ${point.label}, ${point.workload}: ${reasons(point).join("; ")}</li>`,
       )}
     </ul>`;
 }

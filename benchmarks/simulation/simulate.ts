@@ -4,8 +4,8 @@
  */
 import { balancedOrders } from "../order.ts";
 import { seeded, type Random } from "../random.ts";
-import { contrasts, hodgesLehmann, type Trio } from "../statistics.ts";
-import { decide, type Decision, type Rules } from "../verdicts.ts";
+import { contrasts, hodgesLehmann, median, type Trio } from "../statistics.ts";
+import { decide, smallestFactor, type Decision, type Rules } from "../verdicts.ts";
 import type { Noise, NoiseModel } from "./noise.ts";
 import { oldRule } from "./oldRule.ts";
 
@@ -59,13 +59,18 @@ function share(runs: number, holds: (seed: number) => boolean): number {
   return count / runs;
 }
 
-/** Share of runs with any false difference if no arm differs. */
-export function falseDifferences(table: Table, model: NoiseModel, runs: number): number {
+/** Share of runs with any difference called if every arm is `ratio` times the baseline: for 1, a false one. */
+export function differences(table: Table, model: NoiseModel, ratio: number, runs: number): number {
   return share(runs, (seed) =>
-    decideRows(table, simulatedRows(table, model, seed)).some(
+    decideRows(table, simulatedRows(table, model, seed, ratio)).some(
       ({ call }) => call === "higher" || call === "lower",
     ),
   );
+}
+
+/** Share of runs with any false difference if no arm differs. */
+export function falseDifferences(table: Table, model: NoiseModel, runs: number): number {
+  return differences(table, model, 1, runs);
 }
 
 /** The same with the previous rule. */
@@ -110,6 +115,53 @@ export function power(table: Table, model: NoiseModel, ratio: number, runs: numb
     return decision?.call === "higher";
   });
   return { found, blocks: blocks / runs };
+}
+
+/**
+ * How often a run finds a row that is higher by the smallest factor that an earlier run with the same noise gave, if no other row
+ * differs.
+ */
+export function foundAtSmallest(table: Table, model: NoiseModel, runs: number): number {
+  const one = { ...table, figures: 1, arms: 1 };
+  const last = table.looks.at(-1) ?? 0;
+  return share(runs, (seed) => {
+    const [earlier] = simulatedRows(one, model, seed);
+    const factor = smallestFactor(earlier ?? [], rulesOf(table), last);
+    if (factor === undefined) return false;
+    const [decision] = decideRows(table, simulatedRows(one, model, runs + seed, factor));
+    return decision?.call === "higher";
+  });
+}
+
+export interface Stopped {
+  /** Share of the runs that were decided at the first look. */
+  readonly share: number;
+  /** In these runs, the share of 95 % intervals that contain the true ratio, and the median of the estimates. */
+  readonly coverage: number;
+  readonly estimate: number;
+  /** Share of 95 % intervals of all runs, each at the look where it stopped, that contain the true ratio. */
+  readonly coverageOfAll: number;
+}
+
+/** What runs report that end as soon as their row is decided. */
+export function whenStopped(table: Table, model: NoiseModel, ratio: number, runs: number): Stopped {
+  const truth = Math.log(ratio);
+  const [first = 0] = table.looks;
+  const all = Array.from({ length: runs }, (_, index) => {
+    const rows = simulatedRows({ ...table, figures: 1, arms: 1 }, model, index + 1, ratio);
+    const [decision] = decideRows(table, rows);
+    const look = decision?.look ?? table.looks.at(-1) ?? 0;
+    const { centre, low, high } = hodgesLehmann(contrasts((rows[0] ?? []).slice(0, look)));
+    return { early: look === first, centre, holds: low <= truth && truth <= high };
+  });
+  const early = all.filter((run) => run.early);
+  const holding = (some: typeof all): number => some.filter(({ holds }) => holds).length / some.length;
+  return {
+    share: early.length / runs,
+    coverage: holding(early),
+    estimate: Math.exp(median(early.map(({ centre }) => centre))),
+    coverageOfAll: holding(all),
+  };
 }
 
 /** How often the previous rule found it. */

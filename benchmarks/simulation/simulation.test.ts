@@ -2,12 +2,15 @@
 import { lognormal, noiseModels, scaled, symmetricNoises } from "./noise.ts";
 import {
   coverage,
+  differences,
   falseDifferences,
+  foundAtSmallest,
   equalities,
   oldFalseDifferences,
   oldPower,
   marginFactor,
   power,
+  whenStopped,
 } from "./simulate.ts";
 
 const table = (looks: readonly number[], arms = 1) => ({ figures: 29, arms, looks });
@@ -46,6 +49,24 @@ describe("verdicts of simulated runs", () => {
 
   it("should notice a rule that is false more often: the old one, for an arm that is only noisier", () => {
     expect(oldFalseDifferences(table([10]), noiseModels.threefold, 8)).toBeGreaterThan(allowed(8));
+  });
+
+  it("should find the smallest detectable factor that it names, in about four of five runs", () => {
+    const found = foundAtSmallest(table([10]), noiseModels.lognormal, 200);
+    expect(found).toBeGreaterThan(0.7);
+    expect(found).toBeLessThan(0.92);
+  });
+
+  it("should keep intervals that hold the truth if runs end as soon as they are decided", () => {
+    const stopped = whenStopped(table([10, 15, 20, 30]), noiseModels.lognormal, 1.57, 300);
+    expect(stopped.coverageOfAll).toBeGreaterThan(0.92);
+    // Those that end first overstate it: the report says so.
+    expect(stopped.estimate).toBeGreaterThan(1.65);
+  });
+
+  it("should hardly call a difference that lies within the margin", () => {
+    for (const noise of [0.01, 0.02])
+      expect(differences(table([10]), lognormal(noise), 1.04, 60)).toBeLessThanOrEqual(allowed(60));
   });
 
   it("should call an equal arm equal, and one that differs by 5 % in at most 5 % of runs", () => {
