@@ -38,7 +38,8 @@ class Run:
         Of emulated machines only ratios mean anything.
         """
         return [
-            {name: point[name] for name in ("block", "label", "arm", "workload")} | {"figure": figure, "value": value}
+            {name: point[name] for name in ("block", "label", "arm", "workload")}
+            | {"figure": figure, "value": value}
             for point in self.facts["points"]
             if warm_up or not point["warmUp"]
             for figure, value in point["figures"].items()
@@ -59,7 +60,9 @@ class Run:
                 blocks.setdefault(value["block"], {})[value["label"]] = value["value"]
         labels = (arm, self.facts["baseline"], self.facts["repeat"])
         whole = [
-            [block[label] for label in labels] for _, block in sorted(blocks.items()) if block.keys() >= set(labels)
+            [block[label] for label in labels]
+            for _, block in sorted(blocks.items())
+            if block.keys() >= set(labels)
         ]
         return [own / math.sqrt(first * second) for own, first, second in whole]
 
@@ -67,13 +70,19 @@ class Run:
 def read(path: str | Path) -> Run:
     """Read a run: its folder in results/, or the file run.json itself."""
     file = Path(path)
-    return Run(json.loads((file / "run.json" if file.is_dir() else file).read_text(encoding="utf-8")))
+    return Run(
+        json.loads(
+            (file / "run.json" if file.is_dir() else file).read_text(encoding="utf-8")
+        )
+    )
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python3 read_run.py RUN (a folder with run.json)")
     figures = read(sys.argv[1]).values(warm_up=True)
-    writer = csv.DictWriter(sys.stdout, ["block", "label", "arm", "workload", "figure", "value"])
+    writer = csv.DictWriter(
+        sys.stdout, ["block", "label", "arm", "workload", "figure", "value"]
+    )
     writer.writeheader()
     writer.writerows(figures)
