@@ -84,6 +84,8 @@ const armSchema = z.strictObject({
   environment: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string().regex(/^[^\n"\\]*$/)),
   /** A file in benchmarks/arms/ and its first arguments; null if the arm has none. */
   script: z.array(z.string()).min(1).nullable(),
+  /** The only extension that may be loaded in the arm's turn; null if none may. */
+  extension: z.string().nullable().default(null),
   /** Whether the script counts the runs of an extension: the count must grow in each window on the mount or the data disk. */
   counted: z.boolean(),
   /** Whether the script also counts reads that the extension answered: they must grow in each window of a workload with `reads`. */
@@ -321,14 +323,15 @@ export function pointCount(plan: Plan): number {
 }
 
 function plannedArm(name: ArmName, facts: ArmFacts): Plan["arms"][number] {
-  const { title, caches, environment = {}, script, extension, reads = false, local = false } = facts;
+  const { title, caches, environment = {}, script, extension = null, reads = false, local = false } = facts;
   return {
     name,
     title,
     caches,
     environment: { ...environment },
     script: script ? [...script] : null,
-    counted: extension !== undefined,
+    extension,
+    counted: extension !== null,
     reads,
     local,
   };

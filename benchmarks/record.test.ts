@@ -57,6 +57,8 @@ describe("a record", () => {
   it("should be accepted if nothing is wrong with it", () => {
     expect(reasonAfter(() => undefined)).toBeNull();
     expect(reasonAfter(() => undefined, counted)).toBeNull();
+    const own: Change = (_, client) => set(client, "proof.after.extensions", ["fuse-latency"]);
+    expect(reasonAfter(own, counted)).toBeNull();
   });
 
   it.each<[string, Change, string]>([
@@ -75,6 +77,11 @@ describe("a record", () => {
       "of a client that gave no counters",
       (_, client) => set(client, "counters", undefined),
       "node2: recorded no counters",
+    ],
+    [
+      "of a client on which a foreign extension was loaded",
+      (_, client) => set(client, "proof.after.extensions", ["fuse"]),
+      "node2: extensions that are not part of arm nocache were loaded: fuse",
     ],
     [
       "of a client that gave no proof of its mount",

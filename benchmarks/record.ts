@@ -19,6 +19,8 @@ const counters = z.object({
   neighbours: z.record(z.string(), z.object({ ...ticks, load: z.number().nullable() })).default({}),
 });
 const proof = z.object({
+  /** Names of the extensions that were loaded; absent in older records. */
+  extensions: z.array(z.string()).optional(),
   /** Type of the file system that the arm used instead of the volume. */
   disk: z.string().optional(),
   mount: z.object({ type: z.string(), attr: z.number(), entry: z.number(), dirEntry: z.number() }).optional(),
@@ -207,6 +209,11 @@ function stolen(steal: number | undefined, machine: Machine | undefined, plan: P
 function notInForce(client: Client, record: PointRecord, plan: Plan): string | undefined {
   const workload = workloadOf(record, plan);
   const arm = armOf(record, plan);
+  const foreign = [client.proof?.before, client.proof?.after]
+    .flatMap((state) => state?.extensions ?? [])
+    .filter((name) => name !== arm?.extension);
+  if (foreign.length > 0)
+    return `extensions that are not part of arm ${record.arm} were loaded: ${[...new Set(foreign)].join(", ")}`;
   if (!arm || arm.local || !dependsOnArm(workload)) return undefined;
   if (arm.counted && !((countOf(client) ?? 0) > 0))
     return `arm ${arm.name} was enabled, but its run count did not move`;

@@ -58,9 +58,7 @@ enable)
   fi
   ;;
 disable)
-  case $(mode) in
-  none | "$arm") stop ;;
-  esac
+  stop
   ;;
 prove)
   if [ "$(mode)" != "$arm" ]; then

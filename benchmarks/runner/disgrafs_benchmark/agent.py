@@ -25,6 +25,7 @@ from . import (
     backing,
     cat,
     compiling,
+    extensions,
     folders,
     lookup,
     loops,
@@ -51,7 +52,8 @@ FEWEST_OPERATIONS = 10
 CREATING = (*TREE_KINDS, "cat", "compile", "fio", "lookup", "ray-read")
 # Places whose behaviour depends on the arm.
 ARM_PLACES = ("mount", "data-disk")
-# Name of the arm that a run has enabled here. It shows whether a killed agent or the lab itself had enabled an arm.
+# Name of the arm that a run has enabled here, and of its extension. It shows whether a killed agent or the lab itself
+# had enabled them.
 ENABLED_FILE = Path("/run/disgrafs/benchmark-arm")
 
 
@@ -97,7 +99,7 @@ class Agent:
         return time.time()
 
     def prepare(self) -> dict[str, str]:
-        """Disable all arms' scripts. Needs the mount.
+        """Stop all extensions, and disable all arms' scripts. Needs the mount.
 
         Returns the arms that cannot run on this node, each with the reason.
         """
@@ -106,6 +108,9 @@ class Agent:
         if any("diskReads" in workload.parameters for workload in self.plan.workloads):
             self.disk.release([UNIT])
         obstacles: dict[str, str] = {}
+        enabled, _, extension = (system.read(ENABLED_FILE) or "").partition(" ")
+        with self.changing():
+            extensions.stop_all(left_by_arm=extension or None)
         for arm in self.plan.arms.values():
             if arm.script is None:
                 continue
@@ -114,7 +119,7 @@ class Agent:
                 obstacles[arm.name] = reason
                 continue
             with self.changing():
-                if arms.is_active(arm, self.plan.mount_point) and system.read(ENABLED_FILE) != arm.name:
+                if arms.is_active(arm, self.plan.mount_point) and enabled != arm.name:
                     self.found.append(arm)
                 arms.switch(arm, "disable", self.plan.mount_point)
         ENABLED_FILE.unlink(missing_ok=True)
@@ -152,7 +157,12 @@ class Agent:
 
         Continues after a failure; ResetError then names all failures.
         """
-        steps: list[Callable[[], object]] = [self.disk.release, self.disable, self.mount.restore]
+        steps: list[Callable[[], object]] = [
+            self.disk.release,
+            self.disable,
+            self.mount.restore,
+            extensions.start_again,
+        ]
         steps += [partial(arms.switch, arm, "enable", self.plan.mount_point) for arm in self.found]
         failed: list[str] = []
         self.loops.cancel()
@@ -234,9 +244,10 @@ class Agent:
                     # Set before the script runs, so that a script that fails half-way is disabled, too.
                     self.enabled = arm
                     ENABLED_FILE.parent.mkdir(parents=True, exist_ok=True)
-                    ENABLED_FILE.write_text(arm.name)
+                    ENABLED_FILE.write_text(f"{arm.name} {arm.extension or ''}")
                     arms.switch(arm, "enable", self.plan.mount_point)
                 arms.prove(arm, self.plan.mount_point)
+            extensions.only(arm)
             return {"steps": steps}
 
         return answer(action)
@@ -295,7 +306,7 @@ class Agent:
         counters = {**machine, **self.served(workload)}
         iostat = self.iostat.stop()
         proof = ({"mount": self.mount.check(arm)} if on_mount else {}) | ({"script": script} if script else {})
-        proof |= self.disk_proof(workload, arm)
+        proof |= {"extensions": extensions.only(arm)} | self.disk_proof(workload, arm)
         if script:
             self.check_moved(arm, script)
         return {
@@ -372,9 +383,11 @@ class Agent:
     def proof(self, workload: Workload, arm_name: str) -> dict[str, Any]:
         """Evidence that the arm is active. ResetError if it is not."""
         arm = self.plan.arms[arm_name]
+        state: dict[str, Any] = {"extensions": extensions.only(arm)}
         if workload.place not in ARM_PLACES:
-            return self.disk_proof(workload, arm)
-        state: dict[str, Any] = {"mount": self.mount.check(arm)} if workload.place == "mount" else {}
+            return state | self.disk_proof(workload, arm)
+        if workload.place == "mount":
+            state["mount"] = self.mount.check(arm)
         if arm.script is not None:
             state["script"] = self.script_proof(arm)
         return state

@@ -12,8 +12,9 @@ VERSION = 2
 class Arm:
     """A named state of the cluster: cache times in seconds, variables of juicefs.service, and a script or None.
 
-    `script` is a file in benchmarks/arms and its first arguments. With `counted`, its count must grow in each window.
-    With `reads`, the number of reads that it answered must also grow, if the workload has `reads`.
+    `extension` is the only extension that may be loaded in the arm's turn. `script` is a file in benchmarks/arms and
+    its first arguments. With `counted`, its count must grow in each window. With `reads`, the number of reads that it
+    answered must also grow, if the workload has `reads`.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Arm:
     dir_entry: float
     environment: dict[str, str]
     script: list[str] | None
+    extension: str | None
     counted: bool
     reads: bool
     # Its workloads on the mount use a folder of the node's own disk instead.
@@ -123,6 +125,7 @@ def read_plan(file: Path) -> Plan:
                 arm["caches"]["dirEntry"],
                 arm["environment"],
                 arm["script"],
+                arm["extension"],
                 arm["counted"],
                 arm["reads"],
                 arm["local"],

@@ -51,3 +51,32 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
         return file
 
     return make
+
+
+# Answers the runner's calls of systemctl for extensions: those that are loaded have a file in the folder.
+SYSTEMCTL = """
+last() { for unit; do :; done; name=${unit#disgrafs-extension@}; echo "${name%.service}"; }
+case $1 in
+  list-units) for file in FOLDER/loaded/*; do
+    [ ! -e "$file" ] || echo "disgrafs-extension@${file##*/}.service loaded active running An extension"; done ;;
+  start) touch "FOLDER/loaded/$(last "$@")" ;;
+  stop) rm -f "FOLDER/loaded/$(last "$@")" ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[[str, str], Path]) -> Path:
+    """Folder with a file of each loaded extension. `fuse` and `redis-sockmap` are installed."""
+    from disgrafs_benchmark import extensions
+
+    for folder in ("loaded", "installed"):
+        (tmp_path / folder).mkdir()
+    for name in ("fuse", "redis-sockmap"):
+        (tmp_path / "installed" / name).touch()
+    monkeypatch.setattr(extensions, "INSTALLED", tmp_path / "installed")
+    monkeypatch.setattr(extensions, "STOPPED_FILE", tmp_path / "run" / "extensions")
+    monkeypatch.setattr(extensions, "OPTIONS_FILE", f"{tmp_path}/extension-{{}}.env")
+    program("systemctl", SYSTEMCTL.replace("FOLDER", str(tmp_path)))
+    return tmp_path / "loaded"

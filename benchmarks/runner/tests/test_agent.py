@@ -28,8 +28,11 @@ PARAMETERS = {"rw": "randrw", "blockSize": 4096, "fileSize": 4096, "direct": Tru
 
 
 @pytest.fixture
-def agent(plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program) -> Iterator[Agent]:
+def agent(
+    plan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Program, loaded: Path
+) -> Iterator[Agent]:
     """An agent whose local disk is the test's folder; without systemd, its programs are only children."""
+    assert not list(loaded.iterdir())
     monkeypatch.setattr(folders, "LOCAL_FOLDER", tmp_path / "local")
     monkeypatch.setattr(agent_module, "ENABLED_FILE", tmp_path / "run" / "arm")
     monkeypatch.setattr(Neighbour, "counters", lambda _self: {"cpuTicks": 1, "stealTicks": 0, "load": 0.5})
@@ -383,6 +386,57 @@ def test_only_an_arm_that_the_lab_had_enabled_is_enabled_again_at_the_end(
     assert agent.prepare() == {}
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_extensions_of_the_lab_are_stopped_for_the_run_and_started_again_at_its_end(
+    agent: Agent, service: SlowService, loaded: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    service.go_on.set()
+    fuse = replace(agent.plan.arms["ttl"], name="fuse-lease", script=["fuse.sh"], extension="fuse")
+    agent.plan.arms["fuse-lease"] = fuse
+    agent.plan.workloads.clear()
+    script = Script(monkeypatch, active=False)
+    (loaded / "redis-sockmap").touch()
+    # The lab has removed it when the run ends.
+    (loaded / "packet-dma").touch()
+    agent.prepare()
+    assert list(loaded.iterdir()) == []
+    assert "invalid" not in agent.mount_arm("fuse-lease")
+    assert script.active
+    (loaded / "fuse").touch()
+    Path(agent_module.extensions.OPTIONS_FILE.format("redis-sockmap")).touch()
+    if killed:
+        # The next agent finds what the arm has loaded.
+        agent.enabled = None
+        agent.prepare()
+        assert list(loaded.iterdir()) == []
+        agent.clean_up()
+    else:
+        (loaded / "fuse").unlink()
+        agent.abort(for_good=False)
+    assert [file.name for file in loaded.iterdir()] == ["redis-sockmap"]
+    assert not Path(agent_module.extensions.OPTIONS_FILE.format("redis-sockmap")).exists()
+    assert agent_module.extensions.stopped() == []
+
+
+def test_only_the_arms_own_extension_may_be_loaded_in_its_turn(
+    agent: Agent, control: Workload, service: SlowService, loaded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.go_on.set()
+    reason = "extensions that are not part of arm ttl are loaded: fuse"
+    assert "invalid" not in agent.mount_arm("ttl")
+    assert turn(agent, control)["proof"] == {"before": {"extensions": []}, "after": {"extensions": []}}
+    (loaded / "fuse").touch()
+    assert agent.mount_arm("ttl")["invalid"] == reason
+    assert agent.ready(control, "ttl", 1)["invalid"] == reason
+    monkeypatch.setitem(agent.plan.arms, "own", replace(agent.plan.arms["ttl"], name="own", extension="fuse"))
+    assert turn(agent, control, "own")["proof"]["after"] == {"extensions": ["fuse"]}
+    # Loaded during the window.
+    (loaded / "fuse").unlink()
+    assert agent.ready(control, "ttl", 1) == {}
+    (loaded / "fuse").touch()
+    assert agent.measure(control, "ttl", 1, time.time())["invalid"] == reason
+
+
 def test_a_run_that_is_aborted_while_it_unmounts_restores_the_labs_own_mount(
     agent: Agent, service: SlowService
 ) -> None:
@@ -413,7 +467,7 @@ def test_an_arm_whose_script_failed_to_enable_it_is_disabled_before_the_next_mou
             raise ResetError("took more than 180 s")
 
     monkeypatch.setattr(arms, "switch", switch)
-    agent.plan.arms["ext"] = Arm("ext", 1, 1, 1, {}, ["ext.sh"], counted=True, reads=False, local=False)
+    agent.plan.arms["ext"] = Arm("ext", 1, 1, 1, {}, ["ext.sh"], "fuse", counted=True, reads=False, local=False)
     service.go_on.set()
     assert agent.mount_arm("ext")["invalid"] == "took more than 180 s"
     assert "steps" in agent.unmount_and_drop()

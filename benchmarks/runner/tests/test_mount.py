@@ -16,7 +16,7 @@ MOUNTINFO = """\
 90 22 0:45 / /mnt/jfs rw,nosuid,nodev shared:9 - fuse.juicefs JuiceFS:disgrafs rw,user_id=0
 91 22 0:46 / /mnt/a\\040b rw - tmpfs tmpfs rw
 """
-ARM = Arm("nocache", 0, 0, 0, {"JUICEFS_EXTRA": "--x=1"}, None, counted=False, reads=False, local=False)
+ARM = Arm("nocache", 0, 0, 0, {"JUICEFS_EXTRA": "--x=1"}, None, None, counted=False, reads=False, local=False)
 
 
 def test_the_type_of_a_mount_is_read_from_mountinfo() -> None:
@@ -113,7 +113,7 @@ def test_a_volume_that_stays_mounted_fails_the_step_unmount() -> None:
         stuck.unmount_and_drop()
 
 
-SCRIPT = Arm("ext", 1, 1, 1, {}, ["ext.sh", "name"], counted=True, reads=False, local=False)
+SCRIPT = Arm("ext", 1, 1, 1, {}, ["ext.sh", "name"], "name", counted=True, reads=False, local=False)
 UNCOUNTED = dataclasses.replace(SCRIPT, counted=False)
 READING = dataclasses.replace(SCRIPT, reads=True)
 
