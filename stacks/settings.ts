@@ -181,7 +181,7 @@ export function parseSettings(values: Readonly<Record<string, unknown>>, stack =
     ...extensionProblems(settings, stack),
     ...disgrafsProblems(settings, nodes, stack),
     ...folderProblems(settings.juicefs),
-    ...targetProblems(settings),
+    ...targetProblems(settings, stack),
     ...rowProblems(settings, stack),
   ];
   if (problems.length > 0) throw new SettingsError(problems);
@@ -291,7 +291,7 @@ function disgrafsProblems(
   ];
 }
 
-function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
+function targetProblems(settings: z.output<typeof settingsSchema>, stack: string): string[] {
   const { target, kernel, aws, clock, topology, accelerator, monitoring, grafana, rayMetrics } = settings;
   const problems: string[] = [];
   if (monitoring && kernel === "amazon-linux-2023") {
@@ -313,9 +313,11 @@ function targetProblems(settings: z.output<typeof settingsSchema>): string[] {
   if (target === "local" && !isLocalKernel(kernel)) {
     problems.push(`kernel ${kernel} is for AWS only; kernels of a local lab: ${localKernelNames.join(", ")}`);
   }
-  if (clock === "instructions" && (topology !== "single" || accelerator === "kvm" || target !== "local")) {
+  // With accelerator auto, the machine may get KVM, where QEMU cannot count instructions.
+  if (clock === "instructions" && (topology !== "single" || accelerator !== "tcg" || target !== "local")) {
     problems.push(
-      "clock is instructions, which needs a single emulated local machine; set topology to single and accelerator to tcg, or clock to wall",
+      "clock is instructions, which needs a single emulated local machine: " +
+        `${labCommand(stack, "up -c topology=single -c accelerator=tcg")}, or set clock to wall`,
     );
   }
   return problems;

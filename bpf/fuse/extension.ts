@@ -11,6 +11,22 @@ import {
   type UpCommand,
 } from "../extension.ts";
 
+const opcodes = ["lookup", "getattr"] as const;
+type Opcode = (typeof opcodes)[number];
+
+/** A list of names, or one comma-separated text, as a command line sets it. */
+const opcodesSchema = z.union([z.array(z.string()), z.string()]).transform((value, context): Opcode[] => {
+  const isOpcode = (name: string): name is Opcode => opcodes.some((opcode) => opcode === name);
+  const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : value;
+  const unknown = names.find((name) => !isOpcode(name));
+  if (unknown !== undefined || names.length === 0) {
+    const reason = unknown === undefined ? "no opcode is named" : `no opcode is called "${unknown}"`;
+    context.addIssue(`${reason}; opcodes: ${opcodes.join(", ")}`);
+    return z.NEVER;
+  }
+  return names.filter(isOpcode);
+});
+
 const settings = z.strictObject({
   /**
    * lease: answer while Redis reports every change; ttl: answer for the remaining validity from the daemon; shadow: like lease,
@@ -20,10 +36,7 @@ const settings = z.strictObject({
   /** Maximum age of an answer under a lease, in milliseconds. */
   boundMs: z.int().min(10).max(60_000).default(100),
   /** Requests answered in the kernel. */
-  opcodes: z
-    .array(z.enum(["lookup", "getattr"]))
-    .min(1)
-    .default(["lookup", "getattr"]),
+  opcodes: opcodesSchema.default([...opcodes]),
   /** cache: under a lease, read() is answered from the blocks that JuiceFS has cached on the node. */
   reads: z.enum(["off", "cache"]).default("off"),
   /** Under a lease, the kernel itself keeps an answer for most of the lease, and asks neither the extension nor the daemon. */
@@ -46,14 +59,14 @@ export const fuse = {
 } as const satisfies Extension<FuseSettings>;
 
 function loaderOptions(
-  { mode, boundMs, opcodes, reads, kernelCache }: FuseSettings,
+  { mode, boundMs, opcodes: answered, reads, kernelCache }: FuseSettings,
   { mountPoint, meta, passwordFile }: Surroundings,
 ): pulumi.Input<string>[] {
   return [
     ...["--loader", "--mount", mountPoint],
     ...["--meta", meta, "--password-file", passwordFile],
     ...(mode === "shadow" ? ["--mode", "lease", "--shadow"] : ["--mode", mode]),
-    ...["--bound", String(boundMs), "--opcodes", opcodes.join(",")],
+    ...["--bound", String(boundMs), "--opcodes", answered.join(",")],
     ...(reads === "cache" ? ["--reads", "cache"] : []),
     ...(kernelCache ? ["--kernel-cache", "on"] : []),
     ...["--prometheus", metricsFile("fuse"), "--interval", "15"],
