@@ -110,6 +110,9 @@ struct efuse_opstats {
 	X(NO_VOLUME, "no-volume")	/* in the agent: any volume */	\
 	X(NO_SYNC, "no-sync")		/* AT_STATX_FORCE_SYNC is a hint */\
 	X(LONG_GRANT, "long-grant")	/* longer than the lease */	\
+	X(INVENTED, "invented")		/* what the daemon made up */	\
+	X(TEAR, "tear")			/* copies while it is written */\
+	X(NO_TWICE, "no-twice")		/* a copy is not compared */	\
 	X(KEEP_ALL, "keep-all")		/* no OPEN raises */		\
 	X(LIST_HANDLE, "list-handle")	/* age from the last request */	\
 	X(LIST_ANY, "list-any")		/* also without attributes */	\

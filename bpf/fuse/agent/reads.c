@@ -27,6 +27,8 @@
 #define BLOCK		(1U << EFUSE_BLOCK_BITS)
 #define RETRY		NSEC_PER_SEC
 #define AGAIN		(5 * NSEC_PER_SEC)
+#define FIRST_WAIT	(NSEC_PER_SEC / 8)
+#define VAIN_SLOTS	1024
 #define TYPE_FILE	1	/* of JuiceFS, in the upper bits of the mode */
 #define SWEEP		(NSEC_PER_SEC / 2)	/* for a part of the table */
 #define SWEEP_PARTS	4			/* all of it: within 2 s */
@@ -43,12 +45,22 @@ struct known {
 	int fd[EFUSE_PIECES];
 };
 
+/*
+ * A block of which nothing was found: a hole, or not cached yet. The next look-up
+ * waits twice as long as the last.
+ */
+struct vain {
+	struct efuse_block_key key;
+	uint64_t next, wait;
+};
+
 static pthread_t thread;
 static bool running, stopping;
 static int module;
 static struct ring_buffer *misses;
 static redisContext *conn;
 static uint64_t retry_at, sweep_at;
+static struct vain vain[VAIN_SLOTS];
 
 /* Shared with the main thread. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -397,6 +409,42 @@ static bool seen_lately(const struct efuse_block_key *key,
 	return lately;
 }
 
+static struct vain *vain_of(const struct efuse_block_key *key)
+{
+	uint64_t hash = (key->ino ^ key->index << 40) * 0xff51afd7ed558ccdULL;
+
+	return &vain[hash >> 32 & (VAIN_SLOTS - 1)];
+}
+
+/* Whether it was looked up in vain so recently that it is not worth it again. */
+static bool in_vain(const struct efuse_block_key *key)
+{
+	const struct vain *v = vain_of(key);
+
+	return !memcmp(&v->key, key, sizeof(*key)) && now_ns() < v->next &&
+	       !FAULT(READ_AGAIN);
+}
+
+static void note_vain(const struct efuse_block_key *key)
+{
+	struct vain *v = vain_of(key);
+	bool again = !memcmp(&v->key, key, sizeof(*key));
+
+	v->wait = again ? 2 * v->wait : FIRST_WAIT;
+	if (v->wait > RETRY)
+		v->wait = RETRY;
+	v->key = *key;
+	v->next = now_ns() + v->wait;
+}
+
+static void forget_vain(const struct efuse_block_key *key)
+{
+	struct vain *v = vain_of(key);
+
+	if (!memcmp(&v->key, key, sizeof(*key)))
+		memset(v, 0, sizeof(*v));
+}
+
 static bool map_block(const struct mounted *m, const struct efuse_miss *miss,
 		      const redisReply *r, struct known *k)
 {
@@ -442,7 +490,7 @@ static int missed(void *context, void *data, size_t size)
 	if (stopping || !m.dev ||
 	    miss->dev != ext_kernel_dev(major(m.dev), minor(m.dev)))
 		return 0;
-	if (miss->hole && seen_lately(&k.key, NULL))
+	if ((miss->hole && seen_lately(&k.key, NULL)) || in_vain(&k.key))
 		return 0;
 	counters.read_misses++;
 	if (FAULT(READ_SLOW))
@@ -457,6 +505,9 @@ static int missed(void *context, void *data, size_t size)
 			counters.read_mapped++;
 		else
 			unback(&k);
+		forget_vain(&k.key);
+	} else {
+		note_vain(&k.key);
 	}
 	freeReplyObject(r);
 	return 0;

@@ -3,7 +3,8 @@
  * slices.c - maps the bytes of a chunk to slices
  *
  * JuiceFS appends a record to a chunk's list for each piece written; where two
- * overlap, the later one is valid.
+ * overlap, the later one is valid. A truncation writes one without a slice (id 0)
+ * for the bytes that it makes zeros.
  */
 #include <endian.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static bool decode(const redisReply *r, struct slice *s)
 	s->size = be32toh(record.size);
 	s->off = be32toh(record.off);
 	return s->pos <= CHUNK_SIZE && s->len <= CHUNK_SIZE - s->pos &&
-	       s->off <= s->size && s->len <= s->size - s->off;
+	       (!s->id || (s->off <= s->size && s->len <= s->size - s->off));
 }
 
 static struct slice part(const struct slice *s, uint32_t from, uint32_t to)

@@ -237,6 +237,17 @@ static __attribute__((noinline)) int notice_change(__u64 ino, __u64 size,
 	return 0;
 }
 
+/*
+ * If Redis does not answer within 0.3 s or fails, JuiceFS makes up attributes of
+ * the root (and of the trash, which is not served), so that the mount does not
+ * seem broken: mode 0777, no times. Nothing would ever drop them.
+ */
+static __always_inline int made_up(__u64 ino, const struct fuse_attr *a)
+{
+	return ino == FUSE_ROOT_ID && !a->mtime && !a->ctime &&
+	       !a->mtimensec && !a->ctimensec && !FAULTY(INVENTED);
+}
+
 static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 				      __u64 valid, const struct fuse_attr *attr,
 				      struct flight *f,
@@ -246,6 +257,8 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 	struct efuse_attr_val v;
 
 	if (control.mode != EFUSE_LEASE && !valid && !FAULTY(ZERO_TTL))
+		return;
+	if (made_up(ino, attr))
 		return;
 	v.expires = bpf_ktime_get_boot_ns() + valid;
 	v.seen = fill_seen(f, c->dev, ino);

@@ -80,6 +80,59 @@ static __always_inline int expired(__u64 valid, struct efuse_opstats *st)
  */
 #define STILL(map, key, p)	(bpf_map_lookup_elem(map, key) == (p))
 
+#ifdef EFUSE_TEST_FAULTS
+/*
+ * Simulates that two other answers are stored in the middle of a copy: the first
+ * frees the element, and the second takes it again.
+ */
+static __attribute__((noinline)) int tear(__u64 dev, __u64 ino)
+{
+	struct efuse_attr_key key = { dev, ino };
+	struct efuse_attr_val *v = bpf_map_lookup_elem(&efuse_attrs, &key);
+	struct efuse_attr_val other;
+
+	if (!v)
+		return 0;
+	other = *v;
+	other.attr.size++;
+	other.attr.mtime++;
+	bpf_map_update_elem(&efuse_attrs, &key, &other, BPF_ANY);
+	bpf_map_update_elem(&efuse_attrs, &key, &other, BPF_ANY);
+	return 0;
+}
+#endif
+
+/*
+ * Copies the attributes; false if the copy may be of two answers. The element can
+ * even have been freed and taken again for the same key, so STILL is not enough:
+ * then it has been written completely before it was found, and differs.
+ */
+static __always_inline int copied(struct fuse_attr *to,
+				  const struct efuse_attr_key *key,
+				  const struct efuse_attr_val *v)
+{
+	const volatile __u64 *from = (const volatile __u64 *)&v->attr;
+	const __u64 *word = (const __u64 *)to;
+	unsigned int i;
+
+	*to = v->attr;
+#ifdef EFUSE_TEST_FAULTS
+	if (FAULTY(TEAR)) {
+		tear(key->dev, key->ino);
+		to->mtime = v->attr.mtime;
+	}
+#endif
+	if (!STILL(&efuse_attrs, key, v))
+		return 0;
+	if (FAULTY(NO_TWICE))
+		return 1;
+#pragma unroll
+	for (i = 0; i < sizeof(*to) / sizeof(*word); i++)
+		if (word[i] != from[i])
+			return 0;
+	return 1;
+}
+
 /* Stores the answer, to compare it with the daemon's. */
 static __always_inline int keep_shadow(struct efuse_ctx *c, __u64 now,
 				       __u64 ino, __u64 parent, __u64 seen,
@@ -191,8 +244,7 @@ int efuse_getattr(struct bpf_raw_tracepoint_args *ctx)
 	out->attr_valid = valid / NSEC;
 	out->attr_valid_nsec = valid % NSEC;
 	out->dummy = 0;
-	out->attr = v->attr;
-	if (!STILL(&efuse_attrs, &key, v)) {
+	if (!copied(&out->attr, &key, v)) {
 		COUNT(st, ABSENT);
 		goto ask;
 	}
@@ -226,7 +278,6 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 	struct efuse_opstats *st = opstats(FUSE_LOOKUP);
 	__u64 now = bpf_ktime_get_boot_ns(), lease = lease_end();
 	__u64 valid, attr_valid, ino, seen;
-	const struct fuse_attr *attr;
 	struct efuse_attr_key akey;
 	struct efuse_entry_key key;
 	struct efuse_entry_val *v;
@@ -286,13 +337,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 		COUNT(st, ATTR_ABSENT);
 		goto ask;
 	}
-	attr = &a->attr;
-#ifdef EFUSE_TEST_FAULTS
-	if (FAULTY(X_LOOKUP_ATTR))
-		attr = &v->attr;
-	else
-#endif
-	if (!unchanged(c->dev, ino, a->seen)) {
+	if (!unchanged(c->dev, ino, a->seen) && !FAULTY(X_LOOKUP_ATTR)) {
 		COUNT(st, GENERATION);
 		goto ask;
 	}
@@ -302,7 +347,7 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 	if (control.shadow) {
 		if (keep_shadow(c, now, ino, c->nodeid,
 				a->seen < seen ? a->seen : seen, 0,
-				v->generation, attr))
+				v->generation, &a->attr))
 			COUNT(st, SHADOW);
 		goto ask;
 	}
@@ -312,11 +357,17 @@ int efuse_lookup(struct bpf_raw_tracepoint_args *ctx)
 	out->attr_valid = attr_valid / NSEC;
 	out->entry_valid_nsec = valid % NSEC;
 	out->attr_valid_nsec = attr_valid % NSEC;
-	out->attr = *attr;
-	if (!STILL(&efuse_entries, &key, v) || !STILL(&efuse_attrs, &akey, a)) {
+	if (!copied(&out->attr, &akey, a) ||
+	    !STILL(&efuse_entries, &key, v) ||
+	    *(volatile __u64 *)&v->seen != seen ||
+	    *(volatile __u64 *)&v->ino != ino) {
 		COUNT(st, ABSENT);
 		goto ask;
 	}
+#ifdef EFUSE_TEST_FAULTS
+	if (FAULTY(X_LOOKUP_ATTR))
+		out->attr = v->attr;
+#endif
 	return answer(c, st, sizeof(*out));
 absent:
 	if (!control.shadow)

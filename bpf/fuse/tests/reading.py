@@ -183,7 +183,10 @@ def off_by_default(e: Env) -> None:
 
 
 def overlapping(e: Env) -> None:
-    """Overlapping slices, a hole, a slice of zeros, a partly cached slice, and only a part of a larger slice."""
+    """Overlapping slices, a hole, truncations, a partly cached slice, and only a part of a larger slice.
+
+    JuiceFS records a truncation, up or down, as slice 0 of size 0.
+    """
     v = Volume(e)
     base, over, part = some_bytes(600000, 4), some_bytes(50000, 5), some_bytes(9 << 20, 6)
     v.cache(11, base)
@@ -192,6 +195,7 @@ def overlapping(e: Env) -> None:
     data = bytearray(7 << 20)
     data[:600000] = base
     data[100000:150000] = over
+    data[300000:400000] = bytes(100000)
     data[5 << 20 : 6 << 20] = part[4 << 20 : 5 << 20]
     data[6 << 20 : 7 << 20] = part[: 1 << 20]
     node = e.file("f")
@@ -201,15 +205,21 @@ def overlapping(e: Env) -> None:
         node,
         (0, 11, 600000, 0, 600000),
         (100000, 12, 50000, 0, 50000),
-        (1 << 20, 0, 4 << 20, 0, 4 << 20),
+        (300000, 0, 0, 0, 100000),
+        (1 << 20, 0, 0, 0, 4 << 20),
         (5 << 20, 13, 9 << 20, 4 << 20, 1 << 20),
         (6 << 20, 13, 9 << 20, 0, 1 << 20),
     )
     e.pushed()
     fd = opened(e, "f")
-    for place in (0, 99000, 120000, 200000, (5 << 20) + 7):
+    for place in (0, 99000, 120000, 200000, (5 << 20) + 7, 450000):
         served(e, fd, place)
-    assert asked(e, fd, 700000)[0] and asked(e, fd, 2 << 20)[0] and asked(e, fd, (6 << 20) + 9)[0]
+    assert (
+        asked(e, fd, 350000)[0]
+        and asked(e, fd, 700000)[0]
+        and asked(e, fd, 2 << 20)[0]
+        and asked(e, fd, (6 << 20) + 9)[0]
+    )
     rnd = random.Random(7)
     for _ in range(80):
         o, n = rnd.randrange(len(data)), rnd.choice((10, 4096, 60000, 1 << 20))
@@ -607,6 +617,25 @@ def hole_read_again(e: Env) -> None:
     os.close(fd)
 
 
+def absent_read_again(e: Env) -> None:
+    """A block of which nothing is in the cache is looked for less and less often, and is found when it appears."""
+    v = Volume(e)
+    data = some_bytes(20000, 35)
+    v.write("f", data, cached=False)
+    fd = opened(e, "f")
+    before = e.agent.metric("efuse_read_misses_total", result="looked_for")
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        assert asked(e, fd)[1] == data[:100]
+        time.sleep(0.1)
+    count = e.agent.metric("efuse_read_misses_total", result="looked_for") - before
+    # After 0.1, 0.3, 0.5 s, and then each second.
+    assert 2 <= count <= 8, f"{count:.0f} look-ups"
+    v.cache(v.next_slice, data)
+    served(e, fd)
+    os.close(fd)
+
+
 def kinds_of_read(e: Env) -> None:
     """O_DIRECT, sendfile(), and a buffer of which a part is inaccessible.
 
@@ -830,6 +859,7 @@ RULES: list[Rule] = [
         ["read-atime"],
     ),
     ("reads: a hole is not looked for at each read", hole_read_again, CACHED, ["read-again"]),
+    ("reads: a block that is not cached is not looked for at each read", absent_read_again, CACHED, ["read-again"]),
     ("reads: a file that has become a folder is not read", another_type, CACHED, []),
     ("reads: O_DIRECT, sendfile() and a partly inaccessible buffer", kinds_of_read, CACHED, []),
     ("reads: a removed file is readable through its handle", removed, CACHED, []),

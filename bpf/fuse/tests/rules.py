@@ -633,6 +633,43 @@ def replaced_before_change(e: Env) -> None:
             same(e.path("f"), new)
 
 
+def made_up_root(e: Env) -> None:
+    """JuiceFS makes up attributes of the root while Redis does not answer: they must not be kept.
+
+    It replies with success, mode 0777, and all times 0.
+    """
+    root = e.toy.nodes[1]
+    real = (root.mode, root.mtime, root.ctime)
+    e.pushed()
+    with e.toy.lock:
+        root.mode, root.mtime, root.ctime = stat.S_IFDIR | 0o777, 0, 0
+    e.redis.push("i1")
+    e.pushed()
+    assert Path(MNT).stat().st_mode & 0o777 == 0o777
+    # Redis answers again. Nothing has changed, so nothing is pushed.
+    with e.toy.lock:
+        root.mode, root.mtime, root.ctime = real
+    same(MNT, root)
+    e.warm(MNT)
+    same(MNT, root)
+
+
+def torn(e: Env) -> None:
+    """An answer is replaced twice during its copy, so that the same element has it again: old and new are not mixed.
+
+    The fault replaces it so. The daemon's attributes do not change, so each answer must be them.
+    """
+    f = e.file("f")
+    path = e.path("f")
+    with Path(path).open("rb") as opened:
+        asks: list[Callable[[], os.stat_result]] = [lambda: Path(path).stat(), lambda: os.fstat(opened.fileno())]
+        for ask in asks:
+            for _ in range(4):
+                st = ask()
+                more = (st.st_size - f.size, int(st.st_mtime) - f.mtime)
+                assert more == (0, 0), more
+
+
 def killed_lookup(e: Env) -> None:
     """A task is killed while its LOOKUP is queued; a later one, for a long name, has its arguments at the same address.
 
@@ -799,6 +836,13 @@ RULES: list[Rule] = [
     ("rule 4: a long name's reply is not cached under the name of a killed task", killed_lookup, LEASE, ["no-untrack"]),
     ("rule 4: an outdated reply to GETATTR is not cached", fill_race, LEASE, ["fill-race"]),
     ("rule 4: an outdated reply to LOOKUP is not cached", fill_race_lookup, LEASE, ["fill-race"]),
+    ("rule 4: what the daemon makes up about the root is not cached", made_up_root, LEASE, ["invented"]),
+    (
+        "rule 4: an answer that is replaced during its copy is not a mixture",
+        torn,
+        {**LEASE, "faults": ["tear"]},
+        ["no-twice"],
+    ),
     ("rule 5: a file open for writing is not served", open_for_write, LEASE, ["no-open-write"]),
     ("rule 5: a created file is not served while it is open", created_is_open, LEASE, ["no-open-write"]),
     ("rule 6: attributes are served within the daemon's validity", ttl_hits, LONG, []),
