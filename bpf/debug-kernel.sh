@@ -109,6 +109,8 @@ configuration() {
 		CONFIG_BLK_DEV_LOOP=y
 		CONFIG_FUSE_FS=y
 		CONFIG_POSIX_MQUEUE=y
+		CONFIG_TIME_NS=y
+		CONFIG_USERFAULTFD=y
 	END
 	storage-chain) cat <<-'END' ;;
 		CONFIG_MD=y
@@ -256,6 +258,7 @@ guest() {
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup
 		mount -t tracefs tracefs /sys/kernel/tracing
 		mount -t bpf bpf /sys/fs/bpf
+		if [ -d /sys/fs/fuse/connections ]; then mount -t fusectl fusectl /sys/fs/fuse/connections; fi
 		ip link set lo up
 		dmesg -n 1
 		for controller in cpu io memory pids; do echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control; done 2>/dev/null
