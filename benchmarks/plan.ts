@@ -38,7 +38,7 @@ export const defaultMarginPercent = 5;
 
 /** Limits beyond which a point is INVALID. */
 export const limits = {
-  /** CPU time stolen by the hypervisor, percent of the window's CPU time, on one client. */
+  /** CPU time stolen by the hypervisor on one client, percent of the time that its CPUs were wanted (record.ts). */
   stealPercent: 5,
   /** Share of the window by which a client may start later than the first; beyond this, they did not run together. */
   lateShare: 0.5,

@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { readRaw } from "./raw.ts";
+import { stealPercent } from "./record.ts";
 import type { Point } from "./run.ts";
 import { inventRun, type Invented, type InventedPoint } from "./testdata/rawRun.ts";
 
@@ -284,6 +285,21 @@ describe("the node of Redis and of the object store", () => {
   ])("should make a point INVALID if it was busy: %j", (neighbours, reason) => {
     const change: Change = (point) => set(point.clients["node1"]!, "counters.after.neighbours", neighbours);
     expect(reasonAfter(change, lab)).toBe(reason);
+  });
+});
+
+describe("stealPercent", () => {
+  const none = { cpuTicks: 0, idleTicks: 0, stealTicks: 0, cpus: 8 };
+  const stolen = (after: Partial<typeof none>): number | undefined =>
+    stealPercent({ before: none, after: { ...none, ...after } }, undefined);
+
+  it("should not be diluted by idle CPUs", () => {
+    expect(stolen({ cpuTicks: 800, idleTicks: 700, stealTicks: 39 })).toBe(39);
+    expect(stolen({ cpuTicks: 800, idleTicks: 0, stealTicks: 40 })).toBe(5);
+  });
+
+  it("should count a tick of a machine with nothing to do as a part of one CPU's time", () => {
+    expect(stolen({ cpuTicks: 800, idleTicks: 797, stealTicks: 1 })).toBe(1);
   });
 });
 

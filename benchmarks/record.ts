@@ -9,7 +9,13 @@ import { programSchema, type Machine } from "./run.ts";
 /** Version of point.json. 2: planned seconds, gap after warming, FUSE requests, the other nodes. */
 const recordVersion = 2;
 
-const ticks = { cpuTicks: z.number(), stealTicks: z.number().nullable() };
+const ticks = {
+  /** Of all CPUs since boot: all, idle, and stolen by a hypervisor. Older records lack the idle ones, and the number of CPUs. */
+  cpuTicks: z.number(),
+  idleTicks: z.number().default(0),
+  stealTicks: z.number().nullable(),
+  cpus: z.int().min(1).default(1),
+};
 const counters = z.object({
   ...ticks,
   pressure: z.record(z.string(), z.number().nullable()),
@@ -128,9 +134,13 @@ function neighbourStolen(
   return undefined;
 }
 
-type Ticks = {
-  readonly [key in "before" | "after"]: { readonly cpuTicks: number; readonly stealTicks: number | null };
-};
+interface CpuTime {
+  readonly cpuTicks: number;
+  readonly idleTicks: number;
+  readonly stealTicks: number | null;
+  readonly cpus: number;
+}
+type Ticks = { readonly [key in "before" | "after"]: CpuTime };
 
 /** Counters of another node before and after a window; undefined when one of them is missing. */
 function neighbourOf(client: Client | undefined, address: string): Ticks | undefined {
@@ -316,12 +326,17 @@ export function readsOf({
   };
 }
 
-/** CPU time stolen in a window, percent; undefined if unknown. */
+/**
+ * CPU time stolen in a window, percent of the time that the CPUs were wanted, or of one CPU's time if they were wanted for less;
+ * undefined if unknown. Idle CPUs do not dilute it: a workload of one thread can lose half of its CPU on a machine of eight.
+ */
 export function stealPercent(pair: Ticks | undefined, machine: Machine | undefined): number | undefined {
   if (emulated(machine) || !pair || pair.before.stealTicks === null || pair.after.stealTicks === null)
     return undefined;
   const all = pair.after.cpuTicks - pair.before.cpuTicks;
-  return all > 0 ? (100 * (pair.after.stealTicks - pair.before.stealTicks)) / all : undefined;
+  const wanted = all - (pair.after.idleTicks - pair.before.idleTicks);
+  const whole = Math.max(wanted, all / pair.after.cpus);
+  return whole > 0 ? (100 * (pair.after.stealTicks - pair.before.stealTicks)) / whole : undefined;
 }
 
 function emulated(machine: Machine | undefined): boolean {

@@ -8,7 +8,7 @@ address=$1 port=$2
 
 put /usr/local/lib/disgrafs/answer 0755 <<'SCRIPT' || true
 #!/bin/bash
-# Requests, one per line: drop, look, facts. A response is lines of a name and values, followed by an empty line.
+# Requests, one per line: sync, drop, look, facts. A response is lines of a name and values, followed by an empty line.
 drops() { while read -r name value; do case $name in drop_pagecache | drop_slab) printf '%s %s\n' "$name" "$value" ;; esac; done </proc/vmstat; }
 while read -r question; do
   case $question in
@@ -19,10 +19,18 @@ while read -r question; do
       echo 3 >/proc/sys/vm/drop_caches
       while read -r name value; do echo "$name ${before[$name]} $value"; done < <(drops)
       ;;
+    sync) sync ;;
     look)
-      read -r _ ticks </proc/stat
+      cpus=0
+      while read -r name values; do
+        case $name in
+          cpu) ticks=$values ;;
+          cpu*) cpus=$((cpus + 1)) ;;
+          *) break ;;
+        esac
+      done </proc/stat
       read -r load </proc/loadavg
-      printf 'cpu %s\nload %s\n' "$ticks" "$load"
+      printf 'cpu %s\ncpus %s\nload %s\n' "$ticks" "$cpus" "$load"
       ;;
     facts)
       printf 'boot %s\nkernel %s\ncpus %s\n' "$(</proc/sys/kernel/random/boot_id)" "$(uname -r)" "$(nproc)"

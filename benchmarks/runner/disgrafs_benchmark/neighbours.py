@@ -1,7 +1,7 @@
 """Nodes that are not clients but serve them: those of Redis and the object store.
 
-They drop their caches and report their load on request. Each has disgrafs-node.socket (benchmarks/nodes/answer.sh).
-One connection is used for the whole run.
+They write back, drop their caches and report their load on request. Each has disgrafs-node.socket
+(benchmarks/nodes/answer.sh). One connection is used for the whole run.
 """
 
 import socket
@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from .mount import ResetError
+from .system import cpu_time
 
 PORT = 9436
 
@@ -66,10 +67,13 @@ class Neighbour:
         said = self.ask("look")
         ticks = [int(field) for field in said.get("cpu", "").split()[:8]]
         return {
-            "cpuTicks": sum(ticks),
-            "stealTicks": ticks[7] if len(ticks) == 8 else None,
+            **cpu_time(ticks, int(said.get("cpus", "1"))),
             "load": float(said["load"].split()[0]) if "load" in said else None,
         }
+
+    def sync(self) -> None:
+        """Make the node write what earlier points left in its memory. ResetError if it does not answer."""
+        self.ask("sync")
 
     def drop(self) -> dict[str, Any]:
         """Make the node drop its caches; its kernel's counters must confirm it."""

@@ -105,10 +105,22 @@ def counters() -> dict[str, Any]:
     fields = (read(PROC / "stat") or "").splitlines()[0].split()[1:9]
     ticks = [int(field) for field in fields]
     return {
-        # user nice system idle iowait irq softirq steal; user includes guest time.
-        "cpuTicks": sum(ticks),
-        "stealTicks": ticks[7] if len(ticks) > 7 else None,
+        **cpu_time(ticks, os.cpu_count() or 1),
         "pressure": {name: pressure(name) for name in ("cpu", "io", "memory")},
+    }
+
+
+def cpu_time(ticks: list[int], cpus: int) -> dict[str, Any]:
+    """Ticks of all CPUs since boot: all, idle, stolen.
+
+    From the columns of /proc/stat: user nice system idle iowait irq softirq steal.
+    """
+    return {
+        # user includes guest time.
+        "cpuTicks": sum(ticks),
+        "idleTicks": sum(ticks[3:5]),
+        "stealTicks": ticks[7] if len(ticks) > 7 else None,
+        "cpus": cpus,
     }
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -36,6 +37,7 @@ def agent(
     monkeypatch.setattr(folders, "LOCAL_FOLDER", tmp_path / "local")
     monkeypatch.setattr(agent_module, "ENABLED_FILE", tmp_path / "run" / "arm")
     monkeypatch.setattr(Neighbour, "counters", lambda _self: {"cpuTicks": 1, "stealTicks": 0, "load": 0.5})
+    monkeypatch.setattr(Neighbour, "sync", lambda _self: None)
     program("iostat", 'echo "$@"; sleep 30 & trap "kill $!; exit" INT; wait')
     yield Agent(read_plan(plan_file), "node1", lifeline=Lifeline("test"))
 
@@ -276,8 +278,29 @@ def test_the_cost_of_an_arms_proof_is_outside_of_the_observed_time(
     monkeypatch.setattr(arms, "prove", prove)
     monkeypatch.setattr(system, "counters", lambda: {"cpuTicks": ticks[0], "stealTicks": 0, "pressure": {}})
     monkeypatch.setattr(agent, "work", work)
-    counters = turn(agent, workload(plan_file, "metadata"), "counted")["counters"]
+    work_of = workload(plan_file, "metadata")
+    assert agent.ready(work_of, "counted", 1) == {}
+    # A client that waits for a slower one has idle time, which is no part of its window.
+    ticks[0] += 5000
+    counters = agent.measure(work_of, "counted", 1, time.time() + 0.3)["counters"]
     assert counters["after"]["cpuTicks"] - counters["before"]["cpuTicks"] == 1
+
+
+def test_what_earlier_points_left_is_written_everywhere_before_a_point(
+    agent: Agent, control: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(os, "sync", lambda: order.append("here"))
+    monkeypatch.setattr(Neighbour, "sync", lambda self: order.append(self.address))
+    prepare = agent.prepare_work
+
+    def prepare_work(work: Workload, seed: int) -> None:
+        order.append("prepared")
+        prepare(work, seed)
+
+    monkeypatch.setattr(agent, "prepare_work", prepare_work)
+    assert agent.ready(control, "ttl", 1) == {}
+    assert order == ["here", "10.77.0.10", "prepared"]
 
 
 @pytest.mark.parametrize("version", ["3.33", "3.39"])
@@ -616,7 +639,7 @@ def test_a_node_must_confirm_that_it_dropped_its_caches(
 
 def test_a_node_reports_its_facts_and_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = b"boot abc\nkernel 6.12\ncpus 2\nvirtualization kvm\ncpu An EPYC\n"
-    look = b"cpu 10 0 20 70 0 0 0 5 0 0\nload 0.52 0.3 0.1 1/90 7\n"
+    look = b"cpu 10 0 20 69 1 0 0 5 0 0\ncpus 2\nload 0.52 0.3 0.1 1/90 7\n"
     with neighbour({b"facts": facts, b"look": look}, monkeypatch) as node:
         assert node.facts() == {
             "bootId": "abc",
@@ -625,7 +648,13 @@ def test_a_node_reports_its_facts_and_counters(monkeypatch: pytest.MonkeyPatch) 
             "virtualization": "kvm",
             "cpu": "An EPYC",
         }
-        assert node.counters() == {"cpuTicks": 105, "stealTicks": 5, "load": 0.52}
+        assert node.counters() == {
+            "cpuTicks": 105,
+            "idleTicks": 70,
+            "stealTicks": 5,
+            "cpus": 2,
+            "load": 0.52,
+        }
 
 
 def test_the_error_names_a_node_that_does_not_answer() -> None:
