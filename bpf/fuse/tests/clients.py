@@ -93,6 +93,21 @@ def judge(
     )
 
 
+def control(
+    title: str, kinds: Sequence[str], disturb: Callable[[], object] = lambda: None, extra: Sequence[str] = ()
+) -> None:
+    """With the faults of the agents, the checker must find a violation of one of these kinds.
+
+    In one run on a busy machine it may do too few operations, so it is run up to six times.
+    """
+    for _ in range(6):
+        code, r, _err = check(disturb, seconds=max(SECONDS, 20), extra=extra)
+        found = code == 1 and any(r.get("violations", {}).get(kind, 0) for kind in kinds)
+        if found:
+            break
+    report(found, title, json.dumps(r))
+
+
 class Clients:
     """Redis, and an agent for each mount."""
 

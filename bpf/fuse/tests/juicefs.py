@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import volume as v
-from clients import SECONDS, Clients, check, judge
+from clients import Clients, check, control, judge
 from volume import BOUND, MOUNTS, PATTERN, Agent, mount, quiet, report, umount, wait
 
 
@@ -159,11 +159,8 @@ def main() -> int:
         if not PATTERN.search(title):
             continue
         start(faults=faults)
-        code, r, _err = check(seconds=max(SECONDS, 20))
-        found = r.get("violations", {})
         # A stale size is also reported as torn: size and content are of two versions.
-        bad = found.get(violation, 0) + (found.get("torn", 0) if violation == "close" else 0)
-        report(code == 1 and bad > 0, title, json.dumps(r))
+        control(title, [violation, "torn"] if violation == "close" else [violation])
         stop()
 
     # What the kernel keeps after the lease, and attributes from before open().
@@ -176,10 +173,7 @@ def main() -> int:
         if not PATTERN.search(title):
             continue
         start(faults=faults, extra=["--kernel-cache", "on"])
-        code, r, _err = check(disturb, seconds=max(SECONDS, 20))
-        found = r.get("violations", {})
-        bad = found.get(violation, 0) + (found.get("torn", 0) if violation == "close" else 0)
-        report(code == 1 and bad > 0, title, json.dumps(r))
+        control(title, [violation, "torn"] if violation == "close" else [violation], disturb)
         stop()
         # With long-grant, the kernel keeps answers for a minute.
         for i in range(2):
@@ -221,7 +215,7 @@ def main() -> int:
             mount(i, ["--attr-cache", "300", "--entry-cache", "300", "--dir-entry-cache", "300"])
         start(extra=["--sink", "notify"])
         before = [a.metrics() for a in agents]
-        code, r, _err = check()
+        _code, r, _err = check()
         written = sum(
             float(a.metrics()['efuse_notifications_total{result="written"}'])
             - float(b['efuse_notifications_total{result="written"}'])
