@@ -428,7 +428,8 @@ static bool in_vain(const struct efuse_block_key *key)
 static void note_vain(const struct efuse_block_key *key)
 {
 	struct vain *v = vain_of(key);
-	bool again = !memcmp(&v->key, key, sizeof(*key));
+	bool again = !memcmp(&v->key, key, sizeof(*key)) &&
+		     now_ns() < v->next + RETRY;
 
 	v->wait = again ? 2 * v->wait : FIRST_WAIT;
 	if (v->wait > RETRY)
