@@ -27,6 +27,7 @@ import {
   type PointRecord,
 } from "./record.ts";
 import { machineSchema, servicesSchema, usageSchema, type Machine, type Point, type Program } from "./run.ts";
+import { onePass } from "./workloads.ts";
 
 /** Raw files are missing or are not those of a run. The message names the file and says what to do. */
 export class UnreadableRun extends Error {}
@@ -232,7 +233,11 @@ function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurement
     fio: {
       file: "fio.json",
       parser: (text: string) =>
-        parseFio(text, { large: Object.values(units).includes("MB/s"), seconds: record.plannedSeconds }),
+        parseFio(text, {
+          large: Object.values(units).includes("MB/s"),
+          seconds: record.plannedSeconds,
+          passBytes: onePass(workload) ? Number(workload.parameters["fileSize"]) : undefined,
+        }),
     },
     metadata: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
     walk: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },

@@ -98,7 +98,7 @@ export interface WorkloadKinds {
     readonly engine?: "mmap";
     /**
      * What a window of reads begins with in memory: the block files, but no page of the file itself; or neither, so that blocks are
-     * read from the disk. Default: everything. fio drops the file's pages again after each pass.
+     * read from the disk. Default: everything. fio drops the file's pages again after each pass; with neither, it makes one.
      */
     readonly memory?: "blocks" | "none";
     /** Limit of reads a second from the disk with the block files. */
@@ -271,6 +271,22 @@ const walk: WorkloadFacts<"walk"> = {
 };
 
 const taggerFigures = { tag: files("files as a tagger reads"), walk: rate("entries as its index walks") };
+
+/**
+ * Whether a fio workload reads its file at most once, however fast it is: after one pass, the node has the blocks, and reading on
+ * would measure another state.
+ */
+export function onePass({
+  kind,
+  caches,
+  parameters,
+}: {
+  readonly kind: string;
+  readonly caches: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}): boolean {
+  return kind === "fio" && (caches === "cold" || parameters["memory"] === "none");
+}
 
 export const workloads = {
   // Cold workloads come first: the first of a profile uses the new mount that every arm begins with.

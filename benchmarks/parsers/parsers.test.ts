@@ -102,6 +102,23 @@ describe.each(["3.33", "3.39"])("parseFio on output of fio %s", (version) => {
     expect(() => parseFio(text, small)).toThrow(message);
   });
 
+  it("should take the real time of a job that reads its file once, if it is long enough", () => {
+    const text = (runtime: number): string =>
+      edited(`fio-${version}-randread`, (file) => (file.jobs[0]!.read["runtime"] = runtime));
+    const { io_bytes: bytes, total_ios: operations } = (
+      JSON.parse(real(`fio-${version}-randread`)) as FioFile
+    ).jobs[0]!.read as unknown as { io_bytes: number; total_ios: number };
+    const read = (runtime: number, passBytes: number) =>
+      parseFio(text(runtime), { ...small, passBytes })["read"]!;
+    expect(read(100, bytes).value).toBe(operations / 0.1);
+    expect(read(100, bytes).tooLittle).toBeUndefined();
+    expect(read(20, bytes).tooLittle).toBe(
+      "fio: the pass lasted 20 ms, less than 50 ms: too little for a figure",
+    );
+    // It ended early, and not because the file ended.
+    expect(() => read(100, bytes + 1)).toThrow("fio: read lasted 100 ms of 1000 ms: too little for a figure");
+  });
+
   it("should refuse a file that is truncated at any position", () => {
     const text = real(`fio-${version}-randread`).trimEnd();
     fc.assert(

@@ -541,9 +541,11 @@ class Agent:
             self.empty_memory(workload, [file])
         # On the node's own disk, its own pages are the blocks.
         keep_pages = warm or (parameters.get("memory") == "blocks" and workload.place != "mount")
+        # As onePass() in benchmarks/workloads.ts.
+        once = workload.caches == "cold" or parameters.get("memory") == "none"
         try:
             wait_until(start_at)
-            files = programs.fio(self.lifeline, file, self.scratch, parameters, seed, keep_pages)
+            files = programs.fio(self.lifeline, file, self.scratch, parameters, seed, keep_pages, once)
         finally:
             self.disk.release()
         began = max(start_at, programs.fio_began(files["fio.json"]))

@@ -20,8 +20,14 @@ READERS = ("read", "randread")
 WRITERS = ("write", "randwrite")
 
 
-def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int, keep_pages: bool) -> list[str]:
-    """Command of a fio job on one file. Without `keep_pages`, fio drops the file's pages, and again after each pass."""
+def fio_command(
+    file: Path, output: Path, parameters: dict[str, Any], seed: int, keep_pages: bool, once: bool
+) -> list[str]:
+    """Command of a fio job on one file.
+
+    Without `keep_pages`, fio drops the file's pages, and again after each pass. With `once`, it reads nothing twice:
+    after one pass, the blocks are on this node and in its memory, whatever the window began with.
+    """
     return [
         "fio",
         "--name=job",
@@ -34,7 +40,7 @@ def fio_command(file: Path, output: Path, parameters: dict[str, Any], seed: int,
         f"--invalidate={int(not keep_pages)}",
         f"--ioengine={parameters.get('engine', 'psync')}",
         "--thread",
-        "--time_based",
+        *([] if once else ["--time_based"]),
         f"--runtime={round(parameters['seconds'] * 1000)}ms",
         "--fallocate=none",
         # A rate of writes includes the flush. Not for mixed jobs, because fio would also charge it to their reads.
@@ -77,13 +83,13 @@ def fio_renew(file: Path, parameters: dict[str, Any]) -> None:
 
 
 def fio(
-    lifeline: Lifeline, file: Path, scratch: Path, parameters: dict[str, Any], seed: int, keep_pages: bool
+    lifeline: Lifeline, file: Path, scratch: Path, parameters: dict[str, Any], seed: int, keep_pages: bool, once: bool
 ) -> dict[str, bytes]:
     """Run one job; returns fio's `fio.json` and, if there was other output, `fio.log`."""
     output = scratch / "fio.json"
     output.unlink(missing_ok=True)
     log_file = scratch / "fio.log"
-    command = fio_command(file, output, parameters, seed, keep_pages)
+    command = fio_command(file, output, parameters, seed, keep_pages, once)
     with log_file.open("wb") as log:
         status = lifeline.run(command, parameters["seconds"] + GRACE_SECONDS, log)
     files = {"fio.json": output.read_bytes() if output.exists() else b"", "fio.log": log_file.read_bytes()}

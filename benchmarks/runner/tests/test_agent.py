@@ -233,15 +233,25 @@ def test_fio_keeps_the_pages_that_are_to_be_in_memory(
     agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch, place: str, memory: str | None, keeps: bool
 ) -> None:
     kept: list[bool] = []
+    once: list[bool] = []
+
+    def fio(*words: Any) -> dict[str, bytes]:  # noqa: ANN401
+        kept.append(words[-2])
+        once.append(words[-1])
+        return {"fio.json": b""}
+
     monkeypatch.setattr(agent, "folder", lambda _workload: agent.scratch)
     monkeypatch.setattr(agent_module.backing, "drop", lambda _files: None)
     monkeypatch.setattr(programs, "fio_keep_warm", lambda _file, until: (until, 0))
-    monkeypatch.setattr(programs, "fio", lambda *words: kept.append(words[-1]) or {"fio.json": b""})
+    monkeypatch.setattr(programs, "fio", fio)
     work = workload(plan_file, "random-read")
     parameters = work.parameters | ({} if memory is None else {"memory": memory})
     caches = "as-is" if memory else "warm"
     agent.timed_fio(replace(work, caches=caches, place=place, parameters=parameters), 1, time.time())
-    assert kept == [keeps]
+    # After one pass, what was not in memory is there.
+    assert (kept, once) == ([keeps], [memory == "none"])
+    agent.timed_fio(replace(work, caches="cold", place=place), 1, time.time())
+    assert once[1:] == [True]
 
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
@@ -321,9 +331,11 @@ def test_a_warm_fio_job_reads_its_file_until_shortly_before_its_window(
 
 def test_a_fio_job_is_told_to_run_for_its_whole_window(tmp_path: Path) -> None:
     command = programs.fio_command(
-        tmp_path / "data", tmp_path / "out", {**PARAMETERS, "seconds": 1.5}, seed=4, keep_pages=True
+        tmp_path / "data", tmp_path / "out", {**PARAMETERS, "seconds": 1.5}, seed=4, keep_pages=True, once=False
     )
     assert "--time_based" in command
+    pass_alone = programs.fio_command(tmp_path / "data", tmp_path / "out", PARAMETERS, 4, keep_pages=False, once=True)
+    assert not {"--time_based", "--runtime=1500ms"} & set(pass_alone)
     assert [word for word in command if word.startswith("--runtime")] == ["--runtime=1500ms"]
     assert {"--invalidate=0", "--direct=1", "--randseed=5", "--size=4096", "--bs=4096"} <= set(command)
 
@@ -520,7 +532,7 @@ def test_fio_gets_its_parameters_and_its_json_and_log_are_kept(tmp_path: Path, p
     program("fio", 'for a; do case $a in --output=*) echo "{ $* }" >"${a#--output=}";; esac; done; echo note')
     file = tmp_path / "mixed.data"
     file.touch()
-    files = programs.fio(Lifeline("test"), file, tmp_path, PARAMETERS, seed=4, keep_pages=True)
+    files = programs.fio(Lifeline("test"), file, tmp_path, PARAMETERS, seed=4, keep_pages=True, once=False)
     written = files["fio.json"].decode()
     assert files["fio.log"] == b"note\n"
     for option in ("--rw=randrw", "--rwmixread=70", "--direct=1", "--invalidate=0", "--output-format=json+"):
@@ -528,14 +540,16 @@ def test_fio_gets_its_parameters_and_its_json_and_log_are_kept(tmp_path: Path, p
     assert f"--filename={file} " in written
     # fio would charge the flush to the reads.
     assert "--end_fsync" not in written
-    writes = programs.fio(Lifeline("test"), file, tmp_path, {**PARAMETERS, "rw": "randwrite"}, seed=4, keep_pages=False)
+    writes = programs.fio(
+        Lifeline("test"), file, tmp_path, {**PARAMETERS, "rw": "randwrite"}, seed=4, keep_pages=False, once=False
+    )
     assert "--end_fsync=1 " in writes["fio.json"].decode()
 
 
 def test_a_fio_that_fails_raises_an_error_with_its_output(tmp_path: Path, program: Program) -> None:
     program("fio", "echo no space; exit 1")
     with pytest.raises(RuntimeError, match="fio: exit status 1: no space"):
-        programs.fio(Lifeline("test"), tmp_path / "data", tmp_path, PARAMETERS, seed=4, keep_pages=False)
+        programs.fio(Lifeline("test"), tmp_path / "data", tmp_path, PARAMETERS, seed=4, keep_pages=False, once=False)
 
 
 def test_a_program_that_hangs_is_killed(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,11 @@ def test_a_warm_walk_is_warmed_until_shortly_before_its_start(folder: Path, prog
     assert result["gap"] - result["late"] < 0.6
     cold = run(program_of_loops, loops.walk(setting(folder), METADATA, "cold"))
     assert list(cold["loops"]) == ["find", "status"]
+    # Each has visited half of the tree, once.
+    half = (METADATA["files"] + METADATA["directories"]) / 2
+    assert cold["loops"]["status"]["operations"] == half
+    # Each directory is stated and listed.
+    assert cold["loops"]["find"]["operations"] == half + METADATA["directories"] / 2
     assert "gap" not in cold
 
 
