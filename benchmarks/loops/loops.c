@@ -16,8 +16,9 @@
  *   keep SET SECONDS                repeat the items, untimed, until SECONDS before the start
  *   start                           wait for the start
  *   rest SECONDS warm|phase         wait until SECONDS after the last `warm` or the last timed phase ended
- *   time NAME SET SECONDS BATCH LEAST cycle|once
- *                                   items for SECONDS, and at least LEAST of them; the clock is read once per BATCH
+ *   time NAME SET SECONDS BATCH LEAST cycle|once [REST]
+ *                                   items for SECONDS, and at least LEAST of them; the clock is read once per BATCH. With REST,
+ *                                   a set that took too little time is repeated after that many seconds, which are not timed
  *   create NAME PREFIX MOST SECONDS LEAST
  *                                   create new files PREFIX000000 and so on
  *   rename NAME SECONDS LEAST       rename them there and back
@@ -44,6 +45,9 @@
 #define NS 1000000000LL
 /* A loop ends after this many times its seconds, even if it has not reached its minimum of operations. */
 #define MOST_TIMES 20
+/* A set with a rest is repeated until this much is timed (the analysis needs 1 ms), but not more often than this. */
+#define ENOUGH (NS * 3 / 2000)
+#define MOST_ROUNDS 20
 /* Significant bits of a histogram's values: a bucket is at most an eighth of its value wide. */
 #define KEPT_BITS 4
 #define MOST_METHODS 64
@@ -69,7 +73,8 @@ struct counts {
 struct phase {
 	const char *name;
 	long long operations, asked;
-	int64_t begin, end;
+	/* `started` is when it began; `begin` is later by the rests since then. */
+	int64_t started, begin, end;
 	int batch;
 	long long buckets[64 << KEPT_BITS];
 };
@@ -275,7 +280,7 @@ static void begin(struct phase *phase, const char *name, int batch)
 	memset(phase, 0, sizeof(*phase));
 	phase->name = name;
 	phase->batch = batch;
-	phase->begin = phase->end = now();
+	phase->started = phase->begin = phase->end = now();
 	if (first_phase && start_at) {
 		late = (double)(phase->begin - start_at) / NS;
 		if (warmed_at)
@@ -311,7 +316,7 @@ static void print(const struct phase *phase, const struct counts *before, const 
 	       phase->operations, (double)(phase->end - phase->begin) / NS, phase->batch);
 	comma = ",\n";
 	if (warmed_at)
-		printf(", \"sinceWarm\": %.6f", (double)(phase->begin - warmed_at) / NS);
+		printf(", \"sinceWarm\": %.6f", (double)(phase->started - warmed_at) / NS);
 	if (phase->batch == 1) {
 		const char *between = "";
 
@@ -343,11 +348,24 @@ static void print(const struct phase *phase, const struct counts *before, const 
 	printf("}");
 }
 
-static void time_set(const char *name, const struct set *set, int64_t seconds, int batch, long long least, bool cycle)
+/* Waits, and takes the wait out of the phase's time. */
+static void rest(struct phase *phase, int64_t nanoseconds)
+{
+	int64_t waited;
+
+	wait_until(phase->end + nanoseconds);
+	waited = now() - phase->end;
+	phase->begin += waited;
+	phase->end += waited;
+}
+
+static void time_set(const char *name, const struct set *set, int64_t seconds, int batch, long long least, bool cycle,
+		     int64_t between)
 {
 	static struct phase phase;
 	static struct counts before;
 	size_t at = 0;
+	int round = 1;
 	bool more = set->count > 0;
 
 	if (mount_point && !counts_hold)
@@ -362,7 +380,14 @@ static void time_set(const char *name, const struct set *set, int64_t seconds, i
 			if (cycle && at == set->count)
 				at = 0;
 		}
-		more = go_on(&phase, done, seconds, least) && at < set->count;
+		more = go_on(&phase, done, seconds, least);
+		if (more && at == set->count) {
+			more = between && phase.end - phase.begin < ENOUGH && round++ < MOST_ROUNDS;
+			if (more) {
+				rest(&phase, between);
+				at = 0;
+			}
+		}
 	}
 	if (mount_point) {
 		read_counts(&last_counts);
@@ -523,7 +548,8 @@ static void command(FILE *script, char **w)
 	} else if (strcmp(what, "time") == 0) {
 		bool cycle = strcmp(word(w, 6), "cycle") == 0;
 
-		time_set(strdup(w[1]), set_named(w[2]), nanoseconds(w[3]), atoi(w[4]), atoll(w[5]), cycle);
+		time_set(strdup(w[1]), set_named(w[2]), nanoseconds(w[3]), atoi(w[4]), atoll(w[5]), cycle,
+			 w[7] ? nanoseconds(w[7]) : 0);
 	} else if (strcmp(what, "create") == 0) {
 		prefix = strdup(word(w, 2));
 		create(strdup(w[1]), strtoul(word(w, 3), NULL, 10), nanoseconds(word(w, 4)), atoll(word(w, 5)));
@@ -550,11 +576,11 @@ int main(int argc, char **argv)
 	if (!script)
 		die("%s: %s", argv[1], strerror(errno));
 	while (getline(&line, &room, script) > 0) {
-		char *words[8] = { NULL }, *rest = line;
+		char *words[9] = { NULL }, *rest = line;
 
-		for (size_t i = 0; i < 7 && (words[i] = strsep(&rest, " \n")) && *words[i]; i++)
+		for (size_t i = 0; i < 8 && (words[i] = strsep(&rest, " \n")) && *words[i]; i++)
 			;
-		for (size_t i = 0; i < 8; i++)
+		for (size_t i = 0; i < 9; i++)
 			if (words[i] && !*words[i])
 				words[i] = NULL;
 		if (words[0])

@@ -98,12 +98,22 @@ def test_every_operation_is_timed_and_only_the_tree_is_left(folder: Path, progra
 def test_hits_follow_their_warming_at_once_and_misses_after_the_cache_time(
     folder: Path, program_of_loops: Loops
 ) -> None:
-    phases = run(program_of_loops, loops.metadata(setting(folder, cache_seconds=0.5), METADATA))["loops"]
-    assert phases["statMiss"]["sinceWarm"] >= 0.5
-    assert phases["openMiss"]["sinceWarm"] >= 0.5
-    # No file is requested twice: the second time would be a hit.
-    assert phases["statMiss"]["operations"] + phases["openMiss"]["operations"] <= METADATA["files"]
+    begin = time.monotonic()
+    phases = run(program_of_loops, loops.metadata(setting(folder), METADATA))["loops"]
+    took = time.monotonic() - begin
+    assert phases["statMiss"]["sinceWarm"] >= 0.1
+    assert phases["openMiss"]["sinceWarm"] >= 0.1
     assert phases["statHit"]["sinceWarm"] < 0.5
+    # The local disk is so fast that one round is too short to measure. A file is requested again only after the cache
+    # time, because it would be a hit before, and this wait is not timed.
+    each = 24
+    for name in ("statMiss", "openMiss"):
+        rounds, part = divmod(phases[name]["operations"], each)
+        assert part == 0
+        assert phases[name]["seconds"] >= 0.0015 or rounds == 20
+        assert phases[name]["seconds"] < 0.1
+        took -= 0.11 * (rounds - 1)
+    assert took > 0
 
 
 def test_a_warm_walk_is_warmed_until_shortly_before_its_start(folder: Path, program_of_loops: Loops) -> None:
@@ -166,7 +176,9 @@ def test_fuse_requests_of_each_loop_are_counted(
     # The server counts one look-up per request, so there is one between two requests.
     assert phases["find"]["requests"] == {"lookup": 1}
     whole = phases["miss"]
-    assert whole["asked"] == whole["operations"] == METADATA["files"]
+    # It may have several rounds.
+    assert whole["asked"] == whole["operations"]
+    assert whole["operations"] % METADATA["files"] == 0
     assert phases["find"]["asked"] < phases["find"]["operations"]
 
 
