@@ -108,6 +108,7 @@ struct efuse_opstats {
 	X(NO_UNTRACK, "no-untrack")	/* of an earlier request */	\
 	X(NO_ESTALE, "no-estale")	/* ENOENT for a replaced name */\
 	X(NO_VOLUME, "no-volume")	/* in the agent: any volume */	\
+	X(NO_SESSION, "no-session")	/* in the agent: any session */	\
 	X(NO_SYNC, "no-sync")		/* AT_STATX_FORCE_SYNC is a hint */\
 	X(LONG_GRANT, "long-grant")	/* longer than the lease */	\
 	X(INVENTED, "invented")		/* what the daemon made up */	\

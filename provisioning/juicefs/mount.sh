@@ -15,7 +15,7 @@ variables=/etc/disgrafs/juicefs.env unit=/etc/systemd/system/juicefs.service
 upload_what_waits() {
   grep -q -- --writeback "$variables" || return 0
   local folder oldest before="" still=0
-  folder=$(sed -n 's/^ExecStart=.* --cache-dir \([^ ]*\).*/\1/p' "$unit")
+  folder=$(sed -n 's/.* --cache-dir \([^ ]*\).*/\1/p' "$unit")
   while oldest=$(find "$folder" -path '*/rawstaging/*' -type f -printf '%T@ %p\n' | sort -n | sed -n 1p) && [ "$oldest" ]; do
     [ "$oldest" = "$before" ] || still=0
     # JuiceFS retries a failed upload once a minute.
@@ -49,8 +49,9 @@ StartLimitIntervalSec=0
 Environment=META_PASSWORD_FILE=/etc/disgrafs/redis-password JFS_MOUNT_TIMEOUT=120
 EnvironmentFile=/etc/disgrafs/juicefs.env
 EnvironmentFile=-/run/disgrafs/juicefs-arm.env
-ExecStart=/usr/local/bin/juicefs mount --no-usage-report --no-syslog --cache-dir $cache_dir --metrics $metrics \\
-  \$JUICEFS_CACHE_OPTIONS \$JUICEFS_OPTIONS \${JUICEFS_META}\${JUICEFS_META_QUERY} $mount_point
+# The URL comes first, because ps shows only 255 bytes of JuiceFS's command line, and the FUSE extension reads the query there.
+ExecStart=/usr/local/bin/juicefs mount \${JUICEFS_META}\${JUICEFS_META_QUERY} $mount_point \\
+  --no-usage-report --no-syslog --cache-dir $cache_dir --metrics $metrics \$JUICEFS_CACHE_OPTIONS \$JUICEFS_OPTIONS
 # The unit is active when the mount exists, not when the program has started; it has failed if that program ends.
 # findmnt sleeps until the kernel reports a mount change: polling would take CPU time from the program on a slow machine.
 # It checks again after 2 s, for a mount that appeared just before findmnt listened.

@@ -103,6 +103,8 @@ struct mounted {
 	int id;				/* in mountinfo */
 	pid_t daemon;			/* 0: not known */
 	char volume[64];		/* its UUID; empty: not JuiceFS */
+	uint64_t session;		/* JuiceFS's; 0: none */
+	double heartbeat;		/* s between its renewals; 0: none */
 	/* for reads */
 	char cache_dirs[2048];		/* glob patterns, separated by : */
 	int format;			/* version of the metadata format */
@@ -205,10 +207,15 @@ bool mount_is_of(const char *volume);
 /* Why the current mount cannot be served; NULL if it can. */
 const char *mount_refusal(void);
 
+/* daemon.c: why this daemon's command line forbids a lease; NULL if it does not. */
+const char *daemon_refusal(pid_t pid);
+
 /* redis.c: connections. */
 struct redisContext;
 struct redisReply;
 void redis_start(void);			/* reads --meta */
+/* Why a daemon with this metadata URL can give old answers; NULL if it cannot. */
+const char *redis_query_refusal(const char *url);
 struct redisContext *redis_connect(void);	/* NULL after a message */
 struct redisReply *redis_run(struct redisContext *c, int argc,
 			     const char **argv);
@@ -219,7 +226,7 @@ struct redisReply *redis_run(struct redisContext *c, int argc,
 
 /* tracking.c: follows Redis. */
 void tracking_start(void);
-void tracking_look(void);		/* reads only the volume's UUID */
+void tracking_look(void);		/* only reads which volume it has */
 int tracking_fd(void);			/* -1: not connected */
 bool tracking_wants_write(void);
 void tracking_ready(short revents);
@@ -227,6 +234,11 @@ int tracking_timeout(void);		/* ms until tracking_tick is needed */
 void tracking_tick(void);
 uint64_t tracking_lease(void);
 const char *tracking_volume(void);	/* its UUID; empty: not known */
+/*
+ * Follows the daemon's session, which it renews each `heartbeat` seconds; false:
+ * it is not in this Redis, or not renewed there.
+ */
+bool tracking_session(uint64_t id, double heartbeat, pid_t daemon);
 /*
  * For --sink notify: names and inodes of a directory, from its Redis hash; false
  * if unknown.

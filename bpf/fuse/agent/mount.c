@@ -18,7 +18,7 @@
 
 static int mountinfo = -1;
 static struct mounted current;
-static char refusal[192];
+static char refusal[256];
 static uint64_t look_at;		/* next check; 0: only after a change */
 static int daemon_pidfd = -1;
 
@@ -88,6 +88,7 @@ static bool is_set(json_t *doc, const char *name)
 static const char *refuse_config(json_t *doc)
 {
 	bool lease = opt.mode == EFUSE_LEASE;
+	json_t *meta = json_object_get(doc, "Meta");
 
 	if (is_set(doc, "AllSquash"))
 		return "it has all-squash";
@@ -99,8 +100,9 @@ static const char *refuse_config(json_t *doc)
 		return "open-cache: the daemon's own answers can be old";
 	if (lease && opt.listings == LISTINGS_ON && is_set(doc, "CaseInsensi"))
 		return "it ignores case, so listings do not have all names: --listings entries";
-	if (lease && is_set(doc, "ClientCache"))
-		return "client-cache: the daemon's own answers can be old";
+	/* Its root is inode 1 to the kernel, and another one to Redis. */
+	if (lease && (is_set(doc, "Subdir") || is_set(meta, "Subdir")))
+		return "it is mounted with --subdir, so Redis reports changes of its root under another inode: mount the whole volume";
 	return NULL;
 }
 
@@ -140,6 +142,21 @@ static void note_cache(json_t *doc, struct mounted *m)
 	m->hash_prefix = json_is_true(json_object_get(format, "HashPrefix"));
 }
 
+/*
+ * A copy of the database has the same UUID. Only a session that the daemon keeps
+ * renewing shows that Redis at --meta is the daemon's.
+ */
+static const char *refuse_session(const struct mounted *m)
+{
+	if (FAULT(NO_SESSION))
+		return NULL;
+	if (!m->session)
+		return "it has no session in Redis (read-only?), so Redis at --meta might be a copy of its database";
+	if (!m->heartbeat)
+		return "heartbeat=0: its session is not renewed, so Redis at --meta might be a copy of its database";
+	return NULL;
+}
+
 /* Reads JuiceFS's configuration; returns why it must not be served, or NULL. */
 static const char *examine_config(struct mounted *m)
 {
@@ -157,7 +174,11 @@ static const char *examine_config(struct mounted *m)
 	m->daemon = json_integer_value(member(doc, "Pid"));
 	volume = json_string_value(member(doc, "UUID"));
 	snprintf(m->volume, sizeof(m->volume), "%s", volume ?: "");
+	m->session = json_integer_value(member(doc, "Sid"));
+	m->heartbeat = json_number_value(member(doc, "Heartbeat")) / 1e9;
 	why = refuse_config(doc);
+	if (!why && opt.mode == EFUSE_LEASE)
+		why = refuse_session(m) ?: daemon_refusal(m->daemon);
 	if (!why && !*m->volume)
 		why = "its .config has no UUID of the volume";
 	note_cache(doc, m);
@@ -175,10 +196,18 @@ static const char *examine_volume(const struct mounted *m)
 {
 	static char why[192];
 	const char *tracked = tracking_volume();
+	bool lives = tracking_session(m->session, m->heartbeat, m->daemon);
 
-	if (!*tracked || opt.any_config || FAULT(NO_VOLUME) ||
-	    !strcmp(m->volume, tracked))
+	if (!*tracked || opt.any_config || FAULT(NO_VOLUME))
 		return NULL;
+	if (!strcmp(m->volume, tracked)) {
+		if (lives || FAULT(NO_SESSION))
+			return NULL;
+		snprintf(why, sizeof(why),
+			 "its session %llu is not in Redis at --meta, or not renewed there: that is a copy of its database, or cannot be read",
+			 (unsigned long long)m->session);
+		return why;
+	}
 	snprintf(why, sizeof(why),
 		 "it is volume %s, but Redis at --meta has volume %s",
 		 m->volume, tracked);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* redis.c - connections to the database of --meta, directly or by Sentinel */
+#include <ctype.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -66,11 +67,61 @@ static char *split_host(char *text, int *port)
 	return text;
 }
 
+/* Decodes %XX in place. */
+static void decode(char *text)
+{
+	unsigned int byte;
+	char *to = text;
+
+	for (; *text; text++) {
+		if (*text == '%' && isxdigit(text[1]) && isxdigit(text[2]) &&
+		    sscanf(text + 1, "%2x", &byte) == 1) {
+			*to++ = byte;
+			text += 2;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = 0;
+}
+
+const char *redis_query_refusal(const char *url)
+{
+	const char *query = strchr(url, '?');
+	char copy[1024], *rest = copy, *name, *value;
+
+	if (!query)
+		return NULL;
+	if (strlen(query) >= sizeof(copy))
+		return "the query of its metadata URL is too long";
+	strcpy(copy, query + 1);
+	while ((name = strsep(&rest, "&;"))) {
+		value = name;
+		strsep(&value, "=");
+		if (!value)
+			continue;
+		decode(name);
+		decode(value);
+		/* JuiceFS takes any other value for true. */
+		if (!strcmp(name, "client-cache") && *value &&
+		    strcmp(value, "false"))
+			return "client-cache: the daemon's own answers can be old";
+		if (!strcmp(name, "route-read") &&
+		    (!strcmp(value, "replica") || !strcmp(value, "random") ||
+		     !strcmp(value, "latency")))
+			return "route-read: a replica's answers can be old";
+	}
+	return NULL;
+}
+
 /* Splits redis[s]://[user[:password]@]host[:port][/db][?query]. */
 static void parse(const char *url)
 {
 	char copy[1024], *p = copy, *at, *slash, *colon;
+	const char *why = redis_query_refusal(url);
 
+	if (why)
+		fatal("--meta: %s", why);
 	snprintf(copy, sizeof(copy), "%s", url);
 	if (!strncmp(p, "rediss://", 9))
 		address.tls = true, p += 9;
@@ -79,14 +130,8 @@ static void parse(const char *url)
 	else
 		fatal("--meta: only redis:// and rediss:// can be tracked");
 	slash = strchr(p, '?');
-	if (slash) {
-		if (strstr(slash, "route-read=replica"))
-			fatal("--meta: route-read=replica: a replica's answers can be stale, so they cannot be cached");
-		if (strstr(slash, "client-cache=true") &&
-		    opt.mode == EFUSE_LEASE)
-			fatal("--meta: client-cache=true: the daemon's own answers can be stale, so they cannot be cached");
+	if (slash)
 		*slash = 0;
-	}
 	at = strrchr(p, '@');
 	if (at) {
 		*at = 0;

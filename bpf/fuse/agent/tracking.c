@@ -14,12 +14,14 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <hiredis/hiredis.h>
 #include <jansson.h>
 #include "agent.h"
 
 #define RETRY		(200 * NSEC_PER_MSEC)
+#define SESSION_AGAIN	NSEC_PER_SEC
 #define TYPE_DIR	2		/* first byte of a directory's values */
 
 static redisContext *conn;
@@ -27,6 +29,24 @@ static uint64_t beat_sent;		/* 0: none is in flight */
 static uint64_t beat_next, retry_at, lease;
 static bool has_role = true;
 static char volume[64];			/* UUID; empty: not connected */
+static redisContext *looking;		/* of a preflight */
+
+/*
+ * The mount's session. Its daemon renews it in its own database only, so a copy
+ * of the database, which has the same UUID, is recognised by a session that
+ * expires, or that another process has: each copy gives the same numbers to its
+ * new sessions.
+ */
+static struct {
+	uint64_t id;			/* 0: none */
+	double heartbeat;		/* s between renewals */
+	pid_t daemon;
+	bool is_daemon;			/* its process is the daemon */
+	bool stale;			/* the replies in flight are of another */
+	unsigned int asked;		/* replies in flight */
+	uint64_t next;			/* when to ask again */
+	enum { UNKNOWN, LIVES, ENDED } state;
+} session;
 
 static bool track(redisContext *c)
 {
@@ -74,6 +94,81 @@ const char *tracking_volume(void)
 	return volume;
 }
 
+/*
+ * Each renewal sets the session's end to five heartbeats later, by the clock of
+ * this machine. So less than two are left only after missed renewals.
+ */
+static void note_session(const redisReply *r)
+{
+	double end = 0;
+	struct timespec now;
+
+	if (r && r->type == REDIS_REPLY_DOUBLE)
+		end = r->dval;
+	clock_gettime(CLOCK_REALTIME, &now);
+	session.state = session.is_daemon &&
+			end >= now.tv_sec + 2 * session.heartbeat ? LIVES :
+								    ENDED;
+}
+
+static void note_process(const redisReply *r)
+{
+	json_t *doc = r && r->str ? json_loadb(r->str, r->len, 0, NULL) : NULL;
+
+	session.is_daemon = json_integer_value(json_object_get(
+				    doc, "ProcessID")) == session.daemon;
+	json_decref(doc);
+}
+
+/* The words of the two commands about a session. */
+struct session_words {
+	char infos[80], ends[80], id[24];
+};
+
+static struct session_words session_words(void)
+{
+	struct session_words w;
+
+	snprintf(w.infos, sizeof(w.infos), "%ssessionInfos", opt.key_prefix);
+	snprintf(w.ends, sizeof(w.ends), "%sallSessions", opt.key_prefix);
+	snprintf(w.id, sizeof(w.id), "%llu", (unsigned long long)session.id);
+	return w;
+}
+
+/* For a preflight, which has no heartbeats. */
+static void look_for_session(void)
+{
+	struct session_words w = session_words();
+	redisReply *r;
+
+	r = REDIS_RUN(looking, "HGET", w.infos, w.id);
+	note_process(r);
+	freeReplyObject(r);
+	r = REDIS_RUN(looking, "ZSCORE", w.ends, w.id);
+	note_session(r);
+	freeReplyObject(r);
+}
+
+bool tracking_session(uint64_t id, double heartbeat, pid_t daemon)
+{
+	if (id != session.id || daemon != session.daemon) {
+		session.id = id;
+		session.heartbeat = heartbeat;
+		session.daemon = daemon;
+		session.stale = session.asked;
+		session.state = UNKNOWN;
+		session.next = 0;
+		if (looking)
+			look_for_session();
+	}
+	return session.state != ENDED;
+}
+
+static bool session_lives(void)
+{
+	return session.state == LIVES || opt.any_config || FAULT(NO_SESSION);
+}
+
 static void lost(const char *why)
 {
 	if (conn) {
@@ -83,6 +178,9 @@ static void lost(const char *why)
 	conn = NULL;
 	*volume = 0;
 	beat_sent = 0;
+	session.asked = 0;
+	session.next = 0;
+	session.state = UNKNOWN;
 	retry_at = now_ns() + RETRY;
 	if (!FAULT(NO_RECONNECT_EPOCH)) {
 		lease = 0;
@@ -94,7 +192,7 @@ static void renew(uint64_t sent)
 {
 	uint64_t until = sent + opt.bound;
 
-	if (until <= lease || !mount_is_of(volume))
+	if (until <= lease || !mount_is_of(volume) || !session_lives())
 		return;
 	lease = until;
 	sink->lease(lease);
@@ -102,8 +200,18 @@ static void renew(uint64_t sent)
 
 static void beat(void)
 {
+	struct session_words w;
+
 	beat_sent = now_ns();
 	beat_next = beat_sent + opt.bound / 4;
+	if (session.id && beat_sent >= session.next) {
+		w = session_words();
+		redisAppendCommand(conn, "HGET %s %s", w.infos, w.id);
+		redisAppendCommand(conn, "ZSCORE %s %s", w.ends, w.id);
+		session.asked = 2;
+		session.stale = false;
+		session.next = beat_sent + SESSION_AGAIN;
+	}
 	if (has_role)
 		redisAppendCommand(conn, "ROLE");
 	else
@@ -157,6 +265,18 @@ static void invalidate(const char *key, size_t len)
 		sink->dir(ino);
 	else
 		sink->inode(ino);
+}
+
+/* Handles the next of the two replies about the session. */
+static void session_reply(const redisReply *r)
+{
+	session.asked--;
+	if (session.stale)
+		return;
+	if (session.asked)
+		note_process(r);
+	else
+		note_session(r);
 }
 
 static void push(const redisReply *r)
@@ -228,6 +348,8 @@ void tracking_ready(short revents)
 			return;
 		if (r->type == REDIS_REPLY_PUSH) {
 			push(r);
+		} else if (session.asked) {
+			session_reply(r);
 		} else if (!heartbeat(r)) {
 			freeReplyObject(r);
 			lost("not the master (any more)");
@@ -253,6 +375,9 @@ int tracking_timeout(void)
 	uint64_t at = !conn ? retry_at : beat_sent ?
 		      beat_sent + 3 * opt.bound + NSEC_PER_SEC : beat_next;
 
+	/* Otherwise a new mount waits for its lease. */
+	if (conn && !beat_sent && session.id && session.state == UNKNOWN)
+		return 0;
 	if (at <= now)
 		return 0;
 	if (FAULT(EARLY_RENEWAL))
@@ -317,14 +442,10 @@ bool tracking_list(uint64_t dir, dir_entry_fn *fn)
 
 void tracking_look(void)
 {
-	redisContext *c;
-
 	redis_start();
-	c = redis_connect();
-	if (!c)
-		return;
-	read_volume(c);
-	redisFree(c);
+	looking = redis_connect();
+	if (looking)
+		read_volume(looking);
 }
 
 void tracking_start(void)

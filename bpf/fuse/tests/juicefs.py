@@ -12,6 +12,7 @@ Prints TAP. EFUSE_BOUND is in milliseconds (default 1000, because emulated machi
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,9 +54,10 @@ def other_volumes() -> None:
         agent = Agent(0, extra=["--meta", v.OTHER_META], said=refused)
         report(hits_of_stats(agent) == 0, title, Path(agent.log).read_text())
         agent.stop()
-        agent = Agent(0, faults=["no-volume"], extra=["--meta", v.OTHER_META])
+        # Nor is its session in there.
+        agent = Agent(0, faults=["no-volume", "no-session"], extra=["--meta", v.OTHER_META])
         time.sleep(BOUND / 1000)
-        report(hits_of_stats(agent) > 0, f"{title}: fails with the fault no-volume")
+        report(hits_of_stats(agent) > 0, f"{title}: fails with the faults no-volume and no-session")
         agent.stop()
     title = "when another volume is mounted at the same path, nothing is answered until the first one is back"
     if PATTERN.search(title):
@@ -71,6 +73,90 @@ def other_volumes() -> None:
         first = hits_of_stats(agent)
         report(other == 0 and first > 0, title, f"{other:.0f} and {first:.0f} hits\n{Path(agent.log).read_text()}")
         agent.stop()
+
+
+def refused_mounts() -> None:
+    """Mounts that a lease refuses: a subdirectory, and what only the daemon's command line says."""
+    url, long = v.META, ["--cache-dir", f"/tmp/jfs-cache0/{'x' * 200}"]
+    cases: list[tuple[str, list[str], str, str]] = [
+        ("a mount with --subdir", ["--subdir", "sub"], url, "--subdir"),
+        ("a daemon with client-cache", [], f"{url}?client-cache=1", "client-cache"),
+        (
+            "a daemon with client-cache, among other words",
+            [],
+            f"{url}?read-timeout=30s&client%2Dcache=t",
+            "client-cache",
+        ),
+        ("a daemon that may read from replicas", [], f"{url}?route-read=replica", "route-read"),
+        ("a read-only mount, which has no session", ["--read-only"], url, "no session"),
+        ("client-cache=false", [], f"{url}?client-cache=false", ""),
+        ("a long command line", long, url, ""),
+    ]
+    for name, options, meta, why in cases:
+        title = f"a lease refuses {name}" if why else f"a lease accepts {name}"
+        if not PATTERN.search(title):
+            continue
+        umount(0)
+        mount(0, [*v.NOCACHE, *options], meta)
+        agent = Agent(0, said=f"refused: {MOUNTS[0]}" if why else "serving")
+        time.sleep(BOUND / 1000)
+        hits, said = hits_of_stats(agent), Path(agent.log).read_text()
+        agent.stop()
+        report(why in said and (hits == 0) == bool(why), title, f"{hits:.0f} hits\n{said}")
+        if why:
+            agent = Agent(0, mode="ttl", said="serving")
+            report(True, f"{title}, and mode ttl does not")
+            agent.stop()
+        umount(0)
+        mount(0)
+
+
+def copied_database() -> None:
+    """Redis at --meta is a copy of the mount's database: the same volume, but nothing is reported."""
+    title = "an agent with a copy of the database answers nothing"
+    if not PATTERN.search(title):
+        return
+    umount(0)
+    mount(0, [*v.NOCACHE, "--heartbeat", "3s"])
+    session = json.loads(Path(f"{MOUNTS[0]}/.config").read_text())["Meta"]["Sid"]
+    agent = Agent(0)
+    # The session is renewed meanwhile.
+    time.sleep(20)
+    served = hits_of_stats(agent)
+    agent.stop()
+    folder, port, copy = Path("/tmp/redis-copy"), "6397", "redis://127.0.0.1:6397/1"
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["redis-cli", "-p", "6398", "save"], check=True, stdout=subprocess.DEVNULL)
+    shutil.copy("/tmp/dump.rdb", folder / "dump.rdb")
+    redis = subprocess.Popen(
+        [
+            *["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+            *["--logfile", "/tmp/redis-copy.log"],
+        ]
+    )
+    wait(lambda: quiet("redis-cli", "-p", port, "-n", "1", "exists", "setting") == 0, "the copy")
+    refused = f"its session {session} is not in Redis"
+    # As long as the session has not expired in the copy, it cannot be told from the original.
+    agent = Agent(0, extra=["--meta", copy], said=refused)
+    hits = hits_of_stats(agent)
+    said = Path(agent.log).read_text()
+    agent.stop()
+    # A client of the copy can have the same number.
+    call = ["redis-cli", "-p", port, "-n", "1"]
+    quiet(*call, "zadd", "allSessions", "9999999999", str(session))
+    quiet(*call, "hset", "sessionInfos", str(session), '{"ProcessID": 1}')
+    agent = Agent(0, extra=["--meta", copy], said=refused)
+    others = hits_of_stats(agent)
+    agent.stop()
+    report(served > 0 and hits == 0 and others == 0, title, f"{served:.0f}, {hits:.0f}, {others:.0f} hits\n{said}")
+    agent = Agent(0, faults=["no-session"], extra=["--meta", copy])
+    time.sleep(BOUND / 1000)
+    report(hits_of_stats(agent) > 0, f"{title}: fails with the fault no-session")
+    agent.stop()
+    redis.kill()
+    redis.wait()
+    umount(0)
+    mount(0)
 
 
 def dead_daemon(agent: Agent) -> None:
@@ -207,6 +293,8 @@ def main() -> int:
         stop()
 
     other_volumes()
+    refused_mounts()
+    copied_database()
 
     title = "--sink notify: notifications instead of the module"
     if PATTERN.search(title):

@@ -13,6 +13,7 @@ import re
 import shutil
 import stat
 import struct
+import subprocess
 import threading
 import time
 import zlib
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import toy as t
-from harness import BOUND, DIR, MNT, Agent, Env, Redis, Rule, missing, run, stopped_agent, thread, wait
+from harness import BOUND, DIR, MNT, PORT, Agent, Env, Redis, Rule, missing, run, stopped_agent, thread, wait
 from rules import FORCE_SYNC, statx_size
 
 CACHE = "/var/tmp/efuse-cache"
@@ -749,6 +750,17 @@ EMPTY = (
 )
 
 
+# Of the volume "u", in .config.
+SESSION = {"Sid": 7, "Heartbeat": 12_000_000_000}
+
+
+def mounted_by(redis: Redis, pid: int) -> None:
+    """Stores in Redis what JuiceFS does: the volume, and the session of this process."""
+    redis.call("SET", "setting", '{"UUID": "u"}')
+    redis.call("ZADD", "allSessions", str(int(time.time()) + 86400), "7")
+    redis.call("HSET", "sessionInfos", "7", json.dumps({"ProcessID": pid}))
+
+
 def refusals(redis: Redis) -> None:
     """Mounts whose reads go to the daemon, and why; everything else is answered."""
     loop, image = "/var/tmp/efuse-loop", "/var/tmp/efuse-loop.img"
@@ -773,7 +785,11 @@ def refusals(redis: Redis) -> None:
         ({}, {"CacheDir": MNT}, "not ext4, xfs or tmpfs"),
         ({}, {"CacheDir": f"{CACHE}:{loop}"}, "a loop device"),
     ]
-    redis.call("SET", "setting", '{"UUID": "u"}')
+    # A process with the daemon's command line, of which it has the pid.
+    daemon = subprocess.Popen(
+        ["sh", "-c", "read end", f"redis://127.0.0.1:{PORT}", MNT], stdin=subprocess.PIPE, close_fds=False
+    )
+    mounted_by(redis, daemon.pid)
     agent = Agent("lease", extra=["--fstype", "fuse.juicefs", "--reads", "cache"], ready=False)
 
     def said(what: str, times: int) -> Callable[[], bool]:
@@ -781,7 +797,7 @@ def refusals(redis: Redis) -> None:
 
     try:
         for count, (own, folders, why) in enumerate(cases, 1):
-            config = {"Pid": os.getpid(), "Format": {**format_, **own}, "Chunk": {**chunk, **folders}}
+            config = {"Pid": daemon.pid, "Meta": SESSION, "Format": {**format_, **own}, "Chunk": {**chunk, **folders}}
             toy = t.Toy(MNT, fstype="fuse.juicefs", config=json.dumps(config).encode())
             try:
                 wait(said("serving", count), "the mount to be served")
@@ -793,7 +809,9 @@ def refusals(redis: Redis) -> None:
             wait(said("is gone", count), "the end of the mount")
     finally:
         agent.stop()
-        redis.call("DEL", "setting")
+        redis.call("DEL", "setting", "allSessions", "sessionInfos")
+        daemon.kill()
+        daemon.wait()
         run(["umount", loop])
 
 

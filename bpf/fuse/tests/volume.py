@@ -102,11 +102,12 @@ def mounted(path: str) -> bool:
 
 
 def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str = "") -> None:
-    # In the foreground: starting JuiceFS's background process is slow.
+    # In the foreground: starting JuiceFS's background process is slow. The agent reads the URL in the command line, of
+    # which JuiceFS shows only the beginning.
     juicefs = subprocess.Popen(
         [
-            *["juicefs", "mount", *options, "--no-usage-report"],
-            *["--cache-dir", cache or f"/tmp/jfs-cache{i}", meta, MOUNTS[i]],
+            *["juicefs", "mount", meta, MOUNTS[i], *options, "--no-usage-report"],
+            *["--cache-dir", cache or f"/tmp/jfs-cache{i}"],
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
