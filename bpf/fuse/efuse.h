@@ -109,6 +109,8 @@ struct efuse_opstats {
 	X(NO_ESTALE, "no-estale")	/* ENOENT for a replaced name */\
 	X(NO_VOLUME, "no-volume")	/* in the agent: any volume */	\
 	X(NO_SESSION, "no-session")	/* in the agent: any session */	\
+	X(LATE_CHANNEL, "late-channel")	/* in the agent: closed last */	\
+	X(NO_GUARD, "no-guard")		/* in the agent: no thread closes */\
 	X(NO_SYNC, "no-sync")		/* AT_STATX_FORCE_SYNC is a hint */\
 	X(LONG_GRANT, "long-grant")	/* longer than the lease */	\
 	X(INVENTED, "invented")		/* what the daemon made up */	\

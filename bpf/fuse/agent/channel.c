@@ -5,9 +5,10 @@
  *
  * The connection lives as long as any copy of the descriptor, so the agent must
  * close its copy when the daemon ends: otherwise requests would hang instead of
- * failing. But a notification of a name waits in the kernel until no caller has
- * the directory locked. If such a caller waits for a daemon that has ended, the
- * agent cannot close anything, so a thread then aborts the connection.
+ * failing. A thread does so, because the main thread may itself wait for such a
+ * request. A notification of a name waits in the kernel until no caller has the
+ * directory locked. If such a caller waits for a daemon that has ended, closing
+ * would not help, so the thread then aborts the connection.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -30,12 +31,12 @@
  */
 #define STUCK_SECONDS	5
 
+/* Shared with the thread; held while a notification is written. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int fuse_fd = -1;
-
-/* For the thread. The main thread writes these while it writes nothing else. */
 static int daemon_fd = -1;		/* pidfd */
 static unsigned int connection;
-static unsigned int writes;		/* odd: one is in progress */
+static unsigned int writes;		/* counts them */
 
 static void abort_connection(void)
 {
@@ -57,14 +58,32 @@ static bool ended(void)
 	return poll(&(struct pollfd){ daemon_fd, POLLIN, 0 }, 1, 0) == 1;
 }
 
+static void close_both(void)
+{
+	if (fuse_fd >= 0)
+		close(fuse_fd);
+	fuse_fd = -1;
+	if (daemon_fd >= 0)
+		close(daemon_fd);
+	daemon_fd = -1;
+}
+
 static void *guard(void *unused)
 {
 	unsigned int seen = 0, seconds = 0, now;
 
 	for (;;) {
 		sleep(1);
+		if (!pthread_mutex_trylock(&lock)) {
+			if (daemon_fd >= 0 && ended() && !FAULT(NO_GUARD))
+				close_both();
+			pthread_mutex_unlock(&lock);
+			seconds = 0;
+			continue;
+		}
+		/* The main thread writes, and changes no descriptor meanwhile. */
 		now = __atomic_load_n(&writes, __ATOMIC_ACQUIRE);
-		if (now % 2 && now == seen && ended())
+		if (now == seen && ended())
 			seconds++;
 		else
 			seconds = 0;
@@ -89,14 +108,18 @@ static void start_guard(void)
 }
 
 /* Like writev() on the descriptor, watched by the thread. */
-static bool write_watched(const struct iovec *v, int count)
+static ssize_t write_watched(const struct iovec *v, int count)
 {
 	ssize_t n;
+	int err;
 
+	pthread_mutex_lock(&lock);
 	__atomic_add_fetch(&writes, 1, __ATOMIC_RELEASE);
 	n = writev(fuse_fd, v, count);
-	__atomic_add_fetch(&writes, 1, __ATOMIC_RELEASE);
-	return n >= 0;
+	err = errno;
+	pthread_mutex_unlock(&lock);
+	errno = err;
+	return n;
 }
 
 static bool notify(int code, const void *data, size_t size, const char *name,
@@ -114,7 +137,7 @@ static bool notify(int code, const void *data, size_t size, const char *name,
 	if (fuse_fd < 0)
 		return false;
 	/* ENOENT: the kernel has not cached it. */
-	if (write_watched(v, name ? 4 : 2) || errno == ENOENT) {
+	if (write_watched(v, name ? 4 : 2) >= 0 || errno == ENOENT) {
 		counters.notified++;
 		return true;
 	}
@@ -183,24 +206,23 @@ static int copy_descriptor(pid_t pid, int pidfd)
 
 void channel_close(void)
 {
-	if (fuse_fd >= 0)
-		close(fuse_fd);
-	fuse_fd = -1;
-	if (daemon_fd >= 0)
-		close(daemon_fd);
-	daemon_fd = -1;
+	pthread_mutex_lock(&lock);
+	close_both();
+	pthread_mutex_unlock(&lock);
 }
 
 bool channel_open(pid_t daemon, dev_t dev)
 {
-	channel_close();
+	bool ok;
+
+	start_guard();
+	pthread_mutex_lock(&lock);
+	close_both();
 	daemon_fd = daemon ? syscall(SYS_pidfd_open, daemon, 0) : -1;
-	if (daemon_fd < 0)
-		return false;
 	connection = minor(dev);
-	/* Only names wait; the other sink sends none. */
-	if (opt.notify)
-		start_guard();
-	fuse_fd = copy_descriptor(daemon, daemon_fd);
-	return fuse_fd >= 0;
+	if (daemon_fd >= 0)
+		fuse_fd = copy_descriptor(daemon, daemon_fd);
+	ok = fuse_fd >= 0;
+	pthread_mutex_unlock(&lock);
+	return ok;
 }

@@ -263,6 +263,12 @@ static void bpf_stop(void)
 		bpf_link__destroy(attached);
 		attached = NULL;
 	}
+	/*
+	 * The module waits for reads in progress, which may wait for a daemon
+	 * that has ended, and that a copy of its descriptor keeps alive.
+	 */
+	if (!FAULT(LATE_CHANNEL))
+		channel_close();
 	reads_stop();
 	if (skel && opt.pin) {
 		bpf_map__unpin(skel->maps.efuse_handlers, NULL);

@@ -11,15 +11,19 @@ import os
 import random
 import re
 import shutil
+import signal
 import stat
 import struct
 import subprocess
+import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import toy as t
 from harness import BOUND, DIR, MNT, PORT, Agent, Env, Redis, Rule, missing, run, stopped_agent, thread, wait
@@ -813,6 +817,112 @@ def refusals(redis: Redis) -> None:
         daemon.kill()
         daemon.wait()
         run(["umount", loop])
+
+
+# The daemon of a mount with one file, which answers no READ after a line on its standard input.
+DAEMON = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+import toy as t
+config = {"Pid": os.getpid(), **json.loads(sys.argv[4])}
+toy = t.Toy(sys.argv[3], fstype="fuse.juicefs", config=json.dumps(config).encode())
+f = toy.add(toy.nodes[1], "f")
+f.size = 20000
+print(f.ino, f.mtime, f.ctime, flush=True)
+sys.stdin.readline()
+held = [toy.hold(t.READ, before=True) for _ in range(20)]
+print("holding", flush=True)
+held[0].wait()
+print("held", flush=True)
+sys.stdin.readline()
+"""
+READER = "import os, sys; os.pread(int(sys.argv[1]), 20000, 0)"
+
+
+def daemon_dies(redis: Redis, faults: Sequence[str]) -> str:
+    """A read() begins in a cached block and waits for the daemon, the agent is stopped, and the daemon is killed.
+
+    Returns what does not end. The agent has a copy of the daemon's descriptor.
+    """
+    v = Volume(cast("Env", SimpleNamespace(redis=redis)))
+    v.cache(40, some_bytes(10000, 36), sums=False)
+    config = {
+        "Meta": SESSION,
+        "Format": {"UUID": "u", "MetaVersion": 1, "BlockSize": 4096},
+        "Chunk": {"CacheDir": CACHE},
+    }
+    daemon = subprocess.Popen(
+        [
+            *[sys.executable, "-c", DAEMON, str(Path(__file__).parent), f"redis://127.0.0.1:{PORT}", MNT],
+            json.dumps(config),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert daemon.stdin and daemon.stdout
+    agent = reader = None
+    control = Path("/nowhere")
+    try:
+        node = t.Node(0, stat.S_IFREG | 0o644)
+        node.ino, node.mtime, node.ctime = map(int, daemon.stdout.readline().split())
+        node.size = 20000
+        control = Path(f"/sys/fs/fuse/connections/{os.minor(Path(MNT).stat().st_dev)}")
+        mounted_by(redis, daemon.pid)
+        v.records(node, (0, 40, 10000, 0, 10000), (10000, 41, 10000, 0, 10000))
+        extra = ["--fstype", "fuse.juicefs", "--reads", "cache", "--kernel-cache", "on"]
+        agent = Agent("lease", faults, extra)
+        fd = os.open(f"{MNT}/f", os.O_RDONLY)
+
+        def read_in_kernel() -> float:
+            os.fstat(fd)
+            cold(fd)
+            os.pread(fd, 100, 0)
+            return agent.result("read()", "hit")
+
+        wait(read_in_kernel, "a read() to be answered in the kernel", 20)
+        before = agent.metric("efuse_module_read_bytes_total")
+        daemon.stdin.write("\n")
+        daemon.stdin.flush()
+        assert daemon.stdout.readline() == "holding\n"
+        reader = subprocess.Popen([sys.executable, "-c", READER, str(fd)], pass_fds=[fd], stderr=subprocess.DEVNULL)
+        os.close(fd)
+        assert daemon.stdout.readline() == "held\n"
+        began = agent.metric("efuse_module_read_bytes_total") - before
+        assert began == 10000, f"the read() began elsewhere: {began:.0f} bytes, {agent.reads()}"
+        agent.process.send_signal(signal.SIGTERM)
+        time.sleep(2)
+        assert agent.process.poll() is None, "the agent did not wait for the reader"
+        daemon.kill()
+        daemon.wait()
+        left = []
+        for name, process in (("reader", reader), ("agent", agent.process)):
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                left.append(name)
+        return " and ".join(left)
+    finally:
+        if (control / "abort").exists():
+            (control / "abort").write_text("1")
+        daemon.kill()
+        daemon.wait()
+        t.libc.umount2(MNT.encode(), 1 | 2)
+        if reader:
+            reader.kill()
+            reader.wait()
+        if agent:
+            agent.stop()
+        redis.call("DEL", "setting", "allSessions", "sessionInfos")
+
+
+def dead_daemon(redis: Redis) -> None:
+    # Closing the descriptor first is enough, and so is the thread that watches the daemon.
+    for faults in ([], ["late-channel"]):
+        left = daemon_dies(redis, faults)
+        assert not left, f"{faults}: {left} did not end"
+    left = daemon_dies(redis, ["late-channel", "no-guard"])
+    assert left == "reader and agent", f"with both faults, only these did not end: {left or 'none'}"
 
 
 PINS, BACKING = "/sys/fs/bpf/efuse-test", "/var/tmp/efuse-example"

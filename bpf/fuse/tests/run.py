@@ -41,6 +41,7 @@ OTHERS = [
     ("the lease of an agent in a time namespace expires on time", topology.time_namespace),
     ("the module refuses invalid layouts", module.wrong_layout),
     ("the module survives a hostile program", module.fuzz),
+    ("kernel cache: a reader and the agent end when the daemon is killed under them", reading.dead_daemon),
     ("reads: unsuitable mounts are refused, with the reason", reading.refusals),
     ("reads: the module refuses unsuitable backing files", module.wrong_backings),
     ("reads: a hostile program does no lasting harm", module.fuzz_reads),
