@@ -4,8 +4,9 @@
 #   notify: no module; the same pushes as notifications of the daemon. off: hooked, serves nothing. lease-keep: a lease, and
 #   the kernel keeps each answer until it ends. read, lease-read: a lease, and read() is answered from the block cache; they
 #   differ in the mount's cache times.
-#   The count of `prove` increases with each request that the extension sees; for notify, which sees none, with each heartbeat
-#   that Redis answers. Its reads and readBytes are what the module has read from block files; null if reads are off.
+#   The count of `prove` increases with each request that the extension answers under a lease. Where it may rightly answer none
+#   while the kernel's own cache is valid (ttl, lease-keep, read, off), it increases with each that the extension sees; for notify,
+#   which sees none, with each heartbeat that Redis answers. Its reads and readBytes are what the module has read from block files; null if reads are off.
 set -euo pipefail
 arm=$1 action=$2 mount=${3:-}
 unit=disgrafs-extension@fuse.service
@@ -26,6 +27,18 @@ mode() {
 }
 heartbeats() {
   curl --silent --show-error --fail --max-time 10 --retry 2 "http://127.0.0.1:$metrics/metrics" | awk '$1 == "efuse_redis_heartbeats_total" { print $2 }'
+}
+# Waits for the first lease: without one, the daemon answers everything.
+leased() {
+  local end=$((SECONDS + 60))
+  until "$loader" --status | jq -e .facts.lease >/dev/null; do
+    if [ $SECONDS -ge $end ]; then
+      echo "the agent got no lease from Redis within 60 s" >&2
+      journalctl --no-pager -q -o cat -n 20 -u "$unit" >&2
+      exit 1
+    fi
+    sleep 0.1
+  done
 }
 stop() {
   systemctl stop "$unit"
@@ -56,6 +69,7 @@ enable)
     journalctl --no-pager -q -o cat -n 20 -u "$unit" >&2
     exit 1
   fi
+  case $arm in lease*) leased ;; esac
   ;;
 disable)
   stop
@@ -67,9 +81,11 @@ prove)
     count=$(heartbeats)
     echo "{\"active\": true, \"count\": $count}"
   else
-    "$loader" --status | jq -c '{
+    work=requests
+    case $1 in lease | lease-read) work=hits ;; esac
+    "$loader" --status | jq -c --arg work "$work" '{
       active: .facts.serving,
-      count: .facts.requests,
+      count: .facts[$work],
       reads: .facts.reads,
       readBytes: .facts.readBytes,
       programs: [.programs[] | {name, tag}]
