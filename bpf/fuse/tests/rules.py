@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A test of each rule; RULES has the faults with which it must fail."""
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -12,7 +13,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import toy as t
@@ -654,6 +655,23 @@ def made_up_root(e: Env) -> None:
     same(MNT, root)
 
 
+@contextlib.contextmanager
+def one_cpu() -> Iterator[None]:
+    """All threads, callers and the daemon, run on one CPU: a freed element returns to the CPU that took it."""
+
+    def use(cpus: Iterable[int]) -> None:
+        for task in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(task.name), cpus)
+
+    before = os.sched_getaffinity(0)
+    use({0})
+    try:
+        yield
+    finally:
+        use(before)
+
+
 def torn(e: Env) -> None:
     """An answer is replaced twice during its copy, so that the same element has it again: old and new are not mixed.
 
@@ -661,7 +679,7 @@ def torn(e: Env) -> None:
     """
     f = e.file("f")
     path = e.path("f")
-    with Path(path).open("rb") as opened:
+    with one_cpu(), Path(path).open("rb") as opened:
         asks: list[Callable[[], os.stat_result]] = [lambda: Path(path).stat(), lambda: os.fstat(opened.fileno())]
         for ask in asks:
             for _ in range(4):
