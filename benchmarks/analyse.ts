@@ -262,7 +262,7 @@ function take(
       bySpeed ??= turns.map((point) => spoiltBySpeed(point, figure)).find((reason) => reason !== undefined);
       const zero = turns.find((point) => point?.figures[figure] === 0)?.label;
       const missing = lost === null ? "not measured" : `not measured: ${lost}`;
-      reasons.push(said ?? bySpeed ?? (zero === undefined ? missing : `${figure} is 0 in ${zero}`));
+      reasons.push(said ?? (zero === undefined ? missing : `${figure} is 0 in ${zero}`));
     }
   }
   // Without the blocks that were too slow or too fast for a figure, the others would be a biased selection.

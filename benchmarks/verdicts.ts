@@ -66,11 +66,11 @@ export function decide(
       tests.map(({ p }) => p),
       level.difference,
     );
-    open.forEach(({ index, trios }, place) => {
+    open.forEach(({ index }, place) => {
+      const test = tests[place];
       // A difference counts only if it matters: its interval must not reach into the margin.
-      const { low, high } = hodgesLehmann(contrasts(trios));
-      const matters = low > margin || high < -margin;
-      const call = same[place] ? "same" : different[place] && matters ? tests[place]?.call : undefined;
+      const matters = test && (test.low > margin || test.high < -margin);
+      const call = same[place] ? "same" : different[place] && matters ? test.call : undefined;
       if (call) decisions[index] = { call, look };
     });
   }
@@ -114,12 +114,21 @@ function holm(pValues: readonly number[], { whole, rows }: Level): boolean[] {
   return passed;
 }
 
-/** Two-sided p of "the arm equals the baseline"; 1 if it is above `worth`, or if the signed-rank test does not confirm it. */
-export function difference(trios: readonly Trio[], worth = 1): { p: number; call: "higher" | "lower" } {
-  const side: Side = hodgesLehmann(contrasts(trios)).centre > 0 ? "above" : "below";
+/**
+ * Two-sided p of "the arm equals the baseline"; 1 if it is above `worth`, or if the signed-rank test does not confirm it. With the
+ * ends of the 95 % interval of the log-ratio.
+ */
+export function difference(
+  trios: readonly Trio[],
+  worth = 1,
+): { p: number; call: "higher" | "lower"; low: number; high: number } {
+  const { centre, low, high } = hodgesLehmann(contrasts(trios));
+  const side: Side = centre > 0 ? "above" : "below";
   return {
     p: Math.min(1, 2 * oneSided(trios, 0, side, worth / 2)),
     call: side === "above" ? "higher" : "lower",
+    low,
+    high,
   };
 }
 

@@ -57,15 +57,17 @@ const juicefsSchema = z.strictObject({
 });
 
 /** A list of names, or one comma-separated text. */
-const armsSchema = z.union([z.array(z.string()), z.string()]).transform((value, context): ArmName[] => {
-  const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : value;
-  const unknown = names.find((name) => !isArm(name));
-  if (unknown !== undefined) {
-    context.addIssue(`no arm is called "${unknown}"; arms: ${armNames.join(", ")}`);
-    return z.NEVER;
-  }
-  return names.filter(isArm);
-});
+export const armsSchema = z
+  .union([z.array(z.string()), z.string()])
+  .transform((value, context): ArmName[] => {
+    const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : value;
+    const unknown = names.find((name) => !isArm(name));
+    if (unknown !== undefined) {
+      context.addIssue(`no arm is called "${unknown}"; arms: ${armNames.join(", ")}`);
+      return z.NEVER;
+    }
+    return names.filter(isArm);
+  });
 
 /** A list of names, or one comma-separated text. */
 const namesSchema = z

@@ -1,10 +1,10 @@
 /** `./lab bench`: runs a benchmark profile on the lab, by changing settings and running `up`. */
 import { Argument, Command } from "commander";
-import { armNames, arms, defaultArms, isArm, type ArmName } from "../../benchmarks/arms.ts";
+import { armNames, arms, defaultArms, type ArmName } from "../../benchmarks/arms.ts";
 import { armsFor, fits, looksOf, looksUntilDecided } from "../../benchmarks/plan.ts";
 import { matchRows, tableRows } from "../../benchmarks/rows.ts";
 import { profileNames, profiles, type Profile } from "../../benchmarks/workloads.ts";
-import { settingsSchema } from "../../stacks/settings.ts";
+import { armsSchema, settingsSchema } from "../../stacks/settings.ts";
 import { keepSettings, keptSettings, type Change } from "../keepSettings.ts";
 import { Problem } from "../problem.ts";
 import { Pulumi, say } from "../pulumi.ts";
@@ -76,7 +76,7 @@ export function askedFor(profile: Profile, { seed, arms, rows }: Omit<Options, "
     profile,
     ...(seed !== undefined && { seed }),
     ...(arms !== undefined && { arms: armsOf(arms) }),
-    ...(rows !== undefined && { rows: rows === "none" ? [] : rows === "all" ? ["*"] : names(rows) }),
+    ...(rows !== undefined && { rows: rows === "none" ? [] : rows === "all" ? ["*"] : patterns(rows) }),
   };
   explained("--arms", () => armsFor(profile, asked.arms));
   const possible = asked.arms ?? armNames.filter((arm) => fits(arm, profile));
@@ -132,14 +132,13 @@ const keptSchema = settingsSchema.pick({ benchmarkArms: true, benchmarkRows: tru
 const removed = (key: string, value: readonly string[] = [], reason: string): string =>
   `${key} was ${value.join(",")}; ${reason}, so the setting is removed`;
 
-const names = (text: string): string[] => text.split(",").map((name) => name.trim());
-
 function armsOf(text: string): ArmName[] {
-  return names(text).map((name) => {
-    if (isArm(name)) return name;
-    throw new Problem(`--arms: no arm is called "${name}"; arms: ${armNames.join(", ")}`);
-  });
+  const parsed = armsSchema.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new Problem(`--arms: ${parsed.error.issues.map(({ message }) => message).join("; ")}`);
 }
+
+const patterns = (text: string): string[] => text.split(",").map((name) => name.trim());
 
 /** @throws Error if a pattern names no row, or if the profile has no verdicts */
 function checkRows(
