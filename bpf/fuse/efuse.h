@@ -293,6 +293,13 @@ efuse_block_sum(const struct efuse_block_key *key,
 	return sum ^ sum >> 32;
 }
 
+/* For tables of blocks: use the upper bits. */
+static inline __attribute__((always_inline)) __u64
+efuse_block_hash(const struct efuse_block_key *key)
+{
+	return (key->ino ^ key->index << 40) * 0xff51afd7ed558ccdULL;
+}
+
 /* A block that a read() missed, for the agent. */
 struct efuse_miss {
 	__u64	dev;

@@ -411,9 +411,7 @@ static bool seen_lately(const struct efuse_block_key *key,
 
 static struct vain *vain_of(const struct efuse_block_key *key)
 {
-	uint64_t hash = (key->ino ^ key->index << 40) * 0xff51afd7ed558ccdULL;
-
-	return &vain[hash >> 32 & (VAIN_SLOTS - 1)];
+	return &vain[efuse_block_hash(key) >> 32 & (VAIN_SLOTS - 1)];
 }
 
 /* Whether it was looked up in vain so recently that it is not worth it again. */

@@ -29,7 +29,7 @@ static __always_inline void tell(const struct efuse_block_key *key, __u64 now,
 				 __u64 hole)
 {
 	struct efuse_miss miss = { key->dev, key->ino, key->index, hole };
-	__u64 hash = (key->ino ^ key->index << 40) * 0xff51afd7ed558ccdULL;
+	__u64 hash = efuse_block_hash(key);
 	__u64 block = hash & ~TOLD_TIME, when = now >> TOLD_SHIFT & TOLD_TIME;
 	__u32 slot = hash >> 40 & (TOLD_SLOTS - 1);
 	__u64 *told = bpf_map_lookup_elem(&efuse_told, &slot);

@@ -25,6 +25,9 @@ import volume as v
 from clients import Clients, check, control, judge
 from volume import BOUND, MOUNTS, PATTERN, Agent, mount, quiet, report, umount, wait
 
+# What a control must find. A stale size is also reported as torn: size and content are of two versions.
+KINDS = {"bound": ["bound"], "close": ["close", "torn"]}
+
 
 def hits_of_stats(agent: Agent, count: int = 50) -> float:
     """Number of requests answered in the kernel while a file of the mount is stated."""
@@ -247,8 +250,7 @@ def main() -> int:
         if not PATTERN.search(title):
             continue
         start(faults=faults)
-        # A stale size is also reported as torn: size and content are of two versions.
-        control(title, [violation, "torn"] if violation == "close" else [violation])
+        control(title, KINDS[violation])
         stop()
 
     # What the kernel keeps after the lease, and attributes from before open().
@@ -261,7 +263,7 @@ def main() -> int:
         if not PATTERN.search(title):
             continue
         start(faults=faults, extra=["--kernel-cache", "on"])
-        control(title, [violation, "torn"] if violation == "close" else [violation], disturb)
+        control(title, KINDS[violation], disturb)
         stop()
         # With long-grant, the kernel keeps answers for a minute.
         for i in range(2):
