@@ -371,7 +371,7 @@ describe("analyse", () => {
     [
       "a client that began late",
       { point: spoil("ttl", (point) => (point.clients["node1"]!["late"] = 1.5), [1]) },
-      "INVALID(node1 began 1.5 s after the first, in a window of 1.0 s: the clients did not run together; 1 of 3 blocks)",
+      "INVALID(node1 began 1.5 s after the first, in a window of 0.8 s: the clients did not run together; 1 of 3 blocks)",
     ],
     [
       "a client that is missing",

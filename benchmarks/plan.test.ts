@@ -257,13 +257,11 @@ describe("the workload table", () => {
 
   it("should leave at least three of the twelve minutes of course for mounts and starts", () => {
     const plan = buildPlan({ ...settings, profile: "course" });
-    // As in the runner's window_seconds, plus the wait until entries have expired (1.1 s).
-    const windows = plan.workloads.map(({ kind, place, parameters }) => {
-      const phase = Number(parameters["phaseSeconds"] ?? parameters["seconds"]);
-      if (kind === "metadata")
-        return place === "mount" ? 8 * phase + Math.max(0, 1.1 - 3 * phase) : 3 * phase;
-      if (kind === "walk") return 4 * phase + 1.1;
-      return phase * (kind === "application" || kind === "redis" ? 2 : 1);
+    // With the wait until entries have expired (1.1 s).
+    const windows = plan.workloads.map(({ kind, place, parameters, seconds = NaN }) => {
+      if (kind === "metadata" && place === "mount")
+        return seconds + Math.max(0, 1.1 - 3 * Number(parameters["phaseSeconds"]));
+      return kind === "walk" ? seconds + 1.1 : seconds;
     });
     const turns = plan.blocks.reduce((sum, { slots }) => sum + slots.length, 0);
     const perTurn = windows.reduce((sum, each) => sum + each, 0);

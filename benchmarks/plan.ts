@@ -14,8 +14,10 @@ import {
 } from "./arms.ts";
 import { digest } from "../provisioning/digest.ts";
 import {
+  onePass,
   profileNames,
   profiles,
+  windowSeconds,
   workloads,
   workloadsOf,
   type Profile,
@@ -74,6 +76,10 @@ const workloadSchema = z.strictObject({
   once: z.boolean(),
   /** Whether it reads data that is in the node's block cache. */
   reads: z.boolean().default(false),
+  /** Whether its window ends after it has read its file once. */
+  onePass: z.boolean().default(false),
+  /** Planned length of its window; older plans lack it, and their records have it. */
+  seconds: z.number().positive().optional(),
   figures: z.record(z.string(), measureSchema),
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
@@ -350,6 +356,8 @@ function plannedWorkload(name: string, facts: WorkloadFacts, profile: Profile): 
     control,
     once: once.includes(profile),
     reads,
+    onePass: onePass(facts.kind, caches, parameters),
+    seconds: windowSeconds(facts, parameters),
     figures: { ...figures },
     parameters: { ...parameters },
   };

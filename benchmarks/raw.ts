@@ -27,7 +27,6 @@ import {
   type PointRecord,
 } from "./record.ts";
 import { machineSchema, servicesSchema, usageSchema, type Machine, type Point, type Program } from "./run.ts";
-import { onePass } from "./workloads.ts";
 
 /** Raw files are missing or are not those of a run. The message names the file and says what to do. */
 export class UnreadableRun extends Error {}
@@ -229,24 +228,28 @@ function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurement
   const workload = plan.workloads.find(({ name }) => name === record.workload);
   if (!workload) return `the plan has no workload ${record.workload}`;
   const units = Object.fromEntries(Object.entries(workload.figures).map(([name, { unit }]) => [name, unit]));
+  const loops = {
+    file: "loops.json",
+    parser: (text: string) => parseLoops(text, units, plan.limits.gapSeconds),
+  };
   const parse = {
     fio: {
       file: "fio.json",
       parser: (text: string) =>
         parseFio(text, {
           large: Object.values(units).includes("MB/s"),
-          seconds: record.plannedSeconds,
-          passBytes: onePass(workload) ? Number(workload.parameters["fileSize"]) : undefined,
+          seconds: workload.seconds ?? record.plannedSeconds,
+          passBytes: workload.onePass ? Number(workload.parameters["fileSize"]) : undefined,
         }),
     },
-    metadata: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
-    walk: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
-    application: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
-    tagger: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
-    lookup: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
-    cat: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
-    compile: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
-    redis: { file: "loops.json", parser: (text: string) => parseLoops(text, units) },
+    metadata: loops,
+    walk: loops,
+    application: loops,
+    tagger: loops,
+    lookup: loops,
+    cat: loops,
+    compile: loops,
+    redis: loops,
     "juicefs-bench": { file: "juicefs-bench.txt", parser: parseJuicefsBench },
     tagging: { file: "tagging.json", parser: parseTagging },
     "ray-read": { file: "ray.json", parser: (text: string) => parseRay(text, plan.clients) },

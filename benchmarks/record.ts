@@ -242,9 +242,11 @@ function notInForce(client: Client, record: PointRecord, plan: Plan): string | u
 
 /** Why the clients did not run together, or not soon enough after warming; undefined if they did. */
 function notTogether(record: PointRecord, plan: Plan): string | undefined {
-  const { clients, plannedSeconds } = record;
+  const { clients } = record;
   const { limits } = plan;
-  const isFio = workloadOf(record, plan)?.kind === "fio";
+  const workload = workloadOf(record, plan);
+  const plannedSeconds = workload?.seconds ?? record.plannedSeconds;
+  const isFio = workload?.kind === "fio";
   const longestGap = (isFio ? limits.fioGapSeconds : undefined) ?? limits.gapSeconds;
   const lates = Object.entries(clients).map(([name, { late = 0 }]) => [name, late] as const);
   // If all begin late, they still run together.

@@ -75,6 +75,8 @@ struct phase {
 	long long operations, asked;
 	/* `started` is when it began; `begin` is later by the rests since then. */
 	int64_t started, begin, end;
+	/* Since its warming, if nothing else came between; negative if something did. */
+	double gap;
 	int batch;
 	long long buckets[64 << KEPT_BITS];
 };
@@ -90,6 +92,8 @@ static bool counts_hold;
 /* Nanoseconds of CLOCK_MONOTONIC; 0 until set. */
 static int64_t start_at, warmed_at, timed_at;
 static double late = -1, gap = -1;
+/* Whether the last command of the window, or right before it, was a warming. */
+static bool just_warmed;
 static size_t made;
 static bool *moved;
 static char *prefix;
@@ -281,6 +285,8 @@ static void begin(struct phase *phase, const char *name, int batch)
 	phase->name = name;
 	phase->batch = batch;
 	phase->started = phase->begin = phase->end = now();
+	phase->gap = just_warmed ? (double)(phase->begin - warmed_at) / NS : -1;
+	just_warmed = false;
 	if (first_phase && start_at) {
 		late = (double)(phase->begin - start_at) / NS;
 		if (warmed_at)
@@ -317,6 +323,8 @@ static void print(const struct phase *phase, const struct counts *before, const 
 	comma = ",\n";
 	if (warmed_at)
 		printf(", \"sinceWarm\": %.6f", (double)(phase->started - warmed_at) / NS);
+	if (phase->gap >= 0)
+		printf(", \"gap\": %.6f", phase->gap);
 	if (phase->batch == 1) {
 		const char *between = "";
 
@@ -493,6 +501,8 @@ static void warm(const struct set *set, int64_t until)
 			carry_out(&set->items[i]);
 	} while (until && set->count && now() < until);
 	warmed_at = now();
+	/* Before the start is known, it is not known how long the program will wait for it. */
+	just_warmed = start_at != 0;
 	counts_hold = false;
 }
 
@@ -544,6 +554,7 @@ static void command(FILE *script, char **w)
 		counts_hold = true;
 		wait_until(start_at);
 	} else if (strcmp(what, "rest") == 0) {
+		just_warmed = false;
 		wait_until((strcmp(word(w, 2), "warm") == 0 ? warmed_at : timed_at) + nanoseconds(w[1]));
 	} else if (strcmp(what, "time") == 0) {
 		bool cycle = strcmp(word(w, 6), "cycle") == 0;

@@ -14,19 +14,32 @@ const loops = z.record(
     seconds: z.number().nonnegative(),
     /** Absent if the clock was read once for many operations. */
     histogram: z.record(z.string().regex(/^\d+$/), z.int().nonnegative()).optional(),
+    /** Seconds since its files were warmed, if it followed right after. */
+    gap: z.number().optional(),
     /** Operations that need attributes or a name, and FUSE requests that reached JuiceFS, by method. */
     asked: z.int().nonnegative().optional(),
     requests: z.record(z.string(), z.int()).optional(),
   }),
 );
 
-/** Figures of the loops named in `units`: operations/s, or microseconds each. */
-export function parseLoops(text: string, units: Readonly<Record<string, string>>): Measurements {
+/**
+ * Figures of the loops named in `units`: operations/s, or microseconds each.
+ * @param longestGap seconds after warming within which a loop must begin that follows right after
+ */
+export function parseLoops(
+  text: string,
+  units: Readonly<Record<string, string>>,
+  longestGap = Infinity,
+): Measurements {
   const all = shaped(loops, onlyObject(text, "the loops"), "the loops");
   return Object.fromEntries(
     Object.entries(units).map(([name, unit]) => {
       const loop = all[name];
       if (!loop) throw new InvalidOutput(`the loops have no figure ${name}`);
+      if (loop.gap !== undefined && loop.gap > longestGap)
+        throw new InvalidOutput(
+          `${name} began ${loop.gap.toFixed(1)} s after its files were warmed, more than ${longestGap} s`,
+        );
       const value = unit === "us" ? (loop.seconds * 1e6) / loop.operations : loop.operations / loop.seconds;
       return [
         name,

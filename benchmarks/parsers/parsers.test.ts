@@ -262,6 +262,16 @@ describe("parseLoops", () => {
     expect(stat).toMatchObject({ asked: 90, missed: 27 });
   });
 
+  it("should refuse a loop that began too long after its files were warmed", () => {
+    const warmed = (gap: number): string =>
+      JSON.stringify({ hit: { operations: 50, seconds: 0.1, gap }, miss: { operations: 50, seconds: 0.1 } });
+    const units = { hit: "ops/s", miss: "ops/s" };
+    expect(parseLoops(warmed(0.4), units, 0.5)["hit"]!.value).toBe(500);
+    expect(() => parseLoops(warmed(0.62), units, 0.5)).toThrow(
+      "hit began 0.6 s after its files were warmed, more than 0.5 s",
+    );
+  });
+
   it("should have no latencies if the clock was read once for many operations", () => {
     const { stat } = parseLoops(JSON.stringify({ stat: { operations: 64, seconds: 1, batch: 32 } }), {
       stat: "ops/s",

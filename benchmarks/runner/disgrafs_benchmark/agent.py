@@ -269,7 +269,7 @@ class Agent:
             self.write_back()
             self.prepare_work(work, seed)
             proof = self.proof(work, arm_name)
-            self.iostat.start(math.ceil(window_seconds(work)))
+            self.iostat.start(math.ceil(work.seconds))
             served = self.served(work)
             counters = {**system.counters(), **served}
             self.before = {"counters": counters, "proof": proof, "clock": time.monotonic()}
@@ -292,9 +292,7 @@ class Agent:
         def action() -> dict[str, Any]:
             begin = time.monotonic() + max(0.0, start_at - time.time())
             work = placed(workload, self.plan.arms[arm_name])
-            # Not from ready(): a client may then have waited long for the others.
-            self.before["counters"] |= system.counters()
-            self.before["clock"] = time.monotonic()
+            self.read_counters()
             try:
                 done = self.work(work, seed, start_at)
             finally:
@@ -347,8 +345,14 @@ class Agent:
         if after["readBytes"] - before["readBytes"] <= warm_bytes:
             raise ResetError(f"arm {arm.name} was enabled, but no read() was answered from the block cache")
 
+    def read_counters(self) -> None:
+        """Read this machine's counters right before a window: since ready(), a client may have waited for others."""
+        self.before["counters"] |= system.counters()
+        self.before["clock"] = time.monotonic()
+
     def begin_answer(self, start_at: float) -> dict[str, Any]:
-        """Wait for the start of a window whose work the driver starts."""
+        """Wait for the start of a window whose work the driver starts; returns how late it began."""
+        self.read_counters()
         wait_until(start_at)
         self.began = time.monotonic()
         return {"late": round(max(0.0, time.time() - start_at), 4)}
@@ -366,10 +370,7 @@ class Agent:
         """Write files at the start of a window; returns the time at which each was closed, by this node's clock."""
 
         def action() -> dict[str, Any]:
-            wait_until(start_at)
-            self.began = time.monotonic()
-            late = round(max(0.0, time.time() - start_at), 4)
-            return {"late": late, "closed": tagging.write(self.folder(workload), self.pieces)}
+            return {**self.begin_answer(start_at), "closed": tagging.write(self.folder(workload), self.pieces)}
 
         return answer(action)
 
@@ -498,6 +499,8 @@ class Agent:
             return self.timed_fio(workload, seed, start_at)
         if workload.kind == "compile":
             return self.timed_compile(workload, start_at)
+        if workload.kind == "cat":
+            return self.timed_cat(workload, start_at)
         wait_until(start_at)
         late = round(max(0.0, time.time() - start_at), 4)
         if workload.kind == "juicefs-bench":
@@ -505,12 +508,6 @@ class Agent:
         elif workload.kind == "redis":
             host, port = self.plan.redis_host, self.plan.redis_port
             result = redis.floor(host, port, workload.parameters, lambda: self.stopped, self.least())
-            files = {"loops.json": json.dumps(result).encode()}
-        elif workload.kind == "cat":
-            read = cat.names(self.folder(workload), workload.parameters)
-            between = partial(self.empty_memory, workload, read)
-            seconds = workload.parameters["seconds"]
-            result = cat.read_all(read, between, seconds, lambda: self.stopped, self.least())
             files = {"loops.json": json.dumps(result).encode()}
         elif workload.kind == "lookup":
             result = lookup.run_all(self.lifeline, workload.parameters["phaseSeconds"], seed, self.scratch)
@@ -521,7 +518,7 @@ class Agent:
 
     def timed_loops(self, workload: Workload, start_at: float) -> dict[str, Any]:
         """Run a window of the loops program."""
-        result = self.loops.run(start_at, programs.GRACE_SECONDS + 10 * window_seconds(workload))
+        result = self.loops.run(start_at, programs.GRACE_SECONDS + 10 * workload.seconds)
         phases = result.pop("loops")
         if workload.kind == "application":
             modules = self.folder(workload) / "modules"
@@ -541,16 +538,24 @@ class Agent:
             self.empty_memory(workload, [file])
         # On the node's own disk, its own pages are the blocks.
         keep_pages = warm or (parameters.get("memory") == "blocks" and workload.place != "mount")
-        # As onePass() in benchmarks/workloads.ts.
-        once = workload.caches == "cold" or parameters.get("memory") == "none"
         try:
             wait_until(start_at)
-            files = programs.fio(self.lifeline, file, self.scratch, parameters, seed, keep_pages, once)
+            files = programs.fio(self.lifeline, file, self.scratch, parameters, seed, keep_pages, workload.one_pass)
         finally:
             self.disk.release()
         began = max(start_at, programs.fio_began(files["fio.json"]))
         gap = {} if warmed is None else {"gap": round(began - warmed, 4)}
         return {"late": round(began - start_at, 4), **gap, "warmBytes": warm_bytes, "files": files}
+
+    def timed_cat(self, workload: Workload, start_at: float) -> dict[str, Any]:
+        """Run a window of cat."""
+        files = cat.names(self.folder(workload), workload.parameters)
+        between = partial(self.empty_memory, workload, files)
+        between()
+        wait_until(start_at)
+        late = round(max(0.0, time.time() - start_at), 4)
+        result = cat.read_all(files, between, workload.seconds, lambda: self.stopped, self.least())
+        return {"late": late, "files": {"loops.json": json.dumps(result).encode()}}
 
     def timed_compile(self, workload: Workload, start_at: float) -> dict[str, Any]:
         """Run a window of compiling."""
@@ -569,19 +574,6 @@ def answer(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return action()
     except (ResetError, StoppedError, TimeoutError, RuntimeError, OSError, ValueError) as error:
         return {"invalid": f"{error}" or type(error).__name__, "trace": traceback.format_exc(limit=3)}
-
-
-def window_seconds(workload: Workload) -> float:
-    """Planned duration of a workload's timed window."""
-    parameters = workload.parameters
-    phases = {"metadata": 8, "walk": 4, "application": 2, "redis": 2, "tagger": 2, "lookup": len(lookup.PHASES)}.get(
-        workload.kind
-    )
-    if workload.kind == "metadata" and workload.place != "mount":
-        phases = 3
-    if workload.kind == "walk" and workload.caches != "warm":
-        phases = 2
-    return float(parameters["phaseSeconds"] * phases if phases else parameters["seconds"])
 
 
 def wait_until(moment: float) -> None:

@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from . import rayread, tagging
-from .agent import CREATING, Agent, window_seconds
+from .agent import CREATING, Agent
 from .folders import SHARED, data_folder
 from .loops import GAP_SECONDS
 from .plan import Block, Plan, Workload
@@ -218,7 +218,7 @@ class Driver:
                 "started": now(),
                 # Start of the timed window by the head's clock; null if there was none.
                 "windowStart": None,
-                "plannedSeconds": window_seconds(workload),
+                "plannedSeconds": workload.seconds,
                 "reset": reset,
                 "invalid": None,
                 "clients": {},
@@ -283,7 +283,7 @@ class Driver:
             record["invalid"] = self.calm_down(workload)
             if record["invalid"]:
                 return {}
-        readied = self.all("ready", workload, arm, seed, timeout=GRACE_SECONDS + 2 * window_seconds(workload))
+        readied = self.all("ready", workload, arm, seed, timeout=GRACE_SECONDS + 2 * workload.seconds)
         record["invalid"] = first_invalid(readied)
         if record["invalid"]:
             return {}
@@ -297,7 +297,7 @@ class Driver:
             calls = {
                 name: agent.measure.remote(workload, arm, seed, starts[name]) for name, agent in self.agents.items()
             }
-            answers = self.gather(calls, GRACE_SECONDS * 2 + 10 * window_seconds(workload))
+            answers = self.gather(calls, GRACE_SECONDS * 2 + 10 * workload.seconds)
         record["invalid"] = first_invalid(answers)
         for name, client in answers.items():
             for file, content in client.pop("files", {}).items():
@@ -386,7 +386,7 @@ class Driver:
 
     def tagging(self, workload: Workload, arm: str, record: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Let the clients write files, and watch the graph until all of these files have tags."""
-        patience = GRACE_SECONDS + 10 * window_seconds(workload)
+        patience = GRACE_SECONDS + 10 * workload.seconds
         result: dict[str, Any] = {}
         failed: str | None = None
         with tagging.Watch(tagging.words()) as watch:

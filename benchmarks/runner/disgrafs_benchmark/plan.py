@@ -46,6 +46,10 @@ class Workload:
     once: bool
     # Whether it reads data that is in the node's block cache.
     reads: bool
+    # Whether its window ends after it has read its file once.
+    one_pass: bool
+    # Planned length of its window.
+    seconds: float
     parameters: dict[str, Any]
 
 
@@ -140,6 +144,8 @@ def read_plan(file: Path) -> Plan:
                 entry["place"],
                 entry["once"],
                 entry["reads"],
+                entry["onePass"],
+                entry["seconds"],
                 entry["parameters"],
             )
             for entry in raw["workloads"]

@@ -104,6 +104,9 @@ def test_hits_follow_their_warming_at_once_and_misses_after_the_cache_time(
     assert phases["statMiss"]["sinceWarm"] >= 0.1
     assert phases["openMiss"]["sinceWarm"] >= 0.1
     assert phases["statHit"]["sinceWarm"] < 0.5
+    # What is checked in the analysis: phases that must find what was warmed right before.
+    assert {name for name, phase in phases.items() if "gap" in phase} == {"statHit", "openHit"}
+    assert phases["openHit"]["gap"] == pytest.approx(phases["openHit"]["sinceWarm"])
     # The local disk is so fast that one round is too short to measure. A file is requested again only after the cache
     # time, because it would be a hit before, and this wait is not timed.
     each = 24
