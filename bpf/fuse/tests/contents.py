@@ -79,11 +79,16 @@ def main() -> int:
         clients.start()
         before = kernel()
         few = ["systemd-run", "--scope", "-q", "-p", "MemoryMax=32M"]
-        judge(title, check(extra=["--only", "pages", "--objects", str(FILES)], limits=few), clients.agents, changes=3)
-        pieces, dropped = kernel() - before, sum(float(a.metrics()["efuse_read_dropped_total"]) for a in clients.agents)
-        report(
-            pieces > 20 and dropped > 20, f"{title}: blocks were evicted", f"{pieces:.0f} pieces, {dropped:.0f} dropped"
-        )
+        # On a slow machine, one run reads too little for that.
+        for _ in range(6):
+            result = check(extra=["--only", "pages", "--objects", str(FILES)], limits=few)
+            judge(title, result, clients.agents, changes=3)
+            pieces = kernel() - before
+            dropped = sum(float(a.metrics()["efuse_read_dropped_total"]) for a in clients.agents)
+            evicted = pieces > 20 and dropped > 20
+            if evicted or result[0] != 0:
+                break
+        report(evicted, f"{title}: blocks were evicted", f"{pieces:.0f} pieces, {dropped:.0f} dropped")
         clients.stop()
         for i in range(2):
             umount(i)
