@@ -255,6 +255,23 @@ describe("the workload table", () => {
     }
   });
 
+  it("should end a window after one pass if a second would find the blocks on the node, or in memory", () => {
+    const passes = (profile: "course" | "reads"): string[] =>
+      buildPlan({ ...settings, profile })
+        .workloads.filter(({ onePass }) => onePass)
+        .map(({ name }) => name);
+    expect(passes("course")).toEqual(["sequential-read", "sequential-read-direct"]);
+    expect(passes("reads")).toEqual(["sequential-read", "random-read-disk", "random-read-slow-disk"]);
+  });
+
+  it("should plan a phase for each figure", () => {
+    const { workloads } = buildPlan({ ...settings, profile: "attributes" });
+    const seconds = Object.fromEntries(workloads.map(({ name, seconds: planned }) => [name, planned]));
+    expect(seconds["metadata"]).toBeCloseTo(8 * 0.3);
+    expect(seconds["control"]).toBeCloseTo(3 * 0.1);
+    expect(seconds).toMatchObject({ "walk-warm": 4, "tagger-cold": 1, application: 2 });
+  });
+
   it("should leave at least three of the twelve minutes of course for mounts and starts", () => {
     const plan = buildPlan({ ...settings, profile: "course" });
     // With the wait until entries have expired (1.1 s).

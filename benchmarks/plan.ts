@@ -76,8 +76,8 @@ const workloadSchema = z.strictObject({
   once: z.boolean(),
   /** Whether it reads data that is in the node's block cache. */
   reads: z.boolean().default(false),
-  /** Whether its window ends after it has read its file once. */
-  onePass: z.boolean().default(false),
+  /** Whether its window ends after it has read its file once; older plans lack it, and the analysis derives it. */
+  onePass: z.boolean().optional(),
   /** Planned length of its window; older plans lack it, and their records have it. */
   seconds: z.number().positive().optional(),
   figures: z.record(z.string(), measureSchema),
@@ -356,7 +356,7 @@ function plannedWorkload(name: string, facts: WorkloadFacts, profile: Profile): 
     control,
     once: once.includes(profile),
     reads,
-    onePass: onePass(facts.kind, caches, parameters),
+    onePass: onePass(facts, { ...parameters }),
     seconds: windowSeconds(facts, parameters),
     figures: { ...figures },
     parameters: { ...parameters },

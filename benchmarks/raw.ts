@@ -27,6 +27,7 @@ import {
   type PointRecord,
 } from "./record.ts";
 import { machineSchema, servicesSchema, usageSchema, type Machine, type Point, type Program } from "./run.ts";
+import { onePass } from "./workloads.ts";
 
 /** Raw files are missing or are not those of a run. The message names the file and says what to do. */
 export class UnreadableRun extends Error {}
@@ -239,7 +240,10 @@ function figuresOf(folder: string, record: PointRecord, plan: Plan): Measurement
         parseFio(text, {
           large: Object.values(units).includes("MB/s"),
           seconds: workload.seconds ?? record.plannedSeconds,
-          passBytes: workload.onePass ? Number(workload.parameters["fileSize"]) : undefined,
+          passBytes:
+            (workload.onePass ?? onePass(workload, workload.parameters))
+              ? Number(workload.parameters["fileSize"])
+              : undefined,
         }),
     },
     metadata: loops,
