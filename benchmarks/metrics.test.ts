@@ -1,4 +1,4 @@
-/** The metrics of a run, from a Prometheus with made-up answers; services.vm.test.ts uses a real one. */
+/** The metrics of a run, from a Prometheus with made-up answers; provisioning/monitoring/services.long.test.ts uses a real one. */
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { serveDashboard } from "./dashboard.ts";
 
-/** Replaces Prometheus: answers with the query. services.vm.test.ts uses the real one. */
+/** Replaces Prometheus: answers with the query. provisioning/monitoring/services.long.test.ts uses the real one. */
 const prometheus = createServer((asked, response) => response.end(JSON.stringify({ data: asked.url })));
 let dashboard: Server;
 let port: number;

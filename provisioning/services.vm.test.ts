@@ -1,74 +1,32 @@
-/** The scripts of all services on one real machine, with and without failures. */
-import { spawn, type ChildProcess } from "node:child_process";
-import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
-import { tunnel } from "../cli/commands/open.ts";
-import { serveDashboard } from "../cli/dashboard.ts";
-import { askNode, type NodeReport } from "../cli/status/nodeReport.ts";
-import { sshConfigFile } from "../stacks/local/paths.ts";
-import { launchBrowser } from "../tests/support/browser.ts";
-import { freePort } from "../workshop/freePort.ts";
-import { untilListening } from "../workshop/listening.ts";
-import { nodeScript } from "../tests/support/nodeScript.ts";
+/**
+ * The scripts of Redis, the object store and the mount on one real machine, with and without failures. Those of monitoring:
+ * monitoring/services.long.test.ts.
+ */
 import { plug } from "../stacks/local/network.ts";
+import { nodeScript } from "../tests/support/nodeScript.ts";
+import {
+  address,
+  format,
+  keys,
+  meta,
+  mount,
+  mountPoint,
+  password,
+  startObjects,
+  startRedis,
+} from "../tests/support/services.ts";
 import { startTestVm, type TestVm } from "../tests/support/vm.ts";
-import { inCheckout } from "../workshop/checkout.ts";
-import { prelude } from "./remote.ts";
-import { quote } from "./shell.ts";
-import { prometheusConfig } from "./monitoring/config.ts";
 import { panels, turns } from "./monitoring/panels.ts";
-
-const address = "10.77.0.10";
-const password = "canary-password";
-const keys = ["canary-access", "canary-secret"];
-const meta = `redis://${address}:6379/0`;
-const mountPoint = "/mnt/a b".replace(" ", "-");
-const mount = (url: string) =>
-  nodeScript("juicefs/mount.sh", [
-    url,
-    mountPoint,
-    "/var/cache/juicefs",
-    `${address}:9567`,
-    "--attr-cache=1",
-    "--buffer-size=64",
-  ]);
-const format = (volume: string, bucket = `http://${address}:8333/disgrafs`) =>
-  nodeScript("juicefs/format.sh", [meta, volume, "s3", bucket], keys);
+import { prelude } from "./remote.ts";
 
 describe("services on one machine", () => {
   let vm: TestVm;
-  /** Prometheus through the tunnel. */
-  let prometheus = "";
-  const tunnels: ChildProcess[] = [];
   beforeAll(async () => {
     vm = await startTestVm({ name: "services", cpus: 1, memoryMiB: 1536 });
   }, 1_500_000);
   afterAll(async () => {
-    for (const each of tunnels) each.kill();
     expect(await vm.stop()).toEqual([]);
   }, 600_000);
-
-  const login = (): string => `ssh -F ${quote(sshConfigFile(vm.stack, "vm"))} vm`;
-
-  /** A local URL for an address inside the machine, as with `./lab open`. */
-  async function openTunnel(to: string): Promise<string> {
-    const port = await freePort();
-    const child = spawn("bash", ["-c", `exec ${tunnel(login(), port, to)}`], { stdio: "inherit" });
-    tunnels.push(child);
-    // A page that connects before the tunnel gets 502.
-    expect(await untilListening(port, () => child.exitCode !== null)).toBe(true);
-    return `http://127.0.0.1:${port}`;
-  }
-
-  /** Prometheus's current answer to a query. */
-  async function seriesOf(expr: string): Promise<unknown[]> {
-    const answer = await fetch(`${prometheus}/api/v1/query`, {
-      method: "POST",
-      body: new URLSearchParams({ query: expr }),
-    });
-    expect(answer.status).toBe(200);
-    return ((await answer.json()) as { data: { result: unknown[] } }).data.result;
-  }
 
   it("runs the requested kernel, and refuses another", async () => {
     const release = await vm.check("uname -r");
@@ -103,10 +61,9 @@ describe("services on one machine", () => {
   }, 60_000);
 
   it("has Redis with a password only on the private address, and starts it once", async () => {
-    const start = nodeScript("redis/start.sh", [address, "6379"], [password]);
-    expect(await vm.check(start)).toMatch(/^8\./);
+    expect(await vm.check(startRedis)).toMatch(/^8\./);
     const since = await vm.check("systemctl show -p ActiveEnterTimestampMonotonic --value redis-server");
-    await vm.check(start);
+    await vm.check(startRedis);
     expect(await vm.check("systemctl show -p ActiveEnterTimestampMonotonic --value redis-server")).toBe(
       since,
     );
@@ -126,10 +83,7 @@ describe("services on one machine", () => {
   }, 600_000);
 
   it("has an object store that returns stored data, and refuses requests without the key", async () => {
-    const ports = ["8333", "9333", "8080", "8888"];
-    expect(await vm.check(nodeScript("objects/start.sh", [address, ...ports], keys), 400)).toMatch(
-      /^\d+\.\d+/,
-    );
+    expect(await vm.check(startObjects, 400)).toMatch(/^\d+\.\d+/);
     const check = ["objects/check.sh", [`http://${address}:8333`, "disgrafs"]] as const;
     expect(await vm.check(nodeScript(...check, keys))).toBe("ok");
     // Clients check concurrently: this one finds no bucket, and then another creates it.
@@ -188,45 +142,7 @@ describe("services on one machine", () => {
     expect(await vm.run(`ls -d ${mountPoint}`)).toMatchObject({ exitCode: 2, stdout: "" });
   }, 600_000);
 
-  it("has data for every panel of the dashboard", async () => {
-    await vm.check(mount(meta), 400);
-    await vm.push(inCheckout("provisioning/monitoring/iostat.py"), "/opt/disgrafs/monitoring");
-    const exporters = [address, "9100", "6379", "9121", `${address}:9090`];
-    await vm.check(nodeScript("monitoring/exporters.sh", exporters, [password]), 400);
-    const jobs = { node: 9100, redis: 9121, juicefs: 9567 };
-    const config = prometheusConfig(
-      Object.entries(jobs).map(([name, number]) => ({
-        name,
-        targets: [{ node: "vm", address: `${address}:${number}` }],
-      })),
-    );
-    const start = nodeScript("monitoring/prometheus.sh", [address, "9090", "20", JSON.stringify(config)]);
-    expect(await vm.check(start, 400)).toBe("3");
-    const since =
-      "systemctl show -p ActiveEnterTimestampMonotonic --value prometheus prometheus-node-exporter";
-    const first = await vm.check(since);
-    expect(await vm.check(start)).toBe("3");
-    expect(await vm.check(since)).toBe(first);
-
-    // Work for every figure that leaves CPU time to the tested services.
-    const work = `i=0; while [ -d ${mountPoint} ]; do i=$((i + 1)); echo $i >${mountPoint}/w; cat ${mountPoint}/w; sync; sleep 0.5; done`;
-    await vm.check(`systemd-run -q --unit=work bash -c '${work}'`);
-    prometheus = await openTunnel(`${address}:9090`);
-    // Each query has to have data once: all of its series end for a moment when a busy machine misses a scrape.
-    let empty = panels
-      .filter(({ needs }) => needs === undefined)
-      .flatMap((panel) => panel.queries.map(({ expr }) => expr));
-    const deadline = Date.now() + 600_000;
-    while (empty.length > 0 && Date.now() < deadline) {
-      await sleep(3000);
-      const left: string[] = [];
-      for (const expr of empty) if ((await seriesOf(expr)).length === 0) left.push(expr);
-      empty = left;
-    }
-    expect(empty).toEqual([]);
-  }, 1_200_000);
-
-  it("accepts each query of the dashboards, even for services that it does not have", async () => {
+  it("accepts each query of the dashboards", async () => {
     const rules = [...panels.flatMap(({ queries }) => queries), turns].map(({ expr }, index) => ({
       record: `query:${index}`,
       expr,
@@ -236,103 +152,6 @@ describe("services on one machine", () => {
       await vm.check(`cat >/run/rules.yml <<'END'\n${file}\nEND\npromtool check rules /run/rules.yml`),
     ).toContain(`SUCCESS: ${rules.length} rules found`);
   }, 300_000);
-
-  it("reports its state: what answers, and which exporter is dead", async () => {
-    const questions = {
-      mountPoint,
-      redis: `${address}:6379`,
-      objects: `${address}:8333`,
-      api: "",
-      prometheus: `${address}:9090`,
-      index: "",
-      taggers: "",
-      units: ["redis-server.service", "weed.service", "juicefs.service", "prometheus-node-exporter.service"],
-    };
-    const ask = async (): Promise<NodeReport> => {
-      const asked = await askNode(login(), questions, { cwd: inCheckout(), env: process.env });
-      if ("failure" in asked) throw new Error(asked.failure);
-      return asked.report;
-    };
-    const well = await ask();
-    expect(well).toMatchObject({
-      answers: { mount: true, redis: true, objects: true },
-      prometheus: { down: [], failedWrites: 0, storing: true },
-      benchmark: null,
-      extensions: [],
-    });
-    expect(well.units.map(({ unit, active }) => `${unit} ${active}`).sort()).toEqual(
-      questions.units.map((unit) => `${unit} active`).sort(),
-    );
-    await vm.check("systemctl stop prometheus-node-exporter weed");
-    const deadline = Date.now() + 120_000;
-    let ill = await ask();
-    while (ill.prometheus?.down?.length !== 1 && Date.now() < deadline) ill = await ask();
-    expect(ill.prometheus?.down).toEqual([
-      { job: "node", node: "vm", error: expect.stringContaining("connection refused") as string },
-    ]);
-    expect(ill.answers).toMatchObject({ redis: true, objects: false });
-    await vm.check("systemctl start weed prometheus-node-exporter");
-    while (!(await ask()).answers.objects && Date.now() < deadline) await sleep(1000);
-    expect(await ask()).toMatchObject({ answers: { objects: true } });
-  }, 600_000);
-
-  it("has iostat's figures as metrics, which agree with the kernel's own counters", async () => {
-    const file = "/var/lib/prometheus/node-exporter/disgrafs-iostat.prom";
-    // Both measure the same writes: iostat's mean rate times the time that passed, and the counter's difference. On a busy
-    // machine the loop takes longer than 15 s.
-    const text = await vm.check(`
-      counter() { awk '$3 == "nvme0n1" { print $8 }' /proc/diskstats; }
-      ours() { sed -n 's/^disgrafs_iostat_writes_per_second{device="nvme0n1"} //p' ${file}; }
-      now() { cut -d " " -f 1 /proc/uptime; }
-      sum=0 before=$(counter) start=$(now)
-      for second in $(seq 15); do sleep 1; sum=$(echo "$sum $(ours)" | awk '{ print $1 + $2 }'); done
-      after=$(counter)
-      echo "$sum $start $(now)" | awk '{ printf "%f ", $1 / 15 * ($3 - $2) }'
-      echo "$((after - before)) $(grep -c ^disgrafs_iostat_ ${file})"`);
-    const [said = 0, counted = 0, fields = 0] = text.split(" ").map(Number);
-    expect(counted).toBeGreaterThan(0);
-    // Samples may be read twice or missed; a wrong unit would make a far larger difference.
-    expect(said / counted).toBeGreaterThan(0.4);
-    expect(said / counted).toBeLessThan(2.5);
-    expect(fields).toBeGreaterThanOrEqual(28);
-    await vm.check("systemctl stop disgrafs-iostat");
-    expect(await vm.run(`ls ${file}`)).toMatchObject({ exitCode: 2 });
-    await vm.check("systemctl start disgrafs-iostat");
-  }, 300_000);
-
-  it("is shown by the lab's page: every panel has lines, and the browser reports no errors", async () => {
-    const server = await serveDashboard(0, prometheus);
-    const browser = await launchBrowser();
-    try {
-      const page = await browser.newPage();
-      const faults: string[] = [];
-      page.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warning") faults.push(message.text());
-      });
-      page.on("pageerror", (error) => faults.push(error.message));
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { timeout: 120_000 });
-      const shown = panels.filter(({ needs }) => needs === undefined);
-      await page
-        .locator("canvas")
-        .nth(shown.length - 1)
-        .waitFor({ state: "attached", timeout: 300_000 });
-      expect(await page.locator("#node option").allTextContents()).toEqual(["all", "vm"]);
-      // The canvases exist before they are drawn.
-      await page.locator("#state", { hasText: /: 1 node$/ }).waitFor({ timeout: 120_000 });
-      // Panels of services that this machine does not have show what they need.
-      expect(await page.locator(".chart.empty").allTextContents()).toEqual(
-        panels.flatMap(({ needs }) => (needs === undefined ? [] : [`no data yet: needs ${needs}`])),
-      );
-      await page.keyboard.press(" ");
-      expect(await page.locator("#live").textContent()).toBe("Stopped");
-      expect(faults).toEqual([]);
-    } finally {
-      await browser.close();
-      server.close();
-      server.closeAllConnections();
-    }
-    await vm.check("systemctl stop work");
-  }, 900_000);
 
   it("has Redis again, without a step, after a power cut that left zeros at the end of its file", async () => {
     const redis = `REDISCLI_AUTH=${password} redis-cli -h ${address}`;
@@ -399,16 +218,8 @@ systemctl daemon-reload`);
 
   it("protects files with secrets from other users", async () => {
     const modes = await vm.check(
-      "stat -c '%a %n' /etc/disgrafs/{redis-password,redis-exporter.env,s3.json} /etc/redis/password.conf",
+      "stat -c '%a %n' /etc/disgrafs/{redis-password,s3.json} /etc/redis/password.conf",
     );
-    expect(modes.split("\n").map((line) => line.split(" ")[0])).toEqual(["600", "600", "640", "640"]);
+    expect(modes.split("\n").map((line) => line.split(" ")[0])).toEqual(["600", "640", "640"]);
   }, 300_000);
-
-  it("has nothing left of the monitoring after its removal", async () => {
-    for (const script of ["prometheusStop", "exportersStop"])
-      await vm.check(nodeScript(`monitoring/${script}.sh`));
-    expect(await vm.check("ss -Hltn '( sport = :9090 or sport = :9100 or sport = :9121 )'")).toBe("");
-    const left = "ls -d /etc/disgrafs/redis-exporter.env /var/lib/prometheus/metrics2 2>/dev/null || true";
-    expect(await vm.check(left)).toBe("");
-  }, 600_000);
 });

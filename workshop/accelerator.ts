@@ -24,6 +24,14 @@ export function acceleratorArgs(accelerator: Accelerator, clock: "wall" | "instr
   return ["-accel", "tcg,thread=multi,tb-size=256", "-cpu", "Nehalem-v1"];
 }
 
+/**
+ * Environment of QEMU. While it emulates, it looks up translated code in tables of many MB at each change of process in the guest.
+ * In huge pages, that costs less (docs/records/emulated-programs.md).
+ */
+export function acceleratorEnv(accelerator: Accelerator): NodeJS.ProcessEnv {
+  return accelerator === "kvm" ? process.env : { ...process.env, GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
+}
+
 /** The accelerator that boots a guest on this computer. Tested once for each image, host boot and host kernel. */
 export async function chooseAccelerator(image: Image, say: (line: string) => void): Promise<Accelerator> {
   const file = join(cacheFolder, "accelerator.json");

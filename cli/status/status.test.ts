@@ -1,4 +1,4 @@
-/** The status from nodes' reports. services.vm.test.ts and lab.lab.test.ts use `./lab status` with real machines. */
+/** The status from nodes' reports. monitoring/services.long.test.ts and lab.lab.test.ts use `./lab status` with real machines. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

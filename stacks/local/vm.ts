@@ -11,7 +11,12 @@ import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
-import { acceleratorArgs, chooseAccelerator, type Accelerator } from "../../workshop/accelerator.ts";
+import {
+  acceleratorArgs,
+  acceleratorEnv,
+  chooseAccelerator,
+  type Accelerator,
+} from "../../workshop/accelerator.ts";
 import { freePort } from "../../workshop/freePort.ts";
 import { inLab } from "../../workshop/checkout.ts";
 import { ensureImage, type Image } from "../../workshop/image/image.ts";
@@ -317,6 +322,7 @@ async function launch(
   // Not QEMU's own -daemonize: it forks, which the sandbox forbids from the first moment.
   const child = spawn(qemu, [...qemuArgs(spec, image, accelerator, port), ...runAs(spec, help)], {
     cwd: stackFolder(spec.stack),
+    env: acceleratorEnv(accelerator),
     detached: true,
     stdio: ["ignore", output, output, card],
   });

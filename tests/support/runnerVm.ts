@@ -29,7 +29,7 @@ export function planFor(settings: Pick<PlanSettings, "profile" | "arms">): Plan 
 }
 
 export async function startRunnerVm(options: TestVmOptions): Promise<TestVm> {
-  const vm = await startTestVm({ memoryMiB: 2048, ...options });
+  const vm = await startTestVm({ cpus: 1, memoryMiB: 2048, ...options });
   for (const folder of ["runner/disgrafs_benchmark", "arms"])
     await vm.push(join(checkout, "benchmarks", folder), "/opt/disgrafs/benchmarks");
   const program = await buildLoops((line) => process.stderr.write(`${line}\n`));

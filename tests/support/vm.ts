@@ -113,10 +113,10 @@ class Vm implements TestVm {
     return readFileSync(`${machineFolder(this.stack, this.name)}/console.log`, "utf8").slice(-8000);
   }
 
-  async run(script: string, timeoutSeconds = 300): Promise<Result> {
+  async run(script: string, timeoutSeconds = 300, connectSeconds = 60): Promise<Result> {
     const result = await execa(
       "ssh",
-      [...this.#options(), this.name, `timeout -k 5 ${timeoutSeconds} bash -s`],
+      [...this.#options(connectSeconds), this.name, `timeout -k 5 ${timeoutSeconds} bash -s`],
       {
         input: `run() {\n${script}\n}\nrun </dev/null\n`,
         reject: false,
@@ -154,10 +154,10 @@ class Vm implements TestVm {
 
   async #restart(command: string): Promise<void> {
     const before = await this.check("cat /proc/sys/kernel/random/boot_id");
-    await this.run(command, 20);
+    await this.run(command, 20, 5);
     const deadline = Date.now() + bootLimit;
     while (Date.now() < deadline) {
-      const { stdout, exitCode } = await this.run("cat /proc/sys/kernel/random/boot_id", 10);
+      const { stdout, exitCode } = await this.run("cat /proc/sys/kernel/random/boot_id", 10, 5);
       if (exitCode === 0 && stdout !== before) return;
       await sleep(500);
     }
@@ -166,7 +166,7 @@ class Vm implements TestVm {
 
   async answers(): Promise<void> {
     const deadline = Date.now() + bootLimit;
-    while ((await this.run("true", 10)).exitCode !== 0) {
+    while ((await this.run("true", 10, 5)).exitCode !== 0) {
       if (Date.now() > deadline)
         throw new Error(`the VM of ${this.stack} did not answer in ${bootLimit / 1000} s`);
       await sleep(300);
@@ -183,7 +183,9 @@ class Vm implements TestVm {
     return left;
   }
 
-  #options(): string[] {
-    return ["-F", sshConfigFile(this.stack, this.name), "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"];
+  /** On a busy computer, it can take seconds until a machine's sshd answers. Who asks again soon waits for less time. */
+  #options(connectSeconds = 60): string[] {
+    const options = ["BatchMode=yes", `ConnectTimeout=${connectSeconds}`];
+    return ["-F", sshConfigFile(this.stack, this.name), ...options.flatMap((option) => ["-o", option])];
   }
 }

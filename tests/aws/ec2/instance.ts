@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { execa } from "execa";
-import { acceleratorArgs, type Accelerator } from "../../../workshop/accelerator.ts";
+import { acceleratorArgs, acceleratorEnv, type Accelerator } from "../../../workshop/accelerator.ts";
 import type { Image } from "../../../workshop/image/image.ts";
 import { MetadataService, type MachineFacts } from "./metadata.ts";
 
@@ -66,7 +66,8 @@ export class LocalInstance {
     const metadata = await MetadataService.start(args);
     // It must not outlive the test.
     const command = ["--pdeathsig", "KILL", "qemu-system-x86_64", ...qemuArgs(args, metadata.port)];
-    const qemu = spawn("setpriv", command, { cwd: args.folder, stdio: ["ignore", "ignore", "pipe"] });
+    const env = acceleratorEnv(args.accelerator);
+    const qemu = spawn("setpriv", command, { cwd: args.folder, env, stdio: ["ignore", "ignore", "pipe"] });
     qemu.stderr.on("data", (data: Buffer) => process.stderr.write(`${args.id}: ${data.toString()}`));
     return new LocalInstance(qemu, metadata, args.folder);
   }
