@@ -3,14 +3,11 @@
  * killed driver but not Ctrl-C.
  */
 import { nodeScript } from "../tests/support/nodeScript.ts";
-import { address, mountPoint, planFor, startRunnerVm } from "../tests/support/runnerVm.ts";
+import { address, mountPoint, planFor, script, startRunnerVm } from "../tests/support/runnerVm.ts";
 import type { TestVm } from "../tests/support/vm.ts";
 import type { Plan } from "./plan.ts";
 
 const minutes = (count: number): number => count * 60_000;
-
-/** The text with which a step runs a script of benchmarks/nodes. */
-const script = (name: string, ...args: string[]): string => nodeScript(`../benchmarks/nodes/${name}`, args);
 
 /** The plan of a short run on this machine: fio in both arms, twice. */
 const whole = planFor({ profile: "smoke" });

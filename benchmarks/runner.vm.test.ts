@@ -3,14 +3,10 @@
  * request, and a point whose arm was not active is INVALID. interrupted.long.test.ts has interrupted runs; a successful run on
  * a complete lab is tested in tests/.
  */
-import { nodeScript } from "../tests/support/nodeScript.ts";
-import { address, mountPoint, planFor, python, startRunnerVm } from "../tests/support/runnerVm.ts";
+import { address, mountPoint, planFor, python, script, startRunnerVm } from "../tests/support/runnerVm.ts";
 import type { TestVm } from "../tests/support/vm.ts";
 
 const minutes = (count: number): number => count * 60_000;
-
-/** The text with which a step runs a script of benchmarks/nodes. */
-const script = (name: string, ...args: string[]): string => nodeScript(`../benchmarks/nodes/${name}`, args);
 
 const plan = planFor({ profile: "smoke" });
 

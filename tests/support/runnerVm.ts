@@ -13,6 +13,10 @@ export const meta = `redis://${address}:6379/0`;
 /** In the machine: starts Python where it finds the runner. */
 export const python = "cd /opt/disgrafs/benchmarks && /opt/disgrafs/venv/bin/python -B";
 
+/** The text with which a step runs a script of benchmarks/nodes. */
+export const script = (name: string, ...args: string[]): string =>
+  nodeScript(`../benchmarks/nodes/${name}`, args);
+
 /** The plan of a run whose only client is the machine. */
 export function planFor(settings: Pick<PlanSettings, "profile" | "arms">): Plan {
   return buildPlan({

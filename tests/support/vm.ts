@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { cloudInit } from "../../provisioning/cloudInit.ts";
 import type { LocalKernel } from "../../provisioning/kernels.ts";
+import { quote } from "../../provisioning/shell.ts";
 import { ensureKeyPair } from "../../workshop/keyPair.ts";
 import { clockFiles } from "../../stacks/local/clockFiles.ts";
 import { startNetwork, stopNetwork } from "../../stacks/local/network.ts";
@@ -57,6 +58,9 @@ export interface TestVm {
 const bootLimit = 600_000;
 
 let count = 0;
+
+/** The command line that logs in to a machine. */
+export const loginTo = (vm: TestVm): string => `ssh -F ${quote(sshConfigFile(vm.stack, "vm"))} vm`;
 
 /** Starts a VM and waits until it answers. */
 export async function startTestVm(options: TestVmOptions): Promise<TestVm> {

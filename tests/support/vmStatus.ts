@@ -3,10 +3,8 @@ import { machineState } from "../../cli/commands/status.ts";
 import { expectedOf, questionsFor } from "../../cli/status/expected.ts";
 import { labStatus, type LabStatus } from "../../cli/status/labStatus.ts";
 import { askNode } from "../../cli/status/nodeReport.ts";
-import { quote } from "../../provisioning/shell.ts";
-import { sshConfigFile } from "../../stacks/local/paths.ts";
 import { inCheckout } from "../../workshop/checkout.ts";
-import type { TestVm } from "./vm.ts";
+import { loginTo, type TestVm } from "./vm.ts";
 
 /** The status of a lab with these outputs whose only node is this machine, which is asked as `./lab status` asks. */
 export async function statusOf(
@@ -15,7 +13,7 @@ export async function statusOf(
   outputs: object,
 ): Promise<LabStatus> {
   const { name, role, address } = node;
-  const ssh = `ssh -F ${quote(sshConfigFile(vm.stack, "vm"))} vm`;
+  const ssh = loginTo(vm);
   const all = { nodes: [{ name, roles: [role], kernel: "6.12", ssh, address }], ...outputs };
   const expected = expectedOf(vm.stack, all);
   const [asks] = expected.nodes;

@@ -13,7 +13,7 @@ model=coherence
 check() {
 	local title=$1 expected=$2 found=no states out
 	# A violation is found early, so compiling would take most of its time. The table of states has hundreds of MB: in huge pages,
-	# looking up takes a sixth less.
+	# the check takes an eighth less.
 	local optimise=-O2
 	[ "$expected" = no ] || optimise=-O0
 	shift 2
