@@ -29,7 +29,9 @@ export function acceleratorArgs(accelerator: Accelerator, clock: "wall" | "instr
  * In huge pages, that costs less (docs/records/emulated-programs.md).
  */
 export function acceleratorEnv(accelerator: Accelerator): NodeJS.ProcessEnv {
-  return accelerator === "kvm" ? process.env : { ...process.env, GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
+  if (accelerator === "kvm") return process.env;
+  const own = process.env.GLIBC_TUNABLES;
+  return { ...process.env, GLIBC_TUNABLES: `${own ? `${own}:` : ""}glibc.malloc.hugetlb=1` };
 }
 
 /** The accelerator that boots a guest on this computer. Tested once for each image, host boot and host kernel. */
