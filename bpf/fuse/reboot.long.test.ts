@@ -61,9 +61,11 @@ interface Counts {
   readonly joined: number;
   readonly longest_ms: number;
   readonly oldest_ms: number;
+  /** The first 64 opens that found nothing although their name always existed. */
+  readonly missed: readonly { readonly client: number }[];
   readonly violations: Readonly<Record<string, number>>;
 }
-const none = { bound: 0, own: 0, close: 0, torn: 0, mixed: 0, impossible: 0 };
+const none = { bound: 0, own: 0, close: 0, torn: 0, mixed: 0, missed: 0, impossible: 0 };
 
 /** On node1's private address. */
 const where = "10.77.0.11:7700";
@@ -97,8 +99,12 @@ const agent = (node: string): Promise<string> =>
   on(node, "systemctl show -P MainPID disgrafs-extension@fuse");
 const serves = async (node: string): Promise<boolean> => (await status(node)).facts?.serving === true;
 
-/** Lets the checker run for a while, with hits on both clients, and returns its counts. */
-async function judge(title: string, since?: Counts): Promise<Counts> {
+/**
+ * Lets the checker run for a while, with hits on both clients, and returns its counts. `missed`: opens that had found nothing
+ * before, on a client without the extension: JuiceFS's lookup and open are two requests, and the other client can replace the
+ * name between them.
+ */
+async function judge(title: string, since?: Counts, missed = since?.violations.missed ?? 0): Promise<Counts> {
   const before = [await hits("node1"), await hits("node2")];
   await sleep(seconds * 1000);
   await until("a hit on each client", async () => {
@@ -111,7 +117,7 @@ async function judge(title: string, since?: Counts): Promise<Counts> {
     `${title}: ${gained.reads} reads, ${gained.changes} changes; in all ${JSON.stringify(found)}; ` +
       `hits ${await hits("node1")} on node1, ${await hits("node2")} on node2`,
   );
-  expect(found.violations).toEqual(none);
+  expect(found.violations).toEqual({ ...none, missed });
   expect(gained.reads).toBeGreaterThan(20);
   expect(gained.changes).toBeGreaterThan(5);
   return found;
@@ -255,7 +261,9 @@ END
         expect(await up("after that")).not.toEqual([]);
         await until("the extension on node2", () => serves("node2"));
         expect(await agent("node1")).toBe(other);
-        last = await judge(title, before);
+        const { missed, violations } = await counts();
+        expect(missed.map(({ client }) => client)).toEqual(missed.map(() => 100));
+        last = await judge(title, before, violations.missed);
       },
       limit(12),
     );
@@ -284,7 +292,7 @@ END
       await on("node1", "systemctl stop check");
       const result = JSON.parse(await on("node1", "cat /var/tmp/check.json")) as Counts;
       say(`at its end: ${JSON.stringify(result)}`);
-      expect(result).toMatchObject({ violations: none, lost: 4, joined: 6 });
+      expect(result).toMatchObject({ violations: last.violations, lost: 4, joined: 6 });
       expect(result.oldest_ms).toBeLessThan(boundMs);
       const pieces = [await piecesRead("node1"), await piecesRead("node2")];
       say(`pieces read in the kernel: ${pieces.join(" on node1, ")} on node2`);

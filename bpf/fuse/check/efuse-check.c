@@ -19,6 +19,9 @@
  *   torn	size and content of an opened file, or the lines of one of its
  *		pages, come from two changes
  *   mixed	an opened file has pages of versions that never existed together
+ *   missed	an open() found nothing, although its name always existed: a
+ *		client whose lookup and open are two requests shows this if
+ *		another client replaces the name between them
  *   impossible	a value that was never written
  */
 #include <arpa/inet.h>
@@ -124,12 +127,18 @@ static volatile sig_atomic_t asked, ended;
 
 static struct {
 	uint64_t reads, changes, errors;
-	uint64_t bound, own, close, torn, mixed, impossible;
+	uint64_t bound, own, close, torn, mixed, missed, impossible;
 	uint64_t stale[KINDS];		/* reads that missed a change */
 	uint64_t oldest[KINDS];		/* ns */
 	uint64_t longest;		/* operation, ns */
 	int lost, joined;		/* workers on other machines */
 } result;
+
+/* The first missed opens, for a caller that knows when a client was alone. */
+static struct {
+	int client;
+	uint64_t sent, answered;
+} missed[64];
 
 static uint64_t now_ns(void)
 {
@@ -583,6 +592,30 @@ static void pages_seen(struct worker *w, struct object *o,
 		pages_wrong(w, o, oldest, seen);
 }
 
+/*
+ * Only a name that was replaced meanwhile, or within the bound before, can have
+ * led to a file that is gone.
+ */
+static void open_missed(const struct worker *w, const struct object *o,
+			uint64_t now)
+{
+	int old = o->started == w->low &&
+		  w->sent - o->acked[w->low % HISTORY] > bound;
+
+	fprintf(stderr, "%s: replaced %d: open() found nothing on client %d\n",
+		old ? "impossible" : "missed", w->order.object, w->client);
+	if (old) {
+		result.impossible++;
+		return;
+	}
+	if (result.missed < sizeof(missed) / sizeof(missed[0])) {
+		missed[result.missed].client = w->client;
+		missed[result.missed].sent = w->sent;
+		missed[result.missed].answered = now;
+	}
+	result.missed++;
+}
+
 static void answered(struct worker *w, int64_t value,
 		     const struct contents_seen *pages)
 {
@@ -593,9 +626,7 @@ static void answered(struct worker *w, int64_t value,
 		result.longest = now - w->sent;
 	w->idle = 1;
 	if (value == MISSED) {
-		result.impossible++;
-		fprintf(stderr, "impossible: replaced %d: open() found nothing\n",
-			w->order.object);
+		open_missed(w, o, now);
 		return;
 	}
 	if (value < 0) {
@@ -914,7 +945,7 @@ static int report(FILE *to)
 	int k;
 
 	bad = result.bound + result.own + result.close + result.torn +
-	      result.mixed + result.impossible;
+	      result.mixed + result.missed + result.impossible;
 	fprintf(to, "{\"seconds\":%.1f,\"bound_ms\":%.3f,\"workers\":%d,\"lost\":%d,\"joined\":%d,\"reads\":%llu,\"changes\":%llu,\"errors\":%llu,\"longest_ms\":%.1f,",
 	       seconds, bound / 1e6, worker_count,
 	       result.lost, result.joined,
@@ -930,12 +961,19 @@ static int report(FILE *to)
 		if (result.oldest[k] > oldest)
 			oldest = result.oldest[k];
 	}
-	fprintf(to, "},\"oldest_ms\":%.3f,\"violations\":{\"bound\":%llu,\"own\":%llu,\"close\":%llu,\"torn\":%llu,\"mixed\":%llu,\"impossible\":%llu}}\n",
+	fprintf(to, "},\"missed\":[");
+	for (k = 0; k < (int)(sizeof(missed) / sizeof(missed[0])) &&
+		    (uint64_t)k < result.missed; k++)
+		fprintf(to, "%s{\"client\":%d,\"sent_s\":%.6f,\"answered_s\":%.6f}",
+			k ? "," : "", missed[k].client, missed[k].sent / 1e9,
+			missed[k].answered / 1e9);
+	fprintf(to, "],\"oldest_ms\":%.3f,\"violations\":{\"bound\":%llu,\"own\":%llu,\"close\":%llu,\"torn\":%llu,\"mixed\":%llu,\"missed\":%llu,\"impossible\":%llu}}\n",
 	       oldest / 1e6, (unsigned long long)result.bound,
 	       (unsigned long long)result.own,
 	       (unsigned long long)result.close,
 	       (unsigned long long)result.torn,
 	       (unsigned long long)result.mixed,
+	       (unsigned long long)result.missed,
 	       (unsigned long long)result.impossible);
 	fflush(to);
 	return bad ? 1 : 0;
@@ -1067,7 +1105,8 @@ static const char usage[] =
 "  --accept ADDRESS:PORT:N wait for N workers on other machines, with client numbers\n"
 "                  from 100. They may leave and return, for example after a reboot;\n"
 "                  a worker that returns counts as a new one\n"
-"Prints one line of JSON. SIGUSR1 prints the current counts to standard error; SIGINT\n"
+"Prints one line of JSON; `missed` has the first 64 opens that found nothing, with seconds\n"
+"of CLOCK_MONOTONIC. SIGUSR1 prints the current counts to standard error; SIGINT\n"
 "and SIGTERM end the run. Exits with 1 if there was a violation.\n"
 "Example: efuse-check --bound 50 --seconds 60 /jfs1/check /jfs2/check\n";
 

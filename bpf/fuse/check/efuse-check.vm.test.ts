@@ -17,8 +17,15 @@ interface Result {
   readonly changes: number;
   readonly lost: number;
   readonly joined: number;
+  readonly missed: readonly {
+    readonly client: number;
+    readonly sent_s: number;
+    readonly answered_s: number;
+  }[];
   readonly violations: Readonly<Record<string, number>>;
 }
+
+const none = { bound: 0, own: 0, close: 0, torn: 0, mixed: 0, missed: 0, impossible: 0 };
 
 describe("efuse-check", () => {
   let program: string;
@@ -99,7 +106,7 @@ describe("efuse-check", () => {
 
   it("finds no violation when both clients use one folder of a local file system", async () => {
     const { status, result } = await check(200, join(folder, "first"), join(folder, "first"));
-    expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, mixed: 0, impossible: 0 });
+    expect(result.violations).toEqual(none);
     expect(status).toBe(0);
     expect(result.reads).toBeGreaterThan(100);
     expect(result.changes).toBeGreaterThan(50);
@@ -115,7 +122,7 @@ describe("efuse-check", () => {
 
   it("finds no wrong content when both clients use one folder of a local file system", async () => {
     const { status, result } = await check(200, ...pages, join(folder, "first"), join(folder, "first"));
-    expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, mixed: 0, impossible: 0 });
+    expect(result.violations).toEqual(none);
     expect(status).toBe(0);
     expect(result.reads).toBeGreaterThan(1000);
     expect(result.changes).toBeGreaterThan(10);
@@ -151,10 +158,40 @@ describe("efuse-check", () => {
     expect(result.violations.impossible).toBeGreaterThan(0);
   }, 150_000);
 
+  it("finds opens of a replaced name that find nothing", async () => {
+    const place = join(folder, "missing");
+    mkdirSync(place);
+    const options = [
+      "--seconds",
+      "3",
+      "--bound",
+      "200",
+      "--seed",
+      "1",
+      "--only",
+      "replaced",
+      "--objects",
+      "2",
+    ];
+    const run = execa(program, [...options, place], { reject: false, timeout: 120_000 });
+    const end = once(run, "exit");
+    while ((await Promise.race([end, sleep(20)])) === undefined)
+      rmSync(join(place, "replaced0/x"), { force: true });
+    const done = await run;
+    const result = JSON.parse(done.stdout) as Result;
+    expect(done.exitCode).toBe(1);
+    expect(result.violations.missed).toBeGreaterThan(0);
+    expect(result.missed.length).toBe(Math.min(64, result.violations.missed!));
+    for (const { client, sent_s, answered_s } of result.missed) {
+      expect(client).toBe(0);
+      expect(answered_s).toBeGreaterThan(sent_s);
+    }
+  }, 150_000);
+
   it("continues when a joined worker is killed and joins again", async () => {
     const { status, result } = await checkRejoining(200, ...Array<string>(6).fill(join(folder, "first")));
     expect(result).toMatchObject({ lost: 5, joined: 6 });
-    expect(result.violations).toEqual({ bound: 0, own: 0, close: 0, torn: 0, mixed: 0, impossible: 0 });
+    expect(result.violations).toEqual(none);
     expect(status).toBe(0);
     expect(result.changes).toBeGreaterThan(50);
   }, 150_000);

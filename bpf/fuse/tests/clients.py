@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import volume as v
 from volume import BOUND, DIR, MOUNTS, Agent, daemons, mount, quiet, report, wait
@@ -76,12 +76,41 @@ def check(
         return p.returncode, json.loads(out) if out.startswith("{") else {}, said.read()
 
 
+class Alone(NamedTuple):
+    """A client without an agent, between two times of CLOCK_MONOTONIC in seconds."""
+
+    client: int
+    since: float
+    until: float
+
+    def includes(self, missed: dict[str, float]) -> bool:
+        """Whether this missed open could have gone to JuiceFS alone."""
+        at_same_time = missed["sent_s"] <= self.until and missed["answered_s"] >= self.since
+        return missed["client"] == self.client and at_same_time
+
+
+WITHOUT_AGENTS = [Alone(i, 0, float("inf")) for i in range(2)]
+
+
 def judge(
-    title: str, result: tuple[int, dict[str, Any], str], agents: Sequence[Agent], least: int = READS, changes: int = 10
+    title: str,
+    result: tuple[int, dict[str, Any], str],
+    agents: Sequence[Agent],
+    least: int = READS,
+    changes: int = 10,
+    alone: Sequence[Alone] = (),
 ) -> None:
+    """Reports whether the checker found no violation, and did this many reads and more than this many changes.
+
+    `alone`: when a client had no agent. Then opens may be missed: JuiceFS alone has them, because its lookup and its
+    open are two requests, and another client can replace the name between them.
+    """
     code, r, err = result
     hits = [a.hits() for a in agents if a.process.poll() is None]
-    ok = code == 0 and r.get("reads", 0) >= least and r.get("changes", 0) > changes
+    excused = [m for m in r.get("missed", []) if any(a.includes(m) for a in alone)]
+    violations = r.get("violations", {"none reported": 1})
+    clean = code in (0, 1) and sum(violations.values()) == len(excused)
+    ok = clean and r.get("reads", 0) >= least and r.get("changes", 0) > changes
     summary = {k: r.get(k) for k in ("reads", "changes", "errors", "longest_ms", "oldest_ms", "violations")}
     report(
         ok,
@@ -89,6 +118,7 @@ def judge(
         json.dumps(summary)
         + "\n"
         + " ".join(f"hits {h:.0f} of {n:.0f}" for h, n in hits)
+        + (f"\n{len(excused)} missed opens on a client without an agent" if excused else "")
         + ("" if ok else "\n" + err[-1500:]),
     )
 
@@ -115,6 +145,7 @@ class Clients:
         self.redis, self.extra = redis, extra
         self.options: Sequence[str] = extra
         self.agents: list[Agent] = []
+        self.alone: list[Alone] = []
 
     def start(self, faults: Sequence[str] = (), extra: Sequence[str] = ()) -> None:
         self.options = [*self.extra, *extra]
@@ -148,9 +179,11 @@ class Clients:
         time.sleep(3)
 
     def kill_agent(self) -> None:
+        since = time.monotonic()
         self.agents[1].stop(signal.SIGKILL)
         time.sleep(1)
         self.agents[1] = Agent(1, extra=self.options)
+        self.alone.append(Alone(1, since, time.monotonic()))
 
     def stop_agent(self) -> None:
         self.agents[0].process.send_signal(signal.SIGSTOP)

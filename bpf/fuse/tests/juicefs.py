@@ -22,11 +22,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import volume as v
-from clients import Clients, check, control, judge
+from clients import WITHOUT_AGENTS, Clients, check, control, judge
 from volume import BOUND, MOUNTS, PATTERN, Agent, mount, quiet, report, umount, wait
 
 # What a control must find. A stale size is also reported as torn: size and content are of two versions.
-KINDS = {"bound": ["bound"], "close": ["close", "torn"]}
+KINDS = {"bound": ["bound"], "close": ["close", "torn"], "missed": ["missed"]}
 
 
 def hits_of_stats(agent: Agent, count: int = 50) -> float:
@@ -223,7 +223,7 @@ def main() -> int:
             if not PATTERN.search(title):
                 continue
             start(extra=options)
-            judge(title, check(disturb), agents)
+            judge(title, check(disturb), agents, alone=clients.alone)
             stop()
 
     title = "shadow mode on two clients: no mismatch"
@@ -270,9 +270,22 @@ def main() -> int:
             umount(i)
             mount(i)
 
+    replaced = ["--only", "replaced", "--objects", "2"]
+    title = "with only replaced names, every open() finds one"
+    if PATTERN.search(title):
+        start()
+        judge(title, check(seconds=30, extra=replaced), agents)
+        stop()
+
+    title = "with only replaced names, the checker fails with no-estale: missed"
+    if PATTERN.search(title):
+        start(faults=["no-estale"])
+        control(title, KINDS["missed"], extra=replaced)
+        stop()
+
     title = "without the extension: the checker finds nothing"
     if PATTERN.search(title):
-        judge(title, check(), [])
+        judge(title, check(), [], alone=WITHOUT_AGENTS)
 
     title = "a client is remounted while the agent runs"
     if PATTERN.search(title):
