@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Cost of a compile on the mount, in guest instructions, by arm; and of the same compile on the node's own disk.
+
+The benchmark's workload `compile`: for each C file, what make asks of the file system, then tcc. The object store and
+JuiceFS's cache are in memory, and Redis does not write to a disk, so that no wait for a disk is counted.
+
+For a virtual machine with one CPU and QEMU's `-icount shift=0,sleep=off`, where a nanosecond of the guest is one
+instruction, whether of the compiler, the kernel, the daemon or Redis.
+
+    count_compile.py DIR [arm,arm...]     DIR has efuse.ko and efuse-agent; disgrafs_benchmark is beside tests/
+
+Prints a line of JSON for each arm: instructions for one file, first for the first compile after the mount and the
+agent's start, then the least of several others; and the same as a factor of the disk's.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import volume as v
+from volume import MOUNTS, Agent
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from disgrafs_benchmark import compiling
+
+ONE, LONG, NONE = (
+    [word for name in ("attr", "entry", "dir-entry") for word in (f"--{name}-cache", seconds)]
+    for seconds in ("1", "300", "0")
+)
+KEEP, READS = ["--kernel-cache", "on"], ["--reads", "cache"]
+# Mount options, query of the metadata URL, and the agent's further options.
+ARMS: dict[str, tuple[list[str], str, list[str] | None]] = {
+    "ttl": (ONE, "", None),
+    "nocache": (NONE, "", None),
+    "ttl-long": (LONG, "", None),
+    "client-cache": (ONE, "?client-cache=true", None),
+    "fuse-lease": (NONE, "", []),
+    "fuse-lease-keep": (NONE, "", KEEP),
+    "fuse-read": (ONE, "", READS),
+    "fuse-lease-read": (NONE, "", READS),
+    "fuse-lease-keep, reads": (NONE, "", KEEP + READS),
+}
+PARAMETERS = {"files": 100, "headers": 60}
+SEED = 1
+ROUNDS = 3
+# In memory.
+STORE = Path("/tmp/compile-store")
+REDIS = "redis-server --port 6398 --bind 127.0.0.1 --save '' --appendonly no --logfile /tmp/redis-jfs.log"
+
+
+def compile_all(folder: Path) -> int:
+    """Instructions for one file of a compile of all of them."""
+    compiling.clear(folder)
+    begin = time.monotonic_ns()
+    for number, used in enumerate(compiling.used_by(PARAMETERS, SEED)):
+        compiling.compile_one(folder, number, used)
+    return (time.monotonic_ns() - begin) // PARAMETERS["files"]
+
+
+def measure(arm: str, folder: Path, disk: int | None) -> int:
+    compiling.make(folder, PARAMETERS, SEED)
+    first = compile_all(folder)
+    compiling.warm_up(folder, PARAMETERS)
+    # Blocks are served only after a file was unchanged for a while.
+    time.sleep(2)
+    best = min(compile_all(folder) for _ in range(ROUNDS))
+    result = {"kernel": os.uname().release, "arm": arm, "first": first, "instructions": best}
+    print(json.dumps({**result, "of_disk": round(best / disk, 3) if disk else 1}), flush=True)
+    return best
+
+
+def main() -> int:
+    chosen = sys.argv[2].split(",") if len(sys.argv) > 2 else list(ARMS)
+    disk = measure("local", Path("/var/tmp/compile"), None)
+    STORE.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(STORE)], check=True)
+    redis = subprocess.Popen(["bash", "-c", f"exec {REDIS}"])
+    v.wait(lambda: v.quiet("redis-cli", "-p", "6398", "ping") == 0, "redis")
+    v.format_at(v.META, "test", f"{STORE}/bucket")
+    v.load_module()
+    for arm in chosen:
+        options, query, agent = ARMS[arm]
+        v.mount(0, [*options, "--no-bgjob", "--backup-meta", "0"], v.META + query, cache=f"{STORE}/cache")
+        running = Agent(0, extra=agent) if agent is not None else None
+        measure(arm, Path(f"{MOUNTS[0]}/compile"), disk)
+        if running:
+            asked = {k: val for k, val in running.metrics().items() if "reads_total" in k and val != "0"}
+            print(f"# {json.dumps(asked)}", flush=True)
+            running.stop()
+        v.umount(0)
+    redis.kill()
+    redis.wait()
+    v.quiet("rmmod", "efuse")
+    v.quiet("umount", str(STORE))
+    return 0
+
+
+sys.exit(main())
