@@ -11,7 +11,8 @@ instruction, whether of the compiler, the kernel, the daemon or Redis.
     count_compile.py DIR [arm,arm...]     DIR has efuse.ko and efuse-agent; disgrafs_benchmark is beside tests/
 
 Prints a line of JSON for each arm: instructions for one file, first for the first compile after the mount and the
-agent's start, then the least of several others; and the same as a factor of the disk's.
+agent's start, then the least of several others, also as a factor of the disk's; and how many pieces of files the
+module read for all of them.
 """
 
 import json
@@ -61,7 +62,14 @@ def compile_all(folder: Path) -> int:
     return (time.monotonic_ns() - begin) // PARAMETERS["files"]
 
 
-def measure(arm: str, folder: Path, disk: int | None) -> int:
+def pieces(agent: Agent | None) -> int:
+    """Pieces of files that the module has read since it was loaded."""
+    return int(agent.metrics().get('efuse_module_reads_total{result="read"}', 0)) if agent else 0
+
+
+def measure(arm: str, folder: Path, disk: int | None, agent: Agent | None = None) -> int:
+    """Prints the cost of a compile in a folder, and returns it."""
+    before = pieces(agent)
     compiling.make(folder, PARAMETERS, SEED)
     first = compile_all(folder)
     compiling.warm_up(folder, PARAMETERS)
@@ -69,7 +77,8 @@ def measure(arm: str, folder: Path, disk: int | None) -> int:
     time.sleep(2)
     best = min(compile_all(folder) for _ in range(ROUNDS))
     result = {"kernel": os.uname().release, "arm": arm, "first": first, "instructions": best}
-    print(json.dumps({**result, "of_disk": round(best / disk, 3) if disk else 1}), flush=True)
+    of_disk = round(best / disk, 3) if disk else 1
+    print(json.dumps({**result, "of_disk": of_disk, "pieces": pieces(agent) - before}), flush=True)
     return best
 
 
@@ -86,10 +95,8 @@ def main() -> int:
         options, query, agent = ARMS[arm]
         v.mount(0, [*options, "--no-bgjob", "--backup-meta", "0"], v.META + query, cache=f"{STORE}/cache")
         running = Agent(0, extra=agent) if agent is not None else None
-        measure(arm, Path(f"{MOUNTS[0]}/compile"), disk)
+        measure(arm, Path(f"{MOUNTS[0]}/compile"), disk, running)
         if running:
-            asked = {k: val for k, val in running.metrics().items() if "reads_total" in k and val != "0"}
-            print(f"# {json.dumps(asked)}", flush=True)
             running.stop()
         v.umount(0)
     redis.kill()
