@@ -262,6 +262,7 @@ END
         await until("the extension on node2", () => serves("node2"));
         expect(await agent("node1")).toBe(other);
         const { missed, violations } = await counts();
+        expect(missed.length).toBe(violations.missed);
         expect(missed.map(({ client }) => client)).toEqual(missed.map(() => 100));
         last = await judge(title, before, violations.missed);
       },

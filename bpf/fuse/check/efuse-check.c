@@ -135,10 +135,12 @@ static struct {
 } result;
 
 /* The first missed opens, for a caller that knows when a client was alone. */
+#define MISSES	64
+
 static struct {
 	int client;
 	uint64_t sent, answered;
-} missed[64];
+} missed[MISSES];
 
 static uint64_t now_ns(void)
 {
@@ -608,7 +610,7 @@ static void open_missed(const struct worker *w, const struct object *o,
 		result.impossible++;
 		return;
 	}
-	if (result.missed < sizeof(missed) / sizeof(missed[0])) {
+	if (result.missed < MISSES) {
 		missed[result.missed].client = w->client;
 		missed[result.missed].sent = w->sent;
 		missed[result.missed].answered = now;
@@ -962,8 +964,7 @@ static int report(FILE *to)
 			oldest = result.oldest[k];
 	}
 	fprintf(to, "},\"missed\":[");
-	for (k = 0; k < (int)(sizeof(missed) / sizeof(missed[0])) &&
-		    (uint64_t)k < result.missed; k++)
+	for (k = 0; k < MISSES && (uint64_t)k < result.missed; k++)
 		fprintf(to, "%s{\"client\":%d,\"sent_s\":%.6f,\"answered_s\":%.6f}",
 			k ? "," : "", missed[k].client, missed[k].sent / 1e9,
 			missed[k].answered / 1e9);

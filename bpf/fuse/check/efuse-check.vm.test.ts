@@ -44,28 +44,31 @@ describe("efuse-check", () => {
 
   const pages = ["--only", "pages", "--objects", "2"];
 
-  /** Workers read and change stamped files in a folder while `damage` changes the content of one, from its first content. */
-  const checkDamaged = async (damage: (content: Buffer, first: Buffer) => void): Promise<Result> => {
-    const place = join(folder, "damaged");
+  /** Two workers use objects of one kind in a folder, which is damaged meanwhile; the checker must fail. */
+  const checkWhile = async (kind: string, place: string, damage: () => void): Promise<Result> => {
     mkdirSync(place, { recursive: true });
-    const run = execa(program, ["--seconds", "3", "--seed", "1", ...pages, place], {
-      reject: false,
-      timeout: 120_000,
-    });
+    const options = ["--seconds", "3", "--bound", "200", "--seed", "1", "--only", kind, "--objects", "2"];
+    const run = execa(program, [...options, place], { reject: false, timeout: 120_000 });
     const end = once(run, "exit");
     let messages = "";
     run.stderr.on("data", (text: Buffer) => (messages += text.toString()));
     while (!messages.includes("seed")) await once(run.stderr, "data");
-    const path = join(place, "pages0/x");
-    const first = readFileSync(path);
-    while ((await Promise.race([end, sleep(20)])) === undefined) {
-      const content = readFileSync(path);
-      damage(content, first);
-      writeFileSync(path, content, { flag: "r+" });
-    }
+    while ((await Promise.race([end, sleep(20)])) === undefined) damage();
     const done = await run;
     expect(done.exitCode).toBe(1);
     return JSON.parse(done.stdout) as Result;
+  };
+
+  /** The same with stamped files: `damage` changes the content of one, from its first content. */
+  const checkDamaged = (damage: (content: Buffer, first: Buffer) => void): Promise<Result> => {
+    const place = join(folder, "damaged");
+    const path = join(place, "pages0/x");
+    let first: Buffer | undefined;
+    return checkWhile("pages", place, () => {
+      const content = readFileSync(path);
+      damage(content, (first ??= Buffer.from(content)));
+      writeFileSync(path, content, { flag: "r+" });
+    });
   };
 
   /** Two local workers on `first`, and one by --join on each of `folders` in turn; it is killed before it joins again. */
@@ -160,26 +163,9 @@ describe("efuse-check", () => {
 
   it("finds opens of a replaced name that find nothing", async () => {
     const place = join(folder, "missing");
-    mkdirSync(place);
-    const options = [
-      "--seconds",
-      "3",
-      "--bound",
-      "200",
-      "--seed",
-      "1",
-      "--only",
-      "replaced",
-      "--objects",
-      "2",
-    ];
-    const run = execa(program, [...options, place], { reject: false, timeout: 120_000 });
-    const end = once(run, "exit");
-    while ((await Promise.race([end, sleep(20)])) === undefined)
+    const result = await checkWhile("replaced", place, () => {
       rmSync(join(place, "replaced0/x"), { force: true });
-    const done = await run;
-    const result = JSON.parse(done.stdout) as Result;
-    expect(done.exitCode).toBe(1);
+    });
     expect(result.violations.missed).toBeGreaterThan(0);
     expect(result.missed.length).toBe(Math.min(64, result.violations.missed!));
     for (const { client, sent_s, answered_s } of result.missed) {

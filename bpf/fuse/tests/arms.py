@@ -18,26 +18,9 @@ import time
 from pathlib import Path
 
 import volume as v
-from volume import MOUNTS, Agent
+from mounted import ARMS, mounted
+from volume import MOUNTS
 
-ONE, LONG, NONE = (
-    [word for name in ("attr", "entry", "dir-entry") for word in (f"--{name}-cache", seconds)]
-    for seconds in ("1", "300", "0")
-)
-# Mount options, query of the metadata URL, and the agent's options.
-ARMS = {
-    "A ttl": (ONE, "", None),
-    "B ttl-long": (LONG, "", None),
-    "C client-cache": (ONE, "?client-cache=true", None),
-    # The alternative to a lease if no staleness of a second is acceptable.
-    "C0 client-cache": (NONE, "?client-cache=true", None),
-    "D fuse-notify": (LONG, "", {"extra": ["--sink", "notify"]}),
-    "E fuse-ttl": (ONE, "", {"mode": "ttl"}),
-    "F fuse-lease": (NONE, "", {}),
-    "K fuse-lease-keep": (NONE, "", {"extra": ["--kernel-cache", "on"]}),
-    "G fuse-off": (ONE, "", {"mode": "off"}),
-    "nocache": (NONE, "", None),
-}
 FILES, MODULES = 40, 12
 ROOT = MOUNTS[0] + "/arms"
 
@@ -120,34 +103,29 @@ def main() -> int:
     v.format_volume()
     v.load_module()
     for n, name in enumerate(chosen):
-        options, query, agent = ARMS[name]
-        v.mount(0, [*options, "--no-bgjob", "--backup-meta", "0"], v.META + query)
-        if n == 0:
-            make()
-        running = Agent(0, **agent) if agent is not None else None
-        time.sleep(1)
-        for work in (stat, reread, walk, load, change):
-            work()
-            if work in (walk, load):
-                evict()
-            waited, begin = idle(), time.monotonic_ns()
-            count = work()
-            spent = time.monotonic_ns() - begin
-            print(
-                json.dumps(
-                    {
-                        "kernel": os.uname().release,
-                        "arm": name,
-                        "workload": work.__name__,
-                        "instructions": spent // count,
-                        "idle_ticks": idle() - waited,
-                    }
-                ),
-                flush=True,
-            )
-        if running:
-            running.stop()
-        v.umount(0)
+        with mounted(name):
+            if n == 0:
+                make()
+            time.sleep(1)
+            for work in (stat, reread, walk, load, change):
+                work()
+                if work in (walk, load):
+                    evict()
+                waited, begin = idle(), time.monotonic_ns()
+                count = work()
+                spent = time.monotonic_ns() - begin
+                print(
+                    json.dumps(
+                        {
+                            "kernel": os.uname().release,
+                            "arm": name,
+                            "workload": work.__name__,
+                            "instructions": spent // count,
+                            "idle_ticks": idle() - waited,
+                        }
+                    ),
+                    flush=True,
+                )
     redis.kill()
     v.quiet("rmmod", "efuse")
     return 0

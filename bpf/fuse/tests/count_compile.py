@@ -23,34 +23,17 @@ import time
 from pathlib import Path
 
 import volume as v
+from mounted import ARMS, mounted
 from volume import MOUNTS, Agent
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from disgrafs_benchmark import compiling
 
-ONE, LONG, NONE = (
-    [word for name in ("attr", "entry", "dir-entry") for word in (f"--{name}-cache", seconds)]
-    for seconds in ("1", "300", "0")
-)
-KEEP, READS = ["--kernel-cache", "on"], ["--reads", "cache"]
-# Mount options, query of the metadata URL, and the agent's further options.
-ARMS: dict[str, tuple[list[str], str, list[str] | None]] = {
-    "ttl": (ONE, "", None),
-    "nocache": (NONE, "", None),
-    "ttl-long": (LONG, "", None),
-    "client-cache": (ONE, "?client-cache=true", None),
-    "fuse-lease": (NONE, "", []),
-    "fuse-lease-keep": (NONE, "", KEEP),
-    "fuse-read": (ONE, "", READS),
-    "fuse-lease-read": (NONE, "", READS),
-    "fuse-lease-keep, reads": (NONE, "", KEEP + READS),
-}
 PARAMETERS = {"files": 100, "headers": 60}
 SEED = 1
 ROUNDS = 3
 # In memory.
 STORE = Path("/tmp/compile-store")
-REDIS = "redis-server --port 6398 --bind 127.0.0.1 --save '' --appendonly no --logfile /tmp/redis-jfs.log"
 
 
 def compile_all(folder: Path) -> int:
@@ -87,18 +70,12 @@ def main() -> int:
     disk = measure("local", Path("/var/tmp/compile"), None)
     STORE.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(STORE)], check=True)
-    redis = subprocess.Popen(["bash", "-c", f"exec {REDIS}"])
-    v.wait(lambda: v.quiet("redis-cli", "-p", "6398", "ping") == 0, "redis")
+    redis = v.redis_start(durable=False)
     v.format_at(v.META, "test", f"{STORE}/bucket")
     v.load_module()
     for arm in chosen:
-        options, query, agent = ARMS[arm]
-        v.mount(0, [*options, "--no-bgjob", "--backup-meta", "0"], v.META + query, cache=f"{STORE}/cache")
-        running = Agent(0, extra=agent) if agent is not None else None
-        measure(arm, Path(f"{MOUNTS[0]}/compile"), disk, running)
-        if running:
-            running.stop()
-        v.umount(0)
+        with mounted(arm, f"{STORE}/cache") as agent:
+            measure(arm, Path(f"{MOUNTS[0]}/compile"), disk, agent)
     redis.kill()
     redis.wait()
     v.quiet("rmmod", "efuse")

@@ -317,7 +317,7 @@ def main() -> int:
     if PATTERN.search(title):
         for i in range(2):
             umount(i)
-            mount(i, ["--attr-cache", "300", "--entry-cache", "300", "--dir-entry-cache", "300"])
+            mount(i, v.cache_times(300))
         start(extra=["--sink", "notify"])
         before = [a.metrics() for a in agents]
         _code, r, _err = check()

@@ -23,7 +23,14 @@ PATTERN = re.compile(os.environ.get("EFUSE_ONLY", ""))
 META = "redis://127.0.0.1:6398/1"
 OTHER_META = "redis://127.0.0.1:6398/2"
 MOUNTS = ["/jfs1", "/jfs2"]
-NOCACHE = ["--attr-cache", "0", "--entry-cache", "0", "--dir-entry-cache", "0"]
+
+
+def cache_times(seconds: int) -> list[str]:
+    """Mount options that set JuiceFS's three cache times in the kernel."""
+    return [word for name in ("attr", "entry", "dir-entry") for word in (f"--{name}-cache", str(seconds))]
+
+
+NOCACHE = cache_times(0)
 
 # Whether each test passed.
 results: list[bool] = []
@@ -56,7 +63,8 @@ def quiet(*args: str) -> int:
     return subprocess.run(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
 
 
-def redis_start() -> subprocess.Popen[bytes]:
+def redis_start(durable: bool = True) -> subprocess.Popen[bytes]:
+    """`durable`: every change is on the disk before it is acknowledged; otherwise nothing is written there."""
     p = subprocess.Popen(
         [
             "redis-server",
@@ -67,7 +75,7 @@ def redis_start() -> subprocess.Popen[bytes]:
             "--save",
             "",
             "--appendonly",
-            "yes",
+            "yes" if durable else "no",
             "--appendfsync",
             "always",
             "--dir",
