@@ -3,6 +3,7 @@ import { withStack } from "../tests/support/pulumi.ts";
 
 /** A program with these resources, whose last outputs say what leaves. */
 const program = (...names: string[]): string => `
+import { readFileSync, writeFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { leaving, noteResources } from ${JSON.stringify(inCheckout("stacks/leaving.ts"))};
 
@@ -29,5 +30,22 @@ it("knows, before an update, what the update is going to remove", async () => {
     expect(await gone()).toEqual(["b"]);
     await stack.up();
     expect(await gone()).toEqual([]);
+  });
+}, 300_000);
+
+it("reads the state again when it met the engine's write of it", async () => {
+  await withStack({ program: program("a") }, async (stack) => {
+    await stack.up();
+    // As in the middle of a write: the file of attributes is empty, until some reads have failed.
+    const emptied = `
+const folder = new URL(process.env.PULUMI_BACKEND_URL).pathname + "/.pulumi/stacks/" + pulumi.getProject();
+const attributes = folder + "/" + pulumi.getStack() + ".json.attrs";
+const whole = readFileSync(attributes);
+writeFileSync(attributes, "");
+setTimeout(() => writeFileSync(attributes, whole), 1000);
+export const gone`;
+    stack.program(program("b").replace("export const gone", emptied));
+    await stack.up();
+    expect((await stack.outputs())["gone"]).toEqual(["a"]);
   });
 }, 300_000);
