@@ -36,8 +36,10 @@ it("knows, before an update, what the update is going to remove", async () => {
 it("reads the state again when it met the engine's write of it", async () => {
   await withStack({ program: program("a") }, async (stack) => {
     await stack.up();
-    // As in the middle of a write: the file of attributes is empty, until some reads have failed.
+    // As in the middle of a write: the file of attributes is empty until some reads have failed. The engine's own writes, which
+    // would end that, are over by then.
     const emptied = `
+await new Promise((resolve) => setTimeout(resolve, 3000));
 const folder = new URL(process.env.PULUMI_BACKEND_URL).pathname + "/.pulumi/stacks/" + pulumi.getProject();
 const attributes = folder + "/" + pulumi.getStack() + ".json.attrs";
 const whole = readFileSync(attributes);
