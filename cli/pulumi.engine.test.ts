@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { jest } from "@jest/globals";
+import { execa } from "execa";
 import { inCheckout, inLab, checkout } from "../workshop/checkout.ts";
 import { apply, type Environment } from "./environment.ts";
 import { stackLocks } from "./locks.ts";
@@ -133,6 +134,27 @@ describe("after kill -9 of the CLI in the middle of an update", () => {
     expect(locks()).toHaveLength(1);
     appendFileSync(join(project, "go"), "");
     await expect(first).resolves.toBe(0);
+  });
+});
+
+describe("while the engine writes the state", () => {
+  it("reads the outputs again", async () => {
+    writeFileSync(join(project, "index.ts"), "export const done = 1;\n");
+    await pulumi.select();
+    await expect(pulumi.run("up", "--yes", "--skip-preview", "--non-interactive")).resolves.toBe(0);
+    // As in the middle of a write: the file of attributes is empty for a while.
+    const attributes = join(project, "state", ".pulumi", "stacks", "interrupted", "local.json.attrs");
+    const whole = readFileSync(attributes);
+    writeFileSync(attributes, "");
+    const once = await execa("pulumi", ["stack", "output", "--json", "--stack", "local"], {
+      cwd: project,
+      env: apply(environment),
+      extendEnv: false,
+      reject: false,
+    });
+    expect(once.stderr).toContain("EOF");
+    setTimeout(() => writeFileSync(attributes, whole), 3000);
+    await expect(pulumi.outputs()).resolves.toEqual({ done: 1 });
   });
 });
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { apply, environment, type Environment } from "./environment.ts";
 import { advice, EventLog } from "./eventLog.ts";
+import { whenWhole } from "../stacks/wholeState.ts";
 import { checkout, inLab } from "../workshop/checkout.ts";
 import { heldBy, removeStaleLocks, stackLocks } from "./locks.ts";
 import { Problem } from "./problem.ts";
@@ -224,14 +225,16 @@ export class Pulumi {
 
   /** Runs a command and returns its output and status; never throws. */
   quiet(...args: readonly string[]) {
-    return execa("pulumi", args, {
-      cwd: this.#project,
-      env: this.#env,
-      extendEnv: false,
-      stdin: "ignore",
-      reject: false,
-      maxBuffer: 256 * 1024 * 1024,
-    });
+    const run = () =>
+      execa("pulumi", args, {
+        cwd: this.#project,
+        env: this.#env,
+        extendEnv: false,
+        stdin: "ignore",
+        reject: false,
+        maxBuffer: 256 * 1024 * 1024,
+      });
+    return whenWhole(run, ({ stderr }) => stderr);
   }
 }
 

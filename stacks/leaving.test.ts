@@ -1,4 +1,4 @@
-import { leavingOf, whenWhole } from "./leaving.ts";
+import { leavingOf } from "./leaving.ts";
 
 const urn = (types: string, name: string): string => `urn:pulumi:local::disgrafs-lab::${types}::${name}`;
 const benchmark = "disgrafs:benchmarks:Benchmark";
@@ -34,29 +34,5 @@ describe("what an update removes", () => {
       urn(`${benchmark}$disgrafs:provisioning:RemoteStep$command:remote:Command`, "benchmark-plan"),
     ];
     expect(leavingOf(urns, new Set(), benchmark)).toEqual([]);
-  });
-});
-
-describe("reading the state while the engine writes it", () => {
-  /** Fails with these messages, then answers. */
-  const failing = (...messages: string[]): (() => Promise<string>) => {
-    const left = [...messages];
-    return () => {
-      const message = left.shift();
-      return message === undefined ? Promise.resolve("the state") : Promise.reject(new Error(message));
-    };
-  };
-  const met =
-    "invocation of pulumi:pulumi:readStackResourceOutputs returned an error: failed to load checkpoint: EOF";
-
-  it("is done again when it met a write", async () => {
-    expect(await whenWhole(failing(met, met.replace("EOF", "unexpected EOF")), 1)).toBe("the state");
-  });
-
-  it("ends with any other error, and when the state stays unreadable", async () => {
-    await expect(whenWhole(failing("failed to load checkpoint: permission denied"), 1)).rejects.toThrow(
-      "permission denied",
-    );
-    await expect(whenWhole(failing(...Array<string>(50).fill(met)), 1)).rejects.toThrow("EOF");
   });
 });

@@ -2,8 +2,8 @@
  * What an update is going to remove. Pulumi removes resources after everything else, so without a question here a benchmark would
  * run beside the services and extensions that its settings say are not there.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
+import { whenWhole } from "./wholeState.ts";
 
 /** Notes every resource that the program makes from now on, as TYPE::NAME. */
 export function noteResources(): ReadonlySet<string> {
@@ -26,20 +26,6 @@ export async function leaving(made: ReadonlySet<string>, except: string): Promis
     pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName }),
   )) as { readonly outputs?: Readonly<Record<string, unknown>> };
   return leavingOf(Object.keys(answer.outputs ?? {}), made, except);
-}
-
-/**
- * Reads the state, again if it met a write: steps of this update run meanwhile, and after each the engine replaces the state's file
- * at once, but not the file of its attributes beside it, which is empty for a moment (gocloud.dev's fileblob, setAttrs).
- */
-export async function whenWhole<T>(read: () => Promise<T>, pauseMs = 100): Promise<T> {
-  for (let attempt = 1; ; attempt++)
-    try {
-      return await read();
-    } catch (error) {
-      if (attempt === 50 || !/failed to load checkpoint: (unexpected )?EOF/.test(String(error))) throw error;
-      await sleep(pauseMs);
-    }
 }
 
 /** The same, from URNs: urn:pulumi:STACK::PROJECT::TYPE$TYPE::NAME, in which the last type is the resource's own. */
