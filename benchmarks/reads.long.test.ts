@@ -22,7 +22,8 @@ const whole = planFor({ profile: "reads", arms });
 const plan: Plan = {
   ...whole,
   workloads: whole.workloads
-    .filter(({ name }) => name !== "control")
+    // Tasks of Ray need a cluster.
+    .filter(({ name, kind }) => name !== "control" && kind !== "ray-read")
     .map((workload) => ({
       ...workload,
       parameters: {

@@ -318,6 +318,14 @@ export const workloads = {
         tasksPerClient: 1,
         seconds: 2,
       },
+      reads: {
+        smallFiles: 100,
+        smallBytes: 4 * KiB,
+        largeFiles: 2,
+        largeBytes: 8 * MiB,
+        tasksPerClient: 1,
+        seconds: 1,
+      },
       course: {
         smallFiles: 200,
         smallBytes: 4 * KiB,
@@ -389,6 +397,7 @@ export const workloads = {
     parameters: {
       smoke: { files: 40, directories: 2, phaseSeconds: 0.3 },
       attributes: { files: 400, directories: 20, phaseSeconds: 0.5 },
+      reads: { files: 400, directories: 20, phaseSeconds: 0.5 },
       paper: { files: 40000, directories: 800, phaseSeconds: 5 },
     },
   },
@@ -405,6 +414,7 @@ export const workloads = {
       // On a slow emulated machine, a process that imports 40 modules past all caches takes 5 s, which is too few in a phase to
       // count; and the files come from the object store one after the other before they are warm.
       attributes: { files: 40, directories: 4, modules: 10, phaseSeconds: 1 },
+      reads: { files: 40, directories: 4, modules: 10, phaseSeconds: 1 },
       course: { files: 200, directories: 10, modules: 10, phaseSeconds: 1 },
       paper: { files: 10000, directories: 100, modules: 40, phaseSeconds: 5 },
     },

@@ -144,7 +144,8 @@ class Agent:
             cat.make(folder, parameters)
         elif workload.kind == "lookup":
             lookup.prepare()
-        elif workload.kind == "ray-read" and self.name == self.plan.clients[0]:
+        # One client writes what all read, but a local disk has no other client's files.
+        elif workload.kind == "ray-read" and (workload.place != "mount" or self.name == self.plan.clients[0]):
             readers = len(self.plan.clients) * parameters["tasksPerClient"]
             rayread.make_data(data_folder(self.plan, workload, SHARED), parameters, readers)
 

@@ -12,7 +12,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError
 
 from . import rayread, tagging
 from .agent import CREATING, Agent
-from .folders import SHARED, data_folder
+from .folders import SHARED, data_folder, placed
 from .loops import GAP_SECONDS
 from .plan import Block, Plan, Workload
 from .programs import GRACE_SECONDS
@@ -337,7 +337,7 @@ class Driver:
         """Let Ray tasks read the data set while the agents observe. The driver's times include Ray's own cost."""
         parameters = workload.parameters
         readers = self.readers(workload)
-        folder = data_folder(self.plan, workload, SHARED)
+        folder = data_folder(self.plan, placed(workload, self.plan.arms[arm]), SHARED)
 
         def read(shards: list[list[str]]) -> list[dict[str, Any]]:
             return list(ray.get(self.submit(shards, readers), timeout=GRACE_SECONDS + 10 * parameters["seconds"]))

@@ -198,6 +198,24 @@ def test_an_arm_without_the_volume_has_its_files_on_the_nodes_own_disk(
     assert turn(agent, read, "local")["counters"]["after"]["requests"] is None
 
 
+def test_every_client_has_the_data_of_ray_on_its_own_disk_and_one_writes_that_of_the_volume(
+    agent: Agent, plan_file: Path, tmp_path: Path
+) -> None:
+    agent.plan.arms["local"] = replace(agent.plan.arms["ttl"], name="local", local=True)
+    agent.plan = replace(agent.plan, mount_point=str(tmp_path / "volume"))
+    ray = workload(plan_file, "ray")
+
+    def files_of(first: str) -> list[int]:
+        agent.plan = replace(agent.plan, clients=[first, agent.name], run_id=f"of-{first}")
+        agent.create_data(ray)
+        roots = (tmp_path / "volume" / folders.DATA_FOLDER, tmp_path / "local")
+        return [sum(file.is_file() for file in (root / agent.plan.run_id).rglob("*")) for root in roots]
+
+    on_volume, on_disk = files_of("another")
+    assert on_volume == 0 and on_disk >= 10
+    assert files_of(agent.name) == [on_disk, on_disk]
+
+
 def test_a_read_of_blocks_begins_without_pages_and_one_from_the_disk_without_blocks(
     agent: Agent, plan_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from disgrafs_benchmark.folders import LOCAL_FOLDER
 from disgrafs_benchmark.plan import Workload, read_plan
 
 
@@ -47,6 +48,8 @@ class Cluster:
 
     def __init__(self) -> None:
         self.log: list[str] = []
+        # Paths that Ray tasks were given.
+        self.read: list[str] = []
         self.dead: set[str] = set()
         self.started: list[str] = []
         self.boots = {"node1": "a", "node2": "b"}
@@ -105,6 +108,7 @@ class Task:
 
         def read() -> dict[str, Any]:
             self.cluster.log.append(f"read {len(files)} files")
+            self.cluster.read += files
             return {"files": len(files), "bytes": 0, "seconds": 1, "started": time.time() + self.cluster.task_delay}
 
         return read
@@ -319,6 +323,19 @@ def test_the_start_of_ray_tasks_is_chosen_after_their_processes_have_started(
         *["node1 begin", "node2 begin"],
         *["read 4 files", "read 4 files"],
     ]
+
+
+def test_ray_tasks_read_from_the_nodes_own_disk_in_an_arm_without_the_volume(
+    cluster: Cluster, tmp_path: Path, plan_file: Path
+) -> None:
+    plan = json.loads(plan_file.read_text())
+    plan["workloads"] = [{**work, "once": False} for work in plan["workloads"] if work["name"] == "ray"]
+    plan["arms"] = [{**arm, "local": arm["name"] == "nocache"} for arm in plan["arms"]]
+    file = tmp_path / "local-plan.json"
+    file.write_text(json.dumps(plan))
+    run(tmp_path, file)
+    on_disk = [Path(path).is_relative_to(LOCAL_FOLDER) for path in cluster.read]
+    assert any(on_disk) and not all(on_disk)
 
 
 @pytest.fixture
