@@ -40,7 +40,7 @@ enum efuse_fail {
 	EFUSE_FAIL_NONE		= 0,
 	EFUSE_FAIL_WRITERS	= 1,	/* table of open files is full */
 	EFUSE_FAIL_NO_OPEN	= 2,	/* the daemon does not implement OPEN */
-	EFUSE_FAIL_RAISE	= 3,	/* a generation could not be raised */
+	EFUSE_FAIL_RAISE	= 3,	/* a program was not called: changes unseen */
 	EFUSE_FAIL_REMOUNT	= 4,	/* another mount has its device number */
 };
 
@@ -101,6 +101,8 @@ struct efuse_opstats {
 	X(NO_OPEN_RAISE, "no-open-raise")				\
 	X(NO_TARGET, "no-target")	/* UNLINK: parent only */	\
 	X(NO_NOTIFY, "no-notify")	/* daemon's own notifications */\
+	X(NO_DROP, "no-drop")		/* in the agent: the kernel's copies */\
+	X(LOST_SWAP, "lost-swap")	/* no compare-and-swap succeeds */\
 	X(NO_INTERNAL, "no-internal")	/* serve internal inodes */	\
 	X(NO_UNKNOWN, "no-unknown")	/* unknown opcodes are ignored */\
 	X(NO_REMOUNT, "no-remount")	/* INIT is ignored */		\
@@ -140,6 +142,9 @@ struct efuse_opstats {
 	X(READ_ROOM, "read-room")	/* in the agent: any size */	\
 	X(READ_ATIME, "read-atime")	/* in the agent: not touched */	\
 	X(READ_AGAIN, "read-again")	/* in the agent: each hole */	\
+	X(READ_CHUNK, "read-chunk")	/* in the agent: always the first */\
+	X(READ_FROZEN, "read-frozen")	/* in the agent: atime takes 8 s */\
+	X(READ_LOCKED, "read-locked")	/* in the agent: under the lock */\
 	/* the published defects of ExtFUSE */				\
 	X(X_LOOKUP_ATTR, "extfuse-lookup-attr")				\
 	X(X_GETATTR_STALE, "extfuse-getattr-stale")			\
@@ -175,12 +180,12 @@ _Static_assert(sizeof(struct efuse_control) == 64, "one cache line");
 /* Written by each change; separate from what each hit reads. */
 struct efuse_sequence {
 	__u64	seq __attribute__((aligned(64)));	/* last number taken */
+	__u64	ticket;		/* last number of a listing */
 	__u64	epoch __attribute__((aligned(64)));	/* what was seen before
 							 * is invalid
 							 */
 	__u64	conn;		/* FUSE connection, for notifications */
 	__u64	max_valid;	/* longest validity from the daemon, ns */
-	__u64	ticket;		/* last number of a listing */
 	__u64	forced;		/* AT_STATX_FORCE_SYNC has been seen */
 };
 
@@ -192,7 +197,9 @@ struct efuse_attr_key {
 struct efuse_attr_val {
 	__u64	seen;
 	__u64	expires;	/* CLOCK_BOOTTIME, ns; ttl only */
+#ifdef EFUSE_TEST_FAULTS
 	__u64	life;		/* ns as given; for the fault TTL_ADDS */
+#endif
 	struct fuse_attr attr;
 };
 

@@ -49,7 +49,7 @@ const core =
   "the module refuses|other tracers|a request that ends|ftrace|" +
   "listings: (listed|another client|entries|malformed|an absent name that another|a listing with a gap|a name that was)|" +
   "kernel cache: (another client|open)|" +
-  "reads: (off|rule [1-5]|the module)|no errors)";
+  "reads: (off|rule [1-5]|beyond|random lists|the module)|no errors)";
 
 describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   let vm: TestVm;
@@ -257,7 +257,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
     "keeps its rules",
     async () => {
       await vm.check("systemctl stop test-jfs test-redis");
-      const programs = ["efuse-agent", "efuse-agent-faulty", "efuse-fuzz"];
+      const programs = ["efuse-agent", "efuse-agent-faulty", "efuse-fuzz", "efuse-slices"];
       for (const file of ["efuse.ko", ...programs, "fuzz.bpf.o", "bystander.bpf.o", "fixed-file.bpf.o"])
         await vm.push(join(build, kernel, "fuse.build", file), "/opt/efuse");
       await vm.push(join(checkout, "bpf/fuse/tests"), "/opt/efuse");

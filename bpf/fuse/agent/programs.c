@@ -63,22 +63,28 @@ static void bpf_inode(uint64_t ino)
 	raise_word(&skel->data_gens->gens[programs_slot(ino)]);
 	if (opt.reads)
 		raise_word(&skel->data_contents->content_gens[programs_slot(ino)]);
-	if (opt.kernel_cache)
+	if (opt.kernel_cache && !FAULT(NO_DROP))
 		channel_inval_inode(ino);
+}
+
+/* From 6.16 on; otherwise a name stays in the kernel for the rest of its lease. */
+static void drop_names(void)
+{
+	if (opt.kernel_cache && !FAULT(NO_DROP))
+		channel_inc_epoch();
 }
 
 /* A directory's names and attributes share one generation. */
 static void bpf_dir(uint64_t ino)
 {
 	bpf_inode(ino);
-	/* Otherwise a name stays in the kernel for the rest of its lease. */
-	if (opt.kernel_cache)
-		channel_inc_epoch();
+	drop_names();
 }
 
 static void bpf_all(void)
 {
 	raise_word(&skel->data_sequence->sequence.epoch);
+	drop_names();
 }
 
 static void bpf_lease(uint64_t until)

@@ -33,7 +33,9 @@
 #define SWEEP		(NSEC_PER_SEC / 2)	/* for a part of the table */
 #define SWEEP_PARTS	4			/* all of it: within 2 s */
 #define SLOW_US		300000	/* for the fault READ_SLOW */
-#define FILES		(4096 * EFUSE_PIECES + 64)
+#define FROZEN_S	8	/* for the fault READ_FROZEN */
+#define DUE_MAX		256	/* files of which one sweep sets the atime */
+#define FILES		(4096 * EFUSE_PIECES + DUE_MAX + 64)
 
 /* A block that the programs know, and its open files. */
 struct known {
@@ -211,22 +213,48 @@ static bool remember(const struct known *new, int mount_id)
 }
 
 /*
- * Tells JuiceFS that the block was used. It takes the later of the atime that it
+ * Copies of the descriptors of files whose atime is due. Setting it waits while
+ * their file system is frozen, so it is not done under the lock, for which the
+ * main thread would wait.
+ */
+static int due[DUE_MAX];
+static unsigned int due_count;
+
+/*
+ * Tells JuiceFS that files were used. It takes the later of the atime that it
  * remembers and that of the file when it scans its cache, and evicts by it.
  */
-static void touch(struct known *k, uint64_t used)
+static void touch_due(void)
 {
 	const struct timespec times[2] = {
 		{ .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT },
 	};
+
+	for (; due_count; due_count--) {
+		if (FAULT(READ_FROZEN))
+			sleep(FROZEN_S);
+		futimens(due[due_count - 1], times);
+		close(due[due_count - 1]);
+	}
+}
+
+/* If it is due, and a sweep has not too many yet: then the next one does it. */
+static void touch(struct known *k, uint64_t used)
+{
 	unsigned int i;
 
 	if (used <= k->touched || FAULT(READ_ATIME) ||
-	    now_ns() - k->touched < opt.read_age * NSEC_PER_SEC)
+	    now_ns() - k->touched < opt.read_age * NSEC_PER_SEC ||
+	    due_count + EFUSE_PIECES > DUE_MAX)
 		return;
-	for (i = 0; i < EFUSE_PIECES && k->val.piece[i].backing; i++)
-		futimens(k->fd[i], times);
+	for (i = 0; i < EFUSE_PIECES && k->val.piece[i].backing; i++) {
+		due[due_count] = fcntl(k->fd[i], F_DUPFD_CLOEXEC, 0);
+		if (due[due_count] >= 0)
+			due_count++;
+	}
 	k->touched = now_ns();
+	if (FAULT(READ_LOCKED))
+		touch_due();
 }
 
 static void look_after(struct known *k)
@@ -263,6 +291,7 @@ static void sweep(void)
 		if (known[at].key.dev)
 			look_after(&known[at]);
 	pthread_mutex_unlock(&lock);
+	touch_due();
 }
 
 /* ---- one miss --------------------------------------------------------- */
@@ -315,6 +344,7 @@ static redisReply *look_up(const struct efuse_miss *miss)
 		 (unsigned long long)miss->ino);
 	snprintf(chunk, sizeof(chunk), "%sc%llu_%llu", opt.key_prefix,
 		 (unsigned long long)miss->ino,
+		 FAULT(READ_CHUNK) ? 0ULL :
 		 (unsigned long long)(miss->index * BLOCK / CHUNK_SIZE));
 	redisAppendCommand(conn, "MULTI");
 	redisAppendCommand(conn, "GET %s", ino);

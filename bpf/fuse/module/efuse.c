@@ -122,10 +122,10 @@ asm(".pushsection .text, \"ax\"\n"
 	"efuse_pads:\n"
 	".set .Lefuse_result, -" __stringify(EFUSE_ERRORS) "\n"
 	".rept " __stringify(EFUSE_ERRORS) " + 1 + " __stringify(EFUSE_OUT) "\n"
-    UNWIND_HINT_FUNC "\n"
-    ASM_ENDBR
+	UNWIND_HINT_FUNC "\n"
+	ASM_ENDBR
 	"movq $.Lefuse_result, %rax\n"
-    ASM_RET "\n"
+	ASM_RET "\n"
 	".balign " __stringify(EFUSE_PAD) ", 0xcc\n"
 	".set .Lefuse_result, .Lefuse_result + 1\n"
 	".endr\n"
@@ -378,8 +378,11 @@ static __always_inline bool efuse_reply(struct efuse_ctx *c,
 	return true;
 }
 
-#define efuse_clear(c, from, to)					\
-	memset64((u64 *)((void *)(c) + (from)), 0, ((to) - (from)) / 8)
+static __always_inline void efuse_clear(struct efuse_ctx *c, size_t from,
+					size_t to)
+{
+	memset64((u64 *)((void *)c + from), 0, (to - from) / 8);
+}
 
 /*
  * For a read(), which has no names: clears only the start of each name, because
@@ -648,8 +651,8 @@ asm(".pushsection .text, \"ax\"\n"
 	".type efuse_read_entry, @function\n"
 	".globl efuse_read_entry\n"
 	"efuse_read_entry:\n"
-    UNWIND_HINT_FUNC "\n"
-    ASM_ENDBR
+	UNWIND_HINT_FUNC "\n"
+	ASM_ENDBR
 	"pushq %rdi\n"
 	"pushq %rsi\n"
 	"subq $8, %rsp\n"
@@ -659,17 +662,17 @@ asm(".pushsection .text, \"ax\"\n"
 	"popq %rdi\n"
 	"testq %rax, %rax\n"
 	"jz efuse_read_original\n"
-    ASM_RET "\n"
+	ASM_RET "\n"
 	".size efuse_read_entry, .-efuse_read_entry\n"
 	".balign 16\n"
 	".type efuse_read_original, @function\n"
 	".globl efuse_read_original\n"
 	"efuse_read_original:\n"
-    UNWIND_HINT_FUNC "\n"
-    ASM_ENDBR
+	UNWIND_HINT_FUNC "\n"
+	ASM_ENDBR
 	"pushq efuse_read_rest(%rip)\n"
-    UNWIND_HINT_FUNC "\n"
-    ASM_RET "\n"
+	UNWIND_HINT_FUNC "\n"
+	ASM_RET "\n"
 	".size efuse_read_original, .-efuse_read_original\n"
 	".popsection\n");
 

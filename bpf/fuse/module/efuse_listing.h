@@ -23,6 +23,7 @@ static unsigned int list_users;		/* under efuse_lock; read without it */
 
 static __always_inline bool efuse_lists_on(void)
 {
+	/* Whoever sees users also sees the layout that was stored before. */
 	return smp_load_acquire(&list_users);
 }
 
@@ -156,9 +157,10 @@ static __always_inline u32 efuse_entry_copy(struct efuse_ctx *c,
  * of the request, is reused for them and then restored. False if the caller has
  * returned meanwhile.
  */
-static noinline notrace bool efuse_list_show(struct efuse_ctx *c, const void *req,
-				     const struct efuse_args *a,
-				     const void *args)
+static noinline notrace bool efuse_list_show(struct efuse_ctx *c,
+					     const void *req,
+					     const struct efuse_args *a,
+					     const void *args)
 {
 	struct efuse_list l = {
 		.dev = c->dev, .conn = c->conn, .nodeid = c->nodeid,
@@ -178,6 +180,7 @@ static noinline notrace bool efuse_list_show(struct efuse_ctx *c, const void *re
 	       count < EFUSE_ENTRIES_MAX) {
 		c = efuse_list_ctx(&l, EFUSE_ENTRY);
 		len = efuse_entry_copy(c, &reply, at);
+		/* What was copied is good only if the caller waits still. */
 		smp_rmb();
 		if (efuse_finished(req))
 			return false;
@@ -263,6 +266,7 @@ static int efuse_ioc_lists(struct efuse_owner *owner,
 		synchronize_rcu();
 		lists = l;
 	}
+	/* After the layout: efuse_lists_on(). */
 	smp_store_release(&list_users, list_users + 1);
 	owner->lists = true;
 	return 0;

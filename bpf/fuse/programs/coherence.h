@@ -151,7 +151,8 @@ static __always_inline void raise_word(__u64 *p)
 		old = *(volatile __u64 *)p;
 		if (old >= next)
 			return;
-		if (__sync_val_compare_and_swap(p, old, next) == old)
+		if (!FAULTY(LOST_SWAP) &&
+		    __sync_val_compare_and_swap(p, old, next) == old)
 			return;
 	}
 	__sync_fetch_and_add(p, next - old);

@@ -106,6 +106,9 @@ cat "$mnt/file" >/dev/null
 figures "cache times 0" "$mnt/file" "$mnt/small" "$(first "$mnt/big")"
 with_agent "lease"
 with_agent "lease, reads" --reads cache
+# The agent looks for the blocks elsewhere, so that each read() is asked for and goes to the daemon.
+mkdir -p /var/tmp/count-nothing
+with_agent "lease, reads of what is not cached" --reads cache --cache-dir /var/tmp/count-nothing
 with_agent "lease, the kernel keeps answers" --kernel-cache on
 with_agent "lease, the kernel keeps answers, reads" --kernel-cache on --reads cache
 off

@@ -243,13 +243,17 @@ static void set_symbol(struct bpf_object *o, const char *map, const void *value,
 	memcpy(p, value, size);
 }
 
-/* Attaches a program of another tool to the function that the module hooks. */
-static void attach_bystander(const char *object, const char *kind,
-			     const struct efuse_hook *hook)
+/* The function of requests that the module hooks on this kernel. */
+static const char *hooked(const struct efuse_hook *hook)
 {
-	const char *function = hook->function == EFUSE_FN_SIMPLE_REQUEST ?
-				       "fuse_simple_request" :
-				       "__fuse_simple_request";
+	return hook->function == EFUSE_FN_SIMPLE_REQUEST ?
+		       "fuse_simple_request" : "__fuse_simple_request";
+}
+
+/* Attaches a program of another tool to a function that the module hooks. */
+static void attach_bystander(const char *object, const char *kind,
+			     const char *function)
+{
 	struct bpf_object *o = bpf_object__open_file(object, NULL);
 	bool probe = strstr(kind, "probe");
 	struct bpf_program *p, *chosen = NULL;
@@ -320,12 +324,13 @@ int main(int argc, char **argv)
 		{ "answer-flush", 0, NULL, 'f' },
 		{ "answer-getxattr", 1, NULL, 'g' },
 		{ "bystander", 1, NULL, 'b' },
+		{ "function", 1, NULL, 'n' },
 		{ "reads", 1, NULL, 'r' },
 		{ "wrong-backings", 1, NULL, 'x' },
 		{ "wrong-layouts", 0, NULL, 'w' }, {}
 	};
 	const char *mount = NULL, *object = NULL, *bystander = NULL;
-	const char *reads = NULL, *on_fuse = NULL;
+	const char *reads = NULL, *on_fuse = NULL, *function = NULL;
 	int seconds = 5, count = 0, wrong = 0, fd, o;
 	/* An opcode, and the size of its reply. */
 	uint32_t dev, only[2] = {};
@@ -356,6 +361,9 @@ int main(int argc, char **argv)
 		case 'b':
 			bystander = optarg;
 			break;
+		case 'n':
+			function = optarg;
+			break;
 		case 'w':
 			wrong = 1;
 			break;
@@ -383,7 +391,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (bystander) {
-		attach_bystander(object, bystander, &hook);
+		attach_bystander(object, bystander,
+				 function ? function : hooked(&hook));
 		printf("attached\n");
 		fflush(stdout);
 		sleep(seconds);

@@ -299,6 +299,25 @@ def thread(function: Callable[[], object]) -> Asking:
     return th
 
 
+# Kinds of programs that other tools attach to a function.
+TRACERS = ("fentry", "fexit", "kprobe", "kretprobe")
+
+
+def attached(*args: str) -> tuple[subprocess.Popen[str] | None, str]:
+    """A running efuse-fuzz; None and the reason if the kernel refuses to attach the program."""
+    process = subprocess.Popen(
+        [f"{DIR}/efuse-fuzz", "--seconds", "600", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        close_fds=False,
+    )
+    assert process.stdout
+    if process.stdout.readline().startswith("attached"):
+        return process, ""
+    return None, process.communicate()[1]
+
+
 @contextlib.contextmanager
 def held_back(e: Env, opcode: int, ask: Callable[[], object], before: bool = False) -> Iterator[Asking]:
     """Runs the body while the daemon holds back the reply to `ask`, and, with `before`, also the execution."""

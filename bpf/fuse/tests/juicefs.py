@@ -163,6 +163,78 @@ def copied_database() -> None:
     mount(0)
 
 
+def late_on_first(names: bool) -> list[str]:
+    """What client 0 still has 10 s after client 1 has changed it: a file's attributes, and a name."""
+    changed, removed = (tuple(Path(m, name) for m in MOUNTS) for name in ("reported", "gone"))
+    changed[1].write_text("x")
+    removed[1].touch()
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        assert changed[0].stat().st_size == 1 and removed[0].exists()
+    changed[1].write_text("longer")
+    removed[1].unlink()
+    checks: list[tuple[str, Callable[[], bool]]] = [("attributes", lambda: changed[0].stat().st_size == len("longer"))]
+    if names:
+        checks.append(("a name", lambda: not removed[0].exists()))
+    late = []
+    end = time.monotonic() + 10
+    for what, is_new in checks:
+        while not is_new() and time.monotonic() < end:
+            time.sleep(0.1)
+        late += [] if is_new() else [what]
+    return late
+
+
+def dropped(clients: Clients) -> None:
+    """The kernel's own copies end when Redis reports a change, long before they would expire."""
+    # Without a list of its names, the kernel can drop a directory's only from 6.16 on.
+    all_names = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 16)
+    minute = ["--kernel-cache", "on", "--bound", "60000"]
+    cases = [
+        ("--kernel-cache and a bound of a minute", minute, v.NOCACHE, all_names, "no-drop"),
+        ("--sink notify and cache times of 300 s", ["--sink", "notify"], v.cache_times(300), True, "no-push"),
+    ]
+    for name, extra, cached, names, fault in cases:
+        title = f"with {name}, another client's change is seen within seconds"
+        if not PATTERN.search(title):
+            continue
+        late = []
+        for faults in ([], [fault]):
+            for i in range(2):
+                umount(i)
+                mount(i, cached)
+            clients.start(faults=faults, extra=extra)
+            time.sleep(2)
+            late.append(late_on_first(names))
+            clients.stop()
+        report(late[0] == [], title, f"late: {late[0]}\n{Path('/tmp/agent-jfs0.log').read_text()}")
+        wanted = ["attributes", *(["a name"] if names else [])]
+        report(late[1] == wanted, f"{title}: fails with the fault {fault}", f"late: {late[1]}")
+    for i in range(2):
+        umount(i)
+        mount(i)
+
+
+def warned() -> None:
+    """The kernel's own cache times add to the bound, so the agent names each."""
+    title = "a lease warns of each cache time of the kernel"
+    if not PATTERN.search(title):
+        return
+    warning = "adds to the bound: mount with --"
+    said = []
+    for options in (v.NOCACHE, [*v.cache_times(1), "--negative-entry-cache", "1"]):
+        umount(0)
+        mount(0, options)
+        agent = Agent(0)
+        said.append(Path(agent.log).read_text())
+        agent.stop()
+    umount(0)
+    mount(0)
+    named = set(re.findall(f"{warning}(\\S+)=0", said[1]))
+    all_of_them = {"attr-cache", "entry-cache", "dir-entry-cache", "negative-entry-cache"}
+    report(warning not in said[0] and named == all_of_them, title, "\n".join(said))
+
+
 def dead_daemon(agent: Agent) -> None:
     """A notification waits for a directory that a caller has locked, who waits for a daemon that has been killed.
 
@@ -309,6 +381,8 @@ def main() -> int:
         report(place_of(1) == place, f"{title}: the mount stayed", f"{place} and {place_of(1)}")
         stop()
 
+    dropped(clients)
+    warned()
     other_volumes()
     refused_mounts()
     copied_database()

@@ -21,9 +21,11 @@ from harness import (
     FUZZ_SECONDS,
     HOOKS,
     MNT,
+    TRACERS,
     Agent,
     Env,
     Redis,
+    attached,
     missing,
     run,
     same,
@@ -254,21 +256,6 @@ def cycles_of_reads(redis: Redis) -> None:
         toy.close()
 
 
-def attached(*args: str) -> tuple[subprocess.Popen[str] | None, str]:
-    """A running efuse-fuzz; None and the reason if the kernel refuses to attach the program."""
-    process = subprocess.Popen(
-        [f"{DIR}/efuse-fuzz", "--seconds", "600", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        close_fds=False,
-    )
-    assert process.stdout
-    if process.stdout.readline().startswith("attached"):
-        return process, ""
-    return None, process.communicate()[1]
-
-
 def bystanders(redis: Redis) -> None:
     """Tools that trace the same function do not change what callers get: errors, sizes and contents."""
     toy = t.Toy(MNT)
@@ -288,7 +275,7 @@ def bystanders(redis: Redis) -> None:
         fuzz, why = attached("--mount", MNT, "--object", f"{DIR}/fuzz.bpf.o", "--answer-getxattr", "5")
         assert fuzz, why
         check("alone")
-        for kind in ("fentry", "fexit", "fmod_ret", "kprobe", "kretprobe"):
+        for kind in (*TRACERS, "fmod_ret"):
             other, why = attached("--object", f"{DIR}/bystander.bpf.o", "--bystander", kind)
             if not other:
                 refused.append(f"{kind}: {why.strip()}")
@@ -301,6 +288,22 @@ def bystanders(redis: Redis) -> None:
                 other.wait()
             assert agent.metric("efuse_module_requests_total", result="handled") - handled >= 600, kind
         check("alone again")
+        # Tools that were there before the module's hook.
+        fuzz.kill()
+        fuzz.wait()
+        agent.stop()
+        others = [attached("--object", f"{DIR}/bystander.bpf.o", "--bystander", kind)[0] for kind in TRACERS]
+        try:
+            agent = Agent("lease")
+            wait(lambda: missing(f"{MNT}/none") and agent.result("lookup", "hit") > 0, "a hit")
+            fuzz, why = attached("--mount", MNT, "--object", f"{DIR}/fuzz.bpf.o", "--answer-getxattr", "5")
+            assert fuzz, why
+            check("attached first")
+        finally:
+            for first in others:
+                assert first
+                first.kill()
+                first.wait()
     finally:
         if fuzz:
             fuzz.kill()

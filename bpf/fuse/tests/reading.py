@@ -26,11 +26,28 @@ from types import SimpleNamespace
 from typing import cast
 
 import toy as t
-from harness import BOUND, DIR, MNT, PORT, Agent, Env, Redis, Rule, missing, run, stopped_agent, thread, wait
+from harness import (
+    BOUND,
+    DIR,
+    MNT,
+    PORT,
+    TRACERS,
+    Agent,
+    Env,
+    Redis,
+    Rule,
+    attached,
+    missing,
+    run,
+    stopped_agent,
+    thread,
+    wait,
+)
 from rules import FORCE_SYNC, statx_size
 
 CACHE = "/var/tmp/efuse-cache"
 BLOCK = 4 << 20
+CHUNK = 64 << 20
 READS = ["--reads", "cache", "--cache-dir", CACHE]
 # The agent refuses a folder that does not exist, also before the first test.
 Path(CACHE).mkdir(parents=True, exist_ok=True)
@@ -85,14 +102,16 @@ class Volume:
                 f.write(block + sum_)
             Path(path + ".tmp").rename(path)
 
-    def records(self, node: t.Node, *records: tuple[int, int, int, int, int]) -> None:
-        """Stores this version of the file in Redis, with these slices: (position, slice, size, offset, length)."""
+    def records(self, node: t.Node, *records: tuple[int, int, int, int, int], chunk: int = 0) -> None:
+        """Stores this version of the file in Redis, with a chunk's slices: (position, slice, size, offset, length)."""
         attr = struct.pack(
             ">BHIIQIQIQIIQIQ", 0, 1 << 12 | 0o644, 0, 0, 0, 0, node.mtime, 0, node.ctime, 0, 1, node.size, 0, 1
         )
         packed = [struct.pack(">IQIII", *r) for r in records]
         self.e.redis.at_once(
-            ("SET", f"i{node.ino}", attr), ("DEL", f"c{node.ino}_0"), *[("RPUSH", f"c{node.ino}_0", r) for r in packed]
+            ("SET", f"i{node.ino}", attr),
+            ("DEL", f"c{node.ino}_{chunk}"),
+            *[("RPUSH", f"c{node.ino}_{chunk}", r) for r in packed],
         )
 
     def write(
@@ -230,6 +249,29 @@ def overlapping(e: Env) -> None:
         o, n = rnd.randrange(len(data)), rnd.choice((10, 4096, 60000, 1 << 20))
         got = os.pread(fd, n, o)
         assert got == data[o : o + n], f"{n} at {o}: {len(got)} bytes, wrong data"
+    os.close(fd)
+
+
+def second_chunk(e: Env) -> None:
+    """JuiceFS has a list of slices for each 64 MiB of a file. A read begins in one and ends in the next."""
+    v = Volume(e)
+    first, last, next_ = (some_bytes(100000, seed) for seed in (41, 42, 43))
+    for slice_id, data in ((21, first), (22, last), (23, next_)):
+        v.cache(slice_id, data, sums=False)
+    node = e.file("f")
+    with e.toy.lock:
+        node.data = first + bytes(CHUNK - 200000) + last + next_
+        node.size = len(node.data)
+    v.records(node, (0, 21, 100000, 0, 100000), (CHUNK - 100000, 22, 100000, 0, 100000))
+    v.records(node, (0, 23, 100000, 0, 100000), chunk=1)
+    e.pushed()
+    fd = opened(e, "f")
+    for place in (0, CHUNK - 100000, CHUNK):
+        served(e, fd, place)
+    before = e.toy.asked[t.READ]
+    for o, n in ((CHUNK, 5000), (CHUNK - 4096, 8192), (CHUNK - 1, 2), (CHUNK + 99999, 5000), (5, 100)):
+        assert os.pread(fd, n, o) == node.data[o : o + n], f"{n} at {o}: wrong data"
+    assert e.toy.asked[t.READ] == before, "the daemon was asked"
     os.close(fd)
 
 
@@ -596,6 +638,59 @@ def touched(e: Env) -> None:
     assert other.st_atime == 1000, other
     os.close(used)
     os.close(unused)
+
+
+def frozen(e: Env) -> None:
+    """Setting the atime takes seconds, as in a frozen file system (the fault read-frozen): the agent still unmounts."""
+    v = Volume(e)
+    v.write("f", some_bytes(5000, 44), sums=False)
+    fd = opened(e, "f")
+    served(e, fd)
+    # Until the atime is being set: it is due after 2 s, and the block is looked at every 2 s.
+    end = time.monotonic() + 4.5
+    while time.monotonic() < end:
+        asked(e, fd)
+        time.sleep(0.1)
+    os.close(fd)
+    t.libc.umount2(MNT.encode(), 2)
+    wait(lambda: "is gone" in e.agent.text(), "the agent to notice the unmount")
+    began = time.monotonic()
+    wait(lambda: e.agent.metric("efuse_mounted", state="mounted") == 0, "the agent to leave the mount")
+    took = time.monotonic() - began
+    assert took < 3, f"the agent left the mount after {took:.1f} s"
+
+
+def traced(e: Env) -> None:
+    """Tools that trace the hooked function do not change what read() returns."""
+    data = some_bytes(300001, 45)
+    Volume(e).write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    for kind in TRACERS:
+        tracer = ("--object", f"{DIR}/bystander.bpf.o", "--bystander", kind, "--function", "fuse_file_read_iter")
+        other, why = attached(*tracer)
+        assert other, f"{kind}: {why}"
+        try:
+            for o, n in ((0, 100), (5000, 70000), (299999, 10), (300001, 10)):
+                count, got = asked(e, fd, o, n)
+                assert got == data[o : o + n], f"{kind}: {n} at {o}: {len(got)} bytes, wrong data"
+                assert count == 0 or not got, f"{kind}: the daemon was asked for {n} at {o}"
+        finally:
+            other.kill()
+            other.wait()
+    os.close(fd)
+
+
+def slices(redis: Redis) -> None:
+    """The agent's map of random lists of slices equals painting them in their order, and bad lists are refused."""
+    del redis
+    seed = str(random.SystemRandom().randrange(1 << 32))
+    program = [f"{DIR}/efuse-slices", "20000", seed]
+    right = run(program, capture_output=True, text=True)
+    assert right.returncode == 0, f"seed {seed}: {right.stdout}"
+    # Painted in the wrong order.
+    wrong = run([*program, "reversed"], capture_output=True, text=True)
+    assert wrong.returncode == 1 and "differs" in wrong.stdout, f"seed {seed}: {wrong.stdout}"
 
 
 def hole_read_again(e: Env) -> None:
@@ -986,6 +1081,14 @@ RULES: list[Rule] = [
         {"mode": "lease", "extra": [*READS, "--read-age", "4"]},
         ["read-atime"],
     ),
+    ("reads: beyond the first 64 MiB of a file", second_chunk, CACHED, ["read-chunk"]),
+    (
+        "reads: the agent leaves a mount while the cache's file system is frozen",
+        frozen,
+        {"mode": "lease", "extra": [*READS, "--read-age", "2"], "faults": ["read-frozen"]},
+        ["read-locked"],
+    ),
+    ("reads: other tracers of the same function change no answer", traced, CACHED, []),
     ("reads: a hole is not looked for at each read", hole_read_again, CACHED, ["read-again"]),
     ("reads: a block that is not cached is not looked for at each read", absent_read_again, CACHED, ["read-again"]),
     ("reads: a file that has become a folder is not read", another_type, CACHED, []),

@@ -481,6 +481,60 @@ def formats() -> None:
     )
 
 
+def block_sizes() -> None:
+    """Volumes with blocks of 1, 4 and 16 MiB, and a file with data on both sides of its first 64 MiB."""
+    for mib in (1, 4, 16):
+        agents[0].stop()
+        for i in range(2):
+            umount(i)
+        meta = v.OTHER_META.replace("/2", f"/{mib + 2}")
+        v.format_at(meta, f"blocks{mib}", f"/tmp/jfs-bucket-{mib}", ["--block-size", str(mib << 10)])
+        for i in range(2):
+            mount(i, meta=meta)
+        content.clear()
+        make()
+        restart(extra=["--meta", meta])
+        warm("one", "block", "big")
+        before = kernel_bytes(agents[0])
+        count, wrong = every_way()
+        read = kernel_bytes(agents[0]) - before
+        far, far_wrong = beyond_first_chunk()
+        report(
+            not wrong and not far_wrong and count > 150 and read > 50 << 20 and far,
+            f"blocks of {mib} MiB: every way to read, and reads beyond the first 64 MiB",
+            f"{count} comparisons, wrong {wrong[:5]}, {read / 1e6:.0f} MB read in the kernel, "
+            f"beyond 64 MiB: {far:.0f} bytes in the kernel, wrong {far_wrong[:5]}",
+        )
+
+
+def beyond_first_chunk() -> tuple[float, list[str]]:
+    """Reads around 64 MiB and 128 MiB of a sparse file. Returns the bytes read in the kernel, and what is wrong."""
+    chunk, half = 64 << 20, 3 << 20
+    pieces_ = {at - half: rnd.randbytes(2 * half) for at in (chunk, 2 * chunk)}
+    with Path(path("far", 1)).open("wb") as f:
+        for start, data in pieces_.items():
+            f.seek(start)
+            f.write(data)
+    before, wrong = kernel_bytes(agents[0]), []
+    in_kernel: set[int] = set()
+    end_ = time.monotonic() + 60
+    places = [(start, at) for start in pieces_ for at in (0, half - 50000, half, 2 * half - 60000)]
+    while time.monotonic() < end_ and len(in_kernel) < len(places):
+        fd = os.open(path("far"), os.O_RDONLY)
+        os.fstat(fd)
+        for number, (start, at) in enumerate(places):
+            cold(fd)
+            asked = kernel_bytes(agents[0])
+            if os.pread(fd, 60000, start + at) != pieces_[start][at : at + 60000]:
+                wrong.append(f"60000 at {start + at}")
+            if kernel_bytes(agents[0]) >= asked + 60000:
+                in_kernel.add(number)
+        os.close(fd)
+    if len(in_kernel) < len(places):
+        wrong.append(f"only {len(in_kernel)} of {len(places)} places were read in the kernel")
+    return kernel_bytes(agents[0]) - before, wrong
+
+
 def kernel_log() -> None:
     bad = [
         line
@@ -507,7 +561,19 @@ def main() -> int:
     v.load_module()
     make()
     restart()
-    tests = [contents, off_by_one, coherent, incoherent, evicted, stopped, readers_killed, killed, formats, kernel_log]
+    tests = [
+        contents,
+        off_by_one,
+        coherent,
+        incoherent,
+        evicted,
+        stopped,
+        readers_killed,
+        killed,
+        formats,
+        block_sizes,
+        kernel_log,
+    ]
     for test in tests:
         if not PATTERN.search(test.__name__):
             continue

@@ -843,6 +843,12 @@ RULES: list[Rule] = [
         LEASE,
         ["no-raise", "extfuse-rename", "extfuse-toggle", "no-target"],
     ),
+    (
+        "rule 3: a client sees its own changes also if other CPUs win every race for a generation",
+        own_changes,
+        {**LEASE, "faults": ["lost-swap"]},
+        ["no-raise"],
+    ),
     ("rule 3: each of several processes sees its own changes at once", several, LEASE, ["no-raise"]),
     ("rule 3: attributes from during a change are not served after it", change_in_flight, LEASE, ["no-raise-done"]),
     ("rule 3: a truncation by O_TRUNC is seen at once", truncated_at_open, LEASE, ["no-raise+no-open-write"]),

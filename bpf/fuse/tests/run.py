@@ -45,6 +45,7 @@ OTHERS = [
     ("the module survives a hostile program", module.fuzz),
     ("kernel cache: a reader and the agent end when the daemon is killed under them", reading.dead_daemon),
     ("reads: unsuitable mounts are refused, with the reason", reading.refusals),
+    ("reads: random lists of slices are mapped as they were written", reading.slices),
     ("reads: the module refuses unsuitable backing files", module.wrong_backings),
     ("reads: a hostile program does no lasting harm", module.fuzz_reads),
     ("other tracers of the same function change no answer", module.bystanders),
