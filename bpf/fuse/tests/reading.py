@@ -664,21 +664,22 @@ def traced(e: Env) -> None:
     """Tools that trace the hooked function do not change what read() returns."""
     data = some_bytes(300001, 45)
     Volume(e).write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
     for kind in TRACERS:
+        # Before the file is opened: exec would close its descriptor and wait for the daemon, a thread of this process.
         tracer = ("--object", f"{DIR}/bystander.bpf.o", "--bystander", kind, "--function", "fuse_file_read_iter")
         other, why = attached(*tracer)
         assert other, f"{kind}: {why}"
         try:
+            fd = opened(e, "f")
+            served(e, fd)
             for o, n in ((0, 100), (5000, 70000), (299999, 10), (300001, 10)):
                 count, got = asked(e, fd, o, n)
                 assert got == data[o : o + n], f"{kind}: {n} at {o}: {len(got)} bytes, wrong data"
                 assert count == 0 or not got, f"{kind}: the daemon was asked for {n} at {o}"
+            os.close(fd)
         finally:
             other.kill()
             other.wait()
-    os.close(fd)
 
 
 def slices(redis: Redis) -> None:
