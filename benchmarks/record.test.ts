@@ -105,6 +105,11 @@ describe("a record", () => {
       "node2: no request of the workload reached JuiceFS: it did not use the mount",
     ],
     [
+      "of a mount that was only asked for its free space, as monitoring does",
+      (_, client) => set(client, "counters.after.requests", { lookup: 100, open: 3, statfs: 40 }),
+      "node2: no request of the workload reached JuiceFS: it did not use the mount",
+    ],
+    [
       "without a count of requests",
       (_, client) => set(client, "counters.after.requests", null),
       "node2: recorded no count of FUSE requests",
