@@ -293,6 +293,28 @@ describe("the node of Redis and of the object store", () => {
   });
 });
 
+describe("a block that a node of Redis or of the object store rebooted in", () => {
+  const address = "10.77.0.10";
+  const lab = { cacheDroppers: [address], label: "nocache" };
+  const reasons = (when: "before" | "after", bootId: string | undefined): (string | null)[] => {
+    const change: Change = (point) => {
+      const look = { cpuTicks: when === "before" ? 100 : 500, stealTicks: 0, load: 1, bootId };
+      set(point.clients["node1"]!, `counters.${when}.neighbours`, { [address]: look });
+    };
+    return pointsAfter(change, lab).flatMap(({ block, invalid }) => (block === 2 ? [invalid] : []));
+  };
+
+  it.each(["before", "after"] as const)("should be INVALID: %s a window", (when) => {
+    const invalid = reasons(when, "another boot");
+    expect(invalid.length).toBeGreaterThan(1);
+    expect(new Set(invalid)).toEqual(new Set([`the block was measured in more than one boot of ${address}`]));
+  });
+
+  it("should be accepted from older records, which do not name the boot", () => {
+    expect(new Set(reasons("after", undefined))).toEqual(new Set([null]));
+  });
+});
+
 describe("stealPercent", () => {
   const none = { cpuTicks: 0, idleTicks: 0, stealTicks: 0, cpus: 8 };
   const stolen = (after: Partial<typeof none>): number | undefined =>

@@ -22,7 +22,13 @@ const counters = z.object({
   /** FUSE requests that JuiceFS has received from the mount, by method; null if the workload does not use the mount. */
   requests: z.record(z.string(), z.number()).nullable().default(null),
   /** By address, nodes that serve the clients but are not clients; the first client asks them. */
-  neighbours: z.record(z.string(), z.object({ ...ticks, load: z.number().nullable() })).default({}),
+  neighbours: z
+    .record(
+      z.string(),
+      // Older records lack the boot id.
+      z.object({ ...ticks, load: z.number().nullable(), bootId: z.string().nullable().default(null) }),
+    )
+    .default({}),
 });
 const proof = z.object({
   /** Names of the extensions that were loaded; absent in older records. */
@@ -140,10 +146,15 @@ interface CpuTime {
   readonly stealTicks: number | null;
   readonly cpus: number;
 }
-type Ticks = { readonly [key in "before" | "after"]: CpuTime };
+interface Pair<T> {
+  readonly before: T;
+  readonly after: T;
+}
+type Ticks = Pair<CpuTime>;
+type Neighbour = z.infer<typeof counters>["neighbours"][string];
 
 /** Counters of another node before and after a window; undefined when one of them is missing. */
-function neighbourOf(client: Client | undefined, address: string): Ticks | undefined {
+function neighbourOf(client: Client | undefined, address: string): Pair<Neighbour> | undefined {
   const [before, after] = [
     client?.counters?.before.neighbours[address],
     client?.counters?.after.neighbours[address],
@@ -283,6 +294,13 @@ function inOneStretch(block: readonly PointRecord[], plan: Plan): string | undef
   for (const name of plan.clients) {
     if (new Set(block.map(({ boots }) => boots[name])).size > 1)
       return `the block was measured in more than one boot of ${name}`;
+  }
+  const first = plan.clients[0] ?? "";
+  for (const address of plan.cacheDroppers) {
+    const pairs = block.map(({ clients }) => neighbourOf(clients[first], address));
+    const seen = pairs.flatMap((pair) => [pair?.before.bootId, pair?.after.bootId]);
+    if (new Set(seen.filter((boot) => typeof boot === "string")).size > 1)
+      return `the block was measured in more than one boot of ${address}`;
   }
   const inOrder = [...block].sort((a, b) => Date.parse(a.started) - Date.parse(b.started));
   for (const [index, record] of inOrder.entries()) {

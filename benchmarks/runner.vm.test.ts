@@ -76,6 +76,7 @@ print(json.dumps([node.facts(), node.counters(), node.drop()["step"], node.count
         cpu: expect.stringMatching(/./) as string,
       });
       expect(step).toBe(`drop caches of ${address}`);
+      expect(before!["bootId"]).toBe(facts!["bootId"]);
       expect(before!["load"]).toBeGreaterThanOrEqual(0);
       expect(after!["cpuTicks"]).toBeGreaterThan(before!["cpuTicks"] as number);
       expect(after!["stealTicks"]).not.toBeNull();

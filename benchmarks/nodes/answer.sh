@@ -30,7 +30,8 @@ while read -r question; do
         esac
       done </proc/stat
       read -r load </proc/loadavg
-      printf 'cpu %s\ncpus %s\nload %s\n' "$ticks" "$cpus" "$load"
+      read -r boot </proc/sys/kernel/random/boot_id
+      printf 'boot %s\ncpu %s\ncpus %s\nload %s\n' "$boot" "$ticks" "$cpus" "$load"
       ;;
     facts)
       printf 'boot %s\nkernel %s\ncpus %s\n' "$(</proc/sys/kernel/random/boot_id)" "$(uname -r)" "$(nproc)"

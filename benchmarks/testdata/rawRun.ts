@@ -199,7 +199,7 @@ function client(
     stealTicks: 1,
     pressure: { cpu: ticks * 100, io: 0, memory: 0 },
     requests: onMount ? { lookup: ticks, open: 3 } : null,
-    neighbours: { "10.77.0.10": { cpuTicks: ticks, stealTicks: 0, load: ticks / 1000 } },
+    neighbours: { "10.77.0.10": { cpuTicks: ticks, stealTicks: 0, load: ticks / 1000, bootId } },
   });
   const proof = (count: number): Record<string, unknown> => ({
     ...(arm?.local && place === "mount" && { disk: "ext4" }),

@@ -82,7 +82,7 @@ class Driver:
         try:
             self.start_readers()
             self.store.add_facts(started, now(), self.facts)
-            self.store.discard_unfinished(self.plan, self.boots(), datetime.now(UTC))
+            self.store.discard_unfinished(self.plan, self.boots(), self.serving_boots(), datetime.now(UTC))
             self.prepare()
             self.create_data(list(self.agents))
             self.progress.start()
@@ -162,6 +162,11 @@ class Driver:
     def boots(self) -> dict[str, str]:
         """Boot id of each client."""
         return {name: facts["bootId"] for name, facts in self.facts.items()}
+
+    def serving_boots(self) -> dict[str, str]:
+        """Boot id of each node that serves the clients, by address; the first client has asked them."""
+        nodes = self.facts[self.plan.clients[0]].get("neighbours", {})
+        return {address: facts["bootId"] for address, facts in nodes.items()}
 
     def all(self, method: str, *arguments: object, timeout: float) -> dict[str, Any]:
         """Call a method of all agents at the same time, and wait for all answers."""

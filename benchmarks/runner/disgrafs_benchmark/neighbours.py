@@ -63,10 +63,11 @@ class Neighbour:
         }
 
     def counters(self) -> dict[str, Any]:
-        """Total and stolen CPU ticks, and the load, for comparison before and after a window."""
+        """Boot, total and stolen CPU ticks, and the load, for comparison before and after a window."""
         said = self.ask("look")
         ticks = [int(field) for field in said.get("cpu", "").split()[:8]]
         return {
+            "bootId": said.get("boot"),
             **cpu_time(ticks, int(said.get("cpus", "1"))),
             "load": float(said["load"].split()[0]) if "load" in said else None,
         }

@@ -63,8 +63,10 @@ class Store:
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)
 
-    def discard_unfinished(self, plan: Plan, boots: dict[str, str], at: datetime) -> None:
+    def discard_unfinished(self, plan: Plan, boots: dict[str, str], serving: dict[str, str], at: datetime) -> None:
         """Move an unfinished block to `discarded` if a node was rebooted since, or if it is too old.
+
+        `boots` are the clients', and `serving` those of the nodes that serve them, by address.
 
         The arms of a block are compared, so they must be measured in one boot and without a long pause. Complete blocks
         are kept.
@@ -77,7 +79,11 @@ class Store:
                 continue
             last = max(datetime.fromisoformat(record["ended"]) for record in records)
             paused = (at - last).total_seconds() > plan.pause_seconds
-            if paused or any(record["boots"] != boots for record in records):
+            seen = [pair for record in records for pair in serving_boots(record)]
+            rebooted = any(record["boots"] != boots for record in records) or any(
+                boot != serving.get(address, boot) for address, boot in seen
+            )
+            if paused or rebooted:
                 aside = self.folder / "discarded"
                 aside.mkdir(exist_ok=True)
                 for folder in folders:
@@ -100,3 +106,14 @@ class Store:
         new = self.folder / f"{name}.new"
         new.write_text(text)
         os.replace(new, self.folder / name)  # noqa: PTH105
+
+
+def serving_boots(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Address and boot id of the nodes that served the clients, each time that a point's record names them."""
+    counters = [look for client in record["clients"].values() for look in client.get("counters", {}).values()]
+    return [
+        (address, node["bootId"])
+        for look in counters
+        for address, node in look.get("neighbours", {}).items()
+        if node.get("bootId")
+    ]

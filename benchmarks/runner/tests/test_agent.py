@@ -670,7 +670,7 @@ def test_a_node_must_confirm_that_it_dropped_its_caches(
 
 def test_a_node_reports_its_facts_and_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = b"boot abc\nkernel 6.12\ncpus 2\nvirtualization kvm\ncpu An EPYC\n"
-    look = b"cpu 10 0 20 69 1 0 0 5 0 0\ncpus 2\nload 0.52 0.3 0.1 1/90 7\n"
+    look = b"boot abc\ncpu 10 0 20 69 1 0 0 5 0 0\ncpus 2\nload 0.52 0.3 0.1 1/90 7\n"
     with neighbour({b"facts": facts, b"look": look}, monkeypatch) as node:
         assert node.facts() == {
             "bootId": "abc",
@@ -680,6 +680,7 @@ def test_a_node_reports_its_facts_and_counters(monkeypatch: pytest.MonkeyPatch) 
             "cpu": "An EPYC",
         }
         assert node.counters() == {
+            "bootId": "abc",
             "cpuTicks": 105,
             "idleTicks": 70,
             "stealTicks": 5,

@@ -29,8 +29,13 @@ TAKEN = datetime(2026, 11, 28, 18, tzinfo=UTC)
 SOON, NEXT_DAY = TAKEN + timedelta(minutes=5), TAKEN + timedelta(days=1)
 
 
+SERVER = "10.77.0.10"
+
+
 def take(store: Store, plan: Plan, block: int, slot: int, workload: int) -> None:
-    record = {"boots": BOOTS, "ended": TAKEN.isoformat()}
+    look = {"neighbours": {SERVER: {"bootId": "s"}}}
+    clients = {"node1": {"counters": {"before": look, "after": look}}, "node2": {"invalid": "no answer"}}
+    record = {"boots": BOOTS, "ended": TAKEN.isoformat(), "clients": clients}
     store.write_point(plan.blocks[block], slot, plan.workloads[workload], record, {"node1.loops.json": b"{}"})
 
 
@@ -54,17 +59,23 @@ def test_an_incomplete_point_is_removed_and_measured_again(tmp_path: Path, plan:
 
 
 @pytest.mark.parametrize(
-    ("boots", "at"), [({"node1": "a", "node2": "rebooted"}, SOON), (BOOTS, NEXT_DAY)], ids=["other boot", "next day"]
+    ("boots", "serving", "at"),
+    [
+        ({"node1": "a", "node2": "rebooted"}, "s", SOON),
+        (BOOTS, "rebooted", SOON),
+        (BOOTS, "s", NEXT_DAY),
+    ],
+    ids=["other boot", "other boot of Redis's node", "next day"],
 )
 def test_an_unfinished_block_of_another_boot_or_day_is_moved_to_discarded(
-    tmp_path: Path, plan: Plan, boots: dict[str, str], at: datetime
+    tmp_path: Path, plan: Plan, boots: dict[str, str], serving: str, at: datetime
 ) -> None:
     store = Store(tmp_path)
     for slot in range(len(plan.blocks[1].slots)):
         for workload in plan.workloads_in(plan.blocks[1]):
             take(store, plan, 1, slot, plan.workloads.index(workload))
     take(store, plan, 2, 0, METADATA)
-    store.discard_unfinished(plan, boots, at)
+    store.discard_unfinished(plan, boots, {SERVER: serving}, at)
     # A complete block is kept.
     assert store.has(plan.blocks[1], 0, plan.workloads[METADATA])
     assert not store.has(plan.blocks[2], 0, plan.workloads[METADATA])
@@ -75,7 +86,7 @@ def test_an_unfinished_block_of_another_boot_or_day_is_moved_to_discarded(
 def test_an_unfinished_block_of_this_boot_is_kept_after_a_short_pause(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     take(store, plan, 2, 0, METADATA)
-    store.discard_unfinished(plan, BOOTS, SOON)
+    store.discard_unfinished(plan, BOOTS, {SERVER: "s"}, SOON)
     assert store.has(plan.blocks[2], 0, plan.workloads[METADATA])
 
 
