@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { fromRecord } from "../histogram.ts";
 import { onlyObject, shaped, InvalidOutput } from "./json.ts";
-import type { Measurement, Measurements } from "./measurement.ts";
+import { shortestPass, type Measurement, type Measurements } from "./measurement.ts";
 
 const side = z.object({
   io_bytes: z.number(),
@@ -17,8 +17,6 @@ const output = z.object({
 
 /** A job that ran for less than this share of its time is invalid. */
 const leastShare = 0.5;
-/** The same for one pass, in milliseconds: fio's times are whole milliseconds. */
-const shortestPass = 50;
 
 export interface FioJob {
   /** Figures in MB/s, otherwise in operations/s. */

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { bucketMiddles, fromRecord } from "../histogram.ts";
 import { InvalidOutput, onlyObject, shaped } from "./json.ts";
-import type { Measurements } from "./measurement.ts";
+import { shortestPass, type Measurement, type Measurements } from "./measurement.ts";
 
 /** A phase that ended earlier than this, because its work was done, is too short to measure. */
 const shortestSeconds = 0.001;
@@ -82,8 +82,21 @@ export function parseRay(text: string, clients: readonly string[]): Measurements
   const { small, large } = shaped(ray, onlyObject(text, "the Ray tasks"), "the Ray tasks");
   const [smallFiles, largeFiles] = [wholeData("small", small, clients), wholeData("large", large, clients)];
   return {
-    small: { value: smallFiles / small.seconds, operations: smallFiles },
-    large: { value: (largeFiles * large.expected.bytesEach) / 1e6 / large.seconds, operations: largeFiles },
+    small: { value: smallFiles / small.seconds, operations: smallFiles, ...tooShort("small", small) },
+    large: {
+      value: (largeFiles * large.expected.bytesEach) / 1e6 / large.seconds,
+      operations: largeFiles,
+      ...tooShort("large", large),
+    },
+  };
+}
+
+/** Its driver's time includes the start and the end of the tasks, so a short one says little of the reads. */
+function tooShort(kind: string, { seconds }: Part): Pick<Measurement, "tooLittle"> {
+  const milliseconds = seconds * 1000;
+  if (milliseconds >= shortestPass) return {};
+  return {
+    tooLittle: `the Ray tasks: the ${kind} files took ${milliseconds.toFixed(1)} ms, less than ${shortestPass} ms: too little for a figure`,
   };
 }
 

@@ -23,6 +23,9 @@ export type Measurements = Readonly<Record<string, Measurement>>;
  */
 export const fewestOperations = 10;
 
+/** Minimum length, in milliseconds, of work that ends when all data is read: a shorter one is mostly its start and its end. */
+export const shortestPass = 50;
+
 /** Why these are too few operations for a figure; undefined if they are enough. */
 export function tooFew(name: string, operations: number): string | undefined {
   return operations < fewestOperations

@@ -319,6 +319,18 @@ describe("parseRay", () => {
     const { small: few, large } = parseRay(JSON.stringify(rayAnswer(clients)), clients);
     expect(few!.value).toBe(80);
     expect(large!.value).toBeCloseTo((2 * 1.048576) / 0.2, 6);
+    expect([few!.tooLittle, large!.tooLittle]).toEqual([undefined, undefined]);
+  });
+
+  it("should have no figure of a part that took too short a time", () => {
+    const answer = rayAnswer(clients);
+    Object.assign(answer.small, { seconds: 0.05 });
+    Object.assign(answer.large, { seconds: 0.0499 });
+    const { small: few, large } = parseRay(JSON.stringify(answer), clients);
+    expect(few!.tooLittle).toBeUndefined();
+    expect(large!.tooLittle).toBe(
+      "the Ray tasks: the large files took 49.9 ms, less than 50 ms: too little for a figure",
+    );
   });
 
   it.each<[string, (small: InventedRay, large: InventedRay) => void, string]>([
