@@ -54,7 +54,9 @@ export function howToRead(run: Run): Html {
       <p>
         A table of many rows gives chance many tries. So the whole table is judged together: at most
         ${digits(100 * (run.analysis.levels.difference + run.analysis.levels.same))} of 100 runs hold a false
-        verdict, unless the noise of an arm itself is skewed.
+        verdict, unless the noise of an arm itself is skewed. A false verdict is “better” or “worse” where
+        there is no difference at all, or “no difference” where the true ratio is more than ${margin} % from
+        1. A true difference smaller than that may be called “better” or “worse”: that is not counted.
       </p>
     </section>
     <section aria-labelledby="mistakes">

@@ -230,6 +230,7 @@ describe("how-to-read.html", () => {
         expect(text).toContain(`${shown.workload} ${shown.title} (${unitText(shown)}) in ${shown.arm}`);
       }
       expect(text).toContain("5 of 100 runs hold a false verdict");
+      expect(text).toContain("A true difference smaller than that may be called");
       await page.getByRole("link", { name: "Back to the report" }).click();
       await page.waitForSelector("#verdict-table");
       expect(faults).toEqual([]);
