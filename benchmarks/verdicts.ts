@@ -1,6 +1,7 @@
 /**
  * Decides the verdicts of a run's rows. At most 5 % of runs may contain a false verdict: 4 % for differences where the true
- * ratio is 1, and 1 % for equality where it is beyond the margin, each divided over the looks at the data, and by Holm's method over the table's rows.
+ * ratio is 1, and 1 % for equality where it is beyond the margin, each divided over the looks at the data, and by Holm's method
+ * over the table's rows.
  */
 import {
   contrasts,
