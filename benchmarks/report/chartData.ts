@@ -8,6 +8,7 @@ import type { IostatSample } from "../parsers/iostat.ts";
 export interface FigureChart {
   readonly id: string;
   readonly title: string;
+  readonly unit: string;
   readonly better: "higher" | "lower";
   readonly blocks: readonly number[];
   /** Labels in the order of the legend: the baseline's repeat first, then the arms. */
@@ -125,6 +126,7 @@ function figures(
       return {
         id: `${workload.name}/${figure}`,
         title: `${workload.name}: ${facts.title}`,
+        unit: facts.unit,
         better: facts.better,
         blocks,
         labels,

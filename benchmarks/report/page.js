@@ -211,6 +211,8 @@
   function blockTable(figure) {
     const table = element("block-table");
     table.replaceChildren();
+    const good = figure.better === "higher" ? "more" : "less";
+    table.createCaption().textContent = `${figure.title} (${figure.unit}), ratio to ${data.baseline}: ${good} than 1 is better`;
     const head = table.createTHead().insertRow();
     for (const text of ["Block", ...figure.labels]) {
       const cell = document.createElement("th");

@@ -155,6 +155,9 @@ describe("report.html", () => {
       );
       await page.locator("details summary").click();
       expect(await page.locator("#block-table tbody tr").count()).toBe(10);
+      expect(await page.locator("#block-table caption").innerText()).toBe(
+        "metadata: stat, miss (ops/s), ratio to ttl: more than 1 is better",
+      );
       expect(faults).toEqual([]);
     },
     deadline,
@@ -275,11 +278,18 @@ describe("the comparison of two runs", () => {
     "should show both runs' ratios and open without an error",
     async () => {
       const analysis = analyse(join(folder, "raw"));
-      write(join(folder, "comparison.html"), renderReport([analysis, analysis]));
+      const results = analysis.run.results.map((result, index) =>
+        index === 1 ? { ...result, verdict: "undetermined" as const, smallestFactor: 1.5 } : result,
+      );
+      const other = { ...analysis, run: { ...analysis.run, results } };
+      write(join(folder, "comparison.html"), renderReport([analysis, other]));
       const { page, faults } = await open("comparison.html");
       expect(await page.locator("#verdict-table thead th").count()).toBe(5);
       const shown = await page.locator("#verdict-table tbody tr").first().locator("data").allTextContents();
       expect(shown).toEqual(Array(2).fill(digits(run.results[0]!.ratio!.centre)));
+      const cells = page.locator("#verdict-table tbody tr").nth(1).locator("td");
+      expect(await cells.last().innerText()).toContain("detectable from ×1.5");
+      expect(await page.locator("#verdict-table").innerText()).toMatch(/^(?!.*detectable.*detectable)/s);
       expect(faults).toEqual([]);
     },
     deadline,

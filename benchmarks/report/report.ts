@@ -628,10 +628,11 @@ function variant(runs: readonly Run[], run: Run, result: Result | undefined): Ht
 
 function comparisonCell(run: Run, result: Result | undefined): Html {
   if (!result) return html`<td>not run</td>`;
-  const { ratio } = result;
+  const { ratio, smallestFactor } = result;
   const kind = kindOf(result);
+  const detectable = kind === "undetermined" ? smallestFactor : null;
   return html`<td>
-    ${pill(kind, kindText(kind, run))}${ratio ? undefined : html`<br /><span class="reason">${reasonOf(result)}</span>`}${ratio ? html`<br />${number("ratio", ratio.centre)} <small>${digits(ratio.low ?? ratio.least)} – ${digits(ratio.high ?? ratio.most)}</small>` : undefined}
+    ${pill(kind, kindText(kind, run))}${ratio ? undefined : html`<br /><span class="reason">${reasonOf(result)}</span>`}${ratio ? html`<br />${number("ratio", ratio.centre)} <small>${digits(ratio.low ?? ratio.least)} – ${digits(ratio.high ?? ratio.most)}</small>` : undefined}${detectable === null ? undefined : html`<br /><small>detectable from ×${digits(detectable)}</small>`}
   </td>`;
 }
 
