@@ -464,6 +464,20 @@ describe("analyse", () => {
     ]);
   });
 
+  it("should count the half blocks that all starts discarded, and know of none in an older run", () => {
+    const folder = invent();
+    const file = join(folder, "raw/facts.json");
+    const facts = JSON.parse(readFileSync(file, "utf8")) as { clients: object };
+    const countOf = (discarded: object[]): number | null => {
+      const starts = discarded.map((each) => ({ clients: facts.clients, ...each }));
+      writeFileSync(file, JSON.stringify({ ...facts, starts }));
+      return analyse(join(folder, "raw")).run.discarded;
+    };
+    expect(countOf([{ discarded: 0 }, { discarded: 2 }, { discarded: 1 }])).toBe(3);
+    expect(countOf([{ discarded: 0 }])).toBe(0);
+    expect(countOf([{}, {}])).toBeNull();
+  });
+
   it("should put runs of different work in separate rows, and report how they differ", () => {
     const [small, large] = (["smoke", "course"] as const).map((profile) =>
       analyse(join(invent({ profile, point: onlyMetadata }), "raw")),

@@ -61,6 +61,7 @@ export function analyse(folder: string, earlierRuns: Run["earlierRuns"] = []): A
     ended: end?.ended ?? null,
     seconds: end?.seconds ?? null,
     lost,
+    discarded: raw.discarded,
     clock: plan.clock,
     emulated,
     machines: [...raw.machines, ...raw.earlierBoots],

@@ -48,6 +48,8 @@ export interface RawRun {
   /** The clients in earlier boots, if the run continued after a reboot. */
   readonly earlierBoots: readonly Machine[];
   readonly started: string;
+  /** Unfinished blocks that the run discarded; null if it did not count them. */
+  readonly discarded: number | null;
   readonly end: z.infer<typeof endSchema> | undefined;
   readonly lab: z.infer<typeof labSchema>;
   readonly points: readonly RawPoint[];
@@ -57,8 +59,10 @@ const clientsSchema = z.record(z.string(), z.looseObject({}));
 const factsSchema = z.object({
   started: z.string(),
   clients: clientsSchema,
-  /** Each start of the run; the clients may have rebooted in between. */
-  starts: z.array(z.object({ clients: clientsSchema })).default([]),
+  /** Each start of the run; the clients may have rebooted in between. Older runs did not count what they discarded. */
+  starts: z
+    .array(z.object({ clients: clientsSchema, discarded: z.int().nullable().default(null) }))
+    .default([]),
 });
 const endSchema = z.object({ ended: z.string(), lost: z.string().nullable(), seconds: z.number() });
 /** Facts that are stored next to the raw files when they are fetched. */
@@ -103,6 +107,7 @@ export function readRaw(folder: string): RawRun {
     machines,
     earlierBoots: [...boots.values()],
     started: facts.started,
+    discarded: added(facts.starts.map(({ discarded }) => discarded ?? undefined)),
     end: existsSync(join(folder, "end.json")) ? read(folder, "end.json", endSchema) : undefined,
     lab: existsSync(join(folder, "lab.json"))
       ? read(folder, "lab.json", labSchema)

@@ -203,6 +203,13 @@ export const runSchema = z.strictObject({
   ended: nullable,
   seconds: z.number().nullable(),
   lost: nullable.describe("Why the run ended before its last point; null if it did not."),
+  discarded: z
+    .int()
+    .nullable()
+    .default(null)
+    .describe(
+      "Unfinished blocks that were discarded and measured again, because a node was rebooted or the run paused in them; null if they were not counted.",
+    ),
   clock: z.enum(["wall", "instructions"]),
   emulated: z
     .boolean()

@@ -123,6 +123,7 @@ function header(run: Run): Html {
     ["Analysis code", run.analysis.hash],
     ["Settings", `${run.settingsHash}, seed ${run.seed}`],
     ["Blocks", blocksText(run)],
+    ["Half blocks discarded", run.discarded ? String(run.discarded) : undefined],
     ["Rows requested", run.rows.length > 0 ? run.rows.join(", ") : undefined],
   ];
   return html`<header>

@@ -81,8 +81,8 @@ class Driver:
             raise
         try:
             self.start_readers()
-            self.store.add_facts(started, now(), self.facts)
-            self.store.discard_unfinished(self.plan, self.boots(), self.serving_boots(), datetime.now(UTC))
+            discarded = self.store.discard_unfinished(self.plan, self.boots(), self.serving_boots(), datetime.now(UTC))
+            self.store.add_facts(started, now(), self.facts, discarded)
             self.prepare()
             self.create_data(list(self.agents))
             self.progress.start()

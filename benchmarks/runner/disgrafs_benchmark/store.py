@@ -63,14 +63,15 @@ class Store:
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)
 
-    def discard_unfinished(self, plan: Plan, boots: dict[str, str], serving: dict[str, str], at: datetime) -> None:
-        """Move an unfinished block to `discarded` if a node was rebooted since, or if it is too old.
+    def discard_unfinished(self, plan: Plan, boots: dict[str, str], serving: dict[str, str], at: datetime) -> int:
+        """Move unfinished blocks to `discarded` if a node was rebooted since, or if they are too old; returns how many.
 
         `boots` are the clients', and `serving` those of the nodes that serve them, by address.
 
         The arms of a block are compared, so they must be measured in one boot and without a long pause. Complete blocks
         are kept.
         """
+        discarded = 0
         for block in plan.blocks:
             folders = sorted(self.points.glob(f"{block.index:03}-*"))
             records = [json.loads((folder / "point.json").read_text()) for folder in folders]
@@ -89,16 +90,21 @@ class Store:
                 for folder in folders:
                     shutil.rmtree(aside / folder.name, ignore_errors=True)
                     folder.rename(aside / folder.name)
+                discarded += 1
+        return discarded
 
     def remove(self, name: str) -> None:
         """Remove a file of the run, if it exists."""
         (self.folder / name).unlink(missing_ok=True)
 
-    def add_facts(self, started: str, at: str, clients: dict[str, dict[str, Any]]) -> None:
-        """Add the clients' facts at a start of the run to those of earlier starts, which may be of other boots."""
+    def add_facts(self, started: str, at: str, clients: dict[str, dict[str, Any]], discarded: int) -> None:
+        """Add the clients' facts at a start of the run to those of earlier starts, which may be of other boots.
+
+        `discarded` unfinished blocks of earlier starts were discarded at this one.
+        """
         file = self.folder / "facts.json"
         earlier = json.loads(file.read_text())["starts"] if file.exists() else []
-        starts = [*earlier, {"at": at, "clients": clients}]
+        starts = [*earlier, {"at": at, "clients": clients, "discarded": discarded}]
         self.write("facts.json", json.dumps({"started": started, "clients": clients, "starts": starts}, indent=1))
 
     def write(self, name: str, text: str) -> None:

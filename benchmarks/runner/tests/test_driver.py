@@ -52,7 +52,8 @@ class Cluster:
         self.read: list[str] = []
         self.dead: set[str] = set()
         self.started: list[str] = []
-        self.boots = {"node1": "a", "node2": "b"}
+        # Of the clients, and of the node of Redis.
+        self.boots = {"node1": "a", "node2": "b", "10.77.0.10": "s"}
         self.failing: dict[str, int] = {}
         self.obstacles: dict[str, str] = {}
         # Delay of Ray tasks, in seconds.
@@ -129,7 +130,12 @@ class FakeAgent:
 
     def facts(self) -> dict[str, Any]:
         self.note("facts")
-        return {"bootId": self.cluster.boots[self.name]}
+        return {"bootId": self.cluster.boots[self.name], **self.served()}
+
+    def served(self) -> dict[str, Any]:
+        """The node of Redis, which only the first client asks."""
+        asks = self.name == "node1"
+        return {"neighbours": {"10.77.0.10": {"bootId": self.cluster.boots["10.77.0.10"]}} if asks else {}}
 
     def clock(self) -> float:
         self.note("clock")
@@ -186,7 +192,8 @@ class FakeAgent:
 
     def measure(self, workload: Workload, arm: str, seed: int, _start: float) -> dict[str, Any]:
         self.note(f"measure {workload.name} {arm} {seed}")
-        return {"late": 0, "seconds": 1, "files": {"loops.json": b"{}"}}
+        counters = {"before": self.served(), "after": self.served()}
+        return {"late": 0, "seconds": 1, "counters": counters, "files": {"loops.json": b"{}"}}
 
 
 @pytest.fixture
@@ -430,6 +437,19 @@ def test_facts_of_every_start_are_kept(cluster: Cluster, tmp_path: Path, plan_fi
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert [start["clients"]["node2"]["bootId"] for start in facts["starts"]] == ["b", "later"]
     assert facts["clients"]["node2"]["bootId"] == "later"
+
+
+@pytest.mark.parametrize("rebooted", ["node2", "10.77.0.10"])
+def test_each_start_says_how_many_blocks_it_discarded(
+    cluster: Cluster, tmp_path: Path, plan_file: Path, rebooted: str
+) -> None:
+    run(tmp_path, plan_file)
+    for number in ("001", "002"):
+        shutil.rmtree(next((tmp_path / "points").glob(f"{number}-1-*-control")))
+    cluster.boots[rebooted] = "later"
+    run(tmp_path, plan_file)
+    starts = json.loads((tmp_path / "facts.json").read_text())["starts"]
+    assert [start["discarded"] for start in starts] == [0, 2]
 
 
 def test_only_missing_points_are_measured_when_a_run_is_started_again(

@@ -75,7 +75,7 @@ def test_an_unfinished_block_of_another_boot_or_day_is_moved_to_discarded(
         for workload in plan.workloads_in(plan.blocks[1]):
             take(store, plan, 1, slot, plan.workloads.index(workload))
     take(store, plan, 2, 0, METADATA)
-    store.discard_unfinished(plan, boots, {SERVER: serving}, at)
+    assert store.discard_unfinished(plan, boots, {SERVER: serving}, at) == 1
     # A complete block is kept.
     assert store.has(plan.blocks[1], 0, plan.workloads[METADATA])
     assert not store.has(plan.blocks[2], 0, plan.workloads[METADATA])
@@ -86,7 +86,7 @@ def test_an_unfinished_block_of_another_boot_or_day_is_moved_to_discarded(
 def test_an_unfinished_block_of_this_boot_is_kept_after_a_short_pause(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     take(store, plan, 2, 0, METADATA)
-    store.discard_unfinished(plan, BOOTS, {SERVER: "s"}, SOON)
+    assert store.discard_unfinished(plan, BOOTS, {SERVER: "s"}, SOON) == 0
     assert store.has(plan.blocks[2], 0, plan.workloads[METADATA])
 
 
