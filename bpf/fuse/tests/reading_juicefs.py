@@ -483,11 +483,11 @@ def formats() -> None:
 
 def block_sizes() -> None:
     """Volumes with blocks of 1, 4 and 16 MiB, and a file with data on both sides of its first 64 MiB."""
-    for mib in (1, 4, 16):
+    for database, mib in enumerate((1, 4, 16), 3):
         agents[0].stop()
         for i in range(2):
             umount(i)
-        meta = v.OTHER_META.replace("/2", f"/{mib + 2}")
+        meta = f"{v.OTHER_META.removesuffix('2')}{database}"
         v.format_at(meta, f"blocks{mib}", f"/tmp/jfs-bucket-{mib}", ["--block-size", str(mib << 10)])
         for i in range(2):
             mount(i, meta=meta)
