@@ -300,7 +300,7 @@ export const workloads = {
     "MB/s of one stream of 1 MiB reads, from the object store at first",
     "cold",
     ["read", MiB, false],
-    { reads: [64 * MiB, 2], course: [256 * MiB, 1], paper: [4096 * MiB, 20] },
+    { reads: [64 * MiB, 8], course: [256 * MiB, 1], paper: [4096 * MiB, 20] },
   ),
   ray: {
     kind: "ray-read",

@@ -313,6 +313,7 @@ class Agent:
         # With the clock: a script may take long, in some arms and not in others.
         machine = system.counters()
         arm = self.plan.arms[arm_name]
+        workload = placed(workload, arm)
         on_mount = workload.place == "mount"
         script = self.script_proof(arm) if workload.place in ARM_PLACES and arm.script is not None else None
         counters = {**machine, **self.served(workload)}

@@ -196,6 +196,13 @@ def test_an_arm_without_the_volume_has_its_files_on_the_nodes_own_disk(
     files = [programs.fio_file(folder, read.name, read.parameters) for folder in worked]
     assert [file.stat().st_size for file in files] == [read.parameters["fileSize"]] * 2
     assert turn(agent, read, "local")["counters"]["after"]["requests"] is None
+    # The driver does the work of Ray's data set, and only ends the window here.
+    ray = workload(plan_file, "ray")
+    assert "invalid" not in agent.ready(ray, "local", 1)
+    agent.begin_answer(time.time())
+    ended = agent.end_answer(ray, "local")
+    assert ended["proof"]["after"]["disk"] == ended["proof"]["before"]["disk"]
+    assert ended["counters"]["after"]["requests"] is None
 
 
 def test_every_client_has_the_data_of_ray_on_its_own_disk_and_one_writes_that_of_the_volume(
