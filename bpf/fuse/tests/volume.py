@@ -109,7 +109,7 @@ def mounted(path: str) -> bool:
     return any(f" {path} " in line and "juicefs" in line for line in Path("/proc/self/mountinfo").open())
 
 
-def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str = "") -> None:
+def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str = "", tries: int = 5) -> None:
     # In the foreground: starting JuiceFS's background process is slow. The agent reads the URL in the command line, of
     # which JuiceFS shows only the beginning.
     juicefs = subprocess.Popen(
@@ -122,8 +122,12 @@ def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str
     )
     # On a busy emulated machine, a mount can take minutes.
     wait(lambda: mounted(MOUNTS[i]) or juicefs.poll() is not None, f"mount {MOUNTS[i]}", 900)
-    if juicefs.poll() is not None:
+    if juicefs.poll() is None:
+        return
+    # JuiceFS gives up after some seconds, which can be too few there.
+    if tries == 1:
         raise RuntimeError(f"juicefs ended with {juicefs.returncode} before it mounted {MOUNTS[i]}")
+    mount(i, options, meta, cache, tries - 1)
 
 
 def daemons(i: int) -> list[int]:
