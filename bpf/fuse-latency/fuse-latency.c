@@ -217,6 +217,36 @@ static struct fuse_latency_bpf *load_best(const struct layout *l, __u32 dev,
 }
 
 static struct bpf_link *links[PLACES];
+/* What the kernel had missed of links that no longer exist. */
+static unsigned long long missed_before;
+
+/*
+ * Number of times that the kernel did not call the program of a kprobe: above
+ * all at returns, if more callers wait than it reserves room for. Linux tells
+ * since 6.7; until then, and for fentry, it is 0.
+ */
+static unsigned long long missed_by(const struct bpf_link *link)
+{
+	struct bpf_link_info info;
+	__u32 size = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (!link ||
+	    bpf_link_get_info_by_fd(bpf_link__fd(link), &info, &size) ||
+	    info.type != BPF_LINK_TYPE_PERF_EVENT)
+		return 0;
+	return info.perf_event.kprobe.missed;
+}
+
+static unsigned long long missed_by_links(void)
+{
+	unsigned long long sum = missed_before;
+	int i;
+
+	for (i = 0; i < PLACES; i++)
+		sum += missed_by(links[i]);
+	return sum;
+}
 
 static void detach(void)
 {
@@ -224,6 +254,7 @@ static void detach(void)
 
 	/* In reverse order, so that each recorded request gets its end. */
 	for (i = PLACES - 1; i >= 0; i--) {
+		missed_before += missed_by(links[i]);
 		bpf_link__destroy(links[i]);
 		links[i] = NULL;
 	}
@@ -564,7 +595,7 @@ static int report(void *data)
 	}
 	read_mounts();
 	/* A missed run of a program has lost a request, or its end. */
-	lost = skel->bss->lost + ext_missed(skel->obj);
+	lost = skel->bss->lost + ext_missed(skel->obj) + missed_by_links();
 	if (ext_options.prometheus)
 		err = report_prometheus(ext_options.prometheus, list, n, lost,
 					skel->bss->answered);

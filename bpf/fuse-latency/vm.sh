@@ -129,6 +129,41 @@ killed_is_not_answered() {
   jq -se '.[-1] | .answered == 0 and .lost == 0 and ([.series[] | select(.opcode == "STATFS").count] == [1])' "$work/queued"
 }
 
+# crowd METHOD: 24 callers wait at once. With kprobes, the kernel reserves room for the returns of 10, on up to five CPUs.
+crowd() {
+  ./testfs "$work/mount" "$work/truth" 17=250000 &
+  running+=($!)
+  wait_for 60 mountpoint -q "$work/mount"
+  run crowd --method "$1"
+  python3 - "$work/mount" <<'PYTHON'
+import os, sys, threading
+
+barrier = threading.Barrier(24)
+callers = [threading.Thread(target=lambda: (barrier.wait(), os.statvfs(sys.argv[1]))) for _ in range(24)]
+for caller in callers:
+    caller.start()
+for caller in callers:
+    caller.join()
+PYTHON
+  stop
+  umount "$work/mount"
+  tail -n 1 "$work/crowd"
+  jq -se '.[-1] | .answered == 0 and ([.series[] | select(.opcode == "STATFS").count] == [24])' "$work/crowd"
+}
+crowd_is_exact() {
+  crowd fentry
+  jq -se '.[-1].lost == 0' "$work/crowd"
+}
+missed_returns_are_lost() {
+  crowd kprobe
+  if linux_tells_missed; then
+    jq -se '.[-1].lost >= 1' "$work/crowd"
+  else
+    jq -se '.[-1].lost == 0' "$work/crowd"
+  fi
+}
+linux_tells_missed() { sort -VC <<<"6.7"$'\n'"$(uname -r)"; }
+
 only_one_mount() {
   ./testfs "$work/other" "$work/other.truth" &
   running+=($!)
@@ -232,6 +267,8 @@ stop
 check "with kprobes, counts equal the daemon's, too" counts_are_exact probes
 check "a request whose caller is killed in the queue is not counted as answered" killed_is_not_answered fentry
 check "with kprobes, neither" killed_is_not_answered kprobe
+check "24 callers that wait at once are counted exactly" crowd_is_exact
+check "with kprobes, too; returns that the kernel missed are counted as lost, since Linux 6.7" missed_returns_are_lost
 check "--mount counts only the requests of that mount" only_one_mount
 check "Prometheus' text format: buckets are cumulative and end at the count" prometheus_text
 check "a second instance is refused" second_instance
