@@ -25,7 +25,10 @@ struct {
 	__type(value, __u64);
 } rs_sockets SEC(".maps");
 
-/* The sockets themselves, to read how much is unread. */
+/*
+ * The sockets themselves, to read how much is unread. An entry ends with its
+ * connection. Of more connections than there is room for, some have none.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, RS_MAX_SOCKETS);
@@ -141,8 +144,12 @@ static __always_inline void take_in(struct bpf_sock_ops *ops)
 	reverse(&key, &direction.peer);
 	*stored = direction;
 	address = (__u64)bpf_skc_to_tcp_sock(sk);
-	bpf_map_update_elem(&rs_readers, &key, &address, BPF_ANY);
-	if (bpf_sock_hash_update(ops, &rs_sockets, &key, BPF_NOEXIST)) {
+	/* For rs_established() to be called when it is closed. */
+	bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags |
+					       BPF_SOCK_OPS_STATE_CB_FLAG);
+	if (bpf_map_update_elem(&rs_readers, &key, &address, BPF_ANY) ||
+	    bpf_sock_hash_update(ops, &rs_sockets, &key, BPF_NOEXIST)) {
+		bpf_map_delete_elem(&rs_readers, &key);
 		bpf_sk_storage_delete(&rs_direction, sk);
 		return;
 	}
@@ -151,11 +158,33 @@ static __always_inline void take_in(struct bpf_sock_ops *ops)
 		__sync_fetch_and_add(&sum->sockets, 1);
 }
 
-/* A TCP connection of the cgroup is established, by connect or by accept. */
+/* A socket that was taken in is closed. */
+static __always_inline void forget(struct bpf_sock_ops *ops)
+{
+	struct bpf_sock *sk = ops->sk;
+	struct rs_key key = {};
+	__u64 *address;
+
+	if (!sk || key_of(ops, &key))
+		return;
+	/* A new connection may have the same addresses and ports. */
+	address = bpf_map_lookup_elem(&rs_readers, &key);
+	if (address && *address == (__u64)bpf_skc_to_tcp_sock(sk))
+		bpf_map_delete_elem(&rs_readers, &key);
+}
+
+/*
+ * A TCP connection of the cgroup is established, by connect or by accept, or
+ * one that was taken in changes its state.
+ */
 SEC("sockops")
 int rs_established(struct bpf_sock_ops *ops)
 {
 	switch (ops->op) {
+	case BPF_SOCK_OPS_STATE_CB:
+		if (ops->args[1] == BPF_TCP_CLOSE)
+			forget(ops);
+		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		if (bpf_ntohl(ops->remote_port) == port)
 			take_in(ops);
@@ -186,18 +215,15 @@ static __always_inline bool is_tls(struct sk_msg_md *msg)
 }
 
 /*
- * Whether the peer's reader has stopped. Redirected messages use the receiver's
- * memory without regard to its buffer size, until the system has no more memory
- * for TCP and the connection is lost. TCP's window prevents that.
+ * Whether the reader has stopped. Redirected messages use the receiver's memory
+ * without regard to its buffer size, until the system has no more memory for
+ * TCP and the connection is lost. TCP's window prevents that.
  */
-static __always_inline bool is_full(const struct rs_key *peer, __u32 size)
+static __always_inline bool is_full(__u64 reader, __u32 size)
 {
-	__u64 *sk = bpf_map_lookup_elem(&rs_readers, peer);
-
 	/* It may have been closed since: then there is no receiver. */
-	return sk && BPF_CORE_READ((struct sock *)*sk,
-				    sk_backlog.rmem_alloc.counter) + size >
-			     backlog;
+	return BPF_CORE_READ((struct sock *)reader,
+			     sk_backlog.rmem_alloc.counter) + size > backlog;
 }
 
 /* Runs when a socket in the map sends. */
@@ -208,6 +234,7 @@ int rs_send(struct sk_msg_md *msg)
 	struct rs_direction *direction;
 	struct rs_counts *sum = counts();
 	struct rs_key peer;
+	__u64 *reader;
 
 	if (!sk || !sum)
 		return SK_PASS;
@@ -220,7 +247,20 @@ int rs_send(struct sk_msg_md *msg)
 		goto tcp;
 	}
 	peer = direction->peer;
-	if (is_full(&peer, msg->size)) {
+	reader = bpf_map_lookup_elem(&rs_readers, &peer);
+	if (!reader) {
+		/*
+		 * Without the entry, nothing would limit what the reader has
+		 * not read: only TCP may carry the rest.
+		 */
+		if (direction->way == RS_UNDECIDED)
+			__sync_fetch_and_add(&sum->late, 1);
+		else
+			__sync_fetch_and_add(&sum->gone, 1);
+		direction->way = RS_TCP;
+		goto tcp;
+	}
+	if (is_full(*reader, msg->size)) {
 		__sync_fetch_and_add(&sum->full, 1);
 		direction->way = RS_TCP;
 		goto tcp;

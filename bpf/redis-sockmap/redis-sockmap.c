@@ -214,23 +214,24 @@ static int report(void *data)
 	if (ext_options.prometheus && !ext_options.json)
 		return err;
 	if (ext_options.json)
-		ext_json_line(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		ext_json_line(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 					"sockets", (json_int_t)c.sockets,
 					"redirected", (json_int_t)c.redirected,
 					"bytes", (json_int_t)c.bytes, "passed",
 					(json_int_t)c.passed, "late",
 					(json_int_t)c.late, "tls",
 					(json_int_t)c.tls, "full",
-					(json_int_t)c.full),
+					(json_int_t)c.full, "gone",
+					(json_int_t)c.gone),
 			      stdout);
 	else
-		printf("%llu sockets; %llu messages redirected (%llu bytes), %llu left to TCP; directions left to TCP: %llu late, %llu TLS, %llu whose reader had stopped\n",
+		printf("%llu sockets; %llu messages redirected (%llu bytes), %llu left to TCP; directions left to TCP: %llu late, %llu TLS, %llu whose reader had stopped, %llu whose reader is gone\n",
 		       (unsigned long long)c.sockets,
 		       (unsigned long long)c.redirected,
 		       (unsigned long long)c.bytes,
 		       (unsigned long long)c.passed,
 		       (unsigned long long)c.late, (unsigned long long)c.tls,
-		       (unsigned long long)c.full);
+		       (unsigned long long)c.full, (unsigned long long)c.gone);
 	fflush(stdout);
 	return err;
 }

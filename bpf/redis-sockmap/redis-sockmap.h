@@ -38,6 +38,7 @@ struct rs_counts {
 	__u64 late; /* directions left to TCP: no peer in the map yet */
 	__u64 tls; /* directions left to TCP: a TLS handshake */
 	__u64 full; /* directions left to TCP: the reader had stopped */
+	__u64 gone; /* directions left to TCP: its reader's entry is gone */
 };
 
 struct rs_control {

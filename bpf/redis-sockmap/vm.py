@@ -1,6 +1,8 @@
-"""Sends streams over connections to one port, and checks at both ends that redis-sockmap does not change them."""
+"""Sends streams over connections to one port, and checks at both ends that redis-sockmap does not change them.
 
-import hashlib
+Usage: vm.py PORT ADDRESS TEST [MIB]
+"""
+
 import os
 import random
 import socket
@@ -10,6 +12,9 @@ import time
 
 PORT = int(sys.argv[1])
 ADDRESS = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+MIB = int(sys.argv[4]) if len(sys.argv) > 4 else 1024
+# More than the extension's limit for unread data and TCP's buffers together.
+MOST_UNREAD_MIB = 128
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -38,7 +43,7 @@ def receive(end: socket.socket, size: int) -> bytes:
 
 def same(sent: bytes, got: bytes, what: str) -> None:
     """Fail if two byte strings differ."""
-    if hashlib.sha256(sent).digest() != hashlib.sha256(got).digest():
+    if sent != got:
         where = next((i for i, (a, b) in enumerate(zip(sent, got, strict=False)) if a != b), min(len(sent), len(got)))
         raise AssertionError(f"{what}: {len(sent)} bytes sent, {len(got)} received, first difference at {where}")
 
@@ -150,31 +155,82 @@ def unread() -> None:
     same(text, receive(server, len(text)), "after the wait")
 
 
-def stopped() -> None:
-    """Send some MiB to a reader that has stopped: the sender must wait, and later all data must arrive."""
-    size = int(sys.argv[4] if len(sys.argv) > 4 else "1024") << 20
-    client, server = pair()
+def to_a_stopped_reader(client: socket.socket, server: socket.socket) -> None:
+    """Send MIB MiB to a client that has stopped reading: the server must wait, and later all data must arrive."""
     block = random.Random(4).randbytes(1 << 20)
     sent = [0]
 
     def reply() -> None:
         server.settimeout(None)
-        while sent[0] < size:
+        for _ in range(MIB):
             server.sendall(block)
-            sent[0] += len(block)
+            sent[0] += 1
 
-    sender = threading.Thread(target=reply)
+    sender = threading.Thread(target=reply, daemon=True)
     sender.start()
     before = -1
     while before != sent[0]:
         before = sent[0]
         time.sleep(5)
-        if sent[0] > 128 << 20:
-            raise AssertionError(f"{sent[0] >> 20} MiB were accepted although the reader has stopped")
-    print(f"{sent[0] >> 20} MiB before the sender waits", flush=True)
-    for index in range(size // len(block)):
+        if sent[0] > MOST_UNREAD_MIB:
+            raise AssertionError(f"{sent[0]} MiB were accepted although the reader has stopped")
+    print(f"{sent[0]} MiB before the sender waits", flush=True)
+    for index in range(MIB):
         same(block, receive(client, len(block)), f"MiB {index}")
     sender.join()
+
+
+def stopped() -> None:
+    """The reader stops at once."""
+    to_a_stopped_reader(*pair())
+
+
+def forgotten() -> None:
+    """After a first message, wait for the end of standard input; meanwhile, vm.sh removes the reader's entry."""
+    client, server = pair()
+    server.sendall(b"+OK\r\n")
+    same(b"+OK\r\n", receive(client, 5), "before the wait")
+    print("started", flush=True)
+    sys.stdin.read()
+    to_a_stopped_reader(client, server)
+
+
+def redis_reply() -> None:
+    """Ask Redis for MIB MiB and stop reading: Redis keeps most of it and serves others, and later all must arrive."""
+    value = random.Random(5).randbytes(1 << 20)
+    reply = b"$%d\r\n%b\r\n" % (len(value), value)
+    reader, other = (socket.create_connection((ADDRESS, PORT), timeout=180) for _ in range(2))
+
+    def ask(command: bytes) -> bytes:
+        """Send a command on the other connection; return its reply, or the value if it is a bulk string."""
+        other.sendall(command)
+        line = b""
+        while not line.endswith(b"\r\n"):
+            line += receive(other, 1)
+        return receive(other, int(line[1:]) + 2)[:-2] if line.startswith(b"$") else line
+
+    def waiting_mib() -> int:
+        """Return what Redis still has to send to the reader."""
+        for client in ask(b"CLIENT LIST\r\n").decode().splitlines():
+            words = dict(word.split("=", 1) for word in client.split())
+            if words["name"] == "reader":
+                return int(words["omem"]) >> 20
+        raise AssertionError("Redis has closed the reader's connection")
+
+    same(b"+OK\r\n", ask(b"*3\r\n$3\r\nSET\r\n$5\r\nvalue\r\n%b" % reply), "SET")
+    reader.sendall(b"CLIENT SETNAME reader\r\n")
+    same(b"+OK\r\n", receive(reader, 5), "CLIENT SETNAME")
+    reader.sendall(b"GET value\r\n" * MIB)
+    before, now = -1, 0
+    while before != now or not now:
+        before = now
+        time.sleep(5)
+        now = waiting_mib()
+    print(f"{now} of {MIB} MiB wait in Redis", flush=True)
+    if now < MIB - MOST_UNREAD_MIB:
+        raise AssertionError(f"only {now} of {MIB} MiB wait in Redis although the reader has stopped")
+    for index in range(MIB):
+        same(reply, receive(reader, len(reply)), f"reply {index}")
 
 
 TESTS = {
@@ -185,5 +241,7 @@ TESTS = {
     "stream": stream,
     "unread": unread,
     "stopped": stopped,
+    "forgotten": forgotten,
+    "redis-reply": redis_reply,
 }
 TESTS[sys.argv[3]]()
