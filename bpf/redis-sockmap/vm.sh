@@ -63,7 +63,7 @@ still() {
   around "$@"
   [ "$after" -eq "$before" ]
 }
-streams() { timeout 1500 python3 vm.py "$@"; }
+streams() { timeout 1500 python3 vm.py "$@" | tee -a "$work/streams"; }
 # readers: prints the keys of rs_readers, a line of hexadecimal bytes for each.
 readers() { bpftool -j map dump pinned "$pins/rs_readers" | jq -r '.[].key | join(" ")'; }
 no_readers() { [ -z "$(readers)" ]; }
@@ -204,6 +204,7 @@ check "a connection with one end in the cgroup is not redirected" one_end_outsid
 redis
 check "Redis: a large value and a pipeline are redirected and unchanged" moved redirected redis_values
 check "Redis: a long reply to a stopped reader waits in Redis, and arrives later" moved full inside streams "$port" 127.0.0.1 redis-reply "$stopped_mib"
+note "readers that have stopped: $(grep -h MiB "$work/streams" "$work/forgotten" | paste -sd ';')"
 redis-cli -p "$port" shutdown nosave || true
 wait_for 60 refuses redis-cli -p "$port" ping
 stop
