@@ -1,6 +1,6 @@
 /**
- * redis-sockmap's own test (vm.sh) with 1 GiB for each reader that has stopped, of a stream and of a real Redis, on each kernel of
- * DISGRAFS_KERNELS. bpf/extensions.vm.test.ts does the same with less.
+ * Readers that have stopped, of a stream and of a real Redis, with 1 GiB for each, on each kernel of DISGRAFS_KERNELS.
+ * bpf/extensions.vm.test.ts does the same with less.
  */
 import { join } from "node:path";
 import { putExtension } from "../../tests/support/extensions.ts";

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests redis-sockmap in a VM, as root, with streams of bytes (vm.py) and with a real Redis; prints TAP.
-# STOPPED_MIB: how much is sent to readers that have stopped, 256 by default. Redis holds it, and some more, in memory.
+# STOPPED_MIB: if set, only the tests of readers that have stopped, with this much data for each instead of 256 MiB. Redis holds it,
+# and some more, in memory.
 # shellcheck disable=SC2317,SC2329 # functions are called by name, through check
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -187,13 +188,28 @@ killed() {
   [ -z "$(bpftool cgroup show "$group")" ]
 }
 
+stopped_readers() {
+  run
+  check "a stopped reader makes the sender wait, and gets all data later" moved full inside streams "$port" 127.0.0.1 stopped "$stopped_mib"
+  check "a reader whose entry is gone makes the sender wait, too" moved gone forgotten
+  redis
+  check "Redis: a long reply to a stopped reader waits in Redis, and arrives later" moved full inside streams "$port" 127.0.0.1 redis-reply "$stopped_mib"
+  note "readers that have stopped: $(grep -h MiB "$work/streams" "$work/forgotten" | paste -sd ';')"
+  end_redis
+  stop
+}
+end_redis() {
+  redis-cli -p "$port" shutdown nosave || true
+  wait_for 60 refuses redis-cli -p "$port" ping
+}
+
+stopped_readers
+[ -z "${STOPPED_MIB:-}" ] || done_testing
 check "preflight reports support" preflight
 check "preflight names a missing cgroup" no_cgroup
 run
 check "pipelining: data in both directions at once is unchanged" moved redirected inside streams "$port" 127.0.0.1 pipelining
 check "a value of 32 MiB is unchanged" moved redirected inside streams "$port" 127.0.0.1 large
-check "a stopped reader makes the sender wait, and gets all data later" moved full inside streams "$port" 127.0.0.1 stopped "$stopped_mib"
-check "a reader whose entry is gone makes the sender wait, too" moved gone forgotten
 check "closed connections leave no entry" closed_are_forgotten
 check "half-close: the rest of the data arrives, then the end; the other direction still works" moved redirected inside streams "$port" 127.0.0.1 half-close
 check "IPv6: data in both directions is unchanged" moved redirected inside streams "$port" ::1 pipelining
@@ -203,10 +219,7 @@ check "connections of another cgroup are not added" still sockets streams "$port
 check "a connection with one end in the cgroup is not redirected" one_end_outside
 redis
 check "Redis: a large value and a pipeline are redirected and unchanged" moved redirected redis_values
-check "Redis: a long reply to a stopped reader waits in Redis, and arrives later" moved full inside streams "$port" 127.0.0.1 redis-reply "$stopped_mib"
-note "readers that have stopped: $(grep -h MiB "$work/streams" "$work/forgotten" | paste -sd ';')"
-redis-cli -p "$port" shutdown nosave || true
-wait_for 60 refuses redis-cli -p "$port" ping
+end_redis
 stop
 check "a stream survives when the loader is stopped, and nothing is left" survives end
 check "a stream survives kill -9 and --remove, and nothing is left" survives kill
