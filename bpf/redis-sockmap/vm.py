@@ -174,6 +174,8 @@ def to_a_stopped_reader(client: socket.socket, server: socket.socket) -> None:
         time.sleep(5)
         if sent[0] > MOST_UNREAD_MIB:
             raise AssertionError(f"{sent[0]} MiB were accepted although the reader has stopped")
+    if not sender.is_alive():
+        raise AssertionError(f"the sender ended after {sent[0]} MiB although the reader has stopped")
     print(f"{sent[0]} MiB before the sender waits", flush=True)
     for index in range(MIB):
         same(block, receive(client, len(block)), f"MiB {index}")
