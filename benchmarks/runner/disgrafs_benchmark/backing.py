@@ -63,10 +63,11 @@ class SlowDisk:
         """Set the limit for the disk of a folder. ResetError if the kernel does not report it."""
         if self.lifeline.folder is None:
             raise ResetError("the workload has no cgroup whose reads could be limited")
+        disk = device(folder)
         cgroups = {UNIT: CGROUP / control_group(UNIT), self.lifeline.folder.name: self.lifeline.folder}
         for unit, cgroup in cgroups.items():
             self.limited.append(unit)
-            run(["systemctl", "set-property", "--runtime", unit, f"IOReadIOPSMax={folder} {reads}"])
+            run(["systemctl", "set-property", "--runtime", unit, f"IOReadIOPSMax={disk} {reads}"])
             deadline = time.monotonic() + LIMIT_SECONDS
             while f"riops={reads}" not in (limits := read(cgroup / "io.max") or ""):
                 if time.monotonic() > deadline:
@@ -83,6 +84,16 @@ class SlowDisk:
                 run(["systemctl", "set-property", "--runtime", unit, "IOReadIOPSMax="])
             # Only now: after an error, the next call tries again.
             self.limited.pop()
+
+
+def device(folder: Path) -> str:
+    """The block device of a folder's file system, or the folder itself if that has none (btrfs).
+
+    systemd keeps an entry for each name that was ever given to it, also without a limit. Of two names of one disk, the
+    entry without a limit can be the last that it writes.
+    """
+    number = folder.stat().st_dev
+    return f"/dev/block/{os.major(number)}:{os.minor(number)}" if os.major(number) else str(folder)
 
 
 def control_group(unit: str) -> str:

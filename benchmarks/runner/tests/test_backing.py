@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,13 +77,25 @@ class Units:
         return ""
 
 
+@pytest.mark.parametrize(
+    ("number", "name"), [(os.makedev(259, 3), "/dev/block/259:3"), (os.makedev(0, 40), "/a/folder")]
+)
+def test_systemd_gets_one_name_of_a_disk_for_all_of_its_folders(
+    number: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "stat", lambda _path: SimpleNamespace(st_dev=number))
+    assert backing.device(Path("/a/folder")) == name
+
+
 def test_a_slow_disk_is_slow_for_juicefs_and_for_the_workload_until_it_is_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     units = Units(tmp_path, monkeypatch)
     disk = backing.SlowDisk(units.scope)
     disk.limit(Path("/var/cache"), 100)
-    assert units.asked == [[name, "IOReadIOPSMax=/var/cache 100"] for name in (UNIT, "run.scope")]
+    assert units.asked == [
+        [name, f"IOReadIOPSMax={backing.device(Path('/var/cache'))} 100"] for name in (UNIT, "run.scope")
+    ]
     disk.release()
     assert sorted(units.asked[2:]) == sorted([name, "IOReadIOPSMax="] for name in (UNIT, "run.scope"))
     disk.release()
