@@ -112,21 +112,24 @@ def mounted(path: str) -> bool:
 def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str = "", tries: int = 5) -> None:
     # In the foreground: starting JuiceFS's background process is slow. The agent reads the URL in the command line, of
     # which JuiceFS shows only the beginning.
-    juicefs = subprocess.Popen(
-        [
-            *["juicefs", "mount", meta, MOUNTS[i], *options, "--no-usage-report"],
-            *["--cache-dir", cache or f"/tmp/jfs-cache{i}"],
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    log = Path(f"/tmp/jfs-mount{i}.log")
+    with log.open("w") as out:
+        juicefs = subprocess.Popen(
+            [
+                *["juicefs", "mount", meta, MOUNTS[i], *options, "--no-usage-report"],
+                *["--cache-dir", cache or f"/tmp/jfs-cache{i}"],
+            ],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
     # On a busy emulated machine, a mount can take minutes.
     wait(lambda: mounted(MOUNTS[i]) or juicefs.poll() is not None, f"mount {MOUNTS[i]}", 900)
     if juicefs.poll() is None:
         return
     # JuiceFS gives up after some seconds, which can be too few there.
     if tries == 1:
-        raise RuntimeError(f"juicefs ended with {juicefs.returncode} before it mounted {MOUNTS[i]}")
+        said = log.read_text()[-1500:]
+        raise RuntimeError(f"juicefs ended with {juicefs.returncode} before it mounted {MOUNTS[i]}: {said}")
     mount(i, options, meta, cache, tries - 1)
 
 
