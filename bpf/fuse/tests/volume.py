@@ -128,7 +128,8 @@ def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str
         return
     # JuiceFS gives up after some seconds, which can be too few there.
     if tries == 1:
-        said = log.read_text()[-1500:]
+        # A crash begins with its reason.
+        said = log.read_text()[:1500]
         raise RuntimeError(f"juicefs ended with {juicefs.returncode} before it mounted {MOUNTS[i]}: {said}")
     mount(i, options, meta, cache, tries - 1)
 
