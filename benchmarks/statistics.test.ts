@@ -13,7 +13,11 @@ import {
 
 const trio = (arm: number, first: number, second: number): Trio => ({ arm, baselines: [first, second] });
 const values = (least: number, most: number): fc.Arbitrary<number[]> =>
-  fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: least, maxLength: most });
+  // Steps of 2^-20: half of a sum is exact, which it is not of the smallest doubles.
+  fc.array(
+    fc.integer({ min: -3 * 2 ** 20, max: 3 * 2 ** 20 }).map((steps) => steps / 2 ** 20),
+    { minLength: least, maxLength: most },
+  );
 const trios = (least: number, most: number): fc.Arbitrary<Trio[]> =>
   fc.array(
     fc
