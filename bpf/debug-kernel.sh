@@ -207,9 +207,10 @@ style() {
 	fuse) files+=("$bpf/fuse/efuse_abi.h") ;;
 	storage-chain) files+=("$bpf/storage-chain"/*.h) ;;
 	esac
-	perl "$folder/builder$tree/scripts/checkpatch.pl" --no-tree --strict --terse --show-types --quiet \
+	# It leaves a file of its own where it runs.
+	(cd "$folder" && perl "builder$tree/scripts/checkpatch.pl" --no-tree --strict --terse --show-types --quiet \
 		--ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON,MACRO_ARG_UNUSED,BIT_MACRO,AVOID_EXTERNS,CAMELCASE \
-		-f "${files[@]}"
+		-f "${files[@]}")
 }
 
 kernel() {

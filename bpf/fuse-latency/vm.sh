@@ -37,6 +37,21 @@ stop() {
   wait "$loader_pid"
 }
 
+# at_once COUNT: so many callers of statfs. Threads, because processes may start further apart than the time of an answer.
+at_once() {
+  python3 - "$work/mount" "$1" <<'PYTHON'
+import os, sys, threading
+
+count = int(sys.argv[2])
+barrier = threading.Barrier(count)
+callers = [threading.Thread(target=lambda: (barrier.wait(), os.statvfs(sys.argv[1]))) for _ in range(count)]
+for caller in callers:
+    caller.start()
+for caller in callers:
+    caller.join()
+PYTHON
+}
+
 # The file system caches nothing, so every call becomes requests. Its daemon sleeps 20 ms in GETATTR and 1 s in STATFS.
 workload() {
   ./testfs "$work/mount" "$work/truth" 3=20000 17=1000000 &
@@ -47,18 +62,8 @@ workload() {
   for i in $(seq 5); do cat "$work/mount/f$i" >/dev/null; done
   for i in $(seq 3); do echo x | dd of="$work/mount/f$i" conv=notrunc status=none 2>/dev/null || true; done
   for i in $(seq 4); do refuses stat "$work/mount/absent" 2>/dev/null; done
-  # Of three concurrent requests, two wait in the queue. Threads, because processes may start further apart than the time of
-  # an answer.
-  python3 - "$work/mount" <<'PYTHON'
-import os, sys, threading
-
-barrier = threading.Barrier(3)
-callers = [threading.Thread(target=lambda: (barrier.wait(), os.statvfs(sys.argv[1]))) for _ in range(3)]
-for caller in callers:
-    caller.start()
-for caller in callers:
-    caller.join()
-PYTHON
+  # Of three concurrent requests, two wait in the queue.
+  at_once 3
   umount "$work/mount"
   wait_for 60 test -s "$work/truth"
 }
@@ -135,16 +140,7 @@ crowd() {
   running+=($!)
   wait_for 60 mountpoint -q "$work/mount"
   run crowd --method "$1"
-  python3 - "$work/mount" <<'PYTHON'
-import os, sys, threading
-
-barrier = threading.Barrier(24)
-callers = [threading.Thread(target=lambda: (barrier.wait(), os.statvfs(sys.argv[1]))) for _ in range(24)]
-for caller in callers:
-    caller.start()
-for caller in callers:
-    caller.join()
-PYTHON
+  at_once 24
   stop
   umount "$work/mount"
   tail -n 1 "$work/crowd"

@@ -73,9 +73,7 @@ def main() -> int:
 
     title = f"{FILES} files, caches for half of them, and 32 MiB of memory"
     if PATTERN.search(title):
-        for i in range(2):
-            umount(i)
-            mount(i, [*v.NOCACHE, "--cache-size", str(FILES // 32)])
+        v.remount([*v.NOCACHE, "--cache-size", str(FILES // 32)])
         clients.start()
         before = kernel()
         few = ["systemd-run", "--scope", "-q", "-p", "MemoryMax=32M"]
@@ -90,9 +88,7 @@ def main() -> int:
                 break
         report(evicted, f"{title}: blocks were evicted", f"{pieces:.0f} pieces, {dropped:.0f} dropped")
         clients.stop()
-        for i in range(2):
-            umount(i)
-            mount(i)
+        v.remount()
 
     for faults, expected in CONTROLS:
         title = f"the checker fails with {' and '.join(faults)}: {' or '.join(expected)}"

@@ -25,6 +25,8 @@ import volume as v
 from clients import WITHOUT_AGENTS, Clients, check, control, judge
 from volume import BOUND, MOUNTS, PATTERN, Agent, mount, quiet, report, umount, wait
 
+# Linux 6.16 can drop all names at once. An older kernel drops a name only if it is named, and waits for its directory.
+ALL_NAMES = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 16)
 # What a control must find. A stale size is also reported as torn: size and content are of two versions.
 KINDS = {"bound": ["bound"], "close": ["close", "torn"], "missed": ["missed"]}
 
@@ -187,11 +189,9 @@ def late_on_first(names: bool) -> list[str]:
 
 def dropped(clients: Clients) -> None:
     """The kernel's own copies end when Redis reports a change, long before they would expire."""
-    # Without a list of its names, the kernel can drop a directory's only from 6.16 on.
-    all_names = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 16)
     minute = ["--kernel-cache", "on", "--bound", "60000"]
     cases = [
-        ("--kernel-cache and a bound of a minute", minute, v.NOCACHE, all_names, "no-drop"),
+        ("--kernel-cache and a bound of a minute", minute, v.NOCACHE, ALL_NAMES, "no-drop"),
         ("--sink notify and cache times of 300 s", ["--sink", "notify"], v.cache_times(300), True, "no-push"),
     ]
     for name, extra, cached, names, fault in cases:
@@ -200,9 +200,7 @@ def dropped(clients: Clients) -> None:
             continue
         late = []
         for faults in ([], [fault]):
-            for i in range(2):
-                umount(i)
-                mount(i, cached)
+            v.remount(cached)
             clients.start(faults=faults, extra=extra)
             time.sleep(2)
             late.append(late_on_first(names))
@@ -210,9 +208,7 @@ def dropped(clients: Clients) -> None:
         report(late[0] == [], title, f"late: {late[0]}\n{Path('/tmp/agent-jfs0.log').read_text()}")
         wanted = ["attributes", *(["a name"] if names else [])]
         report(late[1] == wanted, f"{title}: fails with the fault {fault}", f"late: {late[1]}")
-    for i in range(2):
-        umount(i)
-        mount(i)
+    v.remount()
 
 
 def warned() -> None:
@@ -240,7 +236,7 @@ def dead_daemon(agent: Agent) -> None:
 
     Both must return, although the agent has a copy of the daemon's descriptor. From Linux 6.16 on, none waits.
     """
-    waits = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 16)
+    waits = not ALL_NAMES
     title = "--sink notify: a caller and the agent return when the daemon is killed under them"
     connection = os.minor(Path(MOUNTS[1]).stat().st_dev)
     waiting = Path(f"/sys/fs/fuse/connections/{connection}/waiting")
@@ -338,9 +334,7 @@ def main() -> int:
         control(title, KINDS[violation], disturb)
         stop()
         # With long-grant, the kernel keeps answers for a minute.
-        for i in range(2):
-            umount(i)
-            mount(i)
+        v.remount()
 
     replaced = ["--only", "replaced", "--objects", "2"]
     title = "with only replaced names, every open() finds one"
@@ -389,9 +383,7 @@ def main() -> int:
 
     title = "--sink notify: notifications instead of the module"
     if PATTERN.search(title):
-        for i in range(2):
-            umount(i)
-            mount(i, v.cache_times(300))
+        v.remount(v.cache_times(300))
         start(extra=["--sink", "notify"])
         before = [a.metrics() for a in agents]
         _code, r, _err = check()

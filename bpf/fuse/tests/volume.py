@@ -109,29 +109,28 @@ def mounted(path: str) -> bool:
     return any(f" {path} " in line and "juicefs" in line for line in Path("/proc/self/mountinfo").open())
 
 
-def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str = "", tries: int = 5) -> None:
-    # In the foreground: starting JuiceFS's background process is slow. The agent reads the URL in the command line, of
-    # which JuiceFS shows only the beginning.
+def mount(i: int, options: Sequence[str] = NOCACHE, meta: str = META, cache: str = "") -> None:
     log = Path(f"/tmp/jfs-mount{i}.log")
-    with log.open("w") as out:
-        juicefs = subprocess.Popen(
-            [
-                *["juicefs", "mount", meta, MOUNTS[i], *options, "--no-usage-report"],
-                *["--cache-dir", cache or f"/tmp/jfs-cache{i}"],
-            ],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    # On a busy emulated machine, a mount can take minutes.
-    wait(lambda: mounted(MOUNTS[i]) or juicefs.poll() is not None, f"mount {MOUNTS[i]}", 900)
-    if juicefs.poll() is None:
-        return
-    # JuiceFS gives up after some seconds, which can be too few there.
-    if tries == 1:
-        # A crash begins with its reason.
-        said = log.read_text()[:1500]
-        raise RuntimeError(f"juicefs ended with {juicefs.returncode} before it mounted {MOUNTS[i]}: {said}")
-    mount(i, options, meta, cache, tries - 1)
+    # JuiceFS gives up after some seconds, which can be too few on a busy emulated machine.
+    for _ in range(5):
+        # In the foreground: starting JuiceFS's background process is slow. The agent reads the URL in the command
+        # line, of which JuiceFS shows only the beginning.
+        with log.open("w") as out:
+            juicefs = subprocess.Popen(
+                [
+                    *["juicefs", "mount", meta, MOUNTS[i], *options, "--no-usage-report"],
+                    *["--cache-dir", cache or f"/tmp/jfs-cache{i}"],
+                ],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        # There, a mount can take minutes.
+        wait(lambda: mounted(MOUNTS[i]) or juicefs.poll() is not None, f"mount {MOUNTS[i]}", 900)  # noqa: B023
+        if juicefs.poll() is None:
+            return
+    # A crash begins with its reason.
+    said = log.read_text()[:1500]
+    raise RuntimeError(f"juicefs ended with {juicefs.returncode} before it mounted {MOUNTS[i]}: {said}")
 
 
 def daemons(i: int) -> list[int]:
@@ -143,6 +142,13 @@ def daemons(i: int) -> list[int]:
 def umount(i: int) -> None:
     quiet("juicefs", "umount", "--force", MOUNTS[i])
     wait(lambda: not mounted(MOUNTS[i]), f"umount {MOUNTS[i]}")
+
+
+def remount(options: Sequence[str] = NOCACHE) -> None:
+    """Mounts the volume again on both clients, with these options."""
+    for i in range(2):
+        umount(i)
+        mount(i, options)
 
 
 def load_module() -> None:
