@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { cacheIdentity } from "./cache/identity.ts";
 import { cacheFolder } from "./checkout.ts";
 
 /** The program that creates each kind of thing; its arguments are the kind and `ensure` or `remove`. */
@@ -17,7 +18,7 @@ const makers = {
   vm: "stacks/local/main.ts",
 } as const;
 
-/** Kinds that are kept in the cache for the next lab. */
+/** Kinds that are kept in the cache for the next lab, and ensured again when the cache is another one. */
 const cached: readonly string[] = ["image", "extensions", "loops", "neo4j", "rayMetrics", "grafana"];
 
 interface EnsureOptions extends pulumi.CustomResourceOptions {
@@ -49,7 +50,7 @@ export function ensure(
       update: run("ensure"),
       delete: cached.includes(thing) ? undefined : run("remove"),
       stdin: pulumi.jsonStringify(input),
-      environment: seen,
+      environment: cached.includes(thing) ? { ...seen, cache: cacheIdentity() } : seen,
       triggers,
       logging: local.Logging.Stderr,
       addPreviousOutputInEnv: addPreviousOutput,

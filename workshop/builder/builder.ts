@@ -129,7 +129,7 @@ export async function runInBuilder(
     const redirect = 'from=$1 to=$2; shift 2; exec "$@" <"$from" >"$to"';
     const result = await execa("sh", ["-c", redirect, "sh", archive, built, ...run], { reject: false });
     if (result.exitCode !== 0) {
-      throw new Error(`${command.join(" ")} failed in the builder:\n${lastLines(result.stderr)}`);
+      throw new Error(`${command.join(" ")} failed in the builder:\n${essence(result.stderr)}`);
     }
     await execa("tar", ["-C", out, "-xf", built]);
   } finally {
@@ -151,8 +151,11 @@ function sourcesBelow(source: string): string[] {
     .filter((file) => !left.test(file) && !/\.(md|ts|sh|py|toml|pml)$/.test(file));
 }
 
-function lastLines(text: string): string {
-  return text.trimEnd().split("\n").slice(-20).join("\n");
+/** The end of a program's output, after the lines that name errors: other jobs of make go on after one has failed. */
+function essence(text: string): string {
+  const lines = text.trimEnd().split("\n");
+  const errors = lines.slice(0, -20).filter((line) => /\berror: |undefined reference|\*\*\* /.test(line));
+  return [...errors.slice(0, 20), ...lines.slice(-20)].join("\n");
 }
 
 export async function timed(
