@@ -89,7 +89,7 @@ export const arms = {
     ...fuse(
       "read",
       oneSecond,
-      "defaults, and the kernel reads from the node's block cache; attributes as in fuse-lease, up to 1 s older",
+      "defaults, and the kernel reads what it has not cached from the node's block cache; attributes up to 1 s older than in fuse-lease",
     ),
     reads: true,
   },

@@ -2,11 +2,12 @@
 # The arms of the FUSE extension. The lab has installed and verified it (bpf/pipeline); an arm starts its unit with other options.
 # Usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|off check|enable|prove|disable MOUNT
 #   notify: no module; the same pushes as notifications of the daemon. off: hooked, serves nothing. lease-keep: a lease, and
-#   the kernel keeps each answer until it ends. read, lease-read: a lease, and read() is answered from the block cache; they
-#   differ in the mount's cache times.
+#   the kernel keeps each answer until it ends. lease-read: a lease, and read() is answered from the block cache; read: for a mount
+#   with cache times, so only what the mount's own pages do not have.
 #   The count of `prove` increases with each request that the extension answers under a lease. Where it may rightly answer none
 #   while the kernel's own cache is valid (ttl, lease-keep, read, off), it increases with each that the extension sees; for notify,
-#   which sees none, with each heartbeat that Redis answers. Its reads and readBytes are what the module has read from block files; null if reads are off.
+#   which sees none, with each heartbeat that Redis answers. Its reads and readBytes are what the module has read from block files
+#   or, in `read`, has left to the mount's own pages; null if reads are off.
 set -euo pipefail
 arm=$1 action=$2 mount=${3:-}
 unit=disgrafs-extension@fuse.service
@@ -20,7 +21,7 @@ metrics=9435 # extensionMetrics in provisioning/ports.ts
 mode() {
   if systemctl is-active -q "$unit"; then
     "$loader" --status | jq -r '(.facts.mode // "notify") + (if .facts.reads then "-read" else "" end) +
-      (if .facts.kernelCache then "-keep" else "" end)'
+      (if .facts.pageReads then "-after-pages" else "" end) + (if .facts.kernelCache then "-keep" else "" end)'
   else
     echo none
   fi
@@ -51,7 +52,8 @@ case $arm in
 notify) words="--sink notify --metrics $metrics" ;;
 ttl | lease | off) words="--mode $arm" ;;
 lease-keep) words="--mode lease --kernel-cache on" ;;
-read | lease-read) words="--mode lease --reads cache" arm=lease-read ;;
+read) words="--mode lease --reads after-pages" arm=lease-read-after-pages ;;
+lease-read) words="--mode lease --reads cache" ;;
 *) echo "usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|off ACTION, not $arm" >&2 && exit 2 ;;
 esac
 case $action in
@@ -86,8 +88,8 @@ prove)
     "$loader" --status | jq -c --arg work "$work" '{
       active: .facts.serving,
       count: .facts[$work],
-      reads: .facts.reads,
-      readBytes: .facts.readBytes,
+      reads: (if .facts.reads then .facts.reads + (.facts.pageReads // 0) else null end),
+      readBytes: (if .facts.reads then .facts.readBytes + (.facts.pageReadBytes // 0) else null end),
       programs: [.programs[] | {name, tag}]
     }'
   fi

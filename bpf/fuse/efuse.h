@@ -144,6 +144,7 @@ struct efuse_opstats {
 	X(READ_AGAIN, "read-again")	/* in the agent: each hole */	\
 	X(READ_CHUNK, "read-chunk")	/* in the agent: always the first */\
 	X(READ_FROZEN, "read-frozen")	/* in the agent: atime takes 8 s */\
+	X(READ_PAGES, "read-pages")	/* in the agent: blocks first */\
 	X(READ_LOCKED, "read-locked")	/* in the agent: under the lock */\
 	/* the published defects of ExtFUSE */				\
 	X(X_LOOKUP_ATTR, "extfuse-lookup-attr")				\
@@ -166,7 +167,8 @@ struct efuse_control {
 	__u64	opcodes;	/* bit n: opcode n may be served */
 	__u64	dev;		/* 0: none */
 	__u32	mode;		/* enum efuse_mode */
-	__u32	shadow;		/* ask the daemon as well, and compare */
+	__u16	shadow;		/* ask the daemon as well, and compare */
+	__u16	after_pages;	/* the module tries the mount's pages first */
 	__u32	fail;		/* enum efuse_fail; written by the programs */
 	__u32	bound_ms;	/* lease */
 	__u64	xattr_ttl;	/* ns; 0: GETXATTR is not served */

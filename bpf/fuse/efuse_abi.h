@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define EFUSE_ABI	6
+#define EFUSE_ABI	7
 #define EFUSE_IN	64	/* visible bytes of the first argument */
 #define EFUSE_NAME	128	/* longest visible name, including the NUL */
 #define EFUSE_OUT	160	/* longest reply that a program can give */
@@ -181,9 +181,11 @@ struct efuse_stats {
 	__u64	read_refused;	/* FROM, but unreadable: sent to the daemon */
 	__u64	entries;	/* entries of listings that programs saw */
 	__u64	lists_cut;	/* listings that were not shown completely */
+	__u64	read_pages;	/* left to the mount's own pages */
+	__u64	read_pages_bytes;	/* as asked for */
 };
 
-_Static_assert(sizeof(struct efuse_stats) == 80, "struct efuse_stats");
+_Static_assert(sizeof(struct efuse_stats) == 96, "struct efuse_stats");
 
 /*
  * The additional layout for read(): offsets in struct fuse_file, the
@@ -196,7 +198,11 @@ struct efuse_reads {
 	__u16	file_flags;	/* open_flags, a u32 */
 	__u16	inode_state;	/* struct fuse_inode, an unsigned long */
 	__u16	bad;		/* number of FUSE_I_BAD in it */
-	__u32	reserved;	/* 0 */
+	/*
+	 * 1: on the devices added after this, a read() is not shown if the
+	 * mount itself has the pages with its first and its last byte. Else 0.
+	 */
+	__u32	pages_first;
 };
 
 _Static_assert(sizeof(struct efuse_reads) == 16, "struct efuse_reads");

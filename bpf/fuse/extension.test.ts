@@ -26,9 +26,10 @@ describe("the FUSE extension's options", () => {
     expect(line({ mode: "shadow" })).toContain("--mode lease --shadow ");
   });
 
-  it("enable reads only if they are set to cache, and only under a lease", () => {
+  it("enable reads only if they are set, and only under a lease", () => {
     expect(line({})).not.toContain("--reads");
     expect(line({ reads: "cache" })).toContain(" --reads cache ");
+    expect(line({ reads: "after-pages" })).toContain(" --reads after-pages ");
     const problems = (values: object): string[] =>
       fuse.problems(settings(values), { attrCacheSeconds: 1 }, up);
     expect(problems({ mode: "off", reads: "cache" })).toEqual([

@@ -37,8 +37,11 @@ const settings = z.strictObject({
   boundMs: z.int().min(10).max(60_000).default(100),
   /** Requests answered in the kernel. */
   opcodes: opcodesSchema.default([...opcodes]),
-  /** cache: under a lease, read() is answered from the blocks that JuiceFS has cached on the node. */
-  reads: z.enum(["off", "cache"]).default("off"),
+  /**
+   * cache: under a lease, read() is answered from the blocks that JuiceFS has cached on the node; after-pages: only what the
+   * mount's own pages do not have, so that no read is slower.
+   */
+  reads: z.enum(["off", "cache", "after-pages"]).default("off"),
   /** Under a lease, the kernel itself keeps an answer for most of the lease, and asks neither the extension nor the daemon. */
   kernelCache: z.boolean().default(false),
   required,
@@ -67,7 +70,7 @@ function loaderOptions(
     ...["--meta", meta, "--password-file", passwordFile],
     ...(mode === "shadow" ? ["--mode", "lease", "--shadow"] : ["--mode", mode]),
     ...["--bound", String(boundMs), "--opcodes", answered.join(",")],
-    ...(reads === "cache" ? ["--reads", "cache"] : []),
+    ...(reads === "off" ? [] : ["--reads", reads]),
     ...(kernelCache ? ["--kernel-cache", "on"] : []),
     ...["--prometheus", metricsFile("fuse"), "--interval", "15"],
   ];

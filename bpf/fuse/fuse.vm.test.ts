@@ -200,13 +200,13 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   it(
     "is enabled, proven and disabled by each arm of the benchmark",
     async () => {
-      for (const arm of ["off", "lease", "lease-keep", "lease-read", "notify"]) {
+      for (const arm of ["off", "lease", "lease-keep", "lease-read", "read", "notify"]) {
         const script = `bash /opt/arms/fuse.sh ${arm}`;
         const proof = (text: string): Proof => JSON.parse(text) as never;
         await vm.check(`${script} check /mnt/jfs; ${script} enable /mnt/jfs
           head -c 5000000 /dev/urandom >/mnt/jfs/proof`);
         const before = proof(await vm.check(`${script} prove /mnt/jfs`));
-        const reads = arm === "lease-read";
+        const reads = arm.endsWith("read");
         // Wait until the counts have increased: `notify` counts heartbeats, which do not depend on requests, and reads are
         // answered some time after the first one that missed its block.
         const grown = [

@@ -26,6 +26,13 @@ uint64_t now_ns(void);
 /* thread.c: a thread with a small stack, which receives no signals. */
 void start_thread(pthread_t *thread, void *(*work)(void *));
 
+/* Which read() calls are answered from the block cache. */
+enum reads {
+	READS_OFF,
+	READS_CACHE,
+	READS_AFTER_PAGES,	/* what the mount's own pages do not have */
+};
+
 /* How listings of directories are used. */
 enum listings {
 	LISTINGS_OFF,
@@ -55,7 +62,7 @@ struct options {
 	uint64_t xattr_ttl, statfs_ttl;	/* ns */
 	uint32_t entries;		/* size of the caches */
 	uint64_t fault;			/* EFUSE_FAULT(), for tests */
-	bool reads;			/* lease: read() from the block cache */
+	enum reads reads;		/* lease: read() from the block cache */
 	uint32_t read_blocks;		/* maximum number of known blocks */
 	uint64_t read_bytes;		/* maximum size of their files */
 	uint32_t read_age;		/* s until an unused block is released */

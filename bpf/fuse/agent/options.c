@@ -73,9 +73,10 @@ static const struct argp_option own_options[] = {
 	{ "kernel-cache", O_KERNEL_CACHE, "off|on", 0,
 	  "on (mode lease only): let the kernel keep an answer for the rest of "
 	  "the lease (default off)", 0 },
-	{ "reads", O_READS, "off|cache", 0,
+	{ "reads", O_READS, "off|cache|after-pages", 0,
 	  "cache (mode lease only): answer read() from JuiceFS's block cache "
-	  "on this machine (default off)", 0 },
+	  "on this machine; after-pages: only what the mount's own pages do "
+	  "not have (default off)", 0 },
 	{ "read-blocks", O_READ_BLOCKS, "N", 0,
 	  "Maximum number of 4 MiB blocks, 16 to 4096 (default 1024)", 0 },
 	{ "read-bytes", O_READ_BYTES, "N", 0,
@@ -114,7 +115,9 @@ static const struct argp_option own_options[] = {
 static const char * const mode_names[] = { "off", "ttl", "lease" };
 static const char * const listings_names[] = { "off", "entries", "on" };
 static const char * const kernel_cache_names[] = { "off", "on" };
-static const char * const reads_names[] = { "off", "cache" };
+static const char * const reads_names[] = {
+	"off", "cache", "after-pages",
+};
 static const char * const sink_names[] = { "bpf", "notify" };
 static const char * const opcode_names[] = {
 	"lookup", "getattr", "getxattr", "statfs",
@@ -156,13 +159,13 @@ static void check(struct argp_state *state)
 	if ((opt.mode == EFUSE_LEASE || opt.notify) && !opt.meta)
 		argp_error(state, "--meta is required: Redis reports other clients' changes");
 	if (opt.reads && !lease)
-		argp_error(state, "--reads cache needs --mode lease without --shadow: otherwise a file's current version is unknown");
+		argp_error(state, "--reads needs --mode lease without --shadow: otherwise a file's current version is unknown");
 	if (opt.kernel_cache && !lease)
 		argp_error(state, "--kernel-cache on needs --mode lease without --shadow: an answer is kept for the rest of a lease");
 	if (opt.backing && !opt.reads)
-		argp_error(state, "--backing needs --reads cache");
+		argp_error(state, "--backing needs --reads");
 	if (opt.reads && opt.any_config && !opt.cache_dir)
-		argp_error(state, "--reads cache needs --cache-dir if --fstype is not JuiceFS's");
+		argp_error(state, "--reads needs --cache-dir if --fstype is not JuiceFS's");
 	if ((opt.opcodes & 1ULL << FUSE_GETXATTR) && !opt.xattr_ttl)
 		argp_error(state, "--opcodes getxattr needs --xattr-ttl: the reply has no validity of its own");
 	if ((opt.opcodes & 1ULL << FUSE_STATFS) && !opt.statfs_ttl)
@@ -248,7 +251,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		break;
 	case O_READS:
 		opt.reads = ext_choice(text, reads_names, COUNT_OF(reads_names),
-				       state) == 1;
+				       state);
 		break;
 	case O_READ_BLOCKS:
 		opt.read_blocks = ext_number(text, 16, 4096, state);

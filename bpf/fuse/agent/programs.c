@@ -146,7 +146,7 @@ static void open_module(struct efuse_hook *hook)
  */
 static void set_up_reads(void)
 {
-	skel->rodata->reads = opt.reads;
+	skel->rodata->reads = opt.reads != READS_OFF;
 	bpf_program__set_autoload(skel->progs.efuse_read, opt.reads);
 	bpf_map__set_autocreate(skel->maps.efuse_handles, opt.reads);
 	bpf_map__set_autocreate(skel->maps.efuse_blocks, opt.reads);
@@ -235,6 +235,7 @@ static void bpf_start(void)
 	control()->opcodes = opt.opcodes;
 	control()->bound_ms = opt.bound / NSEC_PER_MSEC;
 	control()->shadow = opt.shadow;
+	control()->after_pages = opt.reads == READS_AFTER_PAGES;
 	control()->grant = opt.kernel_cache;
 	control()->keep = opt.kernel_cache;
 	control()->xattr_ttl = opt.xattr_ttl;

@@ -577,6 +577,8 @@ void reads_start(int module_fd)
 	struct efuse_reads layout;
 
 	layout_of_reads(&layout);
+	layout.pages_first = opt.reads == READS_AFTER_PAGES &&
+			     !FAULT(READ_PAGES);
 	module = module_fd;
 	if (ioctl(module, EFUSE_IOC_READS, &layout))
 		fatal("the module cannot hook read() on this kernel: %s",

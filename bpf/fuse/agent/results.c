@@ -114,7 +114,9 @@ void results_metrics(FILE *out)
 			"# TYPE efuse_module_reads_total counter\n"
 			"efuse_module_reads_total{result=\"read\"} %llu\n"
 			"efuse_module_reads_total{result=\"refused\"} %llu\n"
+			"efuse_module_reads_total{result=\"pages\"} %llu\n"
 			"# TYPE efuse_module_read_bytes_total counter\n"
 			"efuse_module_read_bytes_total %llu\n",
-			module.reads, module.read_refused, module.read_bytes);
+			module.reads, module.read_refused, module.read_pages,
+			module.read_bytes);
 }

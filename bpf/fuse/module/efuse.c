@@ -37,6 +37,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/objtool.h>
+#include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
@@ -79,6 +80,7 @@ struct efuse_out_arg {
 struct efuse_owner {
 	bool hooked;
 	bool reads;
+	bool pages_first;
 	bool lists;
 	DECLARE_BITMAP(devs, EFUSE_MAX_DEVS);
 };
@@ -96,6 +98,8 @@ static unsigned int read_users;
 static u32 efuse_devs[EFUSE_MAX_DEVS];	/* 0: free; read without the lock */
 /* The FUSE connection of each device; 0 until its first request. */
 static unsigned long efuse_conns[EFUSE_MAX_DEVS];
+/* Devices whose own pages are used before the programs are asked. */
+static DECLARE_BITMAP(efuse_pages_first, EFUSE_MAX_DEVS);
 
 /* Used with preemption off, and never from an interrupt. */
 static DEFINE_PER_CPU(struct efuse_ctx, efuse_ctxs);
@@ -836,14 +840,43 @@ out:
 	return got;
 }
 
+/*
+ * Whether the mount itself has the pages with the first and the last byte. Not
+ * those in between, because looking for each costs more than the daemon costs
+ * in the few reads where one is missing. A page that is being read counts: the
+ * original function waits for it.
+ */
+static __always_inline bool efuse_in_pages(const struct kiocb *iocb,
+					   size_t size)
+{
+	struct address_space *mapping = iocb->ki_filp->f_mapping;
+	loff_t first = iocb->ki_pos, last = i_size_read(mapping->host) - 1;
+
+	if (iocb->ki_flags & IOCB_DIRECT || !size || first > last)
+		return false;
+	last = min_t(loff_t, last, first + min_t(size_t, size, SZ_1G) - 1);
+	if (!filemap_range_has_page(mapping, first, first) ||
+	    (first >> PAGE_SHIFT != last >> PAGE_SHIFT &&
+	     !filemap_range_has_page(mapping, last, last)))
+		return false;
+	this_cpu_inc(efuse_counters.read_pages);
+	this_cpu_add(efuse_counters.read_pages_bytes, last - first + 1);
+	return true;
+}
+
 /* fuse_file_read_iter(iocb, to) */
 EFUSE_HOOK(efuse_on_read)
 {
 	const struct kiocb *iocb;
+	const struct iov_iter *to;
 	unsigned long rest = ip + MCOUNT_INSN_SIZE;
+	int slot;
 
 	iocb = (const struct kiocb *)efuse_argument(fregs, 0);
-	if (!efuse_registered(file_inode(iocb->ki_filp)->i_sb->s_dev))
+	to = (const struct iov_iter *)efuse_argument(fregs, 1);
+	slot = efuse_slot_of(file_inode(iocb->ki_filp)->i_sb->s_dev);
+	if (slot < 0 || (test_bit(slot, efuse_pages_first) &&
+			 efuse_in_pages(iocb, iov_iter_count(to))))
 		return;
 	/* The value is always the same: only one function has this hook. */
 	if (READ_ONCE(efuse_read_rest) != rest)
@@ -1223,6 +1256,7 @@ static int efuse_ioc_reads(struct efuse_owner *owner,
 			   const struct efuse_reads __user *arg)
 {
 	struct efuse_reads r;
+	u32 pages_first;
 	int err;
 
 	if (!owner->hooked)
@@ -1231,6 +1265,7 @@ static int efuse_ioc_reads(struct efuse_owner *owner,
 		return -EALREADY;
 	if (copy_from_user(&r, arg, sizeof(r)))
 		return -EFAULT;
+	pages_first = r.pages_first;
 	if (!IS_ALIGNED(r.file_fm | r.file_fh | r.file_nodeid, sizeof(u64)) ||
 	    !IS_ALIGNED(r.file_flags, sizeof(u32)) ||
 	    (r.file_fm | r.file_fh | r.file_nodeid | r.file_flags) >=
@@ -1240,8 +1275,10 @@ static int efuse_ioc_reads(struct efuse_owner *owner,
 	    !IS_ALIGNED(r.inode_state, sizeof(unsigned long)) ||
 	    r.inode_state < sizeof(struct inode) ||
 	    r.inode_state >= EFUSE_CONN_MAX || r.bad >= BITS_PER_LONG ||
-	    r.reserved)
+	    pages_first > 1)
 		return -EINVAL;
+	/* Another owner may choose otherwise. */
+	r.pages_first = 0;
 	if (read_users) {
 		if (memcmp(&r, &reads, sizeof(r)))
 			return -EBUSY;
@@ -1253,6 +1290,7 @@ static int efuse_ioc_reads(struct efuse_owner *owner,
 	}
 	read_users++;
 	owner->reads = true;
+	owner->pages_first = pages_first;
 	return 0;
 }
 
@@ -1359,6 +1397,7 @@ static int efuse_ioc_add(struct efuse_owner *owner, u32 dev)
 	}
 	if (slot == EFUSE_MAX_DEVS)
 		return -ENOSPC;
+	assign_bit(slot, efuse_pages_first, owner->pages_first);
 	WRITE_ONCE(efuse_devs[slot], dev);
 	__set_bit(slot, owner->devs);
 	return 0;
@@ -1414,6 +1453,8 @@ static int efuse_ioc_stats(struct efuse_stats __user *arg)
 		sum.read_refused += READ_ONCE(s->read_refused);
 		sum.entries += READ_ONCE(s->entries);
 		sum.lists_cut += READ_ONCE(s->lists_cut);
+		sum.read_pages += READ_ONCE(s->read_pages);
+		sum.read_pages_bytes += READ_ONCE(s->read_pages_bytes);
 	}
 	return copy_to_user(arg, &sum, sizeof(sum)) ? -EFAULT : 0;
 }

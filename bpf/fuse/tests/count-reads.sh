@@ -111,4 +111,5 @@ mkdir -p /var/tmp/count-nothing
 with_agent "lease, reads of what is not cached" --reads cache --cache-dir /var/tmp/count-nothing
 with_agent "lease, the kernel keeps answers" --kernel-cache on
 with_agent "lease, the kernel keeps answers, reads" --kernel-cache on --reads cache
+with_agent "lease, the kernel keeps answers, reads after pages" --kernel-cache on --reads after-pages
 off

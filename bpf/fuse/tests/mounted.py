@@ -18,7 +18,7 @@ class Arm(NamedTuple):
 
 
 ONE, LONG = cache_times(1), cache_times(300)
-KEEP, READS = ["--kernel-cache", "on"], ["--reads", "cache"]
+KEEP, READS, AFTER_PAGES = ["--kernel-cache", "on"], ["--reads", "cache"], ["--reads", "after-pages"]
 ARMS = {
     "ttl": Arm(ONE),
     "nocache": Arm(NOCACHE),
@@ -31,9 +31,9 @@ ARMS = {
     "fuse-ttl": Arm(ONE, agent={"mode": "ttl"}),
     "fuse-lease": Arm(NOCACHE, agent={}),
     "fuse-lease-keep": Arm(NOCACHE, agent={"extra": KEEP}),
-    "fuse-read": Arm(ONE, agent={"extra": READS}),
+    "fuse-read": Arm(ONE, agent={"extra": AFTER_PAGES}),
     "fuse-lease-read": Arm(NOCACHE, agent={"extra": READS}),
-    "fuse-lease-keep-read": Arm(NOCACHE, agent={"extra": KEEP + READS}),
+    "fuse-lease-keep-read": Arm(NOCACHE, agent={"extra": KEEP + AFTER_PAGES}),
 }
 
 

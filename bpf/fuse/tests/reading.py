@@ -737,6 +737,48 @@ def absent_read_again(e: Env) -> None:
     os.close(fd)
 
 
+def pages_first(e: Env) -> None:
+    """What the mount's own pages have is read there; a read() of which an end is missing, from the block cache."""
+    data = some_bytes(300000, 51)
+    Volume(e).write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    # Not by a mapping: this process is the daemon, and would wait for itself.
+    for at in range(0, len(data), 32768):
+        os.posix_fadvise(fd, at, 32768, os.POSIX_FADV_WILLNEED)
+    assert os.pread(fd, len(data), 0) == data
+    asked_before = e.toy.asked[t.READ]
+
+    def reads() -> tuple[float, float]:
+        """Reads answered from the block cache, and left to the pages."""
+        each = (e.agent.metric("efuse_module_reads_total", result=result) for result in ("read", "pages"))
+        return next(each), next(each)
+
+    def counted(offset: int, size: int) -> tuple[float, float]:
+        before = reads()
+        got = os.pread(fd, size, offset)
+        assert got == data[offset : offset + size], f"{size} at {offset}: {len(got)} bytes, wrong data"
+        now = reads()
+        return now[0] - before[0], now[1] - before[1]
+
+    for offset, size in ((0, 1), (4095, 2), (5000, 100000), (299999, 1), (290000, 1 << 20)):
+        assert counted(offset, size) == (0, 1), f"{size} at {offset}: not from the pages"
+    os.posix_fadvise(fd, 0, 65536, os.POSIX_FADV_DONTNEED)
+    for offset, size in ((0, 4096), (60000, 100000)):
+        assert counted(offset, size) == (1, 0), f"{size} at {offset}, without the first page: not from the block"
+    os.posix_fadvise(fd, 262144, 0, os.POSIX_FADV_DONTNEED)
+    assert counted(200000, 100000) == (1, 0), "without the last page: not from the block"
+    assert counted(100000, 100000) == (0, 1), "both ends are in memory"
+    assert e.toy.asked[t.READ] == asked_before, "the daemon was asked"
+    direct = os.open(e.path("f"), os.O_RDONLY | os.O_DIRECT)
+    os.fstat(direct)
+    before = reads()
+    assert os.pread(direct, 4096, 131072) == data[131072 : 131072 + 4096]
+    assert reads() == (before[0] + 1, before[1]), "O_DIRECT must not use pages"
+    os.close(direct)
+    os.close(fd)
+
+
 def kinds_of_read(e: Env) -> None:
     """O_DIRECT, sendfile(), and a buffer of which a part is inaccessible.
 
@@ -1094,6 +1136,12 @@ RULES: list[Rule] = [
     ("reads: a block that is not cached is not looked for at each read", absent_read_again, CACHED, ["read-again"]),
     ("reads: a file that has become a folder is not read", another_type, CACHED, []),
     ("reads: O_DIRECT, sendfile() and a partly inaccessible buffer", kinds_of_read, CACHED, []),
+    (
+        "reads: after-pages: what the mount's own pages have is read there",
+        pages_first,
+        {"mode": "lease", "extra": ["--reads", "after-pages", *READS[2:]]},
+        ["read-pages"],
+    ),
     ("reads: a removed file is readable through its handle", removed, CACHED, []),
     (
         "reads: the example fixed-file answers read()",
