@@ -89,7 +89,7 @@ export const arms = {
     ...fuse(
       "read",
       oneSecond,
-      "defaults, and the kernel reads what it has not cached from the node's block cache; attributes up to 1 s older than in fuse-lease",
+      "defaults, and what the kernel has not cached is read from the node's block cache; attributes as in fuse-lease, up to 1 s older",
     ),
     reads: true,
   },

@@ -110,7 +110,7 @@ void results_metrics(FILE *out)
 		module.entries, module.lists_cut);
 	if (opt.reads)
 		fprintf(out,
-			"# HELP efuse_module_reads_total Reads from backing files.\n"
+			"# HELP efuse_module_reads_total Reads from backing files; pages: left to the mount's own pages.\n"
 			"# TYPE efuse_module_reads_total counter\n"
 			"efuse_module_reads_total{result=\"read\"} %llu\n"
 			"efuse_module_reads_total{result=\"refused\"} %llu\n"
