@@ -97,6 +97,14 @@ export const arms = {
     ...fuse("lease-read", none, "fuse-lease, and the kernel reads from the node's block cache"),
     reads: true,
   },
+  "fuse-lease-keep-read": {
+    ...fuse(
+      "lease-keep-read",
+      none,
+      "fuse-lease-keep, and what the kernel has not cached is read from the node's block cache",
+    ),
+    reads: true,
+  },
   "fuse-off": fuse(
     "off",
     oneSecond,

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The arms of the FUSE extension. The lab has installed and verified it (bpf/pipeline); an arm starts its unit with other options.
-# Usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|off check|enable|prove|disable MOUNT
+# Usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|lease-keep-read|off check|enable|prove|disable MOUNT
 #   notify: no module; the same pushes as notifications of the daemon. off: hooked, serves nothing. lease-keep: a lease, and
-#   the kernel keeps each answer until it ends. lease-read: a lease, and read() is answered from the block cache; read: for a mount
-#   with cache times, so only what the mount's own pages do not have.
+#   the kernel keeps each answer until it ends. lease-read: a lease, and read() is answered from the block cache. read (for a mount
+#   with cache times) and lease-keep-read: only what the mount's own pages do not have.
 #   The count of `prove` increases with each request that the extension answers under a lease. Where it may rightly answer none
-#   while the kernel's own cache is valid (ttl, lease-keep, read, off), it increases with each that the extension sees; for notify,
+#   while the kernel's own cache is valid (ttl, lease-keep, read, lease-keep-read, off), it increases with each that the extension sees; for notify,
 #   which sees none, with each heartbeat that Redis answers. Its reads and readBytes are what the module has read from block files
-#   or, in `read`, has left to the mount's own pages; null if reads are off.
+#   or, in read and lease-keep-read, has left to the mount's own pages; null if reads are off.
 set -euo pipefail
 arm=$1 action=$2 mount=${3:-}
 unit=disgrafs-extension@fuse.service
@@ -54,7 +54,8 @@ ttl | lease | off) words="--mode $arm" ;;
 lease-keep) words="--mode lease --kernel-cache on" ;;
 read) words="--mode lease --reads after-pages" arm=lease-read-after-pages ;;
 lease-read) words="--mode lease --reads cache" ;;
-*) echo "usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|off ACTION, not $arm" >&2 && exit 2 ;;
+lease-keep-read) words="--mode lease --reads after-pages --kernel-cache on" arm=lease-read-after-pages-keep ;;
+*) echo "usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|lease-keep-read|off ACTION, not $arm" >&2 && exit 2 ;;
 esac
 case $action in
 check)

@@ -200,7 +200,7 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   it(
     "is enabled, proven and disabled by each arm of the benchmark",
     async () => {
-      for (const arm of ["off", "lease", "lease-keep", "lease-read", "read", "notify"]) {
+      for (const arm of ["off", "lease", "lease-keep", "lease-read", "read", "lease-keep-read", "notify"]) {
         const script = `bash /opt/arms/fuse.sh ${arm}`;
         const proof = (text: string): Proof => JSON.parse(text) as never;
         await vm.check(`${script} check /mnt/jfs; ${script} enable /mnt/jfs
