@@ -149,16 +149,16 @@ describe("a record", () => {
   it("should be refused if its arm answers reads, and answered none of a workload that reads cached data", () => {
     // Each block has another change, in one run: a course's points take long to invent.
     const changes: [workload: string, arm: string, key: string, value: unknown][] = [
-      ["random-read", "fuse-read", "count", 13],
-      ["random-read", "fuse-read", "reads", 5],
-      ["random-read", "fuse-read", "readBytes", 4096 * 5],
-      ["random-read", "fuse-read", "reads", undefined],
+      ["random-read-direct", "fuse-read", "count", 13],
+      ["random-read-direct", "fuse-read", "reads", 5],
+      ["random-read-direct", "fuse-read", "readBytes", 4096 * 5],
+      ["random-read-direct", "fuse-read", "reads", undefined],
       // A workload that reads nothing, and an arm that answers no reads.
       ["metadata", "fuse-read", "reads", 5],
-      ["random-read", "fuse-lease", "reads", 5],
+      ["random-read-direct", "fuse-lease", "reads", 5],
       // As many as were read to keep the data warm.
-      ["random-read", "fuse-read", "warmBytes", 7 * 4096],
-      ["random-read", "fuse-read", "warmBytes", 6 * 4096],
+      ["random-read-direct", "fuse-read", "warmBytes", 7 * 4096],
+      ["random-read-direct", "fuse-read", "warmBytes", 6 * 4096],
     ];
     const point = (record: InventedPoint): InventedPoint | undefined => {
       const [workload, arm, key, value] = changes[record.block - 1] ?? [];

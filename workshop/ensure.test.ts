@@ -12,7 +12,7 @@ await pulumi.runtime.setMocks({
 const { ensure, ensureFolder } = await import("./ensure.ts");
 
 describe("a thing on this computer", () => {
-  it("is ensured again under another cache if it is kept there, and no other", async () => {
+  it("is ensured again in another cache if it is a folder there", async () => {
     const folder = ensureFolder("program", "loops", "key");
     const network = ensure("network", "network", {}, { boot: "1" });
     await new Promise((resolve) => pulumi.all([folder, network.id]).apply(resolve));

@@ -18,7 +18,7 @@ const makers = {
   vm: "stacks/local/main.ts",
 } as const;
 
-/** Kinds that are kept in the cache for the next lab, and ensured again when the cache is another one. */
+/** Kinds that are kept in the cache for the next lab. */
 const cached: readonly string[] = ["image", "extensions", "loops", "neo4j", "rayMetrics", "grafana"];
 
 interface EnsureOptions extends pulumi.CustomResourceOptions {
@@ -50,7 +50,7 @@ export function ensure(
       update: run("ensure"),
       delete: cached.includes(thing) ? undefined : run("remove"),
       stdin: pulumi.jsonStringify(input),
-      environment: cached.includes(thing) ? { ...seen, cache: cacheIdentity() } : seen,
+      environment: seen,
       triggers,
       logging: local.Logging.Stderr,
       addPreviousOutputInEnv: addPreviousOutput,
@@ -60,12 +60,12 @@ export function ensure(
   );
 }
 
-/** The path of a folder in the cache that its program creates once, and again under another `key`. */
+/** The path of a folder in the cache that its program creates once, and again under another `key` or in another cache. */
 export function ensureFolder(
   name: string,
   thing: "extensions" | "loops" | "neo4j" | "rayMetrics",
   key: string,
 ): pulumi.Output<string> {
-  const { stdout } = ensure(name, thing, {}, { key });
+  const { stdout } = ensure(name, thing, {}, { key, cache: cacheIdentity() });
   return stdout.apply((text) => join(cacheFolder, (JSON.parse(text) as { build: string }).build));
 }

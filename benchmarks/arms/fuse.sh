@@ -3,11 +3,11 @@
 # Usage: fuse.sh notify|ttl|lease|lease-keep|read|lease-read|lease-keep-read|off check|enable|prove|disable MOUNT
 #   notify: no module; the same pushes as notifications of the daemon. off: hooked, serves nothing. lease-keep: a lease, and
 #   the kernel keeps each answer until it ends. lease-read: a lease, and read() is answered from the block cache. read (for a mount
-#   with cache times) and lease-keep-read: only what the mount's own pages do not have.
+#   with cache times) and lease-keep-read answer only what the mount's own pages do not have.
 #   The count of `prove` increases with each request that the extension answers under a lease. Where it may rightly answer none
 #   while the kernel's own cache is valid (ttl, lease-keep, read, lease-keep-read, off), it increases with each that the extension sees; for notify,
-#   which sees none, with each heartbeat that Redis answers. Its reads and readBytes are what the module has read from block files
-#   or, in read and lease-keep-read, has left to the mount's own pages; null if reads are off.
+#   which sees none, with each heartbeat that Redis answers. Its reads and readBytes are what the module has read from block files; null if
+#   reads are off.
 set -euo pipefail
 arm=$1 action=$2 mount=${3:-}
 unit=disgrafs-extension@fuse.service
@@ -89,8 +89,8 @@ prove)
     "$loader" --status | jq -c --arg work "$work" '{
       active: .facts.serving,
       count: .facts[$work],
-      reads: (if .facts.reads then .facts.reads + (.facts.pageReads // 0) else null end),
-      readBytes: (if .facts.reads then .facts.readBytes + (.facts.pageReadBytes // 0) else null end),
+      reads: .facts.reads,
+      readBytes: .facts.readBytes,
       programs: [.programs[] | {name, tag}]
     }'
   fi

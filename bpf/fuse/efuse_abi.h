@@ -182,10 +182,9 @@ struct efuse_stats {
 	__u64	entries;	/* entries of listings that programs saw */
 	__u64	lists_cut;	/* listings that were not shown completely */
 	__u64	read_pages;	/* left to the mount's own pages */
-	__u64	read_pages_bytes;	/* as asked for */
 };
 
-_Static_assert(sizeof(struct efuse_stats) == 96, "struct efuse_stats");
+_Static_assert(sizeof(struct efuse_stats) == 88, "struct efuse_stats");
 
 /*
  * The additional layout for read(): offsets in struct fuse_file, the
@@ -200,7 +199,8 @@ struct efuse_reads {
 	__u16	bad;		/* number of FUSE_I_BAD in it */
 	/*
 	 * 1: on the devices added after this, a read() is not shown if the
-	 * mount itself has the pages with its first and its last byte. Else 0.
+	 * mount itself has the pages with its first and its last byte, and
+	 * reading them starts no readahead. Else 0.
 	 */
 	__u32	pages_first;
 };

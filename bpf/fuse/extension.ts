@@ -39,7 +39,7 @@ const settings = z.strictObject({
   opcodes: opcodesSchema.default([...opcodes]),
   /**
    * cache: under a lease, read() is answered from the blocks that JuiceFS has cached on the node; after-pages: only what the
-   * mount's own pages do not have, so that no read is slower.
+   * mount's own pages do not have.
    */
   reads: z.enum(["off", "cache", "after-pages"]).default("off"),
   /** Under a lease, the kernel itself keeps an answer for most of the lease, and asks neither the extension nor the daemon. */

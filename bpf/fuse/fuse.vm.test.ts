@@ -215,7 +215,8 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
         ];
         const after = proof(
           await vm.check(`for try in $(seq 300); do
-              stat /mnt/jfs >/dev/null; cat /mnt/jfs/proof >/dev/null; now=$(${script} prove /mnt/jfs)
+              stat /mnt/jfs >/dev/null; dd if=/mnt/jfs/proof iflag=nocache count=0 status=none; cat /mnt/jfs/proof >/dev/null
+              now=$(${script} prove /mnt/jfs)
               jq -e '${grown.join(" and ")}' <<<"$now" >/dev/null && break; sleep 0.2
             done; echo "$now"; rm /mnt/jfs/proof`),
         );

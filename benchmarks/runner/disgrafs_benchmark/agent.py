@@ -455,7 +455,10 @@ class Agent:
 
     def warm_up(self, files: list[Path], parameters: dict[str, Any]) -> None:
         """Read files once to cache them, or more often if their blocks are to be read without their pages."""
-        for _ in range(backing.WARM_PASSES if "memory" in parameters else 1):
+        for number in range(backing.WARM_PASSES if "memory" in parameters else 1):
+            if number:
+                # An extension may leave a read to the file's own pages.
+                backing.drop(files)
             for file in files:
                 programs.fio_warm_up(file)
         if "memory" in parameters:

@@ -118,12 +118,9 @@ static json_t *facts(long long *work)
 		json_object_set_new(facts, "readBytes",
 				    json_integer(module.read_bytes));
 	}
-	if (c.after_pages) {
+	if (c.after_pages)
 		json_object_set_new(facts, "pageReads",
 				    json_integer(module.read_pages));
-		json_object_set_new(facts, "pageReadBytes",
-				    json_integer(module.read_pages_bytes));
-	}
 	if (c.mode == EFUSE_LEASE) {
 		json_object_set_new(facts, "boundMs",
 				    json_integer(c.bound_ms));

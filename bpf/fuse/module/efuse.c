@@ -13,7 +13,8 @@
  * off. A BPF trampoline (fentry) does not, and skips a program that was
  * preempted on the same CPU.
  *
- * Optionally it also reports every read() of a file. There a program can name a
+ * Optionally it also reports every read() of a file, or those that the mount's
+ * own pages cannot answer. There a program can name a
  * backing file that has the bytes, and the module reads that file; otherwise
  * the original function continues.
  *
@@ -841,10 +842,34 @@ out:
 }
 
 /*
- * Whether the mount itself has the pages with the first and the last byte. Not
- * those in between, because looking for each costs more than the daemon costs
- * in the few reads where one is missing. A page that is being read counts: the
- * original function waits for it.
+ * Whether the mount itself has this page. Not if reading it starts the next
+ * readahead: the programs must see a stream, or its file would be read ahead
+ * from the daemon to the end, although its blocks are known. This is only a hint,
+ * so the page needs no reference: one that is gone has other flags.
+ */
+static __always_inline bool efuse_has_page(struct address_space *mapping,
+					   loff_t at)
+{
+	const struct folio *folio;
+	const unsigned long *flags;
+	bool has = false;
+
+	rcu_read_lock();
+	folio = xa_load(&mapping->i_pages, at >> PAGE_SHIFT);
+	if (folio && !xa_is_value(folio)) {
+		/* A struct with one member from 6.18 on. */
+		flags = (const unsigned long *)&folio->flags;
+		has = test_bit(PG_uptodate, flags) &&
+		      !test_bit(PG_readahead, flags);
+	}
+	rcu_read_unlock();
+	return has;
+}
+
+/*
+ * Whether a read is left to the mount's own pages. Those between the first and
+ * the last are not looked for, because that costs more than the daemon costs in
+ * the few reads where one is missing.
  */
 static __always_inline bool efuse_in_pages(const struct kiocb *iocb,
 					   size_t size)
@@ -852,15 +877,15 @@ static __always_inline bool efuse_in_pages(const struct kiocb *iocb,
 	struct address_space *mapping = iocb->ki_filp->f_mapping;
 	loff_t first = iocb->ki_pos, last = i_size_read(mapping->host) - 1;
 
-	if (iocb->ki_flags & IOCB_DIRECT || !size || first > last)
+	if (iocb->ki_flags & (IOCB_DIRECT | IOCB_NOWAIT) || !size ||
+	    first > last)
 		return false;
 	last = min_t(loff_t, last, first + min_t(size_t, size, SZ_1G) - 1);
-	if (!filemap_range_has_page(mapping, first, first) ||
+	if (!efuse_has_page(mapping, first) ||
 	    (first >> PAGE_SHIFT != last >> PAGE_SHIFT &&
-	     !filemap_range_has_page(mapping, last, last)))
+	     !efuse_has_page(mapping, last)))
 		return false;
 	this_cpu_inc(efuse_counters.read_pages);
-	this_cpu_add(efuse_counters.read_pages_bytes, last - first + 1);
 	return true;
 }
 
@@ -1454,7 +1479,6 @@ static int efuse_ioc_stats(struct efuse_stats __user *arg)
 		sum.entries += READ_ONCE(s->entries);
 		sum.lists_cut += READ_ONCE(s->lists_cut);
 		sum.read_pages += READ_ONCE(s->read_pages);
-		sum.read_pages_bytes += READ_ONCE(s->read_pages_bytes);
 	}
 	return copy_to_user(arg, &sum, sizeof(sum)) ? -EFAULT : 0;
 }
