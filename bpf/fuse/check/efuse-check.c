@@ -577,8 +577,12 @@ static void pages_seen(struct worker *w, struct object *o,
 	result.reads++;
 	if (oldest < 0)
 		oldest = 0;
-	if (order->how & KEPT && seen->opened)
+	if (order->how & KEPT && seen->opened) {
 		*least = w->low;
+		/* It may be of the file that had the name before. */
+		while (*least > oldest && name_allows(w, o, *least - 1))
+			--*least;
+	}
 	if (order->how & KEPT && !seen->opened) {
 		/* Older versions than `oldest` are not remembered. */
 		if (*least >= oldest && !pages_since(w, o, *least, seen))
