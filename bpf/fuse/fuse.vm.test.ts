@@ -179,17 +179,19 @@ describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
     minutes(10),
   );
 
-  it(
-    "reads every byte of a file from JuiceFS's block cache if reads are switched on",
-    async () => {
-      const verdict = await load({ reads: "cache", boundMs: 4000, required: true });
+  it.each(["cache", "after-pages"] as const)(
+    "reads every byte of a file from JuiceFS's block cache with reads: %s",
+    async (reads) => {
+      const verdict = await load({ reads, boundMs: 4000, required: true });
       if (!verdict.supported) throw new Error(verdict.reason);
       expect(verdict.facts!.reads).toBeGreaterThan(0);
       const readBytes = async (): Promise<number> =>
         ((await status()).facts as { readBytes: number }).readBytes;
       const before = await readBytes();
       await vm.check(`head -c 5000000 /dev/urandom >/var/tmp/want; cp /var/tmp/want /mnt/jfs/read
-        for try in $(seq 10); do cmp /var/tmp/want /mnt/jfs/read; sleep 0.3; done`);
+        for try in $(seq 10); do
+          dd if=/mnt/jfs/read iflag=nocache count=0 status=none; cmp /var/tmp/want /mnt/jfs/read; sleep 0.3
+        done`);
       expect((await readBytes()) - before).toBeGreaterThan(5_000_000);
       await vm.check("rm /mnt/jfs/read; systemctl stop disgrafs-extension@fuse");
       await vm.check(nothingLeft);
