@@ -50,8 +50,9 @@ describe.each(kernelsAskedFor())("a read on %s", (kernel) => {
       // 9.9 on Linux 6.1, whose daemon needs the least, 11 and more on the others.
       expect(daemon.random4k / reads.random4k).toBeGreaterThan(9.5);
       expect(reads.sequential128k / disk.sequential128k).toBeLessThan(1.2);
-      // A miss, beside the same read without reads in the kernel.
-      expect(row("lease, reads of what is not cached").random4k / row("lease").random4k).toBeLessThan(1.05);
+      // What a miss adds: from the mount's own pages, because the daemon's counts differ by some percent from run to run.
+      const added = row("lease, reads of what is not cached").warm4k - row("lease").warm4k;
+      expect(added / row("lease").random4k).toBeLessThan(0.05);
       // Small files: below what the defaults took when reads were planned.
       expect(row("lease, the kernel keeps answers, reads").small).toBeLessThan(339_000);
       // Not a gain, but a known price: pages that the mount itself still has.
