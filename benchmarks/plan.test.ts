@@ -134,13 +134,7 @@ describe("buildPlan", () => {
   it("should require answered reads only where the data is cached and read by calls that the arms answer", () => {
     const { workloads: planned } = buildPlan({ ...settings, profile: "reads" });
     expect(planned.filter(({ reads }) => reads).map(({ name }) => name)).toEqual([
-      ...[
-        "random-read",
-        "random-read-direct",
-        "random-read-blocks",
-        "random-read-disk",
-        "random-read-slow-disk",
-      ],
+      ...["random-read-direct", "random-read-blocks", "random-read-disk", "random-read-slow-disk"],
       ...["sequential-read-blocks", "cat"],
     ]);
   });

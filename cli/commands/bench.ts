@@ -33,14 +33,13 @@ ${profileNames.map((name) => `  ${name.padEnd(10)} ${profiles[name].title}`).joi
 Arms (ttl, the baseline, is always in it; at first ${defaultArms.join(" and ")}; for those of lookups and reads, see docs/benchmarks.md):
 ${armNames
   .filter((name) => fits(name, "course"))
-  .map((name) => `  ${name.padEnd(15)} ${arms[name].title}`)
+  .map((name) => `  ${name.padEnd(20)} ${arms[name].title}`)
   .join("\n")}
 
 Keeps these choices as settings, removes kept arms and rows that the profile cannot use, and brings the stack up. Verdicts that
 exist already are shown. Ctrl-C stops the run on all nodes; the same command continues it. With --rows: up to ${looksUntilDecided.at(-1)} blocks.
 
 Examples:
-  ./lab bench               a smoke run
   ./lab bench course --rows metadata/statHit/nocache,walk-warm    until these are decided
   ./lab bench smoke --arms ttl-long,fuse-latency    an extension is put on the clients for its arm`,
   )
