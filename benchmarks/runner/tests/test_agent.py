@@ -160,7 +160,7 @@ def test_an_arm_that_answers_reads_must_answer_some_of_a_workload_that_reads(
         return {"late": 0, "warmBytes": warm_bytes[0], "files": {}}
 
     monkeypatch.setattr(agent, "work", work)
-    read = workload(plan_file, "random-read")
+    read = replace(workload(plan_file, "random-read"), reads=True)
     unanswered = "arm reading was enabled, but no read() was answered from the block cache"
     assert turn(agent, read, "reading")["invalid"] == unanswered
     assert "invalid" not in turn(agent, read, "counted")
