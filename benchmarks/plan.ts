@@ -310,7 +310,6 @@ const armsOf: Readonly<Partial<Record<Profile, readonly ArmName[]>>> = {
     "fuse-lease-keep",
     "fuse-read",
     "fuse-lease-read",
-    "fuse-lease-keep-read",
     "local",
   ],
 };
