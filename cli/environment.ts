@@ -3,18 +3,7 @@
  * logged in to a Pulumi backend, or has set one, that backend is used.
  */
 import { randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +11,7 @@ import { quote } from "../provisioning/shell.ts";
 import { Problem } from "./problem.ts";
 import { recordedStacks } from "./record.ts";
 import { inLab, nodeFolder } from "../workshop/checkout.ts";
+import { createOnce } from "../workshop/createOnce.ts";
 
 /** The inputs of the decision. */
 export interface Situation {
@@ -172,19 +162,7 @@ export class PassphraseLost extends Problem {
 
 /** Created once and never replaced, because the state's secrets are encrypted with it. */
 export function makePassphrase(file: string): void {
-  if (existsSync(file) && statSync(file).size > 0) return;
-  // A full disk can leave an empty file, which is not a passphrase.
-  rmSync(file, { force: true });
-  const temporary = `${file}.${process.pid}`;
-  writeFileSync(temporary, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
-  try {
-    // A link fails if the name exists: of two concurrent processes, one wins, and both use its value.
-    linkSync(temporary, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    unlinkSync(temporary);
-  }
+  createOnce(file, () => `${randomBytes(24).toString("base64url")}\n`, 0o600);
 }
 
 /** Whether a unix socket accepts connections. */
