@@ -32,7 +32,7 @@ describe.each(kernelsAskedFor())("a read on %s", (kernel) => {
   }, minutes(5));
 
   it(
-    "in the kernel costs less than twice a read from the page cache, and about a tenth of one from JuiceFS's daemon",
+    "in the kernel costs less than twice a read from the page cache, and less than a tenth of one from JuiceFS's daemon",
     async () => {
       const { stdout, stderr, exitCode } = await vm.run(`${folder}/tests/count-reads.sh ${built}`, 3000);
       say(stdout.replaceAll(/^/gm, `${kernel}: `) + stderr.slice(-2000));
@@ -47,10 +47,11 @@ describe.each(kernelsAskedFor())("a read on %s", (kernel) => {
       const daemon = row("JuiceFS's defaults");
       const reads = row("lease, reads");
       expect(reads.random4k / disk.random4k).toBeLessThan(2);
-      // 9.9 on Linux 6.1, whose daemon needs the least, 11 and more on the others.
-      expect(daemon.random4k / reads.random4k).toBeGreaterThan(9.5);
+      expect(daemon.random4k / reads.random4k).toBeGreaterThan(10);
       expect(reads.sequential128k / disk.sequential128k).toBeLessThan(1.2);
-      // What a miss adds: from the mount's own pages, because the daemon's counts differ by some percent from run to run.
+      // A miss, beside the same read without reads in the kernel.
+      expect(row("lease, reads of what is not cached").random4k / row("lease").random4k).toBeLessThan(1.05);
+      // What it adds: from the mount's own pages, because the daemon's counts differ by some percent from run to run.
       const added = row("lease, reads of what is not cached").warm4k - row("lease").warm4k;
       expect(added / row("lease").random4k).toBeLessThan(0.05);
       // Small files: below what the defaults took when reads were planned.
