@@ -115,12 +115,14 @@ describe("buildPlan", () => {
   it("should compare reads with a lease without them, and with the node's own disk, which no other profile can", () => {
     const plan = buildPlan({ ...settings, profile: "reads" });
     expect(plan.arms.map(({ name }) => name)).toEqual([
-      ...["ttl", "nocache", "fuse-lease", "fuse-lease-keep", "fuse-read", "fuse-lease-read", "local"],
+      ...["ttl", "nocache", "fuse-lease", "fuse-lease-keep", "fuse-read", "fuse-lease-read"],
+      ...["fuse-lease-keep-read", "local"],
     ]);
     expect(plan.arms.filter(({ local }) => local).map(({ name }) => name)).toEqual(["local"]);
     expect(plan.arms.filter(({ reads }) => reads).map(({ name }) => name)).toEqual([
       "fuse-read",
       "fuse-lease-read",
+      "fuse-lease-keep-read",
     ]);
     expect(buildPlan({ ...settings, profile: "reads", arms: ["ttl", "fuse-read"] }).arms).toHaveLength(2);
     for (const profile of profileNames.filter((name) => name !== "reads"))

@@ -303,7 +303,16 @@ const armsOf: Readonly<Partial<Record<Profile, readonly ArmName[]>>> = {
   // Each safe mode, and the alternative to the polling one.
   lookups: [baselineArm, "chain-wq", "chain-poll", "io-uring-poll"],
   // A lease with and without reads, what each is to be compared with, and the limit.
-  reads: [baselineArm, "nocache", "fuse-lease", "fuse-lease-keep", "fuse-read", "fuse-lease-read", "local"],
+  reads: [
+    baselineArm,
+    "nocache",
+    "fuse-lease",
+    "fuse-lease-keep",
+    "fuse-read",
+    "fuse-lease-read",
+    "fuse-lease-keep-read",
+    "local",
+  ],
 };
 
 /** Whether an arm changes what a profile measures. The baseline fits every profile. */

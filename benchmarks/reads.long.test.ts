@@ -1,6 +1,6 @@
 /**
- * The workloads of the profile `reads` on a real machine with JuiceFS, Redis and the FUSE extension, each once in an arm that
- * answers reads, in one that does not, and on the node's own disk: each gives a figure, from what it says that it reads from.
+ * The workloads of the profile `reads` on a real machine with JuiceFS, Redis and the FUSE extension, each once in the arms that
+ * answer reads, in one that does not, and on the node's own disk: each gives a figure, from what it says that it reads from.
  */
 import { fuse } from "../bpf/fuse/extension.ts";
 import { loadExtension, putExtension } from "../tests/support/extensions.ts";
@@ -15,7 +15,7 @@ import type { Plan } from "./plan.ts";
 const minutes = (count: number): number => count * 60_000;
 const kernel = "debian-13";
 const MiB = 1024 * 1024;
-const arms = ["ttl", "fuse-lease-read", "local"] as const;
+const arms = ["ttl", "fuse-lease-read", "fuse-lease-keep-read", "local"] as const;
 
 const whole = planFor({ profile: "reads", arms });
 /** With small files: this is about what happens, not how fast. */
@@ -141,7 +141,7 @@ describe.each(arms)("a client in the arm %s", (arm) => {
         // fio runs for a fixed time: on a busy computer, the daemon answers only a few reads in emulation.
         expect(parsed[figure]!.operations).toBeGreaterThanOrEqual(kind === "fio" ? 1 : fewestOperations);
       }
-      if (arm === "fuse-lease-read" && reads) expect(readsOf(window)).toBeGreaterThan(0);
+      if (arm.endsWith("-read") && reads) expect(readsOf(window)).toBeGreaterThan(0);
       if (arm === "local")
         expect(window).toMatchObject({ requests: null, proof: { after: { disk: "ext4" } } });
     },

@@ -146,6 +146,9 @@ struct efuse_opstats {
 	X(READ_FROZEN, "read-frozen")	/* in the agent: atime takes 8 s */\
 	X(READ_PAGES, "read-pages")	/* in the agent: blocks first */\
 	X(READ_LOCKED, "read-locked")	/* in the agent: under the lock */\
+	X(RENEW_NEVER, "renew-never")	/* in the agent: attributes */	\
+	X(RENEW_ANY, "renew-any")	/* in the agent: of any version */\
+	X(RENEW_CHANGED, "renew-changed")	/* in the agent: old ones */\
 	/* the published defects of ExtFUSE */				\
 	X(X_LOOKUP_ATTR, "extfuse-lookup-attr")				\
 	X(X_GETATTR_STALE, "extfuse-getattr-stale")			\
@@ -153,13 +156,12 @@ struct efuse_opstats {
 	X(X_TOGGLE, "extfuse-toggle")					\
 	X(X_WRITE, "extfuse-write")
 
-enum efuse_fault_bit {
-#define X(name, text) EFUSE_FAULT_BIT_##name,
+enum efuse_fault {
+#define X(name, text) EFUSE_FAULT_##name,
 	EFUSE_FAULTS(X)
 #undef X
+	EFUSE_FAULT_MAX,
 };
-
-#define EFUSE_FAULT(name)	(1ULL << EFUSE_FAULT_BIT_##name)
 
 /* Written by the agent, read on every request; in a separate cache line. */
 struct efuse_control {
@@ -309,12 +311,18 @@ efuse_block_hash(const struct efuse_block_key *key)
 	return (key->ino ^ key->index << 40) * 0xff51afd7ed558ccdULL;
 }
 
-/* A block that a read() missed, for the agent. */
+enum efuse_missing {
+	EFUSE_MISSING_BLOCK	= 0,	/* not mapped, or of another version */
+	EFUSE_MISSING_PIECE	= 1,	/* the current version is, without it */
+	EFUSE_MISSING_VERSION	= 2,	/* no valid attributes */
+};
+
+/* A read() that missed, for the agent. */
 struct efuse_miss {
 	__u64	dev;
 	__u64	ino;
-	__u64	index;
-	__u64	hole;		/* the current version is mapped, without it */
+	__u64	index;		/* of the block */
+	__u64	missing;	/* enum efuse_missing */
 };
 
 /*

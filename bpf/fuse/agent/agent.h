@@ -61,7 +61,7 @@ struct options {
 	uint64_t opcodes;
 	uint64_t xattr_ttl, statfs_ttl;	/* ns */
 	uint32_t entries;		/* size of the caches */
-	uint64_t fault;			/* EFUSE_FAULT(), for tests */
+	uint8_t faults[EFUSE_FAULT_MAX];	/* for tests; 1: injected */
 	enum reads reads;		/* lease: read() from the block cache */
 	uint32_t read_blocks;		/* maximum number of known blocks */
 	uint64_t read_bytes;		/* maximum size of their files */
@@ -73,7 +73,7 @@ struct options {
 extern struct options opt;
 
 #ifdef EFUSE_TEST_FAULTS
-#define FAULT(name)	(opt.fault & EFUSE_FAULT(name))
+#define FAULT(name)	opt.faults[EFUSE_FAULT_##name]
 #else
 #define FAULT(name)	0
 #endif
@@ -95,6 +95,7 @@ struct counters {
 	/* by the thread in reads.c */
 	uint64_t read_misses;		/* blocks looked up after a miss */
 	uint64_t read_mapped;		/* blocks found and registered */
+	uint64_t read_renewed;		/* attributes that are valid again */
 	uint64_t read_absent;		/* missing block files */
 	uint64_t read_damaged;		/* block files with a wrong checksum */
 	uint64_t read_dropped;		/* blocks dropped */
@@ -156,6 +157,13 @@ struct bpf_map *programs_control(void);
 bool programs_module_stats(struct efuse_stats *stats);
 uint32_t programs_slot(uint64_t ino);
 void programs_writer(uint64_t ino);	/* counts a file open for writing */
+uint64_t programs_sequence(void);	/* last number that was taken */
+/*
+ * Redis had this version at the number `seen`: if the cached attributes have it,
+ * they are valid from then on. False: they do not, or it is not known.
+ */
+bool programs_renew(uint64_t dev, uint64_t ino,
+		    const struct efuse_version *version, uint64_t seen);
 
 /* reads.c: finds the blocks that read() missed, in a separate thread. */
 void reads_start(int module_fd);

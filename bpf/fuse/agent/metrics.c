@@ -48,6 +48,7 @@ static void reads_metrics(FILE *out)
 		"# TYPE efuse_read_misses_total counter\n"
 		"efuse_read_misses_total{result=\"looked_for\"} %llu\n"
 		"efuse_read_misses_total{result=\"mapped\"} %llu\n"
+		"efuse_read_misses_total{result=\"renewed\"} %llu\n"
 		"efuse_read_misses_total{result=\"not_cached\"} %llu\n"
 		"efuse_read_misses_total{result=\"damaged\"} %llu\n"
 		"# TYPE efuse_read_dropped_total counter\n"
@@ -56,6 +57,7 @@ static void reads_metrics(FILE *out)
 		(unsigned long long)counters.read_bytes,
 		(unsigned long long)counters.read_misses,
 		(unsigned long long)counters.read_mapped,
+		(unsigned long long)counters.read_renewed,
 		(unsigned long long)counters.read_absent,
 		(unsigned long long)counters.read_damaged,
 		(unsigned long long)counters.read_dropped);

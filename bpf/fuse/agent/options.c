@@ -132,6 +132,15 @@ static const char * const fault_names[] = {
 	EFUSE_FAULTS(X)
 #undef X
 };
+
+static void inject(char *names, struct argp_state *state)
+{
+	char *name;
+
+	while ((name = strsep(&names, ",")))
+		opt.faults[ext_choice(name, fault_names, EFUSE_FAULT_MAX,
+				      state)] = 1;
+}
 #endif
 
 #define COUNT_OF(array)	(sizeof(array) / sizeof(*(array)))
@@ -270,8 +279,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		break;
 #ifdef EFUSE_TEST_FAULTS
 	case O_FAULT:
-		opt.fault = ext_choices(text, fault_names,
-					COUNT_OF(fault_names), state);
+		inject(text, state);
 		say("running with injected faults, for tests only");
 		break;
 #endif

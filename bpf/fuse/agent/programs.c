@@ -58,6 +58,64 @@ static void raise_word(__u64 *word)
 		;
 }
 
+uint64_t programs_sequence(void)
+{
+	return __atomic_load_n(&skel->data_sequence->sequence.seq,
+			       __ATOMIC_SEQ_CST);
+}
+
+/*
+ * False if the copy may be of two answers, of which a program stored one
+ * meanwhile: as copied() in ../programs/serving.h.
+ */
+static bool copy_attributes(const struct efuse_attr_key *key,
+			    struct efuse_attr_val *to)
+{
+	int fd = bpf_map__fd(skel->maps.efuse_attrs);
+	struct efuse_attr_val again;
+
+	return !bpf_map_lookup_elem(fd, key, to) &&
+	       !bpf_map_lookup_elem(fd, key, &again) &&
+	       !memcmp(to, &again, sizeof(again));
+}
+
+static bool has_version(const struct fuse_attr *a,
+			const struct efuse_version *v)
+{
+	return a->size == v->size && a->mtime == v->mtime &&
+	       a->ctime == v->ctime && a->mtimensec == v->mtimensec &&
+	       a->ctimensec == v->ctimensec;
+}
+
+/*
+ * An OPEN invalidates cached attributes, because they may be older than it. If
+ * nothing else has changed them, and Redis still had their version after that,
+ * they are what the daemon would answer. If a program stores newer ones of
+ * another version at the same time, it raises the generation above `seen`
+ * (notice_change() in ../programs/filling.h), and these do not become valid.
+ */
+bool programs_renew(uint64_t dev, uint64_t ino,
+		    const struct efuse_version *version, uint64_t seen)
+{
+	const __u64 *content = &skel->data_contents->content_gens[
+					efuse_slot(dev, ino, slots - 1)];
+	const __u64 *epoch = &skel->data_sequence->sequence.epoch;
+	struct efuse_attr_key key = { dev, ino };
+	struct efuse_attr_val v;
+
+	if (FAULT(RENEW_NEVER) || !copy_attributes(&key, &v) || v.seen >= seen)
+		return false;
+	if (!has_version(&v.attr, version) && !FAULT(RENEW_ANY))
+		return false;
+	if ((__atomic_load_n(content, __ATOMIC_SEQ_CST) > v.seen ||
+	     __atomic_load_n(epoch, __ATOMIC_SEQ_CST) > v.seen) &&
+	    !FAULT(RENEW_CHANGED))
+		return false;
+	v.seen = seen;
+	return !bpf_map_update_elem(bpf_map__fd(skel->maps.efuse_attrs), &key,
+				    &v, BPF_EXIST);
+}
+
 static void bpf_inode(uint64_t ino)
 {
 	raise_word(&skel->data_gens->gens[programs_slot(ino)]);
@@ -216,7 +274,7 @@ static void bpf_start(void)
 	if (!skel)
 		fatal("BPF: %s", strerror(errno));
 #ifdef EFUSE_TEST_FAULTS
-	skel->rodata->fault = opt.fault;
+	memcpy((void *)skel->rodata->faults, opt.faults, sizeof(opt.faults));
 #endif
 	skel->rodata->targets = !!(hook.phases & 1U << EFUSE_NAMED);
 	if (!(hook.phases & 1U << EFUSE_NOTIFIED) && opt.mode == EFUSE_TTL)

@@ -7,6 +7,8 @@
  * Redis, and the heartbeat must not wait. It reads slices and attributes in one
  * transaction (MULTI), so they are consistent. The programs use a mapping only
  * while the file still has these attributes, so a stale mapping does no harm.
+ * The same transaction shows whether attributes are current that the programs
+ * have from before an OPEN: nothing else need ask the daemon for newer ones.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -61,6 +63,7 @@ static bool running, stopping;
 static int module;
 static struct ring_buffer *misses;
 static redisContext *conn;
+static uint64_t conn_since;	/* number of connections that track, until then */
 static uint64_t retry_at, sweep_at;
 static struct vain vain[VAIN_SLOTS];
 
@@ -327,6 +330,25 @@ static bool version_in(const redisReply *r, struct efuse_version *v)
 	return true;
 }
 
+/*
+ * Connects, again if changes now come by a newer connection: then this one may be
+ * to a server that is no longer the master.
+ */
+static void connect_now(void)
+{
+	uint64_t since = __atomic_load_n(&counters.connects, __ATOMIC_SEQ_CST);
+
+	if (conn && since != conn_since) {
+		redisFree(conn);
+		conn = NULL;
+	}
+	if (!conn && now_ns() >= retry_at) {
+		conn = redis_connect();
+		conn_since = since;
+		retry_at = now_ns() + RETRY;
+	}
+}
+
 /* Reads attributes and slices in one transaction; NULL after a message. */
 static redisReply *look_up(const struct efuse_miss *miss)
 {
@@ -334,10 +356,7 @@ static redisReply *look_up(const struct efuse_miss *miss)
 	redisReply *r = NULL;
 	int i;
 
-	if (!conn && now_ns() >= retry_at) {
-		conn = redis_connect();
-		retry_at = now_ns() + RETRY;
-	}
+	connect_now();
 	if (!conn)
 		return NULL;
 	snprintf(ino, sizeof(ino), "%si%llu", opt.key_prefix,
@@ -419,24 +438,32 @@ static unsigned int add_pieces(const struct mounted *m, struct known *k,
 	return n;
 }
 
+/* When the block was mapped for this version (NULL: any); 0: it is not. */
+static uint64_t mapped_at(const struct efuse_block_key *key,
+			  const struct efuse_version *version)
+{
+	const struct known *k;
+	uint64_t since = 0;
+
+	pthread_mutex_lock(&lock);
+	k = find(key);
+	if (k && (!version ||
+		  !memcmp(&k->val.version, version, sizeof(*version))))
+		since = k->since;
+	pthread_mutex_unlock(&lock);
+	return since;
+}
+
 /*
- * Whether the block was looked up recently, and mapped for this version (NULL:
- * any). Bytes that its mapping does not have are then a hole, not cached, or
- * beyond the maximum number of pieces.
+ * Whether it was looked up recently. Bytes that its mapping does not have are
+ * then a hole, not cached, or beyond the maximum number of pieces.
  */
 static bool seen_lately(const struct efuse_block_key *key,
 			const struct efuse_version *version)
 {
-	const struct known *k;
-	bool lately;
+	uint64_t since = mapped_at(key, version);
 
-	pthread_mutex_lock(&lock);
-	k = find(key);
-	lately = k && now_ns() - k->since < AGAIN && !FAULT(READ_AGAIN) &&
-		 (!version ||
-		  !memcmp(&k->val.version, version, sizeof(*version)));
-	pthread_mutex_unlock(&lock);
-	return lately;
+	return since && now_ns() - since < AGAIN && !FAULT(READ_AGAIN);
 }
 
 static struct vain *vain_of(const struct efuse_block_key *key)
@@ -474,6 +501,20 @@ static void forget_vain(const struct efuse_block_key *key)
 		memset(v, 0, sizeof(*v));
 }
 
+/* Whether only valid attributes were missing, and are there again. */
+static bool renewed(const struct efuse_miss *miss, const redisReply *r,
+		    const struct known *k, uint64_t seen)
+{
+	struct efuse_version version;
+
+	if (miss->missing != EFUSE_MISSING_VERSION ||
+	    !version_in(r->element[0], &version) ||
+	    !programs_renew(miss->dev, miss->ino, &version, seen))
+		return false;
+	counters.read_renewed++;
+	return mapped_at(&k->key, &version);
+}
+
 static bool map_block(const struct mounted *m, const struct efuse_miss *miss,
 		      const redisReply *r, struct known *k)
 {
@@ -509,6 +550,7 @@ static int missed(void *context, void *data, size_t size)
 	};
 	struct mounted m;
 	redisReply *r;
+	uint64_t seen;
 
 	/* While reads miss, the queue may never be empty. */
 	if (!FAULT(READ_IDLE))
@@ -519,15 +561,19 @@ static int missed(void *context, void *data, size_t size)
 	if (stopping || !m.dev ||
 	    miss->dev != ext_kernel_dev(major(m.dev), minor(m.dev)))
 		return 0;
-	if ((miss->hole && seen_lately(&k.key, NULL)) || in_vain(&k.key))
+	if ((miss->missing == EFUSE_MISSING_PIECE &&
+	     seen_lately(&k.key, NULL)) || in_vain(&k.key))
 		return 0;
 	counters.read_misses++;
 	if (FAULT(READ_SLOW))
 		usleep(SLOW_US);
+	seen = programs_sequence();
 	r = look_up(miss);
 	if (!r)
 		return 0;
-	if (map_block(&m, miss, r, &k)) {
+	if (renewed(miss, r, &k, seen)) {
+		forget_vain(&k.key);
+	} else if (map_block(&m, miss, r, &k)) {
 		k.val.sum = efuse_block_sum(&k.key, &k.val);
 		k.touched = k.since;	/* the daemon has just used it */
 		if (remember(&k, m.id))

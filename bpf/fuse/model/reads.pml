@@ -71,6 +71,7 @@ byte attr_version;		/* efuse_attrs */
 bool attr_current = true;
 bool attr_content = true;	/* no change of content since it was asked for */
 bool stat_current, stat_content;	/* of a GETATTR in flight */
+bool renew_current, renew_content;	/* since the agent's look-up was sent */
 
 bool mapped = true;		/* efuse_blocks */
 byte map_version, map_file;
@@ -103,6 +104,7 @@ inline raised()
 {
 	attr_current = false;
 	stat_current = false;
+	renew_current = false;
 	equal_current = false;
 	read_current = false;
 }
@@ -114,6 +116,7 @@ inline content_raised()
 		open_current = false;
 		attr_content = false;
 		stat_content = false;
+		renew_content = false;
 	}
 }
 
@@ -382,8 +385,41 @@ active proctype caller()
 active proctype mapper()
 {
 	byte n, version, value;
+#ifdef RENEW
+	bool again, unchanged;
+#endif
 
 end:	do
+#ifdef RENEW
+	/* programs_renew() */
+	:: !again ->
+		again = true;
+#ifndef RENEW_LATE
+		d_step { renew_current = true; renew_content = true; }
+#endif
+		version = truth;
+#ifdef RENEW_LATE
+		d_step { renew_current = true; renew_content = true; }
+#endif
+		d_step {
+			value = attr_version;
+			unchanged = attr_content;
+#ifdef RENEW_ANY
+			version = value;
+#endif
+		}
+		if
+		:: unchanged && value == version ->
+			/* A program may have stored others meanwhile. */
+			d_step {
+				attr_version = value;
+				attr_current = renew_current;
+				attr_content = renew_content
+			}
+		:: else
+		fi;
+		d_step { unchanged = false; value = 0; version = 0; }
+#endif
 	:: n < MAPS ->
 		n++;
 #ifdef NO_MULTI
@@ -491,6 +527,7 @@ end:	do
 			open_current = false;
 			attr_content = false;
 			stat_content = false;
+			renew_content = false;
 		}
 #endif
 		d_step { observed = MAX(observed, which); which = 0; }

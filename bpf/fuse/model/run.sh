@@ -99,6 +99,11 @@ check "reads: all rules, partly cached and damaged blocks: no violation" no -DHA
 check "reads: all rules, the file is opened again: no violation" no -DOPENER -DTOLD "${timeless[@]}"
 check "reads: all rules, closed and opened between two reads: no violation" no -DAGAIN "${timeless[@]}"
 check "reads: all rules, evicted blocks: no violation" no -DEVICTION "${timeless[@]}"
+renewed=(-DRENEW -DOPEN -DREADS=1 "${timeless[@]}")
+check "reads: all rules, attributes that Redis confirms after open(): no violation" no "${renewed[@]}"
+check "reads: all rules, the same after an open() by another handle: no violation" no -DRENEW -DOPENER -DTOLD "${timeless[@]}"
+check "reads: rule 1: with attributes confirmed that Redis has in another version: a violation" yes "${renewed[@]}" -DRENEW_ANY
+check "reads: rule 1: with attributes confirmed by an earlier look-up: a violation" yes "${renewed[@]}" -DRENEW_LATE
 check "reads: rule 1: without comparing versions: a violation" yes -DOPEN -DREADS=1 -DNO_VERSION
 check "reads: rule 1: with versions compared only once: a violation" yes -DAGAIN "${timeless[@]}" -DCOMPARED_ONCE
 check "reads: rule 1: without noticing what the daemon reports: a violation" yes -DNO_NOTICE

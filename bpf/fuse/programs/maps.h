@@ -5,8 +5,8 @@
 
 /* Set before loading. */
 #ifdef EFUSE_TEST_FAULTS
-const volatile __u64 fault;	/* EFUSE_FAULT() */
-#define FAULTY(name)	(fault & EFUSE_FAULT(name))
+const volatile __u8 faults[EFUSE_FAULT_MAX];	/* 1: this fault is injected */
+#define FAULTY(name)	faults[EFUSE_FAULT_##name]
 #else
 #define FAULTY(name)	0
 #endif

@@ -26,9 +26,9 @@
  * many small reads may miss the same block.
  */
 static __always_inline void tell(const struct efuse_block_key *key, __u64 now,
-				 __u64 hole)
+				 enum efuse_missing what)
 {
-	struct efuse_miss miss = { key->dev, key->ino, key->index, hole };
+	struct efuse_miss miss = { key->dev, key->ino, key->index, what };
 	__u64 hash = efuse_block_hash(key);
 	__u64 block = hash & ~TOLD_TIME, when = now >> TOLD_SHIFT & TOLD_TIME;
 	__u32 slot = hash >> 40 & (TOLD_SLOTS - 1);
@@ -186,18 +186,24 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 	v = bpf_map_lookup_elem(&efuse_blocks, &key);
 	whole = v && whole_block(&key, v, &block);
 	if (!whole || !known_current(c, &block)) {
-		if (!current_version(c, &version, &seen, st))
+		/*
+		 * Without O_DIRECT, the kernel asks for attributes when its own
+		 * are no longer valid. With it, only a stat() would.
+		 */
+		if (!current_version(c, &version, &seen, st)) {
+			tell(&key, now, EFUSE_MISSING_VERSION);
 			return 0;
+		}
 		if (!whole) {
 			COUNT(st, ABSENT);
 			if (!v && offset < version.size)
-				tell(&key, now, 0);
+				tell(&key, now, EFUSE_MISSING_BLOCK);
 			return 0;
 		}
 		if (!same_version(&block.version, &version) &&
 		    !FAULTY(READ_VERSION)) {
 			COUNT(st, VERSION);
-			tell(&key, now, 0);
+			tell(&key, now, EFUSE_MISSING_BLOCK);
 			return 0;
 		}
 		*(volatile __u64 *)&v->equal = seen;
@@ -217,7 +223,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 	COUNT(st, HOLE);
 	/* JuiceFS may have cached these bytes since. */
 	if (offset < block.version.size)
-		tell(&key, now, 1);
+		tell(&key, now, EFUSE_MISSING_PIECE);
 	return 0;
 }
 

@@ -37,6 +37,7 @@ from harness import (
     Redis,
     Rule,
     attached,
+    held_back,
     missing,
     run,
     stopped_agent,
@@ -399,6 +400,73 @@ def reported_after_open(e: Env) -> None:
     kept_apart(e, f, again)
     for fd in (f.fd, first, again):
         os.close(fd)
+
+
+def read_direct(e: Env, fd: int, data: bytes, seconds: float) -> bool:
+    """Reads with O_DIRECT, which asks for no attributes, until the kernel answers; false if it does not in that time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        before = e.toy.asked[t.READ]
+        assert os.pread(fd, len(data), 0) == data, "wrong data"
+        if e.toy.asked[t.READ] == before:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def opened_direct(fd: int) -> int:
+    """Opens an open file again, with O_DIRECT. That sends an OPEN and nothing else."""
+    return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT)
+
+
+def without_stat(e: Env) -> None:
+    """Nothing asks for newer attributes after the open(): the agent finds in Redis that those from before it are current."""
+    data = some_bytes(20000, 61)
+    Volume(e).write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    for _ in range(3):
+        direct = opened_direct(fd)
+        before = e.toy.asked[t.GETATTR]
+        assert read_direct(e, direct, data, 10), f"no read() is answered in the kernel: {e.agent.reads()}"
+        assert e.toy.asked[t.GETATTR] == before, "the daemon was asked for attributes"
+        os.close(direct)
+    assert e.agent.metric("efuse_read_misses_total", result="renewed") >= 3
+    os.close(fd)
+
+
+def not_current(e: Env) -> None:
+    """Before the push arrives (here: never), Redis has a newer version than the attributes from before the open()."""
+    f = two_versions(e)
+    f.volume.write("f", f.new, f.node, cached=False)
+    again = opened_direct(f.fd)
+    assert not read_direct(e, again, f.new, 2), "no block of this version is cached"
+    os.close(again)
+    os.close(f.fd)
+
+
+def other_attributes(e: Env) -> None:
+    """Another client has read the file, which changes its atime but not its version.
+
+    The open() asks for attributes, but they are not cached, because one more change overtakes the answer.
+    """
+    v = Volume(e)
+    data = some_bytes(20000, 62)
+    node = v.write("f", data)
+    fd = opened(e, "f")
+    served(e, fd)
+    with e.toy.lock:
+        node.atime = node.mtime + 1000
+    e.redis.push(f"x{node.ino}")
+    e.pushed()
+    with held_back(e, t.GETATTR, lambda: opened_direct(fd)) as opening:
+        e.redis.push(f"x{node.ino}")
+        e.pushed()
+    again = cast("int", opening.box[0])
+    read_direct(e, again, data, 2)
+    assert os.fstat(again).st_atime == node.atime, "the atime from before the change"
+    os.close(again)
+    os.close(fd)
 
 
 def another_type(e: Env) -> None:
@@ -1096,6 +1164,25 @@ RULES: list[Rule] = [
         reported_after_open,
         {**CACHED, "faults": ["no-push"]},
         ["read-notice", "read-reopen"],
+    ),
+    ("reads: rule 1: attributes from before an open() are used if Redis confirms them", without_stat, CACHED, ["renew-never"]),
+    (
+        "reads: rule 1: they are used with --kernel-cache on as well",
+        without_stat,
+        {"mode": "lease", "extra": [*READS, "--kernel-cache", "on"]},
+        ["renew-never"],
+    ),
+    (
+        "reads: rule 1: they are not used if Redis has another version",
+        not_current,
+        {**CACHED, "faults": ["no-push"]},
+        ["renew-any"],
+    ),
+    (
+        "reads: rule 1: they are not used after another change",
+        other_attributes,
+        CACHED,
+        ["renew-changed"],
     ),
     ("reads: rule 1: nothing is served after the lease", lease, CACHED, ["no-lease"]),
     ("reads: rule 2: a file open for writing is not served", written, CACHED, ["no-open-write"]),

@@ -44,7 +44,7 @@ class Error(Exception):
 class Node:
     def __init__(self, ino: int, mode: int) -> None:
         self.ino, self.mode, self.nlink = ino, mode, 2 if stat.S_ISDIR(mode) else 1
-        self.data, self.size, self.mtime, self.ctime = b"", 0, 1, 1
+        self.data, self.size, self.atime, self.mtime, self.ctime = b"", 0, 1, 1, 1
         self.children: dict[bytes, int] = {}
         self.xattrs: dict[bytes, bytes] = {}
 
@@ -260,7 +260,7 @@ class Toy:
             n.ino,
             n.size,
             (n.size + 511) // 512,
-            n.mtime,
+            n.atime,
             n.mtime,
             n.ctime,
             0,
