@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launcher, requiredGo } from "./go.ts";
@@ -17,9 +17,13 @@ describe("the launcher of a program that always gets some arguments", () => {
       const file = join(folder, "host");
       writeFileSync(file, launcher(["-typescript=false", "a b"]), { mode: 0o755 });
       writeFileSync(`${file}.program`, '#!/bin/sh\nprintf "%s|" "$@"\n', { mode: 0o755 });
-      expect(execFileSync(file, ["127.0.0.1:1", "x y"], { encoding: "utf8" })).toBe(
-        "-typescript=false|a b|127.0.0.1:1|x y|",
-      );
+      const link = join(folder, "another checkout", "host");
+      mkdirSync(join(folder, "another checkout"));
+      symlinkSync(file, link);
+      for (const started of [file, link])
+        expect(execFileSync(started, ["127.0.0.1:1", "x y"], { encoding: "utf8" })).toBe(
+          "-typescript=false|a b|127.0.0.1:1|x y|",
+        );
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -111,9 +111,12 @@ export function requiredGo(goMod: string): string {
   return /^go (\S+)$/m.exec(goMod)?.[1] ?? "0";
 }
 
-/** A script that starts the program beside it, named as the script with `.program`. */
+/**
+ * A script that starts the program beside it, named as the script with `.program`. Another checkout may have a link to the script:
+ * its user has this checkout's programs on PATH.
+ */
 export function launcher(flags: readonly string[]): string {
-  return `#!/bin/sh\nexec "$0.program" ${flags.map(quote).join(" ")} "$@"\n`;
+  return `#!/bin/sh\nexec "$(readlink -f "$0").program" ${flags.map(quote).join(" ")} "$@"\n`;
 }
 
 function stampFile(program: GoProgram): string {
@@ -121,7 +124,7 @@ function stampFile(program: GoProgram): string {
 }
 
 function fingerprint(program: GoProgram): string {
-  const hash = createHash("sha256").update(JSON.stringify([program, flags]));
+  const hash = createHash("sha256").update(JSON.stringify([program, flags, launcher([])]));
   const folder = inCheckout("tools", program.module);
   for (const file of readdirSync(folder).sort()) hash.update(file).update(readFileSync(join(folder, file)));
   return hash.digest("hex");

@@ -8,6 +8,7 @@ it("should select exactly the stacks of tests whose process has ended", () => {
     stacksOfDeadTests([
       `test-fuse-one-${dead}-1`,
       `test-fuse-${alive}-1`,
+      `test.VM_odd-name.x-${dead}`,
       `labtest-${dead}`,
       `second.lab_${dead}`,
       `labtest-${alive}`,
@@ -16,5 +17,11 @@ it("should select exactly the stacks of tests whose process has ended", () => {
       "test-1",
       `course-${dead}`,
     ]),
-  ).toEqual([`test-fuse-one-${dead}-1`, `labtest-${dead}`, `second.lab_${dead}`, `exttest-${dead}`]);
+  ).toEqual([
+    `test-fuse-one-${dead}-1`,
+    `test.VM_odd-name.x-${dead}`,
+    `labtest-${dead}`,
+    `second.lab_${dead}`,
+    `exttest-${dead}`,
+  ]);
 });

@@ -4,8 +4,8 @@ import { stacksFolder } from "../../stacks/local/paths.ts";
 import { identify } from "../../workshop/process.ts";
 import { removeStack } from "../../stacks/local/removeStack.ts";
 
-/** The names of tests' stacks contain their process id: test-NAME-PID-N, labtest-PID, second.lab_PID, exttest-PID. */
-const ofTest = /^(?:test-.+-(\d+)-\d+|(?:labtest-|second\.lab_|exttest-)(\d+))$/;
+/** The names of tests' stacks contain their process id: test-NAME-PID-N, test.NAME-PID, labtest-PID, second.lab_PID, exttest-PID. */
+const ofTest = /^(?:test-.+-(\d+)-\d+|(?:test\..+-|labtest-|second\.lab_|exttest-)(\d+))$/;
 
 /** The stacks of tests whose process is gone. */
 export const stacksOfDeadTests = (stacks: readonly string[]): readonly string[] =>

@@ -403,7 +403,7 @@ def reported_after_open(e: Env) -> None:
 
 
 def read_direct(e: Env, fd: int, data: bytes, seconds: float) -> bool:
-    """Reads with O_DIRECT, which asks for no attributes, until the kernel answers; false if it does not in that time."""
+    """Reads with O_DIRECT, which asks for no attributes, until the kernel answers; false if it does not in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         before = e.toy.asked[t.READ]
@@ -420,7 +420,7 @@ def opened_direct(fd: int) -> int:
 
 
 def without_stat(e: Env) -> None:
-    """Nothing asks for newer attributes after the open(): the agent finds in Redis that those from before it are current."""
+    """Nothing asks for attributes after the open(): the agent finds in Redis that those from before it are current."""
     data = some_bytes(20000, 61)
     Volume(e).write("f", data)
     fd = opened(e, "f")
@@ -1165,7 +1165,12 @@ RULES: list[Rule] = [
         {**CACHED, "faults": ["no-push"]},
         ["read-notice", "read-reopen"],
     ),
-    ("reads: rule 1: attributes from before an open() are used if Redis confirms them", without_stat, CACHED, ["renew-never"]),
+    (
+        "reads: rule 1: attributes from before an open() are used if Redis confirms them",
+        without_stat,
+        CACHED,
+        ["renew-never"],
+    ),
     (
         "reads: rule 1: they are used with --kernel-cache on as well",
         without_stat,
