@@ -8,7 +8,8 @@
  * valid by the rules for stat.
  *
  * A read is answered after two look-ups: of the handle and of the block. An
- * attribute is looked up only by the first read of a block after a change.
+ * attribute is looked up only by the first read of a block after a change, and
+ * by a miss that the agent is notified of.
  */
 #ifndef EFUSE_READING_H
 #define EFUSE_READING_H
@@ -20,27 +21,42 @@
 #define TOLD_TIME	0xffffffULL	/* its lower bits: time in 2^27 ns */
 #define TOLD_SHIFT	27		/* from ns to that unit */
 
+/* The element of this block, and what it contains once the agent is notified. */
+static __always_inline __u64 *told_of(const struct efuse_block_key *key,
+				      __u64 now, __u64 *is_told)
+{
+	__u64 hash = efuse_block_hash(key);
+	__u32 slot = hash >> 40 & (TOLD_SLOTS - 1);
+
+	*is_told = (hash & ~TOLD_TIME) | (now >> TOLD_SHIFT & TOLD_TIME);
+	return bpf_map_lookup_elem(&efuse_told, &slot);
+}
+
 /*
- * Notifies the agent of a miss, but not of a block's first, because many small
- * files are read only once, and not more than once in 2^27 ns (134 ms), because
- * many small reads may miss the same block.
+ * Whether the agent is to be notified of a miss: not of a block's first, because
+ * many small files are read only once, and not more than once in 2^27 ns
+ * (134 ms), because many small reads may miss the same block.
  */
+static __always_inline int due(const struct efuse_block_key *key, __u64 now)
+{
+	__u64 is_told, *told = told_of(key, now, &is_told);
+
+	if (!told || *told == is_told)
+		return 0;
+	if (((*told ^ is_told) & ~TOLD_TIME) == 0)
+		return 1;
+	*told = is_told & ~TOLD_TIME;
+	return 0;
+}
+
 static __always_inline void tell(const struct efuse_block_key *key, __u64 now,
 				 enum efuse_missing what)
 {
 	struct efuse_miss miss = { key->dev, key->ino, key->index, what };
-	__u64 hash = efuse_block_hash(key);
-	__u64 block = hash & ~TOLD_TIME, when = now >> TOLD_SHIFT & TOLD_TIME;
-	__u32 slot = hash >> 40 & (TOLD_SLOTS - 1);
-	__u64 *told = bpf_map_lookup_elem(&efuse_told, &slot);
+	__u64 is_told, *told = told_of(key, now, &is_told);
 
-	if (!told || *told == (block | when))
-		return;
-	if ((*told & ~TOLD_TIME) != block) {
-		*told = block;
-		return;
-	}
-	*told = block | when;
+	if (told)
+		*told = is_told;
 	bpf_ringbuf_output(&efuse_misses, &miss, sizeof(miss), 0);
 }
 
@@ -166,7 +182,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 	struct efuse_block_val *v, block;
 	struct efuse_version version;
 	__u64 seen;
-	int whole, i;
+	int i;
 
 	if (!reads || !serving(st, EFUSE_OP_READ, now, lease_end()))
 		return 0;
@@ -184,26 +200,35 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	v = bpf_map_lookup_elem(&efuse_blocks, &key);
-	whole = v && whole_block(&key, v, &block);
-	if (!whole || !known_current(c, &block)) {
+	if (!v) {
+		COUNT(st, ABSENT);
+		if (!due(&key, now))
+			return 0;
+		if (!current_version(c, &version, &seen, NULL))
+			tell(&key, now, EFUSE_MISSING_VERSION);
+		else if (offset < version.size)
+			tell(&key, now, EFUSE_MISSING_BLOCK);
+		return 0;
+	}
+	if (!whole_block(&key, v, &block)) {
+		COUNT(st, ABSENT);
+		return 0;
+	}
+	if (!known_current(c, &block)) {
 		/*
 		 * Without O_DIRECT, the kernel asks for attributes when its own
 		 * are no longer valid. With it, only a stat() would.
 		 */
 		if (!current_version(c, &version, &seen, st)) {
-			tell(&key, now, EFUSE_MISSING_VERSION);
-			return 0;
-		}
-		if (!whole) {
-			COUNT(st, ABSENT);
-			if (!v && offset < version.size)
-				tell(&key, now, EFUSE_MISSING_BLOCK);
+			if (due(&key, now))
+				tell(&key, now, EFUSE_MISSING_VERSION);
 			return 0;
 		}
 		if (!same_version(&block.version, &version) &&
 		    !FAULTY(READ_VERSION)) {
 			COUNT(st, VERSION);
-			tell(&key, now, EFUSE_MISSING_BLOCK);
+			if (due(&key, now))
+				tell(&key, now, EFUSE_MISSING_BLOCK);
 			return 0;
 		}
 		*(volatile __u64 *)&v->equal = seen;
@@ -222,7 +247,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 	}
 	COUNT(st, HOLE);
 	/* JuiceFS may have cached these bytes since. */
-	if (offset < block.version.size)
+	if (offset < block.version.size && due(&key, now))
 		tell(&key, now, EFUSE_MISSING_PIECE);
 	return 0;
 }

@@ -805,6 +805,23 @@ def absent_read_again(e: Env) -> None:
     os.close(fd)
 
 
+def read_once(e: Env) -> None:
+    """Many small files are read once: their block is not looked for, even if read() is called until it returns 0."""
+    v = Volume(e)
+    data = some_bytes(20000, 63)
+    for i in range(20):
+        v.write(f"f{i}", data)
+        fd = opened(e, f"f{i}")
+        os.fstat(fd)
+        assert os.pread(fd, 30000, 0) == data
+        for _ in range(3):
+            assert not os.pread(fd, 30000, len(data))
+        os.close(fd)
+    assert e.agent.result("read()", "absent") >= 40, e.agent.reads()
+    time.sleep(0.5)
+    assert e.agent.metric("efuse_read_misses_total", result="looked_for") == 0
+
+
 def pages_first(e: Env) -> None:
     """What the mount's own pages have is read there; a read() of which an end is missing, from the block cache."""
     data = some_bytes(300000, 51)
@@ -1236,6 +1253,7 @@ RULES: list[Rule] = [
     ),
     ("reads: other tracers of the same function change no answer", traced, CACHED, []),
     ("reads: a hole is not looked for at each read", hole_read_again, CACHED, ["read-again"]),
+    ("reads: the block of a file that is read once is not looked for", read_once, CACHED, []),
     ("reads: a block that is not cached is not looked for at each read", absent_read_again, CACHED, ["read-again"]),
     ("reads: a file that has become a folder is not read", another_type, CACHED, []),
     ("reads: O_DIRECT, sendfile() and a partly inaccessible buffer", kinds_of_read, CACHED, []),
