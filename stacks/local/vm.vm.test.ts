@@ -194,6 +194,23 @@ describe("an early login", () => {
     expect(await clockSays()).toEqual([]);
   }, 300_000);
 
+  it("is found again after the machine booted once more because its kernel measured a wrong clock", async () => {
+    const bootId = "cat /proc/sys/kernel/random/boot_id";
+    const check = "/usr/local/lib/disgrafs/check-clock";
+    const before = await vm.check(`${check}; ${bootId}`);
+    // What the kernel says then.
+    const said = "tsc: PIT calibration deviates from HPET: 533348 2596229";
+    await vm.restart(`echo "${said}" >/dev/kmsg; ${check}`);
+    const after = await vm.check(bootId);
+    expect(after).not.toBe(before);
+    expect(vm.console()).toContain("the kernel measured a wrong rate of the clock; booting again");
+    // Not for ever: then the machine says so and goes on.
+    expect(
+      await vm.check(`echo "${said}" >/dev/kmsg; echo 5 >/var/lib/disgrafs/wrong-clock; ${check}; ${bootId}`),
+    ).toBe(`${await vm.check(`dmesg | grep -m 1 deviates`)}\n${after}`);
+    expect(vm.console()).toContain("clock runs at a wrong rate, also after 5 boots");
+  }, 300_000);
+
   it("ends with a killed process", async () => {
     const code = `import { logInEarly } from ${JSON.stringify(join(import.meta.dirname, "earlyLogins.ts"))}; await logInEarly(${JSON.stringify(vm.stack)});`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: "inherit" });
