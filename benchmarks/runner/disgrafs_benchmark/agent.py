@@ -431,12 +431,12 @@ class Agent:
             file = programs.fio_file(folder, workload.name, parameters)
             programs.fio_renew(file, parameters)
             if workload.caches == "warm" or "memory" in parameters:
-                self.warm_up([file], parameters)
+                self.warm_up([file], workload)
             if "diskReads" in parameters:
                 where = self.mount.cache_folders[0] if workload.place == "mount" else folder
                 self.disk.limit(where, parameters["diskReads"])
         if kind == "cat":
-            self.warm_up(cat.names(folder, parameters), parameters)
+            self.warm_up(cat.names(folder, parameters), workload)
         if kind == "compile":
             compiling.clear(folder)
             compiling.warm_up(folder, parameters)
@@ -453,15 +453,16 @@ class Agent:
         if kind in TREE_KINDS:
             self.loops.prepare(self.script(workload, seed))
 
-    def warm_up(self, files: list[Path], parameters: dict[str, Any]) -> None:
+    def warm_up(self, files: list[Path], workload: Workload) -> None:
         """Read files once to cache them, or more often if their blocks are to be read without their pages."""
-        for number in range(backing.WARM_PASSES if "memory" in parameters else 1):
+        of_blocks = workload.reads or "memory" in workload.parameters
+        for number in range(backing.WARM_PASSES if of_blocks else 1):
             if number:
                 # An extension may leave a read to the file's own pages.
                 backing.drop(files)
             for file in files:
                 programs.fio_warm_up(file)
-        if "memory" in parameters:
+        if "memory" in workload.parameters:
             # Pages of new block files can be dropped only when they are on the disk.
             os.sync()
 
