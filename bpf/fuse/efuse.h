@@ -267,6 +267,14 @@ struct efuse_version {
 	__u32	mtimensec, ctimensec;
 };
 
+static inline __attribute__((always_inline)) int
+efuse_same_version(const struct efuse_version *a, const struct efuse_version *b)
+{
+	return a->size == b->size && a->mtime == b->mtime &&
+	       a->ctime == b->ctime && a->mtimensec == b->mtimensec &&
+	       a->ctimensec == b->ctimensec;
+}
+
 struct efuse_block_val {
 	__u64	used;		/* CLOCK_BOOTTIME of a recent hit, ns */
 	/*

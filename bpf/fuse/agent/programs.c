@@ -79,12 +79,11 @@ static bool copy_attributes(const struct efuse_attr_key *key,
 	       !memcmp(to, &again, sizeof(again));
 }
 
-static bool has_version(const struct fuse_attr *a,
-			const struct efuse_version *v)
+static struct efuse_version version_of(const struct fuse_attr *a)
 {
-	return a->size == v->size && a->mtime == v->mtime &&
-	       a->ctime == v->ctime && a->mtimensec == v->mtimensec &&
-	       a->ctimensec == v->ctimensec;
+	return (struct efuse_version){
+		a->size, a->mtime, a->ctime, a->mtimensec, a->ctimensec,
+	};
 }
 
 /*
@@ -101,11 +100,13 @@ bool programs_renew(uint64_t dev, uint64_t ino,
 					efuse_slot(dev, ino, slots - 1)];
 	const __u64 *epoch = &skel->data_sequence->sequence.epoch;
 	struct efuse_attr_key key = { dev, ino };
+	struct efuse_version cached;
 	struct efuse_attr_val v;
 
 	if (FAULT(RENEW_NEVER) || !copy_attributes(&key, &v) || v.seen >= seen)
 		return false;
-	if (!has_version(&v.attr, version) && !FAULT(RENEW_ANY))
+	cached = version_of(&v.attr);
+	if (!efuse_same_version(&cached, version) && !FAULT(RENEW_ANY))
 		return false;
 	if ((__atomic_load_n(content, __ATOMIC_SEQ_CST) > v.seen ||
 	     __atomic_load_n(epoch, __ATOMIC_SEQ_CST) > v.seen) &&
@@ -274,7 +275,7 @@ static void bpf_start(void)
 	if (!skel)
 		fatal("BPF: %s", strerror(errno));
 #ifdef EFUSE_TEST_FAULTS
-	memcpy((void *)skel->rodata->faults, opt.faults, sizeof(opt.faults));
+	memcpy(skel->rodata->faults, opt.faults, sizeof(opt.faults));
 #endif
 	skel->rodata->targets = !!(hook.phases & 1U << EFUSE_NAMED);
 	if (!(hook.phases & 1U << EFUSE_NOTIFIED) && opt.mode == EFUSE_TTL)

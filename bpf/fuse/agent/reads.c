@@ -447,8 +447,7 @@ static uint64_t mapped_at(const struct efuse_block_key *key,
 
 	pthread_mutex_lock(&lock);
 	k = find(key);
-	if (k && (!version ||
-		  !memcmp(&k->val.version, version, sizeof(*version))))
+	if (k && (!version || efuse_same_version(&k->val.version, version)))
 		since = k->since;
 	pthread_mutex_unlock(&lock);
 	return since;

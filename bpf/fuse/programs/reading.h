@@ -70,14 +70,6 @@ static __always_inline void version_of(struct efuse_version *to,
 	to->ctimensec = *(volatile __u32 *)&a->attr.ctimensec;
 }
 
-static __always_inline int same_version(const struct efuse_version *a,
-					const struct efuse_version *b)
-{
-	return a->size == b->size && a->mtime == b->mtime &&
-	       a->ctime == b->ctime && a->mtimensec == b->mtimensec &&
-	       a->ctimensec == b->ctimensec;
-}
-
 /*
  * The current version of the file; false if unknown. The attributes are read
  * twice, with a lookup of their key in between: only then are they from one
@@ -104,7 +96,8 @@ static __always_inline int current_version(const struct efuse_ctx *c,
 		return 0;
 	}
 	version_of(&again, a);
-	if (seen != *(volatile __u64 *)&a->seen || !same_version(v, &again) ||
+	if (seen != *(volatile __u64 *)&a->seen ||
+	    !efuse_same_version(v, &again) ||
 	    !unchanged(c->dev, c->nodeid, seen)) {
 		COUNT(st, GENERATION);
 		return 0;
@@ -224,7 +217,7 @@ int efuse_read(struct bpf_raw_tracepoint_args *ctx)
 				tell(&key, now, EFUSE_MISSING_VERSION);
 			return 0;
 		}
-		if (!same_version(&block.version, &version) &&
+		if (!efuse_same_version(&block.version, &version) &&
 		    !FAULTY(READ_VERSION)) {
 			COUNT(st, VERSION);
 			if (due(&key, now))

@@ -23,7 +23,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import NamedTuple, cast
 
 import toy as t
 from harness import (
@@ -168,11 +168,26 @@ def opened(e: Env, name: str) -> int:
     return os.open(e.path(name), os.O_RDONLY)
 
 
-def hits(e: Env) -> None:
-    data = some_bytes(300001, 1)
-    Volume(e).write("f", data)
+class ServedFile(NamedTuple):
+    """A file of which an open handle is read in the kernel."""
+
+    volume: Volume
+    node: t.Node
+    fd: int
+
+
+def served_file(e: Env, data: bytes) -> ServedFile:
+    """A new file "f"."""
+    v = Volume(e)
+    node = v.write("f", data)
     fd = opened(e, "f")
     served(e, fd)
+    return ServedFile(v, node, fd)
+
+
+def hits(e: Env) -> None:
+    data = some_bytes(300001, 1)
+    fd = served_file(e, data).fd
     cold(fd)
     before, rnd = e.toy.asked[t.READ], random.Random(2)
     for _ in range(60):
@@ -288,11 +303,8 @@ class Versions:
 
 
 def two_versions(e: Env) -> Versions:
-    v = Volume(e)
     old, new = some_bytes(20000, 8), some_bytes(20000, 9)
-    node = v.write("f", old)
-    fd = opened(e, "f")
-    served(e, fd)
+    v, node, fd = served_file(e, old)
     return Versions(v, node, fd, old, new)
 
 
@@ -415,16 +427,14 @@ def read_direct(e: Env, fd: int, data: bytes, seconds: float) -> bool:
 
 
 def opened_direct(fd: int) -> int:
-    """Opens an open file again, with O_DIRECT. That sends an OPEN and nothing else."""
+    """Opens an open file again, with O_DIRECT, without a LOOKUP and, if its attributes are valid, without a GETATTR."""
     return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT)
 
 
 def without_stat(e: Env) -> None:
     """Nothing asks for attributes after the open(): the agent finds in Redis that those from before it are current."""
     data = some_bytes(20000, 61)
-    Volume(e).write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
+    fd = served_file(e, data).fd
     for _ in range(3):
         direct = opened_direct(fd)
         before = e.toy.asked[t.GETATTR]
@@ -450,11 +460,8 @@ def other_attributes(e: Env) -> None:
 
     The open() asks for attributes, but they are not cached, because one more change overtakes the answer.
     """
-    v = Volume(e)
     data = some_bytes(20000, 62)
-    node = v.write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
+    _, node, fd = served_file(e, data)
     with e.toy.lock:
         node.atime = node.mtime + 1000
     e.redis.push(f"x{node.ino}")
@@ -471,11 +478,8 @@ def other_attributes(e: Env) -> None:
 
 def another_type(e: Env) -> None:
     """The kernel has seen that the inode is now a folder: reading fails, as without the extension."""
-    v = Volume(e)
     data = some_bytes(20000, 29)
-    node = v.write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
+    _, node, fd = served_file(e, data)
     with e.toy.lock:
         node.mode = stat.S_IFDIR | 0o755
     with contextlib.suppress(OSError):
@@ -521,11 +525,8 @@ def written(e: Env) -> None:
 
 def own_write(e: Env) -> None:
     """This node's own write and truncation are read back."""
-    v = Volume(e)
     old = some_bytes(20000, 15)
-    v.write("f", old)
-    fd = opened(e, "f")
-    served(e, fd)
+    fd = served_file(e, old).fd
     with Path(e.path("f")).open("r+b", buffering=0) as f:
         f.seek(5000)
         f.write(b"x" * 100)
@@ -544,10 +545,7 @@ def own_write(e: Env) -> None:
 
 def lease(e: Env) -> None:
     """A stopped agent receives no changes: the lease expires, and reads go to the daemon."""
-    v = Volume(e)
-    node = v.write("f", some_bytes(20000, 16))
-    fd = opened(e, "f")
-    served(e, fd)
+    _, node, fd = served_file(e, some_bytes(20000, 16))
     new = some_bytes(20000, 17)
     with stopped_agent(e):
         with e.toy.lock:
@@ -572,11 +570,8 @@ def damaged(e: Env) -> None:
 
 def evicted(e: Env) -> None:
     """A block that the cache has evicted is released, so that its space becomes free."""
-    v = Volume(e)
     data = some_bytes(100000, 19)
-    v.write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
+    v, _, fd = served_file(e, data)
     assert e.agent.metric("efuse_read_blocks") == 1
     Path(block_path(v.next_slice, 0, len(data))).unlink()
     end = time.monotonic() + 6
@@ -591,11 +586,8 @@ def evicted(e: Env) -> None:
 
 def evicted_in_a_storm(e: Env) -> None:
     """The same while other reads miss all the time, and each look-up takes long (the fault read-slow)."""
-    v = Volume(e)
     data = some_bytes(5000, 30)
-    v.write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
+    v, _, fd = served_file(e, data)
     cached = block_path(v.next_slice, 0, len(data))
     missed = []
     for i in range(8):
@@ -825,9 +817,7 @@ def read_once(e: Env) -> None:
 def pages_first(e: Env) -> None:
     """What the mount's own pages have is read there; a read() of which an end is missing, from the block cache."""
     data = some_bytes(300000, 51)
-    Volume(e).write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
+    fd = served_file(e, data).fd
     # Not by a mapping: this process is the daemon, and would wait for itself.
     for at in range(0, len(data), 32768):
         os.posix_fadvise(fd, at, 32768, os.POSIX_FADV_WILLNEED)
@@ -882,9 +872,7 @@ def kinds_of_read(e: Env) -> None:
     thread needs.
     """
     data = some_bytes(300000, 20)
-    Volume(e).write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
+    fd = served_file(e, data).fd
     direct = os.open(e.path("f"), os.O_RDONLY | os.O_DIRECT)
     os.fstat(direct)
     before = e.toy.asked[t.READ]
@@ -919,11 +907,8 @@ def kinds_of_read(e: Env) -> None:
 
 def removed(e: Env) -> None:
     """A removed file is still readable through its handle."""
-    v = Volume(e)
     data = some_bytes(20000, 21)
-    node = v.write("f", data)
-    fd = opened(e, "f")
-    served(e, fd)
+    _, node, fd = served_file(e, data)
     Path(e.path("f")).unlink()
     for _ in range(3):
         assert asked(e, fd, 0, 20000)[1] == data
