@@ -19,7 +19,10 @@
 #include "efuse.h"
 #include "programs/maps.h"
 #include "programs/coherence.h"
+#include "programs/versions.h"
 #include "programs/names.h"
+#include "programs/handles.h"
+#include "programs/notices.h"
 #include "programs/serving.h"
 #include "programs/filling.h"
 #include "programs/listing.h"
@@ -85,7 +88,7 @@ int efuse_dispatch(struct bpf_raw_tracepoint_args *ctx)
 	if (c->phase == EFUSE_NOTIFIED) {
 		if (c->conn != sequence.conn || FAULTY(NO_NOTIFY))
 			return 0;
-		raise(control.dev, c->nodeid);
+		notified(control.dev, c->nodeid);
 		if (c->nodeid2)
 			raise(control.dev, c->nodeid2);
 		return 0;

@@ -146,6 +146,9 @@ struct efuse_opstats {
 	X(READ_FROZEN, "read-frozen")	/* in the agent: atime takes 8 s */\
 	X(READ_PAGES, "read-pages")	/* in the agent: blocks first */\
 	X(READ_LOCKED, "read-locked")	/* in the agent: under the lock */\
+	X(NOTICE_KEEP, "notice-keep")	/* never taken back */		\
+	X(NOTICE_ANY, "notice-any")	/* also one of another version */\
+	X(NOTICE_LATER, "notice-later")	/* with what has changed since */\
 	X(RENEW_NEVER, "renew-never")	/* in the agent: attributes */	\
 	X(RENEW_ANY, "renew-any")	/* in the agent: of any version */\
 	X(RENEW_CHANGED, "renew-changed")	/* in the agent: old ones */\
@@ -343,6 +346,14 @@ struct efuse_handle {
 };
 
 #define EFUSE_HANDLES	131072	/* a power of 2 */
+
+/* The last change of an inode that the daemon has reported; see notices.h. */
+struct efuse_notice {
+	__u64	before;		/* the content's generation before it */
+	__u64	check;		/* before ^ hash of inode and new generation */
+};
+
+#define EFUSE_NOTICES	8192	/* a power of 2 */
 
 /* A file that is open for writing. */
 struct efuse_writer_key {

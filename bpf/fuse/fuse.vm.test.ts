@@ -49,7 +49,7 @@ const core =
   "the module refuses|other tracers|a request that ends|ftrace|" +
   "listings: (listed|another client|entries|malformed|an absent name that another|a listing with a gap|a name that was)|" +
   "kernel cache: (another client|open)|" +
-  "reads: (off|after-pages|rule [1-5]: (?!they)|beyond|random lists|the module)|no errors)";
+  "reads: (off|after-pages|rule [1-5]: (?!they|a reported change of|so does)|beyond|random lists|the module)|no errors)";
 
 describe.each(kernelsAskedFor())("the FUSE extension on %s", (kernel) => {
   let vm: TestVm;

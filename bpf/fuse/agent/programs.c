@@ -43,19 +43,21 @@ uint32_t programs_slot(uint64_t ino)
 }
 
 /*
- * The programs raise the same words concurrently, so this takes a number, and
- * never overwrites a higher one.
+ * The programs raise the same words concurrently: as swap_word() in
+ * ../programs/coherence.h, this takes another number after each lost race.
  */
 static void raise_word(__u64 *word)
 {
 	struct efuse_sequence *s = &skel->data_sequence->sequence;
-	__u64 next = __atomic_add_fetch(&s->seq, 1, __ATOMIC_SEQ_CST);
-	__u64 old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+	__u64 next, old;
 
-	while (old < next &&
-	       !__atomic_compare_exchange_n(word, &old, next, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		;
+	do {
+		next = __atomic_add_fetch(&s->seq, 1, __ATOMIC_SEQ_CST);
+		old = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+	} while (old >= next ||
+		 !__atomic_compare_exchange_n(word, &old, next, false,
+					      __ATOMIC_SEQ_CST,
+					      __ATOMIC_SEQ_CST));
 }
 
 uint64_t programs_sequence(void)
@@ -208,6 +210,7 @@ static void set_up_reads(void)
 	skel->rodata->reads = opt.reads != READS_OFF;
 	bpf_program__set_autoload(skel->progs.efuse_read, opt.reads);
 	bpf_map__set_autocreate(skel->maps.efuse_handles, opt.reads);
+	bpf_map__set_autocreate(skel->maps.efuse_notices, opt.reads);
 	bpf_map__set_autocreate(skel->maps.efuse_blocks, opt.reads);
 	bpf_map__set_autocreate(skel->maps.efuse_misses, opt.reads);
 	bpf_map__set_autocreate(skel->maps.efuse_told, opt.reads);

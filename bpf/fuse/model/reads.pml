@@ -82,6 +82,18 @@ bool read_current;		/* of a copy that a read has made */
 bool open_current = true;	/* no change of content since OPEN was sent */
 byte least;			/* the version when the daemon executed OPEN */
 
+#ifdef REPORTS
+/* The last raise was the daemon's report, which may be taken back (notices.pml). */
+bool reported;
+bool open_saved, attr_saved, renew_saved;	/* the flags from before it */
+bool stat_after;		/* the GETATTR was sent after it */
+#ifdef REPORT_ANY
+#define SAME(version)	true
+#else
+#define SAME(version)	(attr_version == version)
+#endif
+#endif
+
 byte files[FILES];		/* in the module: content, by number */
 byte last_file;
 bool evicted;			/* JuiceFS has removed the block file */
@@ -113,6 +125,9 @@ inline raised()
 inline content_raised()
 {
 	d_step {
+#ifdef REPORTS
+		reported = false;
+#endif
 		open_current = false;
 		attr_content = false;
 		stat_content = false;
@@ -143,8 +158,26 @@ inline commit()
  */
 inline stat(value)
 {
-	d_step { stat_current = true; stat_content = true; }
+	d_step {
+		stat_current = true;
+		stat_content = true;
+#ifdef REPORTS
+		stat_after = true;
+#endif
+	}
 	value = truth;
+#ifdef REPORTS
+	/* take_back() */
+	if
+	:: d_step {
+		reported && stat_after && attr_saved && SAME(value) ->
+		open_current = open_current || open_saved;
+		attr_content = true;
+		renew_content = renew_content || renew_saved;
+		reported = false
+	   }
+	:: else ->
+#endif
 #ifndef NO_NOTICE
 	/* notice_change(); NO_REOPEN: not after an OPEN */
 	if
@@ -157,12 +190,18 @@ inline stat(value)
 	:: else
 	fi;
 #endif
+#ifdef REPORTS
+	fi;
+#endif
 	d_step {
 		if
 		:: stat_current ->
 			attr_version = value;
 			attr_current = true;
 			attr_content = stat_content;
+#ifdef REPORTS
+			attr_saved = false;
+#endif
 			stat_current = false
 		:: else
 		fi;
@@ -362,6 +401,25 @@ active proctype reader()
 	od
 }
 
+#ifdef REPORTS
+/* notified(): the daemon reports a change, whether there was one or not. */
+active proctype daemon()
+{
+	d_step { raised(); }
+	d_step {
+		open_saved = open_current;
+		attr_saved = attr_content;
+		renew_saved = renew_content;
+		open_current = false;
+		attr_content = false;
+		stat_content = false;
+		stat_after = false;
+		renew_content = false;
+		reported = true;
+	}
+}
+#endif
+
 #ifdef OPENER
 /* The file is opened again, and this handle stays open. */
 active proctype opener()
@@ -415,6 +473,9 @@ end:	do
 				attr_version = value;
 				attr_current = renew_current;
 				attr_content = renew_content
+#ifdef REPORTS
+				; attr_saved = renew_saved
+#endif
 			}
 		:: else
 		fi;
@@ -528,6 +589,9 @@ end:	do
 			attr_content = false;
 			stat_content = false;
 			renew_content = false;
+#ifdef REPORTS
+			reported = false;
+#endif
 		}
 #endif
 		d_step { observed = MAX(observed, which); which = 0; }

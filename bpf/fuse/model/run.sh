@@ -86,6 +86,12 @@ check "names of whole listings, cleared before the ticket is taken: a violation"
 check "names of whole listings, completed with another ticket: a violation" yes -DNO_COMPARE
 check "names of whole listings, without a second look at the ticket: a violation" yes -DNO_SECOND_LOOK
 
+model=notices
+check "generations that are taken back, all rules: no violation" no
+check "generations that are taken back, without a number for each change: a violation" yes -DEARLY
+check "generations that are taken back, with any number: a violation" yes -DANY_NUMBER
+check "generations that are taken back, without a compare-and-swap: a violation" yes -DNO_SWAP
+
 model=reads
 # Without the clock, the lease does not end: fewer states where it does not matter.
 timeless=(-DTICKS=0)
@@ -102,6 +108,10 @@ check "reads: all rules, evicted blocks: no violation" no -DEVICTION "${timeless
 renewed=(-DRENEW -DOPEN -DREADS=1 "${timeless[@]}")
 check "reads: all rules, attributes that Redis confirms after open(): no violation" no "${renewed[@]}"
 check "reads: all rules, the same after an open() by another handle: no violation" no -DRENEW -DOPENER -DTOLD "${timeless[@]}"
+reported=(-DREPORTS "${timeless[@]}")
+check "reads: all rules, the daemon reports a change: no violation" no "${reported[@]}" -DTOLD
+check "reads: all rules, the same while the file is opened: no violation" no "${reported[@]}" -DTOLD -DOPENER
+check "reads: all rules, the same with attributes that Redis confirms: no violation" no "${reported[@]}" -DRENEW -DREADS=1
 check "reads: rule 1: with attributes confirmed that Redis has in another version: a violation" yes "${renewed[@]}" -DRENEW_ANY
 check "reads: rule 1: with attributes confirmed by an earlier look-up: a violation" yes "${renewed[@]}" -DRENEW_LATE
 check "reads: rule 1: without comparing versions: a violation" yes -DOPEN -DREADS=1 -DNO_VERSION
@@ -116,6 +126,7 @@ check "reads: rule 1: without raising at open: a violation" yes -DOPEN -DREADS=1
 check "reads: rule 2: with files open for writing served: a violation" yes "${writer[@]}" -DNO_OPEN_WRITE
 check "reads: rule 3: with handles that saw another version: a violation" yes -DNO_HANDLE
 check "reads: rule 3: with handles dated by the reply to OPEN: a violation" yes -DOPEN -DOPEN_LATE
+check "reads: rule 3: with a reported change of the version taken back: a violation" yes "${reported[@]}" -DTOLD -DREPORT_ANY
 check "reads: rule 4: with a block's end as the file's: a violation" yes -DHALF -DEND "${timeless[@]}"
 check "reads: rule 5: with damaged blocks: a violation" yes -DDAMAGE -DNO_CHECKSUM "${timeless[@]}"
 check "reads: rule 6: with evicted blocks kept: a violation" yes -DEVICTION -DKEEP "${timeless[@]}"

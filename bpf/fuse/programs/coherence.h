@@ -137,25 +137,39 @@ static __always_inline __u32 slot_of(__u64 dev, __u64 ino)
 }
 
 /*
- * Raises *p to the next number. Others may be raising it at the same time:
- * after several lost races, it adds the difference, which cannot be lost and at
- * worst raises *p a little too far.
+ * Raises *p to the next number, which is returned, or 0 after several lost
+ * races. Another number is taken after each: even if *p is already higher, this
+ * change has a number of its own, or it would be lost if the higher one is taken
+ * back (notices.h).
  */
-static __always_inline void raise_word(__u64 *p)
+static __always_inline __u64 swap_word(__u64 *p, __u64 *before)
 {
-	__u64 next = __sync_fetch_and_add(&sequence.seq, 1) + 1;
-	__u64 old = 0;
+	__u64 next;
 	int i;
 
 	for (i = 0; i < 16; i++) {
-		old = *(volatile __u64 *)p;
-		if (old >= next)
-			return;
-		if (!FAULTY(LOST_SWAP) &&
-		    __sync_val_compare_and_swap(p, old, next) == old)
-			return;
+		next = __sync_fetch_and_add(&sequence.seq, 1) + 1;
+		*before = *(volatile __u64 *)p;
+		if (*before < next && !FAULTY(LOST_SWAP) &&
+		    __sync_val_compare_and_swap(p, *before, next) == *before)
+			return next;
 	}
-	__sync_fetch_and_add(p, next - old);
+	return 0;
+}
+
+/*
+ * Raises *p, which is never taken back. After several lost races, it adds the
+ * difference, which cannot be lost and at worst raises *p a little too far.
+ */
+static __always_inline void raise_word(__u64 *p)
+{
+	__u64 next, old;
+
+	if (swap_word(p, &old))
+		return;
+	old = *(volatile __u64 *)p;
+	next = __sync_fetch_and_add(&sequence.seq, 1) + 1;
+	__sync_fetch_and_add(p, next > old ? next - old : 1);
 }
 
 /* Makes the next request for this inode go to the daemon after an open. */
@@ -172,14 +186,26 @@ static __always_inline void raise_opened(__u64 dev, __u64 ino)
 	raise_word(&gens[slot_of(dev, ino)]);
 }
 
+/* Returns the new number and the last one, or 0 after raising the epoch. */
+static __always_inline __u64 swap_content(__u64 dev, __u64 ino, __u64 *before)
+{
+	__u64 number = swap_word(&content_gens[slot_of(dev, ino)], before);
+
+	if (!number)
+		raise_word(&sequence.epoch);
+	return number;
+}
+
 /*
  * Not inlined: with fewer free registers, the compiler would spill the
  * context's address to the stack, where the verifier loses track of it.
  */
 static __attribute__((noinline)) int raise_content(__u64 dev, __u64 ino)
 {
+	__u64 before;
+
 	if (!FAULTY(NO_RAISE))
-		raise_word(&content_gens[slot_of(dev, ino)]);
+		swap_content(dev, ino, &before);
 	return 0;
 }
 
@@ -268,6 +294,12 @@ static __always_inline void track_name(struct efuse_ctx *c,
 	else
 		track(req);
 }
+
+/*
+ * An element of an LRU map can be reused for another key during a copy. The
+ * copy is consistent if the key still leads to the same element afterwards.
+ */
+#define STILL(map, key, p)	(bpf_map_lookup_elem(map, key) == (p))
 
 static __always_inline void name_key(struct efuse_entry_key *key,
 				     const struct efuse_ctx *c)

@@ -9,6 +9,8 @@
 #include "coherence.h"
 #include "handles.h"
 #include "names.h"
+#include "notices.h"
+#include "versions.h"
 
 /*
  * Raises the inode of a request. An ioctl() that fails, or that has not been
@@ -209,11 +211,6 @@ static __always_inline int sent_name(struct efuse_ctx *c,
 	return whole;
 }
 
-static __always_inline __u64 nsecs_of(const struct fuse_attr *a)
-{
-	return (__u64)a->mtimensec << 32 | a->ctimensec;
-}
-
 /*
  * The daemon may report another client's change before the agent learns of it.
  * Reads have compared their version with the old attributes and do not compare
@@ -221,18 +218,23 @@ static __always_inline __u64 nsecs_of(const struct fuse_attr *a)
  * it, too, but not that of the content, which older handles depend on. Not
  * inlined; see raise_content().
  */
-static __attribute__((noinline)) int notice_change(__u64 ino, __u64 size,
-						   __u64 mtime, __u64 ctime,
-						   __u64 nsecs)
+static __attribute__((noinline)) int notice_change(__u64 ino,
+						   const struct efuse_version *v,
+						   __u64 seen)
 {
 	struct efuse_attr_key key = { control.dev, ino };
-	struct efuse_attr_val *was = bpf_map_lookup_elem(&efuse_attrs, &key);
+	struct efuse_attr_val *cached = bpf_map_lookup_elem(&efuse_attrs, &key);
+	struct efuse_version was;
+	__u64 was_seen;
 
-	if (was && content_unchanged(key.dev, ino, was->seen) &&
-	    (unchanged(key.dev, ino, was->seen) || !FAULTY(READ_REOPEN)) &&
-	    (was->attr.size != size || was->attr.mtime != mtime ||
-	     was->attr.ctime != ctime || nsecs_of(&was->attr) != nsecs) &&
-	    !FAULTY(READ_NOTICE))
+	if (!cached)
+		return 0;
+	if ((copied_version(&was, &was_seen, &key, cached) &&
+	     efuse_same_version(&was, v)) || FAULTY(NOTICE_ANY))
+		take_back(key.dev, ino, was_seen, seen);
+	else if (content_unchanged(key.dev, ino, was_seen) &&
+		 (unchanged(key.dev, ino, was_seen) || !FAULTY(READ_REOPEN)) &&
+		 !FAULTY(READ_NOTICE))
 		raise(key.dev, ino);
 	return 0;
 }
@@ -254,6 +256,7 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 				      struct efuse_opstats *st)
 {
 	struct efuse_attr_key key = { c->dev, ino };
+	struct efuse_version version;
 	struct efuse_attr_val v;
 
 	if (control.mode != EFUSE_LEASE && !valid && !FAULTY(ZERO_TTL))
@@ -262,9 +265,10 @@ static __always_inline void fill_attr(struct efuse_ctx *c, __u64 ino,
 		return;
 	v.expires = bpf_ktime_get_boot_ns() + valid;
 	v.seen = fill_seen(f, c->dev, ino);
-	if (reads)
-		notice_change(ino, attr->size, attr->mtime, attr->ctime,
-			      nsecs_of(attr));
+	if (reads) {
+		version_of(&version, attr);
+		notice_change(ino, &version, v.seen);
+	}
 	/* Something has changed since the request was sent. */
 	if (!unchanged(c->dev, ino, v.seen))
 		return;

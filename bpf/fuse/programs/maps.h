@@ -152,7 +152,7 @@ struct {
 	__type(value, __u32);
 } efuse_writers SEC(".maps");
 
-/* This map and the next three exist only if read() is answered. */
+/* This map and the next four exist only if read() is answered. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -167,6 +167,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct efuse_handle);
 } efuse_handles SEC(".maps");
+
+/* By slot of the inode; see notices.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EFUSE_NOTICES);
+	__type(key, __u32);
+	__type(value, struct efuse_notice);
+} efuse_notices SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -16,6 +16,7 @@
 
 #include "handles.h"
 #include "serving.h"
+#include "versions.h"
 
 #define TOLD_SLOTS	8192		/* size of efuse_told */
 #define TOLD_TIME	0xffffffULL	/* its lower bits: time in 2^27 ns */
@@ -60,49 +61,23 @@ static __always_inline void tell(const struct efuse_block_key *key, __u64 now,
 	bpf_ringbuf_output(&efuse_misses, &miss, sizeof(miss), 0);
 }
 
-static __always_inline void version_of(struct efuse_version *to,
-				       const struct efuse_attr_val *a)
-{
-	to->size = *(volatile __u64 *)&a->attr.size;
-	to->mtime = *(volatile __u64 *)&a->attr.mtime;
-	to->ctime = *(volatile __u64 *)&a->attr.ctime;
-	to->mtimensec = *(volatile __u32 *)&a->attr.mtimensec;
-	to->ctimensec = *(volatile __u32 *)&a->attr.ctimensec;
-}
-
-/*
- * The current version of the file; false if unknown. The attributes are read
- * twice, with a lookup of their key in between: only then are they from one
- * answer (STILL alone would not detect that another one replaced it).
- */
+/* The current version of the file; false if unknown. */
 static __always_inline int current_version(const struct efuse_ctx *c,
 					   struct efuse_version *v,
-					   __u64 *seen_at,
+					   __u64 *seen,
 					   struct efuse_opstats *st)
 {
 	struct efuse_attr_key key = { c->dev, c->nodeid };
 	struct efuse_attr_val *a = bpf_map_lookup_elem(&efuse_attrs, &key);
-	struct efuse_version again;
-	__u64 seen;
 
-	if (!a) {
+	if (!a || !copied_version(v, seen, &key, a)) {
 		COUNT(st, ATTR_ABSENT);
 		return 0;
 	}
-	seen = *(volatile __u64 *)&a->seen;
-	version_of(v, a);
-	if (!STILL(&efuse_attrs, &key, a)) {
-		COUNT(st, ATTR_ABSENT);
-		return 0;
-	}
-	version_of(&again, a);
-	if (seen != *(volatile __u64 *)&a->seen ||
-	    !efuse_same_version(v, &again) ||
-	    !unchanged(c->dev, c->nodeid, seen)) {
+	if (!unchanged(c->dev, c->nodeid, *seen)) {
 		COUNT(st, GENERATION);
 		return 0;
 	}
-	*seen_at = seen;
 	return 1;
 }
 

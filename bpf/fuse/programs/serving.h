@@ -74,12 +74,6 @@ static __always_inline int expired(__u64 valid, struct efuse_opstats *st)
 #define LEFT(v, lease, now)	validity_left((v)->expires, lease, now)
 #endif
 
-/*
- * An element of an LRU map can be reused for another key during a copy. The
- * copy is consistent if the key still leads to the same element afterwards.
- */
-#define STILL(map, key, p)	(bpf_map_lookup_elem(map, key) == (p))
-
 #ifdef EFUSE_TEST_FAULTS
 /*
  * Simulates that two other answers are stored in the middle of a copy: the first

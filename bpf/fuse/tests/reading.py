@@ -5,6 +5,7 @@ import base64
 import contextlib
 import ctypes
 import errno
+import itertools
 import json
 import mmap
 import os
@@ -156,12 +157,20 @@ def asked(e: Env, fd: int, offset: int = 0, size: int = 100) -> tuple[int, bytes
     return e.toy.asked[t.READ] - before, data
 
 
+def becomes_served(e: Env, fd: int, offset: int = 0, seconds: float = 20) -> bool:
+    """Whether a read() is answered in the kernel in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if asked(e, fd, offset)[0] == 0:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def served(e: Env, fd: int, offset: int = 0) -> None:
     """Waits until a read() is answered in the kernel."""
-    try:
-        wait(lambda: asked(e, fd, offset)[0] == 0, "a read() to be answered in the kernel", 20)
-    except RuntimeError as error:
-        raise RuntimeError(f"{error}: {e.agent.reads()}") from None
+    if not becomes_served(e, fd, offset):
+        raise RuntimeError(f"timeout: no read() was answered in the kernel: {e.agent.reads()}")
 
 
 def opened(e: Env, name: str) -> int:
@@ -341,14 +350,22 @@ def handle(e: Env) -> None:
     os.close(again)
 
 
+WORD = (1 << 64) - 1
+
+
+def inode_hash(ino: int) -> int:
+    """Of efuse_hash() in ../efuse.h."""
+    device = Path(MNT).stat().st_dev
+    dev = os.major(device) << 20 | os.minor(device)
+    return (ino + dev * 0x9E3779B97F4A7C15) * 0xFF51AFD7ED558CCD & WORD
+
+
 def places(ino: int, count: int) -> list[int]:
     """Handles of the inode with the same index in the programs' table (programs/handles.h)."""
-    device, mask = Path(MNT).stat().st_dev, (1 << 64) - 1
-    dev = os.major(device) << 20 | os.minor(device)
-    inode = (ino + dev * 0x9E3779B97F4A7C15) * 0xFF51AFD7ED558CCD & mask
+    inode = inode_hash(ino)
     found: dict[int, list[int]] = {}
     for fh in range(1000000, 5000000):
-        hash_ = (inode ^ fh) * 0xFF51AFD7ED558CCD & mask
+        hash_ = (inode ^ fh) * 0xFF51AFD7ED558CCD & WORD
         same = found.setdefault((hash_ ^ hash_ >> 32) & 131071, [])
         same.append(fh)
         if len(same) == count:
@@ -411,6 +428,59 @@ def reported_after_open(e: Env) -> None:
     again = opened(e, "f")
     kept_apart(e, f, again)
     for fd in (f.fd, first, again):
+        os.close(fd)
+
+
+def first_handle(e: Env) -> None:
+    """The daemon reports a change while it opens a file for the first time; the attributes show that there was none."""
+    e.toy.keeping = True
+    node = Volume(e).write("f", some_bytes(20000, 63))
+    fd = opened(e, "f")
+    assert becomes_served(e, fd, seconds=8), e.agent.reads()
+    # The same when it forgets that the file was open: the older handle is served again, too.
+    del e.toy.opened_at[node.ino]
+    again = opened(e, "f")
+    assert becomes_served(e, again, seconds=8), e.agent.reads()
+    assert asked(e, fd)[0] == 0, "the older handle is no longer served"
+    os.close(fd)
+    os.close(again)
+
+
+def changed_before_open(e: Env) -> None:
+    """Only the daemon knows of a change, and reports it while the file is opened: an older handle does not read it."""
+    e.toy.keeping = e.toy.sticky = True
+    f = two_versions(e)
+    f.volume.write("f", f.new, f.node)
+    # The first handle from after the change shows it to the programs; the second can be served.
+    first = opened(e, "f")
+    os.fstat(first)
+    again = opened(e, "f")
+    kept_apart(e, f, again)
+    for fd in (f.fd, first, again):
+        os.close(fd)
+
+
+def generations_slot(ino: int) -> int:
+    """Of efuse_slot() in ../efuse.h, with as many slots as the tests' agents have."""
+    inode = inode_hash(ino)
+    return (inode ^ inode >> 32) >> 8 & 65535
+
+
+def changed_after_open(e: Env) -> None:
+    """After the daemon's report, Redis reports a change of another file whose generations are in the same slot."""
+    e.toy.keeping = e.toy.sticky = True
+    other = e.file("other")
+    slot = generations_slot(other.ino)
+    e.toy.next_ino = next(ino for ino in itertools.count(other.ino + 1) if generations_slot(ino) == slot)
+    f = two_versions(e)
+    Path(e.path("other")).stat()
+    opening = opened(e, "other")
+    f.volume.write("f", f.new, f.node)
+    os.fstat(f.fd)
+    os.fstat(opening)
+    again = opened(e, "f")
+    kept_apart(e, f, again)
+    for fd in (f.fd, opening, again):
         os.close(fd)
 
 
@@ -1196,6 +1266,19 @@ RULES: list[Rule] = [
     ("reads: rule 2: this node's own writes are read back", own_write, CACHED, []),
     ("reads: rule 3: an older handle does not read a newer version", handle, CACHED, ["read-handle"]),
     ("reads: rule 3: handles with the same hash slot are not confused", same_place, CACHED, ["read-place"]),
+    (
+        "reads: rule 3: a reported change that was none keeps no handle from being served",
+        first_handle,
+        CACHED,
+        ["notice-keep"],
+    ),
+    (
+        "reads: rule 3: a reported change of the version does",
+        changed_before_open,
+        {**CACHED, "faults": ["no-push"]},
+        ["notice-any"],
+    ),
+    ("reads: rule 3: so does a change after the report", changed_after_open, CACHED, ["notice-later"]),
     ("reads: rule 4: the end of a cached block is not the end of the file", partly_cached, CACHED, ["read-end"]),
     ("reads: rule 5: a block with a wrong checksum is not used", damaged, CACHED, ["read-checksum"]),
     ("reads: rule 6: an evicted block is released", evicted, CACHED, ["read-keep"]),

@@ -533,6 +533,29 @@ def beyond_first_chunk() -> tuple[float, list[str]]:
     return kernel_bytes(agents[0]) - before, wrong
 
 
+def first_open(faults: Sequence[str], seconds: float) -> tuple[bool, bool]:
+    """Opens a file once after its volume was mounted: whether a read() is answered in the kernel, and all are right."""
+    agents[0].stop()
+    v.remount()
+    restart(faults)
+    fd = os.open(path("big"), os.O_RDONLY)
+    os.fstat(fd)
+    right, until, before = True, time.monotonic() + seconds, kernel_bytes(agents[0])
+    while time.monotonic() < until and kernel_bytes(agents[0]) == before:
+        at = rnd.randrange(SIZES["big"])
+        cold(fd)
+        right = right and os.pread(fd, 4096, at) == content["big"][at : at + 4096]
+    os.close(fd)
+    return kernel_bytes(agents[0]) > before, right
+
+
+def opened_once() -> None:
+    title = "the first handle of a file since the mount is served"
+    report(first_open([], 20) == (True, True), title, Path(agents[0].log).read_text())
+    report(first_open(["notice-keep"], 5) == (False, True), f"{title}: fails with the fault notice-keep")
+    restart()
+
+
 def kernel_log() -> None:
     bad = [
         line
@@ -570,6 +593,7 @@ def main() -> int:
         killed,
         formats,
         block_sizes,
+        opened_once,
         kernel_log,
     ]
     for test in tests:
